@@ -1,0 +1,108 @@
+//! Configuration is read once, in `main`, from `debrief.toml` and the environment, into [`Values`]; each
+//! crate takes its own settings from there.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+/// What is wrong with a setting, naming it: the user can mend it.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct ConfigError {
+    pub name: String,
+    pub problem: String,
+}
+
+impl ConfigError {
+    pub fn new(name: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { name: name.into(), problem: problem.into() }
+    }
+}
+
+/// Every setting that was given, by its environment name. An empty value is as if it were absent.
+#[derive(Clone, Debug, Default)]
+pub struct Values(BTreeMap<String, SecretString>);
+
+impl Values {
+    /// For tests and for the demo: settings from pairs.
+    pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+
+    pub fn text(&self, name: &str) -> Option<String> {
+        use secrecy::ExposeSecret as _;
+        self.0
+            .get(name)
+            .map(|value| value.expose_secret().trim().to_owned())
+            .filter(|value| !value.is_empty())
+    }
+
+    pub fn secret(&self, name: &str) -> Option<SecretString> {
+        self.text(name).map(Into::into)
+    }
+
+    /// Comma separated, blanks dropped.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let text = self.text(name).unwrap_or_default();
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
+    pub fn parse<T: FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, ConfigError> {
+        self.text(name)
+            .map(|text| {
+                text.parse().map_err(|_| ConfigError::new(name, format!("`{text}` is not {expected}")))
+            })
+            .transpose()
+    }
+
+    pub fn flag(&self, name: &str) -> Result<bool, ConfigError> {
+        match self.text(name).as_deref() {
+            None | Some("false" | "0" | "no") => Ok(false),
+            Some("true" | "1" | "yes") => Ok(true),
+            Some(other) => Err(ConfigError::new(name, format!("`{other}` is neither true nor false"))),
+        }
+    }
+
+    pub fn url(&self, name: &str, default: &str) -> Result<Url, ConfigError> {
+        let text = self.text(name).unwrap_or_else(|| default.to_owned());
+        Url::parse(&text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .ok_or_else(|| ConfigError::new(name, "not an http or https address"))
+    }
+
+    pub fn duration(&self, name: &str, default: Duration) -> Result<Duration, ConfigError> {
+        self.text(name).map_or(Ok(default), |text| duration(&text).ok_or_else(|| bad_duration(name, &text)))
+    }
+
+    pub fn durations(&self, name: &str, default: &str) -> Result<Vec<Duration>, ConfigError> {
+        let text = self.text(name).unwrap_or_else(|| default.to_owned());
+        text.split(',').map(|part| duration(part).ok_or_else(|| bad_duration(name, part))).collect()
+    }
+}
+
+fn bad_duration(name: &str, text: &str) -> ConfigError {
+    ConfigError::new(name, format!("`{text}` is not a duration such as 200ms, 5s, 2m or 1h"))
+}
+
+/// `200ms`, `5s`, `2m`, `1h`.
+pub fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
+    let (count, unit) = text.split_at(unit_at);
+    let count: u64 = count.parse().ok()?;
+    Some(match unit {
+        "ms" => Duration::from_millis(count),
+        "s" => Duration::from_secs(count),
+        "m" => Duration::from_secs(count.checked_mul(60)?),
+        "h" => Duration::from_secs(count.checked_mul(3600)?),
+        _ => return None,
+    })
+}

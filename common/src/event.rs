@@ -1,0 +1,203 @@
+//! Events: small facts in the past tense, each in an envelope that is a CloudEvents 1.0 JSON document.
+//!
+//! An event carries ids and a few fields, under [`MAX_BYTES`]; what is larger stands in a blob that it names.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::call::{CallDetails, CallId, CallKind, WorkspaceId};
+use crate::moment::Moment;
+
+/// What an encoded event may take. A queue is no place for documents.
+pub const MAX_BYTES: usize = 4096;
+
+/// A body that can travel: its key is its CloudEvents `type` and its routing key, and ends in the version.
+pub trait Event: Serialize + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static {
+    const KEY: &'static str;
+}
+
+/// An event with what everybody needs to handle it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Envelope<E> {
+    pub id: Uuid,
+    pub workspace: WorkspaceId,
+    pub call: CallId,
+    /// The generation of the call that this event belongs to; 0 before dedup has seen it.
+    pub generation: i64,
+    pub time: Moment,
+    /// W3C trace context of whoever made the event.
+    pub traceparent: Option<String>,
+    pub data: E,
+}
+
+/// The document on the wire.
+#[derive(Serialize, Deserialize)]
+struct Wire<E> {
+    specversion: String,
+    id: Uuid,
+    source: String,
+    #[serde(rename = "type")]
+    key: String,
+    subject: CallId,
+    time: Moment,
+    datacontenttype: String,
+    workspace: WorkspaceId,
+    generation: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    traceparent: Option<String>,
+    data: E,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    #[error("failed to read the event: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("failed to read the event: its type is `{found}`, not `{expected}`")]
+    Type { found: String, expected: &'static str },
+    #[error("failed to read the event: CloudEvents version `{0}` is not supported")]
+    Version(String),
+}
+
+impl<E: Event> Envelope<E> {
+    pub fn encode(&self) -> Vec<u8> {
+        let wire = Wire {
+            specversion: "1.0".into(),
+            id: self.id,
+            source: "/debrief".into(),
+            key: E::KEY.into(),
+            subject: self.call,
+            time: self.time,
+            datacontenttype: "application/json".into(),
+            workspace: self.workspace,
+            generation: self.generation,
+            traceparent: self.traceparent.clone(),
+            data: &self.data,
+        };
+        serde_json::to_vec(&wire).unwrap_or_default()
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wire: Wire<serde_json::Value> = serde_json::from_slice(bytes)?;
+        if wire.specversion != "1.0" {
+            return Err(DecodeError::Version(wire.specversion));
+        }
+        if wire.key != E::KEY {
+            return Err(DecodeError::Type { found: wire.key, expected: E::KEY });
+        }
+        Ok(Self {
+            id: wire.id,
+            workspace: wire.workspace,
+            call: wire.subject,
+            generation: wire.generation,
+            time: wire.time,
+            traceparent: wire.traceparent,
+            data: serde_json::from_value(wire.data)?,
+        })
+    }
+}
+
+/// Something arrived about a call: its announcement, its recording, its transcript, a correction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallReceived {
+    pub source: String,
+    pub external_id: String,
+    pub kind: CallKind,
+    pub details: Kept<CallDetails>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub materials: Vec<Material>,
+}
+
+/// The call is new, or something usable about it is: it can be transcribed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallAccepted {}
+
+/// The transcript of this generation is in the store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallTranscribed {}
+
+/// The analysis of this generation is in the store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallAnalyzed {}
+
+/// What a last stage emits. It has no key that anybody consumes and is never published.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Nothing {}
+
+impl Event for CallReceived {
+    const KEY: &'static str = "call.received.v1";
+}
+impl Event for CallAccepted {
+    const KEY: &'static str = "call.accepted.v1";
+}
+impl Event for CallTranscribed {
+    const KEY: &'static str = "call.transcribed.v1";
+}
+impl Event for CallAnalyzed {
+    const KEY: &'static str = "call.analyzed.v1";
+}
+impl Event for Nothing {
+    const KEY: &'static str = "nothing.v1";
+}
+
+/// A value in the event itself, or in a blob when it is too large for a queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept<T> {
+    Inline(T),
+    /// The key of a blob that holds the value as JSON.
+    Blob(String),
+}
+
+/// Something from which a transcript can be made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Material {
+    pub kind: MaterialKind,
+    /// Names the content: equal digests are the same material, whatever door it came through.
+    /// SHA-256 of the bytes, or of a URL without its query, in hex.
+    pub digest: String,
+    pub at: MaterialAt,
+    /// The media type, or the file's extension where the sender gave no type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaterialKind {
+    /// Audio of the call: an upload, or where to fetch it.
+    Recording,
+    /// A transcript somebody else made: `WebVTT`, `SubRip` or lines of `Name: words`.
+    Transcript,
+    /// A voice agent's session in JSON.
+    Session,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaterialAt {
+    Blob(String),
+    /// A URL, sealed: its query can be a password.
+    SealedUrl(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_reads_back_as_it_was_written() {
+        let envelope = Envelope {
+            id: Uuid::from_u128(7),
+            workspace: WorkspaceId::DEFAULT,
+            call: CallId(Uuid::from_u128(8)),
+            generation: 3,
+            time: Moment::from_micros(1_700_000_000_000_001),
+            traceparent: None,
+            data: CallAccepted {},
+        };
+        assert_eq!(Envelope::<CallAccepted>::decode(&envelope.encode()).unwrap(), envelope);
+        let other = Envelope::<CallAnalyzed>::decode(&envelope.encode()).unwrap_err();
+        assert!(other.to_string().contains("call.accepted.v1"), "{other}");
+    }
+}

@@ -1,0 +1,101 @@
+//! What was said, in one form for every source.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::call::Role;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Transcript {
+    /// BCP 47, where the source or the provider said it.
+    pub language: Option<String>,
+    /// In the order in which they were said.
+    pub segments: Vec<Segment>,
+}
+
+/// A stretch of speech by one speaker. Times count from the start of the call and are absent where the
+/// source gave none (plain text, sessions without time stamps).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// 1 for the first segment of the transcript.
+    pub id: u32,
+    /// A name, or the provider's label (`A`, `B`); absent where nobody knows.
+    pub speaker: Option<String>,
+    pub role: Option<Role>,
+    pub start_ms: Option<i64>,
+    pub end_ms: Option<i64>,
+    /// The speaker's own words.
+    pub text: String,
+    /// 0 to 1, as the provider reported it.
+    pub confidence: Option<f64>,
+}
+
+impl Transcript {
+    /// Numbers the segments from 1, in the order they stand.
+    pub fn numbered(mut self) -> Self {
+        for (id, segment) in (1..).zip(&mut self.segments) {
+            segment.id = id;
+        }
+        self
+    }
+
+    pub fn segment(&self, id: u32) -> Option<&Segment> {
+        self.segments.iter().find(|segment| segment.id == id)
+    }
+
+    /// End of the last segment, counted from the start of the call.
+    pub fn duration_ms(&self) -> Option<i64> {
+        self.segments.iter().filter_map(|segment| segment.end_ms.or(segment.start_ms)).max()
+    }
+
+    /// One line a segment: `Speaker A: text`, or the speaker's name or role where it is known.
+    pub fn to_text(&self) -> String {
+        self.segments.iter().fold(String::new(), |mut text, segment| {
+            let _infallible = writeln!(text, "{}: {}", segment.label(), segment.text);
+            text
+        })
+    }
+}
+
+impl Segment {
+    /// How the speaker is shown: the name, else the role, else `Speaker A` for a provider's bare label.
+    pub fn label(&self) -> String {
+        match (&self.speaker, self.role) {
+            (Some(name), _) if !is_bare_label(name) => name.clone(),
+            (_, Some(role)) => role.name().to_owned(),
+            (Some(label), None) => format!("Speaker {label}"),
+            (None, None) => "Speaker".to_owned(),
+        }
+    }
+}
+
+/// Whether `name` is what a diarizer calls a voice (`A`, `12`), not what people call somebody.
+fn is_bare_label(name: &str) -> bool {
+    name.len() <= 2 && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(speaker: Option<&str>, role: Option<Role>) -> Segment {
+        Segment {
+            id: 1,
+            speaker: speaker.map(str::to_owned),
+            role,
+            start_ms: None,
+            end_ms: None,
+            text: "Hello.".into(),
+            confidence: None,
+        }
+    }
+
+    #[test]
+    fn a_name_is_shown_before_a_role_and_a_role_before_a_label() {
+        assert_eq!(segment(Some("Dana Ortiz"), Some(Role::Agent)).label(), "Dana Ortiz");
+        assert_eq!(segment(Some("A"), Some(Role::Agent)).label(), "agent");
+        assert_eq!(segment(Some("A"), None).label(), "Speaker A");
+        assert_eq!(segment(None, None).label(), "Speaker");
+    }
+}

@@ -1,0 +1,159 @@
+//! What a worker writes: a stage is a struct whose fields are its dependencies, and one method.
+
+use std::future::Future;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use common::call::{CallId, WorkspaceId};
+use common::event::{Envelope, Event};
+use common::fault::Fault;
+use common::moment::Moment;
+use common::store::{Store, Write};
+
+use crate::effect::{self, Effect, Receipt};
+use crate::table::{self, Queue};
+
+pub trait Stage: Send + Sync + 'static {
+    type In: Event;
+    /// `Nothing` for a last stage: an event without a consumer is not published.
+    type Out: Event;
+    const QUEUE: Queue<Self::In>;
+
+    /// Does the work of one run. It may be called again for the same event: whatever it changes outside
+    /// goes through [`Cx::once`], and what it found goes through [`Cx::keep`].
+    fn handle(
+        &self,
+        cx: &Cx,
+        event: &Envelope<Self::In>,
+    ) -> impl Future<Output = Result<Outcome<Self::Out>, StageError>> + Send;
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Outcome<E> {
+    /// The run is done, and its consumers can start.
+    Emit(E),
+    /// The run is done and nobody follows.
+    Done,
+    /// Somebody else is working: look again after this long. Spends no attempt.
+    Later(Duration),
+}
+
+/// Whether a request can have taken effect although it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    No,
+    /// It timed out, was reset or answered 5xx: the other side may have done it.
+    Maybe,
+}
+
+/// Why a run did not end. `code` is what people filter and group by; the source's text is bounded and
+/// scrubbed before it is stored.
+#[derive(Debug, thiserror::Error)]
+#[error("{source:#}")]
+pub struct StageError {
+    pub fault: Fault,
+    /// Snake case, stable: `recording_not_found`, `slack_channel_not_found`.
+    pub code: &'static str,
+    /// What the other side asked us to wait, for a `Transient` fault.
+    pub retry_after: Option<Duration>,
+    /// For `Unavailable`: what is down or refuses us (`slack`, `salesforce`). Runs that wait for the same
+    /// destination in the same workspace are parked together.
+    pub destination: Option<String>,
+    pub sent: Sent,
+    source: anyhow::Error,
+}
+
+impl StageError {
+    pub fn new(fault: Fault, code: &'static str, source: impl Into<anyhow::Error>) -> Self {
+        Self { fault, code, retry_after: None, destination: None, sent: Sent::No, source: source.into() }
+    }
+
+    pub fn transient(code: &'static str, source: impl Into<anyhow::Error>) -> Self {
+        Self::new(Fault::Transient, code, source)
+    }
+
+    pub fn permanent(code: &'static str, source: impl Into<anyhow::Error>) -> Self {
+        Self::new(Fault::Permanent, code, source)
+    }
+
+    pub fn unavailable(
+        destination: impl Into<String>,
+        code: &'static str,
+        source: impl Into<anyhow::Error>,
+    ) -> Self {
+        Self { destination: Some(destination.into()), ..Self::new(Fault::Unavailable, code, source) }
+    }
+
+    pub fn retry_after(self, retry_after: Option<Duration>) -> Self {
+        Self { retry_after, ..self }
+    }
+
+    /// The request may have taken effect.
+    pub fn maybe_sent(self) -> Self {
+        Self { sent: Sent::Maybe, ..self }
+    }
+}
+
+impl From<common::store::StoreError> for StageError {
+    fn from(error: common::store::StoreError) -> Self {
+        Self::unavailable("store", "store_unavailable", error)
+    }
+}
+
+/// The run in hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub workspace: WorkspaceId,
+    pub call: CallId,
+    pub stage: &'static str,
+    pub generation: i64,
+    /// 1 for the first try of this generation.
+    pub attempt: i64,
+    /// Proves to the store that this process still holds the run.
+    pub fence: i64,
+    /// Since when this generation of the call has been worked on at this stage.
+    pub since: Moment,
+}
+
+/// What a stage is given beside its event.
+pub struct Cx {
+    pub run: Run,
+    pub store: Store,
+    writes: Mutex<Vec<Write>>,
+}
+
+impl Cx {
+    pub fn new(store: Store, run: Run) -> Self {
+        Self { run, store, writes: Mutex::new(Vec::new()) }
+    }
+
+    /// The store's clock.
+    pub fn now(&self) -> Moment {
+        self.store.now()
+    }
+
+    /// Results of this run. They are stored in the transaction that ends it, or not at all.
+    pub fn keep(&self, write: Write) {
+        self.writes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(write);
+    }
+
+    pub fn take_writes(&self) -> Vec<Write> {
+        std::mem::take(&mut self.writes.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Changes something outside, once: see [`crate::effect`].
+    pub async fn once(&self, effect: &impl Effect) -> Result<Receipt, StageError> {
+        effect::once(self, effect).await
+    }
+
+    /// Declares that what an effect made is of no use any more (a provider's job that failed), so that
+    /// the next [`Cx::once`] makes it again.
+    pub async fn void(&self, effect: &impl Effect) -> Result<(), StageError> {
+        effect::void(self, effect).await
+    }
+
+    /// The stages that consume events of type `E`.
+    pub fn consumers<E: Event>(&self) -> Vec<&'static str> {
+        table::consumers_of(E::KEY).map(|queue| queue.stage).collect()
+    }
+}
