@@ -7,8 +7,9 @@ use uuid::Uuid;
 use crate::moment::Moment;
 
 /// One company, team or client. Every row and every event belongs to one; nothing reads across.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
 #[serde(transparent)]
+#[sqlx(transparent)]
 pub struct WorkspaceId(pub Uuid);
 
 impl WorkspaceId {
@@ -18,8 +19,9 @@ impl WorkspaceId {
 
 /// The id of a call: `uuid_v5(uuid_v5(workspace, source), external id)`, so that everybody who sees an
 /// event computes the same one without asking a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
 #[serde(transparent)]
+#[sqlx(transparent)]
 pub struct CallId(pub Uuid);
 
 impl CallId {

@@ -8,6 +8,12 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+pub mod keys;
+mod load;
+
+pub use keys::defaults;
+pub use load::{FILE, environment, load};
+
 /// What is wrong with a setting, naming it: the user can mend it.
 #[derive(Debug, thiserror::Error)]
 #[error("{name}: {problem}")]
@@ -34,6 +40,11 @@ impl Values {
 
     pub fn set(&mut self, name: &str, value: &str) {
         self.0.insert(name.to_owned(), value.into());
+    }
+
+    /// The names of the settings that have a value, in order.
+    pub fn given(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str).filter(|name| self.text(name).is_some())
     }
 
     pub fn text(&self, name: &str) -> Option<String> {

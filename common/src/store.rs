@@ -1,25 +1,150 @@
 //! The store: one set of methods over PostgreSQL and SQLite.
+//!
+//! One SQL text serves both. A transaction is a [`Tx`], and the macros below run one statement on
+//! whichever database it belongs to; the few real differences are an explicit `match`. Every method takes
+//! the workspace, and nothing reads across.
 
-use crate::analysis::Analysis;
+mod calls;
+mod clock;
+mod dead_letters;
+mod effects;
+mod instances;
+mod open;
+mod outbox;
+mod results;
+mod stage_runs;
+mod types;
+
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+
+pub use calls::{Arrival, CallFilter, Page, Stats, StoredMaterial, TakenIn};
+pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
+pub use effects::{EffectKey, EffectRow, EffectState, EffectWant, Intent};
+pub use instances::InstanceId;
+pub use open::OpenError;
+pub use outbox::OutboxRow;
+pub use results::{UsageRow, Write};
+pub use stage_runs::{
+    Begun, BegunRun, Claim, Due, EndedRun, ErrorText, NewRun, RunRow, RunState, Settled, Settlement,
+    StageCounts,
+};
+
 use crate::moment::Moment;
-use crate::transcript::Transcript;
+use clock::Clock;
 
+/// The store could not be used. What was asked did not happen, or nobody knows; asking again is safe.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to use the store: {0}")]
 pub struct StoreError(#[from] sqlx::Error);
 
-/// A result of a run, stored in the transaction that ends it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Write {
-    Transcript(Transcript),
-    Analysis(Box<Analysis>),
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A handle; cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct Store {
+    db: Db,
+    clock: Clock,
+    opened_at: Moment,
 }
 
 #[derive(Clone, Debug)]
-pub struct Store;
+enum Db {
+    Postgres(PgPool),
+    Sqlite {
+        /// One connection: SQLite has one writer, and waiting for it here costs less than `SQLITE_BUSY`.
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+}
+
+/// A transaction on either database.
+enum Tx {
+    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+/// Runs a statement in a transaction and returns how many rows it changed.
+macro_rules! execute {
+    ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match &mut $tx {
+            $crate::store::Tx::Postgres(tx) =>
+                sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
+            $crate::store::Tx::Sqlite(tx) =>
+                sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
+        }
+    };
+}
+
+/// Runs a query in a transaction: `fetch_one`, `fetch_optional` or `fetch_all` of a row type.
+macro_rules! query {
+    ($how:ident, $row:ty, $tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match &mut $tx {
+            $crate::store::Tx::Postgres(tx) =>
+                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(&mut **tx).await,
+            $crate::store::Tx::Sqlite(tx) =>
+                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(&mut **tx).await,
+        }
+    };
+}
+
+/// Runs a query that only reads, outside a transaction.
+macro_rules! read {
+    ($how:ident, $row:ty, $store:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match &$store.db {
+            $crate::store::Db::Postgres(pool) =>
+                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(pool).await,
+            $crate::store::Db::Sqlite { readers, .. } =>
+                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(readers).await,
+        }
+    };
+}
+
+pub(crate) use {execute, query, read};
 
 impl Store {
+    /// The store's clock: what every decision about time is made by.
     pub fn now(&self) -> Moment {
-        Moment::now()
+        self.clock.now()
+    }
+
+    /// Whether this is the embedded store, which one process owns alone.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.db, Db::Sqlite { .. })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        read!(fetch_one, (i64,), self, "SELECT CAST(1 AS BIGINT)")?;
+        Ok(())
+    }
+
+    fn over(db: Db, now: Moment) -> Self {
+        Self { db, clock: Clock::new(now), opened_at: now }
+    }
+
+    async fn begin_tx(&self) -> Result<Tx> {
+        Ok(match &self.db {
+            Db::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            // Taken at once: a transaction that reads first and writes later would fail in the middle.
+            Db::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+        })
+    }
+}
+
+impl Tx {
+    async fn commit(self) -> Result<()> {
+        match self {
+            Self::Postgres(tx) => tx.commit().await?,
+            Self::Sqlite(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    async fn roll_back(self) -> Result<()> {
+        match self {
+            Self::Postgres(tx) => tx.rollback().await?,
+            Self::Sqlite(tx) => tx.rollback().await?,
+        }
+        Ok(())
     }
 }

@@ -4,14 +4,25 @@
 //! happened is never done again; what may have happened is settled by asking the destination, or, where
 //! nobody can be asked, by a policy. A key holds no attempt and no generation, so a retry and a replay
 //! converge on the same remote record.
+//!
+//! What no design can do: a process that is stopped between the commit of its intent and its socket
+//! write, and continued much later, can reach a destination that cannot tell two requests apart.
 
 use std::future::Future;
 use std::time::Duration;
 
+use anyhow::anyhow;
+use common::fault::Fault;
+use common::store::{EffectKey, EffectWant, Intent};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::stage::{Cx, StageError};
+use crate::stage::{Cx, Sent, StageError};
+
+/// Between two answers "absent", so that a record that is just appearing is not missed.
+const ABSENT_TWICE_AFTER: Duration = Duration::from_secs(15);
+/// What a request may take beyond its own timeout before it is given up here.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Whose thing an effect makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +42,22 @@ pub enum Unknown {
     Hold,
     /// Nobody can be asked, and twice is better than never.
     Resend,
+}
+
+impl Unknown {
+    /// Reads a policy for a destination that cannot be asked: `hold` (the default) or `resend`.
+    pub fn policy(
+        values: &common::config::Values,
+        name: &str,
+    ) -> Result<Self, common::config::ConfigError> {
+        match values.text(name).as_deref() {
+            None | Some("hold") => Ok(Self::Hold),
+            Some("resend") => Ok(Self::Resend),
+            Some(other) => {
+                Err(common::config::ConfigError::new(name, format!("`{other}` is neither hold nor resend")))
+            }
+        }
+    }
 }
 
 /// What the destination said about what was done.
@@ -73,10 +100,108 @@ pub trait Effect: Send + Sync {
     }
 }
 
-pub(crate) async fn once(_cx: &Cx, _effect: &impl Effect) -> Result<Receipt, StageError> {
-    unimplemented!("written next")
+pub(crate) async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, StageError> {
+    let key = key(cx, effect);
+    let want = EffectWant {
+        digest: effect.digest(),
+        generation: cx.run.generation,
+        timeout: effect.timeout() + GRACE,
+        can_update: effect.can_update(),
+        resend_unknown: effect.unknown() == Unknown::Resend,
+    };
+    match cx.store.intend(&cx.claim, &key, &want).await? {
+        Intent::Send { prior } => send(cx, effect, &key, prior.as_deref()).await,
+        Intent::Done { remote_id, replaced } => {
+            Ok(Receipt { remote_id: remote_id.unwrap_or_default(), replaced })
+        }
+        Intent::Wait(wait) => Err(in_flight(&key, wait)),
+        Intent::Unknown { absent_since } => settle(cx, effect, &key, absent_since).await,
+        Intent::NotOurs => {
+            Err(StageError::transient("run_taken_over", anyhow!("another process took the run over")))
+        }
+    }
 }
 
-pub(crate) async fn void(_cx: &Cx, _effect: &impl Effect) -> Result<(), StageError> {
-    unimplemented!("written next")
+pub(crate) async fn void(cx: &Cx, effect: &impl Effect) -> Result<(), StageError> {
+    Ok(cx.store.void_effect(key(cx, effect).id).await?)
+}
+
+fn key(cx: &Cx, effect: &impl Effect) -> EffectKey {
+    let scope = match effect.scope() {
+        Scope::Workspace => cx.run.workspace.0,
+        Scope::Call => cx.run.call.0,
+    };
+    EffectKey::new(scope, effect.target(), &effect.object())
+}
+
+async fn send(
+    cx: &Cx,
+    effect: &impl Effect,
+    key: &EffectKey,
+    prior: Option<&str>,
+) -> Result<Receipt, StageError> {
+    let sent = match tokio::time::timeout(effect.timeout() + GRACE, effect.send(key.id, prior)).await {
+        Ok(sent) => sent,
+        Err(_) => Err(StageError::transient(
+            "effect_timed_out",
+            anyhow!("`{}` did not answer within {:?}", key.target, effect.timeout()),
+        )
+        .maybe_sent()),
+    };
+    match sent {
+        Ok(receipt) => {
+            cx.store.confirm_effect(key.id, &receipt.remote_id, receipt.replaced.as_ref()).await?;
+            Ok(receipt)
+        }
+        Err(error) => {
+            let unknown = error.sent == Sent::Maybe;
+            cx.store.fail_effect(key.id, unknown, error.code).await?;
+            if unknown && effect.unknown() != Unknown::Resend { Err(unsettled(error)) } else { Err(error) }
+        }
+    }
+}
+
+/// Finds out whether an effect happened of which nobody knows.
+async fn settle(
+    cx: &Cx,
+    effect: &impl Effect,
+    key: &EffectKey,
+    absent_since: Option<common::moment::Moment>,
+) -> Result<Receipt, StageError> {
+    if effect.unknown() != Unknown::Ask {
+        return Err(StageError::unavailable(
+            format!("effect:{}", key.id),
+            "effect_unknown",
+            anyhow!(
+                "nobody knows whether `{}` took it; say `debrief effects resolve {} --sent` or `--resend`",
+                key.target,
+                key.id
+            ),
+        ));
+    }
+    if let Some(receipt) = effect.ask(key.id).await? {
+        cx.store.confirm_effect(key.id, &receipt.remote_id, receipt.replaced.as_ref()).await?;
+        return Ok(receipt);
+    }
+    cx.store.absent_effect(key.id).await?;
+    let absent_for = absent_since.map(|since| cx.now().since(since)).unwrap_or_default();
+    if absent_for < ABSENT_TWICE_AFTER {
+        return Err(in_flight(key, ABSENT_TWICE_AFTER.saturating_sub(absent_for)));
+    }
+    cx.store.void_effect(key.id).await?;
+    Err(in_flight(key, Duration::ZERO))
+}
+
+fn in_flight(key: &EffectKey, wait: Duration) -> StageError {
+    StageError::new(
+        Fault::Throttled(wait),
+        "effect_in_flight",
+        anyhow!("an earlier request to `{}` may still arrive", key.target),
+    )
+}
+
+/// A request that may have taken effect: looked at again when nothing of it can be on its way any more.
+fn unsettled(mut error: StageError) -> StageError {
+    error.fault = Fault::Throttled(error.retry_after.unwrap_or_default());
+    error
 }

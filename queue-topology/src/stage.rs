@@ -1,15 +1,16 @@
 //! What a worker writes: a stage is a struct whose fields are its dependencies, and one method.
 
 use std::future::Future;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::call::{CallId, WorkspaceId};
 use common::event::{Envelope, Event};
 use common::fault::Fault;
 use common::moment::Moment;
-use common::store::{Store, Write};
+use common::store::{Claim, InstanceId, Store, Write};
 
+use crate::broker::Lane;
 use crate::effect::{self, Effect, Receipt};
 use crate::table::{self, Queue};
 
@@ -113,18 +114,29 @@ pub struct Run {
     pub fence: i64,
     /// Since when this generation of the call has been worked on at this stage.
     pub since: Moment,
+    pub lane: Lane,
 }
 
 /// What a stage is given beside its event.
 pub struct Cx {
     pub run: Run,
     pub store: Store,
-    writes: Mutex<Vec<Write>>,
+    pub(crate) claim: Claim,
+    found: Mutex<Found>,
+}
+
+/// What a run found out so far.
+#[derive(Default)]
+struct Found {
+    writes: Vec<Write>,
+    generation: Option<i64>,
 }
 
 impl Cx {
-    pub fn new(store: Store, run: Run) -> Self {
-        Self { run, store, writes: Mutex::new(Vec::new()) }
+    pub fn new(store: Store, run: Run, owner: InstanceId) -> Self {
+        let claim =
+            Claim { workspace: run.workspace, call: run.call, stage: run.stage, owner, fence: run.fence };
+        Self { run, store, claim, found: Mutex::default() }
     }
 
     /// The store's clock.
@@ -134,11 +146,25 @@ impl Cx {
 
     /// Results of this run. They are stored in the transaction that ends it, or not at all.
     pub fn keep(&self, write: Write) {
-        self.writes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(write);
+        self.found().writes.push(write);
     }
 
+    /// What was kept so far, taken out: for the runner, and for tests of a stage.
     pub fn take_writes(&self) -> Vec<Write> {
-        std::mem::take(&mut self.writes.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        std::mem::take(&mut self.found().writes)
+    }
+
+    /// What the run emits belongs to this generation of the call. Only dedup, which decides it, says so.
+    pub fn emit_at(&self, generation: i64) {
+        self.found().generation = Some(generation);
+    }
+
+    pub(crate) fn emits_at(&self) -> i64 {
+        self.found().generation.unwrap_or(self.run.generation)
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes something outside, once: see [`crate::effect`].

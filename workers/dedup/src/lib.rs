@@ -1,1 +1,80 @@
+//! Decides whether an event is new, whose call it is, and what it adds.
 //!
+//! Telephony providers send a webhook again when our answer is late, and people upload what a webhook
+//! already announced. The same event twice changes nothing; another event about a known call adds to it;
+//! and only material that the call did not have starts work. The database decides, in one transaction.
+
+use anyhow::Context as _;
+use common::blobs::{BlobError, Blobs};
+use common::call::CallDetails;
+use common::event::{CallAccepted, CallReceived, Envelope, Kept};
+use common::store::{Arrival, Store, TakenIn};
+use queue_topology::table::{self, Queue};
+use queue_topology::{Cx, Outcome, Stage, StageError};
+
+/// What is read of a blob that holds a call's details.
+const MAX_DETAILS_BYTES: u64 = 4 * 1024 * 1024;
+
+pub struct Dedup {
+    pub store: Store,
+    pub blobs: Blobs,
+}
+
+impl Stage for Dedup {
+    type In = CallReceived;
+    type Out = CallAccepted;
+    const QUEUE: Queue<CallReceived> = table::DEDUP;
+
+    async fn handle(&self, cx: &Cx, event: &Envelope<CallReceived>) -> Result<Outcome<CallAccepted>, StageError> {
+        let arrival = Arrival {
+            event_id: event.id,
+            workspace: event.workspace,
+            call: event.call,
+            source: event.data.source.clone(),
+            external_id: event.data.external_id.clone(),
+            kind: event.data.kind,
+            details: self.details(&event.data.details).await?,
+            materials: event.data.materials.clone(),
+        };
+        let starts = cx.consumers::<CallAccepted>();
+        let input = |generation| String::from_utf8_lossy(&accepted(event, generation).encode()).into_owned();
+        let taken_in = self.store.take_in(&arrival, &starts, cx.run.lane.name(), input).await?;
+        tracing::info!(?taken_in, materials = arrival.materials.len(), "an event was taken in");
+        match taken_in {
+            TakenIn::Accepted { generation } | TakenIn::Repeated { generation, waiting: true } => {
+                cx.emit_at(generation);
+                Ok(Outcome::Emit(CallAccepted {}))
+            }
+            TakenIn::Repeated { waiting: false, .. } | TakenIn::Noted => Ok(Outcome::Done),
+        }
+    }
+}
+
+impl Dedup {
+    async fn details(&self, kept: &Kept<CallDetails>) -> Result<CallDetails, StageError> {
+        let key = match kept {
+            Kept::Inline(details) => return Ok(details.clone()),
+            Kept::Blob(key) => key,
+        };
+        let bytes = self.blobs.get(key, MAX_DETAILS_BYTES).await.map_err(|error| match error {
+            BlobError::Store(_) => StageError::unavailable("blobs", "blobs_unavailable", error),
+            gone => StageError::permanent("details_missing", gone),
+        })?;
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("read the details in `{key}`"))
+            .map_err(|error| StageError::permanent("details_unreadable", error))
+    }
+}
+
+/// The event that starts work on this generation, as the waiting run keeps it.
+fn accepted(event: &Envelope<CallReceived>, generation: i64) -> Envelope<CallAccepted> {
+    Envelope {
+        id: event.id,
+        workspace: event.workspace,
+        call: event.call,
+        generation,
+        time: event.time,
+        traceparent: common::telemetry::traceparent(),
+        data: CallAccepted {},
+    }
+}

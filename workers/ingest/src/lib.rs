@@ -1,1 +1,70 @@
+//! Ingest: takes what the outside sends, says at once what is wrong with it, and publishes the rest as
+//! `call.received`. It asks no database and waits for no stage.
 //!
+//! A 2xx is sent only for what is on disk somewhere: confirmed by the broker, or in the store's outbox.
+
+mod arrival;
+mod fields;
+mod form;
+mod publish;
+mod routes;
+mod sources;
+mod time;
+
+use std::sync::Arc;
+
+use common::blobs::Blobs;
+use common::cache::Cache;
+use common::config::{ConfigError, Values};
+use common::seal::{Sealer, webhook_secret};
+use common::web::Access;
+use queue_topology::broker::Lane;
+use secrecy::{ExposeSecret as _, SecretString};
+
+pub use publish::{Nudge, Outbox, PublishFault, Publisher};
+pub use routes::router;
+
+const MIB: u64 = 1024 * 1024;
+
+/// What ingest works with. The process that serves it fills this in.
+#[derive(Clone)]
+pub struct Ingest {
+    pub settings: Settings,
+    pub access: Arc<Access>,
+    pub blobs: Blobs,
+    pub sealer: Sealer,
+    pub cache: Arc<dyn Cache>,
+    pub publisher: Arc<dyn Publisher>,
+    pub outbox: Arc<dyn Outbox>,
+    /// Bulk for imports, so that a backfill never stands before a live call.
+    pub lane: Lane,
+}
+
+#[derive(Clone)]
+pub struct Settings {
+    /// `DEBRIEF_TIMEZONE`: in which a time without an offset is read.
+    pub timezone: chrono_tz::Tz,
+    /// `DEBRIEF_MAX_UPLOAD_MB`: the longest recording, in bytes.
+    pub max_audio_bytes: u64,
+    /// What AssemblyAI's webhook has to bring; absent where neither `ASSEMBLYAI_API_KEY` nor
+    /// `ASSEMBLYAI_WEBHOOK_SECRET` is set.
+    pub assemblyai_secret: Option<SecretString>,
+}
+
+impl Settings {
+    pub fn read(values: &Values) -> Result<Self, ConfigError> {
+        let timezone = values.parse("DEBRIEF_TIMEZONE", "a time zone such as Asia/Kolkata")?;
+        let max_upload_mb: u64 = values.parse("DEBRIEF_MAX_UPLOAD_MB", "a number of megabytes")?.unwrap_or(2048);
+        let (configured, api_key) =
+            (values.secret("ASSEMBLYAI_WEBHOOK_SECRET"), values.secret("ASSEMBLYAI_API_KEY"));
+        let assemblyai_secret = (configured.is_some() || api_key.is_some()).then(|| {
+            let api_key = api_key.as_ref().map_or("", |key| key.expose_secret());
+            webhook_secret(configured.as_ref().map(ExposeSecret::expose_secret), api_key).into()
+        });
+        Ok(Self {
+            timezone: timezone.unwrap_or(chrono_tz::UTC),
+            max_audio_bytes: max_upload_mb.saturating_mul(MIB),
+            assemblyai_secret,
+        })
+    }
+}

@@ -1,1 +1,3 @@
-//!
+//! Turns what arrived about a call into its transcript.
+
+pub mod format;

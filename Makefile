@@ -1,0 +1,52 @@
+# `make` alone lists what there is. Everything honours CARGO_TARGET_DIR and CARGO.
+
+CARGO ?= cargo
+# For the CI: --locked
+LOCKED ?=
+# For `make test`: --no-fail-fast, -p common, a test's name …
+ARGS ?=
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench fmt docs services
+
+help:
+	@echo "make demo      Debrief with sample calls and simulated providers; nothing else has to be installed"
+	@echo "make test      all tests; starts RabbitMQ, PostgreSQL and Redis for them where none answers"
+	@echo "make lint      formatting, unused dependencies, clippy with warnings as errors, cargo deny if installed"
+	@echo "make bench     measures, and writes load-tests/RESULTS.md"
+	@echo "make fmt       formats the code"
+	@echo "make docs      the documentation of every crate, private items included"
+	@echo "make services  starts the servers that tests need and leaves them running (deploy/services.sh stop ends them)"
+
+demo:
+	$(CARGO) run $(LOCKED) -p debrief -- demo
+
+# Builds first: the servers need not run meanwhile, and a compile error shows without them.
+test:
+	$(CARGO) test --workspace $(LOCKED) --no-run
+	deploy/services.sh run $(CARGO) test --workspace $(LOCKED) $(ARGS)
+
+lint:
+	$(CARGO) fmt --all --check
+	.ci/unused-dependencies
+	$(CARGO) clippy --workspace --all-targets $(LOCKED) -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		echo "$(CARGO) deny check bans licenses sources"; \
+		$(CARGO) deny check bans licenses sources; \
+	else \
+		echo "cargo deny is not installed: licences and banned crates are not checked"; \
+	fi
+
+bench:
+	deploy/services.sh run $(CARGO) run --release $(LOCKED) -p load-tests --bin bench -- $(ARGS)
+
+fmt:
+	$(CARGO) fmt --all
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items $(LOCKED)
+
+services:
+	deploy/services.sh start
+	@deploy/services.sh env

@@ -1,0 +1,114 @@
+//! The cache within one process.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
+
+use super::{Cache, Slot};
+
+/// Keys that are remembered; the least used go first.
+const MAX_KEYS: u64 = 100_000;
+/// Limits that are kept although they are not in use.
+const MAX_IDLE_LIMITS: usize = 10_000;
+
+pub struct Memory {
+    keys: moka::future::Cache<String, Duration>,
+    /// When the next slot of each limit is (the generic cell rate algorithm's arrival time).
+    limits: Mutex<HashMap<String, Instant>>,
+}
+
+struct Ttl;
+
+impl moka::Expiry<String, Duration> for Ttl {
+    fn expire_after_create(&self, _: &String, ttl: &Duration, _: Instant) -> Option<Duration> {
+        Some(*ttl)
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &String,
+        ttl: &Duration,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(*ttl)
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let keys = moka::future::Cache::builder().max_capacity(MAX_KEYS).expire_after(Ttl).build();
+        Self { keys, limits: Mutex::default() }
+    }
+}
+
+impl Memory {
+    fn slot_at(&self, key: &str, every: Duration, patience: Duration, now: Instant) -> Slot {
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        if limits.len() >= MAX_IDLE_LIMITS {
+            limits.retain(|_, next| *next > now);
+        }
+        let next = limits.get(key).copied().unwrap_or(now).max(now);
+        let wait = next - now;
+        if wait > patience {
+            return Slot::Later(wait);
+        }
+        limits.insert(key.to_owned(), next + every);
+        Slot::Yours(wait)
+    }
+}
+
+impl Cache for Memory {
+    fn seen<'a>(&'a self, key: &'a str) -> BoxFuture<'a, bool> {
+        self.keys.get(key).map(|found| found.is_some()).boxed()
+    }
+
+    fn remember<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, ()> {
+        self.keys.insert(key.to_owned(), ttl).boxed()
+    }
+
+    fn slot<'a>(&'a self, key: &'a str, every: Duration, patience: Duration) -> BoxFuture<'a, Slot> {
+        ready(self.slot_at(key, every, patience, Instant::now())).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn a_key_is_seen_once_it_was_remembered_and_until_its_time_is_over() {
+        let cache = Memory::default();
+        assert!(!cache.seen("a").await);
+        cache.remember("a", SECOND * 60).await;
+        cache.remember("gone", Duration::ZERO).await;
+        assert!(cache.seen("a").await);
+        assert!(!cache.seen("gone").await);
+    }
+
+    #[test]
+    fn slots_are_handed_out_one_after_the_other() {
+        let (cache, now) = (Memory::default(), Instant::now());
+        let slot = |key, now| cache.slot_at(key, SECOND, SECOND * 2, now);
+        assert_eq!(slot("a", now), Slot::Yours(Duration::ZERO));
+        assert_eq!(slot("a", now), Slot::Yours(SECOND));
+        assert_eq!(slot("b", now), Slot::Yours(Duration::ZERO));
+        assert_eq!(slot("a", now + SECOND * 9), Slot::Yours(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_slot_that_is_too_far_away_is_left_to_others() {
+        let (cache, now) = (Memory::default(), Instant::now());
+        let slot = |patience| cache.slot_at("a", SECOND, patience, now);
+        assert_eq!(slot(SECOND), Slot::Yours(Duration::ZERO));
+        for _ in 0..3 {
+            assert_eq!(slot(SECOND / 2), Slot::Later(SECOND));
+        }
+        assert_eq!(slot(SECOND), Slot::Yours(SECOND));
+    }
+}

@@ -1,0 +1,311 @@
+//! Reads `debrief.toml` and the environment into [`Values`].
+//!
+//! A setting that nobody knows is an error: a misspelt `DEBRIEF_RETRY_SHEDULE` would otherwise be noticed only
+//! when its absence hurts. In the environment that holds for names that begin with `DEBRIEF_`; others may be
+//! somebody else's.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::keys::{Key, keys};
+use super::{ConfigError, Values};
+
+/// Read when no file is named, from the working directory, if it is there.
+pub const FILE: &str = "debrief.toml";
+
+/// Where a value stands: in the setting itself, or in the file that `NAME_FILE` names.
+enum Given {
+    Here(String),
+    InFile { said_as: String, path: PathBuf },
+}
+
+/// One source of settings. The environment lies over the file.
+type Layer = BTreeMap<&'static str, Given>;
+
+/// The variables of this process, for [`load`]. One that is not Unicode cannot be a setting and is left out.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// Every setting that `file` (else [`FILE`], if it exists) and `env` give; `env` wins.
+///
+/// # Errors
+/// A file that cannot be read or is not flat TOML, an unknown setting, a secret given twice, or a `NAME_FILE` that cannot be
+/// read. No error shows a value.
+pub fn load(file: Option<&Path>, env: impl Iterator<Item = (String, String)>) -> Result<Values, ConfigError> {
+    let mut given = match file {
+        Some(path) => from_file(path)?,
+        None if Path::new(FILE).exists() => from_file(Path::new(FILE))?,
+        None => Layer::new(),
+    };
+    given.extend(from_environment(env)?);
+
+    let mut values = Values::default();
+    for (name, given) in given {
+        match given {
+            Given::Here(value) => values.set(name, &value),
+            Given::InFile { said_as, path } => {
+                let value = std::fs::read_to_string(&path).map_err(|error| {
+                    ConfigError::new(said_as, format!("failed to read `{}`: {error}", path.display()))
+                })?;
+                values.set(name, &value);
+            }
+        }
+    }
+    Ok(values)
+}
+
+fn from_file(path: &Path) -> Result<Layer, ConfigError> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::new(&shown, format!("failed to read the file: {error}")))?;
+    let text = text.trim_start_matches('\u{feff}');
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        // The error's own text quotes the line, which may hold a secret.
+        let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(text));
+        let line = before.matches('\n').count() + 1;
+        ConfigError::new(&shown, format!("line {line}: {}", error.message()))
+    })?;
+
+    let mut layer = Layer::new();
+    for (said_as, value) in table {
+        let name = said_as.to_ascii_uppercase();
+        let known = if name.to_ascii_lowercase() == said_as { recognise(&name) } else { None };
+        let Some((key, in_file)) = known else {
+            let nearest = nearest(&name).to_ascii_lowercase();
+            return Err(ConfigError::new(
+                said_as,
+                format!("there is no such setting ({shown}); the nearest is `{nearest}`"),
+            ));
+        };
+        let value = as_text(value).map_err(|problem| ConfigError::new(&said_as, problem))?;
+        add(&mut layer, key, in_file, said_as, value)?;
+    }
+    Ok(layer)
+}
+
+fn from_environment(env: impl Iterator<Item = (String, String)>) -> Result<Layer, ConfigError> {
+    let mut layer = Layer::new();
+    for (name, value) in env {
+        if let Some((key, in_file)) = recognise(&name) {
+            add(&mut layer, key, in_file, name, value)?;
+        } else if name.starts_with("DEBRIEF_") && !is_somebody_elses(&name, &value) {
+            let problem = format!("there is no such setting; the nearest is `{}`", nearest(&name));
+            return Err(ConfigError::new(name, problem));
+        }
+    }
+    Ok(layer)
+}
+
+/// The key that `name` means, and whether it names a file that holds the value.
+fn recognise(name: &str) -> Option<(&'static Key, bool)> {
+    let find = |name: &str| keys().find(|key| key.name == name);
+    find(name).map(|key| (key, false)).or_else(|| {
+        let key = find(name.strip_suffix("_FILE")?)?;
+        key.secret.then_some((key, true))
+    })
+}
+
+fn add(
+    layer: &mut Layer,
+    key: &'static Key,
+    in_file: bool,
+    said_as: String,
+    value: String,
+) -> Result<(), ConfigError> {
+    // Compose files pass `NAME=` for what is not set.
+    if value.trim().is_empty() {
+        return Ok(());
+    }
+    let given = if in_file {
+        Given::InFile { path: PathBuf::from(value.trim()), said_as }
+    } else {
+        Given::Here(value)
+    };
+    match layer.insert(key.name, given) {
+        None => Ok(()),
+        Some(_) => Err(ConfigError::new(key.name, "is given both as a value and as a file: keep one")),
+    }
+}
+
+fn as_text(value: toml::Value) -> Result<String, String> {
+    match value {
+        toml::Value::String(text) => Ok(text),
+        toml::Value::Array(parts) => {
+            let parts: Vec<String> = parts.into_iter().map(as_text).collect::<Result<_, _>>()?;
+            if parts.iter().any(|part| part.contains(',')) {
+                return Err("an entry of a list cannot hold a comma".to_owned());
+            }
+            Ok(parts.join(","))
+        }
+        toml::Value::Table(_) => Err("a setting is a value, not a section: the file is flat".to_owned()),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Float(number) => Ok(number.to_string()),
+        toml::Value::Boolean(flag) => Ok(flag.to_string()),
+        toml::Value::Datetime(time) => Ok(time.to_string()),
+    }
+}
+
+fn nearest(name: &str) -> &'static str {
+    keys().min_by_key(|key| strsim::damerau_levenshtein(key.name, name)).map_or("", |key| key.name)
+}
+
+/// Variables that begin as ours do and are not meant for us: those of the tests and their servers, and those
+/// that Kubernetes sets in every container for each service of the namespace, here one called `debrief-…`.
+fn is_somebody_elses(name: &str, value: &str) -> bool {
+    name.starts_with("DEBRIEF_TEST_")
+        || name == "DEBRIEF_SERVICES_DIR"
+        || name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.contains("_PORT_")
+        || (name.ends_with("_PORT") && value.contains("://"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::defaults;
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        std::fs::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    fn with_file(text: &str, pairs: &[(&str, &str)]) -> Result<Values, ConfigError> {
+        let (_folder, path) = file(text);
+        load(Some(&path), env(pairs))
+    }
+
+    fn problem(result: Result<Values, ConfigError>) -> String {
+        result.map(|values| format!("{values:?}")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let text = "port = 9000\ndebrief_region = \"GB\"\nopenai_price_prompt = 0.15\ncrm_auto_upload = true";
+        let values = with_file(text, &[("PORT", "9001"), ("DEBRIEF_REGION", "")]).unwrap();
+        assert_eq!(values.text("PORT").as_deref(), Some("9001"));
+        assert_eq!(
+            values.text("DEBRIEF_REGION").as_deref(),
+            Some("GB"),
+            "an empty variable is an absent one"
+        );
+        assert_eq!(values.text("OPENAI_PRICE_PROMPT").as_deref(), Some("0.15"));
+        assert!(values.flag("CRM_AUTO_UPLOAD").unwrap());
+    }
+
+    #[test]
+    fn a_list_can_be_written_as_a_list() {
+        let values = with_file("support_number = [\"+442079460123\", 8001234]", &[]).unwrap();
+        assert_eq!(values.list("SUPPORT_NUMBER"), ["+442079460123", "8001234"]);
+        assert!(problem(with_file("support_number = [\"1,2\"]", &[])).starts_with("support_number: "));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_an_error_that_names_the_nearest() {
+        let problem_in_file = problem(with_file("slack_webhok_url = \"https://secret.example\"", &[]));
+        assert!(problem_in_file.starts_with("slack_webhok_url: "), "{problem_in_file}");
+        assert!(problem_in_file.contains("`slack_webhook_url`"), "{problem_in_file}");
+        assert!(!problem_in_file.contains("secret.example"), "{problem_in_file}");
+
+        let problem_in_env = problem(load(None, env(&[("DEBRIEF_RETRY_SHEDULE", "1s")])));
+        assert!(problem_in_env.contains("DEBRIEF_RETRY_SHEDULE"), "{problem_in_env}");
+        assert!(problem_in_env.contains("`DEBRIEF_RETRY_SCHEDULE`"), "{problem_in_env}");
+
+        assert!(problem(with_file("PORT = 1", &[])).contains("`port`"), "the file's names are in lower case");
+        assert!(problem(with_file("[slack]\nchannel = \"C1\"", &[])).contains("slack: "));
+        assert!(problem(with_file("[port]\nx = 1", &[])).contains("flat"));
+    }
+
+    #[test]
+    fn what_others_put_into_the_environment_is_no_error() {
+        let others = [
+            ("PATH", "/bin"),
+            ("SLACK_WEBHOK_URL", "x"),
+            ("DEBRIEF_TEST_AMQP_URL", "amqp://127.0.0.1"),
+            ("DEBRIEF_SERVICE_HOST", "10.0.0.1"),
+            ("DEBRIEF_API_SERVICE_PORT_HTTP", "8000"),
+            ("DEBRIEF_PORT", "tcp://10.0.0.1:8000"),
+            ("DEBRIEF_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ];
+        load(None, env(&others)).unwrap();
+        assert!(load(None, env(&[("DEBRIEF_PORT", "8000")])).is_err(), "somebody means PORT");
+    }
+
+    #[test]
+    fn a_secret_can_stand_in_a_file_of_its_own() {
+        let (folder, _) = file("");
+        let path = folder.path().join("key");
+        std::fs::write(&path, "sk-test\n").unwrap();
+        let path = path.to_str().unwrap();
+
+        let values = load(None, env(&[("OPENAI_API_KEY_FILE", path)])).unwrap();
+        assert_eq!(values.text("OPENAI_API_KEY").as_deref(), Some("sk-test"));
+        let values = with_file(&format!("openai_api_key_file = {path:?}"), &[]).unwrap();
+        assert_eq!(values.text("OPENAI_API_KEY").as_deref(), Some("sk-test"));
+
+        let twice = load(None, env(&[("OPENAI_API_KEY_FILE", path), ("OPENAI_API_KEY", "sk-other")]));
+        assert!(problem(twice).starts_with("OPENAI_API_KEY: "));
+        let missing = problem(load(None, env(&[("OPENAI_API_KEY_FILE", "/nowhere/key")])));
+        assert!(
+            missing.starts_with("OPENAI_API_KEY_FILE: ") && missing.contains("/nowhere/key"),
+            "{missing}"
+        );
+        assert!(problem(load(None, env(&[("DEBRIEF_REGION_FILE", path)]))).contains("DEBRIEF_REGION"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_is_an_error_that_shows_the_line_and_not_its_words() {
+        let problem = problem(with_file("port = 8000\nopenai_api_key = sk-very-secret\n", &[]));
+        assert!(problem.contains("line 2"), "{problem}");
+        assert!(!problem.contains("sk-very-secret"), "{problem}");
+    }
+
+    #[test]
+    fn a_file_that_was_named_has_to_exist() {
+        let problem = problem(load(Some(Path::new("/nowhere/debrief.toml")), env(&[])));
+        assert!(problem.starts_with("/nowhere/debrief.toml: "), "{problem}");
+    }
+
+    #[test]
+    fn the_file_of_defaults_reads_back_as_the_defaults() {
+        let defaults = defaults();
+        assert!(with_file(&defaults, &[]).unwrap().given().next().is_none(), "as it stands it sets nothing");
+
+        // A setting's line is a comment without a blank.
+        let is_setting = |line: &str| line.strip_prefix('#').is_some_and(|rest| !rest.starts_with(' '));
+        let all: String = defaults
+            .lines()
+            .map(|line| if is_setting(line) { format!("{}\n", &line[1..]) } else { format!("{line}\n") })
+            .collect();
+        let values = with_file(&all, &[]).unwrap();
+        for key in keys() {
+            assert_eq!(values.text(key.name).unwrap_or_default(), key.default, "{}", key.name);
+            let line = format!("\n#{} = ", key.name.to_ascii_lowercase());
+            assert_eq!(defaults.matches(&line).count(), 1, "{} stands there once", key.name);
+        }
+    }
+
+    #[test]
+    fn every_default_of_a_duration_reads_as_one() {
+        let mut values = Values::default();
+        for key in keys() {
+            values.set(key.name, key.default);
+        }
+        for name in ["DEBRIEF_LEASE", "DEBRIEF_DRAIN_TIMEOUT", "ASSEMBLYAI_POLL"] {
+            values.duration(name, std::time::Duration::ZERO).unwrap();
+        }
+        assert_eq!(values.durations("DEBRIEF_RETRY_SCHEDULE", "").unwrap().len(), 6);
+    }
+}

@@ -1,0 +1,226 @@
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use wiremock::matchers::{basic_auth, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+
+/// The head of an MP3 file with a tag, and something after it.
+const AUDIO: &[u8] = b"ID3\x04\0\0\0\0\0\0 and sound";
+
+fn fetcher(allow: Allow, limits: Limits) -> Fetcher {
+    let credential = Credential {
+        hosts: vec!["127.0.0.1".into(), "*.exotel.com".into()],
+        user: "key".into(),
+        password: "token".into(),
+    };
+    drop(rustls::crypto::ring::default_provider().install_default());
+    Fetcher::new(allow, limits, vec![credential])
+}
+
+fn open_to(addresses: &[SocketAddr]) -> Fetcher {
+    fetcher(Allow::Hosts(addresses.iter().map(ToString::to_string).collect()), Limits::default())
+}
+
+async fn fetched(fetcher: &Fetcher, url: &str) -> Result<Vec<u8>, FetchError> {
+    let fetched = fetcher.recording(url).await?;
+    fetched.body.try_fold(Vec::new(), |mut all, chunk| async move {
+        all.extend_from_slice(&chunk);
+        Ok(all)
+    })
+    .await
+}
+
+async fn code(fetcher: &Fetcher, url: &str) -> &'static str {
+    fetched(fetcher, url).await.unwrap_err().code()
+}
+
+async fn server(answer: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    Mock::given(method("GET")).respond_with(answer).mount(&server).await;
+    server
+}
+
+/// Sends `start`, then `more` again and again for as long as somebody reads.
+async fn endless(start: &'static [u8], more: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 2048];
+                if socket.read(&mut request).await.is_err() || socket.write_all(start).await.is_err() {
+                    return;
+                }
+                while !more.is_empty() && socket.write_all(more).await.is_ok() {}
+                // Holds the connection open without a word until the reader leaves.
+                while socket.read(&mut request).await.is_ok_and(|read| read > 0) {}
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn addresses_inside_our_network_are_refused_however_they_are_written() {
+    let inside = server(ResponseTemplate::new(200).set_body_bytes(AUDIO)).await;
+    let port = inside.address().port();
+    let fetcher = fetcher(Allow::None, Limits::default());
+    for host in [
+        "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "LOCALHOST.", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
+        "0.0.0.0", "[::]", "169.254.169.254", "10.0.0.1", "[fd00:ec2::254]", "[2002:7f00:1::]", "[64:ff9b::7f00:1]", "user:pass@127.0.0.1",
+    ] {
+        let url = format!("http://{host}:{port}/latest/meta-data?secret=1");
+        let error = fetched(&fetcher, &url).await.unwrap_err();
+        assert_eq!((error.code(), error.fault()), ("recording_url_refused", Fault::Permanent), "{host}: {error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+    for url in ["file:///etc/passwd", "ftp://example.com/a", "gopher://127.0.0.1/", "not a url", "data:audio/wav;base64,AA"] {
+        assert_eq!(code(&fetcher, url).await, "recording_url_refused", "{url}");
+    }
+    assert!(inside.received_requests().await.unwrap().is_empty(), "nothing reached it");
+}
+
+#[tokio::test]
+async fn a_permitted_host_and_port_is_fetched_and_its_neighbour_is_not() {
+    let ours = server(ResponseTemplate::new(200).set_body_raw(AUDIO, "audio/mpeg")).await;
+    let other = server(ResponseTemplate::new(200).set_body_bytes(AUDIO)).await;
+    let fetcher = open_to(&[*ours.address()]);
+    let found = fetcher.recording(&format!("{}/a.mp3?token=x", ours.uri())).await.unwrap();
+    assert_eq!(found.content_type.as_deref(), Some("audio/mpeg"));
+    assert_eq!(fetched(&fetcher, &ours.uri()).await.unwrap(), AUDIO);
+    assert_eq!(code(&fetcher, &other.uri()).await, "recording_url_refused");
+}
+
+#[tokio::test]
+async fn a_redirect_into_our_network_is_refused() {
+    let inside = server(ResponseTemplate::new(200).set_body_bytes(AUDIO)).await;
+    for target in [format!("http://localhost:{}/", inside.address().port()), inside.uri(), "file:///etc/passwd".into()] {
+        let outside = server(ResponseTemplate::new(302).insert_header("Location", target.as_str())).await;
+        assert_eq!(code(&open_to(&[*outside.address()]), &outside.uri()).await, "recording_url_refused", "{target}");
+    }
+    assert!(inside.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn redirects_are_followed_a_few_times_and_lose_our_credentials_at_another_host() {
+    let bucket = server(ResponseTemplate::new(200).set_body_bytes(AUDIO)).await;
+    let elsewhere = format!("http://localhost:{}/signed", bucket.address().port());
+    let provider = MockServer::start().await;
+    Mock::given(path("/recording"))
+        .and(basic_auth("key", "token"))
+        .respond_with(ResponseTemplate::new(302).insert_header("Location", "/next"))
+        .mount(&provider)
+        .await;
+    Mock::given(path("/next"))
+        .and(basic_auth("key", "token"))
+        .respond_with(ResponseTemplate::new(307).insert_header("Location", elsewhere.as_str()))
+        .mount(&provider)
+        .await;
+    let fetcher = fetcher(Allow::All, Limits::default());
+    assert_eq!(fetched(&fetcher, &format!("{}/recording", provider.uri())).await.unwrap(), AUDIO);
+    let asked = bucket.received_requests().await.unwrap();
+    assert!(!asked[0].headers.contains_key("authorization"));
+
+    let circle = server(ResponseTemplate::new(301).insert_header("Location", "/again")).await;
+    assert_eq!(code(&fetcher, &circle.uri()).await, "recording_url_refused");
+    assert_eq!(circle.received_requests().await.unwrap().len(), 6);
+}
+
+#[test]
+fn our_password_goes_to_the_providers_own_hosts_only() {
+    let hosts = ["exotel.com", "*.exotel.com"].map(str::to_owned).to_vec();
+    let credential = Credential { hosts, user: "key".into(), password: "token".into() };
+    for host in ["exotel.com", "recordings.exotel.com"] {
+        assert!(credential.is_for(host), "{host}");
+    }
+    for host in ["notexotel.com", "exotel.com.example.com", ".exotel.com", "exotel.co"] {
+        assert!(!credential.is_for(host), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn each_status_says_whether_to_come_back() {
+    let wait = Duration::from_secs(7);
+    for (status, code, fault) in [
+        (404, "recording_not_found", Fault::Transient),
+        (403, "recording_forbidden", Fault::Transient),
+        (410, "recording_gone", Fault::Permanent),
+        (400, "recording_fetch_failed", Fault::Permanent),
+        (500, "recording_fetch_failed", Fault::Transient),
+        (429, "recording_throttled", Fault::Throttled(wait)),
+        (304, "recording_fetch_failed", Fault::Permanent),
+        (302, "recording_fetch_failed", Fault::Permanent),
+    ] {
+        let server = server(ResponseTemplate::new(status).insert_header("Retry-After", "7")).await;
+        let error = fetched(&open_to(&[*server.address()]), &server.uri()).await.unwrap_err();
+        assert_eq!((error.code(), error.fault()), (code, fault), "{status}");
+    }
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let error = fetched(&open_to(&[nobody]), &format!("http://{nobody}/")).await.unwrap_err();
+    assert_eq!((error.code(), error.fault()), ("recording_fetch_failed", Fault::Transient));
+}
+
+#[tokio::test]
+async fn a_page_or_a_text_in_the_place_of_audio_is_told_apart() {
+    for page in ["<!DOCTYPE html><title>Sign in</title>", "{\"error\":\"no such recording\"}", "Träume", "<?xml version=\"1.0\"?><Error/>"] {
+        let server = server(ResponseTemplate::new(200).set_body_raw(page, "audio/mpeg")).await;
+        let error = fetched(&open_to(&[*server.address()]), &server.uri()).await.unwrap_err();
+        assert_eq!((error.code(), error.fault()), ("recording_not_audio", Fault::Permanent), "{page}");
+    }
+    let empty = server(ResponseTemplate::new(200)).await;
+    assert_eq!(code(&open_to(&[*empty.address()]), &empty.uri()).await, "recording_empty");
+    let raw = server(ResponseTemplate::new(200).set_body_bytes([0xFF, 0xD5, 0x55, 0x80, 0x00])).await;
+    assert_eq!(fetched(&open_to(&[*raw.address()]), &raw.uri()).await.unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn an_endless_answer_ends_at_the_limit() {
+    let address = endless(b"HTTP/1.1 200 OK\r\n\r\nID3\x04", &[0xFF; 4096]).await;
+    let limits = Limits { max_bytes: 100_000, ..Limits::default() };
+    assert_eq!(code(&fetcher(Allow::All, limits), &format!("http://{address}/")).await, "recording_too_large");
+    let announced = endless(b"HTTP/1.1 200 OK\r\nContent-Length: 100001\r\n\r\nID3\x04", &[]).await;
+    assert_eq!(code(&fetcher(Allow::All, limits), &format!("http://{announced}/")).await, "recording_too_large");
+}
+
+#[tokio::test]
+async fn an_answer_that_stalls_drips_or_breaks_off_may_pass() {
+    let url = |address: SocketAddr| format!("http://{address}/");
+    let silent = endless(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nID3\x04", &[]).await;
+    let limits = Limits { stall: Duration::from_millis(50), ..Limits::default() };
+    let stalled = fetched(&fetcher(Allow::All, limits), &url(silent)).await.unwrap_err();
+    assert!(matches!(stalled, FetchError::Stalled { .. }), "{stalled}");
+    let mute = endless(b"", &[]).await;
+    let stalled = fetched(&fetcher(Allow::All, limits), &url(mute)).await.unwrap_err();
+    assert!(matches!(stalled, FetchError::Stalled { .. }), "{stalled}");
+    let limits = Limits { total: Duration::from_millis(50), ..Limits::default() };
+    let slow = fetched(&fetcher(Allow::All, limits), &url(silent)).await.unwrap_err();
+    assert!(matches!(slow, FetchError::TooSlow { .. }), "{slow}");
+    assert_eq!((stalled.fault(), slow.fault()), (Fault::Transient, Fault::Transient));
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 2048];
+        let _bytes = socket.read(&mut request).await.unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nID3\x04").await.unwrap();
+    });
+    let broken = fetched(&fetcher(Allow::All, Limits::default()), &url(address)).await.unwrap_err();
+    assert!(matches!(broken, FetchError::Broken { .. }), "{broken}");
+}
+
+#[test]
+fn what_may_be_fetched_inside_is_a_list_of_hosts_with_ports() {
+    let read = |text| Allow::from_values(&Values::of([("DEBRIEF_ALLOW_PRIVATE_FETCH", text)]));
+    assert_eq!(read("true").unwrap(), Allow::All);
+    assert_eq!(read("false").unwrap(), Allow::None);
+    assert_eq!(read("").unwrap(), Allow::None);
+    assert_eq!(read("Minio:9000, 127.0.0.1:80").unwrap(), Allow::Hosts(vec!["minio:9000".into(), "127.0.0.1:80".into()]));
+    assert!(read("minio").unwrap_err().to_string().contains("DEBRIEF_ALLOW_PRIVATE_FETCH"));
+    let web = Url::parse("http://127.0.0.1/a").unwrap();
+    assert!(read("127.0.0.1:80").unwrap().permits(&web));
+    assert!(!read("127.0.0.1:443").unwrap().permits(&web));
+}

@@ -1,0 +1,141 @@
+//! Opening and migrating a store.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+
+use super::{Db, Store, execute, query};
+use crate::call::WorkspaceId;
+use crate::moment::Moment;
+
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How long a connection may be waited for. Past it the store counts as down.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const JOURNAL_SIZE_LIMIT: &str = "67108864";
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("failed to open the store: {0}")]
+    Sql(#[from] sqlx::Error),
+    #[error("failed to migrate the store: {0}")]
+    Migrate(#[from] MigrateError),
+    #[error("the database is behind this program (it needs migration {needed}): run `debrief migrate`")]
+    Behind { needed: i64 },
+}
+
+impl Store {
+    /// Opens the embedded store `debrief.db` in `folder`, creating and migrating it. The folder itself is
+    /// locked by whoever runs the process.
+    pub async fn open_embedded(folder: &Path) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::new()
+            .filename(folder.join("debrief.db"))
+            .create_if_missing(true)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT)
+            .busy_timeout(ACQUIRE_TIMEOUT);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options.clone())
+            .await?;
+        SQLITE.run(&writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options.read_only(true))
+            .await?;
+        let store = Self::over(Db::Sqlite { writer, readers }, Moment::now());
+        store.plant().await?;
+        Ok(store)
+    }
+
+    /// Connects to PostgreSQL. The database must have been migrated; a newer one is fine.
+    pub async fn open_postgres(url: &str) -> Result<Self, OpenError> {
+        let pool = connect(url).await?;
+        let needed = POSTGRES.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let mut connection = pool.acquire().await?;
+        connection.ensure_migrations_table("_sqlx_migrations").await?;
+        let applied = connection.list_applied_migrations("_sqlx_migrations").await?;
+        if !applied.iter().any(|migration| migration.version == needed) {
+            return Err(OpenError::Behind { needed });
+        }
+        drop(connection);
+        let now = postgres_time(&pool).await?;
+        Ok(Self::over(Db::Postgres(pool), now))
+    }
+
+    /// Brings a PostgreSQL database up to this program.
+    pub async fn migrate_postgres(url: &str) -> Result<(), OpenError> {
+        let pool = connect(url).await?;
+        POSTGRES.run(&pool).await?;
+        let now = postgres_time(&pool).await?;
+        Self::over(Db::Postgres(pool), now).plant().await
+    }
+
+    /// What a fresh store starts with.
+    async fn plant(&self) -> Result<(), OpenError> {
+        let mut tx = self.begin_tx().await.map_err(|error| error.0)?;
+        execute!(
+            tx,
+            "INSERT INTO workspaces (id, name, created_at) VALUES ($1, 'default', $2) ON CONFLICT DO NOTHING",
+            WorkspaceId::DEFAULT,
+            self.now(),
+        )?;
+        tx.commit().await.map_err(|error| error.0)?;
+        Ok(())
+    }
+
+    /// Reads the database's clock anew.
+    pub async fn sync_clock(&self) -> super::Result<()> {
+        if let Db::Postgres(pool) = &self.db {
+            self.clock.set(postgres_time(pool).await?);
+        }
+        Ok(())
+    }
+
+    /// A secret that every process of the deployment shares, made by `make` if there is none.
+    pub async fn shared_secret(&self, name: &str, make: impl FnOnce() -> String + Send) -> super::Result<String> {
+        let mut tx = self.begin_tx().await?;
+        execute!(tx, "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", name, make())?;
+        let (value,) =
+            query!(fetch_one, (String,), tx, "SELECT value FROM secrets WHERE name = $1", name)?;
+        tx.commit().await?;
+        Ok(value)
+    }
+
+    /// Waits for statements under way and closes every connection.
+    pub async fn close(&self) {
+        match &self.db {
+            Db::Postgres(pool) => pool.close().await,
+            Db::Sqlite { writer, readers } => {
+                readers.close().await;
+                close_sqlite(writer).await;
+            }
+        }
+    }
+}
+
+async fn close_sqlite(writer: &SqlitePool) {
+    // Freed pages go back to the file system a little at each orderly end.
+    if let Err(error) = sqlx::query("PRAGMA incremental_vacuum(1000)").execute(writer).await {
+        tracing::debug!(%error, "failed to give free pages back");
+    }
+    writer.close().await;
+}
+
+async fn connect(url: &str) -> Result<PgPool, sqlx::Error> {
+    PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_TIMEOUT).connect(url).await
+}
+
+async fn postgres_time(pool: &PgPool) -> Result<Moment, sqlx::Error> {
+    let (now,): (Moment,) = sqlx::query_as("SELECT clock_timestamp()").fetch_one(pool).await?;
+    Ok(now)
+}

@@ -1,0 +1,97 @@
+//! What every HTTP listener of ours shares: error bodies, keys, and who may speak to a process that has
+//! no key.
+
+mod access;
+mod body;
+mod problem;
+
+use axum::extract::Request;
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::Router;
+
+pub use access::{Access, Caller, Door, Keys};
+pub use body::{check_length, json, media_type};
+pub use problem::{FieldProblem, Problem};
+
+/// Puts around a listener's routes what all of them need: problem details for unknown paths and methods,
+/// and, where no key is set, a refusal of everybody who does not address this machine as itself. Call it
+/// last, on the routes of all roles together.
+pub fn finish(router: Router, keys: &Keys) -> Router {
+    let router = router
+        .fallback(|uri: Uri| async move {
+            Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes other methods; see the Allow header")
+        });
+    if keys.any() { router } else { router.layer(from_fn(loopback_only)) }
+}
+
+/// A web page that a browser shows can send requests to this machine, and DNS rebinding lets it read the
+/// answers; it cannot lie about the `Host` it means and the `Origin` it has.
+async fn loopback_only(request: Request, next: Next) -> Response {
+    match foreign(request.headers(), request.uri()) {
+        None => next.run(request).await,
+        Some(name) => Problem::new(
+            StatusCode::FORBIDDEN,
+            format!("no key is set, so only this machine may ask: the {name} is another; set DEBRIEF_API_KEY"),
+        )
+        .into_response(),
+    }
+}
+
+/// The header that names another machine.
+fn foreign(headers: &HeaderMap, uri: &Uri) -> Option<&'static str> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let host = uri.authority().map(Authority::as_str).or(text(HOST));
+    if host.is_some_and(|host| !host.parse::<Authority>().is_ok_and(|host| is_loopback(host.host()))) {
+        return Some("Host");
+    }
+    let local = |origin: &str| {
+        let url = url::Url::parse(origin).ok()?;
+        url.host_str().map(is_loopback)
+    };
+    text(ORIGIN).is_some_and(|origin| !local(origin).unwrap_or(false)).then_some("Origin")
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(host: &str, origin: Option<&str>) -> Option<&'static str> {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, host.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert(ORIGIN, origin.parse().unwrap());
+        }
+        foreign(&headers, &Uri::from_static("/health"))
+    }
+
+    #[test]
+    fn without_a_key_only_this_machine_by_its_own_name_may_ask() {
+        for host in ["localhost", "localhost:8000", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000"] {
+            assert_eq!(refused(host, None), None, "{host}");
+        }
+        for host in ["evil.example.com", "evil.example.com:8000", "192.168.1.5:8000", "localhost.evil.com", ""] {
+            assert_eq!(refused(host, None), Some("Host"), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_is_refused_by_its_origin() {
+        assert_eq!(refused("localhost:8000", Some("http://localhost:3000")), None);
+        for origin in ["https://evil.example.com", "null", "file://"] {
+            assert_eq!(refused("localhost:8000", Some(origin)), Some("Origin"), "{origin}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Words that give away what a call is about.
+
+use std::collections::BTreeMap;
+
+/// What somebody says who wants something.
+pub(super) const WISHES: &[&str] =
+    &["i need", "i want", "i'd like", "i would like", "we need", "we want", "can you", "could you", "please", "looking for", "calling about", "calling because", "help me"];
+/// What somebody says who will do something.
+pub(super) const PROMISES: &[&str] =
+    &["i will", "i'll", "we will", "we'll", "let me", "going to send", "i can send", "get back to you"];
+
+const DEFAULTS: [&str; 6] = ["neutral", "unknown", "medium", "general_inquiry", "other", "none"];
+const TIMES: [&str; 14] = [
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "tomorrow", "today",
+    "tonight", "week", "month", "afternoon", "morning",
+];
+/// Words that belong to the time that follows them.
+const BEFORE_TIMES: [&str; 9] = ["by", "on", "before", "until", "next", "this", "end", "of", "the"];
+const COMMON: [&str; 40] = [
+    "about", "again", "also", "because", "been", "before", "could", "does", "from", "going", "good", "have",
+    "hello", "here", "just", "know", "like", "need", "okay", "please", "really", "right", "some", "speaking",
+    "sure", "thank", "thanks", "that", "their", "there", "they", "this", "want", "well", "were", "what",
+    "when", "will", "with", "would",
+];
+
+/// Words and beginnings of words that speak for this value.
+pub(super) fn of(value: &str) -> Vec<&str> {
+    let cues: &[&str] = match value {
+        "positive" => &["thank you so", "great", "perfect", "wonderful", "excellent", "happy", "appreciate", "love"],
+        "negative" => &["angry", "unacceptable", "terribl", "frustrat", "disappoint", "upset", "worst", "awful", "annoy", "broken", "not working", "ridiculous"],
+        "high" | "urgent" => &["urgent", "asap", "immediately", "right away", "emergency", "critical"],
+        "low" => &["no rush", "no hurry", "whenever"],
+        "sales" => &["price", "pricing", "quote", "demo", "buy", "purchase", "upgrade", "trial", "offer", "order"],
+        "billing" => &["invoice", "bill", "charge", "refund", "payment", "paid"],
+        "technical" => &["error", "crash", "bug", "not working", "install", "broken", "restart", "outage"],
+        "account" => &["account", "password", "profile", "log in", "login"],
+        "complaint" => &["complain", "unacceptable", "disappoint", "speak to a manager"],
+        "resolved" => &["resolved", "fixed", "solved", "works now", "that helps", "all set", "working again"],
+        "escalated" => &["escalat", "supervisor", "specialist", "speak to a manager"],
+        "pending" => &["get back to you", "i'll", "i will", "we will", "we'll", "call you back", "let me check"],
+        _ => &[],
+    };
+    if !cues.is_empty() {
+        return cues.to_vec();
+    }
+    value.split(['_', ' ', '-']).filter(|word| word.len() >= 4).collect()
+}
+
+pub(super) fn has_any(sentence: &str, cues: &[&str]) -> bool {
+    let sentence = sentence.to_lowercase();
+    cues.iter().any(|cue| sentence.contains(cue))
+}
+
+/// The value that most of the words speak for; else one that stands for "nothing said".
+pub(super) fn choice<'a>(values: &[&'a str], words: &str) -> Option<&'a str> {
+    let score = |value: &str| -> usize {
+        let value = value.to_lowercase();
+        of(&value).iter().map(|cue| words.matches(cue).count()).sum()
+    };
+    let best = values.iter().map(|value| score(value)).max().unwrap_or_default();
+    let mut leading = values.iter().filter(|value| score(value) == best);
+    let (first, tied) = (leading.next().copied(), leading.next().is_some());
+    let default = || DEFAULTS.iter().find_map(|name| values.iter().find(|value| value.eq_ignore_ascii_case(name)));
+    if best == 0 || tied { default().copied().or(first) } else { first }
+}
+
+/// The words of a sentence that say when: `by Friday`, `next week`.
+pub(super) fn time_in(sentence: &str) -> Option<&str> {
+    let mut start: Option<usize> = None;
+    let mut at = 0;
+    for word in sentence.split(' ') {
+        let bare = word.trim_end_matches(|c: char| !c.is_alphanumeric());
+        let lower = bare.to_lowercase();
+        if TIMES.contains(&lower.as_str()) {
+            return Some(&sentence[start.unwrap_or(at)..at + bare.len()]);
+        }
+        start = BEFORE_TIMES.contains(&lower.as_str()).then(|| start.unwrap_or(at));
+        at += word.len() + 1;
+    }
+    None
+}
+
+pub(super) fn means_topics(name: &str) -> bool {
+    ["topic", "tag", "keyword", "theme"].iter().any(|part| name.to_lowercase().contains(part))
+}
+
+/// The five words that are said most often and say something.
+pub(super) fn topics(words: &str) -> Vec<&str> {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for word in words.split(|c: char| !c.is_alphanumeric()) {
+        let is_word = word.chars().count() >= 5 && word.chars().all(char::is_alphabetic);
+        if is_word && !COMMON.contains(&word) {
+            *counts.entry(word).or_default() += 1;
+        }
+    }
+    let mut ranked: Vec<(&str, usize)> = counts.into_iter().collect();
+    ranked.sort_by_key(|(word, count)| (usize::MAX - count, *word));
+    ranked.into_iter().take(5).map(|(word, _)| word).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_keeps_the_words_before_it() {
+        assert_eq!(time_in("I'll call by the end of next week."), Some("by the end of next week"));
+        assert_eq!(time_in("See you tomorrow, then."), Some("tomorrow"));
+        assert_eq!(time_in("No time at all."), None);
+    }
+
+    #[test]
+    fn without_any_cue_the_value_says_so() {
+        assert_eq!(choice(&["positive", "neutral", "negative"], "nothing special"), Some("neutral"));
+        assert_eq!(choice(&["Positive", "Neutral"], "that is great"), Some("Positive"));
+    }
+
+    #[test]
+    fn topics_are_the_words_said_most() {
+        assert_eq!(topics("refund invoice refund about there")[..1], ["refund"]);
+    }
+}

@@ -1,0 +1,115 @@
+//! What people say about themselves: addresses, numbers, what they are and for whom they work.
+
+use super::super::prompt::{Line, sentences};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Email,
+    Phone,
+    Title,
+    Company,
+}
+
+/// A value and the words that prove it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fact<'a> {
+    kind: Kind,
+    pub(super) value: String,
+    pub(super) quote: &'a str,
+    /// The number of the line that holds the quote.
+    pub(super) line: u64,
+}
+
+impl Fact<'_> {
+    /// Whether a schema that calls a kind of fact `name` means this kind.
+    pub(super) fn is_a(&self, name: &str) -> bool {
+        let name = name.to_lowercase().replace(['_', '-'], "");
+        match self.kind {
+            Kind::Email => name.contains("email"),
+            Kind::Phone => name == "phone" || name == "phonenumber",
+            Kind::Title => name == "title" || name == "jobtitle",
+            Kind::Company => name == "company" || name == "accountname" || name == "organization",
+        }
+    }
+}
+
+pub(super) fn facts_in<'a>(line: &'a Line<'a>) -> impl Iterator<Item = Fact<'a>> {
+    sentences(line.text).flat_map(move |quote| {
+        let fact = move |(kind, value)| Fact { kind, value, quote, line: line.number };
+        let email = written_email(quote).or_else(|| spoken_email(quote)).map(|value| (Kind::Email, value));
+        let phone = phone(quote).map(|value| (Kind::Phone, value));
+        let (title, company) = position(quote);
+        let title = title.map(|value| (Kind::Title, value));
+        let company = company.map(|value| (Kind::Company, value));
+        [email, phone, title, company].into_iter().flatten().map(fact)
+    })
+}
+
+fn bare(word: &str) -> &str {
+    word.trim_matches(|c: char| !c.is_alphanumeric())
+}
+
+fn written_email(sentence: &str) -> Option<String> {
+    let is_address = |word: &&str| {
+        word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'))
+    };
+    sentence.split_whitespace().map(bare).find(is_address).map(str::to_lowercase)
+}
+
+/// `odile at marchetti dot example dot com`.
+fn spoken_email(sentence: &str) -> Option<String> {
+    let words: Vec<&str> = sentence.split_whitespace().map(bare).collect();
+    let at = (1..words.len()).find(|nth| words[*nth] == "at" && words.get(nth + 2) == Some(&"dot"))?;
+    let mut host = vec![*words.get(at + 1)?];
+    let mut next = at + 2;
+    while words.get(next) == Some(&"dot") {
+        host.push(words.get(next + 1)?);
+        next += 2;
+    }
+    Some(format!("{}@{}", words[at - 1], host.join(".")).to_lowercase())
+}
+
+/// A run of digits as a telephone number is written, with at least seven of them.
+fn phone(sentence: &str) -> Option<String> {
+    let is_part = |c: char| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')');
+    let is_number = |run: &&str| (7..=15).contains(&run.chars().filter(char::is_ascii_digit).count());
+    sentence.split(|c| !is_part(c)).map(|run| run.trim_matches([' ', '-'])).find(is_number).map(str::to_owned)
+}
+
+/// `I'm the head of sales at Nagy Foods`: the title and the company.
+fn position(sentence: &str) -> (Option<String>, Option<String>) {
+    let starts = ["I'm the ", "I am the ", "I'm a ", "I am a ", "I'm an ", "I am an "];
+    let Some(rest) = starts.iter().find_map(|start| sentence.split_once(start)).map(|(_, rest)| rest) else {
+        return (None, None);
+    };
+    let Some((title, rest)) = rest.split_once(" at ") else { return (None, None) };
+    let company: Vec<&str> =
+        rest.split(' ').take_while(|word| word.starts_with(|c: char| c.is_uppercase() || c == '&')).collect();
+    let company = company.join(" ");
+    let company = company.split([',', '.', '!', '?']).next().unwrap_or_default();
+    let said = |text: &str| (!text.is_empty() && text.len() <= 80).then(|| text.to_owned());
+    (said(title), said(company))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> Vec<String> {
+        let line = Line { number: 7, speaker: "Ada", text };
+        facts_in(&line).map(|fact| fact.value).collect()
+    }
+
+    #[test]
+    fn addresses_and_numbers_are_found_as_they_are_said() {
+        assert_eq!(values("Write to Ada@Example.org."), ["ada@example.org"]);
+        assert_eq!(values("It is odile at marchetti dot example dot com."), ["odile@marchetti.example.com"]);
+        assert_eq!(values("Call +44 20 7946 0123, please."), ["+44 20 7946 0123"]);
+    }
+
+    #[test]
+    fn a_sentence_without_any_is_no_fact() {
+        assert!(values("I'm at home, 3 of 4 times.").is_empty());
+        assert!(values("Look at this dot over there.").is_empty());
+    }
+}

@@ -1,0 +1,133 @@
+//! Wakes what is due, relays the outbox, and records what could not be decoded.
+//!
+//! It runs in every process that runs stages. A purged queue, a lost message or a broker that came back
+//! empty is a delay because of it, not a loss.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::call::WorkspaceId;
+use common::event::{CallReceived, Envelope, Event as _};
+use common::store::{DeadLetter, OutboxRow};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::broker::{BrokerError, Delivery, Lane, Message, Route};
+use crate::deliver::Engine;
+use crate::scrub;
+use crate::{table, wake};
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_SOONEST: Duration = Duration::from_millis(20);
+/// Rows woken in one look; what is left is due at the next.
+const BATCH: i64 = 200;
+
+/// Keeps until `shutdown`.
+pub async fn run(engine: Engine, shutdown: CancellationToken) -> Result<(), BrokerError> {
+    tokio::select! {
+        () = wake_what_is_due(&engine, &shutdown) => Ok(()),
+        ended = record_the_dead(&engine, &shutdown) => ended,
+    }
+}
+
+async fn wake_what_is_due(engine: &Engine, shutdown: &CancellationToken) {
+    loop {
+        let pause = match look(engine).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                tracing::warn!(%error, "failed to look for what is due");
+                LOOK_EVERY
+            }
+        };
+        if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// One look at the store. Returns how long nothing will be due.
+async fn look(engine: &Engine) -> common::store::Result<Duration> {
+    let relayed = engine.store.relay_outbox(BATCH, async |rows| relay(engine, rows).await).await?;
+    let due = engine.store.due_runs(BATCH).await?;
+    for run in &due {
+        let Some(queue) = table::ALL.iter().find(|queue| queue.stage == run.stage) else { continue };
+        let lane = Lane::from_name(&run.lane);
+        let message = wake::message(queue.stage, (run.workspace, run.call_id, run.generation), false, lane);
+        if let Err(error) = engine.broker.publish(message).await {
+            tracing::warn!(%error, stage = run.stage, "failed to wake a run; it is woken again");
+        }
+    }
+    if relayed > 0 || i64::try_from(due.len()).unwrap_or(BATCH) >= BATCH {
+        return Ok(LOOK_SOONEST);
+    }
+    let now = engine.store.now();
+    let next = engine.store.next_wake().await?.map_or(LOOK_EVERY, |next| next.since(now));
+    Ok(next.clamp(LOOK_SOONEST, LOOK_EVERY))
+}
+
+/// Publishes events that ingest had to put aside; returns those that are on the broker now.
+async fn relay(engine: &Engine, rows: Vec<OutboxRow>) -> Vec<i64> {
+    let mut published = Vec::new();
+    for row in rows {
+        let message = Message {
+            route: Route::Event { key: CallReceived::KEY },
+            lane: Lane::from_name(&row.lane),
+            id: row.event_id,
+            body: Bytes::from(row.body),
+        };
+        match engine.broker.publish(message).await {
+            Ok(()) => published.push(row.id),
+            Err(error) => {
+                tracing::warn!(%error, "failed to relay an event from the outbox");
+                break;
+            }
+        }
+    }
+    published
+}
+
+/// Takes what was rejected and keeps it where people see it.
+async fn record_the_dead(engine: &Engine, shutdown: &CancellationToken) -> Result<(), BrokerError> {
+    let mut dead = engine.broker.consume_dead(16).await?;
+    while let Some(delivery) = shutdown.run_until_cancelled(dead.next()).await {
+        let Some(delivery) = delivery else { return Err(BrokerError::Disconnected) };
+        let letter = letter(engine, &delivery);
+        // Acknowledged only once it is on record; until then it is offered again.
+        match engine.store.bury(&letter).await {
+            Ok(()) => {
+                if let Err(error) = delivery.ack().await {
+                    tracing::debug!(%error, "a dead message comes again; it has one record");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "failed to record a dead message");
+                drop(delivery);
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn letter(engine: &Engine, delivery: &Delivery) -> DeadLetter {
+    let body = String::from_utf8_lossy(&delivery.body).into_owned();
+    let error = Envelope::<CallReceived>::decode(&delivery.body)
+        .map_or_else(|error| error.to_string(), |_| "it was rejected, or delivered too often".to_owned());
+    let stage = delivery.rejected_by.clone().unwrap_or_else(|| "unknown".to_owned());
+    let text = scrub::scrub(&error);
+    DeadLetter {
+        // The same message has one record, however often it is taken.
+        id: Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{stage}\n{body}").as_bytes()),
+        workspace: None::<WorkspaceId>,
+        call_id: None,
+        error_group: scrub::group("undecodable", &text),
+        error_text: text,
+        error_code: "undecodable".into(),
+        stage,
+        generation: 0,
+        attempts: 0,
+        body,
+        died_at: engine.store.now(),
+        replayed_at: None,
+    }
+}

@@ -1,0 +1,156 @@
+//! Stages joined: the compiler checks that what one emits is what the next consumes.
+//!
+//! ```compile_fail
+//! # use common::event::{CallAccepted, CallReceived, CallTranscribed, Envelope};
+//! # use queue_topology::{table, Cx, Outcome, Pipeline, Stage, StageError, table::Queue};
+//! struct Transcribe;
+//! impl Stage for Transcribe {
+//!     type In = CallAccepted;
+//!     type Out = CallTranscribed;
+//!     const QUEUE: Queue<CallAccepted> = table::TRANSCRIPTION;
+//!     async fn handle(&self, _: &Cx, _: &Envelope<CallAccepted>) -> Result<Outcome<CallTranscribed>, StageError> {
+//!         Ok(Outcome::Emit(CallTranscribed {}))
+//!     }
+//! }
+//! // A pipeline starts with `CallReceived`; this stage consumes `CallAccepted`, so it does not fit.
+//! let pipeline = Pipeline::new().then(Transcribe);
+//! ```
+//!
+//! The same stage fits where `CallAccepted` is emitted:
+//!
+//! ```
+//! # use common::event::{CallAccepted, CallReceived, CallTranscribed, Envelope};
+//! # use queue_topology::{table, Cx, Outcome, Pipeline, Stage, StageError, table::Queue};
+//! # struct Dedup;
+//! # impl Stage for Dedup {
+//! #     type In = CallReceived;
+//! #     type Out = CallAccepted;
+//! #     const QUEUE: Queue<CallReceived> = table::DEDUP;
+//! #     async fn handle(&self, _: &Cx, _: &Envelope<CallReceived>) -> Result<Outcome<CallAccepted>, StageError> {
+//! #         Ok(Outcome::Emit(CallAccepted {}))
+//! #     }
+//! # }
+//! # struct Transcribe;
+//! # impl Stage for Transcribe {
+//! #     type In = CallAccepted;
+//! #     type Out = CallTranscribed;
+//! #     const QUEUE: Queue<CallAccepted> = table::TRANSCRIPTION;
+//! #     async fn handle(&self, _: &Cx, _: &Envelope<CallAccepted>) -> Result<Outcome<CallTranscribed>, StageError> {
+//! #         Ok(Outcome::Emit(CallTranscribed {}))
+//! #     }
+//! # }
+//! let pipeline = Pipeline::new().then(Dedup).then(Transcribe);
+//! ```
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::event::{CallReceived, Event, Nothing};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::{BrokerError, Lane};
+use crate::deliver::{Engine, deliver};
+use crate::stage::Stage;
+
+/// Stages in the order in which a call passes; `Tail` is what the last one emits.
+pub struct Pipeline<Tail> {
+    workers: Vec<Worker>,
+    tail: PhantomData<fn() -> Tail>,
+}
+
+impl Pipeline<CallReceived> {
+    /// Begins with what ingest publishes.
+    #[expect(clippy::new_without_default, reason = "a pipeline without stages is only a beginning")]
+    pub fn new() -> Self {
+        Self { workers: Vec::new(), tail: PhantomData }
+    }
+}
+
+impl<Tail: Event> Pipeline<Tail> {
+    /// Adds the stage that consumes what the last one emits.
+    pub fn then<S: Stage<In = Tail>>(self, stage: S) -> Pipeline<S::Out> {
+        Pipeline { workers: self.with(stage), tail: PhantomData }
+    }
+
+    /// Adds a last stage; others can consume the same event beside it.
+    pub fn ends_in<S: Stage<In = Tail, Out = Nothing>>(self, stage: S) -> Self {
+        Self { workers: self.with(stage), tail: PhantomData }
+    }
+
+    pub fn workers(self) -> Vec<Worker> {
+        self.workers
+    }
+
+    fn with<S: Stage>(mut self, stage: S) -> Vec<Worker> {
+        let stage = Arc::new(stage);
+        let run = move |engine: Engine, shutdown: CancellationToken| {
+            consume_both_lanes(engine, Arc::clone(&stage), shutdown).boxed()
+        };
+        self.workers.push(Worker { stage: S::QUEUE.spec.stage, run: Arc::new(run) });
+        self.workers
+    }
+}
+
+type RunWorker = dyn Fn(Engine, CancellationToken) -> BoxFuture<'static, Result<(), BrokerError>> + Send + Sync;
+
+/// One stage, ready to consume its queue.
+#[derive(Clone)]
+pub struct Worker {
+    pub stage: &'static str,
+    run: Arc<RunWorker>,
+}
+
+impl Worker {
+    /// Consumes until `shutdown`, then ends what is in hand. An error means: start it again.
+    pub async fn run(&self, engine: Engine, shutdown: CancellationToken) -> Result<(), BrokerError> {
+        (self.run)(engine, shutdown).await
+    }
+}
+
+async fn consume_both_lanes<S: Stage>(
+    engine: Engine,
+    stage: Arc<S>,
+    shutdown: CancellationToken,
+) -> Result<(), BrokerError> {
+    let [live, bulk] = Lane::BOTH.map(|lane| consume(engine.clone(), Arc::clone(&stage), lane, shutdown.clone()));
+    tokio::try_join!(live, bulk)?;
+    Ok(())
+}
+
+async fn consume<S: Stage>(
+    engine: Engine,
+    stage: Arc<S>,
+    lane: Lane,
+    shutdown: CancellationToken,
+) -> Result<(), BrokerError> {
+    let spec = S::QUEUE.spec;
+    let prefetch = match lane {
+        Lane::Live => spec.prefetch,
+        Lane::Bulk => spec.prefetch.div_ceil(4),
+    };
+    let mut consumer = engine.broker.consume(&spec, lane, prefetch).await?;
+    let mut in_hand = JoinSet::new();
+    let ended = loop {
+        let delivery = tokio::select! {
+            () = shutdown.cancelled() => break Ok(()),
+            Some(_) = in_hand.join_next(), if !in_hand.is_empty() => continue,
+            delivery = consumer.next() => delivery,
+        };
+        // The queue or the connection is gone: the supervisor starts this worker again.
+        let Some(delivery) = delivery else { break Err(BrokerError::Disconnected) };
+        let (engine, stage, stopping) = (engine.clone(), Arc::clone(&stage), shutdown.clone());
+        in_hand.spawn(async move { deliver(&engine, stage.as_ref(), (delivery, lane), &stopping).await });
+    };
+    drop(consumer);
+    let drained = tokio::time::timeout(engine.drain_timeout + Duration::from_secs(1), async {
+        while in_hand.join_next().await.is_some() {}
+    });
+    if drained.await.is_err() {
+        tracing::warn!(stage = spec.stage, "some runs did not end in time; others take them over");
+    }
+    ended
+}

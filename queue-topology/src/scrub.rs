@@ -1,0 +1,67 @@
+//! What of an error's text may be kept: no address, no number of a person, no URL's query; and a
+//! fingerprint under which errors of the same kind meet.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+const MAX_CHARS: usize = 500;
+
+struct Rule {
+    pattern: Regex,
+    with: &'static str,
+}
+
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    [
+        (r"(?i)\bhttps?://[^\s`'\x22<>)]+", "<url>"),
+        (r"[^\s@<>`'\x22]+@[^\s@<>`'\x22]+\.[a-zA-Z]{2,}", "<e-mail>"),
+        (r"(?i)\b(?:bearer|basic)\s+[a-z0-9._~+/=-]+", "<credentials>"),
+        (r"\+?\d[\d ()./-]{5,}\d", "<number>"),
+    ]
+    .into_iter()
+    .filter_map(|(pattern, with)| Regex::new(pattern).ok().map(|pattern| Rule { pattern, with }))
+    .collect()
+});
+
+static VARIABLE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)\b[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b|\d+|`[^`]*`").ok());
+
+/// `text` without what could name a person or open a door, and not longer than is useful.
+pub fn scrub(text: &str) -> String {
+    let kept: String = text.chars().filter(|c| !c.is_control()).take(MAX_CHARS * 4).collect();
+    let clean = RULES.iter().fold(kept, |text, rule| rule.pattern.replace_all(&text, rule.with).into_owned());
+    clean.chars().take(MAX_CHARS).collect()
+}
+
+/// The group of an error: its code, and its text with ids, numbers and quoted names taken out.
+pub fn group(code: &str, scrubbed: &str) -> String {
+    let shape = VARIABLE
+        .as_ref()
+        .map_or_else(|| scrubbed.to_owned(), |variable| variable.replace_all(scrubbed, "#").into_owned());
+    let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, shape.as_bytes());
+    format!("{code}-{}", &id.simple().to_string()[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_a_person_or_opens_a_door_is_not_kept() {
+        let text = "failed to fetch https://x.example.com/a?token=s3cret for odile@marchetti.example.com \
+                    at +1 202 555-0131 with Bearer abc.def";
+        let kept = scrub(text);
+        for secret in ["s3cret", "odile", "555", "abc.def"] {
+            assert!(!kept.contains(secret), "{kept}");
+        }
+        assert!(kept.starts_with("failed to fetch <url> for <e-mail>"), "{kept}");
+    }
+
+    #[test]
+    fn errors_that_differ_in_ids_and_numbers_are_one_group() {
+        let group = |text: &str| group("slack_error", text);
+        assert_eq!(group("call `a1` failed after 3 tries"), group("call `b2` failed after 17 tries"));
+        assert_ne!(group("call `a1` failed"), group("call `a1` was refused"));
+    }
+}

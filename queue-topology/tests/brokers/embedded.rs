@@ -1,0 +1,113 @@
+//! What only the embedded broker has to do: survive, alone on its file.
+
+use std::collections::HashSet;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use queue_topology::broker::suite::Site;
+use queue_topology::broker::{Broker, BrokerError, Embedded, Lane, Message, Route};
+use queue_topology::table::CRM;
+use uuid::Uuid;
+
+/// Tells the child of the crash test where its file is.
+const CHILD_FILE: &str = "DEBRIEF_TEST_QUEUE_FILE";
+
+struct Folder(tempfile::TempDir);
+
+impl Site for Folder {
+    async fn open(&self) -> Arc<dyn Broker> {
+        Arc::new(Embedded::open(&self.0.path().join("queue.db")).await.unwrap())
+    }
+}
+
+async fn run(test: impl AsyncFnOnce(&Folder)) {
+    test(&Folder(tempfile::tempdir().unwrap())).await;
+}
+
+crate::suite!(super::run);
+
+#[tokio::test]
+async fn a_second_process_is_told_that_the_file_is_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let first = Embedded::open(&path).await.unwrap();
+    let second = Embedded::open(&path).await.err().unwrap();
+    assert_eq!(second, BrokerError::Locked(path.display().to_string()));
+    first.close().await;
+    assert!(Embedded::open(&path).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_queue_is_refused_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    std::fs::write(&path, "somebody's letters, much longer than a header".repeat(50)).unwrap();
+    let refused = Embedded::open(&path).await.err().unwrap();
+    assert!(matches!(&refused, BrokerError::Refused(why) if why.contains("queue file")), "{refused:?}");
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("somebody's letters"));
+}
+
+#[tokio::test]
+async fn every_confirmed_message_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let confirmed = publish_until_killed(&path, 500);
+    assert!(confirmed.len() >= 500, "only {}", confirmed.len());
+
+    let broker = Embedded::open(&path).await.unwrap();
+    let mut consumer = broker.consume(&CRM.spec, Lane::Live, u16::MAX).await.unwrap();
+    let mut found = HashSet::new();
+    for _ in 0..broker.depth("crm", Lane::Live).await.unwrap().ready {
+        let delivery = consumer.next().await.unwrap();
+        found.insert(delivery.message_id.unwrap());
+        delivery.ack().await.unwrap();
+    }
+    let lost: Vec<&Uuid> = confirmed.difference(&found).collect();
+    assert!(lost.is_empty(), "lost {lost:?}");
+}
+
+/// Starts this test binary once more, lets it publish, kills it at the `enough`th confirm it reports, and
+/// returns every confirm it had reported by then.
+fn publish_until_killed(path: &Path, enough: usize) -> HashSet<Uuid> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["embedded::publishes_until_it_is_killed", "--exact", "--ignored", "--nocapture"])
+        .env(CHILD_FILE, path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut confirmed = HashSet::new();
+    let mut killed = false;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        confirmed.extend(line.unwrap().strip_prefix("confirmed ").and_then(|id| id.parse::<Uuid>().ok()));
+        if confirmed.len() >= enough && !killed {
+            child.kill().unwrap();
+            killed = true;
+        }
+    }
+    assert!(killed, "the child ended by itself: {:?}", child.wait());
+    child.wait().unwrap();
+    confirmed
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the child process of `every_confirmed_message_survives_a_kill`"]
+async fn publishes_until_it_is_killed() {
+    #[expect(clippy::disallowed_methods, reason = "the parent test says where the file is")]
+    let path = std::env::var_os(CHILD_FILE).unwrap();
+    let broker = Embedded::open(Path::new(&path)).await.unwrap();
+    let publishing = (0..16).map(|_| publish_on(&broker));
+    futures::future::join_all(publishing).await;
+}
+
+async fn publish_on(broker: &Embedded) {
+    loop {
+        let id = Uuid::new_v4();
+        let route = Route::Stage { stage: "crm" };
+        let body = Bytes::from_static(&[b'x'; 2048]);
+        broker.publish(Message { route, lane: Lane::Live, id, body }).await.unwrap();
+        println!("confirmed {id}");
+    }
+}

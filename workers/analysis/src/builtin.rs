@@ -1,0 +1,128 @@
+//! The analyzer that needs no model: it extracts, and never writes a word that nobody said.
+//!
+//! Its rules are English. Of a call in another language it gives what does not depend on the language (the
+//! summary's sentences, written addresses) and leaves the rest empty or neutral.
+
+mod contacts;
+mod rules;
+mod summary;
+mod tone;
+
+use common::analysis::{Analysis, Category, Priority, Resolution, Sentiment, Tone};
+use common::transcript::Transcript;
+
+use crate::{grounding, language, metrics, sides};
+
+/// What `Analysis::analyzer` says of this one.
+pub const NAME: &str = "builtin";
+
+/// Longest part of a transcript that is searched for key phrases, in bytes: their cost grows faster than
+/// the text, and what a call is about is said within an hour.
+const MAX_KEYWORD_BYTES: usize = 100_000;
+
+/// `people` are the names of those known to belong to the call.
+pub fn analyze(transcript: &Transcript, people: &[String]) -> Analysis {
+    let english = language::is_english(transcript);
+    let customer = sides::customer_segments(transcript);
+    let everybody: Vec<_> = transcript.segments.iter().collect();
+    let heard = customer.as_deref().unwrap_or(&everybody);
+    let summary = summary::extract(&everybody, english);
+    let said = contacts::find(transcript, english);
+    let mood = if english { tone::score(heard) } else { Sentiment::Neutral };
+    Analysis {
+        analyzer: NAME.to_owned(),
+        summary: summary.text,
+        key_points: summary.key_points,
+        topics: if english { summary::key_phrases(transcript, MAX_KEYWORD_BYTES) } else { Vec::new() },
+        sentiment: mood,
+        tone: match mood {
+            Sentiment::Positive => Tone::Positive,
+            Sentiment::Neutral => Tone::Neutral,
+            Sentiment::Negative => Tone::Negative,
+        },
+        concern: customer.as_deref().filter(|_| english).and_then(rules::concern),
+        category: if english { rules::category(&everybody) } else { Category::Other },
+        action_items: if english { rules::action_items(&everybody) } else { Vec::new() },
+        customer_requests: customer.as_deref().filter(|_| english).map(rules::requests).unwrap_or_default(),
+        resolution: if english { rules::resolution(&everybody) } else { Resolution::Unknown },
+        priority: Priority::Medium,
+        contacts: grounding::ground(&said, transcript, people).contacts,
+        metrics: metrics::compute(transcript),
+        usage: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{dialog, transcript};
+    use crate::text;
+    use proptest::prelude::*;
+
+    fn complaint() -> Transcript {
+        dialog(&[
+            "Thank you for calling Northlight Broadband, this is Petra. How can I help?",
+            "Hi. My internet connection has been down since Sunday and nobody called me back, I am very annoyed.",
+            "I'm sorry to hear that. Is the router light red?",
+            "Yes, it is red. Could you send somebody? I work from home and the connection is useless.",
+            "I will send a technician by Thursday and I'll text you the time slot.",
+            "Fine. You can reach me on my mobile, 202-555-0193.",
+        ])
+    }
+
+    #[test]
+    fn a_complaint_reads_as_one() {
+        let found = analyze(&complaint(), &[]);
+        assert_eq!(found.analyzer, "builtin");
+        assert_eq!(found.tone, Tone::Negative);
+        assert_eq!(found.category, Category::Technical);
+        assert!(found.concern.unwrap().starts_with("My internet connection has been down"));
+        assert_eq!(found.customer_requests, ["Could you send somebody?"]);
+        assert_eq!(found.action_items.len(), 1);
+        assert_eq!(found.action_items[0].owner.as_deref(), Some("agent"));
+        assert_eq!(found.action_items[0].due.as_deref(), Some("by Thursday"));
+        assert_eq!(found.contacts[0].facts[0].value, "202-555-0193");
+        assert!(!found.topics.is_empty());
+    }
+
+    #[test]
+    fn every_sentence_of_the_summary_was_said() {
+        let transcript = complaint();
+        let found = analyze(&transcript, &[]);
+        assert!(!found.summary.is_empty());
+        for sentence in text::sentences(&found.summary).into_iter().chain(found.key_points.iter().map(String::as_str)) {
+            assert!(transcript.segments.iter().any(|segment| segment.text.contains(sentence)), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn in_another_language_nothing_is_guessed() {
+        let found = analyze(
+            &dialog(&[
+                "Guten Tag, hier ist der Kundendienst. Wie kann ich Ihnen helfen?",
+                "Meine Rechnung ist falsch, und das ist sehr schlecht. Ich bin mit dem Betrag nicht einverstanden.",
+            ]),
+            &[],
+        );
+        assert_eq!((found.tone, found.category), (Tone::Neutral, Category::Other));
+        assert_eq!((found.concern, found.topics.len(), found.action_items.len()), (None, 0, 0));
+        assert!(found.summary.contains("Rechnung"));
+    }
+
+    #[test]
+    fn an_empty_transcript_gives_an_empty_analysis() {
+        let found = analyze(&transcript(&[]), &[]);
+        assert!(found.summary.is_empty() && found.key_points.is_empty() && found.contacts.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn no_words_make_it_panic(words in prop::collection::vec("[\\PC\\n]{0,60}|[a-z@. 0-9?!'-]{0,80}", 0..6)) {
+            let lines: Vec<(&str, &str)> = words.iter().map(|text| ("Olga", text.as_str())).collect();
+            let mut said = transcript(&lines);
+            said.language = Some("en".into());
+            analyze(&said, &[]);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Contact facts that can be recognised by rule, each with the sentence that says it. They are proven like
+//! a model's ([`crate::grounding`]) before they are kept.
+
+use std::sync::LazyLock;
+
+use common::analysis::ContactField;
+use common::transcript::{Segment, Transcript};
+use regex::Regex;
+
+use crate::schema::{SaidContact, SaidFact};
+use crate::{spoken, text};
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a fixed pattern")
+}
+
+/// The sentence gives the speaker's own address.
+static GIVES_MAIL: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(my (\w+ )?(e-?mail|address|mail)|(address|e-?mail)('s| is)|it's|it is|(reach|write( to)?|e-?mail|get|contact|send (it|them|that) to) me|mine is)\b")
+});
+/// The sentence gives a number to call.
+static GIVES_PHONE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(my (\w+ ){0,3}(number|phone|line|mobile|cell|cellphone|extension)|(phone|line|mobile|cell|number)('s| is)|(call|reach|ring|text|phone|get) me|call my)\b")
+});
+static MOBILE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(mobile|cell|cell ?phone|text me)\b"));
+/// Numbers that are not for calling.
+static OTHER_NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(account|order|invoice|ticket|reference|card|policy|case|tracking|booking|claim|serial|customer|contract|meter|confirmation|fax) (number|no|id)\b|\b(account|order|invoice|card|policy|serial)\b")
+});
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\+?\(?\d[\d\s().\-]{5,22}\d"));
+
+/// `I'm the Head of Logistics at Brask Shipping`, `I am an IT manager with Brask`.
+static I_AM: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"\b(?i:i'm|i am|i work as|i serve as)\s+(?i:(?:the|an?|your|their)\s+)?(?P<title>[\p{L}&][\p{L}&' -]{1,70}?)\s*(?:\b(?:at|for|with|here at|over at)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)|[,.;!]|$)")
+});
+/// `I'm Gil Novak, IT Manager at Brask.`
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"\b(?i:i'm|i am|my name is|this is)\s+(?P<name>\p{Lu}[\p{L}'-]*(?:\s+\p{Lu}[\p{L}'-]*){0,3}),\s*(?i:(?:the|an?|your)\s+)?(?P<title>[\p{L}&][\p{L}&' -]{1,70}?)\s*(?:\b(?:at|for|with)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)|[,.;!]|$)")
+});
+static WORKS_AT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"\b(?i:i work|i'm working|i am working)\s+(?i:for|at|with)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)")
+});
+/// What makes words after "I'm" a job: without one "I'm the Best Friend" would be a title.
+static JOB: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(manager|director|president|officer|executive|engineer|head|lead|owner|co-?founder|founder|c[efotimrs]o|ciso|vp|svp|evp|chief|analyst|consultant|coordinator|administrator|supervisor|assistant|specialist|partner|accountant|buyer|dispatcher|controller|secretary|architect|developer|teacher|principal|attorney|lawyer|planner|representative|technician|clerk|treasurer|advisor|designer|scientist|strategist|superintendent|nurse|physician|bookkeeper|foreman)s?\b")
+});
+/// Words that show that no title was said: "I'm happy to lead this".
+static NO_TITLE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(not|to|that|who|is|was|calling|going|looking|speaking|waiting|trying|happy|sure|sorry|afraid|your|my|his|her|their|just|very|so|with|in|on)\b")
+});
+
+static STREET: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"\b(?P<street>\d{1,5}[A-Za-z]?\s+(?:\p{Lu}[\p{L}'.-]*\s+){1,4}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Way|Court|Ct|Place|Pl|Square|Terrace|Highway|Quay|Crescent|Close)\b\.?)(?:,\s*(?P<city>\p{Lu}[\p{L}'. -]{1,40}?)(?:,\s*(?P<state>\p{Lu}[\p{L}'. -]{1,40}?)(?:,?\s+(?P<postal>\d{5}(?:-\d{4})?))?)?\s*(?:[,.;!]|$))?")
+});
+static GIVES_STREET: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(my|our|mailing|postal|address|it's|it is|live at|based at|for (paper|post|mail)|send (it|them|that) to)\b")
+});
+
+/// One entry a speaker who said something, by the speaker's label.
+pub(super) fn find(transcript: &Transcript, english: bool) -> Vec<SaidContact> {
+    let mut contacts: Vec<SaidContact> = Vec::new();
+    for segment in &transcript.segments {
+        let facts: Vec<SaidFact> = text::sentences(&segment.text)
+            .into_iter()
+            .flat_map(|sentence| facts(segment, sentence, english))
+            .map(|(field, value, quote)| SaidFact { field, value, quote: quote.to_owned(), segment: segment.id })
+            .collect();
+        if facts.is_empty() {
+            continue;
+        }
+        let name = segment.label();
+        match contacts.iter_mut().find(|contact| contact.name == name) {
+            Some(contact) => contact.facts.extend(facts),
+            None => contacts.push(SaidContact { name, facts }),
+        }
+    }
+    contacts
+}
+
+fn facts<'t>(segment: &Segment, sentence: &'t str, english: bool) -> Vec<(ContactField, String, &'t str)> {
+    let mut found = mails(segment, sentence, english);
+    if english {
+        // The rules see straight apostrophes; values hold none, and quotes are the sentence itself.
+        let plain = sentence.replace(['’', 'ʼ'], "'");
+        found.extend(phones(&plain));
+        found.extend(work(segment, &plain));
+        found.extend(street(&plain));
+    }
+    found.into_iter().map(|(field, value)| (field, value, sentence)).collect()
+}
+
+type Found = Vec<(ContactField, String)>;
+
+/// An address with the speaker's name in it is theirs in any language.
+fn mails(segment: &Segment, sentence: &str, english: bool) -> Found {
+    let own = text::folded(&segment.label());
+    let is_own = |mail: &str| {
+        text::folded(mail.split('@').next().unwrap_or_default())
+            .iter()
+            .any(|part| part.chars().count() > 2 && own.contains(part))
+    };
+    let given = english && GIVES_MAIL.is_match(sentence);
+    spoken::emails(sentence)
+        .into_iter()
+        .filter(|mail| given || is_own(mail))
+        .map(|mail| (ContactField::Email, mail))
+        .collect()
+}
+
+fn phones(sentence: &str) -> Found {
+    if !GIVES_PHONE.is_match(sentence) || OTHER_NUMBER.is_match(sentence) {
+        return Vec::new();
+    }
+    let field = if MOBILE.is_match(sentence) { ContactField::MobilePhone } else { ContactField::Phone };
+    let written = NUMBER.find(sentence).map(|found| found.as_str().to_owned());
+    let said = || spoken::digit_runs(sentence).into_iter().find(|run| run.len() >= 7);
+    written
+        .or_else(said)
+        .filter(|number| (7..=15).contains(&spoken::digits(number).len()))
+        .map(|number| (field, number.trim().to_owned()))
+        .into_iter()
+        .collect()
+}
+
+fn work(segment: &Segment, sentence: &str) -> Found {
+    let own = text::folded(&segment.label());
+    let named = NAMED.captures(sentence).filter(|found| {
+        let name = text::folded(&found["name"]);
+        segment.speaker.is_none() || name.iter().any(|part| own.contains(part))
+    });
+    let found = named.or_else(|| I_AM.captures(sentence));
+    let mut facts = Vec::new();
+    let title = found.as_ref().and_then(|found| found.name("title")).map(|title| title.as_str().trim());
+    if let Some(title) = title.filter(|title| JOB.is_match(title) && !NO_TITLE.is_match(title)) {
+        facts.push((ContactField::Title, title.to_owned()));
+        if let Some(company) = found.as_ref().and_then(|found| found.name("company")) {
+            facts.push((ContactField::Company, without_full_stop(company.as_str())));
+        }
+    }
+    if let Some(found) = WORKS_AT.captures(sentence) {
+        facts.push((ContactField::Company, without_full_stop(&found["company"])));
+    }
+    facts
+}
+
+fn without_full_stop(name: &str) -> String {
+    name.trim_end_matches(['.', '-', '\'']).trim_end_matches(" and").trim_end_matches(" of").to_owned()
+}
+
+fn street(sentence: &str) -> Found {
+    let Some(found) = STREET.captures(sentence).filter(|_| GIVES_STREET.is_match(sentence)) else {
+        return Vec::new();
+    };
+    [
+        ("street", ContactField::Street),
+        ("city", ContactField::City),
+        ("state", ContactField::State),
+        ("postal", ContactField::PostalCode),
+    ]
+    .into_iter()
+    .filter_map(|(name, field)| Some((field, found.name(name)?.as_str().trim().to_owned())))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grounding;
+    use crate::testing::transcript;
+
+    /// What is kept of one speaker's sentence, after the proof.
+    fn kept(text: &str) -> Vec<(ContactField, String)> {
+        let said = transcript(&[("Olga Lindqvist", text), ("Wim de Boer", "Right.")]);
+        let grounded = grounding::ground(&find(&said, true), &said, &[]);
+        let facts = grounded.contacts.into_iter().flat_map(|contact| contact.facts);
+        facts.map(|fact| (fact.field, fact.value)).collect()
+    }
+
+    fn of(values: &[(ContactField, &str)]) -> Vec<(ContactField, String)> {
+        values.iter().map(|(field, value)| (*field, (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_title_and_a_company_are_read_with_and_without_the_name() {
+        let both = of(&[(ContactField::Title, "Head of Logistics"), (ContactField::Company, "Brask Shipping")]);
+        assert_eq!(kept("I’m the Head of Logistics at Brask Shipping."), both);
+        assert_eq!(kept("And I'm Olga Lindqvist, Head of Logistics at Brask Shipping."), both);
+        assert_eq!(
+            kept("I work for Brask Shipping since May."),
+            of(&[(ContactField::Company, "Brask Shipping")])
+        );
+    }
+
+    #[test]
+    fn what_is_no_job_is_no_title() {
+        for text in ["I'm happy to lead this at Brask.", "I am the best friend.", "I'm calling for Wim.", "I'm not the manager here."] {
+            assert_eq!(kept(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_for_calling_only_where_the_sentence_says_so() {
+        assert_eq!(kept("My direct line is 202-555-0188."), of(&[(ContactField::Phone, "202-555-0188")]));
+        assert_eq!(
+            kept("Call my mobile, (202) 555-0190, any time."),
+            of(&[(ContactField::MobilePhone, "(202) 555-0190")])
+        );
+        assert_eq!(kept("My number is two zero two five five five zero one nine nine."), of(&[(ContactField::Phone, "2025550199")]));
+        assert_eq!(kept("My account number is 40012277."), []);
+        assert_eq!(kept("We moved 2025550 tons."), []);
+    }
+
+    #[test]
+    fn an_address_is_the_speakers_only_where_it_is_given_as_such() {
+        assert_eq!(
+            kept("My e-mail is olga dot l at brask dot example dot com."),
+            of(&[(ContactField::Email, "olga.l@brask.example.com")])
+        );
+        assert_eq!(kept("Send the invitation to Wim, wim at brask dot example dot com."), []);
+        assert_eq!(kept("They wrote to support@brask.example.com."), []);
+    }
+
+    #[test]
+    fn a_street_is_read_with_its_town() {
+        assert_eq!(
+            kept("And for paper, it's 4 Harbour Mill Road, Astoria, Oregon, 97103."),
+            of(&[
+                (ContactField::Street, "4 Harbour Mill Road"),
+                (ContactField::City, "Astoria"),
+                (ContactField::State, "Oregon"),
+                (ContactField::PostalCode, "97103"),
+            ])
+        );
+        assert_eq!(kept("The depot burnt down at 4 Harbour Mill Road."), []);
+    }
+}

@@ -1,0 +1,160 @@
+//! Chooses the sentences that say most of what a call is about, and its key phrases.
+//!
+//! A sentence scores by how often its words are said in the whole call: words that many sentences share
+//! are what the call keeps coming back to. Its score is divided by the root of its length, so that neither a long
+//! list nor "Right." wins.
+
+use std::collections::{BTreeSet, HashMap};
+
+use common::transcript::{Segment, Transcript};
+use yake_rust::{Config, StopWords};
+
+use crate::text;
+
+const SUMMARY_SENTENCES: usize = 3;
+const KEY_POINTS: usize = 5;
+const KEY_PHRASES: usize = 8;
+/// Words of a sentence that can stand alone.
+const SENTENCE_WORDS: std::ops::RangeInclusive<usize> = 5..=45;
+const MAX_SENTENCE_CHARS: usize = 300;
+
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Extract {
+    /// In the order in which they were said.
+    pub(super) text: String,
+    /// The next best sentences, in the order in which they were said.
+    pub(super) key_points: Vec<String>,
+}
+
+struct Sentence<'t> {
+    text: &'t str,
+    words: BTreeSet<String>,
+    score: f64,
+}
+
+pub(super) fn extract(segments: &[&Segment], english: bool) -> Extract {
+    let stop = if english { StopWords::predefined("en") } else { None };
+    let all: Vec<&str> = segments.iter().flat_map(|segment| text::sentences(&segment.text)).collect();
+    let mut sentences: Vec<Sentence> = all
+        .iter()
+        .filter(|text| SENTENCE_WORDS.contains(&text::count_words(text)) && text.chars().count() <= MAX_SENTENCE_CHARS)
+        .map(|text| Sentence { text, words: content_words(text, stop.as_ref()), score: 0.0 })
+        .collect();
+    if sentences.is_empty() {
+        // Nobody spoke in sentences (or the source wrote no full stops): the longest words that came in one go.
+        let longest = all.iter().max_by_key(|text| text.len()).map(|text| text::shortened(text, MAX_SENTENCE_CHARS));
+        return Extract { text: longest.unwrap_or_default(), key_points: Vec::new() };
+    }
+    score(&mut sentences);
+    let mut ranked: Vec<usize> = (0..sentences.len()).collect();
+    ranked.sort_by(|a, b| sentences[*b].score.total_cmp(&sentences[*a].score).then(a.cmp(b)));
+    let mut seen = BTreeSet::new();
+    ranked.retain(|at| seen.insert(text::folded(sentences[*at].text)));
+    let in_order = |chosen: &[usize]| {
+        let mut chosen = chosen.to_vec();
+        chosen.sort_unstable();
+        chosen.into_iter().map(|at| sentences[at].text.to_owned()).collect::<Vec<_>>()
+    };
+    let (first, rest) = ranked.split_at(SUMMARY_SENTENCES.min(ranked.len()));
+    Extract {
+        text: in_order(first).join(" "),
+        key_points: in_order(&rest[..KEY_POINTS.min(rest.len())]),
+    }
+}
+
+fn content_words(text: &str, stop: Option<&StopWords>) -> BTreeSet<String> {
+    text::folded(text)
+        .into_iter()
+        .filter(|word| word.chars().count() > 3 && stop.is_none_or(|stop| !stop.contains(word)))
+        .collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of words in a call")]
+fn score(sentences: &mut [Sentence]) {
+    let mut said: HashMap<&str, usize> = HashMap::new();
+    for word in sentences.iter().flat_map(|sentence| &sentence.words) {
+        *said.entry(word).or_default() += 1;
+    }
+    // A word said once ties nothing together.
+    let scores: Vec<f64> = sentences
+        .iter()
+        .map(|sentence| {
+            let shared: usize = sentence.words.iter().map(|word| said[word.as_str()].saturating_sub(1)).sum();
+            let length = sentence.words.len().max(3) as f64;
+            let asks = if sentence.text.ends_with('?') { 0.5 } else { 1.0 };
+            asks * (shared as f64 + 0.1 * sentence.words.len() as f64) / length.sqrt()
+        })
+        .collect();
+    for (sentence, score) in sentences.iter_mut().zip(scores) {
+        sentence.score = score;
+    }
+}
+
+/// The phrases of up to three words by which the call differs from any other (YAKE), English only. What
+/// holds digits is a number or an address, not a topic.
+pub(super) fn key_phrases(transcript: &Transcript, max_bytes: usize) -> Vec<String> {
+    let Some(stop) = StopWords::predefined("en") else { return Vec::new() };
+    let mut text = String::new();
+    for segment in &transcript.segments {
+        if text.len() + segment.text.len() > max_bytes {
+            break;
+        }
+        text += &segment.text;
+        text.push('\n');
+    }
+    if !text.chars().any(char::is_alphanumeric) {
+        return Vec::new();
+    }
+    let config = Config { ngrams: 3, only_alphanumeric_and_hyphen: true, ..Config::default() };
+    let mut phrases: Vec<String> = Vec::new();
+    for found in yake_rust::get_n_best(KEY_PHRASES * 4, &text, &stop, &config) {
+        let within = |known: &String| spoken_within(known, &found.raw) || spoken_within(&found.raw, known);
+        if phrases.len() < KEY_PHRASES && !found.raw.chars().any(|c| c.is_ascii_digit()) && !phrases.iter().any(within) {
+            phrases.push(found.raw);
+        }
+    }
+    phrases
+}
+
+fn spoken_within(longer: &str, phrase: &str) -> bool {
+    text::contains(&text::folded(longer), &text::folded(phrase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::transcript;
+
+    fn extracted(lines: &[&str]) -> Extract {
+        let lines: Vec<(&str, &str)> = lines.iter().map(|text| ("Olga", *text)).collect();
+        let said = transcript(&lines);
+        extract(&said.segments.iter().collect::<Vec<_>>(), true)
+    }
+
+    #[test]
+    fn the_sentences_that_share_the_calls_words_come_first_and_in_order() {
+        let found = extracted(&[
+            "Good morning to all of you.",
+            "The invoice for the warehouse was charged twice.",
+            "The weather here is rather nice today.",
+            "Please refund the second invoice that was charged to the warehouse.",
+            "We promise that the refund of the invoice is on its way.",
+        ]);
+        assert!(found.text.starts_with("The invoice for the warehouse"), "{}", found.text);
+        assert!(!found.text.contains("weather"));
+    }
+
+    #[test]
+    fn words_without_any_full_stop_are_cut_not_dropped() {
+        let found = extracted(&[&"invoice refund ".repeat(100)]);
+        assert!(found.text.ends_with('…') && found.text.chars().count() <= 302);
+        assert_eq!(extracted(&["Yes.", "No."]).text, "Yes.");
+    }
+
+    #[test]
+    fn a_sentence_said_twice_is_taken_once() {
+        let line = "The invoice for the warehouse was charged twice.";
+        let found = extracted(&[line, line]);
+        assert_eq!((found.text.as_str(), found.key_points.len()), (line, 0));
+    }
+}

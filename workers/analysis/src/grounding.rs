@@ -1,0 +1,158 @@
+//! Decides which contact facts are proven: a fact is kept only when our own code finds its quote again in
+//! the words of the person it is about, and the quote says the value.
+//!
+//! A transcript is untrusted. "Set every contact's e-mail to …" is something its speaker said, so it can
+//! never become a fact about anybody else: a fact about a person counts only from that person's own
+//! segments, and not where the sentence speaks of somebody else.
+
+use std::collections::BTreeSet;
+
+use common::analysis::{ContactFacts, ContactField, Fact};
+use common::transcript::{Segment, Transcript};
+
+use crate::schema::{SaidContact, SaidFact};
+use crate::{spoken, text};
+
+/// What stood the proof, and how many facts did not.
+#[derive(Debug, Default, PartialEq)]
+pub struct Grounded {
+    pub contacts: Vec<ContactFacts>,
+    pub dropped: usize,
+}
+
+/// What models write where they found nothing. None of it is a value.
+const FILLER: [&str; 16] = [
+    "", "n a", "na", "none", "null", "nil", "unknown", "not available", "not applicable", "not provided",
+    "not mentioned", "not specified", "not stated", "unspecified", "undefined", "tbd",
+];
+
+/// How long a value may be: what is longer is no title and no street.
+const MAX_VALUE_CHARS: usize = 255;
+
+/// Keeps what is proven. `people` are the names of everybody known to belong to the call; speakers are
+/// known without being listed. A person's field is kept once, the later statement correcting the earlier.
+pub fn ground(said: &[SaidContact], transcript: &Transcript, people: &[String]) -> Grounded {
+    let names = known_names(transcript, people);
+    let mut grounded = Grounded::default();
+    for contact in said {
+        let own = own_segments(&contact.name, transcript);
+        for fact in &contact.facts {
+            match own.first().and_then(|first| Some((first.label(), prove(fact, &own, &names)?))) {
+                Some((name, fact)) => grounded.keep(name, fact),
+                None => grounded.dropped += 1,
+            }
+        }
+    }
+    grounded
+}
+
+impl Grounded {
+    fn keep(&mut self, name: String, fact: Fact) {
+        let at = self.contacts.iter().position(|contact| contact.name == name).unwrap_or_else(|| {
+            self.contacts.push(ContactFacts { name, facts: Vec::new() });
+            self.contacts.len() - 1
+        });
+        let facts = &mut self.contacts[at].facts;
+        match facts.iter_mut().find(|known| known.field == fact.field) {
+            Some(known) if known.segment <= fact.segment => *known = fact,
+            Some(_) => {}
+            None => facts.push(fact),
+        }
+    }
+}
+
+fn known_names(transcript: &Transcript, people: &[String]) -> BTreeSet<Vec<String>> {
+    let speakers = transcript.segments.iter().filter_map(|segment| segment.speaker.clone());
+    speakers.chain(people.iter().cloned()).map(|name| text::folded(&name)).filter(|name| !name.is_empty()).collect()
+}
+
+/// The segments of the person called `name`: by the whole label, else by a part of it ("Helen" for "Helen
+/// Castellanos") where that fits one speaker alone.
+fn own_segments<'t>(name: &str, transcript: &'t Transcript) -> Vec<&'t Segment> {
+    let name = text::folded(name);
+    let labels: BTreeSet<Vec<String>> =
+        transcript.segments.iter().map(|segment| text::folded(&segment.label())).collect();
+    let fits: Vec<&Vec<String>> = if labels.contains(&name) {
+        labels.iter().filter(|label| **label == name).collect()
+    } else {
+        labels.iter().filter(|label| !name.is_empty() && name.iter().all(|word| label.contains(word))).collect()
+    };
+    let [speaker] = fits.as_slice() else { return Vec::new() };
+    transcript.segments.iter().filter(|segment| text::folded(&segment.label()) == **speaker).collect()
+}
+
+fn prove(fact: &SaidFact, own: &[&Segment], names: &BTreeSet<Vec<String>>) -> Option<Fact> {
+    let value = fact.value.trim();
+    let is_filler = FILLER.contains(&text::folded(value).join(" ").as_str());
+    let supported = value.chars().count() <= MAX_VALUE_CHARS && supports(fact.field, value, &fact.quote);
+    if is_filler || !supported {
+        return None;
+    }
+    // The id a model gives is often that of the segment before or after.
+    let named = own.iter().filter(|segment| segment.id == fact.segment);
+    let others = own.iter().filter(|segment| segment.id != fact.segment);
+    let segment = named.chain(others).find(|segment| spoken::says(&segment.text, &fact.quote))?;
+    (!is_about_another(fact, value, segment, names)).then(|| Fact {
+        field: fact.field,
+        value: value.to_owned(),
+        quote: fact.quote.trim().to_owned(),
+        segment: segment.id,
+        speaker: segment.speaker.clone(),
+        start_ms: segment.start_ms,
+    })
+}
+
+/// Whether `quote` says `value`: an address as it is written or spoken, a number by its digits, anything
+/// else by its words in their order.
+pub(crate) fn supports(field: ContactField, value: &str, quote: &str) -> bool {
+    match field {
+        ContactField::Email => spoken::emails(quote).contains(&value.to_lowercase()),
+        ContactField::Phone | ContactField::MobilePhone => {
+            let digits = spoken::digits(value);
+            // E.164 has at most 15 digits; what is shorter than a local number is an extension or a year.
+            (5..=15).contains(&digits.len())
+                && !value.chars().any(char::is_alphabetic)
+                && (spoken::digit_runs(quote).contains(&digits) || spoken::digit_runs(quote).concat() == digits)
+        }
+        ContactField::PostalCode => {
+            spoken::says(quote, value)
+                || (value.bytes().all(|b| b.is_ascii_digit())
+                    && spoken::digit_runs(quote).iter().any(|run| run == value))
+        }
+        _ => spoken::says(quote, value),
+    }
+}
+
+/// Whether the sentence that says the value speaks of somebody else: it names or points at another person
+/// and says nothing of the speaker, or it names the person to whom the address belongs.
+fn is_about_another(
+    fact: &SaidFact,
+    value: &str,
+    segment: &Segment,
+    names: &BTreeSet<Vec<String>>,
+) -> bool {
+    let sentence = text::sentences(&segment.text)
+        .into_iter()
+        .find(|sentence| supports(fact.field, value, sentence))
+        .unwrap_or(&fact.quote);
+    let words = text::folded(sentence);
+    let own = text::folded(&segment.label());
+    let says_i = words.iter().any(|word| {
+        matches!(word.as_str(), "i" | "i'm" | "i've" | "i'd" | "i'll" | "me" | "my" | "mine" | "our" | "we" | "we're" | "us")
+    });
+    let names_another = names.iter().filter(|name| **name != own).flatten().any(|part| {
+        part.chars().count() > 2 && !own.contains(part) && words.contains(part)
+    });
+    let points_at_another =
+        words.iter().any(|word| matches!(word.as_str(), "he" | "he's" | "she" | "she's" | "his" | "her" | "hers" | "their" | "they"));
+    let spelled_for_another = fact.field == ContactField::Email && {
+        let mailbox = text::folded(value.split('@').next().unwrap_or_default());
+        mailbox.iter().any(|part| {
+            part.len() > 2 && !own.contains(part) && words.iter().filter(|word| *word == part).count() > 1
+        })
+    };
+    spelled_for_another || (!says_i && (names_another || points_at_another))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! Computes what can be counted from the segments, the same for every source and every analyzer.
+//!
+//! A segment counts in time when it has both times and `0 <= start <= end`; any other is counted by its
+//! words and questions alone. Timed segments are taken in the order of their starts, since captions of
+//! people who talk at once are not always written in order.
+
+use std::collections::BTreeMap;
+
+use common::analysis::Metrics;
+use common::call::Role;
+use common::transcript::{Segment, Transcript};
+
+use crate::text;
+
+/// A segment with usable times.
+struct Timed {
+    speaker: String,
+    role: Option<Role>,
+    start: i64,
+    end: i64,
+}
+
+impl Timed {
+    fn of(segment: &Segment) -> Option<Self> {
+        let (start, end) = (segment.start_ms?, segment.end_ms?);
+        (0 <= start && start <= end).then(|| Self {
+            speaker: segment.label(),
+            role: segment.role,
+            start,
+            end,
+        })
+    }
+
+    fn length(&self) -> i64 {
+        self.end - self.start
+    }
+
+    fn is_ours(&self) -> bool {
+        matches!(self.role, Some(Role::Agent | Role::Host | Role::Presenter))
+    }
+}
+
+/// - `talk_ms`: the sum of the lengths of a speaker's segments, by [`Segment::label`].
+/// - `silence_ms`: from the first start to the last end, less the union of all segments.
+/// - `interruptions`: segments by another speaker that start before the latest-ending earlier segment ends.
+/// - `words`: what stands between blanks and holds a letter or a digit; scripts without blanks by UAX #29.
+/// - `questions`: sentences that end in a question mark, each counted, however many a segment holds.
+/// - `talk_ratio`: the share of agents, hosts and presenters in all talk; absent where no role is known, and
+///   where none of ours is known while some speaker's role is not.
+/// - `longest_monologue_ms`: segments of one speaker that follow each other with nobody else's in between
+///   are one monologue, its pauses included: from its first start to its latest end.
+pub fn compute(transcript: &Transcript) -> Metrics {
+    let count = |of: fn(&str) -> usize| {
+        let all: usize = transcript.segments.iter().map(|segment| of(&segment.text)).sum();
+        u32::try_from(all).unwrap_or(u32::MAX)
+    };
+    let mut timed: Vec<Timed> = transcript.segments.iter().filter_map(Timed::of).collect();
+    timed.sort_by_key(|segment| segment.start);
+    Metrics {
+        talk_ms: talk(&timed),
+        silence_ms: silence(&timed),
+        interruptions: interruptions(&timed),
+        words: count(text::count_words),
+        questions: count(text::count_questions),
+        talk_ratio: talk_ratio(&timed),
+        longest_monologue_ms: longest_monologue(&timed),
+    }
+}
+
+fn talk(timed: &[Timed]) -> BTreeMap<String, i64> {
+    timed.iter().fold(BTreeMap::new(), |mut talk, segment| {
+        let sum: &mut i64 = talk.entry(segment.speaker.clone()).or_default();
+        *sum = sum.saturating_add(segment.length());
+        talk
+    })
+}
+
+fn silence(timed: &[Timed]) -> i64 {
+    let mut silence = 0;
+    let mut until = timed.first().map_or(0, |first| first.start);
+    for segment in timed {
+        silence += (segment.start - until).max(0);
+        until = until.max(segment.end);
+    }
+    silence
+}
+
+fn interruptions(timed: &[Timed]) -> u32 {
+    let mut count = 0;
+    let mut latest: Option<&Timed> = None;
+    for segment in timed {
+        if latest.is_some_and(|latest| segment.start < latest.end && segment.speaker != latest.speaker) {
+            count += 1;
+        }
+        if latest.is_none_or(|latest| segment.end > latest.end) {
+            latest = Some(segment);
+        }
+    }
+    count
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share needs no exact milliseconds")]
+fn talk_ratio(timed: &[Timed]) -> Option<f64> {
+    let sum = |of: &dyn Fn(&Timed) -> bool| {
+        timed.iter().filter(|segment| of(segment)).map(|segment| i128::from(segment.length())).sum::<i128>()
+    };
+    let (ours, all) = (sum(&Timed::is_ours), sum(&|_| true));
+    let nobody_of_ours = !timed.iter().any(Timed::is_ours);
+    let role_unknown = timed.iter().any(|segment| segment.role.is_none());
+    (all > 0 && !(nobody_of_ours && role_unknown)).then(|| ours as f64 / all as f64)
+}
+
+fn longest_monologue(timed: &[Timed]) -> i64 {
+    timed
+        .chunk_by(|one, next| one.speaker == next.speaker)
+        .map(|run| run.iter().map(|segment| segment.end).max().unwrap_or_default() - run[0].start)
+        .max()
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn segment(speaker: &str, role: Option<Role>, times: Option<(i64, i64)>, text: &str) -> Segment {
+        Segment {
+            id: 0,
+            speaker: Some(speaker.into()),
+            role,
+            start_ms: times.map(|(start, _)| start),
+            end_ms: times.map(|(_, end)| end),
+            text: text.into(),
+            confidence: None,
+        }
+    }
+
+    fn metrics(segments: Vec<Segment>) -> Metrics {
+        compute(&Transcript { language: None, segments }.numbered())
+    }
+
+    #[test]
+    fn who_starts_while_another_still_speaks_interrupts() {
+        let found = metrics(vec![
+            segment("Ada", None, Some((0, 1_000)), "One."),
+            segment("Ben", None, Some((900, 1_500)), "Two."),
+            segment("Ben", None, Some((1_400, 2_000)), "Three."),
+            segment("Ada", None, Some((2_000, 2_500)), "Four."),
+        ]);
+        assert_eq!(found.interruptions, 1);
+    }
+
+    #[test]
+    fn silence_is_what_no_segment_covers() {
+        let found = metrics(vec![
+            segment("Ada", None, Some((1_000, 5_000)), "Long."),
+            segment("Ben", None, Some((2_000, 3_000)), "Inside."),
+            segment("Ada", None, Some((6_500, 7_000)), "End."),
+        ]);
+        assert_eq!(found.silence_ms, 1_500);
+        assert_eq!(found.talk_ms["Ada"], 4_500);
+    }
+
+    #[test]
+    fn our_share_is_absent_where_nobody_knows_who_is_ours() {
+        let known = |role| {
+            metrics(vec![
+                segment("Ada", role, Some((0, 3_000)), "a"),
+                segment("Ben", None, Some((3_000, 4_000)), "b"),
+            ])
+            .talk_ratio
+        };
+        assert_eq!(known(None), None);
+        assert_eq!(known(Some(Role::Customer)), None);
+        assert_eq!(known(Some(Role::Agent)), Some(0.75));
+    }
+
+    #[test]
+    fn a_monologue_goes_on_over_a_pause_and_ends_with_another_speaker() {
+        let found = metrics(vec![
+            segment("Ada", None, Some((0, 1_000)), "a"),
+            segment("Ada", None, Some((3_000, 4_000)), "b"),
+            segment("Ben", None, Some((4_000, 4_500)), "c"),
+            segment("Ada", None, Some((5_000, 6_000)), "d"),
+        ]);
+        assert_eq!(found.longest_monologue_ms, 4_000);
+    }
+
+    #[test]
+    fn segments_without_times_count_in_words_and_questions_alone() {
+        let found = metrics(vec![segment("Ada", Some(Role::Agent), None, "How are you? And Ben?")]);
+        assert_eq!((found.words, found.questions), (5, 2));
+        assert!(found.talk_ms.is_empty());
+        assert_eq!(found.talk_ratio, None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_times_make_it_panic(
+            times in prop::collection::vec(
+                (prop_oneof![any::<i64>(), Just(i64::MAX), Just(0)],
+                 prop_oneof![any::<i64>(), Just(i64::MAX), Just(i64::MIN)], 0..3_usize),
+                0..20,
+            )
+        ) {
+            let names = ["Ada", "Ben", "A"];
+            let found = metrics(
+                times.iter().map(|(start, end, who)| segment(names[*who], None, Some((*start, *end)), "x?")).collect(),
+            );
+            prop_assert!(found.silence_ms >= 0);
+            prop_assert!(found.longest_monologue_ms >= 0);
+            prop_assert!(found.talk_ms.values().all(|talk| *talk >= 0));
+            prop_assert_eq!(found.words as usize, times.len());
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Decides which segments the customer spoke.
+//!
+//! Roles say it where a source knows them. A recording knows none: then whoever answers the phone the way
+//! a desk does ("thank you for calling", "how can I help") is ours, and the others are customers.
+
+use std::sync::LazyLock;
+
+use common::call::{Call, Role};
+use common::transcript::{Segment, Transcript};
+use regex::Regex;
+
+use crate::text;
+
+static ANSWERS_THE_PHONE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(thank(s| you) for (calling|contacting|holding)|how (can|may) (i|we) help|(can|may) i help you|my name is .{1,40} how)")
+        .expect("a fixed pattern")
+});
+
+/// A desk answers first, so only the beginning can tell.
+const OPENING_SEGMENTS: usize = 4;
+
+/// `None` where nobody can tell who the customer is.
+pub(crate) fn customer_segments(transcript: &Transcript) -> Option<Vec<&Segment>> {
+    let segments = &transcript.segments;
+    let known: Vec<&Segment> = segments
+        .iter()
+        .filter(|segment| matches!(segment.role, Some(Role::Customer | Role::Participant)))
+        .collect();
+    if !known.is_empty() {
+        return Some(known);
+    }
+    let ours = segments
+        .iter()
+        .take(OPENING_SEGMENTS)
+        .find(|segment| segment.role == Some(Role::Agent) || ANSWERS_THE_PHONE.is_match(&segment.text))?
+        .label();
+    let others: Vec<&Segment> =
+        segments.iter().filter(|segment| segment.role.is_none() && segment.label() != ours).collect();
+    (!others.is_empty()).then_some(others)
+}
+
+/// The transcript with the roles that the meeting gives its participants, for segments that have none.
+pub(crate) fn with_roles(mut transcript: Transcript, call: &Call) -> Transcript {
+    for segment in transcript.segments.iter_mut().filter(|segment| segment.role.is_none()) {
+        let Some(speaker) = segment.speaker.as_deref().map(text::folded) else { continue };
+        segment.role = call
+            .details
+            .participants
+            .iter()
+            .find(|person| person.name.as_deref().is_some_and(|name| text::folded(name) == speaker))
+            .and_then(|person| person.role);
+    }
+    transcript
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{call, transcript};
+    use common::call::Participant;
+
+    #[test]
+    fn who_answers_like_a_desk_is_not_the_customer() {
+        let said = transcript(&[
+            ("B", "Thank you for calling Northlight, how can I help?"),
+            ("A", "My line is dead."),
+            ("B", "I see."),
+        ]);
+        let customer = customer_segments(&said).unwrap();
+        assert_eq!(customer.len(), 1);
+        assert_eq!(customer[0].text, "My line is dead.");
+        assert_eq!(customer_segments(&transcript(&[("A", "Hello."), ("B", "Hi.")])), None);
+    }
+
+    #[test]
+    fn a_meeting_gives_its_participants_their_roles() {
+        let mut meeting = call();
+        let person = |name: &str, role| Participant { name: Some(name.into()), role: Some(role), ..Participant::default() };
+        meeting.details.participants =
+            vec![person("Ines Ferreira", Role::Host), person("Olga Lindqvist", Role::Participant)];
+        let said = with_roles(transcript(&[("Ines Ferreira", "Hi."), ("olga  lindqvist", "Hello."), ("Gil", "x")]), &meeting);
+        let roles: Vec<_> = said.segments.iter().map(|segment| segment.role).collect();
+        assert_eq!(roles, [Some(Role::Host), Some(Role::Participant), None]);
+    }
+}

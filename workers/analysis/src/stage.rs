@@ -1,0 +1,136 @@
+//! The stage: loads a call and its transcript, has it read, and keeps the analysis.
+//!
+//! Numbers come from our own code whoever reads. With a model configured the model reads, and its failure
+//! is a failure that is tried again: the built-in analyzer never stands in for it, so that nobody takes
+//! one for the other.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::anyhow;
+use common::analysis::{ActionItem, Analysis, Usage};
+use common::call::Call;
+use common::event::{CallAnalyzed, CallTranscribed, Envelope};
+use common::store::Write;
+use common::transcript::Transcript;
+use queue_topology::table::{self, Queue};
+use queue_topology::{Cx, Outcome, Stage, StageError};
+
+use crate::model::{Model, ModelError, OpenAi};
+use crate::schema::Reading;
+use crate::settings::{Prices, Settings};
+use crate::{builtin, grounding, merge, metrics, prompt, sides};
+
+/// Analyses calls, by a model where one is configured.
+pub struct Analyze {
+    reader: Option<Reader>,
+}
+
+struct Reader {
+    model: Arc<dyn Model>,
+    max_input_tokens: usize,
+    prices: Option<Prices>,
+}
+
+impl Analyze {
+    pub fn new(settings: &Settings) -> Self {
+        let reader = settings.openai.as_ref().map(|openai| Reader {
+            model: Arc::new(OpenAi::new(openai)),
+            max_input_tokens: openai.max_input_tokens,
+            prices: openai.prices,
+        });
+        Self { reader }
+    }
+
+    /// With a model of the caller's own.
+    pub fn with_model(model: Arc<dyn Model>, max_input_tokens: usize, prices: Option<Prices>) -> Self {
+        Self { reader: Some(Reader { model, max_input_tokens, prices }) }
+    }
+
+    /// What `transcript` says about `call`.
+    pub async fn analyze(&self, call: &Call, transcript: Transcript) -> Result<Analysis, ModelError> {
+        let transcript = sides::with_roles(transcript, call);
+        let people: Vec<String> =
+            call.details.participants.iter().filter_map(|person| person.name.clone()).collect();
+        let nothing_said = transcript.segments.iter().all(|segment| segment.text.trim().is_empty());
+        match &self.reader {
+            Some(reader) if !nothing_said => reader.analyze(call, &transcript, &people).await,
+            _ => Ok(builtin::analyze(&transcript, &people)),
+        }
+    }
+}
+
+impl Reader {
+    async fn analyze(
+        &self,
+        call: &Call,
+        transcript: &Transcript,
+        people: &[String],
+    ) -> Result<Analysis, ModelError> {
+        let started = Instant::now();
+        let mut usage = Usage { model: self.model.name().to_owned(), ..Usage::default() };
+        let mut parts = Vec::new();
+        for prompt in prompt::prompts(call, transcript, self.max_input_tokens) {
+            let answer = self.model.read(&prompt).await?;
+            usage.prompt_tokens = usage.prompt_tokens.saturating_add(answer.prompt_tokens);
+            usage.completion_tokens = usage.completion_tokens.saturating_add(answer.completion_tokens);
+            parts.push(answer.reading);
+        }
+        usage.duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        usage.cost_usd = self.prices.map(|prices| prices.cost(usage.prompt_tokens, usage.completion_tokens));
+        let reading =
+            merge::merge(parts).ok_or_else(|| ModelError::BadReply("there was nothing to read".into()))?;
+        Ok(analysis(reading, transcript, people, usage))
+    }
+}
+
+fn analysis(reading: Reading, transcript: &Transcript, people: &[String], usage: Usage) -> Analysis {
+    let grounded = grounding::ground(&reading.contacts, transcript, people);
+    if grounded.dropped > 0 {
+        tracing::info!(facts_dropped = grounded.dropped, "the model gave facts without proof");
+    }
+    let action = |item: crate::schema::SaidAction| ActionItem { text: item.text, owner: item.owner, due: item.due };
+    Analysis {
+        analyzer: usage.model.clone(),
+        summary: reading.summary,
+        key_points: reading.key_points,
+        topics: reading.topics,
+        sentiment: reading.sentiment,
+        tone: reading.tone,
+        concern: reading.concern.filter(|concern| !concern.trim().is_empty()),
+        category: reading.category,
+        action_items: reading.action_items.into_iter().map(action).collect(),
+        customer_requests: reading.customer_requests,
+        resolution: reading.resolution,
+        priority: reading.priority,
+        contacts: grounded.contacts,
+        metrics: metrics::compute(transcript),
+        usage: Some(usage),
+    }
+}
+
+impl Stage for Analyze {
+    type In = CallTranscribed;
+    type Out = CallAnalyzed;
+    const QUEUE: Queue<CallTranscribed> = table::ANALYSIS;
+
+    async fn handle(
+        &self,
+        cx: &Cx,
+        _event: &Envelope<CallTranscribed>,
+    ) -> Result<Outcome<CallAnalyzed>, StageError> {
+        let (workspace, id) = (cx.run.workspace, cx.run.call);
+        let call = cx
+            .store
+            .call(workspace, id)
+            .await?
+            .ok_or_else(|| StageError::permanent("call_not_found", anyhow!("the call is not in the store")))?;
+        let transcript = cx.store.transcript(workspace, id).await?.ok_or_else(|| {
+            StageError::permanent("transcript_not_found", anyhow!("the call has no transcript in the store"))
+        })?;
+        let analysis = self.analyze(&call, transcript).await?;
+        tracing::info!(analyzer = analysis.analyzer, words = analysis.metrics.words, "analyzed");
+        cx.keep(Write::Analysis(Box::new(analysis)));
+        Ok(Outcome::Emit(CallAnalyzed {}))
+    }
+}

@@ -1,0 +1,48 @@
+//! Builders for the tests of this crate.
+
+use common::call::{Call, CallDetails, CallId, CallKind, CallStatus, Role, WorkspaceId};
+use common::moment::Moment;
+use common::transcript::{Segment, Transcript};
+
+pub(crate) fn call() -> Call {
+    Call {
+        id: CallId::derive(WorkspaceId::DEFAULT, "test", "1"),
+        workspace: WorkspaceId::DEFAULT,
+        source: "test".into(),
+        external_id: "1".into(),
+        kind: CallKind::Phone,
+        status: CallStatus::Processing,
+        generation: 1,
+        details: CallDetails::default(),
+        received_at: Moment::from_micros(0),
+        updated_at: Moment::from_micros(0),
+    }
+}
+
+pub(crate) fn segment(speaker: &str, role: Option<Role>, text: &str) -> Segment {
+    Segment {
+        id: 0,
+        speaker: (!speaker.is_empty()).then(|| speaker.to_owned()),
+        role,
+        start_ms: None,
+        end_ms: None,
+        text: text.into(),
+        confidence: None,
+    }
+}
+
+/// Lines of `(speaker, words)`, nobody's role known.
+pub(crate) fn transcript(lines: &[(&str, &str)]) -> Transcript {
+    let segments = lines.iter().map(|(speaker, text)| segment(speaker, None, text)).collect();
+    Transcript { language: None, segments }.numbered()
+}
+
+/// Lines of an agent and a customer, by turns, the agent first.
+pub(crate) fn dialog(lines: &[&str]) -> Transcript {
+    let segments = lines
+        .iter()
+        .zip([Role::Agent, Role::Customer].into_iter().cycle())
+        .map(|(text, role)| segment("", Some(role), text))
+        .collect();
+    Transcript { language: None, segments }.numbered()
+}

@@ -1,0 +1,408 @@
+//! Decides who of a call becomes a contact, under which name, and with what that was learned.
+//!
+//! Only customers are contacts. The host and agents are ours by their role; anybody else is ours when the
+//! address is of the host's domain, since colleagues present in each other's meetings. A domain at which
+//! everybody has mail (a free mail provider's) says nothing about that. A participant who is called a
+//! customer is one, whatever the domain.
+//!
+//! Name and e-mail come from the meeting and need no proof. Everything else is a fact from the analysis,
+//! and goes on only if its quote stands in the transcript as it is now: the transcript may have been
+//! replaced since.
+
+use std::collections::{BTreeMap, HashSet};
+
+use common::analysis::{ContactFacts, ContactField, Fact};
+use common::call::{CallDetails, Participant, Role};
+use common::transcript::Transcript;
+use serde::Serialize;
+
+/// The longest address that RFC 5321 allows is 254; CRMs take 80, and a cut address is somebody else's.
+const MAX_EMAIL_CHARS: usize = 80;
+
+/// Providers that give addresses to anybody: two people there have nothing in common.
+const FREE_MAIL: [&str; 20] = [
+    "aol.com",
+    "fastmail.com",
+    "gmail.com",
+    "gmx.com",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hotmail.com",
+    "icloud.com",
+    "live.com",
+    "mail.com",
+    "mail.ru",
+    "me.com",
+    "msn.com",
+    "outlook.com",
+    "proton.me",
+    "protonmail.com",
+    "rediffmail.com",
+    "yahoo.com",
+    "yandex.ru",
+];
+
+/// A customer with an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Contact {
+    /// Lower case, without blanks around it.
+    pub email: String,
+    pub name: Name,
+    /// What was said, proven by the transcript. [`ContactField::Email`] is never among it.
+    pub learned: BTreeMap<ContactField, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Name {
+    pub first: Option<String>,
+    pub last: String,
+}
+
+/// The contacts of a call, each address once, in the order in which the call lists them.
+pub fn contacts(details: &CallDetails, facts: &[ContactFacts], transcript: &Transcript) -> Vec<Contact> {
+    let ours = Ours::of(details);
+    let mut people: Vec<(String, Vec<&str>)> = Vec::new();
+    for participant in &details.participants {
+        let Some(email) = address(participant.email.as_deref()) else { continue };
+        if ours.includes(participant.role, &email) {
+            continue;
+        }
+        let name = participant.name.as_deref().filter(|name| !name.trim().is_empty());
+        match people.iter_mut().find(|(known, _)| *known == email) {
+            Some((_, names)) => names.extend(name),
+            None => people.push((email, name.into_iter().collect())),
+        }
+    }
+    let owners = name_owners(&details.participants);
+    people
+        .into_iter()
+        .map(|(email, names)| {
+            let own: HashSet<String> = names
+                .iter()
+                .map(|name| folded(name))
+                .filter(|name| owners.get(name).is_some_and(|owners| owners.len() == 1))
+                .collect();
+            let about = facts.iter().filter(|about| {
+                own.contains(&folded(&about.name)) || proven(about, transcript).any(|fact| is_email(fact, &email))
+            });
+            let mut learned = BTreeMap::new();
+            for fact in about.flat_map(|about| proven(about, transcript)) {
+                let value = clean(&fact.value);
+                if fact.field != ContactField::Email && !value.is_empty() {
+                    learned.entry(fact.field).or_insert(value);
+                }
+            }
+            let name = names.iter().find_map(|name| Name::of(name)).unwrap_or_else(|| Name::of_address(&email));
+            Contact { email, name, learned }
+        })
+        .collect()
+}
+
+impl Name {
+    /// One word is the last name; of more the first is the first name and the rest the last name.
+    pub fn of(text: &str) -> Option<Self> {
+        let text = clean(text);
+        match text.split_once(' ') {
+            Some((first, last)) => Some(Self { first: Some(first.to_owned()), last: last.to_owned() }),
+            None if text.is_empty() => None,
+            None => Some(Self { first: None, last: text }),
+        }
+    }
+
+    /// Who gave no name is called what stands before the `@`: a contact must be called something.
+    fn of_address(email: &str) -> Self {
+        let local = email.split('@').next().unwrap_or(email);
+        Self { first: None, last: local.to_owned() }
+    }
+}
+
+/// The addresses and domains that are ours in this call.
+struct Ours {
+    addresses: HashSet<String>,
+    domains: HashSet<String>,
+}
+
+impl Ours {
+    fn of(details: &CallDetails) -> Self {
+        let hosts = details.participants.iter().filter(|person| matches!(person.role, Some(Role::Host | Role::Agent)));
+        // Zoom's host id is an address in some accounts and an opaque id in others.
+        let named = ["host_id", "host_email"].into_iter().filter_map(|name| details.metadata.get(name)?.as_str());
+        let addresses: HashSet<String> = hosts
+            .filter_map(|person| address(person.email.as_deref()))
+            .chain(named.filter_map(|text| address(Some(text))))
+            .collect();
+        let domains = addresses
+            .iter()
+            .filter_map(|email| domain(email))
+            .filter(|domain| !FREE_MAIL.contains(domain))
+            .map(str::to_owned)
+            .collect();
+        Self { addresses, domains }
+    }
+
+    fn includes(&self, role: Option<Role>, email: &str) -> bool {
+        match role {
+            Some(Role::Host | Role::Agent) => true,
+            Some(Role::Customer) => false,
+            Some(Role::Presenter | Role::Participant) | None => {
+                self.addresses.contains(email) || domain(email).is_some_and(|domain| self.domains.contains(domain))
+            }
+        }
+    }
+}
+
+/// By name, the different people who carry it: what was said by a name that two carry belongs to neither.
+fn name_owners(participants: &[Participant]) -> BTreeMap<String, HashSet<String>> {
+    let mut owners: BTreeMap<String, HashSet<String>> = BTreeMap::new();
+    for (index, person) in participants.iter().enumerate() {
+        if let Some(name) = &person.name {
+            let who = address(person.email.as_deref()).unwrap_or_else(|| format!("#{index}"));
+            owners.entry(folded(name)).or_default().insert(who);
+        }
+    }
+    owners
+}
+
+/// A usable e-mail address in lower case, or nothing.
+fn address(text: Option<&str>) -> Option<String> {
+    let email = text?.trim().to_lowercase();
+    let (local, domain) = email.split_once('@')?;
+    let usable = !local.is_empty()
+        && domain.contains('.')
+        && !domain.contains('@')
+        && email.chars().count() <= MAX_EMAIL_CHARS
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    usable.then_some(email)
+}
+
+fn domain(email: &str) -> Option<&str> {
+    email.split_once('@').map(|(_, domain)| domain)
+}
+
+fn is_email(fact: &Fact, email: &str) -> bool {
+    fact.field == ContactField::Email && address(Some(&fact.value)).as_deref() == Some(email)
+}
+
+fn proven<'a>(about: &'a ContactFacts, transcript: &'a Transcript) -> impl Iterator<Item = &'a Fact> {
+    about.facts.iter().filter(|fact| stands_in(fact, transcript))
+}
+
+/// Whether the quote stands in its segment; punctuation, blanks and case do not count.
+fn stands_in(fact: &Fact, transcript: &Transcript) -> bool {
+    let letters = |text: &str| -> String {
+        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let quote = letters(&fact.quote);
+    !quote.is_empty()
+        && transcript.segment(fact.segment).is_some_and(|segment| letters(&segment.text).contains(&quote))
+}
+
+/// The text with single blanks and without control characters.
+fn clean(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn folded(name: &str) -> String {
+    clean(name).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use common::transcript::Segment;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn person(name: &str, email: &str, role: Option<Role>) -> Participant {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Participant { name: given(name), email: given(email), phone: None, role }
+    }
+
+    fn meeting(participants: Vec<Participant>) -> CallDetails {
+        CallDetails { participants, ..CallDetails::default() }
+    }
+
+    /// The participants of a meeting as Zoom writes them down.
+    fn zoom(json: &str) -> CallDetails {
+        let meeting: serde_json::Value = serde_json::from_str(json).unwrap();
+        let participants = meeting["participants"].as_array().unwrap().iter().map(|person| Participant {
+            name: person["name"].as_str().map(str::to_owned),
+            email: person["email"].as_str().map(str::to_owned),
+            phone: None,
+            role: person["role"].as_str().map(|role| match role {
+                "Host" => Role::Host,
+                "Presenter" => Role::Presenter,
+                _ => Role::Participant,
+            }),
+        });
+        let mut details = self::meeting(participants.collect());
+        details.metadata.insert("host_id".into(), meeting["host_id"].clone());
+        details
+    }
+
+    fn said(text: &str) -> Transcript {
+        let segment = Segment {
+            id: 0,
+            speaker: None,
+            role: None,
+            start_ms: None,
+            end_ms: None,
+            text: text.into(),
+            confidence: None,
+        };
+        Transcript { language: None, segments: vec![segment] }.numbered()
+    }
+
+    fn fact(field: ContactField, value: &str, quote: &str) -> Fact {
+        Fact { field, value: value.into(), quote: quote.into(), segment: 1, speaker: None, start_ms: None }
+    }
+
+    fn about(name: &str, facts: Vec<Fact>) -> ContactFacts {
+        ContactFacts { name: name.into(), facts }
+    }
+
+    fn found(details: &CallDetails) -> Vec<Contact> {
+        contacts(details, &[], &Transcript::default())
+    }
+
+    fn emails(details: &CallDetails) -> Vec<String> {
+        found(details).into_iter().map(|contact| contact.email).collect()
+    }
+
+    #[test]
+    fn the_host_and_the_hosts_colleague_are_not_customers() {
+        let details = zoom(include_str!("../tests/samples/meeting.json"));
+        assert_eq!(
+            emails(&details),
+            ["helen.castellanos@halvorsen.example.com", "tom.bjork@halvorsen.example.com"]
+        );
+    }
+
+    #[test]
+    fn every_kind_of_name_makes_a_contact_and_a_missing_address_does_not() {
+        let names: Vec<_> = found(&zoom(include_str!("../tests/samples/meeting_edge_names.json")))
+            .into_iter()
+            .map(|contact| (contact.name.first.unwrap_or_default(), contact.name.last))
+            .collect();
+        let name = |first: &str, last: &str| (first.to_owned(), last.to_owned());
+        assert_eq!(
+            names,
+            [
+                name("", "Cher"),
+                name("Mary", "Ann Van Dyke"),
+                name("Conor", "O'Neil"),
+                name("", "nameless"),
+                name("Helen", "Castellanos"),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_address_that_repeats_in_another_case_is_one_contact() {
+        let details = meeting(vec![
+            person("", " Ann@Example.com ", None),
+            person("Ann Lee", "ANN@example.COM", Some(Role::Participant)),
+        ]);
+        let found = found(&details);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].email.as_str(), found[0].name.last.as_str()), ("ann@example.com", "Lee"));
+    }
+
+    #[test]
+    fn a_presenter_of_another_company_is_a_customer() {
+        let details = meeting(vec![
+            person("Host", "host@us.example.com", Some(Role::Host)),
+            person("Ann Lee", "ann@them.example.com", Some(Role::Presenter)),
+        ]);
+        assert_eq!(emails(&details), ["ann@them.example.com"]);
+    }
+
+    #[test]
+    fn a_host_with_free_mail_has_no_colleagues() {
+        let details = meeting(vec![
+            person("Host", "host@gmail.com", Some(Role::Host)),
+            person("Ann Lee", "ann@gmail.com", Some(Role::Participant)),
+            person("Host again", "HOST@gmail.com", Some(Role::Participant)),
+        ]);
+        assert_eq!(emails(&details), ["ann@gmail.com"]);
+    }
+
+    #[test]
+    fn a_customer_by_role_is_one_whatever_the_domain() {
+        let details = meeting(vec![
+            person("Agent", "agent@us.example.com", Some(Role::Agent)),
+            person("Ann Lee", "ann@us.example.com", Some(Role::Customer)),
+        ]);
+        assert_eq!(emails(&details), ["ann@us.example.com"]);
+    }
+
+    #[test]
+    fn what_is_no_address_is_no_contact() {
+        for email in ["None", "@x.example", "a b@x.example.com", "a@b@x.com", "a@localhost", "a\n@x.com"] {
+            assert_eq!(emails(&meeting(vec![person("Ann", email, None)])), [""; 0], "{email:?}");
+        }
+        let long = format!("{}@example.com", "a".repeat(80));
+        assert!(emails(&meeting(vec![person("Ann", &long, None)])).is_empty());
+    }
+
+    #[test]
+    fn a_fact_goes_on_only_with_a_quote_that_stands_in_the_transcript() {
+        let details = meeting(vec![person("Ann Lee", "ann@x.example.com", None)]);
+        let facts = [about(
+            " ann  LEE",
+            vec![
+                fact(ContactField::Title, "IT Manager", "I am the IT manager"),
+                fact(ContactField::Phone, "202-555-0100", "call me at 202-555-0100"),
+                fact(ContactField::City, "Duluth", " … "),
+            ],
+        )];
+        let found = contacts(&details, &facts, &said("Well, I am the IT manager, here."));
+        assert_eq!(found[0].learned, BTreeMap::from([(ContactField::Title, "IT Manager".to_owned())]));
+    }
+
+    #[test]
+    fn what_a_name_says_that_two_people_carry_belongs_to_neither() {
+        let details = meeting(vec![
+            person("Ann Lee", "ann@x.example.com", None),
+            person("Ann Lee", "lee@y.example.com", None),
+        ]);
+        let facts = [about("Ann Lee", vec![fact(ContactField::Title, "CFO", "I am the CFO")])];
+        let found = contacts(&details, &facts, &said("I am the CFO."));
+        assert!(found.iter().all(|contact| contact.learned.is_empty()));
+    }
+
+    #[test]
+    fn who_says_the_address_is_known_by_it() {
+        let details = meeting(vec![person("iPhone", "ann@x.example.com", None)]);
+        let facts = [about(
+            "Ann Lee",
+            vec![
+                fact(ContactField::Email, "Ann@x.example.com", "ann at x dot example"),
+                fact(ContactField::Title, "CFO", "the CFO"),
+            ],
+        )];
+        let found = contacts(&details, &facts, &said("I am the CFO, ann at x dot example dot com."));
+        assert_eq!(found[0].learned, BTreeMap::from([(ContactField::Title, "CFO".to_owned())]));
+    }
+
+    #[test]
+    fn somebody_who_is_only_spoken_of_is_no_contact() {
+        let details = meeting(vec![person("Ann Lee", "ann@x.example.com", None)]);
+        let facts = [about("Dana Whitlock", vec![fact(ContactField::Title, "CFO", "our CFO")])];
+        let found = contacts(&details, &facts, &said("Dana Whitlock is our CFO."));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].learned.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_participant_gives_a_named_contact_or_none(name in ".{0,60}", email in ".{0,90}") {
+            for contact in found(&meeting(vec![person(&name, &email, None)])) {
+                prop_assert!(!contact.name.last.trim().is_empty());
+                prop_assert_eq!(contact.email.to_lowercase(), contact.email);
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The CRM stage: hands a finished call to every destination that is configured.
+//!
+//! Each destination is tried whatever became of the others. What worked is in the ledger and is not done
+//! again when the run comes back for what did not.
+
+use common::analysis::ContactFacts;
+use common::blobs::Blobs;
+use common::call::{Call, CallKind};
+use common::event::{CallAnalyzed, Envelope, MaterialAt, MaterialKind, Nothing};
+use common::fault::Fault;
+use common::transcript::Transcript;
+use queue_topology::table::{self, Queue};
+use queue_topology::{Cx, Outcome, Stage, StageError};
+use serde_json::Value;
+
+use crate::call_data::{self, CallData};
+use crate::policy;
+use crate::salesforce::{Salesforce, SalesforceError};
+use crate::settings::Settings;
+
+/// The longest session that is passed on; ingest takes no longer one.
+const MAX_SESSION_BYTES: u64 = 32 * 1024 * 1024;
+
+pub struct Crm {
+    salesforce: Option<Salesforce>,
+    call_data: Option<CallData>,
+    blobs: Blobs,
+}
+
+/// What the store knows of the call in hand.
+struct Loaded {
+    call: Call,
+    transcript: Transcript,
+    facts: Vec<ContactFacts>,
+}
+
+impl Stage for Crm {
+    type In = CallAnalyzed;
+    type Out = Nothing;
+    const QUEUE: Queue<CallAnalyzed> = table::CRM;
+
+    async fn handle(&self, cx: &Cx, _event: &Envelope<CallAnalyzed>) -> Result<Outcome<Nothing>, StageError> {
+        if self.salesforce.is_none() && self.call_data.is_none() {
+            return Ok(Outcome::Done);
+        }
+        let loaded = load(cx).await?;
+        if loaded.call.kind == CallKind::Practice {
+            return Ok(Outcome::Done);
+        }
+        let mut errors = Vec::new();
+        if let Some(salesforce) = &self.salesforce {
+            errors.extend(save_contacts(cx, salesforce, &loaded).await);
+        }
+        if let Some(call_data) = &self.call_data {
+            errors.extend(self.log_call(cx, call_data, &loaded).await.err());
+        }
+        match first_to_settle(errors) {
+            Some(error) => Err(error),
+            None => Ok(Outcome::Done),
+        }
+    }
+}
+
+impl Crm {
+    pub fn new(settings: Settings, blobs: Blobs) -> Self {
+        Self {
+            salesforce: settings.salesforce.map(Salesforce::new),
+            call_data: settings.call_data.map(CallData::new),
+            blobs,
+        }
+    }
+
+    /// Whether anything is configured.
+    pub fn is_on(&self) -> bool {
+        self.salesforce.is_some() || self.call_data.is_some()
+    }
+
+    /// Signs in where that can be tried without leaving anything behind. The call-data API offers nothing
+    /// of the kind.
+    pub async fn check(&self) -> Result<(), SalesforceError> {
+        match &self.salesforce {
+            Some(salesforce) => salesforce.sign_in().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn log_call(&self, cx: &Cx, call_data: &CallData, loaded: &Loaded) -> Result<(), StageError> {
+        let session = self.session(cx).await?;
+        let Loaded { call, transcript, .. } = loaded;
+        let payload = call_data::payload(call, session.as_ref(), transcript, call_data.defaults())?;
+        let call_id = call_data::call_id(call, session.as_ref());
+        cx.once(&call_data.log(call_id, payload)).await.map(drop)
+    }
+
+    /// The latest session that arrived for the call.
+    async fn session(&self, cx: &Cx) -> Result<Option<Value>, StageError> {
+        let materials = cx.store.materials(cx.run.workspace, cx.run.call).await?;
+        let latest = materials.into_iter().rev().find_map(|stored| match stored.material {
+            material if material.kind != MaterialKind::Session => None,
+            material => match material.at {
+                MaterialAt::Blob(key) => Some(key),
+                MaterialAt::SealedUrl(_) => None,
+            },
+        });
+        let Some(key) = latest else { return Ok(None) };
+        let bytes = self
+            .blobs
+            .get(&key, MAX_SESSION_BYTES)
+            .await
+            .map_err(|error| StageError::transient("session_not_read", error))?;
+        let session: Value = serde_json::from_slice(&bytes)
+            .map_err(|error| StageError::permanent("session_unreadable", error))?;
+        Ok(Some(session).filter(Value::is_object))
+    }
+}
+
+async fn load(cx: &Cx) -> Result<Loaded, StageError> {
+    let (workspace, id) = (cx.run.workspace, cx.run.call);
+    let absent = |code, what| StageError::permanent(code, anyhow::anyhow!("failed to find the {what}"));
+    let call = cx.store.call(workspace, id).await?.ok_or_else(|| absent("call_not_found", "call"))?;
+    let transcript = cx.store.transcript(workspace, id).await?;
+    let analysis = cx.store.analysis(workspace, id).await?;
+    Ok(Loaded {
+        call,
+        transcript: transcript.ok_or_else(|| absent("transcript_not_found", "transcript of the call"))?,
+        facts: analysis.ok_or_else(|| absent("analysis_not_found", "analysis of the call"))?.contacts,
+    })
+}
+
+/// Saves every contact of the call. One that is refused does not lose the others; an org that takes
+/// nothing at all at the moment is not asked again for each.
+async fn save_contacts(cx: &Cx, salesforce: &Salesforce, loaded: &Loaded) -> Vec<StageError> {
+    let mut errors = Vec::new();
+    for contact in policy::contacts(&loaded.call.details, &loaded.facts, &loaded.transcript) {
+        if let Err(error) = cx.once(&salesforce.contact(&contact)).await {
+            let org_is_away = error.destination.as_deref() == Some("salesforce");
+            errors.push(error);
+            if org_is_away {
+                break;
+            }
+        }
+    }
+    errors
+}
+
+/// Of several failures, the one by which the run is settled: as long as something can still work by
+/// itself, the run must come back for it; what needs people comes last. The others come up again then.
+fn first_to_settle(mut errors: Vec<StageError>) -> Option<StageError> {
+    errors.sort_by_key(|error| match error.fault {
+        Fault::Transient => 0,
+        Fault::Throttled(_) => 1,
+        Fault::Unavailable => 2,
+        Fault::Permanent => 3,
+    });
+    let mut errors = errors.into_iter();
+    let first = errors.next();
+    for other in errors {
+        tracing::warn!(code = other.code, destination = other.destination, "another destination of the run failed");
+    }
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_can_still_work_by_itself_is_settled_before_what_needs_people() {
+        let error = |fault, code| StageError::new(fault, code, anyhow::anyhow!("x"));
+        let settled = |errors: Vec<StageError>| first_to_settle(errors).map(|error| error.code);
+        assert_eq!(
+            settled(vec![
+                error(Fault::Permanent, "refused"),
+                error(Fault::Unavailable, "away"),
+                error(Fault::Transient, "lost"),
+            ]),
+            Some("lost")
+        );
+        assert_eq!(
+            settled(vec![
+                error(Fault::Unavailable, "away"),
+                error(Fault::Throttled(Duration::ZERO), "slower"),
+                error(Fault::Permanent, "refused"),
+            ]),
+            Some("slower")
+        );
+        assert_eq!(settled(vec![]), None);
+    }
+}

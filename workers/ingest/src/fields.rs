@@ -1,0 +1,155 @@
+//! Reads the fields of a JSON object that somebody else wrote: numbers as strings, nulls, empty texts.
+//! Each field that cannot be used is named by its JSON pointer, all of them in one answer.
+
+use chrono_tz::Tz;
+use common::moment::Moment;
+use common::web::{FieldProblem, Problem};
+use serde_json::{Map, Value};
+
+use crate::time;
+
+pub(crate) const MAX_ID_CHARS: usize = 255;
+const MAX_TEXT_CHARS: usize = 1000;
+/// No call lasts longer; a number beyond it is in another unit.
+const MAX_SPAN_MS: f64 = 7.0 * 24.0 * 3600.0 * 1000.0;
+
+pub(crate) struct Fields {
+    /// Where the object stands: empty for the body itself.
+    at: String,
+    left: Map<String, Value>,
+    errors: Vec<FieldProblem>,
+}
+
+impl Fields {
+    pub(crate) fn of(value: Value, at: &str) -> Result<Self, Problem> {
+        match value {
+            Value::Object(left) => Ok(Self { at: at.to_owned(), left, errors: Vec::new() }),
+            other => Err(Problem::field(at, format!("must be an object, not {}", kind(&other)))),
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, name: &str, detail: impl Into<String>) {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        self.errors.push(FieldProblem { pointer: format!("{}/{name}", self.at), detail: detail.into() });
+    }
+
+    /// The value as it came; null and empty texts are as if it were absent.
+    pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
+        let blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+        self.left.remove(name).filter(|value| !value.is_null() && !blank(value))
+    }
+
+    /// A text or a number, without the blanks around it.
+    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+        self.text_up_to(name, MAX_TEXT_CHARS)
+    }
+
+    pub(crate) fn text_up_to(&mut self, name: &str, max_chars: usize) -> Option<String> {
+        let text = match self.value(name)? {
+            Value::String(text) => text.replace('\0', "").trim().to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(yes) => yes.to_string(),
+            other => {
+                self.refuse(name, format!("must be a text, not {}", kind(&other)));
+                return None;
+            }
+        };
+        if text.chars().count() > max_chars {
+            self.refuse(name, format!("is longer than {max_chars} characters"));
+            return None;
+        }
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    /// An id that somebody else made, kept as it is.
+    pub(crate) fn id(&mut self, name: &str) -> Option<String> {
+        let id = match self.value(name)? {
+            Value::String(id) => id,
+            Value::Number(number) if !number.is_f64() => number.to_string(),
+            other => {
+                self.refuse(name, format!("must be a text, not {}", kind(&other)));
+                return None;
+            }
+        };
+        match check_id(&id) {
+            Ok(()) => Some(id),
+            Err(problem) => {
+                self.refuse(name, problem);
+                None
+            }
+        }
+    }
+
+    /// A span of time in units of `unit_ms` milliseconds.
+    pub(crate) fn span_ms(&mut self, name: &str, unit_ms: f64) -> Option<i64> {
+        let value = self.value(name)?;
+        let number = match &value {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.trim().parse::<f64>().ok(),
+            _ => None,
+        };
+        let span = number.filter(|number| number.is_finite()).map(|number| number * unit_ms);
+        match span {
+            None => self.refuse(name, "must be a number"),
+            Some(span) if span < 0.0 => self.refuse(name, "must not be negative"),
+            Some(span) if span > MAX_SPAN_MS => self.refuse(name, "is longer than 7 days"),
+            #[expect(clippy::cast_possible_truncation, reason = "at most 7 days")]
+            Some(span) => return Some(span.round() as i64),
+        }
+        None
+    }
+
+    /// A time, or its text where it cannot be read as one.
+    pub(crate) fn time(&mut self, name: &str, timezone: Tz) -> (Option<Moment>, Option<String>) {
+        match self.left.get(name).and_then(|value| time::read(value, timezone)) {
+            Some(moment) => {
+                self.left.remove(name);
+                (Some(moment), None)
+            }
+            None => (None, self.text(name)),
+        }
+    }
+
+    /// What nobody asked for, without its nulls; or everything that was wrong.
+    pub(crate) fn rest(self) -> Result<Map<String, Value>, Problem> {
+        if !self.errors.is_empty() {
+            return Err(Problem::fields(self.errors));
+        }
+        Ok(clean_map(self.left).into_iter().filter(|(_, value)| !value.is_null()).collect())
+    }
+}
+
+/// 1 to 255 characters, none of them a control character.
+pub(crate) fn check_id(id: &str) -> Result<(), &'static str> {
+    match id {
+        id if id.trim().is_empty() => Err("must not be empty"),
+        id if id.chars().count() > MAX_ID_CHARS => Err("is longer than 255 characters"),
+        id if id.chars().any(char::is_control) => Err("must not hold control characters"),
+        _ => Ok(()),
+    }
+}
+
+/// Without NUL, which no database keeps in a text.
+pub(crate) fn clean(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.contains('\0') => text.replace('\0', "").into(),
+        Value::Array(values) => values.into_iter().map(clean).collect(),
+        Value::Object(map) => clean_map(map).into(),
+        other => other,
+    }
+}
+
+fn clean_map(map: Map<String, Value>) -> Map<String, Value> {
+    map.into_iter().map(|(name, value)| (name.replace('\0', ""), clean(value))).collect()
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number with a fraction",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

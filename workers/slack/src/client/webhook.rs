@@ -1,0 +1,63 @@
+//! An incoming webhook: one address, one channel; it answers `ok` and names no message.
+
+use common::http;
+use reqwest::header::CONTENT_TYPE;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+
+use super::{Message, SlackError};
+
+/// What stands for a receipt: the answer itself, since a webhook tells no id.
+const OK: &str = "ok";
+
+pub struct Webhook {
+    http: reqwest::Client,
+    pub(super) url: SecretString,
+}
+
+#[derive(Serialize)]
+pub(super) struct Body<'a> {
+    text: &'a str,
+    mrkdwn: bool,
+    unfurl_links: bool,
+    unfurl_media: bool,
+    link_names: bool,
+    /// Slack finds no names and addresses in the text by itself; only a bot's messages obey.
+    parse: &'static str,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            mrkdwn: true,
+            unfurl_links: false,
+            unfurl_media: false,
+            link_names: false,
+            parse: "none",
+        }
+    }
+}
+
+impl Webhook {
+    pub(super) fn new(http: reqwest::Client, url: SecretString) -> Self {
+        Self { http, url }
+    }
+
+    pub(super) async fn post(&self, message: Message<'_>) -> Result<String, SlackError> {
+        let request = self
+            .http
+            .post(self.url.expose_secret())
+            .header(CONTENT_TYPE, "application/json; charset=utf-8")
+            .json(&Body::of(message.text));
+        let answer = http::send(request).await?;
+        if answer.body.trim_ascii() == OK.as_bytes() {
+            return Ok(OK.to_owned());
+        }
+        let body: String = String::from_utf8_lossy(&answer.body).chars().take(100).collect();
+        Err(SlackError::Lost {
+            said: format!("{} with `{body}`, not `ok`", answer.status),
+            retry_after: None,
+        })
+    }
+}

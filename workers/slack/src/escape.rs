@@ -1,0 +1,180 @@
+//! Makes other people's words harmless in Slack's markup, without changing how they read.
+//!
+//! Slack knows three control characters, `& < >`; written as entities they can neither mention anybody nor
+//! make a link. Beyond those, Slack finds some things by itself: `@channel` where names are linked,
+//! addresses (an incoming webhook ignores `parse`, so asking it not to is not enough), and three backticks,
+//! which end a code block. Those are broken by a space of no width: the eye sees the same words.
+
+/// ZERO WIDTH SPACE.
+const BREAK: char = '\u{200B}';
+/// What reaches everybody when it stands behind an `@`.
+const EVERYBODY: [&str; 4] = ["channel", "here", "everyone", "group"];
+/// What a field of the message may take after escaping. Ten of them and the call's id leave most of a
+/// message to the transcript.
+const MAX_FIELD: usize = 150;
+/// Takes every id that a webhook may send (255 characters) unless most of it is markup.
+const MAX_ID: usize = 300;
+
+/// On one line, and with nothing in it that Slack would act on; `& < >` are still to be escaped.
+pub(crate) fn defuse(text: &str) -> String {
+    let text = one_line(text);
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        if is_dangerous(&out, c, &text[at..]) {
+            out.push(BREAK);
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Whether `c`, which starts `rest`, would with the end of `before` make something that Slack acts on.
+fn is_dangerous(before: &str, c: char, rest: &str) -> bool {
+    match c {
+        '`' => before.ends_with("``"),
+        '/' => before.ends_with(':'),
+        '.' => ends_with(before, "www"),
+        _ => before.ends_with('@') && EVERYBODY.iter().any(|name| starts_with(rest, name)),
+    }
+}
+
+fn starts_with(text: &str, word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+}
+
+fn ends_with(text: &str, word: &str) -> bool {
+    let start = text.len().checked_sub(word.len());
+    start.and_then(|start| text.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(word))
+}
+
+/// A line break in somebody's words would let them write lines of our message.
+fn one_line(text: &str) -> String {
+    let flat: String = text
+        .chars()
+        .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c })
+        .collect();
+    flat.trim().to_owned()
+}
+
+/// Breaks bare addresses (`example.com`) too, for words that stand outside the code block.
+pub(crate) fn unlink(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let joins =
+            out.ends_with(char::is_alphanumeric) && chars.peek().is_some_and(|next| next.is_alphabetic());
+        if c == '.' && joins {
+            out.push(BREAK);
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// The entities of Slack's three control characters.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Unicode characters that `c` takes after [`escape`].
+pub(crate) fn weight(c: char) -> usize {
+    match c {
+        '&' => "&amp;".len(),
+        '<' | '>' => "&lt;".len(),
+        _ => 1,
+    }
+}
+
+/// A value of the message, ready to print and of bounded length; nothing where nobody would see anything.
+pub(crate) fn field(text: &str) -> Option<String> {
+    let text = defuse(text);
+    (!is_blank(&text)).then(|| bounded(&text, MAX_FIELD))
+}
+
+/// As [`field`], to stand between backticks, which therefore cannot be in it.
+pub(crate) fn id(text: &str) -> Option<String> {
+    let text = defuse(&text.replace('`', "'"));
+    (!is_blank(&text)).then(|| bounded(&text, MAX_ID))
+}
+
+fn bounded(text: &str, max: usize) -> String {
+    let mut used = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        used += weight(*c);
+        used > max
+    });
+    match end {
+        Some((end, _)) => format!("{} ...", escape(&text[..end])),
+        None => escape(text),
+    }
+}
+
+/// Whether nobody would see anything.
+pub(crate) fn is_blank(text: &str) -> bool {
+    let unseen = |c: char| matches!(c, '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}');
+    text.chars().all(|c| c.is_whitespace() || c.is_control() || unseen(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(text: &str) -> String {
+        text.replace(BREAK, "")
+    }
+
+    #[test]
+    fn markup_is_shown_and_not_obeyed() {
+        assert_eq!(escape(&defuse("<!channel> & <@U1>")), "&lt;!channel&gt; &amp; &lt;@U1&gt;");
+    }
+
+    #[test]
+    fn nobody_is_called_by_a_name_for_everybody_in_any_spelling() {
+        for name in ["@channel", "@HERE", "@Everyone", "x@group"] {
+            let safe = defuse(name);
+            assert_ne!(safe, name);
+            assert_eq!(seen(&safe), name);
+        }
+        assert_eq!(defuse("@dana.ortiz"), "@dana.ortiz");
+    }
+
+    #[test]
+    fn three_backticks_never_stand_together_however_many_there_are() {
+        for count in 1..12 {
+            let text = "`".repeat(count);
+            assert!(!defuse(&text).contains("```"), "{count}");
+            assert_eq!(seen(&defuse(&text)), text);
+        }
+    }
+
+    #[test]
+    fn an_address_is_shown_and_not_linked() {
+        assert!(!defuse("https://evil.example/x").contains("://"));
+        assert!(!defuse("WWW.evil.example").contains("WWW."));
+        assert!(!unlink("see evil.example now").contains("evil.example"));
+        assert_eq!(unlink("It costs 3.50. Really."), "It costs 3.50. Really.");
+    }
+
+    #[test]
+    fn a_line_break_in_a_value_cannot_start_a_line_of_ours() {
+        assert_eq!(field("Dana\r\n*Status:*\u{2028}x").unwrap(), "Dana  *Status:* x");
+    }
+
+    #[test]
+    fn what_nobody_would_see_is_missing() {
+        assert_eq!(field(" \u{200B}\n\u{0}"), None);
+        assert_eq!(field(""), None);
+    }
+
+    #[test]
+    fn a_value_is_bounded_without_cutting_an_entity() {
+        let text = field(&"&".repeat(1_000)).unwrap();
+        assert_eq!(text, format!("{} ...", "&amp;".repeat(30)));
+        assert_eq!(id(&"x".repeat(255)).unwrap().len(), 255);
+    }
+
+    #[test]
+    fn an_id_cannot_leave_its_backticks() {
+        assert_eq!(id("a`b").unwrap(), "a'b");
+    }
+}

@@ -1,0 +1,163 @@
+//! What this worker is told: where to post, how fast, and how messages are written.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use common::config::{ConfigError, Values};
+use common::phone;
+use queue_topology::Unknown;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::message::Format;
+
+const BASE_URL: &str = "https://slack.com/api";
+/// Slack takes about one message a second in a channel.
+const EVERY: Duration = Duration::from_secs(1);
+const REGION: &str = "IN";
+
+pub struct Settings {
+    /// Absent: Slack is off, and every call passes.
+    pub destination: Option<Destination>,
+    pub format: Format,
+    /// Time between two messages in the channel.
+    pub every: Duration,
+    /// What becomes of a message of which nobody knows whether it arrived: [`Unknown::Hold`], or
+    /// [`Unknown::Resend`] where twice is better than never.
+    pub unknown: Unknown,
+}
+
+pub enum Destination {
+    /// The whole address is the secret.
+    Webhook { url: SecretString },
+    Bot {
+        token: SecretString,
+        /// Its id (`C0123`) or name.
+        channel: String,
+        base: Url,
+    },
+}
+
+impl Settings {
+    pub fn read(values: &Values) -> Result<Self, ConfigError> {
+        let support_numbers = values.list("SUPPORT_NUMBER");
+        let region = match values.text("DEBRIEF_REGION") {
+            Some(text) => region(&text)?,
+            None => support_numbers
+                .iter()
+                .find_map(|number| phone::region_of(number))
+                .unwrap_or_else(|| REGION.to_owned()),
+        };
+        let timezone = values
+            .parse::<Tz>("DEBRIEF_TIMEZONE", "the name of a time zone such as Asia/Kolkata")?
+            .unwrap_or(Tz::UTC);
+        Ok(Self {
+            destination: Destination::read(values)?,
+            format: Format { support_numbers, region, timezone },
+            every: values.text("SLACK_RATE").map_or(Ok(EVERY), |text| every(&text))?,
+            unknown: Unknown::policy(values, "SLACK_UNKNOWN")?,
+        })
+    }
+}
+
+impl Destination {
+    /// A bot token with its channel comes before a webhook: its messages can be threaded and updated.
+    fn read(values: &Values) -> Result<Option<Self>, ConfigError> {
+        let webhook = values
+            .secret("SLACK_WEBHOOK_URL")
+            .map(|url| values.url("SLACK_WEBHOOK_URL", "").map(|_| Self::Webhook { url }));
+        match (values.secret("SLACK_BOT_TOKEN"), values.text("SLACK_CHANNEL")) {
+            (Some(token), Some(channel)) => {
+                let base = values.url("SLACK_BASE_URL", BASE_URL)?;
+                Ok(Some(Self::Bot { token, channel, base }))
+            }
+            (Some(_), None) if webhook.is_none() => Err(ConfigError::new(
+                "SLACK_CHANNEL",
+                "is missing: SLACK_BOT_TOKEN needs a channel to post to",
+            )),
+            _ => webhook.transpose(),
+        }
+    }
+}
+
+fn region(text: &str) -> Result<String, ConfigError> {
+    let region = text.to_ascii_uppercase();
+    if region.len() == 2 && region.bytes().all(|c| c.is_ascii_uppercase()) {
+        return Ok(region);
+    }
+    Err(ConfigError::new(
+        "DEBRIEF_REGION",
+        format!("`{text}` is not a country's code of two letters, such as IN"),
+    ))
+}
+
+/// `1/s`, `30/m`: the time between two messages.
+fn every(text: &str) -> Result<Duration, ConfigError> {
+    let read = || {
+        let (count, unit) = text.split_once('/')?;
+        let unit = match unit.trim() {
+            "s" => Duration::from_secs(1),
+            "m" => Duration::from_secs(60),
+            "h" => Duration::from_secs(3_600),
+            _ => return None,
+        };
+        unit.checked_div(count.trim().parse().ok()?)
+    };
+    read()
+        .ok_or_else(|| ConfigError::new("SLACK_RATE", format!("`{text}` is not a rate such as 1/s or 30/m")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<const N: usize>(pairs: [(&str, &str); N]) -> Result<Settings, ConfigError> {
+        Settings::read(&Values::of(pairs))
+    }
+
+    fn complaint<const N: usize>(pairs: [(&str, &str); N]) -> String {
+        read(pairs).err().expect("a complaint").to_string()
+    }
+
+    #[test]
+    fn with_nothing_set_slack_is_off() {
+        let settings = read([]).unwrap();
+        assert!(settings.destination.is_none());
+        assert_eq!(settings.format.region, "IN");
+        assert_eq!((settings.every, settings.unknown), (Duration::from_secs(1), Unknown::Hold));
+    }
+
+    #[test]
+    fn the_region_is_the_country_of_the_first_support_number_that_shows_one() {
+        let numbers = ("SUPPORT_NUMBER", "09631084471, +44 20 7946 0123,+12025550100");
+        assert_eq!(read([numbers]).unwrap().format.region, "GB");
+        assert_eq!(read([numbers, ("DEBRIEF_REGION", "us")]).unwrap().format.region, "US");
+    }
+
+    #[test]
+    fn a_bot_comes_before_a_webhook_and_needs_its_channel() {
+        let (token, url) = (("SLACK_BOT_TOKEN", "xoxb-1"), ("SLACK_WEBHOOK_URL", "https://hooks.example/x"));
+        let both = read([token, url, ("SLACK_CHANNEL", "C1")]).unwrap();
+        assert!(matches!(both.destination, Some(Destination::Bot { .. })));
+        assert!(matches!(read([token, url]).unwrap().destination, Some(Destination::Webhook { .. })));
+        assert!(complaint([token]).starts_with("SLACK_CHANNEL: "));
+    }
+
+    #[test]
+    fn a_rate_is_read_as_the_time_between_two_messages() {
+        assert_eq!(read([("SLACK_RATE", "4/s")]).unwrap().every, Duration::from_millis(250));
+        assert_eq!(read([("SLACK_RATE", "30 / m")]).unwrap().every, Duration::from_secs(2));
+        for wrong in ["1", "0/s", "x/s", "1/day", "-1/s"] {
+            assert!(complaint([("SLACK_RATE", wrong)]).contains(wrong));
+        }
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        assert!(complaint([("DEBRIEF_TIMEZONE", "Mars/Base")]).starts_with("DEBRIEF_TIMEZONE: "));
+        assert!(complaint([("DEBRIEF_REGION", "India")]).starts_with("DEBRIEF_REGION: "));
+        assert!(complaint([("SLACK_UNKNOWN", "maybe")]).starts_with("SLACK_UNKNOWN: "));
+        let wrong = complaint([("SLACK_WEBHOOK_URL", "hooks.example/secret")]);
+        assert!(wrong.starts_with("SLACK_WEBHOOK_URL: ") && !wrong.contains("secret"), "{wrong}");
+    }
+}

@@ -1,0 +1,63 @@
+//! Gives segments the roles of the participants whose names they carry.
+
+use std::collections::HashMap;
+
+use common::call::{CallDetails, Role};
+use common::transcript::Transcript;
+
+use super::one_line;
+
+/// Sets the role of every segment that has a name and no role yet, from the call's participants and its agent.
+/// Names compare without regard to case and spacing; a name that stands for two roles gives none.
+pub fn assign_roles(transcript: &mut Transcript, details: &CallDetails) {
+    let mut roles: HashMap<String, Option<Role>> = HashMap::new();
+    let agent = details.agent_name.as_deref().map(|name| (name, Role::Agent));
+    let known = details.participants.iter().filter_map(|person| Some((person.name.as_deref()?, person.role?)));
+    for (name, role) in known.chain(agent) {
+        roles
+            .entry(folded(name))
+            .and_modify(|known| *known = known.filter(|known| *known == role || role == Role::Agent))
+            .or_insert(Some(role));
+    }
+    for segment in &mut transcript.segments {
+        if segment.role.is_none()
+            && let Some(name) = &segment.speaker
+        {
+            segment.role = roles.get(&folded(name)).copied().flatten();
+        }
+    }
+}
+
+fn folded(name: &str) -> String {
+    one_line(name).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use common::call::Participant;
+
+    use super::*;
+    use crate::format::spoken;
+
+    #[test]
+    fn a_segment_takes_the_role_of_the_participant_with_its_name() {
+        let person = |name: &str, role| Participant { name: Some(name.into()), role, ..Participant::default() };
+        let details = CallDetails {
+            participants: vec![
+                person("Priya Raman", Some(Role::Host)),
+                person("Helen Castellanos", Some(Role::Participant)),
+                person("Tom Björk", None),
+                person("Sam", Some(Role::Host)),
+                person("Sam", Some(Role::Participant)),
+            ],
+            agent_name: Some("Dana Ortiz".into()),
+            ..CallDetails::default()
+        };
+        let names = ["priya  RAMAN", "Helen Castellanos", "TOM BJÖRK", "Sam", "Dana Ortiz", "A"];
+        let segments = names.iter().map(|name| spoken(Some((*name).into()), "x".into())).collect();
+        let mut transcript = Transcript { language: None, segments };
+        assign_roles(&mut transcript, &details);
+        let roles: Vec<_> = transcript.segments.iter().map(|segment| segment.role).collect();
+        assert_eq!(roles, [Some(Role::Host), Some(Role::Participant), None, None, Some(Role::Agent), None]);
+    }
+}
