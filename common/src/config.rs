@@ -47,8 +47,11 @@ impl Values {
         self.0.keys().map(String::as_str).filter(|name| self.text(name).is_some())
     }
 
+    /// # Panics
+    /// In debug builds, for a name that is not in [`keys::KEYS`]: nobody could set it.
     pub fn text(&self, name: &str) -> Option<String> {
         use secrecy::ExposeSecret as _;
+        debug_assert!(keys::find(name).is_some(), "`{name}` has no row in config/keys.rs");
         self.0
             .get(name)
             .map(|value| value.expose_secret().trim().to_owned())

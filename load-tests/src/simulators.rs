@@ -27,9 +27,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use control::Control;
-use recordings::Shelf;
 pub use control::{Effects, Received};
 pub use faults::{Fault, Faults, ModelFault};
+use recordings::Shelf;
 pub use recordings::{Recording, Variant};
 pub use salesforce::CONTACT_FIELDS;
 pub use spoken::{Utterance, recording_with};
@@ -55,8 +55,7 @@ impl Default for Options {
 }
 
 /// Which provider a simulator plays. The names are those of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-#[value(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Provider {
     Assemblyai,
     Openai,
@@ -93,14 +92,14 @@ impl Provider {
         }
     }
 
-    fn app(self, base: &str, control: Arc<Control>, options: &Options, shelf: &Shelf) -> Router {
+    fn app(self, base: &str, control: Arc<Control>, options: &Options, recordings: &Shelf) -> Router {
         match self {
             Self::Assemblyai => assemblyai::app(base, control, options),
             Self::Openai => openai::app(control),
             Self::Slack => slack::app(control),
             Self::Salesforce => salesforce::app(base, control, options),
             Self::CallData => call_data::app(control),
-            Self::Recordings => recordings::app(shelf.clone()),
+            Self::Recordings => recordings::app(recordings.clone()),
         }
     }
 }
@@ -131,14 +130,7 @@ impl Simulators {
     }
 
     pub fn each(&self) -> [&Simulator; 6] {
-        [
-            &self.assemblyai,
-            &self.openai,
-            &self.slack,
-            &self.salesforce,
-            &self.call_data,
-            &self.recordings,
-        ]
+        [&self.assemblyai, &self.openai, &self.slack, &self.salesforce, &self.call_data, &self.recordings]
     }
 
     /// Each simulator's address by its name: `{"slack":"http://127.0.0.1:40213", …}`.
@@ -148,11 +140,15 @@ impl Simulators {
 
     /// Ends them and frees their ports.
     pub async fn stop(self) {
-        for simulator in
-            [self.assemblyai, self.openai, self.slack, self.salesforce, self.call_data, self.recordings]
-        {
+        for simulator in Vec::from(self) {
             simulator.stop().await;
         }
+    }
+}
+
+impl From<Simulators> for Vec<Simulator> {
+    fn from(all: Simulators) -> Self {
+        vec![all.assemblyai, all.openai, all.slack, all.salesforce, all.call_data, all.recordings]
     }
 }
 
@@ -207,16 +203,13 @@ impl Simulator {
         self.control.forget_received();
     }
 
-    pub async fn stop(self) {
+    /// Ends it and frees its port.
+    pub async fn stop(mut self) {
+        self.control.stopping().cancel();
         self.running.abort();
-        // A second await of an aborted task only tells that it is gone, and with it the listener.
-        if let Err(error) = self.wait_end().await {
-            tracing::debug!(%error, "a simulator ended");
+        if let Err(error) = (&mut self.running).await {
+            tracing::debug!(%error, provider = self.provider.name(), "the simulator ended");
         }
-    }
-
-    async fn wait_end(mut self) -> anyhow::Result<()> {
-        (&mut self.running).await?.map_err(Into::into)
     }
 }
 
@@ -284,4 +277,9 @@ impl<V> Bounded<V> {
 fn digest(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     hex::encode(&sha2::Sha256::digest(bytes)[..16])
+}
+
+/// The pairs of a form or a query.
+fn form_pairs(bytes: &[u8]) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(bytes).into_owned().collect()
 }

@@ -87,7 +87,7 @@ pub const KEYS: &[Group] = &[
                 "",
                 "Requests that one key may make, such as 20/s. Absent: as many as it likes.",
             ),
-            plain("DEBRIEF_MAX_UPLOAD_MB", "500", "The largest recording taken, uploaded or fetched."),
+            plain("DEBRIEF_MAX_UPLOAD_MB", "2048", "The largest recording taken, uploaded or fetched."),
             plain(
                 "CORS_ORIGINS",
                 "",
@@ -157,7 +157,7 @@ pub const KEYS: &[Group] = &[
             plain("ASSEMBLYAI_POLL", "15s", "How often a transcript that is being made is asked for."),
             secret(
                 "ASSEMBLYAI_WEBHOOK_SECRET",
-                "What its webhook must bring in a header; together with DEBRIEF_PUBLIC_URL it replaces most polling.",
+                "What its webhook must bring in a header. Absent: made from the API key. Used with DEBRIEF_PUBLIC_URL.",
             ),
             secret("DEEPGRAM_API_KEY", "Turns Deepgram on."),
             plain("DEEPGRAM_BASE_URL", "https://api.deepgram.com", "Its address."),
@@ -173,10 +173,11 @@ pub const KEYS: &[Group] = &[
             plain("OPENAI_MODEL", "gpt-4o-mini", "The model that analyses."),
             plain("OPENAI_TRANSCRIBE_MODEL", "", "The model that transcribes. Absent: none does."),
             plain("OPENAI_MAX_INPUT_TOKENS", "100000", "A transcript above it is analysed in parts."),
+            plain("OPENAI_TIMEOUT", "2m", "How long one answer of the model may take."),
             plain(
                 "OPENAI_PRICE_PROMPT",
                 "",
-                "US dollars for a million input tokens. Absent: the cost is unknown, where the model's price is.",
+                "US dollars for a million input tokens; needs OPENAI_PRICE_COMPLETION. Absent: no cost is recorded.",
             ),
             plain("OPENAI_PRICE_COMPLETION", "", "US dollars for a million output tokens."),
         ],
@@ -188,7 +189,7 @@ pub const KEYS: &[Group] = &[
             secret("SLACK_BOT_TOKEN", "A bot's token (xoxb-…): long transcripts then go to the thread."),
             plain("SLACK_CHANNEL", "", "The channel's id, for the bot token."),
             plain("SLACK_BASE_URL", "https://slack.com/api", "Its address."),
-            plain("SLACK_RATE", "1/s", "Messages to one channel."),
+            plain("SLACK_RATE", "1/s", "Messages to one channel, such as 1/s or 30/m."),
             secret("SLACK_SIGNING_SECRET", "What Slack signs its requests to us with."),
             plain(
                 "SLACK_UNKNOWN",
@@ -216,10 +217,14 @@ pub const KEYS: &[Group] = &[
     Group {
         title: "CRM: Salesforce, HubSpot, Zendesk",
         keys: &[
-            plain("SALESFORCE_LOGIN_URL", "https://login.salesforce.com", "Where tokens come from."),
+            plain(
+                "SALESFORCE_LOGIN_URL",
+                "https://login.salesforce.com",
+                "Where tokens come from; the org's own address for client credentials.",
+            ),
             secret(
                 "SALESFORCE_CONSUMER_KEY",
-                "The connected app. With the secret alone: client credentials.",
+                "Turns Salesforce on: the connected app. With its secret alone: client credentials.",
             ),
             secret("SALESFORCE_CONSUMER_SECRET", "The connected app's secret."),
             plain("SALESFORCE_USERNAME", "", "A user, with SALESFORCE_PASSWORD or SALESFORCE_JWT_KEY."),
@@ -256,6 +261,10 @@ pub const KEYS: &[Group] = &[
 
 pub fn keys() -> impl Iterator<Item = &'static Key> {
     KEYS.iter().flat_map(|group| group.keys)
+}
+
+pub fn find(name: &str) -> Option<&'static Key> {
+    keys().find(|key| key.name == name)
 }
 
 /// A complete `debrief.toml` in which every setting is commented out and has its default.

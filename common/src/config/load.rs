@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::keys::{Key, keys};
+use super::keys::{Key, find, keys};
 use super::{ConfigError, Values};
 
 /// Read when no file is named, from the working directory, if it is there.
@@ -100,7 +100,6 @@ fn from_environment(env: impl Iterator<Item = (String, String)>) -> Result<Layer
 
 /// The key that `name` means, and whether it names a file that holds the value.
 fn recognise(name: &str) -> Option<(&'static Key, bool)> {
-    let find = |name: &str| keys().find(|key| key.name == name);
     find(name).map(|key| (key, false)).or_else(|| {
         let key = find(name.strip_suffix("_FILE")?)?;
         key.secret.then_some((key, true))
@@ -303,7 +302,7 @@ mod tests {
         for key in keys() {
             values.set(key.name, key.default);
         }
-        for name in ["DEBRIEF_LEASE", "DEBRIEF_DRAIN_TIMEOUT", "ASSEMBLYAI_POLL"] {
+        for name in ["DEBRIEF_LEASE", "DEBRIEF_DRAIN_TIMEOUT", "ASSEMBLYAI_POLL", "OPENAI_TIMEOUT"] {
             values.duration(name, std::time::Duration::ZERO).unwrap();
         }
         assert_eq!(values.durations("DEBRIEF_RETRY_SCHEDULE", "").unwrap().len(), 6);

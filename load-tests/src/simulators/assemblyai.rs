@@ -26,15 +26,49 @@ const MAX_UPLOAD_BYTES: u64 = 2_200_000_000;
 const MAX_REMEMBERED: usize = 50_000;
 const WEBHOOK_TRIES: u32 = 10;
 const KNOWN_FIELDS: [&str; 43] = [
-    "audio_url", "audio_end_at", "audio_start_from", "auto_chapters", "auto_highlights", "content_safety",
-    "content_safety_confidence", "custom_spelling", "custom_topics", "disfluencies", "domain",
-    "entity_detection", "filter_profanity", "format_text", "iab_categories", "keyterms_prompt",
-    "language_code", "language_codes", "language_confidence_threshold", "language_detection",
-    "language_detection_options", "multichannel", "prompt", "punctuate", "redact_pii", "redact_pii_audio",
-    "redact_pii_audio_options", "redact_pii_audio_quality", "redact_pii_policies",
-    "redact_pii_return_unredacted", "redact_pii_sub", "sentiment_analysis", "speaker_labels",
-    "speaker_options", "speakers_expected", "speech_models", "speech_threshold", "speech_understanding",
-    "summarization", "temperature", "webhook_auth_header_name", "webhook_auth_header_value", "webhook_url",
+    "audio_url",
+    "audio_end_at",
+    "audio_start_from",
+    "auto_chapters",
+    "auto_highlights",
+    "content_safety",
+    "content_safety_confidence",
+    "custom_spelling",
+    "custom_topics",
+    "disfluencies",
+    "domain",
+    "entity_detection",
+    "filter_profanity",
+    "format_text",
+    "iab_categories",
+    "keyterms_prompt",
+    "language_code",
+    "language_codes",
+    "language_confidence_threshold",
+    "language_detection",
+    "language_detection_options",
+    "multichannel",
+    "prompt",
+    "punctuate",
+    "redact_pii",
+    "redact_pii_audio",
+    "redact_pii_audio_options",
+    "redact_pii_audio_quality",
+    "redact_pii_policies",
+    "redact_pii_return_unredacted",
+    "redact_pii_sub",
+    "sentiment_analysis",
+    "speaker_labels",
+    "speaker_options",
+    "speakers_expected",
+    "speech_models",
+    "speech_threshold",
+    "speech_understanding",
+    "summarization",
+    "temperature",
+    "webhook_auth_header_name",
+    "webhook_auth_header_value",
+    "webhook_url",
 ];
 
 #[derive(Clone, Debug)]
@@ -138,9 +172,8 @@ async fn submit(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: String)
     if !is_allowed(&headers) {
         return refusal(StatusCode::UNAUTHORIZED);
     }
-    let request = match serde_json::from_str::<Value>(&body) {
-        Ok(Value::Object(request)) => request,
-        Ok(_) | Err(_) => return error(StatusCode::BAD_REQUEST, "Invalid JSON in the body"),
+    let Ok(Value::Object(request)) = serde_json::from_str::<Value>(&body) else {
+        return error(StatusCode::BAD_REQUEST, "Invalid JSON in the body");
     };
     if let Some(wrong) = wrong_with(&request) {
         return error(StatusCode::BAD_REQUEST, &wrong);

@@ -184,12 +184,12 @@ impl Control {
         let body_bytes = Arc::new(AtomicU64::new(0));
         let (kept, body) = if is_streamed(&parts.headers) {
             let counter = body_bytes.clone();
-            let counted = body.into_data_stream().inspect(move |chunk| {
+            let stream = body.into_data_stream().inspect(move |chunk| {
                 if let Ok(chunk) = chunk {
                     counter.fetch_add(chunk.len() as u64, Ordering::Relaxed);
                 }
             });
-            (None, Body::from_stream(counted))
+            (None, Body::from_stream(stream))
         } else {
             let bytes = axum::body::to_bytes(body, MAX_BODY)
                 .await

@@ -31,6 +31,7 @@ impl Default for Faults {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the JSON that sets it")]
 /// What happens to one request. With only `delay_ms` it is answered late, but well.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -154,9 +155,9 @@ impl Faults {
     /// How long the next request to `path` waits, and what goes wrong with it. `dice` is from 0 to 1.
     pub(crate) fn plan(&mut self, path: &str, dice: f64) -> (Duration, Option<Fault>) {
         let due = self.next.iter().position(|fault| fault.meets(path));
-        let fault = due.and_then(|nth| self.next.remove(nth)).or_else(|| {
-            self.always.as_ref().filter(|fault| fault.meets(path) && dice < self.rate).cloned()
-        });
+        let fault = due
+            .and_then(|nth| self.next.remove(nth))
+            .or_else(|| self.always.as_ref().filter(|fault| fault.meets(path) && dice < self.rate).cloned());
         (Duration::from_millis(self.latency_ms), fault)
     }
 }

@@ -25,12 +25,43 @@ use super::faults::ModelFault;
 const MAX_BODY: usize = 16 * 1024 * 1024;
 const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
 const KNOWN_FIELDS: [&str; 37] = [
-    "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs",
-    "max_completion_tokens", "max_tokens", "messages", "metadata", "modalities", "model", "moderation", "n",
-    "parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key", "prompt_cache_options",
-    "prompt_cache_retention", "reasoning_effort", "response_format", "safety_identifier", "seed",
-    "service_tier", "stop", "store", "stream", "stream_options", "temperature", "tool_choice", "tools",
-    "top_logprobs", "top_p", "user", "verbosity", "web_search_options",
+    "audio",
+    "frequency_penalty",
+    "function_call",
+    "functions",
+    "logit_bias",
+    "logprobs",
+    "max_completion_tokens",
+    "max_tokens",
+    "messages",
+    "metadata",
+    "modalities",
+    "model",
+    "moderation",
+    "n",
+    "parallel_tool_calls",
+    "prediction",
+    "presence_penalty",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "reasoning_effort",
+    "response_format",
+    "safety_identifier",
+    "seed",
+    "service_tier",
+    "stop",
+    "store",
+    "stream",
+    "stream_options",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "user",
+    "verbosity",
+    "web_search_options",
 ];
 
 pub(crate) fn app(control: Arc<Control>) -> Router {
@@ -72,7 +103,8 @@ async fn route(State(control): State<Arc<Control>>, request: Request) -> Respons
     match (request.method(), path) {
         (&Method::POST, path) if path.ends_with("/chat/completions") => complete(&control, request).await,
         (&Method::GET, path) if path.ends_with("/models") => {
-            let model = json!({ "id": "simulated", "object": "model", "created": 0, "owned_by": "simulator" });
+            let model =
+                json!({ "id": "simulated", "object": "model", "created": 0, "owned_by": "simulator" });
             Json(json!({ "object": "list", "data": [model] })).into_response()
         }
         _ => refusal(StatusCode::NOT_FOUND),
@@ -89,12 +121,9 @@ async fn complete(control: &Control, request: Request) -> Response {
     let Ok(body) = axum::body::to_bytes(request.into_body(), MAX_BODY).await else {
         return refusal(StatusCode::PAYLOAD_TOO_LARGE);
     };
-    let asked = match serde_json::from_slice::<Value>(&body) {
-        Ok(Value::Object(asked)) => asked,
-        Ok(_) | Err(_) => {
-            let text = "We could not parse the JSON body of your request.";
-            return error(StatusCode::BAD_REQUEST, "invalid_request_error", text, None, None);
-        }
+    let Ok(Value::Object(asked)) = serde_json::from_slice::<Value>(&body) else {
+        let text = "We could not parse the JSON body of your request.";
+        return error(StatusCode::BAD_REQUEST, "invalid_request_error", text, None, None);
     };
     let content = match checked(&asked).and_then(|()| content_for(&asked)) {
         Ok(content) => content,
@@ -125,7 +154,8 @@ fn checked(asked: &Map<String, Value>) -> Result<(), Wrong> {
         if !message["role"].as_str().is_some_and(|role| ROLES.contains(&role)) {
             return wrong("messages", format!("Invalid value: {}. Unknown role.", message["role"]));
         }
-        if !matches!(message["content"], Value::String(_) | Value::Array(_)) && message["role"] != "assistant" {
+        if !matches!(message["content"], Value::String(_) | Value::Array(_)) && message["role"] != "assistant"
+        {
             return wrong("messages", "Invalid type for 'content': expected a string or an array of parts");
         }
     }
@@ -148,9 +178,7 @@ fn content_for(asked: &Map<String, Value>) -> Result<String, Wrong> {
             let value = fill::answer(schema, &lines);
             match jsonschema::validator_for(schema) {
                 Ok(validator) if validator.is_valid(&value) => Ok(value.to_string()),
-                Ok(_) => {
-                    wrong("response_format", "this simulator found no answer that keeps to the schema")
-                }
+                Ok(_) => wrong("response_format", "this simulator found no answer that keeps to the schema"),
                 Err(error) => {
                     wrong("response_format", format!("Invalid schema for response_format: {error}"))
                 }
@@ -165,7 +193,9 @@ fn completion(asked: &Map<String, Value>, mut content: String, fault: Option<Mod
     let mut refused = None;
     match fault {
         None => {}
-        Some(ModelFault::NotJson) => content = format!("Sure! Here is what I found:\n\n{content}\n\nAnything else?"),
+        Some(ModelFault::NotJson) => {
+            content = format!("Sure! Here is what I found:\n\n{content}\n\nAnything else?");
+        }
         Some(ModelFault::CutOff) => {
             content = content.chars().take(content.chars().count() / 2).collect();
             finish = "length";
@@ -180,7 +210,7 @@ fn completion(asked: &Map<String, Value>, mut content: String, fault: Option<Mod
         finish = "length";
     }
     let schema = asked.get("response_format").map_or(0, |format| tokens(&format.to_string()));
-    let prompt = tokens(&prompt::text_of(&asked["messages"])) + schema;
+    let prompt = tokens(&asked["messages"].to_string()) + schema;
     let said = tokens(refused.unwrap_or(&content));
     json!({
         "id": format!("chatcmpl-{}", Uuid::new_v4().simple()),

@@ -171,11 +171,11 @@ fn ranged(bytes: &Bytes, content_type: &str, headers: &HeaderMap) -> Response {
     let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     match asked.and_then(|text| range_of(text, bytes.len())) {
         None => *answer.body_mut() = Body::from(bytes.clone()),
-        Some(None) => {
+        Some(Err(Outside)) => {
             *answer.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
             set_range(&mut answer, &format!("bytes */{}", bytes.len()));
         }
-        Some(Some((first, last))) => {
+        Some(Ok((first, last))) => {
             *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
             set_range(&mut answer, &format!("bytes {first}-{last}/{}", bytes.len()));
             *answer.body_mut() = Body::from(bytes.slice(first..=last));
@@ -190,18 +190,22 @@ fn set_range(answer: &mut Response, text: &str) {
     }
 }
 
-/// `None`: not a range we read. `Some(None)`: outside of the recording. Else the first and the last byte.
-fn range_of(text: &str, length: usize) -> Option<Option<(usize, usize)>> {
+/// A range that has no byte of the recording.
+#[derive(Debug, PartialEq, Eq)]
+struct Outside;
+
+/// The first and the last byte that are asked for; `None` for what is not a range that is read here.
+fn range_of(text: &str, length: usize) -> Option<Result<(usize, usize), Outside>> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     let (first, last) = match (first.parse::<usize>(), last.parse::<usize>()) {
         (Ok(first), Ok(last)) if first > last => return None,
         (Ok(first), Ok(last)) => (first, last.min(length.saturating_sub(1))),
         (Ok(first), Err(_)) if last.is_empty() => (first, length.saturating_sub(1)),
-        (Err(_), Ok(0)) => return Some(None),
+        (Err(_), Ok(0)) => return Some(Err(Outside)),
         (Err(_), Ok(count)) if first.is_empty() => (length.saturating_sub(count), length.saturating_sub(1)),
         _ => return None,
     };
-    Some((first < length).then_some((first, last)))
+    Some(if first < length { Ok((first, last)) } else { Err(Outside) })
 }
 
 fn endless(bytes: Bytes) -> Body {
@@ -239,13 +243,13 @@ mod tests {
 
     #[test]
     fn ranges_are_read_as_the_rfc_says() {
-        assert_eq!(range_of("bytes=0-3", 10), Some(Some((0, 3))));
-        assert_eq!(range_of("bytes=4-", 10), Some(Some((4, 9))));
-        assert_eq!(range_of("bytes=-3", 10), Some(Some((7, 9))));
-        assert_eq!(range_of("bytes=8-99", 10), Some(Some((8, 9))));
-        assert_eq!(range_of("bytes=10-", 10), Some(None));
+        assert_eq!(range_of("bytes=0-3", 10), Some(Ok((0, 3))));
+        assert_eq!(range_of("bytes=4-", 10), Some(Ok((4, 9))));
+        assert_eq!(range_of("bytes=-3", 10), Some(Ok((7, 9))));
+        assert_eq!(range_of("bytes=8-99", 10), Some(Ok((8, 9))));
+        assert_eq!(range_of("bytes=10-", 10), Some(Err(Outside)));
         assert_eq!(range_of("bytes=3-1", 10), None);
-        assert_eq!(range_of("bytes=0-", 0), Some(None));
+        assert_eq!(range_of("bytes=0-", 0), Some(Err(Outside)));
         assert_eq!(range_of("items=0-3", 10), None);
     }
 }

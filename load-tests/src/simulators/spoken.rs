@@ -33,6 +33,7 @@ struct Dialogue {
     utterances: Vec<Utterance>,
 }
 
+#[expect(clippy::missing_panics_doc, reason = "strings and numbers can always be written as JSON")]
 /// A playable WAV file in which `dialogue` is spoken.
 pub fn recording_with(dialogue: &[Utterance]) -> Vec<u8> {
     let sound = sound_of(dialogue);
@@ -111,7 +112,10 @@ enum State {
     /// Before the 8 bytes of a chunk's header.
     Header,
     /// Within a chunk whose bytes are wanted whole.
-    Keep { name: [u8; 4], bytes: usize },
+    Keep {
+        name: [u8; 4],
+        bytes: usize,
+    },
     Skip {
         left: u64,
     },

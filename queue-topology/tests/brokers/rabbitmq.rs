@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
-use lapin::options::{ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties};
 use queue_topology::apply::Difference;
 use queue_topology::broker::suite::Site;
 use queue_topology::broker::{Amqp, Broker, BrokerError, Lane, Message, Route, State};
-use queue_topology::export::Layout;
+use queue_topology::export::{Argument, Layout};
 use queue_topology::table::CRM;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -86,23 +86,29 @@ fn to_crm(body: &'static str) -> Message {
     Message { route: Route::Stage { stage: "crm" }, lane: Lane::Live, id: Uuid::new_v4(), body }
 }
 
-/// The queue of the crm stage, made anew with other arguments.
-async fn make_otherwise(vhost: &Vhost, name: &'static str, value: AMQPValue) {
-    let layout = Layout::new(&vhost.prefix);
-    let queue = layout.queue("crm", Lane::Live);
+/// Deletes the queue of the crm stage.
+async fn delete_crm(vhost: &Vhost) {
+    let queue = Layout::new(&vhost.prefix).queue("crm", Lane::Live);
     let (_connection, channel) = vhost.channel().await;
     channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
+}
+
+/// The queue of the crm stage, made anew with one argument that is other.
+async fn make_otherwise(vhost: &Vhost, other: &str, value: i64) {
+    delete_crm(vhost).await;
+    let layout = Layout::new(&vhost.prefix);
+    let queue = layout.queue("crm", Lane::Live);
     let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
-    arguments.insert(name.into(), value);
+    for (name, value) in &layout.queues.iter().find(|definition| definition.name == queue).unwrap().arguments {
+        let value = match value {
+            Argument::Text(text) => AMQPValue::LongString(text.as_str().into()),
+            Argument::Number(number) => AMQPValue::LongLongInt(*number),
+        };
+        arguments.insert((*name).into(), value);
+    }
+    arguments.insert(other.into(), AMQPValue::LongLongInt(value));
+    let (_connection, channel) = vhost.channel().await;
     channel.queue_declare(queue.as_str().into(), QueueDeclareOptions::durable(), arguments).await.unwrap();
-    let (events, key) = (layout.events(), CRM.spec.key);
-    let options = QueueBindOptions::default();
-    channel
-        .queue_bind(queue.as_str().into(), events.as_str().into(), key.into(), options, FieldTable::default())
-        .await
-        .unwrap();
 }
 
 async fn until(mut reached: impl AsyncFnMut() -> bool) {
@@ -118,7 +124,7 @@ async fn until(mut reached: impl AsyncFnMut() -> bool) {
 async fn a_full_queue_refuses_publishers() {
     run(async |vhost: &Vhost| {
         let broker = vhost.declared().await;
-        make_otherwise(vhost, "x-max-length", AMQPValue::LongLongInt(2)).await;
+        make_otherwise(vhost, "x-max-length", 2).await;
         // RabbitMQ overshoots its limit a little.
         until(async || match broker.publish(to_crm("x")).await {
             Ok(()) => false,
@@ -145,7 +151,7 @@ async fn what_differs_from_the_table_is_named() {
         broker.declare().await.unwrap();
         assert_eq!(broker.check().await.unwrap(), []);
 
-        make_otherwise(vhost, "x-delivery-limit", AMQPValue::LongLongInt(7)).await;
+        make_otherwise(vhost, "x-delivery-limit", 7).await;
         let differences = broker.check().await.unwrap();
         let [Difference::Other { what, found }] = &differences[..] else { panic!("{differences:?}") };
         assert_eq!(*what, format!("queue {}.crm", vhost.prefix));
@@ -161,9 +167,11 @@ async fn a_consumer_ends_with_its_queue_and_can_be_made_again() {
     run(async |vhost: &Vhost| {
         let broker = vhost.declared().await;
         let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
-        make_otherwise(vhost, "x-delivery-limit", AMQPValue::LongLongInt(7)).await;
+        delete_crm(vhost).await;
         let ended = tokio::time::timeout(DEADLINE, consumer.next()).await.expect("an end in time");
         assert!(ended.is_none());
+        assert_eq!(broker.publish(to_crm("nowhere")).await, Err(BrokerError::Unroutable));
+        broker.declare().await.unwrap();
         broker.publish(to_crm("again")).await.unwrap();
         let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
         assert_eq!(consumer.next().await.unwrap().body, "again");

@@ -90,7 +90,9 @@ mod tests {
         let transcript = complaint();
         let found = analyze(&transcript, &[]);
         assert!(!found.summary.is_empty());
-        for sentence in text::sentences(&found.summary).into_iter().chain(found.key_points.iter().map(String::as_str)) {
+        for sentence in
+            text::sentences(&found.summary).into_iter().chain(found.key_points.iter().map(String::as_str))
+        {
             assert!(transcript.segments.iter().any(|segment| segment.text.contains(sentence)), "{sentence}");
         }
     }

@@ -22,8 +22,22 @@ pub struct Grounded {
 
 /// What models write where they found nothing. None of it is a value.
 const FILLER: [&str; 16] = [
-    "", "n a", "na", "none", "null", "nil", "unknown", "not available", "not applicable", "not provided",
-    "not mentioned", "not specified", "not stated", "unspecified", "undefined", "tbd",
+    "",
+    "n a",
+    "na",
+    "none",
+    "null",
+    "nil",
+    "unknown",
+    "not available",
+    "not applicable",
+    "not provided",
+    "not mentioned",
+    "not specified",
+    "not stated",
+    "unspecified",
+    "undefined",
+    "tbd",
 ];
 
 /// How long a value may be: what is longer is no title and no street.
@@ -63,7 +77,11 @@ impl Grounded {
 
 fn known_names(transcript: &Transcript, people: &[String]) -> BTreeSet<Vec<String>> {
     let speakers = transcript.segments.iter().filter_map(|segment| segment.speaker.clone());
-    speakers.chain(people.iter().cloned()).map(|name| text::folded(&name)).filter(|name| !name.is_empty()).collect()
+    speakers
+        .chain(people.iter().cloned())
+        .map(|name| text::folded(&name))
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 /// The segments of the person called `name`: by the whole label, else by a part of it ("Helen" for "Helen
@@ -75,7 +93,10 @@ fn own_segments<'t>(name: &str, transcript: &'t Transcript) -> Vec<&'t Segment> 
     let fits: Vec<&Vec<String>> = if labels.contains(&name) {
         labels.iter().filter(|label| **label == name).collect()
     } else {
-        labels.iter().filter(|label| !name.is_empty() && name.iter().all(|word| label.contains(word))).collect()
+        labels
+            .iter()
+            .filter(|label| !name.is_empty() && name.iter().all(|word| label.contains(word)))
+            .collect()
     };
     let [speaker] = fits.as_slice() else { return Vec::new() };
     transcript.segments.iter().filter(|segment| text::folded(&segment.label()) == **speaker).collect()
@@ -112,7 +133,8 @@ pub(crate) fn supports(field: ContactField, value: &str, quote: &str) -> bool {
             // E.164 has at most 15 digits; what is shorter than a local number is an extension or a year.
             (5..=15).contains(&digits.len())
                 && !value.chars().any(char::is_alphabetic)
-                && (spoken::digit_runs(quote).contains(&digits) || spoken::digit_runs(quote).concat() == digits)
+                && (spoken::digit_runs(quote).contains(&digits)
+                    || spoken::digit_runs(quote).concat() == digits)
         }
         ContactField::PostalCode => {
             spoken::says(quote, value)
@@ -125,12 +147,7 @@ pub(crate) fn supports(field: ContactField, value: &str, quote: &str) -> bool {
 
 /// Whether the sentence that says the value speaks of somebody else: it names or points at another person
 /// and says nothing of the speaker, or it names the person to whom the address belongs.
-fn is_about_another(
-    fact: &SaidFact,
-    value: &str,
-    segment: &Segment,
-    names: &BTreeSet<Vec<String>>,
-) -> bool {
+fn is_about_another(fact: &SaidFact, value: &str, segment: &Segment, names: &BTreeSet<Vec<String>>) -> bool {
     let sentence = text::sentences(&segment.text)
         .into_iter()
         .find(|sentence| supports(fact.field, value, sentence))
@@ -138,13 +155,19 @@ fn is_about_another(
     let words = text::folded(sentence);
     let own = text::folded(&segment.label());
     let says_i = words.iter().any(|word| {
-        matches!(word.as_str(), "i" | "i'm" | "i've" | "i'd" | "i'll" | "me" | "my" | "mine" | "our" | "we" | "we're" | "us")
+        matches!(
+            word.as_str(),
+            "i" | "i'm" | "i've" | "i'd" | "i'll" | "me" | "my" | "mine" | "our" | "we" | "we're" | "us"
+        )
     });
-    let names_another = names.iter().filter(|name| **name != own).flatten().any(|part| {
-        part.chars().count() > 2 && !own.contains(part) && words.contains(part)
+    let names_another = names
+        .iter()
+        .filter(|name| **name != own)
+        .flatten()
+        .any(|part| part.chars().count() > 2 && !own.contains(part) && words.contains(part));
+    let points_at_another = words.iter().any(|word| {
+        matches!(word.as_str(), "he" | "he's" | "she" | "she's" | "his" | "her" | "hers" | "their" | "they")
     });
-    let points_at_another =
-        words.iter().any(|word| matches!(word.as_str(), "he" | "he's" | "she" | "she's" | "his" | "her" | "hers" | "their" | "they"));
     let spelled_for_another = fact.field == ContactField::Email && {
         let mailbox = text::folded(value.split('@').next().unwrap_or_default());
         mailbox.iter().any(|part| {

@@ -15,7 +15,9 @@ pub(crate) fn merge(parts: Vec<Reading>) -> Option<Reading> {
     if parts.len() < 2 {
         return parts.into_iter().next();
     }
-    let texts = |of: fn(&Reading) -> &Vec<String>| distinct(parts.iter().flat_map(|part| of(part).clone()), |text| text::folded(text));
+    let texts = |of: fn(&Reading) -> &Vec<String>| {
+        distinct(parts.iter().flat_map(|part| of(part).clone()), |text| text::folded(text))
+    };
     let resolutions = || parts.iter().rev().map(|part| part.resolution);
     Some(Reading {
         summary: parts.iter().map(|part| part.summary.trim()).collect::<Vec<_>>().join(" "),
@@ -25,9 +27,10 @@ pub(crate) fn merge(parts: Vec<Reading>) -> Option<Reading> {
         tone: most(parts.iter().map(|part| part.tone), |tone| *tone as u8)?,
         concern: parts.iter().find_map(|part| part.concern.clone()),
         category: most(parts.iter().map(|part| part.category), |category| *category as u8)?,
-        action_items: distinct(parts.iter().flat_map(|part| part.action_items.clone()), |item: &SaidAction| {
-            text::folded(&item.text)
-        }),
+        action_items: distinct(
+            parts.iter().flat_map(|part| part.action_items.clone()),
+            |item: &SaidAction| text::folded(&item.text),
+        ),
         customer_requests: texts(|part| &part.customer_requests),
         resolution: resolutions().find(|said| *said != Resolution::Unknown).unwrap_or(Resolution::Unknown),
         priority: highest(parts.iter().map(|part| part.priority)),
@@ -47,7 +50,9 @@ fn most<T: Copy, K: Hash + Eq>(all: impl Iterator<Item = T>, by: impl Fn(&T) -> 
         *counts.entry(by(&item)).or_default() += 1;
         in_order.push(item);
     }
-    in_order.into_iter().reduce(|best, next| if counts[&by(&next)] > counts[&by(&best)] { next } else { best })
+    in_order
+        .into_iter()
+        .reduce(|best, next| if counts[&by(&next)] > counts[&by(&best)] { next } else { best })
 }
 
 fn highest(all: impl Iterator<Item = Priority>) -> Priority {

@@ -54,7 +54,7 @@ pub enum ModelError {
     #[error("failed to ask the model: it rejects the request ({0})")]
     Rejected(String),
     /// 5xx, a timeout, an answer cut off on its way.
-    #[error("failed to get the model's answer: {0}")]
+    #[error("failed to get the model's answer: {reason}")]
     Broken { reason: String, retry_after: Option<Duration> },
     #[error("failed to get the model's answer: it declined to answer")]
     Refused,

@@ -146,8 +146,10 @@ pub fn schema() -> &'static Value {
 fn make_strict(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
-            if let Some(names) =
-                object.get("properties").and_then(Value::as_object).map(|all| all.keys().cloned().collect::<Vec<_>>())
+            if let Some(names) = object
+                .get("properties")
+                .and_then(Value::as_object)
+                .map(|all| all.keys().cloned().collect::<Vec<_>>())
             {
                 object.insert("required".into(), json!(names));
                 object.insert("additionalProperties".into(), json!(false));

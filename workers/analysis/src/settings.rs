@@ -43,12 +43,17 @@ impl Settings {
     /// tokens; without them no cost is said) adjust it.
     pub fn read(values: &Values) -> Result<Self, ConfigError> {
         let base_url = values.url("OPENAI_BASE_URL", DEFAULT_BASE_URL)?;
-        let max_input_tokens =
-            values.parse("OPENAI_MAX_INPUT_TOKENS", "a number of tokens")?.unwrap_or(DEFAULT_MAX_INPUT_TOKENS);
+        let max_input_tokens = values
+            .parse("OPENAI_MAX_INPUT_TOKENS", "a number of tokens")?
+            .unwrap_or(DEFAULT_MAX_INPUT_TOKENS);
         if max_input_tokens < 4_000 {
-            return Err(ConfigError::new("OPENAI_MAX_INPUT_TOKENS", "less than 4000 holds no useful part of a call"));
+            return Err(ConfigError::new(
+                "OPENAI_MAX_INPUT_TOKENS",
+                "less than 4000 holds no useful part of a call",
+            ));
         }
-        let prices = match (price(values, "OPENAI_PRICE_PROMPT")?, price(values, "OPENAI_PRICE_COMPLETION")?) {
+        let prices = match (price(values, "OPENAI_PRICE_PROMPT")?, price(values, "OPENAI_PRICE_COMPLETION")?)
+        {
             (Some(prompt), Some(completion)) => Some(Prices { prompt, completion }),
             (None, None) => None,
             (Some(_), None) => return Err(missing("OPENAI_PRICE_COMPLETION", "OPENAI_PRICE_PROMPT")),

@@ -75,10 +75,17 @@ mod tests {
     #[test]
     fn a_meeting_gives_its_participants_their_roles() {
         let mut meeting = call();
-        let person = |name: &str, role| Participant { name: Some(name.into()), role: Some(role), ..Participant::default() };
+        let person = |name: &str, role| Participant {
+            name: Some(name.into()),
+            role: Some(role),
+            ..Participant::default()
+        };
         meeting.details.participants =
             vec![person("Ines Ferreira", Role::Host), person("Olga Lindqvist", Role::Participant)];
-        let said = with_roles(transcript(&[("Ines Ferreira", "Hi."), ("olga  lindqvist", "Hello."), ("Gil", "x")]), &meeting);
+        let said = with_roles(
+            transcript(&[("Ines Ferreira", "Hi."), ("olga  lindqvist", "Hello."), ("Gil", "x")]),
+            &meeting,
+        );
         let roles: Vec<_> = said.segments.iter().map(|segment| segment.role).collect();
         assert_eq!(roles, [Some(Role::Host), Some(Role::Participant), None]);
     }

@@ -21,14 +21,35 @@ static SAID: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a fixed pattern")
 });
 
-static JOINT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\s+(dot|underscore|dash|hyphen|plus)\s+").expect("a fixed pattern")
-});
+static JOINT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)\s+(dot|underscore|dash|hyphen|plus)\s+").expect("a fixed pattern"));
 
 /// Words before `at` that are no mailbox: "reach me at acme dot com" names a site.
 const NO_MAILBOX: [&str; 24] = [
-    "me", "us", "him", "her", "them", "you", "it", "is", "are", "was", "mail", "email", "online", "site", "website",
-    "here", "there", "available", "look", "visit", "or", "and", "work", "office",
+    "me",
+    "us",
+    "him",
+    "her",
+    "them",
+    "you",
+    "it",
+    "is",
+    "are",
+    "was",
+    "mail",
+    "email",
+    "online",
+    "site",
+    "website",
+    "here",
+    "there",
+    "available",
+    "look",
+    "visit",
+    "or",
+    "and",
+    "work",
+    "office",
 ];
 
 /// The e-mail addresses of `text`, written or spoken, in lower case.
@@ -59,7 +80,9 @@ fn joined(said: &str) -> String {
 pub(crate) fn digit_runs(text: &str) -> Vec<String> {
     let mut runs = vec![String::new()];
     let mut times = 1;
-    for token in text.split(|c: char| c.is_whitespace() || matches!(c, '-' | '.' | '(' | ')' | '/' | '‑' | '–')) {
+    for token in
+        text.split(|c: char| c.is_whitespace() || matches!(c, '-' | '.' | '(' | ')' | '/' | '‑' | '–'))
+    {
         let (word, ends) = match token.strip_suffix([',', ';', ':', '!', '?']) {
             Some(word) => (word, true),
             None => (token, false),
@@ -77,7 +100,9 @@ pub(crate) fn digit_runs(text: &str) -> Vec<String> {
                 times = 3;
                 continue;
             }
-            written if !written.is_empty() && written.bytes().all(|b| b.is_ascii_digit()) => written.to_owned(),
+            written if !written.is_empty() && written.bytes().all(|b| b.is_ascii_digit()) => {
+                written.to_owned()
+            }
             word => digit(word).to_owned(),
         };
         if let Some(run) = runs.last_mut().filter(|_| !said.is_empty()) {

@@ -89,7 +89,8 @@ fn analysis(reading: Reading, transcript: &Transcript, people: &[String], usage:
     if grounded.dropped > 0 {
         tracing::info!(facts_dropped = grounded.dropped, "the model gave facts without proof");
     }
-    let action = |item: crate::schema::SaidAction| ActionItem { text: item.text, owner: item.owner, due: item.due };
+    let action =
+        |item: crate::schema::SaidAction| ActionItem { text: item.text, owner: item.owner, due: item.due };
     Analysis {
         analyzer: usage.model.clone(),
         summary: reading.summary,
@@ -120,11 +121,9 @@ impl Stage for Analyze {
         _event: &Envelope<CallTranscribed>,
     ) -> Result<Outcome<CallAnalyzed>, StageError> {
         let (workspace, id) = (cx.run.workspace, cx.run.call);
-        let call = cx
-            .store
-            .call(workspace, id)
-            .await?
-            .ok_or_else(|| StageError::permanent("call_not_found", anyhow!("the call is not in the store")))?;
+        let call = cx.store.call(workspace, id).await?.ok_or_else(|| {
+            StageError::permanent("call_not_found", anyhow!("the call is not in the store"))
+        })?;
         let transcript = cx.store.transcript(workspace, id).await?.ok_or_else(|| {
             StageError::permanent("transcript_not_found", anyhow!("the call has no transcript in the store"))
         })?;

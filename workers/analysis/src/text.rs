@@ -67,7 +67,8 @@ pub(crate) fn count_questions(text: &str) -> usize {
             asks |= is_question(next);
             wide |= next != '?';
         }
-        let ends = marks.peek().is_none_or(|next| !next.is_alphanumeric() && !matches!(next, '=' | '&' | '/'));
+        let ends =
+            marks.peek().is_none_or(|next| !next.is_alphanumeric() && !matches!(next, '=' | '&' | '/'));
         questions += usize::from(asks && (wide || ends));
     }
     questions

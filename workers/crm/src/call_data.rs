@@ -136,7 +136,7 @@ impl Effect for LogEffect<'_> {
     }
 
     fn digest(&self) -> String {
-        format!("{:x}", Sha256::digest(self.payload.to_string()))
+        hex::encode(Sha256::digest(self.payload.to_string()))
     }
 
     fn unknown(&self) -> Unknown {

@@ -166,7 +166,7 @@ impl Effect for ContactEffect<'_> {
 
     fn digest(&self) -> String {
         let fields = serde_json::json!(mapping::fields(self.contact)).to_string();
-        format!("{:x}", Sha256::digest(fields))
+        hex::encode(Sha256::digest(fields))
     }
 
     fn unknown(&self) -> Unknown {

@@ -33,10 +33,24 @@ impl Fields {
         self.errors.push(FieldProblem { pointer: format!("{}/{name}", self.at), detail: detail.into() });
     }
 
-    /// The value as it came; null and empty texts are as if it were absent.
+    /// Takes over what was wrong with an object within this one.
+    pub(crate) fn refuse_all(&mut self, problem: Problem) {
+        self.errors.extend(problem.errors);
+    }
+
+    pub(crate) fn peek(&self, name: &str) -> Option<&Value> {
+        self.left.get(name)
+    }
+
+    /// Whether there is a value; null and empty texts are as if it were absent.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.peek(name).is_some_and(|value| !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty()))
+    }
+
+    /// The value as it came, where there is one.
     pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
-        let blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
-        self.left.remove(name).filter(|value| !value.is_null() && !blank(value))
+        let has = self.has(name);
+        self.left.remove(name).filter(|_| has)
     }
 
     /// A text or a number, without the blanks around it.
@@ -44,7 +58,7 @@ impl Fields {
         self.text_up_to(name, MAX_TEXT_CHARS)
     }
 
-    pub(crate) fn text_up_to(&mut self, name: &str, max_chars: usize) -> Option<String> {
+    fn text_up_to(&mut self, name: &str, max_chars: usize) -> Option<String> {
         let text = match self.value(name)? {
             Value::String(text) => text.replace('\0', "").trim().to_owned(),
             Value::Number(number) => number.to_string(),
@@ -61,13 +75,23 @@ impl Fields {
         Some(text).filter(|text| !text.is_empty())
     }
 
+    /// A text and nothing else.
+    pub(crate) fn text_only(&mut self, name: &str, max_chars: usize) -> Option<String> {
+        if let Some(other) = self.peek(name).filter(|value| !value.is_string() && !value.is_null()) {
+            let problem = format!("must be a text, not {}", kind(other));
+            self.refuse(name, problem);
+            return None;
+        }
+        self.text_up_to(name, max_chars)
+    }
+
     /// An id that somebody else made, kept as it is.
     pub(crate) fn id(&mut self, name: &str) -> Option<String> {
         let id = match self.value(name)? {
             Value::String(id) => id,
             Value::Number(number) if !number.is_f64() => number.to_string(),
             other => {
-                self.refuse(name, format!("must be a text, not {}", kind(&other)));
+                self.refuse(name, format!("must be a text or a whole number, not {}", kind(&other)));
                 return None;
             }
         };
@@ -147,7 +171,7 @@ fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number with a fraction",
+        Value::Number(_) => "a number",
         Value::String(_) => "a text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",

@@ -19,7 +19,7 @@ use common::config::{ConfigError, Values};
 use common::seal::{Sealer, webhook_secret};
 use common::web::Access;
 use queue_topology::broker::Lane;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 
 pub use publish::{Nudge, Outbox, PublishFault, Publisher};
 pub use routes::router;

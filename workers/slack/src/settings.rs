@@ -97,8 +97,8 @@ fn every(text: &str) -> Result<Duration, ConfigError> {
         let (count, unit) = text.split_once('/')?;
         let unit = match unit.trim() {
             "s" => Duration::from_secs(1),
-            "m" => Duration::from_secs(60),
-            "h" => Duration::from_secs(3_600),
+            "m" => Duration::from_mins(1),
+            "h" => Duration::from_hours(1),
             _ => return None,
         };
         unit.checked_div(count.trim().parse().ok()?)

@@ -75,6 +75,7 @@ impl Stage for Post {
                 first = Some(remote_id);
             }
         }
+        tracing::debug!(messages = texts.len(), "the call is in Slack");
         Ok(Outcome::Done)
     }
 }

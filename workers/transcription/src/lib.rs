@@ -1,3 +1,4 @@
 //! Turns what arrived about a call into its transcript.
 
 pub mod format;
+pub mod speech;

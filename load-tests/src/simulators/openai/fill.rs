@@ -85,7 +85,7 @@ impl<'a> Filler<'a> {
             return Some(constant.clone());
         }
         if let Some(values) = schema["enum"].as_array() {
-            return self.choose(name, values, focus);
+            return self.choose(values, focus);
         }
         if let Some(choices) = schema["anyOf"].as_array() {
             let nullable = choices.iter().any(|one| one["type"] == "null");
@@ -131,7 +131,7 @@ impl<'a> Filler<'a> {
         }
     }
 
-    fn choose(&self, name: &str, values: &[Value], focus: Focus<'_>) -> Option<Value> {
+    fn choose(&self, values: &[Value], focus: Focus<'_>) -> Option<Value> {
         let texts = || values.iter().filter_map(Value::as_str);
         if let Some(fact) = focus.fact
             && let Some(kind) = texts().find(|value| fact.is_a(value))
@@ -139,7 +139,6 @@ impl<'a> Filler<'a> {
             return Some(kind.into());
         }
         let words = focus.said.map_or_else(|| self.words.clone(), |(_, sentence)| sentence.to_lowercase());
-        tracing::trace!(name, "choosing one of {} values", values.len());
         choice(&texts().collect::<Vec<_>>(), &words).map(Value::from).or_else(|| values.first().cloned())
     }
 
@@ -187,7 +186,9 @@ impl<'a> Filler<'a> {
         let items = &schema["items"];
         let mut filled = match self.resolved(items)["properties"].as_object() {
             Some(properties) => self.objects(name, items, properties, focus),
-            None if cues::means_topics(name) => cues::topics(&self.words).into_iter().map(Value::from).collect(),
+            None if cues::means_topics(name) => {
+                cues::topics(&self.words).into_iter().map(Value::from).collect()
+            }
             None => self.sentences_for(name).filter_map(|about| self.fill(name, items, about)).collect(),
         };
         filled.truncate(most.unwrap_or(usize::MAX));
@@ -197,10 +198,7 @@ impl<'a> Filler<'a> {
         filled.into()
     }
 
-    fn resolved(&self, schema: &'a Value) -> &'a Value
-    where
-        'a: 'a,
-    {
+    fn resolved<'s>(&'s self, schema: &'s Value) -> &'s Value {
         let pointer = schema["$ref"].as_str().and_then(|text| text.strip_prefix('#'));
         pointer.and_then(|pointer| self.root.pointer(pointer)).unwrap_or(schema)
     }

@@ -42,7 +42,10 @@ pub(super) fn lines_of(text: &str) -> Vec<Line<'_>> {
     if !numbered.is_empty() {
         return numbered;
     }
-    (0..).zip(text.lines().filter_map(spoken)).map(|(number, (speaker, text))| Line { number, speaker, text }).collect()
+    (0..)
+        .zip(text.lines().filter_map(spoken))
+        .map(|(number, (speaker, text))| Line { number, speaker, text })
+        .collect()
 }
 
 fn numbered(line: &str) -> Option<Line<'_>> {

@@ -16,44 +16,64 @@ fn pattern(text: &str) -> Regex {
 
 /// The sentence gives the speaker's own address.
 static GIVES_MAIL: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(my (\w+ )?(e-?mail|address|mail)|(address|e-?mail)('s| is)|it's|it is|(reach|write( to)?|e-?mail|get|contact|send (it|them|that) to) me|mine is)\b")
+    pattern(
+        r"(?i)\b(my (\w+ )?(e-?mail|address|mail)|(address|e-?mail)('s| is)|it's|it is|(reach|write( to)?|e-?mail|get|contact|send (it|them|that) to) me|mine is)\b",
+    )
 });
 /// The sentence gives a number to call.
 static GIVES_PHONE: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(my (\w+ ){0,3}(number|phone|line|mobile|cell|cellphone|extension)|(phone|line|mobile|cell|number)('s| is)|(call|reach|ring|text|phone|get) me|call my)\b")
+    pattern(
+        r"(?i)\b(my (\w+ ){0,3}(number|phone|line|mobile|cell|cellphone|extension)|(phone|line|mobile|cell|number)('s| is)|(call|reach|ring|text|phone|get) me|call my)\b",
+    )
 });
 static MOBILE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(mobile|cell|cell ?phone|text me)\b"));
 /// Numbers that are not for calling.
 static OTHER_NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(account|order|invoice|ticket|reference|card|policy|case|tracking|booking|claim|serial|customer|contract|meter|confirmation|fax) (number|no|id)\b|\b(account|order|invoice|card|policy|serial)\b")
+    pattern(
+        r"(?i)\b(account|order|invoice|ticket|reference|card|policy|case|tracking|booking|claim|serial|customer|contract|meter|confirmation|fax) (number|no|id)\b|\b(account|order|invoice|card|policy|serial)\b",
+    )
 });
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\+?\(?\d[\d\s().\-]{5,22}\d"));
 
 /// `I'm the Head of Logistics at Brask Shipping`, `I am an IT manager with Brask`.
 static I_AM: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"\b(?i:i'm|i am|i work as|i serve as)\s+(?i:(?:the|an?|your|their)\s+)?(?P<title>[\p{L}&][\p{L}&' -]{1,70}?)\s*(?:\b(?:at|for|with|here at|over at)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)|[,.;!]|$)")
+    pattern(
+        r"\b(?i:i'm|i am|i work as|i serve as)\s+(?i:(?:the|an?|your|their)\s+)?(?P<title>[\p{L}&][\p{L}&' -]{1,70}?)\s*(?:\b(?:at|for|with|here at|over at)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)|[,.;!]|$)",
+    )
 });
 /// `I'm Gil Novak, IT Manager at Brask.`
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"\b(?i:i'm|i am|my name is|this is)\s+(?P<name>\p{Lu}[\p{L}'-]*(?:\s+\p{Lu}[\p{L}'-]*){0,3}),\s*(?i:(?:the|an?|your)\s+)?(?P<title>[\p{L}&][\p{L}&' -]{1,70}?)\s*(?:\b(?:at|for|with)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)|[,.;!]|$)")
+    pattern(
+        r"\b(?i:i'm|i am|my name is|this is)\s+(?P<name>\p{Lu}[\p{L}'-]*(?:\s+\p{Lu}[\p{L}'-]*){0,3}),\s*(?i:(?:the|an?|your)\s+)?(?P<title>[\p{L}&][\p{L}&' -]{1,70}?)\s*(?:\b(?:at|for|with)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)|[,.;!]|$)",
+    )
 });
 static WORKS_AT: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"\b(?i:i work|i'm working|i am working)\s+(?i:for|at|with)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)")
+    pattern(
+        r"\b(?i:i work|i'm working|i am working)\s+(?i:for|at|with)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)",
+    )
 });
 /// What makes words after "I'm" a job: without one "I'm the Best Friend" would be a title.
 static JOB: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(manager|director|president|officer|executive|engineer|head|lead|owner|co-?founder|founder|c[efotimrs]o|ciso|vp|svp|evp|chief|analyst|consultant|coordinator|administrator|supervisor|assistant|specialist|partner|accountant|buyer|dispatcher|controller|secretary|architect|developer|teacher|principal|attorney|lawyer|planner|representative|technician|clerk|treasurer|advisor|designer|scientist|strategist|superintendent|nurse|physician|bookkeeper|foreman)s?\b")
+    pattern(
+        r"(?i)\b(manager|director|president|officer|executive|engineer|head|lead|owner|co-?founder|founder|c[efotimrs]o|ciso|vp|svp|evp|chief|analyst|consultant|coordinator|administrator|supervisor|assistant|specialist|partner|accountant|buyer|dispatcher|controller|secretary|architect|developer|teacher|principal|attorney|lawyer|planner|representative|technician|clerk|treasurer|advisor|designer|scientist|strategist|superintendent|nurse|physician|bookkeeper|foreman)s?\b",
+    )
 });
 /// Words that show that no title was said: "I'm happy to lead this".
 static NO_TITLE: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(not|to|that|who|is|was|calling|going|looking|speaking|waiting|trying|happy|sure|sorry|afraid|your|my|his|her|their|just|very|so|with|in|on)\b")
+    pattern(
+        r"(?i)\b(not|to|that|who|is|was|calling|going|looking|speaking|waiting|trying|happy|sure|sorry|afraid|your|my|his|her|their|just|very|so|with|in|on)\b",
+    )
 });
 
 static STREET: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"\b(?P<street>\d{1,5}[A-Za-z]?\s+(?:\p{Lu}[\p{L}'.-]*\s+){1,4}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Way|Court|Ct|Place|Pl|Square|Terrace|Highway|Quay|Crescent|Close)\b\.?)(?:,\s*(?P<city>\p{Lu}[\p{L}'. -]{1,40}?)(?:,\s*(?P<state>\p{Lu}[\p{L}'. -]{1,40}?)(?:,?\s+(?P<postal>\d{5}(?:-\d{4})?))?)?\s*(?:[,.;!]|$))?")
+    pattern(
+        r"\b(?P<street>\d{1,5}[A-Za-z]?\s+(?:\p{Lu}[\p{L}'.-]*\s+){1,4}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Way|Court|Ct|Place|Pl|Square|Terrace|Highway|Quay|Crescent|Close)\b\.?)(?:,\s*(?P<city>\p{Lu}[\p{L}'. -]{1,40}?)(?:,\s*(?P<state>\p{Lu}[\p{L}'. -]{1,40}?)(?:,?\s+(?P<postal>\d{5}(?:-\d{4})?))?)?\s*(?:[,.;!]|$))?",
+    )
 });
 static GIVES_STREET: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(my|our|mailing|postal|address|it's|it is|live at|based at|for (paper|post|mail)|send (it|them|that) to)\b")
+    pattern(
+        r"(?i)\b(my|our|mailing|postal|address|it's|it is|live at|based at|for (paper|post|mail)|send (it|them|that) to)\b",
+    )
 });
 
 /// One entry a speaker who said something, by the speaker's label.
@@ -63,7 +83,12 @@ pub(super) fn find(transcript: &Transcript, english: bool) -> Vec<SaidContact> {
         let facts: Vec<SaidFact> = text::sentences(&segment.text)
             .into_iter()
             .flat_map(|sentence| facts(segment, sentence, english))
-            .map(|(field, value, quote)| SaidFact { field, value, quote: quote.to_owned(), segment: segment.id })
+            .map(|(field, value, quote)| SaidFact {
+                field,
+                value,
+                quote: quote.to_owned(),
+                segment: segment.id,
+            })
             .collect();
         if facts.is_empty() {
             continue;
@@ -182,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_title_and_a_company_are_read_with_and_without_the_name() {
-        let both = of(&[(ContactField::Title, "Head of Logistics"), (ContactField::Company, "Brask Shipping")]);
+        let both =
+            of(&[(ContactField::Title, "Head of Logistics"), (ContactField::Company, "Brask Shipping")]);
         assert_eq!(kept("I’m the Head of Logistics at Brask Shipping."), both);
         assert_eq!(kept("And I'm Olga Lindqvist, Head of Logistics at Brask Shipping."), both);
         assert_eq!(
@@ -193,7 +219,12 @@ mod tests {
 
     #[test]
     fn what_is_no_job_is_no_title() {
-        for text in ["I'm happy to lead this at Brask.", "I am the best friend.", "I'm calling for Wim.", "I'm not the manager here."] {
+        for text in [
+            "I'm happy to lead this at Brask.",
+            "I am the best friend.",
+            "I'm calling for Wim.",
+            "I'm not the manager here.",
+        ] {
             assert_eq!(kept(text), [], "{text}");
         }
     }
@@ -205,7 +236,10 @@ mod tests {
             kept("Call my mobile, (202) 555-0190, any time."),
             of(&[(ContactField::MobilePhone, "(202) 555-0190")])
         );
-        assert_eq!(kept("My number is two zero two five five five zero one nine nine."), of(&[(ContactField::Phone, "2025550199")]));
+        assert_eq!(
+            kept("My number is two zero two five five five zero one nine nine."),
+            of(&[(ContactField::Phone, "2025550199")])
+        );
         assert_eq!(kept("My account number is 40012277."), []);
         assert_eq!(kept("We moved 2025550 tons."), []);
     }

@@ -10,6 +10,8 @@ use crate::text;
 
 const MAX_ITEMS: usize = 20;
 const MAX_SENTENCE_CHARS: usize = 400;
+/// People say early what they call about.
+const CONCERN_SENTENCES: usize = 6;
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a fixed pattern")
@@ -19,28 +21,33 @@ static NEED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?ix) \b( need | want | wants | would \s like | i'd \s like | looking \s (for|to|into) | calling \s (about|because|to|regarding)
         | problem | problems | issue | issues | trouble | wrong | broken | error | charged | billed | refund | pending | waiting | missing
-        | late | slow | expires? | cancel | can't | cannot | doesn't | didn't | isn't | stopped | won't | unable | never | help \s me
+        | late | slow | down | dead | lost | nobody | expires? | cancel | can't | cannot | doesn't | didn't | isn't | stopped | won't | unable | never | help \s me
         | question | wondering | how \s (do|can|much|long|many) | what \s (does|is|are) | when \s (will|do|can) | where \s is
         | could \s you | can \s you | is \s it \s possible | interested )\b",
     )
 });
 
 static INTRODUCES: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)^\W*((hi|hello|hey|yes|good (morning|afternoon|evening)|morning)\b[\s,.!]*)*(this is|my name is|speaking\b|(i'm|i am|it's) \p{Lu})")
+    pattern(
+        r"(?i)^\W*((hi|hello|hey|yes|good (morning|afternoon|evening)|morning)\b[\s,.!]*)*(this is|my name is|speaking\b|(i'm|i am|it's) \p{Lu})",
+    )
 });
 
 static PROMISE: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(?:(?:i|we)(?:'ll| will| shall)|(?:i'm|i am|we're|we are) going to)\s+(?:(?:also|definitely|then|just|gladly|personally)\s+)*([\p{L}']+)")
+    pattern(
+        r"(?i)\b(?:(?:i|we)(?:'ll| will| shall)|(?:i'm|i am|we're|we are) going to)\s+(?:(?:also|definitely|then|just|gladly|personally)\s+)*([\p{L}']+)",
+    )
 });
 
 /// "You'll have the papers from me by Friday" promises too.
-static DELIVERY: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?i)\byou(?:'ll| will)\s+(?:have|get|receive)\b.*\b(?:from (?:me|us)\b|by\b)"));
+static DELIVERY: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\byou(?:'ll| will)\s+(?:have|get|receive)\b.*\b(?:from (?:me|us)\b|by\b)")
+});
 
 /// "I'll see" and the like promise nothing that somebody could tick off.
 const NO_TASK: [&str; 24] = [
-    "be", "see", "never", "not", "have", "need", "say", "admit", "think", "know", "guess", "tell", "wait", "take",
-    "try", "hope", "assume", "miss", "probably", "maybe", "ask", "want", "hold", "let",
+    "be", "see", "never", "not", "have", "need", "say", "admit", "think", "know", "guess", "tell", "wait",
+    "take", "try", "hope", "assume", "miss", "probably", "maybe", "ask", "want", "hold", "let",
 ];
 
 static DUE: LazyLock<Regex> = LazyLock::new(|| {
@@ -71,29 +78,55 @@ static REQUEST: LazyLock<Regex> = LazyLock::new(|| {
 
 /// "Can you hear me" asks for nothing.
 static SMALL_TALK: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(hear|see) (me|us|my)\b|repeat that|say that again|hold on|let me (finish|think|see)|be (open|honest|clear|frank) with you")
+    pattern(
+        r"(?i)\b(hear|see) (me|us|my)\b|repeat that|say that again|hold on|let me (finish|think|see)|be (open|honest|clear|frank) with you",
+    )
 });
 
 static ESCALATED: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(escalat(e|ed|ing) (this|it|the|your|you)|(transfer|pass|hand)(red|ed|ring|ing)? (you|this|it) (over )?to (my|a|the|our) (supervisor|manager|senior|specialist|second))")
+    pattern(
+        r"(?i)\b(escalat(e|ed|ing) (this|it|the|your|you)|(transfer|pass|hand)(red|ed|ring|ing)? (you|this|it) (over )?to (my|a|the|our) (supervisor|manager|senior|specialist|second))",
+    )
 });
 static RESOLVED: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b((it|that|this|everything)('s| is| has been| all)? (works?|working|fixed|solved|resolved|sorted|back (up|on))( now| again)?|that (fixed|solved|sorted|did) it|(problem|issue)('s| is| has been) (fixed|solved|resolved)|answers? my question)\b")
+    pattern(
+        r"(?i)\b((it|that|this|everything)('s| is| has been| all)? (works?|working|fixed|solved|resolved|sorted|back (up|on))( now| again)?|that (fixed|solved|sorted|did) it|(problem|issue)('s| is| has been) (fixed|solved|resolved)|answers? my question)\b",
+    )
 });
 static PENDING: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b((call|get back to|come back to|email|write to) you|(is|are|still) (being )?(pending|refunded|processed|investigated|reviewed)|takes? (up to|about|around|another)|(within|in) \w+ (working |business )?(days?|hours?|weeks?)|follow(-| )?up|open(ed)? a (ticket|case)|look into)\b")
+    pattern(
+        r"(?i)\b((call|get back to|come back to|email|write to) you|(is|are|still) (being )?(pending|refunded|processed|investigated|reviewed)|takes? (up to|about|around|another)|(within|in) \w+ (working |business )?(days?|hours?|weeks?)|follow(-| )?up|open(ed)? a (ticket|case)|look into)\b",
+    )
 });
 
 /// The words of each subject; the first of equals wins, so that a bill is no mere account.
 static SUBJECTS: LazyLock<Vec<(Category, Regex)>> = LazyLock::new(|| {
     let words = |category, words: &str| (category, pattern(&format!(r"(?i)\b({words})\b")));
     vec![
-        words(Category::Billing, r"bill(s|ed|ing)?|invoices?|charged?|charges|refund(s|ed)?|payments?|paid|overcharged|credit card|direct debit|receipts?|late fees?"),
-        words(Category::Technical, r"errors?|crash(es|ed|ing)?|bugs?|internet|router|wi-?fi|connection|log ?in (page|screen)|server|software|install(ed|ation)?|update|device|screen|technician|not working|doesn't work|outage|reset|firmware|app"),
-        words(Category::Complaint, r"complain(t|ts|ing)?|unacceptable|supervisor|disappointed|terrible|rude|formal complaint|ombudsman"),
-        words(Category::Sales, r"pricing|price list|quote|proposal|demo|pilot|budget|buy|purchase|upgrade|vendors?|contract|trial|discount|licen[cs]es|plan options|subscribe"),
-        words(Category::Account, r"password|username|my account|account (number|settings|access)|profile|change my (address|name|e-?mail|number)|close my account|subscription|sign(ed)? in|locked out"),
-        words(Category::GeneralInquiry, r"opening hours|are you open|where (are|is) (you|your)|information|wondering|do you (offer|have|deliver)|how (does|do) (it|this)|general question"),
+        words(
+            Category::Billing,
+            r"bill(s|ed|ing)?|invoices?|charged?|charges|refund(s|ed)?|payments?|paid|overcharged|credit card|direct debit|receipts?|late fees?",
+        ),
+        words(
+            Category::Technical,
+            r"errors?|crash(es|ed|ing)?|bugs?|internet|router|wi-?fi|connection|log ?in (page|screen)|server|software|install(ed|ation)?|update|device|screen|technician|not working|doesn't work|outage|reset|firmware|app",
+        ),
+        words(
+            Category::Complaint,
+            r"complain(t|ts|ing)?|unacceptable|supervisor|disappointed|terrible|rude|formal complaint|ombudsman",
+        ),
+        words(
+            Category::Sales,
+            r"pricing|price list|quote|proposal|demo|pilot|budget|buy|purchase|upgrade|vendors?|contract|trial|discount|licen[cs]es|plan options|subscribe",
+        ),
+        words(
+            Category::Account,
+            r"password|username|my account|account (number|settings|access)|profile|change my (address|name|e-?mail|number)|close my account|subscription|sign(ed)? in|locked out",
+        ),
+        words(
+            Category::GeneralInquiry,
+            r"opening hours|are you open|where (are|is) (you|your)|information|wondering|do you (offer|have|deliver)|how (does|do) (it|this)|general question",
+        ),
     ]
 });
 
@@ -103,18 +136,22 @@ const MIN_MENTIONS: usize = 2;
 /// The customer's first sentence that says what is the matter: the first with a need or a trouble in it,
 /// else the first that is more than a greeting, a name or an answer of a few words.
 pub(super) fn concern(customer: &[&Segment]) -> Option<String> {
-    let says_something = |sentence: &&str| text::count_words(sentence) >= 4 && !INTRODUCES.is_match(sentence) && !is_courtesy(sentence);
-    let sentences = || customer.iter().flat_map(|segment| sentences(segment));
-    sentences()
-        .filter(says_something)
+    let says_something = |sentence: &&str| {
+        text::count_words(sentence) >= 4 && !INTRODUCES.is_match(sentence) && !is_courtesy(sentence)
+    };
+    let said = || customer.iter().flat_map(|segment| sentences(segment)).filter(says_something);
+    said()
+        .take(CONCERN_SENTENCES)
         .find(|sentence| NEED.is_match(sentence))
-        .or_else(|| sentences().find(says_something))
+        .or_else(|| said().next())
         .map(|sentence| text::shortened(sentence, MAX_SENTENCE_CHARS))
 }
 
 fn is_courtesy(sentence: &str) -> bool {
     static COURTESY: LazyLock<Regex> = LazyLock::new(|| {
-        pattern(r"(?i)^\W*(thanks?|thank you|good (morning|afternoon|evening)|nice to|how are you|good to (meet|see)|sure|great|perfect|yes|no)\b[^?]{0,40}$")
+        pattern(
+            r"(?i)^\W*(thanks?|thank you|good (morning|afternoon|evening)|nice to|how are you|good to (meet|see)|sure|great|perfect|yes|no)\b[^?]{0,40}$",
+        )
     });
     COURTESY.is_match(sentence)
 }
@@ -137,7 +174,8 @@ pub(super) fn action_items(segments: &[&Segment]) -> Vec<ActionItem> {
             let promised = PROMISE
                 .captures_iter(&plain)
                 .any(|found| !NO_TASK.contains(&found[1].to_lowercase().as_str()));
-            if items.len() == MAX_ITEMS || sentence.ends_with('?') || !(promised || DELIVERY.is_match(&plain)) {
+            if items.len() == MAX_ITEMS || sentence.ends_with('?') || !(promised || DELIVERY.is_match(&plain))
+            {
                 continue;
             }
             let text = text::shortened(sentence, MAX_SENTENCE_CHARS);
@@ -155,7 +193,11 @@ pub(super) fn requests(customer: &[&Segment]) -> Vec<String> {
     for sentence in customer.iter().flat_map(|segment| sentences(segment)) {
         let plain = straight(sentence);
         let text = text::shortened(sentence, MAX_SENTENCE_CHARS);
-        if found.len() < MAX_ITEMS && REQUEST.is_match(&plain) && !SMALL_TALK.is_match(&plain) && !found.contains(&text) {
+        if found.len() < MAX_ITEMS
+            && REQUEST.is_match(&plain)
+            && !SMALL_TALK.is_match(&plain)
+            && !found.contains(&text)
+        {
             found.push(text);
         }
     }
@@ -206,7 +248,10 @@ mod tests {
 
     #[test]
     fn greetings_and_names_are_no_concern() {
-        let found = on(&["Hi, good morning.", "I'm Olga Lindqvist, thanks. My parcel is still missing since May."], concern);
+        let found = on(
+            &["Hi, good morning.", "I'm Olga Lindqvist, thanks. My parcel is still missing since May."],
+            concern,
+        );
         assert_eq!(found.as_deref(), Some("My parcel is still missing since May."));
         assert_eq!(on(&["Hi.", "Yes.", "Thank you very much."], concern), None);
     }
@@ -234,7 +279,8 @@ mod tests {
 
     #[test]
     fn requests_are_asked_and_small_talk_is_not() {
-        let found = on(&["Can you hear me? Could you change my address?", "I need a copy. It is raining."], requests);
+        let found =
+            on(&["Can you hear me? Could you change my address?", "I need a copy. It is raining."], requests);
         assert_eq!(found, ["Could you change my address?", "I need a copy."]);
     }
 
@@ -242,7 +288,10 @@ mod tests {
     fn the_outcome_is_what_was_said_at_the_end() {
         assert_eq!(on(&["My line is dead.", "Great, it works now."], resolution), Resolution::Resolved);
         assert_eq!(on(&["Hi.", "I'll transfer you to my supervisor."], resolution), Resolution::Escalated);
-        assert_eq!(on(&["Hi.", "The refund takes up to five working days."], resolution), Resolution::Pending);
+        assert_eq!(
+            on(&["Hi.", "The refund takes up to five working days."], resolution),
+            Resolution::Pending
+        );
         assert_eq!(on(&["Hi.", "Bye."], resolution), Resolution::Unknown);
     }
 

@@ -37,12 +37,15 @@ pub(super) fn extract(segments: &[&Segment], english: bool) -> Extract {
     let all: Vec<&str> = segments.iter().flat_map(|segment| text::sentences(&segment.text)).collect();
     let mut sentences: Vec<Sentence> = all
         .iter()
-        .filter(|text| SENTENCE_WORDS.contains(&text::count_words(text)) && text.chars().count() <= MAX_SENTENCE_CHARS)
+        .filter(|text| {
+            SENTENCE_WORDS.contains(&text::count_words(text)) && text.chars().count() <= MAX_SENTENCE_CHARS
+        })
         .map(|text| Sentence { text, words: content_words(text, stop.as_ref()), score: 0.0 })
         .collect();
     if sentences.is_empty() {
         // Nobody spoke in sentences (or the source wrote no full stops): the longest words that came in one go.
-        let longest = all.iter().max_by_key(|text| text.len()).map(|text| text::shortened(text, MAX_SENTENCE_CHARS));
+        let longest =
+            all.iter().max_by_key(|text| text.len()).map(|text| text::shortened(text, MAX_SENTENCE_CHARS));
         return Extract { text: longest.unwrap_or_default(), key_points: Vec::new() };
     }
     score(&mut sentences);
@@ -56,10 +59,7 @@ pub(super) fn extract(segments: &[&Segment], english: bool) -> Extract {
         chosen.into_iter().map(|at| sentences[at].text.to_owned()).collect::<Vec<_>>()
     };
     let (first, rest) = ranked.split_at(SUMMARY_SENTENCES.min(ranked.len()));
-    Extract {
-        text: in_order(first).join(" "),
-        key_points: in_order(&rest[..KEY_POINTS.min(rest.len())]),
-    }
+    Extract { text: in_order(first).join(" "), key_points: in_order(&rest[..KEY_POINTS.min(rest.len())]) }
 }
 
 fn content_words(text: &str, stop: Option<&StopWords>) -> BTreeSet<String> {
@@ -109,7 +109,10 @@ pub(super) fn key_phrases(transcript: &Transcript, max_bytes: usize) -> Vec<Stri
     let mut phrases: Vec<String> = Vec::new();
     for found in yake_rust::get_n_best(KEY_PHRASES * 4, &text, &stop, &config) {
         let within = |known: &String| spoken_within(known, &found.raw) || spoken_within(&found.raw, known);
-        if phrases.len() < KEY_PHRASES && !found.raw.chars().any(|c| c.is_ascii_digit()) && !phrases.iter().any(within) {
+        if phrases.len() < KEY_PHRASES
+            && !found.raw.chars().any(|c| c.is_ascii_digit())
+            && !phrases.iter().any(within)
+        {
             phrases.push(found.raw);
         }
     }

@@ -21,11 +21,21 @@ static WEIGHTS: LazyLock<HashMap<&str, f64>> = LazyLock::new(|| {
 });
 
 const NEGATIONS: [&str; 21] = [
-    "not", "no", "never", "none", "nobody", "nothing", "without", "hardly", "cannot", "can't", "don't", "doesn't",
-    "didn't", "isn't", "wasn't", "aren't", "weren't", "won't", "wouldn't", "couldn't", "ain't",
+    "not", "no", "never", "none", "nobody", "nothing", "without", "hardly", "cannot", "can't", "don't",
+    "doesn't", "didn't", "isn't", "wasn't", "aren't", "weren't", "won't", "wouldn't", "couldn't", "ain't",
 ];
-const STRONGER: [&str; 10] =
-    ["very", "really", "so", "extremely", "totally", "completely", "absolutely", "incredibly", "quite", "too"];
+const STRONGER: [&str; 10] = [
+    "very",
+    "really",
+    "so",
+    "extremely",
+    "totally",
+    "completely",
+    "absolutely",
+    "incredibly",
+    "quite",
+    "too",
+];
 /// How many words a negation reaches.
 const REACH: usize = 3;
 /// A few polite words are no mood: below this weight in all the call is neutral.
@@ -70,7 +80,10 @@ mod tests {
     #[test]
     fn plain_moods_are_told_apart() {
         assert_eq!(tone("This is great, your support was excellent. I'm very happy."), Sentiment::Positive);
-        assert_eq!(tone("This is unacceptable. I am really frustrated, it is broken again."), Sentiment::Negative);
+        assert_eq!(
+            tone("This is unacceptable. I am really frustrated, it is broken again."),
+            Sentiment::Negative
+        );
         assert_eq!(tone("The parcel goes to Ghent on Monday. Thanks."), Sentiment::Neutral);
     }
 

@@ -60,7 +60,8 @@ impl OpenAi {
                 "json_schema": { "name": schema::NAME, "strict": true, "schema": schema::schema() },
             },
         });
-        let completion: Completion = self.client.chat().create_byot(request).await.map_err(ModelError::from)?;
+        let completion: Completion =
+            self.client.chat().create_byot(request).await.map_err(ModelError::from)?;
         completion.read()
     }
 }
@@ -108,8 +109,11 @@ struct Tokens {
 
 impl Completion {
     fn read(self) -> Result<Answer, ModelError> {
-        let choice =
-            self.choices.into_iter().next().ok_or_else(|| ModelError::BadReply("it has no choices".into()))?;
+        let choice = self
+            .choices
+            .into_iter()
+            .next()
+            .ok_or_else(|| ModelError::BadReply("it has no choices".into()))?;
         if choice.message.refusal.is_some_and(|refusal| !refusal.is_empty()) {
             return Err(ModelError::Refused);
         }

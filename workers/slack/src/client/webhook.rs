@@ -16,6 +16,7 @@ pub struct Webhook {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "they are Slack's own fields")]
 pub(super) struct Body<'a> {
     text: &'a str,
     mrkdwn: bool,

@@ -3,16 +3,41 @@
 use std::collections::BTreeMap;
 
 /// What somebody says who wants something.
-pub(super) const WISHES: &[&str] =
-    &["i need", "i want", "i'd like", "i would like", "we need", "we want", "can you", "could you", "please", "looking for", "calling about", "calling because", "help me"];
+pub(super) const WISHES: &[&str] = &[
+    "i need",
+    "i want",
+    "i'd like",
+    "i would like",
+    "we need",
+    "we want",
+    "can you",
+    "could you",
+    "please",
+    "looking for",
+    "calling about",
+    "calling because",
+    "help me",
+];
 /// What somebody says who will do something.
 pub(super) const PROMISES: &[&str] =
     &["i will", "i'll", "we will", "we'll", "let me", "going to send", "i can send", "get back to you"];
 
 const DEFAULTS: [&str; 6] = ["neutral", "unknown", "medium", "general_inquiry", "other", "none"];
 const TIMES: [&str; 14] = [
-    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "tomorrow", "today",
-    "tonight", "week", "month", "afternoon", "morning",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "tomorrow",
+    "today",
+    "tonight",
+    "week",
+    "month",
+    "afternoon",
+    "morning",
 ];
 /// Words that belong to the time that follows them.
 const BEFORE_TIMES: [&str; 9] = ["by", "on", "before", "until", "next", "this", "end", "of", "the"];
@@ -26,18 +51,37 @@ const COMMON: [&str; 40] = [
 /// Words and beginnings of words that speak for this value.
 pub(super) fn of(value: &str) -> Vec<&str> {
     let cues: &[&str] = match value {
-        "positive" => &["thank you so", "great", "perfect", "wonderful", "excellent", "happy", "appreciate", "love"],
-        "negative" => &["angry", "unacceptable", "terribl", "frustrat", "disappoint", "upset", "worst", "awful", "annoy", "broken", "not working", "ridiculous"],
+        "positive" => {
+            &["thank you so", "great", "perfect", "wonderful", "excellent", "happy", "appreciate", "love"]
+        }
+        "negative" => &[
+            "angry",
+            "unacceptable",
+            "terribl",
+            "frustrat",
+            "disappoint",
+            "upset",
+            "worst",
+            "awful",
+            "annoy",
+            "broken",
+            "not working",
+            "ridiculous",
+        ],
         "high" | "urgent" => &["urgent", "asap", "immediately", "right away", "emergency", "critical"],
         "low" => &["no rush", "no hurry", "whenever"],
-        "sales" => &["price", "pricing", "quote", "demo", "buy", "purchase", "upgrade", "trial", "offer", "order"],
+        "sales" => {
+            &["price", "pricing", "quote", "demo", "buy", "purchase", "upgrade", "trial", "offer", "order"]
+        }
         "billing" => &["invoice", "bill", "charge", "refund", "payment", "paid"],
         "technical" => &["error", "crash", "bug", "not working", "install", "broken", "restart", "outage"],
         "account" => &["account", "password", "profile", "log in", "login"],
         "complaint" => &["complain", "unacceptable", "disappoint", "speak to a manager"],
         "resolved" => &["resolved", "fixed", "solved", "works now", "that helps", "all set", "working again"],
         "escalated" => &["escalat", "supervisor", "specialist", "speak to a manager"],
-        "pending" => &["get back to you", "i'll", "i will", "we will", "we'll", "call you back", "let me check"],
+        "pending" => {
+            &["get back to you", "i'll", "i will", "we will", "we'll", "call you back", "let me check"]
+        }
         _ => &[],
     };
     if !cues.is_empty() {
@@ -60,7 +104,8 @@ pub(super) fn choice<'a>(values: &[&'a str], words: &str) -> Option<&'a str> {
     let best = values.iter().map(|value| score(value)).max().unwrap_or_default();
     let mut leading = values.iter().filter(|value| score(value) == best);
     let (first, tied) = (leading.next().copied(), leading.next().is_some());
-    let default = || DEFAULTS.iter().find_map(|name| values.iter().find(|value| value.eq_ignore_ascii_case(name)));
+    let default =
+        || DEFAULTS.iter().find_map(|name| values.iter().find(|value| value.eq_ignore_ascii_case(name)));
     if best == 0 || tied { default().copied().or(first) } else { first }
 }
 

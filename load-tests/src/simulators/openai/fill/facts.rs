@@ -50,9 +50,8 @@ fn bare(word: &str) -> &str {
 }
 
 fn written_email(sentence: &str) -> Option<String> {
-    let is_address = |word: &&str| {
-        word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'))
-    };
+    let is_address =
+        |word: &&str| word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
     sentence.split_whitespace().map(bare).find(is_address).map(str::to_lowercase)
 }
 

@@ -1,230 +1,23 @@
 //! The worker from outside: a call in an embedded store, a Slack on loopback, and what arrives there.
 
+#![expect(clippy::unwrap_used, reason = "everything here is a test")]
+
+mod world;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::analysis::{Analysis, Category, Metrics, Priority, Resolution, Sentiment, Tone};
 use common::cache::Memory;
-use common::call::{CallDetails, CallId, CallKind, WorkspaceId};
+use common::call::{CallKind, WorkspaceId};
 use common::config::Values;
-use common::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
 use common::fault::Fault;
-use common::moment::Moment;
-use common::store::{Arrival, Begun, InstanceId, Settlement, Store, TakenIn, Write};
-use common::transcript::{Segment, Transcript};
-use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
-use serde_json::{Value, json};
+use common::store::Settlement;
+use serde_json::json;
 use slack::{MAX_CHARS, Post, Settings};
-use uuid::Uuid;
 use wiremock::matchers::{any, body_partial_json, header, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, ResponseTemplate};
 
-const WEBHOOK: &str = "/services/T0/B0/secret";
-
-/// A call that was analyzed, in a store of its own, and a Slack that it may be posted to.
-struct World {
-    store: Store,
-    slack: MockServer,
-    owner: InstanceId,
-    call: CallId,
-    generation: i64,
-    _folder: tempfile::TempDir,
-}
-
-impl World {
-    async fn with(kind: CallKind, details: CallDetails, transcript: Transcript) -> Self {
-        let _installed_before = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_embedded(folder.path()).await.unwrap();
-        let owner = InstanceId::new();
-        store.renew_instance(owner, Duration::from_secs(600)).await.unwrap();
-        let call = CallId::derive(WorkspaceId::DEFAULT, "exotel", "CALL-IN-0001");
-        let mut world =
-            Self { store, slack: MockServer::start().await, owner, call, generation: 0, _folder: folder };
-        world.analyzed(kind, details, transcript).await;
-        world
-    }
-
-    async fn incoming() -> Self {
-        let (details, transcript) = sample();
-        Self::with(CallKind::Phone, details, transcript).await
-    }
-
-    /// New material arrives, and the call is analyzed (again).
-    async fn analyzed(&mut self, kind: CallKind, details: CallDetails, transcript: Transcript) {
-        let event_id = Uuid::new_v4();
-        let material = Material {
-            kind: MaterialKind::Transcript,
-            digest: event_id.to_string(),
-            at: MaterialAt::Blob("blob".into()),
-            media_type: None,
-        };
-        let arrival = Arrival {
-            event_id,
-            workspace: WorkspaceId::DEFAULT,
-            call: self.call,
-            source: "exotel".into(),
-            external_id: "CALL-IN-0001".into(),
-            kind,
-            details,
-            materials: vec![material],
-        };
-        let taken =
-            self.store.take_in(&arrival, &["analysis", "slack"], "live", |_| String::new()).await.unwrap();
-        let TakenIn::Accepted { generation } = taken else { panic!("{taken:?}") };
-        self.generation = generation;
-        let writes = [Write::Transcript(transcript), Write::Analysis(Box::new(analysis()))];
-        let analysis = self.begin("analysis").await;
-        self.store
-            .settle_run(&analysis.claim(), &Settlement::Done { writes: &writes, children: &[] })
-            .await
-            .unwrap();
-    }
-
-    async fn begin(&self, stage: &'static str) -> Held {
-        let begun = self
-            .store
-            .begin_run(WorkspaceId::DEFAULT, self.call, stage, self.generation, true, self.owner)
-            .await
-            .unwrap();
-        let Begun::Mine(begun) = begun else { panic!("{begun:?}") };
-        let run = Run {
-            workspace: WorkspaceId::DEFAULT,
-            call: self.call,
-            stage,
-            generation: self.generation,
-            attempt: begun.attempts,
-            fence: begun.fence,
-            since: begun.since,
-        };
-        Held { run, owner: self.owner }
-    }
-
-    fn webhook(&self) -> Post {
-        post(&[("SLACK_WEBHOOK_URL", &format!("{}{WEBHOOK}", self.slack.uri()))])
-    }
-
-    fn bot(&self) -> Post {
-        let base = format!("{}/proxy/api/", self.slack.uri());
-        post(&[("SLACK_BOT_TOKEN", "xoxb-1"), ("SLACK_CHANNEL", "#calls"), ("SLACK_BASE_URL", &base)])
-    }
-
-    /// One run of the stage, from its beginning; the run stays open, so that it can be tried again.
-    async fn run(&self, post: &Post, held: &Held) -> Result<(), StageError> {
-        let cx = Cx::new(self.store.clone(), held.run.clone(), held.owner);
-        let event = Envelope {
-            id: Uuid::new_v4(),
-            workspace: WorkspaceId::DEFAULT,
-            call: self.call,
-            generation: self.generation,
-            time: Moment::now(),
-            traceparent: None,
-            data: CallAnalyzed {},
-        };
-        post.handle(&cx, &event).await.map(|outcome| assert_eq!(outcome, Outcome::Done))
-    }
-
-    async fn answer(&self, answer: ResponseTemplate) {
-        self.slack.reset().await;
-        Mock::given(any()).respond_with(answer).mount(&self.slack).await;
-    }
-
-    /// The bodies that arrived, with the paths they came to.
-    async fn arrived(&self) -> Vec<(String, Value)> {
-        let requests = self.slack.received_requests().await.unwrap();
-        requests.iter().map(|request| (request.url.path().to_owned(), request.body_json().unwrap())).collect()
-    }
-
-    async fn effects(&self) -> Vec<(String, String, Option<String>)> {
-        let rows = self.store.effects_of(WorkspaceId::DEFAULT, self.call).await.unwrap();
-        rows.into_iter().map(|row| (row.object, row.state, row.remote_id)).collect()
-    }
-}
-
-/// A run that is in hand.
-struct Held {
-    run: Run,
-    owner: InstanceId,
-}
-
-impl Held {
-    fn claim(&self) -> common::store::Claim {
-        let Run { workspace, call, stage, fence, .. } = self.run;
-        common::store::Claim { workspace, call, stage, owner: self.owner, fence }
-    }
-}
-
-fn post(settings: &[(&str, &str)]) -> Post {
-    let mut values = Values::of(settings.iter().copied());
-    values.set("SUPPORT_NUMBER", "+12025550100");
-    values.set("SLACK_RATE", "1000/s");
-    Post::new(Settings::read(&values).unwrap(), Arc::new(Memory::default()))
-}
-
-fn sample() -> (CallDetails, Transcript) {
-    let sent: Value = serde_json::from_str(include_str!("samples/incoming.json")).unwrap();
-    let heard: Value = serde_json::from_str(include_str!("samples/transcript.json")).unwrap();
-    let text = |name: &str| sent[name].as_str().map(str::to_owned);
-    let started_at: chrono::DateTime<chrono::Utc> = text("timestamp").unwrap().parse().unwrap();
-    let details = CallDetails {
-        from_number: text("from_number"),
-        to_number: text("to_number"),
-        started_at: Some(started_at.into()),
-        duration_ms: sent["duration"].as_i64().map(|seconds| seconds * 1_000),
-        source_status: text("status"),
-        agent_name: text("agent_name"),
-        agent_slack_handle: text("agent_slack_handle"),
-        department: text("department"),
-        customer_segment: text("customer_segment"),
-        ..CallDetails::default()
-    };
-    let turns = heard["utterances"].as_array().unwrap().iter().map(|turn| {
-        let text = |name: &str| turn[name].as_str().unwrap().to_owned();
-        (text("speaker"), text("text"))
-    });
-    (details, said(turns))
-}
-
-fn said(turns: impl IntoIterator<Item = (String, String)>) -> Transcript {
-    let segment = |(speaker, text)| Segment {
-        id: 0,
-        speaker: Some(speaker),
-        role: None,
-        start_ms: None,
-        end_ms: None,
-        text,
-        confidence: None,
-    };
-    Transcript { language: None, segments: turns.into_iter().map(segment).collect() }.numbered()
-}
-
-/// A call of some 12,000 characters.
-fn long() -> Transcript {
-    said(
-        (0..200)
-            .map(|n| ("A".to_owned(), format!("This is sentence number {n} of a long conversation, said."))),
-    )
-}
-
-fn analysis() -> Analysis {
-    Analysis {
-        analyzer: "builtin".into(),
-        summary: "A report is pending.".into(),
-        key_points: Vec::new(),
-        topics: Vec::new(),
-        sentiment: Sentiment::Negative,
-        tone: Tone::Negative,
-        concern: None,
-        category: Category::Other,
-        action_items: Vec::new(),
-        customer_requests: Vec::new(),
-        resolution: Resolution::Pending,
-        priority: Priority::Medium,
-        contacts: Vec::new(),
-        metrics: Metrics::default(),
-        usage: None,
-    }
-}
+use world::{WEBHOOK, World, long, sample, slack_set_by};
 
 fn ok() -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_string("ok")
@@ -250,7 +43,7 @@ async fn an_incoming_call_is_posted_to_the_webhook_as_the_template_says_and_only
     assert_eq!(arrived.len(), 1);
     let (to, body) = &arrived[0];
     assert_eq!(to, WEBHOOK);
-    assert_eq!(body["text"].as_str().unwrap(), include_str!("samples/incoming.txt").trim_end());
+    assert_eq!(body["text"].as_str().unwrap(), include_str!("../samples/incoming.txt").trim_end());
     let flags = json!({"mrkdwn": true, "unfurl_links": false, "unfurl_media": false, "link_names": false, "parse": "none"});
     for (name, value) in flags.as_object().unwrap() {
         assert_eq!(&body[name], value, "{name}");
@@ -371,7 +164,7 @@ async fn a_practice_meeting_and_a_worker_without_slack_post_nothing() {
     assert!(world.arrived().await.is_empty());
 
     let world = World::incoming().await;
-    world.run(&post(&[]), &world.begin("slack").await).await.unwrap();
+    world.run(&slack_set_by(&[]), &world.begin("slack").await).await.unwrap();
     assert!(world.arrived().await.is_empty());
 }
 
@@ -471,11 +264,29 @@ async fn an_answer_that_proves_nothing_leaves_the_message_unknown_and_it_is_not_
 async fn a_slack_that_cannot_be_reached_was_sent_nothing() {
     let world = World::incoming().await;
     // A port that was free a moment ago, and that nobody listens on.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let post = post(&[("SLACK_WEBHOOK_URL", &format!("http://127.0.0.1:{port}/x"))]);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let post = slack_set_by(&[("SLACK_WEBHOOK_URL", &format!("http://127.0.0.1:{free}/x"))]);
     let error = world.run(&post, &world.begin("slack").await).await.unwrap_err();
     assert_eq!((error.fault, error.code), (Fault::Unavailable, "slack_unreachable"));
     assert_eq!(world.effects().await[0].1, "not_sent");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_after_the_request_leaves_the_message_unknown() {
+    let world = World::incoming().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/x", listener.local_addr().unwrap());
+    let breaks = tokio::spawn(async move {
+        let (socket, _) = listener.accept().await.unwrap();
+        socket.readable().await.unwrap();
+    });
+    let error = world
+        .run(&slack_set_by(&[("SLACK_WEBHOOK_URL", &url)]), &world.begin("slack").await)
+        .await
+        .unwrap_err();
+    breaks.await.unwrap();
+    assert_eq!(error.code, "slack_no_answer");
+    assert_eq!(world.effects().await[0].1, "unknown");
 }
 
 #[tokio::test]

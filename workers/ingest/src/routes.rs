@@ -1,0 +1,144 @@
+//! The routes by which things come in.
+
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{Router, post};
+use axum::Json;
+use common::call::CallId;
+use common::moment::Moment;
+use common::seal::{WEBHOOK_SECRET_HEADER, same_secret};
+use common::web::{self, Door, Problem};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tower_http::timeout::RequestBodyTimeoutLayer;
+
+use crate::sources::{assemblyai, meeting, session, upload, zapier};
+use crate::{Ingest, MIB, fields, form, publish};
+
+const MAX_WEBHOOK_BYTES: usize = 1024 * 1024;
+const MAX_SESSION_BYTES: usize = 8 * 1024 * 1024;
+/// What a form may take beside its recording.
+const BESIDE_AUDIO_BYTES: u64 = 64 * MIB;
+/// A sender that stops in the middle of a body for longer has gone.
+const BODY_IDLE: Duration = Duration::from_secs(30);
+
+/// The routes of ingest. [`common::web::finish`] goes around those of all roles together.
+pub fn router(ingest: Ingest) -> Router {
+    let longest = ingest.settings.max_audio_bytes.saturating_add(BESIDE_AUDIO_BYTES);
+    Router::new()
+        .route("/webhook/zapier", post(from_zapier))
+        .route("/webhooks/assemblyai", post(from_assemblyai))
+        .route("/api/meetings", post(meetings))
+        .route("/api/calls", post(calls))
+        .route("/api/sessions", post(sessions))
+        .layer(DefaultBodyLimit::max(usize::try_from(longest).unwrap_or(usize::MAX)))
+        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
+        .with_state(ingest)
+}
+
+async fn from_zapier(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let caller = ingest.access.admit(Door::Unsigned, &parts.headers, &parts.uri)?;
+    let body = web::json(&parts.headers, body, MAX_WEBHOOK_BYTES).await?;
+    let arrival = zapier::arrival(body, ingest.settings.timezone)?;
+    let call_id = arrival.external_id.clone();
+    let accepted = ingest.accept(caller.workspace, arrival).await?;
+    let message =
+        if accepted.repeated { "Duplicate call - already received" } else { "Call queued for processing" };
+    let timestamp = Moment::now();
+    Ok(Json(json!({ "success": true, "message": message, "call_id": call_id, "timestamp": timestamp }))
+        .into_response())
+}
+
+async fn meetings(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
+    let caller = ingest.access.admit(Door::BringIn, request.headers(), request.uri())?;
+    let idempotency_key = idempotency_key(request.headers())?;
+    let mut parts = form::open(request).await?;
+    let (mut meeting, mut transcript, mut audio) = (None, None, None);
+    while let Some(part) = form::next(&mut parts).await? {
+        match part.name().unwrap_or_default() {
+            "meeting" => once(&mut meeting, "/meeting", form::json(part, "/meeting").await?)?,
+            "transcript" => {
+                let file = form::transcript(&ingest.blobs, part, "/transcript").await?;
+                once(&mut transcript, "/transcript", file)?;
+            }
+            "audio" => {
+                let max = ingest.settings.max_audio_bytes;
+                once(&mut audio, "/audio", form::audio(&ingest.blobs, part, "/audio", max).await?)?;
+            }
+            _ => {}
+        }
+    }
+    let meeting: Value = meeting.ok_or_else(|| Problem::field("/meeting", "is missing"))?;
+    if transcript.is_none() && audio.is_none() {
+        return Err(Problem::field("/transcript", "is missing; or send `audio`"));
+    }
+    let timezone = ingest.settings.timezone;
+    let arrival = meeting::arrival(meeting, transcript, audio, idempotency_key, timezone)?;
+    Ok(accepted(ingest.accept(caller.workspace, arrival).await?.call))
+}
+
+async fn calls(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
+    let caller = ingest.access.admit(Door::BringIn, request.headers(), request.uri())?;
+    let idempotency_key = idempotency_key(request.headers())?;
+    let mut parts = form::open(request).await?;
+    let (mut audio, mut metadata) = (None, None);
+    while let Some(part) = form::next(&mut parts).await? {
+        match part.name().unwrap_or_default() {
+            "audio" => {
+                let max = ingest.settings.max_audio_bytes;
+                once(&mut audio, "/audio", form::audio(&ingest.blobs, part, "/audio", max).await?)?;
+            }
+            "metadata" => once(&mut metadata, "/metadata", form::json(part, "/metadata").await?)?,
+            _ => {}
+        }
+    }
+    let audio = audio.ok_or_else(|| Problem::field("/audio", "is missing"))?;
+    let arrival = upload::arrival(audio, metadata, idempotency_key, ingest.settings.timezone)?;
+    Ok(accepted(ingest.accept(caller.workspace, arrival).await?.call))
+}
+
+async fn sessions(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let caller = ingest.access.admit(Door::BringIn, &parts.headers, &parts.uri)?;
+    let idempotency_key = idempotency_key(&parts.headers)?;
+    let body = web::json(&parts.headers, body, MAX_SESSION_BYTES).await?;
+    let arrival = session::arrival(body, idempotency_key, ingest.settings.timezone)?;
+    Ok(accepted(ingest.accept(caller.workspace, arrival).await?.call))
+}
+
+async fn from_assemblyai(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
+    let sent = request.headers().get(WEBHOOK_SECRET_HEADER).and_then(|secret| secret.to_str().ok());
+    let wanted = ingest.settings.assemblyai_secret.as_ref().map(ExposeSecret::expose_secret);
+    if !sent.zip(wanted).is_some_and(|(sent, wanted)| same_secret(sent, wanted)) {
+        let detail = format!("{WEBHOOK_SECRET_HEADER} is missing or wrong");
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
+    }
+    let nudge = assemblyai::nudge(request.uri().query().unwrap_or_default())?;
+    publish::nudge(ingest.publisher.as_ref(), nudge).await?;
+    Ok(Json(json!({ "success": true })).into_response())
+}
+
+fn accepted(call: CallId) -> Response {
+    let body = json!({ "call_id": call, "status_url": format!("/api/calls/{call}") });
+    (StatusCode::ACCEPTED, Json(body)).into_response()
+}
+
+/// Names a call whose sender gave it no id, so that sending again is the same call.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().map(str::trim).filter(|key| fields::check_id(key).is_ok());
+    let unusable = || Problem::field("/Idempotency-Key", "must be 1 to 255 visible characters");
+    key.map(|key| Some(key.to_owned())).ok_or_else(unusable)
+}
+
+fn once<T>(place: &mut Option<T>, pointer: &str, value: T) -> Result<(), Problem> {
+    if place.is_some() {
+        return Err(Problem::field(pointer, "was sent twice"));
+    }
+    *place = Some(value);
+    Ok(())
+}

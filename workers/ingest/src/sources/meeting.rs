@@ -1,0 +1,171 @@
+//! A meeting in the JSON that Zoom gives for one, with its transcript or recording.
+
+use chrono_tz::Tz;
+use common::call::{CallDetails, CallKind, Participant, Role};
+use common::event::MaterialKind;
+use common::web::Problem;
+use serde_json::{Map, Value};
+
+use super::upload;
+use crate::arrival::{Arrival, Found, without_query};
+use crate::fields::Fields;
+use crate::form::Upload;
+
+const AT: &str = "/meeting";
+const SOURCE: &str = "zoom";
+/// What opens a meeting or its recording; nobody here needs it.
+const SECRETS: [&str; 8] = [
+    "download_access_token",
+    "download_token",
+    "encrypted_password",
+    "h323_password",
+    "password",
+    "pstn_password",
+    "recording_play_passcode",
+    "start_url",
+];
+
+/// The meeting's `uuid` names the call; else `idempotency_key`, else the content does.
+pub(crate) fn arrival(
+    meeting: Value,
+    transcript: Option<Upload>,
+    audio: Option<Upload>,
+    idempotency_key: Option<String>,
+    timezone: Tz,
+) -> Result<Arrival, Problem> {
+    let (uuid, details) = read(meeting, timezone)?;
+    let content = transcript.as_ref().or(audio.as_ref()).map(|file| file.digest.clone());
+    let (source, external_id) = match (uuid, idempotency_key.or(content)) {
+        (Some(uuid), _) => (SOURCE.to_owned(), uuid),
+        (None, Some(id)) => (upload::SOURCE.to_owned(), id),
+        (None, None) => return Err(Problem::field("/transcript", "is missing; or send `audio`")),
+    };
+    let transcript = transcript.map(|file| Found::Upload(MaterialKind::Transcript, file));
+    let audio = audio.map(|file| Found::Upload(MaterialKind::Recording, file));
+    let found = transcript.into_iter().chain(audio).collect();
+    Ok(Arrival { source, external_id, kind: CallKind::Meeting, details, found })
+}
+
+fn read(meeting: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), Problem> {
+    let mut fields = Fields::of(meeting, AT)?;
+    let uuid = fields.id("uuid");
+    let host = ["host_email", "host_id"].into_iter().find_map(|name| fields.peek(name)?.as_str());
+    let host = host.filter(|host| host.contains('@')).map(str::to_owned);
+    // A time without an offset is one of the meeting's own zone.
+    let zone = fields.peek("timezone").and_then(|zone| zone.as_str()?.parse().ok()).unwrap_or(timezone);
+    let (started_at, started_text) = fields.time("start_time", zone);
+    let details = CallDetails {
+        topic: fields.text("topic"),
+        started_at,
+        started_text,
+        ended_at: fields.time("end_time", zone).0,
+        duration_ms: fields.span_ms("duration", 60.0 * 1000.0),
+        participants: participants(&mut fields, host.as_deref()),
+        ..CallDetails::default()
+    };
+    let metadata = fields.rest()?.into_iter().filter(|(name, _)| !SECRETS.contains(&name.as_str()));
+    let metadata: Map<_, _> = metadata.map(|(name, value)| (name, without_passwords(value))).collect();
+    Ok((uuid, CallDetails { metadata, ..details }))
+}
+
+/// A join URL carries the password in its query.
+fn without_passwords(value: Value) -> Value {
+    match value {
+        Value::String(text) => without_query(&text).into(),
+        Value::Array(values) => values.into_iter().map(without_passwords).collect(),
+        Value::Object(map) => map
+            .into_iter()
+            .filter(|(name, _)| !SECRETS.contains(&name.as_str()))
+            .map(|(name, value)| (name, without_passwords(value)))
+            .collect::<Map<_, _>>()
+            .into(),
+        other => other,
+    }
+}
+
+fn participants(fields: &mut Fields, host: Option<&str>) -> Vec<Participant> {
+    let listed = match fields.value("participants") {
+        None => return Vec::new(),
+        Some(Value::Array(listed)) => listed,
+        Some(_) => {
+            fields.refuse("participants", "must be a list");
+            return Vec::new();
+        }
+    };
+    let people = listed.into_iter().enumerate().filter_map(|(index, person)| match person {
+        Value::Null => None,
+        Value::String(name) => Some(Ok(Participant { name: Some(name), ..Participant::default() })),
+        person => Some(participant(person, &format!("{AT}/participants/{index}"), host)),
+    });
+    match people.collect() {
+        Ok(people) => people,
+        Err(problem) => {
+            fields.refuse_all(problem);
+            Vec::new()
+        }
+    }
+}
+
+fn participant(person: Value, at: &str, host: Option<&str>) -> Result<Participant, Problem> {
+    let mut fields = Fields::of(person, at)?;
+    let email = fields.text("email").or_else(|| fields.text("user_email"));
+    let role = fields.text("role").and_then(|role| read_role(&role));
+    let is_host = || email.as_deref().zip(host).is_some_and(|(email, host)| email.eq_ignore_ascii_case(host));
+    let person = Participant {
+        name: fields.text("name").or_else(|| fields.text("user_name")),
+        phone: fields.text("phone").or_else(|| fields.text("phone_number")),
+        role: role.or_else(|| is_host().then_some(Role::Host)),
+        email,
+    };
+    fields.rest()?;
+    Ok(person)
+}
+
+fn read_role(role: &str) -> Option<Role> {
+    Some(match role.to_ascii_lowercase().as_str() {
+        "host" => Role::Host,
+        "presenter" | "co-host" | "cohost" | "panelist" => Role::Presenter,
+        "participant" | "attendee" | "guest" => Role::Participant,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn details(meeting: Value) -> CallDetails {
+        read(meeting, chrono_tz::UTC).unwrap().1
+    }
+
+    #[test]
+    fn what_opens_a_meeting_is_not_kept() {
+        let kept = details(json!({
+            "topic": "Pilot", "start_url": "https://zoom.example.com/s/1?zak=secret", "password": "secret",
+            "join_url": "https://zoom.example.com/j/1?pwd=secret", "agenda": "Agree? Yes",
+            "recording_files": [{ "id": "a", "download_token": "secret", "play_url": "https://z.example.com/p?t=secret" }],
+        }));
+        let text = serde_json::to_string(&kept).unwrap();
+        assert!(!text.contains("secret"), "{text}");
+        assert_eq!(kept.metadata["join_url"], "https://zoom.example.com/j/1");
+        assert_eq!(kept.metadata["agenda"], "Agree? Yes");
+    }
+
+    #[test]
+    fn a_time_without_an_offset_is_one_of_the_meetings_own_zone() {
+        let kept = details(json!({ "start_time": "2025-06-03T09:00:00", "timezone": "America/Chicago" }));
+        assert_eq!(kept.started_at.unwrap().to_string(), "2025-06-03T14:00:00Z");
+    }
+
+    #[test]
+    fn the_host_is_known_by_their_address_where_no_role_says_so() {
+        let kept = details(json!({
+            "host_id": "priya@tidegrid.example.com",
+            "participants": [{ "name": "Priya", "email": "Priya@tidegrid.example.com" }, { "name": "Tom", "role": "Guest" }, null, "Cher"],
+        }));
+        let roles: Vec<_> = kept.participants.iter().map(|person| person.role).collect();
+        assert_eq!(roles, [Some(Role::Host), Some(Role::Participant), None]);
+    }
+}

@@ -1,0 +1,226 @@
+//! What the tests have in common: a call that was analyzed, and a Slack that it may be posted to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::analysis::{Analysis, Category, Metrics, Priority, Resolution, Sentiment, Tone};
+use common::cache::Memory;
+use common::call::{CallDetails, CallId, CallKind, WorkspaceId};
+use common::config::Values;
+use common::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
+use common::moment::Moment;
+use common::store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, TakenIn, Write};
+use common::transcript::{Segment, Transcript};
+use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
+use serde_json::Value;
+use slack::{Post, Settings};
+use uuid::Uuid;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+pub(crate) const WEBHOOK: &str = "/services/T0/B0/secret";
+
+/// A call that was analyzed, in a store of its own, and a Slack that it may be posted to.
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) slack: MockServer,
+    owner: InstanceId,
+    pub(crate) call: CallId,
+    generation: i64,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) async fn with(kind: CallKind, details: CallDetails, transcript: Transcript) -> Self {
+        let _installed_before = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_embedded(folder.path()).await.unwrap();
+        let owner = InstanceId::new();
+        store.renew_instance(owner, Duration::from_mins(10)).await.unwrap();
+        let call = CallId::derive(WorkspaceId::DEFAULT, "exotel", "CALL-IN-0001");
+        let mut world =
+            Self { store, slack: MockServer::start().await, owner, call, generation: 0, _folder: folder };
+        world.analyzed(kind, details, transcript).await;
+        world
+    }
+
+    pub(crate) async fn incoming() -> Self {
+        let (details, transcript) = sample();
+        Self::with(CallKind::Phone, details, transcript).await
+    }
+
+    /// New material arrives, and the call is analyzed (again).
+    pub(crate) async fn analyzed(&mut self, kind: CallKind, details: CallDetails, transcript: Transcript) {
+        let event_id = Uuid::new_v4();
+        let material = Material {
+            kind: MaterialKind::Transcript,
+            digest: event_id.to_string(),
+            at: MaterialAt::Blob("blob".into()),
+            media_type: None,
+        };
+        let arrival = Arrival {
+            event_id,
+            workspace: WorkspaceId::DEFAULT,
+            call: self.call,
+            source: "exotel".into(),
+            external_id: "CALL-IN-0001".into(),
+            kind,
+            details,
+            materials: vec![material],
+        };
+        let taken =
+            self.store.take_in(&arrival, &["analysis", "slack"], "live", |_| String::new()).await.unwrap();
+        let TakenIn::Accepted { generation } = taken else { panic!("{taken:?}") };
+        self.generation = generation;
+        let writes = [Write::Transcript(transcript), Write::Analysis(Box::new(analysis()))];
+        let analysis = self.begin("analysis").await;
+        self.store
+            .settle_run(&analysis.claim(), &Settlement::Done { writes: &writes, children: &[] })
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn begin(&self, stage: &'static str) -> Held {
+        let begun = self
+            .store
+            .begin_run(WorkspaceId::DEFAULT, self.call, stage, self.generation, true, self.owner)
+            .await
+            .unwrap();
+        let Begun::Mine(begun) = begun else { panic!("{begun:?}") };
+        let run = Run {
+            workspace: WorkspaceId::DEFAULT,
+            call: self.call,
+            stage,
+            generation: self.generation,
+            attempt: begun.attempts,
+            fence: begun.fence,
+            since: begun.since,
+        };
+        Held { run, owner: self.owner }
+    }
+
+    pub(crate) fn webhook(&self) -> Post {
+        slack_set_by(&[("SLACK_WEBHOOK_URL", &format!("{}{WEBHOOK}", self.slack.uri()))])
+    }
+
+    pub(crate) fn bot(&self) -> Post {
+        let base = format!("{}/proxy/api/", self.slack.uri());
+        slack_set_by(&[("SLACK_BOT_TOKEN", "xoxb-1"), ("SLACK_CHANNEL", "#calls"), ("SLACK_BASE_URL", &base)])
+    }
+
+    /// One run of the stage, from its beginning; the run stays open, so that it can be tried again.
+    pub(crate) async fn run(&self, post: &Post, held: &Held) -> Result<(), StageError> {
+        let cx = Cx::new(self.store.clone(), held.run.clone(), held.owner);
+        let event = Envelope {
+            id: Uuid::new_v4(),
+            workspace: WorkspaceId::DEFAULT,
+            call: self.call,
+            generation: self.generation,
+            time: Moment::now(),
+            traceparent: None,
+            data: CallAnalyzed {},
+        };
+        post.handle(&cx, &event).await.map(|outcome| assert_eq!(outcome, Outcome::Done))
+    }
+
+    pub(crate) async fn answer(&self, answer: ResponseTemplate) {
+        self.slack.reset().await;
+        Mock::given(any()).respond_with(answer).mount(&self.slack).await;
+    }
+
+    /// The bodies that arrived, with the paths they came to.
+    pub(crate) async fn arrived(&self) -> Vec<(String, Value)> {
+        let requests = self.slack.received_requests().await.unwrap();
+        requests.iter().map(|request| (request.url.path().to_owned(), request.body_json().unwrap())).collect()
+    }
+
+    pub(crate) async fn effects(&self) -> Vec<(String, String, Option<String>)> {
+        let rows = self.store.effects_of(WorkspaceId::DEFAULT, self.call).await.unwrap();
+        rows.into_iter().map(|row| (row.object, row.state, row.remote_id)).collect()
+    }
+}
+
+/// A run that is in hand.
+pub(crate) struct Held {
+    run: Run,
+    owner: InstanceId,
+}
+
+impl Held {
+    pub(crate) fn claim(&self) -> Claim {
+        let Run { workspace, call, stage, fence, .. } = self.run;
+        Claim { workspace, call, stage, owner: self.owner, fence }
+    }
+}
+
+pub(crate) fn slack_set_by(settings: &[(&str, &str)]) -> Post {
+    let mut values = Values::of(settings.iter().copied());
+    values.set("SUPPORT_NUMBER", "+12025550100");
+    values.set("SLACK_RATE", "1000/s");
+    Post::new(Settings::read(&values).unwrap(), Arc::new(Memory::default()))
+}
+
+pub(crate) fn sample() -> (CallDetails, Transcript) {
+    let sent: Value = serde_json::from_str(include_str!("../samples/incoming.json")).unwrap();
+    let heard: Value = serde_json::from_str(include_str!("../samples/transcript.json")).unwrap();
+    let text = |name: &str| sent[name].as_str().map(str::to_owned);
+    let started_at: chrono::DateTime<chrono::Utc> = text("timestamp").unwrap().parse().unwrap();
+    let details = CallDetails {
+        from_number: text("from_number"),
+        to_number: text("to_number"),
+        started_at: Some(started_at.into()),
+        duration_ms: sent["duration"].as_i64().map(|seconds| seconds * 1_000),
+        source_status: text("status"),
+        agent_name: text("agent_name"),
+        agent_slack_handle: text("agent_slack_handle"),
+        department: text("department"),
+        customer_segment: text("customer_segment"),
+        ..CallDetails::default()
+    };
+    let turns = heard["utterances"].as_array().unwrap().iter().map(|turn| {
+        let text = |name: &str| turn[name].as_str().unwrap().to_owned();
+        (text("speaker"), text("text"))
+    });
+    (details, said(turns))
+}
+
+fn said(turns: impl IntoIterator<Item = (String, String)>) -> Transcript {
+    let segment = |(speaker, text)| Segment {
+        id: 0,
+        speaker: Some(speaker),
+        role: None,
+        start_ms: None,
+        end_ms: None,
+        text,
+        confidence: None,
+    };
+    Transcript { language: None, segments: turns.into_iter().map(segment).collect() }.numbered()
+}
+
+/// A call of some 12,000 characters.
+pub(crate) fn long() -> Transcript {
+    said(
+        (0..200)
+            .map(|n| ("A".to_owned(), format!("This is sentence number {n} of a long conversation, said."))),
+    )
+}
+
+fn analysis() -> Analysis {
+    Analysis {
+        analyzer: "builtin".into(),
+        summary: "A report is pending.".into(),
+        key_points: Vec::new(),
+        topics: Vec::new(),
+        sentiment: Sentiment::Negative,
+        tone: Tone::Negative,
+        concern: None,
+        category: Category::Other,
+        action_items: Vec::new(),
+        customer_requests: Vec::new(),
+        resolution: Resolution::Pending,
+        priority: Priority::Medium,
+        contacts: Vec::new(),
+        metrics: Metrics::default(),
+        usage: None,
+    }
+}
