@@ -51,8 +51,9 @@ pub struct Blobs {
 impl Blobs {
     /// Blobs in `dir`, which is made where it does not exist.
     pub fn local(dir: &std::path::Path) -> Result<Self, BlobError> {
-        let failed =
-            |source| BlobError::Store(object_store::Error::Generic { store: "folder", source: Box::new(source) });
+        let failed = |source| {
+            BlobError::Store(object_store::Error::Generic { store: "folder", source: Box::new(source) })
+        };
         std::fs::create_dir_all(dir).map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(dir).map_err(BlobError::Store)?.with_fsync(true);
         Ok(Self { store: Arc::new(store) })
@@ -216,7 +217,8 @@ mod tests {
         assert_eq!(stored.sha256_hex, hex::encode(Sha256::digest(&whole)));
         assert_eq!(blobs.get_range("w/c/audio", 3..7).await.unwrap(), "xxxx");
         let (size, pieces) = blobs.get_stream("w/c/audio").await.unwrap();
-        let read: usize = pieces.map_ok(|piece| piece.len()).try_fold(0, |a, b| async move { Ok(a + b) }).await.unwrap();
+        let read: usize =
+            pieces.map_ok(|piece| piece.len()).try_fold(0, |a, b| async move { Ok(a + b) }).await.unwrap();
         assert_eq!(read as u64, size);
         assert_eq!(blobs.head("w/c/audio").await.unwrap(), Some(size));
     }

@@ -90,7 +90,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_bytes: 2_200_000_000,
-            total: Duration::from_secs(30 * 60),
+            // Whoever waits holds a delivery, and RabbitMQ closes a channel that holds one for 30 minutes.
+            total: Duration::from_secs(10 * 60),
             stall: Duration::from_secs(30),
             redirects: 5,
         }
@@ -192,6 +193,9 @@ pub struct Fetched {
     pub body: BoxStream<'static, Result<Bytes, FetchError>>,
 }
 
+/// What the first bytes are, where they are not what is wanted.
+type Sniff = fn(&[u8]) -> Option<&'static str>;
+
 #[derive(Clone)]
 pub struct Fetcher {
     /// Connects to public addresses only.
@@ -212,6 +216,15 @@ impl Fetcher {
 
     /// Starts to fetch a recording: follows redirects, and has looked at the first bytes when it returns.
     pub async fn recording(&self, url: &str) -> Result<Fetched, FetchError> {
+        self.fetch(url, not_audio).await
+    }
+
+    /// Starts to fetch a text, such as a transcript.
+    pub async fn document(&self, url: &str) -> Result<Fetched, FetchError> {
+        self.fetch(url, |_| None).await
+    }
+
+    async fn fetch(&self, url: &str, refused: Sniff) -> Result<Fetched, FetchError> {
         let deadline = Instant::now() + self.limits.total;
         let mut url = Url::parse(url).map_err(|_| FetchError::Refused("the address is no URL".into()))?;
         for _ in 0..=self.limits.redirects {
@@ -222,7 +235,7 @@ impl Fetcher {
             };
             let status = response.status();
             if status.is_success() {
-                return self.read(response, host, deadline).await;
+                return self.read(response, host, deadline, refused).await;
             }
             let Some(next) = redirect(&response, &url) else {
                 let retry_after = http::retry_after(response.headers(), chrono::Utc::now());
@@ -260,7 +273,13 @@ impl Fetcher {
         }
     }
 
-    async fn read(&self, response: Response, host: String, deadline: Instant) -> Result<Fetched, FetchError> {
+    async fn read(
+        &self,
+        response: Response,
+        host: String,
+        deadline: Instant,
+        refused: Sniff,
+    ) -> Result<Fetched, FetchError> {
         let limits = self.limits;
         if response.content_length().is_some_and(|length| length > limits.max_bytes) {
             return Err(FetchError::TooLarge { host, max_bytes: limits.max_bytes });
@@ -278,7 +297,7 @@ impl Fetcher {
         if head.is_empty() {
             return Err(FetchError::Empty { host: reading.host });
         }
-        if let Some(found) = not_audio(&head) {
+        if let Some(found) = refused(&head) {
             return Err(FetchError::NotAudio { host: reading.host, found });
         }
         let rest = stream::try_unfold(reading, |mut reading| async move {

@@ -57,8 +57,7 @@ impl Sealer {
         let mut bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| OpenError::Malformed)?;
         let (nonce, body) = bytes.split_at_mut_checked(NONCE_LEN).ok_or(OpenError::Malformed)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError::Malformed)?;
-        let plain =
-            self.key.open_in_place(nonce, Aad::from(aad), body).map_err(|_| OpenError::Refused)?;
+        let plain = self.key.open_in_place(nonce, Aad::from(aad), body).map_err(|_| OpenError::Refused)?;
         String::from_utf8(plain.to_vec()).map_err(|_| OpenError::Malformed)
     }
 }

@@ -1,17 +1,112 @@
 //! Logs, traces and metrics of a process.
 //!
-//! The trace of a call runs through every worker: its W3C trace context travels in each event's envelope.
+//! The trace of a call runs through every worker: its W3C trace context travels in each event's envelope,
+//! whether or not anything is exported, so that logs can be joined by it.
 
 use std::collections::HashMap;
+use std::io::IsTerminal as _;
 
 use opentelemetry::propagation::TextMapPropagator as _;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::{InstrumentationScope, global};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use prometheus::{Registry, TextEncoder};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::config::{ConfigError, Values};
 
 const TRACEPARENT: &str = "traceparent";
+const SERVICE: &str = "debrief";
+/// The libraries' own spans and debug lines help nobody who operates this.
+const DEFAULT_FILTER: &str = "info,sqlx=warn,lapin=error,hyper=warn,h2=warn,opentelemetry_sdk=error";
 
-/// The trace context of the current span, where traces are on.
+/// What has to be flushed when the process ends.
+pub struct Telemetry {
+    traces: SdkTracerProvider,
+    metrics: SdkMeterProvider,
+}
+
+/// Starts logging to standard error, tracing (exported where `OTEL_EXPORTER_OTLP_ENDPOINT` says) and
+/// metrics. Once a process.
+pub fn start(values: &Values) -> Result<Telemetry, ConfigError> {
+    const FILTER: &str = "RUST_LOG";
+    let filter = values.text(FILTER).unwrap_or_else(|| DEFAULT_FILTER.to_owned());
+    let filter = EnvFilter::try_new(&filter).map_err(|error| ConfigError::new(FILTER, error.to_string()))?;
+    let traces = traces(values)?;
+    let metrics = metrics();
+    let scope = InstrumentationScope::builder(SERVICE).build();
+    let to_terminal = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = if to_terminal { lines.boxed() } else { lines.with_ansi(false).boxed() };
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(tracing_opentelemetry::layer().with_tracer(traces.tracer_with_scope(scope)))
+        .try_init()
+        .map_err(|error| ConfigError::new(FILTER, error.to_string()))?;
+    Ok(Telemetry { traces, metrics })
+}
+
+fn resource() -> Resource {
+    Resource::builder().with_service_name(SERVICE).build()
+}
+
+fn traces(values: &Values) -> Result<SdkTracerProvider, ConfigError> {
+    const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    let provider = SdkTracerProvider::builder().with_resource(resource());
+    let Some(endpoint) = values.text(ENDPOINT) else { return Ok(provider.build()) };
+    let address = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_endpoint(address)
+        .build()
+        .map_err(|error| ConfigError::new(ENDPOINT, error.to_string()))?;
+    Ok(provider.with_batch_exporter(exporter).build())
+}
+
+fn metrics() -> SdkMeterProvider {
+    let provider = SdkMeterProvider::builder().with_resource(resource());
+    let exporter = opentelemetry_prometheus::exporter().with_registry(registry().clone()).build();
+    let provider = match exporter {
+        Ok(exporter) => provider.with_reader(exporter).build(),
+        Err(error) => {
+            tracing::error!(%error, "metrics are off");
+            provider.build()
+        }
+    };
+    global::set_meter_provider(provider.clone());
+    provider
+}
+
+fn registry() -> &'static Registry {
+    prometheus::default_registry()
+}
+
+/// Every metric of this process in the Prometheus text format.
+pub fn metrics_text() -> Result<String, prometheus::Error> {
+    TextEncoder::new().encode_to_string(&registry().gather())
+}
+
+impl Telemetry {
+    /// Sends what was not exported yet.
+    pub fn end(self) {
+        for ended in [self.traces.shutdown(), self.metrics.shutdown()] {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "failed to flush telemetry");
+            }
+        }
+    }
+}
+
+/// The trace context of the current span.
 pub fn traceparent() -> Option<String> {
     let mut carrier = HashMap::new();
     TraceContextPropagator::new().inject_context(&Span::current().context(), &mut carrier);

@@ -26,7 +26,10 @@ pub fn finish(router: Router, keys: &Keys) -> Router {
             Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
         })
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes other methods; see the Allow header")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path takes other methods; see the Allow header",
+            )
         });
     if keys.any() { router } else { router.layer(from_fn(loopback_only)) }
 }
@@ -38,7 +41,9 @@ async fn loopback_only(request: Request, next: Next) -> Response {
         None => next.run(request).await,
         Some(name) => Problem::new(
             StatusCode::FORBIDDEN,
-            format!("no key is set, so only this machine may ask: the {name} is another; set DEBRIEF_API_KEY"),
+            format!(
+                "no key is set, so only this machine may ask: the {name} is another; set DEBRIEF_API_KEY"
+            ),
         )
         .into_response(),
     }
@@ -82,7 +87,9 @@ mod tests {
         for host in ["localhost", "localhost:8000", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000"] {
             assert_eq!(refused(host, None), None, "{host}");
         }
-        for host in ["evil.example.com", "evil.example.com:8000", "192.168.1.5:8000", "localhost.evil.com", ""] {
+        for host in
+            ["evil.example.com", "evil.example.com:8000", "192.168.1.5:8000", "localhost.evil.com", ""]
+        {
             assert_eq!(refused(host, None), Some("Host"), "{host}");
         }
     }

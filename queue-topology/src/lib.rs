@@ -9,6 +9,7 @@ pub mod export;
 pub mod keeper;
 pub mod lease;
 pub mod pipeline;
+pub mod replay;
 pub mod retry;
 pub mod scrub;
 pub mod stage;

@@ -156,4 +156,28 @@ impl Store {
         tx.commit().await?;
         Ok(rows == 1)
     }
+
+    /// Puts the event of a letter behind which no run stands into the outbox again, and marks the letter;
+    /// false when that was done before.
+    pub async fn requeue_letter(&self, letter: &DeadLetter) -> Result<bool> {
+        let now = self.now();
+        let mut tx = self.begin_tx().await?;
+        let marked = execute!(
+            tx,
+            "UPDATE dead_letters SET replayed_at = $2 WHERE id = $1 AND replayed_at IS NULL",
+            letter.id,
+            now,
+        )?;
+        if marked == 1 {
+            execute!(
+                tx,
+                "INSERT INTO outbox (event_id, lane, body, created_at) VALUES ($1, 'bulk', $2, $3)",
+                letter.id,
+                &letter.body,
+                now,
+            )?;
+        }
+        tx.commit().await?;
+        Ok(marked == 1)
+    }
 }

@@ -353,6 +353,14 @@ impl Store {
         };
         let run = NewRun { stage, generation, lane: "live".into(), input: input_of(generation) };
         put_waiting(&mut tx, workspace, call, &run, now).await?;
+        // No message announces it: the keeper does.
+        execute!(
+            tx,
+            "UPDATE stage_runs SET wake_at = $3 WHERE call_id = $1 AND stage = $2 AND state = 'waiting'",
+            call,
+            stage,
+            now,
+        )?;
         execute!(
             tx,
             "UPDATE dead_letters SET replayed_at = $3 WHERE call_id = $1 AND stage = $2 AND replayed_at IS NULL",

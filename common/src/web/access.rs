@@ -64,7 +64,8 @@ impl Access {
     /// From `DEBRIEF_API_KEY`, `DEBRIEF_WEBHOOK_KEY` and `DEBRIEF_RATE_LIMIT` (`100/s`, of each key).
     pub fn read(values: &Values) -> Result<Self, ConfigError> {
         const LIMIT: &str = "DEBRIEF_RATE_LIMIT";
-        let wrong = |text: &str| ConfigError::new(LIMIT, format!("`{text}` is not a rate such as 100/s or 600/m"));
+        let wrong =
+            |text: &str| ConfigError::new(LIMIT, format!("`{text}` is not a rate such as 100/s or 600/m"));
         let limit = match values.text(LIMIT) {
             Some(text) => Some(RateLimiter::keyed(quota(&text).ok_or_else(|| wrong(&text))?)),
             None => None,

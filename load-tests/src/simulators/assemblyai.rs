@@ -220,7 +220,7 @@ async fn look(State(desk): State<Arc<Desk>>, Path(id): Path<String>, headers: He
     }
     match lock(&desk.jobs).get(&id) {
         Some(job) => Json(job.view(&id, desk.takes)).into_response(),
-        None => error(StatusCode::BAD_REQUEST, "Transcript lookup error, transcript id not found"),
+        None => error(StatusCode::NOT_FOUND, "Transcript lookup error, transcript id not found"),
     }
 }
 
@@ -314,7 +314,7 @@ fn redacted(text: &str) -> String {
 fn words_of(text: &str, start: u64, end: u64, speaker: &Value) -> Vec<Value> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let count = words.len().max(1) as u64;
-    let at = |nth: u64| start + end.saturating_sub(start) * nth / count;
+    let at = |nth: u64| start.saturating_add(end.saturating_sub(start).saturating_mul(nth) / count);
     let word = |(nth, word): (u64, &str)| {
         json!({
             "text": word, "start": at(nth), "end": at(nth + 1), "confidence": 0.95, "speaker": speaker,

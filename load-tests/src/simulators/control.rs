@@ -29,7 +29,7 @@ const MAX_RECEIVED: usize = 200_000;
 const MAX_RECEIVED_BYTES: usize = 256 * 1024 * 1024;
 /// A longer body is counted, not kept.
 const MAX_KEPT_BODY: usize = 64 * 1024;
-/// A longer body is refused, unless it is audio, which is streamed.
+/// A longer text is refused; audio is streamed.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 /// So many distinct things are counted by their keys.
 const MAX_KEYS: usize = 1_000_000;
@@ -210,9 +210,15 @@ impl Control {
     }
 }
 
+/// Audio, or whatever long thing does not say that it is a text.
 fn is_streamed(headers: &HeaderMap) -> bool {
-    let kind = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    ["application/octet-stream", "audio/", "video/"].iter().any(|prefix| kind.starts_with(prefix))
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = text("content-type");
+    let is_text = ["json", "form", "text", "xml"].iter().any(|part| kind.contains(part));
+    let is_short = text("content-length").parse::<usize>().is_ok_and(|length| length <= MAX_KEPT_BODY);
+    // Without a length and not in chunks there is no body.
+    let is_absent = text("content-length").is_empty() && text("transfer-encoding").is_empty();
+    !(is_text || is_short || is_absent)
 }
 
 /// `app` with the record and the faults before it and the control routes beside it.

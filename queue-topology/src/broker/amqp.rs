@@ -40,6 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const CONNECTING: Duration = Duration::from_secs(5);
 /// How long a publish waits for a connection that is being made anew.
 const BLINK: Duration = Duration::from_millis(500);
+/// How long nothing has to come before a consumer asks whether it still is one.
+const QUIET: Duration = Duration::from_secs(10);
 const PUBLISHERS: usize = 2;
 /// Where RabbitMQ says from which queue a message was rejected first, and how it had got there.
 const REJECTED_FROM: &str = "x-first-death-queue";
@@ -143,16 +145,18 @@ impl Amqp {
         ))
     }
 
-    async fn look(&self, queue: String) -> Result<Depth, BrokerError> {
-        let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-        let found = self
-            .administer()
-            .await?
-            .queue_declare(queue.as_str().into(), passive, FieldTable::default())
-            .await
-            .map_err(|error| failed(&error, &queue))?;
-        Ok(Depth { ready: u64::from(found.message_count()), consumers: found.consumer_count() })
+    async fn depth_of(&self, queue: String) -> Result<Depth, BrokerError> {
+        look(&self.administer().await?, &queue).await
     }
+}
+
+async fn look(channel: &Channel, queue: &str) -> Result<Depth, BrokerError> {
+    let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+    let found = channel
+        .queue_declare(queue.into(), passive, FieldTable::default())
+        .await
+        .map_err(|error| failed(&error, queue))?;
+    Ok(Depth { ready: u64::from(found.message_count()), consumers: found.consumer_count() })
 }
 
 impl Broker for Amqp {
@@ -190,11 +194,11 @@ impl Broker for Amqp {
     }
 
     fn depth(&self, stage: &str, lane: Lane) -> BoxFuture<'_, Result<Depth, BrokerError>> {
-        in_time(self.look(self.shared.layout.queue(stage, lane))).boxed()
+        in_time(self.depth_of(self.shared.layout.queue(stage, lane))).boxed()
     }
 
     fn dead_depth(&self) -> BoxFuture<'_, Result<Depth, BrokerError>> {
-        in_time(self.look(self.shared.layout.dead())).boxed()
+        in_time(self.depth_of(self.shared.layout.dead())).boxed()
     }
 
     fn purge(&self, stage: &str, lane: Lane) -> BoxFuture<'_, Result<u64, BrokerError>> {
@@ -259,13 +263,30 @@ struct Taking {
 
 impl Taking {
     async fn next(&mut self) -> Option<Delivery> {
-        match self.deliveries.next().await? {
-            Ok(delivery) => Some(self.delivery(delivery)),
-            Err(error) => {
-                tracing::warn!(%error, "a consumer ended");
-                None
+        loop {
+            match tokio::time::timeout(QUIET, self.deliveries.next()).await {
+                Ok(Some(Ok(delivery))) => return Some(self.delivery(delivery)),
+                Ok(Some(Err(error))) => {
+                    tracing::warn!(queue = %self.deliveries.queue(), %error, "a consumer ended");
+                    return None;
+                }
+                Ok(None) => return None,
+                Err(_) => {
+                    if self.is_forgotten().await {
+                        tracing::warn!(queue = %self.deliveries.queue(), "the broker forgot a consumer");
+                        return None;
+                    }
+                }
             }
         }
+    }
+
+    /// A queue that is deleted and at once made again forgets its consumers without telling them.
+    async fn is_forgotten(&self) -> bool {
+        let queue = self.deliveries.queue();
+        let found = in_time(look(&self.channel, queue.as_str())).await;
+        // No answer in time is no answer about us; an error has closed the channel.
+        found.map_or_else(|error| error != BrokerError::Timeout, |depth| depth.consumers == 0)
     }
 
     fn delivery(&self, delivery: lapin::message::Delivery) -> Delivery {

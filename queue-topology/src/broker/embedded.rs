@@ -422,3 +422,29 @@ impl Drop for Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(stage: &'static str) -> Message {
+        let body = Bytes::from_static(b"{}");
+        Message { route: Route::Stage { stage }, lane: Lane::Live, id: Uuid::new_v4(), body }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_publishers_until_somebody_takes_from_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let limited = QueueSpec { max_length: Some(2), ..table::DEDUP.spec };
+        let path = folder.path().join("queue.db");
+        let broker = Embedded::open_with(&path, &[limited, table::CRM.spec]).await.unwrap();
+        // Together: the limit counts what is still to be written.
+        let outcomes = futures::future::join_all((0..3).map(|_| broker.publish(message("dedup")))).await;
+        assert_eq!(outcomes, [Ok(()), Ok(()), Err(BrokerError::Full)]);
+        assert_eq!(broker.publish(message("crm")).await, Ok(()));
+
+        let mut consumer = broker.consume(&limited, Lane::Live, 1).await.unwrap();
+        consumer.next().await.unwrap().ack().await.unwrap();
+        assert_eq!(broker.publish(message("dedup")).await, Ok(()));
+    }
+}

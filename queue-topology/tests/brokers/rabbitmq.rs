@@ -180,6 +180,18 @@ async fn a_consumer_ends_with_its_queue_and_can_be_made_again() {
 }
 
 #[tokio::test]
+async fn a_consumer_ends_when_its_queue_was_made_anew_behind_its_back() {
+    run(async |vhost: &Vhost| {
+        let broker = vhost.declared().await;
+        let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
+        make_otherwise(vhost, "x-delivery-limit", 7).await;
+        let ended = tokio::time::timeout(DEADLINE, consumer.next()).await.expect("an end in time");
+        assert!(ended.is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nothing_is_published_where_the_exchange_is_gone() {
     run(async |vhost: &Vhost| {
         let broker = vhost.declared().await;

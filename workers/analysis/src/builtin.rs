@@ -117,6 +117,37 @@ mod tests {
         assert!(found.summary.is_empty() && found.key_points.is_empty() && found.contacts.is_empty());
     }
 
+    #[test]
+    fn hostile_lengths_are_no_trouble() {
+        let texts = [
+            "a".repeat(200_000),
+            "a.".repeat(100_000),
+            "? ! . ".repeat(30_000),
+            "-".repeat(200_000),
+            "dr. ".repeat(50_000),
+            "I'm I am ".repeat(20_000),
+            "at dot ".repeat(30_000),
+            "a dot b at c dot ".repeat(10_000),
+            "my mail is a@b.co ".repeat(10_000),
+            "My mail is a@b.co. ".repeat(10_000),
+            "call me 555 0100 ".repeat(10_000),
+            "12 Aa Aa ".repeat(20_000),
+            "I will send it by Friday. ".repeat(8_000),
+            "by the end of ".repeat(15_000),
+            "\u{301}\u{200d}\u{fe0f}".repeat(30_000),
+            "1.1.1.1-1 ".repeat(20_000),
+            "(((((".repeat(40_000),
+            "Aa Bb's Cc, ".repeat(16_000),
+        ];
+        for text in &texts {
+            let started = std::time::Instant::now();
+            let mut said = transcript(&[("Olga", text)]);
+            said.language = Some("en".into());
+            analyze(&said, &[]);
+            println!("{:?} {}", started.elapsed(), &text.chars().take(20).collect::<String>());
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]

@@ -21,7 +21,7 @@ pub use payload::{Defaults, MissingId, call_id, payload};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Where a 429 does not say how long.
-const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+const DEFAULT_WAIT: Duration = Duration::from_mins(1);
 
 #[derive(Clone)]
 pub struct CallDataSettings {

@@ -84,7 +84,8 @@ pub fn contacts(details: &CallDetails, facts: &[ContactFacts], transcript: &Tran
                 .filter(|name| owners.get(name).is_some_and(|owners| owners.len() == 1))
                 .collect();
             let about = facts.iter().filter(|about| {
-                own.contains(&folded(&about.name)) || proven(about, transcript).any(|fact| is_email(fact, &email))
+                own.contains(&folded(&about.name))
+                    || proven(about, transcript).any(|fact| is_email(fact, &email))
             });
             let mut learned = BTreeMap::new();
             for fact in about.flat_map(|about| proven(about, transcript)) {
@@ -93,7 +94,8 @@ pub fn contacts(details: &CallDetails, facts: &[ContactFacts], transcript: &Tran
                     learned.entry(fact.field).or_insert(value);
                 }
             }
-            let name = names.iter().find_map(|name| Name::of(name)).unwrap_or_else(|| Name::of_address(&email));
+            let name =
+                names.iter().find_map(|name| Name::of(name)).unwrap_or_else(|| Name::of_address(&email));
             Contact { email, name, learned }
         })
         .collect()
@@ -125,9 +127,13 @@ struct Ours {
 
 impl Ours {
     fn of(details: &CallDetails) -> Self {
-        let hosts = details.participants.iter().filter(|person| matches!(person.role, Some(Role::Host | Role::Agent)));
+        let hosts = details
+            .participants
+            .iter()
+            .filter(|person| matches!(person.role, Some(Role::Host | Role::Agent)));
         // Zoom's host id is an address in some accounts and an opaque id in others.
-        let named = ["host_id", "host_email"].into_iter().filter_map(|name| details.metadata.get(name)?.as_str());
+        let named =
+            ["host_id", "host_email"].into_iter().filter_map(|name| details.metadata.get(name)?.as_str());
         let addresses: HashSet<String> = hosts
             .filter_map(|person| address(person.email.as_deref()))
             .chain(named.filter_map(|text| address(Some(text))))
@@ -146,7 +152,8 @@ impl Ours {
             Some(Role::Host | Role::Agent) => true,
             Some(Role::Customer) => false,
             Some(Role::Presenter | Role::Participant) | None => {
-                self.addresses.contains(email) || domain(email).is_some_and(|domain| self.domains.contains(domain))
+                self.addresses.contains(email)
+                    || domain(email).is_some_and(|domain| self.domains.contains(domain))
             }
         }
     }

@@ -89,7 +89,8 @@ impl Salesforce {
             match self.client.query(&mapping::query(&columns, wanted)).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(record)) => {
-                    let id = record.get(mapping::ID).and_then(serde_json::Value::as_str).filter(|id| is_id(id));
+                    let id =
+                        record.get(mapping::ID).and_then(serde_json::Value::as_str).filter(|id| is_id(id));
                     let id = id.map(str::to_owned).ok_or_else(|| {
                         SalesforceError::unreadable("a contact that was found has no usable id", false)
                     })?;
@@ -175,7 +176,7 @@ impl Effect for ContactEffect<'_> {
 
     /// A sign-in, a look and a write, each of which may take its own time.
     fn timeout(&self) -> Duration {
-        Duration::from_secs(60)
+        Duration::from_mins(1)
     }
 
     fn can_update(&self) -> bool {

@@ -28,7 +28,8 @@ fn salesforce(values: &Values) -> Result<Option<SalesforceSettings>, ConfigError
     let login_url = values.url("SALESFORCE_LOGIN_URL", SALESFORCE)?;
     let consumer_secret = values.secret("SALESFORCE_CONSUMER_SECRET");
     let username = values.text("SALESFORCE_USERNAME");
-    let missing = |name: &str, with: &str| ConfigError::new(name, format!("must be set together with {with}"));
+    let missing =
+        |name: &str, with: &str| ConfigError::new(name, format!("must be set together with {with}"));
     let grant = match (username, values.secret("SALESFORCE_PASSWORD"), values.text("SALESFORCE_JWT_KEY")) {
         (Some(username), _, Some(pem)) => {
             let key = JwtKey::read(&pem)

@@ -155,7 +155,11 @@ fn first_to_settle(mut errors: Vec<StageError>) -> Option<StageError> {
     let mut errors = errors.into_iter();
     let first = errors.next();
     for other in errors {
-        tracing::warn!(code = other.code, destination = other.destination, "another destination of the run failed");
+        tracing::warn!(
+            code = other.code,
+            destination = other.destination,
+            "another destination of the run failed"
+        );
     }
     first
 }

@@ -1,1 +1,15 @@
-fn main() {}
+//! Debrief: one binary that is every worker, or all of them in one process.
+
+mod cli;
+mod commands;
+mod deployment;
+mod listen;
+mod ports;
+mod roles;
+mod supervise;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

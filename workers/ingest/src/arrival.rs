@@ -11,8 +11,8 @@ use bytes::Bytes;
 use common::call::{CallDetails, CallId, CallKind, WorkspaceId};
 use common::event::{CallReceived, Envelope, Kept, MAX_BYTES, Material, MaterialAt, MaterialKind};
 use common::moment::Moment;
-use common::{seal, telemetry};
 use common::web::Problem;
+use common::{seal, telemetry};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -54,11 +54,7 @@ pub(crate) struct Accepted {
 
 impl Ingest {
     /// Puts everything where it stays, and publishes. `Ok` means that nothing of it can be lost.
-    pub(crate) async fn accept(
-        &self,
-        workspace: WorkspaceId,
-        arrival: Arrival,
-    ) -> Result<Accepted, Problem> {
+    pub(crate) async fn accept(&self, workspace: WorkspaceId, arrival: Arrival) -> Result<Accepted, Problem> {
         let Arrival { source, external_id, kind, details, found } = arrival;
         let call = CallId::derive(workspace, &source, &external_id);
         let place = Place { workspace, call };
@@ -213,8 +209,10 @@ mod tests {
 
     #[test]
     fn the_same_thing_said_again_is_the_same_event() {
-        let first = json!({ "metadata": { "a": 1, "link": "https://x.example.com/a?sig=1", "event_id": "1" } });
-        let again = json!({ "metadata": { "event_id": "2", "link": "https://x.example.com/a?sig=2", "a": 1 } });
+        let first =
+            json!({ "metadata": { "a": 1, "link": "https://x.example.com/a?sig=1", "event_id": "1" } });
+        let again =
+            json!({ "metadata": { "event_id": "2", "link": "https://x.example.com/a?sig=2", "a": 1 } });
         assert_eq!(id(&first), id(&again));
     }
 

@@ -44,7 +44,9 @@ impl Fields {
 
     /// Whether there is a value; null and empty texts are as if it were absent.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.peek(name).is_some_and(|value| !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty()))
+        self.peek(name).is_some_and(|value| {
+            !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty())
+        })
     }
 
     /// The value as it came, where there is one.

@@ -92,7 +92,12 @@ pub(crate) async fn json(mut field: Field<'_>, pointer: &str) -> Result<Value, P
 }
 
 /// 415 when the bytes are no recording, whatever the sender calls them.
-pub(crate) async fn audio(blobs: &Blobs, mut field: Field<'_>, pointer: &str, max: u64) -> Result<Upload, Problem> {
+pub(crate) async fn audio(
+    blobs: &Blobs,
+    mut field: Field<'_>,
+    pointer: &str,
+    max: u64,
+) -> Result<Upload, Problem> {
     let mut head = BytesMut::new();
     while head.len() < HEAD_BYTES {
         match field.chunk().await.map_err(|error| form_problem(pointer, &error))? {
@@ -170,7 +175,11 @@ fn form_problem(pointer: &str, error: &MultipartError) -> Problem {
         StatusCode::PAYLOAD_TOO_LARGE => (StatusCode::PAYLOAD_TOO_LARGE, "the form is too long"),
         _ => (StatusCode::BAD_REQUEST, "the form is malformed, or broke off before its end"),
     };
-    if pointer.is_empty() { Problem::new(status, detail) } else { Problem::field(pointer, detail).status(status) }
+    if pointer.is_empty() {
+        Problem::new(status, detail)
+    } else {
+        Problem::field(pointer, detail).status(status)
+    }
 }
 
 fn too_large(pointer: &str, max: u64) -> Problem {
@@ -189,7 +198,10 @@ fn audio_type(head: &[u8]) -> Option<&'static str> {
         [b'I', b'D', b'3', 2..=4, ..] => Some("audio/mpeg"),
         // A frame of MPEG layer III: eleven bits of sync, a version and a sample rate that exist.
         [0xff, second, third, ..]
-            if second & 0xe6 == 0xe2 && second & 0x18 != 0x08 && third & 0xf0 != 0xf0 && third & 0x0c != 0x0c =>
+            if second & 0xe6 == 0xe2
+                && second & 0x18 != 0x08
+                && third & 0xf0 != 0xf0
+                && third & 0x0c != 0x0c =>
         {
             Some("audio/mpeg")
         }

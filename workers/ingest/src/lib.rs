@@ -54,7 +54,8 @@ pub struct Settings {
 impl Settings {
     pub fn read(values: &Values) -> Result<Self, ConfigError> {
         let timezone = values.parse("DEBRIEF_TIMEZONE", "a time zone such as Asia/Kolkata")?;
-        let max_upload_mb: u64 = values.parse("DEBRIEF_MAX_UPLOAD_MB", "a number of megabytes")?.unwrap_or(2048);
+        let max_upload_mb: u64 =
+            values.parse("DEBRIEF_MAX_UPLOAD_MB", "a number of megabytes")?.unwrap_or(2048);
         let (configured, api_key) =
             (values.secret("ASSEMBLYAI_WEBHOOK_SECRET"), values.secret("ASSEMBLYAI_API_KEY"));
         let assemblyai_secret = (configured.is_some() || api_key.is_some()).then(|| {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{Router, post};
-use axum::Json;
 use common::call::CallId;
 use common::moment::Moment;
 use common::seal::{WEBHOOK_SECRET_HEADER, same_secret};

@@ -97,7 +97,9 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_none() {
-        for text in ["yesTerday", "", "2025-13-40 99:99:99", "+262142-01-01T00:00:00Z", "0001-01-01T00:00:00Z"] {
+        for text in
+            ["yesTerday", "", "2025-13-40 99:99:99", "+262142-01-01T00:00:00Z", "0001-01-01T00:00:00Z"]
+        {
             assert_eq!(at(text, chrono_tz::UTC), None, "{text}");
         }
         assert_eq!(at(json!(5), chrono_tz::UTC), None);

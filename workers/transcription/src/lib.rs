@@ -1,4 +1,9 @@
-//! Turns what arrived about a call into its transcript.
+//! Turns what arrived about a call into its transcript: reads what others transcribed, and has recordings
+//! transcribed by a provider.
 
 pub mod format;
+mod material;
 pub mod speech;
+mod stage;
+
+pub use stage::{Settings, Transcription};

@@ -70,7 +70,7 @@ fn is_promise(sentence: &str) -> bool {
     has_any(sentence, cues::PROMISES)
 }
 
-impl<'a> Filler<'a> {
+impl Filler<'_> {
     /// `None` where the transcript says nothing that fits.
     fn fill(&self, name: &str, schema: &Value, mut focus: Focus<'_>) -> Option<Value> {
         focus.depth += 1;

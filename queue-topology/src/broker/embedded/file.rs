@@ -11,14 +11,15 @@ use bytes::Bytes;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, QueryBuilder, Row as _, Sqlite};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, QueryBuilder, Row as _, Sqlite};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::{AHEAD, BrokerError, Lines, Row};
 
-/// Operations in one transaction.
-const GROUP: usize = 512;
+/// Operations in one transaction: more of them make publishers wait for the acknowledgements of a backlog.
+const GROUP: usize = 128;
 /// Rows in one INSERT; SQLite takes 32,766 parameters.
 const ROWS: usize = 128;
 /// Acknowledgements alone wait this long for company: losing one only brings a message again.
@@ -27,8 +28,12 @@ const LINGER: Duration = Duration::from_millis(10);
 const RETRY: Duration = Duration::from_secs(1);
 /// The write-ahead log is cut to this after a checkpoint.
 const LOG_BYTES: &str = "16777216";
-/// Free pages are returned to the disk every so many transactions.
-const VACUUM_EVERY: u32 = 1024;
+/// A checkpoint syncs the file twice, some 20 ms; so another connection does it beside the writer, every so
+/// many rows written. What is left for the writer to complete, past so many pages of log, is then little.
+const CHECKPOINT_ROWS: usize = 256;
+const CHECKPOINT_PAGES: &str = "4096";
+/// Pages returned to the disk at a time, when nobody asks for anything.
+const FREED_PAGES: u32 = 1024;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS messages (
@@ -80,7 +85,12 @@ pub(super) struct File {
     found_to: i64,
     /// Removals that a failed transaction left undone.
     owed: Vec<i64>,
-    commits: u32,
+    /// Rows written since the last checkpoint was asked for.
+    written: usize,
+    checkpoints: mpsc::Sender<()>,
+    checkpointer: JoinHandle<()>,
+    /// Rows were removed: there may be pages to free.
+    untidy: bool,
     /// Held for as long as the file is in use. The system lets go of it when the process dies.
     lock: std::fs::File,
 }
@@ -101,20 +111,31 @@ struct Group {
 impl File {
     pub(super) async fn open(path: &Path, lines: Arc<Lines>) -> Result<Self, BrokerError> {
         let lock = lock(path)?;
-        let mut connection = SqliteConnectOptions::new()
+        let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("journal_size_limit", LOG_BYTES)
-            .disable_statement_logging()
-            .connect()
-            .await
-            .map_err(|error| failed(&error))?;
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .disable_statement_logging();
+        let mut connection = options.connect().await.map_err(|error| failed(&error))?;
         sqlx::raw_sql(SCHEMA).execute(&mut connection).await.map_err(|error| failed(&error))?;
-        let mut file =
-            Self { connection, lines, next_id: 1, found_to: 0, owed: Vec::new(), commits: 0, lock };
+        let beside = options.connect().await.map_err(|error| failed(&error))?;
+        let (checkpoints, asked) = mpsc::channel(1);
+        let mut file = Self {
+            connection,
+            lines,
+            next_id: 1,
+            found_to: 0,
+            owed: Vec::new(),
+            written: 0,
+            checkpoints,
+            checkpointer: tokio::spawn(checkpoint(beside, asked)),
+            untidy: true,
+            lock,
+        };
         file.count().await.map_err(|error| failed(&error))?;
         Ok(file)
     }
@@ -140,10 +161,18 @@ impl File {
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Op>) {
         let mut ops = Vec::with_capacity(GROUP);
         loop {
-            let more = match self.lines.failing.load(Ordering::Relaxed) {
-                false => inbox.recv_many(&mut ops, GROUP).await > 0,
-                // What is owed is tried again although nobody asks.
-                true => tokio::time::timeout(RETRY, inbox.recv_many(&mut ops, GROUP)).await != Ok(0),
+            let owing = self.lines.failing.load(Ordering::Relaxed);
+            let more = if owing || self.untidy {
+                // Nobody asks for anything: what is owed is tried again, what is free is returned.
+                match tokio::time::timeout(RETRY, inbox.recv_many(&mut ops, GROUP)).await {
+                    Ok(received) => received > 0,
+                    Err(_) => {
+                        self.tidy().await;
+                        true
+                    }
+                }
+            } else {
+                inbox.recv_many(&mut ops, GROUP).await > 0
             };
             let patient = more && !ops.is_empty() && ops.iter().all(|op| matches!(op, Op::Remove { .. }));
             if patient {
@@ -256,12 +285,26 @@ impl File {
                 .await?;
         }
         tx.commit().await?;
-        self.commits = self.commits.wrapping_add(1);
-        if self.commits.is_multiple_of(VACUUM_EVERY) {
-            // A failure leaves free pages in the file, which the next messages use.
-            sqlx::raw_sql("PRAGMA incremental_vacuum(1024)").execute(&mut self.connection).await.ok();
+        self.untidy |= !group.removed.is_empty();
+        self.written += group.rows.len() + group.removed.len();
+        if self.written >= CHECKPOINT_ROWS {
+            self.written = 0;
+            // One that is under way will do.
+            self.checkpoints.try_send(()).ok();
         }
         Ok(())
+    }
+
+    /// Returns free pages to the disk, some at a time.
+    async fn tidy(&mut self) {
+        let free = async {
+            sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA incremental_vacuum({FREED_PAGES})")))
+                .execute(&mut self.connection)
+                .await?;
+            sqlx::query_scalar::<_, i64>("PRAGMA freelist_count").fetch_one(&mut self.connection).await
+        };
+        // A failure leaves free pages in the file, which the next messages use.
+        self.untidy = free.await.is_ok_and(|left| left > 0);
     }
 
     /// Reads the next messages of a queue into memory.
@@ -343,11 +386,27 @@ impl File {
         self.lines.closed.cancel();
         let mut last = self.gather(std::iter::empty());
         self.write(&mut last).await;
+        drop(self.checkpoints);
+        if let Err(error) = self.checkpointer.await {
+            tracing::error!(%error, "the checkpoints of the queue file had ended");
+        }
         let closed = self.connection.close().await.map_err(|error| failed(&error));
         drop(self.lock);
         if let Some(reply) = closing {
             answer(reply, closed);
         }
+    }
+}
+
+/// Moves what is in the log into the file whenever it is asked to.
+async fn checkpoint(mut connection: SqliteConnection, mut asked: mpsc::Receiver<()>) {
+    while asked.recv().await.is_some() {
+        if let Err(error) = sqlx::raw_sql("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await {
+            tracing::warn!(%error, "failed to checkpoint the queue file");
+        }
+    }
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "failed to close the queue file");
     }
 }
 

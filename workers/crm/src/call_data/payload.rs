@@ -3,13 +3,14 @@
 //! A voice agent's session is passed on in its own words: times, items and metadata as it wrote them.
 //! Any other call is told in the same form from its transcript. The analysis is no part of it.
 
+use std::time::Duration;
+
 use chrono::SecondsFormat;
 use common::call::{Call, CallDetails, CallKind, Direction, Role};
 use common::moment::Moment;
 use common::phone::Number;
 use common::transcript::{Segment, Transcript};
 use serde_json::{Map, Value, json};
-use std::time::Duration;
 
 /// What the payload takes from the configuration, where the call itself does not say it.
 #[derive(Clone, Debug, Default)]
@@ -79,9 +80,7 @@ pub fn payload(
 /// The source's own id. A session that came without a call's id is known by its session id, and is
 /// `CALL-<session id>` over there.
 pub fn call_id(call: &Call, session: Option<&Value>) -> String {
-    let session_id = session
-        .and_then(|session| text(session, "session_id"))
-        .or_else(|| call.details.metadata.get("session_id")?.as_str());
+    let session_id = session.and_then(|session| text(session, "session_id"));
     if call.kind == CallKind::Session && session_id == Some(call.external_id.as_str()) {
         format!("CALL-{}", call.external_id)
     } else {
@@ -188,7 +187,8 @@ fn spoken_item(item: &Value) -> Option<Value> {
         Value::Array(parts) => parts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
         _ => return None,
     };
-    let mut spoken = Map::from_iter([("role".to_owned(), role.into()), ("content".to_owned(), content.into())]);
+    let mut spoken =
+        Map::from_iter([("role".to_owned(), role.into()), ("content".to_owned(), content.into())]);
     for field in ["timestamp", "source", "transcript_confidence", "interrupted"] {
         if let Some(value) = item.get(field).filter(|value| !value.is_null()) {
             spoken.insert(field.to_owned(), value.clone());
@@ -291,7 +291,15 @@ mod tests {
     }
 
     fn segment(role: Option<Role>, start_ms: Option<i64>, text: &str) -> Segment {
-        Segment { id: 0, speaker: None, role, start_ms, end_ms: None, text: text.into(), confidence: Some(0.5) }
+        Segment {
+            id: 0,
+            speaker: None,
+            role,
+            start_ms,
+            end_ms: None,
+            text: text.into(),
+            confidence: Some(0.5),
+        }
     }
 
     #[test]
@@ -354,7 +362,8 @@ mod tests {
     #[test]
     fn a_call_id_that_the_caller_gave_is_kept_and_a_session_id_gets_a_prefix() {
         let session = read(SESSION);
-        let id = |kind, external: &str| call_id(&call(kind, external, CallDetails::default()), Some(&session));
+        let id =
+            |kind, external: &str| call_id(&call(kind, external, CallDetails::default()), Some(&session));
         assert_eq!(id(CallKind::Session, "CALL-20250929-001"), "CALL-20250929-001");
         assert_eq!(
             id(CallKind::Session, "session_20251023_101500_a1b2c3d4"),
@@ -391,8 +400,11 @@ mod tests {
     #[test]
     fn parts_of_content_become_one_text_and_only_the_two_parties_speak() {
         let session = read(include_str!("../../tests/samples/session_raw_items.json"));
-        let payload =
-            built(&call(CallKind::Session, "s", CallDetails::default()), Some(&session), &Transcript::default());
+        let payload = built(
+            &call(CallKind::Session, "s", CallDetails::default()),
+            Some(&session),
+            &Transcript::default(),
+        );
         let transcription = &payload["transcription"];
         assert_eq!(transcription["total_items"], 2);
         assert_eq!(
@@ -406,8 +418,11 @@ mod tests {
     #[test]
     fn an_older_conversation_without_times_is_as_old_as_its_delivery() {
         let session = read(include_str!("../../tests/samples/conversation.json"));
-        let payload =
-            built(&call(CallKind::Session, "call-7", CallDetails::default()), Some(&session), &Transcript::default());
+        let payload = built(
+            &call(CallKind::Session, "call-7", CallDetails::default()),
+            Some(&session),
+            &Transcript::default(),
+        );
         assert_eq!(payload["callDetails"]["startTime"], "2025-10-23T12:00:00.000Z");
         assert_eq!(payload["callDetails"]["callId"], "call-7");
         assert_eq!(payload["transcription"]["session_id"], "call-7");
@@ -419,8 +434,11 @@ mod tests {
     fn a_call_to_create_a_lead_says_that_there_is_one() {
         let mut session = read(SESSION);
         session.as_object_mut().unwrap().remove("lead_generated");
-        let payload =
-            built(&call(CallKind::Session, "s", CallDetails::default()), Some(&session), &Transcript::default());
+        let payload = built(
+            &call(CallKind::Session, "s", CallDetails::default()),
+            Some(&session),
+            &Transcript::default(),
+        );
         assert_eq!(payload["transcription"]["lead_generated"], true);
     }
 

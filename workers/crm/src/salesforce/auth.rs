@@ -31,7 +31,7 @@ pub enum Grant {
 }
 
 /// An RSA key for RS256.
-pub struct JwtKey(RsaKeyPair);
+pub struct JwtKey(Box<RsaKeyPair>);
 
 impl fmt::Debug for JwtKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,7 +51,7 @@ impl JwtKey {
             "RSA PRIVATE KEY" => RsaKeyPair::from_der(&der).ok(),
             _ => None,
         }
-        .map(Self)
+        .map(|key| Self(Box::new(key)))
     }
 
     fn sign(&self, text: &str) -> Option<Vec<u8>> {

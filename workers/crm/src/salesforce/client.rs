@@ -21,7 +21,7 @@ const API: &str = "/services/data/v60.0";
 /// Of one request; a contact takes two or three.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Where a 429 does not say how long.
-const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+const DEFAULT_WAIT: Duration = Duration::from_mins(1);
 const MAX_REASON_CHARS: usize = 300;
 
 /// What went wrong, by what is to be done about it.
@@ -270,7 +270,8 @@ fn refused_fields(error: &ApiError) -> Vec<String> {
     match error.code.as_str() {
         // `No such column 'X' on sobject of type Contact`; a query says `on entity 'Contact'`.
         "INVALID_FIELD" => {
-            let name = error.message.split_once("No such column '").and_then(|(_, rest)| rest.split_once('\''));
+            let name =
+                error.message.split_once("No such column '").and_then(|(_, rest)| rest.split_once('\''));
             name.map(|(name, _)| vec![name.to_owned()]).unwrap_or_default()
         }
         // Orgs with lists of states and countries refuse a name that is not on them, and name no field.

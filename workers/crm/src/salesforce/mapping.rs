@@ -129,7 +129,10 @@ pub(super) fn query(columns: &[&str], wanted: &Wanted<'_>) -> String {
         Wanted::Id(id) => (ID, id),
     };
     let columns = columns.join(", ");
-    format!("SELECT {columns} FROM Contact WHERE {column} = '{}' ORDER BY CreatedDate LIMIT 1", escaped(value))
+    format!(
+        "SELECT {columns} FROM Contact WHERE {column} = '{}' ORDER BY CreatedDate LIMIT 1",
+        escaped(value)
+    )
 }
 
 /// By what a contact is looked for.
@@ -182,7 +185,8 @@ mod tests {
             (ContactField::MobilePhone, "202-555-0162"),
             (ContactField::Department, "Operations"),
         ]);
-        let stored: Value = serde_json::from_str(include_str!("../../tests/samples/existing_contacts.json")).unwrap();
+        let stored: Value =
+            serde_json::from_str(include_str!("../../tests/samples/existing_contacts.json")).unwrap();
         assert_eq!(filled(stored[0].clone(), &known), ["Department", "MobilePhone"]);
     }
 
@@ -237,6 +241,9 @@ mod tests {
     #[test]
     fn a_quote_cannot_leave_its_place_in_a_query() {
         let query = query(&["Id"], &Wanted::Email("o'neil\\@x.com\n"));
-        assert_eq!(query, "SELECT Id FROM Contact WHERE Email = 'o\\'neil\\\\@x.com' ORDER BY CreatedDate LIMIT 1");
+        assert_eq!(
+            query,
+            "SELECT Id FROM Contact WHERE Email = 'o\\'neil\\\\@x.com' ORDER BY CreatedDate LIMIT 1"
+        );
     }
 }

@@ -14,7 +14,8 @@ use crate::{cut_short, nobody, tls};
 async fn post(uri: &str) -> Result<Receipt, StageError> {
     tls();
     let url = format!("{uri}/apis/api/public/call-data").parse().unwrap();
-    let call_data = CallData::new(CallDataSettings { url, defaults: Defaults::default(), unknown: Unknown::Hold });
+    let call_data =
+        CallData::new(CallDataSettings { url, defaults: Defaults::default(), unknown: Unknown::Hold });
     call_data.log("CALL-1".into(), json!({"lead": {}})).send(Uuid::nil(), None).await
 }
 
@@ -82,6 +83,9 @@ async fn an_answer_that_breaks_off_leaves_open_whether_the_call_arrived() {
 #[tokio::test]
 async fn where_nobody_listens_nothing_was_sent() {
     let error = post(&nobody().await).await.unwrap_err();
-    assert_eq!((error.fault, error.code, error.sent), (Fault::Unavailable, "call_data_unreachable", Sent::No));
+    assert_eq!(
+        (error.fault, error.code, error.sent),
+        (Fault::Unavailable, "call_data_unreachable", Sent::No)
+    );
     assert_eq!(error.destination.as_deref(), Some("call_data"));
 }

@@ -32,7 +32,10 @@ fn conor(learned: &[(ContactField, &str)]) -> Contact {
     Contact {
         email: "o'neil@x.example.com".into(),
         name: Name { first: Some("Conor".into()), last: "O'Neil".into() },
-        learned: learned.iter().map(|(field, value)| (*field, (*value).to_owned())).collect::<BTreeMap<_, _>>(),
+        learned: learned
+            .iter()
+            .map(|(field, value)| (*field, (*value).to_owned()))
+            .collect::<BTreeMap<_, _>>(),
     }
 }
 
@@ -44,7 +47,8 @@ async fn save(uri: &str, contact: &Contact, prior: Option<&str>) -> Result<Recei
 async fn creating(answer: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
     grants_tokens(&server).await;
-    let nobody = ResponseTemplate::new(200).set_body_json(json!({"totalSize": 0, "done": true, "records": []}));
+    let nobody =
+        ResponseTemplate::new(200).set_body_json(json!({"totalSize": 0, "done": true, "records": []}));
     Mock::given(method("GET")).and(path(QUERY)).respond_with(nobody).mount(&server).await;
     Mock::given(method("POST")).and(path(CONTACTS)).respond_with(answer).mount(&server).await;
     server
@@ -206,13 +210,19 @@ async fn each_refusal_of_a_contact_says_what_becomes_of_the_run() {
             Sent::No,
         ),
         (
-            refusal(400, json!({"errorCode": "UNABLE_TO_LOCK_ROW", "message": "row is locked", "fields": []})),
+            refusal(
+                400,
+                json!({"errorCode": "UNABLE_TO_LOCK_ROW", "message": "row is locked", "fields": []}),
+            ),
             transient,
             "salesforce_row_locked",
             Sent::No,
         ),
         (
-            refusal(400, json!({"errorCode": "REQUIRED_FIELD_MISSING", "message": "m", "fields": ["Region__c"]})),
+            refusal(
+                400,
+                json!({"errorCode": "REQUIRED_FIELD_MISSING", "message": "m", "fields": ["Region__c"]}),
+            ),
             Fault::Permanent,
             "salesforce_field_refused",
             Sent::No,
@@ -263,9 +273,9 @@ async fn an_answer_that_breaks_off_leaves_open_only_what_was_to_be_changed() {
     assert_eq!((error.fault, error.code, error.sent), (Fault::Transient, "salesforce_no_answer", Sent::No));
 
     let org = creating(ResponseTemplate::new(201)).await;
-    let lost = Mock::given(method("POST")).and(path(CONTACTS)).respond_with_err(|_: &wiremock::Request| {
-        std::io::Error::from(std::io::ErrorKind::ConnectionReset)
-    });
+    let lost = Mock::given(method("POST"))
+        .and(path(CONTACTS))
+        .respond_with_err(|_: &wiremock::Request| std::io::Error::from(std::io::ErrorKind::ConnectionReset));
     lost.with_priority(1).mount(&org).await;
     let error = save(&org.uri(), &conor(&[]), None).await.unwrap_err();
     assert_eq!((error.code, error.sent), ("salesforce_no_answer", Sent::Maybe));

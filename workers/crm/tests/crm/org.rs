@@ -41,14 +41,17 @@ impl Org {
     pub(crate) async fn bodies(&self, verb: &str) -> Vec<Value> {
         let requests = self.server.received_requests().await.unwrap().into_iter();
         requests
-            .filter(|request| request.method.as_str() == verb && request.url.path().starts_with("/services/data"))
+            .filter(|request| {
+                request.method.as_str() == verb && request.url.path().starts_with("/services/data")
+            })
             .map(|request| serde_json::from_slice(&request.body).unwrap_or(Value::Null))
             .collect()
     }
 }
 
 pub(crate) async fn grants_tokens(server: &MockServer) {
-    let granted = json!({"access_token": "token", "instance_url": server.uri(), "issued_at": "1767225600000"});
+    let granted =
+        json!({"access_token": "token", "instance_url": server.uri(), "issued_at": "1767225600000"});
     Mock::given(method("POST"))
         .and(path("/services/oauth2/token"))
         .respond_with(ResponseTemplate::new(200).set_body_json(granted))
@@ -69,7 +72,10 @@ impl Respond for Contacts {
                 let (_, soql) = request.url.query_pairs().find(|(name, _)| name == "q").unwrap();
                 let (column, value) = wanted(&soql);
                 let found = contacts.iter().filter(|contact| {
-                    contact.get(column).and_then(Value::as_str).is_some_and(|held| held.eq_ignore_ascii_case(&value))
+                    contact
+                        .get(column)
+                        .and_then(Value::as_str)
+                        .is_some_and(|held| held.eq_ignore_ascii_case(&value))
                 });
                 let records: Vec<_> = found.take(1).cloned().collect();
                 ResponseTemplate::new(200)

@@ -12,8 +12,8 @@ use common::fault::Fault;
 use common::store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, Write};
 use common::transcript::{Segment, Transcript};
 use crm::{Crm, Settings};
-use queue_topology::stage::Run;
-use queue_topology::{Cx, Outcome, Stage as _, StageError};
+use queue_topology::broker::Lane;
+use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use wiremock::matchers::{body_partial_json, method, path};
@@ -48,7 +48,7 @@ impl World {
         let store = Store::open_embedded(folder.path()).await.unwrap();
         let blobs = Blobs::local(&folder.path().join("blobs")).unwrap();
         let owner = InstanceId(Uuid::new_v4());
-        store.renew_instance(owner, Duration::from_secs(60)).await.unwrap();
+        store.renew_instance(owner, Duration::from_mins(1)).await.unwrap();
         Self { folder, store, blobs, owner }
     }
 
@@ -106,6 +106,7 @@ impl World {
             attempt: 1,
             fence: claim.fence,
             since: self.store.now(),
+            lane: Lane::Live,
         };
         Cx::new(self.store.clone(), run, self.owner)
     }
@@ -217,7 +218,8 @@ async fn a_meeting_becomes_contacts_and_a_log_and_done_twice_they_are_there_once
     for _ in 0..2 {
         assert_eq!(handle(&crm, &cx).await.unwrap(), Outcome::Done);
     }
-    let contacts: Vec<_> = org.contacts().iter().map(|contact| (contact["Email"].clone(), contact["Title"].clone())).collect();
+    let contacts: Vec<_> =
+        org.contacts().iter().map(|contact| (contact["Email"].clone(), contact["Title"].clone())).collect();
     assert_eq!(
         contacts,
         [(json!("ann@x.example.com"), json!("CFO")), (json!("tom@x.example.com"), Value::Null)]

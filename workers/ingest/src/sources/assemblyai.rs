@@ -29,10 +29,11 @@ pub(crate) fn nudge(query: &str) -> Result<Nudge, Problem> {
                 ("/workspace", workspace.is_none()),
                 ("/generation", generation.is_none()),
             ];
-            let named = missing.into_iter().filter(|(_, missing)| *missing).map(|(pointer, _)| FieldProblem {
-                pointer: pointer.to_owned(),
-                detail: "is missing from the query, or is not one".to_owned(),
-            });
+            let named =
+                missing.into_iter().filter(|(_, missing)| *missing).map(|(pointer, _)| FieldProblem {
+                    pointer: pointer.to_owned(),
+                    detail: "is missing from the query, or is not one".to_owned(),
+                });
             Err(Problem::fields(named.collect()))
         }
     }

@@ -38,11 +38,8 @@ pub(crate) fn arrival(
     let external_id = call_id.or(session_id).or(idempotency_key).ok_or_else(|| {
         Problem::field("/call_id", "is missing, and the session has no `session_id` of its own")
     })?;
-    let details = CallDetails {
-        from_number: caller_phone.or(details.from_number),
-        lead: lead.map(clean),
-        ..details
-    };
+    let details =
+        CallDetails { from_number: caller_phone.or(details.from_number), lead: lead.map(clean), ..details };
     let found = vec![Found::Session(kept)];
     Ok(Arrival { source: SOURCE.to_owned(), external_id, kind: CallKind::Session, details, found })
 }
@@ -69,7 +66,8 @@ fn read(session: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), P
         Some(Value::Object(metadata)) => metadata,
         _ => Map::new(),
     };
-    let dialed = metadata.get("campaign_metadata").and_then(|campaign| campaign.get("dialedNumber")?.as_str());
+    let dialed =
+        metadata.get("campaign_metadata").and_then(|campaign| campaign.get("dialedNumber")?.as_str());
     let details = CallDetails {
         from_number: dialed.map(str::to_owned),
         started_at,

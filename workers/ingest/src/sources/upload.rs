@@ -22,8 +22,8 @@ pub(crate) fn arrival(
     timezone: Tz,
 ) -> Result<Arrival, Problem> {
     let said = metadata.map(|metadata| zapier::read(metadata, "/metadata", false, timezone)).transpose()?;
-    let (source, call_id, details) =
-        said.map_or((None, None, CallDetails::default()), |said| (Some(said.source), said.call_id, said.details));
+    let (source, call_id, details) = said
+        .map_or((None, None, CallDetails::default()), |said| (Some(said.source), said.call_id, said.details));
     let (source, external_id) = match (source, call_id) {
         (Some(source), Some(call_id)) => (source, call_id),
         _ => (SOURCE.to_owned(), idempotency_key.unwrap_or_else(|| audio.digest.clone())),

@@ -62,7 +62,8 @@ pub(crate) fn read(body: Value, at: &str, needs_id: bool, timezone: Tz) -> Resul
 }
 
 fn source(fields: &mut Fields) -> String {
-    let source = fields.text("source").map_or_else(|| DEFAULT_SOURCE.to_owned(), |text| text.to_ascii_lowercase());
+    let source =
+        fields.text("source").map_or_else(|| DEFAULT_SOURCE.to_owned(), |text| text.to_ascii_lowercase());
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     if source.len() > 40 || !source.chars().all(plain) {
         fields.refuse("source", "must be 1 to 40 letters, digits, `-` or `_`");

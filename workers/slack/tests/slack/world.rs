@@ -11,6 +11,7 @@ use common::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
 use common::moment::Moment;
 use common::store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, TakenIn, Write};
 use common::transcript::{Segment, Transcript};
+use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
 use serde_json::Value;
 use slack::{Post, Settings};
@@ -95,6 +96,7 @@ impl World {
             attempt: begun.attempts,
             fence: begun.fence,
             since: begun.since,
+            lane: Lane::Live,
         };
         Held { run, owner: self.owner }
     }

@@ -29,8 +29,9 @@ fn said(parsed: &Parsed) -> Vec<(Option<&str>, &str)> {
     segments.iter().map(|segment| (segment.speaker.as_deref(), segment.text.as_str())).collect()
 }
 
-/// Where we read on purpose what the standard drops, or differ in the id that a block starts with.
-const WIDER_THAN_THE_STANDARD: &[&str] = &[];
+/// A fraction of two digits, which the standard drops with its cue; and `120:00.000`, which vtt.js takes for
+/// hours and minutes.
+const WIDER_THAN_THE_STANDARD: &[&str] = &["fraction-digits", "minimum-spots-over-sixty"];
 
 #[test]
 fn cues_are_found_where_the_parser_of_the_standards_test_files_finds_them() {
@@ -194,9 +195,11 @@ fn hostile_files_of_megabytes_take_no_long_time() {
     let began = std::time::Instant::now();
     let cue = |payload: String| format!("WEBVTT\n\n00:01.000 --> 00:02.000\n{payload}\n");
     for payload in ["<", "&", "{\\", "<v ", "<a", "A: ", "A\n", "A:\n", "a b ", "<v A>x</v>", "00:"] {
+        let t = std::time::Instant::now(); let name = payload;
         let payload = payload.repeat(1_000_000 / payload.len());
         let _parsed_or_refused = parse(MaterialKind::Transcript, cue(payload.clone()).as_bytes(), Tz::UTC).is_ok();
         let _parsed_or_refused = parse(MaterialKind::Transcript, payload.as_bytes(), Tz::UTC).is_ok();
+        eprintln!("{name:?} {:?}", t.elapsed());
     }
     let long = transcript(cue("word ".repeat(1_000_000)));
     assert_eq!(long.transcript.segments.len(), 1);

@@ -27,8 +27,8 @@ use super::{Audio, Failed, Notify, Progress, SpeechError, SpeechToText};
 const NAME: &str = "assemblyai";
 const SPEECH_MODELS: [&str; 2] = ["universal-3-pro", "universal-2"];
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// 2.2 GB, the most that is taken, at 10 Mbit/s.
-const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// 2.2 GB, the most that is taken, at 30 Mbit/s. RabbitMQ allows a delivery 30 minutes, with the fetch before.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 pub struct AssemblyAi {
     client: Client,

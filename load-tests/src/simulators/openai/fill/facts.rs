@@ -109,6 +109,6 @@ mod tests {
     #[test]
     fn a_sentence_without_any_is_no_fact() {
         assert!(values("I'm at home, 3 of 4 times.").is_empty());
-        assert!(values("Look at this dot over there.").is_empty());
+        assert!(values("Look at this point, over there.").is_empty());
     }
 }

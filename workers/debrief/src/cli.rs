@@ -1,0 +1,274 @@
+//! The command line: what can be asked of the binary, and the exit code of each answer.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use common::config::{self, Values};
+use common::moment::Moment;
+use uuid::Uuid;
+
+use crate::commands;
+use crate::deployment::StartError;
+use crate::roles::Role;
+
+/// It ran, and something failed.
+pub(crate) const FAILED: u8 = 1;
+/// The usage or the configuration is wrong.
+const BAD_USAGE: u8 = 2;
+
+#[derive(Parser)]
+#[command(name = "debrief", version, about = "Turns calls and meetings into transcripts, analyses, CRM updates and Slack messages")]
+struct Cli {
+    /// The configuration file; `debrief.toml` beside the process where there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start roles; all of them where none is named
+    Run {
+        /// ingest, api, keeper, dedup, transcription, analysis, crm or slack; can be repeated
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<Role>,
+    },
+    /// Sample calls through the whole pipeline, with simulated providers, and nothing to set up
+    Demo {
+        /// Exit after the table: 0 when every sample ended as it should
+        #[arg(long)]
+        once: bool,
+    },
+    /// Bring files in: sessions, meetings and recordings
+    Import(Import),
+    /// What the store knows
+    Calls {
+        #[command(subcommand)]
+        what: Calls,
+    },
+    /// Do a call again
+    Replay {
+        /// Our id of the call, or its source's
+        #[arg(long, value_name = "ID")]
+        call: String,
+        /// The stage from which on it is done again
+        #[arg(long, value_name = "STAGE", default_value = "transcription")]
+        from: String,
+    },
+    /// What could not be done, and why
+    Dead {
+        #[command(subcommand)]
+        what: Dead,
+    },
+    /// Depth, consumers and runs per stage
+    Queues {
+        /// Show it again every second until interrupted
+        #[arg(long)]
+        watch: bool,
+        #[arg(long)]
+        json: bool,
+    },
+    /// What was changed in other people's systems
+    Effects {
+        #[command(subcommand)]
+        what: Effects,
+    },
+    /// The queues on the broker
+    Topology {
+        #[command(subcommand)]
+        what: Topology,
+    },
+    /// Bring the database up to this program
+    Migrate,
+    /// The configuration, in words
+    Check {
+        /// Try each server and provider
+        #[arg(long)]
+        connect: bool,
+        /// Print a commented configuration file with every default
+        #[arg(long)]
+        defaults: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Import {
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The lead that belongs to a single session file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lead: Option<PathBuf>,
+    /// What the files are
+    #[arg(long, value_enum, default_value_t = ImportKind::Auto)]
+    pub(crate) kind: ImportKind,
+    /// Say what would be brought in, and bring nothing in
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Only the last line, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ImportKind {
+    Auto,
+    Session,
+    Meeting,
+    Audio,
+}
+
+#[derive(Subcommand)]
+enum Calls {
+    /// The newest calls
+    List {
+        #[arg(long)]
+        status: Option<String>,
+        #[arg(long, default_value_t = 20)]
+        limit: i64,
+        #[arg(long)]
+        json: bool,
+    },
+    /// One call, whole
+    Show {
+        /// Our id of the call, or its source's
+        id: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum Dead {
+    /// By what they died of
+    List {
+        #[command(flatten)]
+        which: DeadWhich,
+        #[arg(long)]
+        json: bool,
+    },
+    /// One of them, whole
+    Show { id: Uuid },
+    /// Send them on again
+    Replay {
+        #[command(flatten)]
+        which: DeadWhich,
+        /// Say how many there are, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// How many a second at most
+        #[arg(long, value_name = "N")]
+        rate: Option<u32>,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct DeadWhich {
+    #[arg(long)]
+    pub(crate) stage: Option<String>,
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// RFC 3339
+    #[arg(long, value_parser = moment)]
+    pub(crate) since: Option<Moment>,
+    #[arg(long, value_parser = moment)]
+    pub(crate) until: Option<Moment>,
+}
+
+#[derive(Subcommand)]
+enum Effects {
+    /// What is not confirmed, or the effects of one call
+    List {
+        #[arg(long)]
+        call: Option<String>,
+    },
+    /// One of them, whole
+    Show { id: Uuid },
+    /// Say what became of effects of which nobody knows
+    Resolve {
+        #[arg(required = true)]
+        ids: Vec<Uuid>,
+        /// They happened
+        #[arg(long, conflicts_with = "resend", required_unless_present = "resend")]
+        sent: bool,
+        /// They did not: do them again
+        #[arg(long)]
+        resend: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Topology {
+    /// Declare what is missing
+    Apply,
+    /// Compare the broker with what is needed; exit 1 when something differs
+    Check,
+    /// Print it as RabbitMQ definitions
+    Export,
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    text.parse::<chrono::DateTime<chrono::Utc>>()
+        .map(Moment::from)
+        .map_err(|_| format!("`{text}` is no time such as 2026-01-31T12:00:00Z"))
+}
+
+/// How a command ended.
+pub(crate) type Ended = Result<ExitCode, StartError>;
+
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(code) => code,
+        Err(StartError::Config(error)) => {
+            eprintln!("debrief: {error}");
+            ExitCode::from(BAD_USAGE)
+        }
+        Err(StartError::Other(error)) => {
+            eprintln!("debrief: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn start(cli: Cli) -> Ended {
+    let values = config::load(cli.config.as_deref(), config::environment())?;
+    // Whatever speaks TLS later needs it; a second installation would be a mistake of ours.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return Err(anyhow::anyhow!("the TLS provider was installed twice").into());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from)?;
+    runtime.block_on(dispatch(cli.command, values))
+}
+
+async fn dispatch(command: Command, values: Values) -> Ended {
+    match command {
+        Command::Run { roles } => commands::run::run(values, roles).await,
+        Command::Demo { once } => commands::demo::demo(once).await,
+        Command::Import(import) => commands::import::import(values, import).await,
+        Command::Calls { what: Calls::List { status, limit, json } } => {
+            commands::calls::list(&values, status.as_deref(), limit, json).await
+        }
+        Command::Calls { what: Calls::Show { id } } => commands::calls::show(&values, &id).await,
+        Command::Replay { call, from } => commands::replay::call(&values, &call, &from).await,
+        Command::Dead { what: Dead::List { which, json } } => commands::dead::list(&values, which, json).await,
+        Command::Dead { what: Dead::Show { id } } => commands::dead::show(&values, id).await,
+        Command::Dead { what: Dead::Replay { which, dry_run, rate } } => {
+            commands::dead::replay(&values, which, dry_run, rate).await
+        }
+        Command::Queues { watch, json } => commands::queues::queues(values, watch, json).await,
+        Command::Effects { what: Effects::List { call } } => {
+            commands::effects::list(&values, call.as_deref()).await
+        }
+        Command::Effects { what: Effects::Show { id } } => commands::effects::show(&values, id).await,
+        Command::Effects { what: Effects::Resolve { ids, sent, .. } } => {
+            commands::effects::resolve(&values, &ids, sent).await
+        }
+        Command::Topology { what } => match what {
+            Topology::Apply => commands::topology::apply(&values).await,
+            Topology::Check => commands::topology::check(&values).await,
+            Topology::Export => commands::topology::export(&values),
+        },
+        Command::Migrate => commands::migrate::migrate(&values).await,
+        Command::Check { connect, defaults } => commands::check::check(&values, connect, defaults).await,
+    }
+}

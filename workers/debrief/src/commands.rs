@@ -1,0 +1,14 @@
+//! One module a command.
+
+pub(crate) mod calls;
+pub(crate) mod check;
+pub(crate) mod dead;
+pub(crate) mod demo;
+pub(crate) mod effects;
+pub(crate) mod import;
+pub(crate) mod migrate;
+mod print;
+pub(crate) mod queues;
+pub(crate) mod replay;
+pub(crate) mod run;
+pub(crate) mod topology;

@@ -1,0 +1,78 @@
+//! `debrief calls`: what the store knows.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use common::call::{Call, CallId, CallStatus, WorkspaceId};
+use common::config::{ConfigError, Values};
+use common::store::{CallFilter, Page, Store};
+use uuid::Uuid;
+
+use super::print;
+use crate::cli::{Ended, FAILED};
+use crate::deployment::open_store;
+
+pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json: bool) -> Ended {
+    let status = status
+        .map(|name| {
+            CallStatus::from_name(name).ok_or_else(|| {
+                let names = CallStatus::ALL.map(CallStatus::name).join(", ");
+                ConfigError::new("--status", format!("`{name}` is none of {names}"))
+            })
+        })
+        .transpose()?;
+    let store = open_store(values).await?;
+    let filter = CallFilter { status, ..CallFilter::default() };
+    let page = Page { offset: 0, limit: limit.clamp(1, 1000) };
+    let (calls, total) = store.calls(WorkspaceId::DEFAULT, &filter, page).await.map_err(anyhow::Error::from)?;
+    if json {
+        let mut views = Vec::new();
+        for call in &calls {
+            views.push(view(&store, call).await?);
+        }
+        print::json(&views)?;
+    } else {
+        let rows = calls.iter().map(|call| {
+            [
+                call.id.to_string(),
+                call.source.clone(),
+                call.external_id.clone(),
+                call.status.name().to_owned(),
+                call.received_at.to_string(),
+            ]
+        });
+        print::table(["id", "source", "its id there", "status", "received"], rows);
+        println!("{} of {total}", calls.len());
+    }
+    store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn show(values: &Values, id: &str) -> Ended {
+    let store = open_store(values).await?;
+    let Some(call) = find(&store, id).await? else {
+        eprintln!("debrief: there is no call `{id}`");
+        return Ok(ExitCode::from(FAILED));
+    };
+    print::json(&view(&store, &call).await?)?;
+    store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn view(store: &Store, call: &Call) -> anyhow::Result<api::view::CallView> {
+    let analysis = store.analysis(call.workspace, call.id).await?;
+    let effects = store.effects_of(call.workspace, call.id).await?;
+    Ok(api::view::call(call, analysis.as_ref(), &effects))
+}
+
+/// The call with this id of ours, or of its source's.
+pub(crate) async fn find(store: &Store, id: &str) -> anyhow::Result<Option<Call>> {
+    let ours = match id.parse::<Uuid>() {
+        Ok(uuid) => store.call(WorkspaceId::DEFAULT, CallId(uuid)).await.context("look the call up")?,
+        Err(_) => None,
+    };
+    match ours {
+        Some(call) => Ok(Some(call)),
+        None => store.call_by_external_id(WorkspaceId::DEFAULT, id).await.context("look the call up"),
+    }
+}

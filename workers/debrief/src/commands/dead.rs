@@ -1,0 +1,102 @@
+//! `debrief dead`: what could not be done, and sending it on again.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use common::call::WorkspaceId;
+use common::config::Values;
+use common::store::{DeadFilter, DeadLetter, Page, Store};
+use queue_topology::replay;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::print;
+use crate::cli::{DeadWhich, Ended, FAILED};
+use crate::deployment::open_store;
+
+const BATCH: i64 = 500;
+
+impl From<DeadWhich> for DeadFilter {
+    fn from(which: DeadWhich) -> Self {
+        Self { stage: which.stage, group: which.group, since: which.since, until: which.until }
+    }
+}
+
+pub(crate) async fn list(values: &Values, which: DeadWhich, as_json: bool) -> Ended {
+    let store = open_store(values).await?;
+    let (letters, total) = letters(&store, &which.into()).await?;
+    if as_json {
+        print::json(&json!({"items": letters.iter().map(view).collect::<Vec<_>>(), "total": total}))?;
+    } else {
+        let rows = letters.iter().map(|letter| {
+            [
+                letter.id.to_string(),
+                letter.stage.clone(),
+                letter.error_group.clone(),
+                letter.call_id.map(|id| id.to_string()).unwrap_or_default(),
+                letter.died_at.to_string(),
+                letter.error_text.clone(),
+            ]
+        });
+        print::table(["id", "stage", "group", "call", "died", "why"], rows);
+        println!("{} of {total}", letters.len());
+    }
+    store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn show(values: &Values, id: Uuid) -> Ended {
+    let store = open_store(values).await?;
+    let letter = store.dead_letter(WorkspaceId::DEFAULT, id).await.map_err(anyhow::Error::from)?;
+    store.close().await;
+    match letter {
+        Some(letter) => {
+            let mut shown = view(&letter);
+            shown["body"] = serde_json::from_str(&letter.body).unwrap_or_else(|_| json!(letter.body));
+            print::json(&shown)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            eprintln!("debrief: there is no dead letter {id}");
+            Ok(ExitCode::from(FAILED))
+        }
+    }
+}
+
+/// Sends letters on, oldest last; each is marked with the statement that sends it, so that a run that was
+/// stopped midway goes on where it was.
+pub(crate) async fn replay(values: &Values, which: DeadWhich, dry_run: bool, rate: Option<u32>) -> Ended {
+    let store = open_store(values).await?;
+    let filter = which.into();
+    let (mut found, total) = letters(&store, &filter).await?;
+    if dry_run {
+        println!("{total} would be replayed");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let pause = rate.filter(|rate| *rate > 0).map(|rate| Duration::from_secs(1) / rate);
+    let mut replayed = 0;
+    while !found.is_empty() {
+        for letter in &found {
+            replayed += u64::from(replay::letter(&store, letter).await.map_err(anyhow::Error::from)?);
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+        }
+        (found, _) = letters(&store, &filter).await?;
+    }
+    store.close().await;
+    println!("{replayed} of {total} are done again");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn letters(store: &Store, filter: &DeadFilter) -> anyhow::Result<(Vec<DeadLetter>, i64)> {
+    Ok(store.dead_letters(WorkspaceId::DEFAULT, filter, Page { offset: 0, limit: BATCH }).await?)
+}
+
+fn view(letter: &DeadLetter) -> serde_json::Value {
+    json!({
+        "id": letter.id, "call": letter.call_id, "stage": letter.stage, "generation": letter.generation,
+        "attempts": letter.attempts, "code": letter.error_code, "error": letter.error_text,
+        "group": letter.error_group, "died_at": letter.died_at, "replayed_at": letter.replayed_at,
+    })
+}

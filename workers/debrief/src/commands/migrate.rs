@@ -1,0 +1,20 @@
+//! `debrief migrate`: brings the database up to this program.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use common::config::Values;
+use common::store::Store;
+
+use crate::cli::Ended;
+use crate::deployment::open_store;
+
+pub(crate) async fn migrate(values: &Values) -> Ended {
+    match values.text("DATABASE_URL") {
+        Some(url) => Store::migrate_postgres(&url).await.context("migrate the database that DATABASE_URL names")?,
+        // Opening an embedded store migrates it.
+        None => open_store(values).await?.close().await,
+    }
+    println!("the store is up to date");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,31 @@
+//! How results are printed: JSON for programs, columns for people.
+
+use anyhow::Context as _;
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
+
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value).context("print JSON")?);
+    Ok(())
+}
+
+/// Columns as wide as what stands in them. Control characters, which a terminal would obey, are dropped.
+pub(crate) fn table<const N: usize>(heads: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+    let rows: Vec<[String; N]> = std::iter::once(heads.map(str::to_uppercase))
+        .chain(rows.into_iter().map(|row| row.map(|cell| cell.chars().filter(|c| !c.is_control()).collect())))
+        .collect();
+    let mut widths = [0; N];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    for row in &rows {
+        let line: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())))
+            .collect();
+        println!("{}", line.join("  ").trim_end());
+    }
+}

@@ -1,0 +1,125 @@
+//! `debrief queues`: what waits where.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use common::config::Values;
+use common::store::{StageCounts, Store};
+use queue_topology::broker::{self, Amqp, Broker, Lane};
+use queue_topology::table;
+use serde::Serialize;
+
+use super::print;
+use super::run::stop_signal;
+use crate::cli::Ended;
+use crate::deployment::{StartError, open_store};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Serialize)]
+struct Row {
+    stage: &'static str,
+    /// Messages that nobody holds, in both lanes; absent where no broker can be asked from here.
+    depth: Option<u64>,
+    consumers: Option<u32>,
+    running: i64,
+    waiting_due: i64,
+    waiting_later: i64,
+    parked: i64,
+    dead: i64,
+    oldest_due_ms: Option<u64>,
+}
+
+pub(crate) async fn queues(values: Values, watch: bool, json: bool) -> Ended {
+    let store = open_store(&values).await?;
+    // The embedded queue belongs to the process that runs it; its rows are what can be seen from outside.
+    let broker = match values.secret("AMQP_URL") {
+        None => None,
+        Some(address) => {
+            let prefix = broker::prefix(&values)?;
+            Some(Amqp::start(&address, &prefix).map_err(anyhow::Error::from)?)
+        }
+    };
+    if watch {
+        tokio::select! {
+            stopped = stop_signal() => stopped?,
+            failed = forever(&store, broker.as_ref(), json) => failed?,
+        }
+    } else {
+        show(&rows(&store, broker.as_ref()).await?, json)?;
+    }
+    if let Some(broker) = broker {
+        broker.close().await;
+    }
+    store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn forever(store: &Store, broker: Option<&Amqp>, json: bool) -> Result<(), StartError> {
+    loop {
+        let rows = rows(store, broker).await?;
+        if !json {
+            // Clears the screen and goes to its upper left corner.
+            print!("\x1b[2J\x1b[H");
+        }
+        show(&rows, json)?;
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+fn show(rows: &[Row], json: bool) -> anyhow::Result<()> {
+    if json {
+        return print::json(&rows);
+    }
+    let or_dash = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let lines = rows.iter().map(|row| {
+        [
+            row.stage.to_owned(),
+            or_dash(row.depth),
+            or_dash(row.consumers.map(u64::from)),
+            row.running.to_string(),
+            row.waiting_due.to_string(),
+            row.waiting_later.to_string(),
+            row.parked.to_string(),
+            row.dead.to_string(),
+            row.oldest_due_ms.map_or_else(|| "-".to_owned(), |ms| format!("{:.1} s", Duration::from_millis(ms).as_secs_f64())),
+        ]
+    });
+    print::table(
+        ["stage", "depth", "consumers", "running", "due", "later", "parked", "dead", "oldest due"],
+        lines,
+    );
+    Ok(())
+}
+
+async fn rows(store: &Store, broker: Option<&Amqp>) -> anyhow::Result<Vec<Row>> {
+    let counts = store.stage_counts().await?;
+    let now = store.now();
+    let mut rows = Vec::new();
+    for queue in &table::ALL {
+        let (depth, consumers) = match broker {
+            None => (None, None),
+            Some(broker) => {
+                let live = broker.depth(queue.stage, Lane::Live).await?;
+                let bulk = broker.depth(queue.stage, Lane::Bulk).await?;
+                (Some(live.ready + bulk.ready), Some(live.consumers + bulk.consumers))
+            }
+        };
+        let count = counts.iter().find(|count| count.stage == queue.stage);
+        let number = |of: fn(&StageCounts) -> i64| count.map_or(0, of);
+        rows.push(Row {
+            stage: queue.stage,
+            depth,
+            consumers,
+            running: number(|count| count.running),
+            waiting_due: number(|count| count.waiting_due),
+            waiting_later: number(|count| count.waiting_later),
+            parked: number(|count| count.parked),
+            dead: number(|count| count.dead),
+            oldest_due_ms: count
+                .and_then(|count| count.oldest_due)
+                .map(|due| u64::try_from(now.since(due).as_millis()).unwrap_or(u64::MAX)),
+        });
+    }
+    Ok(rows)
+}

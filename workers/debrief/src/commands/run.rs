@@ -1,0 +1,151 @@
+//! `debrief run`: roles, until the process is asked to stop.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use common::config::Values;
+use common::telemetry;
+use queue_topology::broker::{Broker, BrokerError};
+use queue_topology::lease::Lease;
+use queue_topology::retry::Schedule;
+use queue_topology::{Engine, Worker, keeper};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::Ended;
+use crate::deployment::{Deployment, StartError};
+use crate::listen::Listener;
+use crate::roles::{self, Role};
+use crate::supervise::supervise;
+
+pub(crate) async fn run(values: Values, roles: Vec<Role>) -> Ended {
+    let telemetry = telemetry::start(&values)?;
+    let roles = if roles.is_empty() { Role::all() } else { roles };
+    let running = Running::start(values, &roles).await?;
+    stop_signal().await?;
+    tracing::info!("asked to stop");
+    running.stop().await;
+    telemetry.end();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Roles at work in this process.
+pub(crate) struct Running {
+    deployment: Arc<Deployment>,
+    lease: Option<Lease>,
+    shutdown: CancellationToken,
+    tasks: JoinSet<()>,
+    /// Where it listens.
+    pub(crate) address: std::net::SocketAddr,
+}
+
+impl Running {
+    pub(crate) async fn start(values: Values, roles: &[Role]) -> Result<Self, StartError> {
+        let schedule = Schedule::read(&values)?;
+        let lease_length = values.duration("DEBRIEF_LEASE", Duration::from_secs(30))?;
+        let drain_timeout = values.duration("DEBRIEF_DRAIN_TIMEOUT", Duration::from_secs(25))?;
+        // What is wrong with the configuration is said before anything is opened or listened on.
+        let listener = Listener::bind(&values).await?;
+        let deployment = Arc::new(Deployment::open(values).await?);
+        let workers: Vec<Worker> = roles::pipeline(&deployment)?
+            .workers()
+            .into_iter()
+            .filter(|worker| roles.contains(&Role::Stage(worker.stage)))
+            .collect();
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let address = listener.address();
+        tasks.spawn(listener.serve(&deployment, roles, shutdown.clone())?);
+        let mut running = Self { deployment, lease: None, shutdown, tasks, address };
+        if !workers.is_empty() || roles.contains(&Role::Keeper) {
+            let store = running.deployment.store.clone();
+            let lease = Lease::acquire(store.clone(), lease_length).await.context("take a lease on the store")?;
+            running.lease = Some(lease.clone());
+            let broker = Arc::clone(&running.deployment.broker);
+            running.work(Engine { store, broker, lease, schedule, drain_timeout }, workers);
+        } else {
+            running.declare();
+        }
+        let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
+        tracing::info!(%address, roles = names.join(" "), "running");
+        Ok(running)
+    }
+
+    fn work(&mut self, engine: Engine, workers: Vec<Worker>) {
+        let shutdown = self.shutdown.clone();
+        let lease = engine.lease.clone();
+        // The lease outlasts the drain: what is in hand is ours until it ended.
+        let renewing = CancellationToken::new();
+        let keep_until = renewing.clone();
+        self.tasks.spawn(async move { lease.keep(keep_until).await });
+        let mut stages = JoinSet::new();
+        {
+            let (engine, shutdown) = (engine.clone(), shutdown.clone());
+            stages.spawn(async move {
+                supervise("keeper", &shutdown, async || {
+                    engine.broker.declare().await?;
+                    keeper::run(engine.clone(), shutdown.clone()).await
+                })
+                .await;
+            });
+        }
+        for worker in workers {
+            let (engine, shutdown) = (engine.clone(), shutdown.clone());
+            stages.spawn(async move {
+                supervise(worker.stage, &shutdown, async || {
+                    // A queue that was deleted is made anew.
+                    engine.broker.declare().await?;
+                    worker.run(engine.clone(), shutdown.clone()).await
+                })
+                .await;
+            });
+        }
+        self.tasks.spawn(async move {
+            while stages.join_next().await.is_some() {}
+            renewing.cancel();
+        });
+    }
+
+    /// A process that only listens publishes into queues that nobody may have declared yet.
+    fn declare(&mut self) {
+        let (broker, shutdown) = (Arc::clone(&self.deployment.broker), self.shutdown.clone());
+        self.tasks.spawn(async move {
+            let declared = CancellationToken::new();
+            let either = async { tokio::select! { () = shutdown.cancelled() => {}, () = declared.cancelled() => {} } };
+            let declaring = supervise("topology", &shutdown, async || {
+                broker.declare().await?;
+                declared.cancel();
+                std::future::pending::<Result<(), BrokerError>>().await
+            });
+            tokio::select! { () = declaring => {}, () = either => {} }
+        });
+    }
+
+    /// Stops intake, ends what is in hand, and lets go of everything.
+    pub(crate) async fn stop(mut self) {
+        self.shutdown.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        if let Some(lease) = &self.lease {
+            lease.end().await;
+        }
+        self.deployment.close().await;
+    }
+
+    pub(crate) fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub(crate) async fn stop_signal() -> Result<(), StartError> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

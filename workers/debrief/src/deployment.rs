@@ -1,0 +1,142 @@
+//! The servers, or the embedded parts, that the configuration names, opened.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use common::blobs::Blobs;
+use common::cache::{Cache, Memory, Redis};
+use common::config::{ConfigError, Values};
+use common::seal::Sealer;
+use common::store::{OpenError, Store};
+use queue_topology::broker::{self, Amqp, Broker, BrokerError, Embedded};
+
+/// Everything that outlives a request.
+pub(crate) struct Deployment {
+    pub(crate) values: Values,
+    pub(crate) store: Store,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) blobs: Blobs,
+    pub(crate) cache: Arc<dyn Cache>,
+    pub(crate) sealer: Sealer,
+    /// Held as long as this process owns an embedded data folder.
+    _folder: Option<File>,
+}
+
+/// What the user can mend, or what went wrong on our side.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+impl Deployment {
+    /// Opens what `run` needs. Embedded, this process owns the data folder from here on.
+    pub(crate) async fn open(values: Values) -> Result<Self, StartError> {
+        let folder = data_folder(&values)?;
+        let (store, broker, lock): (_, Arc<dyn Broker>, _) = match values.secret("AMQP_URL") {
+            None if values.text("DATABASE_URL").is_some() => {
+                let problem = "is needed beside DATABASE_URL: name the RabbitMQ that the workers share";
+                return Err(ConfigError::new("AMQP_URL", problem).into());
+            }
+            None => {
+                let lock = lock(&folder)?;
+                let broker = Embedded::open(&folder.join("queue.db")).await.map_err(anyhow::Error::from)?;
+                (open_store(&values).await?, Arc::new(broker), Some(lock))
+            }
+            Some(address) => {
+                let store = open_store(&values).await?;
+                let prefix = broker::prefix(&values)?;
+                let broker = Amqp::start(&address, &prefix).map_err(|error| match error {
+                    BrokerError::Refused(problem) => StartError::Config(ConfigError::new("AMQP_URL", problem)),
+                    other => StartError::Other(other.into()),
+                })?;
+                (store, Arc::new(broker), None)
+            }
+        };
+        let cache: Arc<dyn Cache> = match values.secret("REDIS_URL") {
+            None => Arc::new(Memory::new()),
+            Some(address) => Arc::new(Redis::connect(&address)?),
+        };
+        let sealer = sealer(&values, &store).await?;
+        let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
+        Ok(Self { values, store, broker, blobs, cache, sealer, _folder: lock })
+    }
+
+    /// Ends everything in order: nothing that was accepted is only in memory.
+    pub(crate) async fn close(&self) {
+        self.broker.close().await;
+        self.store.close().await;
+    }
+}
+
+/// The folder of an embedded deployment, and of the blobs.
+pub(crate) fn data_folder(values: &Values) -> Result<PathBuf, StartError> {
+    let folder = PathBuf::from(values.text("DEBRIEF_DATA_DIR").unwrap_or_else(|| "debrief-data".into()));
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        ConfigError::new("DEBRIEF_DATA_DIR", format!("`{}` cannot be made: {error}", folder.display()))
+    })?;
+    Ok(folder)
+}
+
+/// Opens the store that the configuration names, without owning the data folder: what commands that only
+/// look need.
+pub(crate) async fn open_store(values: &Values) -> Result<Store, StartError> {
+    match values.text("DATABASE_URL") {
+        Some(url) => Store::open_postgres(&url).await.map_err(|error| match error {
+            OpenError::Behind { .. } => ConfigError::new("DATABASE_URL", error.to_string()).into(),
+            OpenError::Sql(common_sql) => {
+                StartError::Other(anyhow!(common_sql).context("open the database that DATABASE_URL names"))
+            }
+            OpenError::Migrate(_) => StartError::Other(error.into()),
+        }),
+        None if values.text("AMQP_URL").is_some() => {
+            Err(ConfigError::new("DATABASE_URL", "is needed beside AMQP_URL: name the PostgreSQL that all share").into())
+        }
+        None => Ok(Store::open_embedded(&data_folder(values)?).await.context("open the embedded store")?),
+    }
+}
+
+/// Owns the folder until the file is dropped; an error when another process does.
+fn lock(folder: &Path) -> Result<File, StartError> {
+    let file = File::create(folder.join("lock")).context("make the lock file of the data folder")?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let problem = format!("`{}` is in use by another debrief", folder.display());
+            Err(ConfigError::new("DEBRIEF_DATA_DIR", problem).into())
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(anyhow::Error::from(error).context("lock the data folder").into())
+        }
+    }
+}
+
+/// Whether a `run` owns the embedded data folder.
+pub(crate) fn is_running(values: &Values) -> Result<bool, StartError> {
+    match lock(&data_folder(values)?) {
+        Ok(_) => Ok(false),
+        Err(StartError::Config(_)) => Ok(true),
+        Err(other) => Err(other),
+    }
+}
+
+/// The key that seals URLs: `DEBRIEF_SEAL_KEY`, or one that the store keeps for all processes.
+pub(crate) async fn sealer(values: &Values, store: &Store) -> Result<Sealer, StartError> {
+    const NAME: &str = "DEBRIEF_SEAL_KEY";
+    let text = match values.text(NAME) {
+        Some(text) => text,
+        None => store
+            .shared_secret("seal_key", || hex::encode(Sealer::generate_key()))
+            .await
+            .context("read the key that seals addresses")?,
+    };
+    let key: [u8; 32] = hex::decode(&text)
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| ConfigError::new(NAME, "must be 64 hexadecimal digits"))?;
+    Ok(Sealer::from_key(key))
+}

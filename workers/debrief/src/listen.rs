@@ -1,0 +1,106 @@
+//! The one listener of a process: health for every role, ingest and the API where those roles run.
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use api::Api;
+use common::config::{ConfigError, Values};
+use common::web::{self, Access, Keys};
+use ingest::Ingest;
+use queue_topology::broker::Lane;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::deployment::{Deployment, StartError};
+use crate::ports::{ToBroker, ToOutbox};
+use crate::roles::{self, Role};
+
+/// Between "not ready" and the end of the listener, so that a load balancer sends elsewhere first.
+const BEFORE_CLOSING: Duration = Duration::from_millis(300);
+/// How long requests that were accepted may take to end.
+const CLOSING: Duration = Duration::from_secs(5);
+
+pub(crate) struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Binds `DEBRIEF_BIND`:`PORT`. Without a key only this machine may ask.
+    pub(crate) async fn bind(values: &Values) -> Result<Self, StartError> {
+        let port: u16 = values.parse("PORT", "a port from 0 to 65535")?.unwrap_or(8000);
+        let has_key = Keys::read(values).any();
+        let default = if has_key { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+        let bind: IpAddr = values.parse("DEBRIEF_BIND", "an IP address")?.unwrap_or(default.into());
+        if !has_key && !bind.is_loopback() {
+            let problem = format!("`{bind}` can be reached by others: set DEBRIEF_API_KEY first");
+            return Err(ConfigError::new("DEBRIEF_BIND", problem).into());
+        }
+        let socket = TcpListener::bind((bind, port)).await.map_err(|error| {
+            ConfigError::new("PORT", format!("cannot listen on {bind}:{port}: {error}"))
+        })?;
+        let address = socket.local_addr().context("read the address that was bound")?;
+        Ok(Self { socket, address })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown`.
+    pub(crate) fn serve(
+        self,
+        deployment: &Arc<Deployment>,
+        roles: &[Role],
+        shutdown: CancellationToken,
+    ) -> Result<impl Future<Output = ()> + Send + use<>, StartError> {
+        let Deployment { values, store, broker, blobs, cache, sealer, .. } = deployment.as_ref();
+        let access = Arc::new(Access::read(values)?);
+        let api = Api {
+            store: store.clone(),
+            broker: Arc::clone(broker),
+            blobs: blobs.clone(),
+            sealer: sealer.clone(),
+            access: Arc::clone(&access),
+            services: roles::services(values),
+            stopping: shutdown.clone(),
+        };
+        let mut router = api::health(api.clone());
+        if roles.contains(&Role::Api) {
+            router = router.merge(api::router(api));
+        }
+        if roles.contains(&Role::Ingest) {
+            router = router.merge(ingest::router(Ingest {
+                settings: ingest::Settings::read(values)?,
+                access: Arc::clone(&access),
+                blobs: blobs.clone(),
+                sealer: sealer.clone(),
+                cache: Arc::clone(cache),
+                publisher: Arc::new(ToBroker(Arc::clone(broker))),
+                outbox: Arc::new(ToOutbox(store.clone())),
+                lane: Lane::Live,
+            }));
+        }
+        let router = web::finish(router, access.keys());
+        Ok(async move {
+            let closing = shutdown.clone();
+            let serving = axum::serve(self.socket, router).with_graceful_shutdown(async move {
+                closing.cancelled().await;
+                tokio::time::sleep(BEFORE_CLOSING).await;
+            });
+            let too_long = async {
+                shutdown.cancelled().await;
+                tokio::time::sleep(BEFORE_CLOSING + CLOSING).await;
+            };
+            tokio::select! {
+                ended = serving => if let Err(error) = ended {
+                    tracing::error!(%error, "the listener failed");
+                },
+                () = too_long => tracing::warn!("some requests did not end in time"),
+            }
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! What joins ingest, which knows no broker and no store, to the ones that this process has.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use common::event::{CallReceived, Envelope, Event as _};
+use common::store::Store;
+use futures::future::BoxFuture;
+use ingest::{Nudge, Outbox, PublishFault, Publisher};
+use queue_topology::broker::{Broker, BrokerError, Lane, Message, Route};
+use queue_topology::wake;
+
+pub(crate) struct ToBroker(pub(crate) Arc<dyn Broker>);
+
+impl Publisher for ToBroker {
+    fn publish<'a>(
+        &'a self,
+        event: &'a Envelope<CallReceived>,
+        lane: Lane,
+    ) -> BoxFuture<'a, Result<(), PublishFault>> {
+        let message = Message {
+            route: Route::Event { key: CallReceived::KEY },
+            lane,
+            id: event.id,
+            body: Bytes::from(event.encode()),
+        };
+        self.send(message)
+    }
+
+    fn nudge(&self, nudge: Nudge) -> BoxFuture<'_, Result<(), PublishFault>> {
+        let ids = (nudge.workspace, nudge.call, nudge.generation);
+        self.send(wake::message(nudge.stage, ids, true, Lane::Live))
+    }
+}
+
+impl ToBroker {
+    fn send(&self, message: Message) -> BoxFuture<'_, Result<(), PublishFault>> {
+        Box::pin(async move {
+            self.0.publish(message).await.map_err(|error| match error {
+                BrokerError::Blocked | BrokerError::Full => PublishFault::Blocked,
+                other => PublishFault::Failed(other.into()),
+            })
+        })
+    }
+}
+
+pub(crate) struct ToOutbox(pub(crate) Store);
+
+impl Outbox for ToOutbox {
+    fn keep<'a>(
+        &'a self,
+        event: &'a Envelope<CallReceived>,
+        lane: Lane,
+    ) -> BoxFuture<'a, Result<(), anyhow::Error>> {
+        Box::pin(async move {
+            let body = String::from_utf8(event.encode()).context("encode the event")?;
+            Ok(self.0.add_to_outbox(event.id, lane.name(), &body).await?)
+        })
+    }
+}

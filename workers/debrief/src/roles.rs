@@ -1,0 +1,76 @@
+//! The whole pipeline on one screen: which roles there are, and how the stages are joined.
+
+use std::str::FromStr;
+
+use analysis::Analyze;
+use common::config::Values;
+use common::event::CallAnalyzed;
+use crm::Crm;
+use dedup::Dedup;
+use queue_topology::{Pipeline, table};
+use slack::Post;
+use transcription::Transcription;
+
+use crate::deployment::{Deployment, StartError};
+
+/// Every stage, joined. The compiler checks that what one emits is what the next consumes.
+pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>, StartError> {
+    let Deployment { values, store, blobs, cache, sealer, .. } = deployment;
+    Ok(Pipeline::new()
+        .then(Dedup { store: store.clone(), blobs: blobs.clone() })
+        .then(Transcription::new(transcription::Settings::read(values)?, blobs.clone(), sealer.clone()))
+        .then(Analyze::new(&analysis::Settings::read(values)?))
+        .ends_in(Crm::new(crm::Settings::read(values)?, blobs.clone()))
+        .ends_in(Post::new(slack::Settings::read(values)?, cache.clone())))
+}
+
+/// What a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Listens for webhooks and uploads.
+    Ingest,
+    /// Listens for readers.
+    Api,
+    /// Wakes what is due. Every process that runs stages does so by itself; a process can do only that.
+    Keeper,
+    Stage(&'static str),
+}
+
+impl Role {
+    pub(crate) fn all() -> Vec<Self> {
+        let stages = table::ALL.iter().map(|queue| Self::Stage(queue.stage));
+        [Self::Ingest, Self::Api, Self::Keeper].into_iter().chain(stages).collect()
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Api => "api",
+            Self::Keeper => "keeper",
+            Self::Stage(stage) => stage,
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::all().into_iter().find(|role| role.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Self::all().iter().map(|role| role.name()).collect();
+            format!("the roles are {}", names.join(", "))
+        })
+    }
+}
+
+/// Which providers are on, by the names that `/health` shows.
+pub(crate) fn services(values: &Values) -> Vec<(&'static str, bool)> {
+    let any = |names: &[&str]| names.iter().any(|name| values.text(name).is_some());
+    vec![
+        ("transcription", any(&["ASSEMBLYAI_API_KEY"])),
+        ("model", any(&["OPENAI_API_KEY"])),
+        ("slack", any(&["SLACK_WEBHOOK_URL", "SLACK_BOT_TOKEN"])),
+        ("salesforce", any(&["SALESFORCE_CONSUMER_KEY"])),
+        ("call_data", values.flag("CRM_AUTO_UPLOAD").unwrap_or(false)),
+    ]
+}

@@ -1,0 +1,239 @@
+//! A listener with a broker, an outbox and a folder that the test looks into.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Request, StatusCode};
+use axum::routing::Router;
+use common::blobs::Blobs;
+use common::cache::Memory;
+use common::call::{CallDetails, CallId};
+use common::config::Values;
+use common::event::{CallReceived, Envelope, Kept, MaterialAt};
+use common::seal::{Sealer, of_call};
+use common::web::{self, Access};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, pending};
+use ingest::{Ingest, Nudge, Outbox, PublishFault, Publisher, Settings};
+use queue_topology::broker::Lane;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+/// How a broker or an outbox behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Works,
+    Refuses,
+    Hangs,
+}
+
+#[derive(Clone)]
+pub(crate) struct Sink {
+    mood: Mood,
+    pub(crate) events: Arc<Mutex<Vec<Envelope<CallReceived>>>>,
+    pub(crate) nudges: Arc<Mutex<Vec<Nudge>>>,
+}
+
+impl Sink {
+    fn new(mood: Mood) -> Self {
+        Self { mood, events: Arc::default(), nudges: Arc::default() }
+    }
+
+    async fn take(&self, event: &Envelope<CallReceived>) -> Result<(), PublishFault> {
+        match self.mood {
+            Mood::Works => {
+                self.events.lock().expect("no test panics in here").push(event.clone());
+                Ok(())
+            }
+            Mood::Refuses => Err(PublishFault::Blocked),
+            Mood::Hangs => pending().await,
+        }
+    }
+}
+
+impl Publisher for Sink {
+    fn publish<'a>(
+        &'a self,
+        event: &'a Envelope<CallReceived>,
+        _: Lane,
+    ) -> BoxFuture<'a, Result<(), PublishFault>> {
+        self.take(event).boxed()
+    }
+
+    fn nudge(&self, nudge: Nudge) -> BoxFuture<'_, Result<(), PublishFault>> {
+        async move {
+            self.nudges.lock().expect("no test panics in here").push(nudge);
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+impl Outbox for Sink {
+    fn keep<'a>(
+        &'a self,
+        event: &'a Envelope<CallReceived>,
+        _: Lane,
+    ) -> BoxFuture<'a, Result<(), anyhow::Error>> {
+        async move { Ok(self.take(event).await?) }.boxed()
+    }
+}
+
+pub(crate) struct World {
+    router: Router,
+    pub(crate) broker: Sink,
+    pub(crate) outbox: Sink,
+    pub(crate) blobs: Blobs,
+    sealer: Sealer,
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(&[], Mood::Works, Mood::Works)
+    }
+
+    pub(crate) fn with(settings: &[(&str, &str)], broker: Mood, outbox: Mood) -> Self {
+        let values = Values::of(settings.iter().copied());
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = Blobs::local(dir.path()).unwrap();
+        let access = Access::read(&values).unwrap();
+        let keys = access.keys().clone();
+        let (broker, outbox) = (Sink::new(broker), Sink::new(outbox));
+        let sealer = Sealer::from_key([7; 32]);
+        let router = ingest::router(Ingest {
+            settings: Settings::read(&values).unwrap(),
+            access: Arc::new(access),
+            blobs: blobs.clone(),
+            sealer: sealer.clone(),
+            cache: Arc::new(Memory::default()),
+            publisher: Arc::new(broker.clone()),
+            outbox: Arc::new(outbox.clone()),
+            lane: Lane::Live,
+        });
+        Self { router: web::finish(router, &keys), broker, outbox, blobs, sealer, dir }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn json(&self, path: &str, body: impl Into<Value>) -> Answer {
+        self.send(post(path, "application/json", body.into().to_string())).await
+    }
+
+    pub(crate) async fn form(&self, path: &str, form: Form) -> Answer {
+        self.send(post(path, Form::TYPE, form.end())).await
+    }
+
+    pub(crate) fn events(&self) -> Vec<Envelope<CallReceived>> {
+        self.broker.events.lock().unwrap().clone()
+    }
+
+    /// The one event that was published.
+    pub(crate) fn event(&self) -> Envelope<CallReceived> {
+        let events = self.events();
+        assert_eq!(events.len(), 1, "{events:?}");
+        events[0].clone()
+    }
+
+    pub(crate) fn details(&self) -> CallDetails {
+        match self.event().data.details {
+            Kept::Inline(details) => details,
+            Kept::Blob(key) => panic!("the details are in the blob {key}"),
+        }
+    }
+
+    pub(crate) fn opened_url(&self, event: &Envelope<CallReceived>) -> String {
+        let [material] = event.data.materials.as_slice() else { panic!("{event:?}") };
+        let MaterialAt::SealedUrl(sealed) = &material.at else { panic!("{event:?}") };
+        self.sealer.open(&of_call(event.workspace, event.call), sealed).unwrap()
+    }
+
+    /// The bytes of the material number `index`.
+    pub(crate) async fn material(&self, event: &Envelope<CallReceived>, index: usize) -> Vec<u8> {
+        let MaterialAt::Blob(key) = &event.data.materials[index].at else { panic!("{event:?}") };
+        self.blobs.get(key, u64::MAX).await.unwrap().to_vec()
+    }
+
+    /// Waits until no upload lies around that was not accepted.
+    pub(crate) async fn nothing_left_over(&self) {
+        let end = Instant::now() + Duration::from_secs(5);
+        let left = || std::fs::read_dir(self.dir.path().join("incoming")).map_or(0, Iterator::count);
+        while left() > 0 {
+            assert!(Instant::now() < end, "{} uploads are left over", left());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+pub(crate) fn post(path: &str, media_type: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::post(path).header(CONTENT_TYPE, media_type).body(body.into()).unwrap()
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The call's id, of an answer that says it was taken.
+    pub(crate) fn accepted(&self) -> CallId {
+        assert_eq!(self.status, StatusCode::ACCEPTED, "{self:?}");
+        let id: CallId = serde_json::from_value(self.body["call_id"].clone()).unwrap();
+        assert_eq!(self.body["status_url"], format!("/api/calls/{id}"));
+        id
+    }
+
+    pub(crate) fn is_problem(&self, status: u16) {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        assert_eq!(self.headers[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(self.body["status"], status, "{self:?}");
+        for name in ["type", "title", "detail"] {
+            assert!(self.body[name].as_str().is_some_and(|text| !text.is_empty()), "{name}: {self:?}");
+        }
+    }
+
+    /// A problem with exactly these fields.
+    pub(crate) fn names(&self, status: u16, pointers: &[&str]) {
+        self.is_problem(status);
+        let named = self.body["errors"].as_array().into_iter().flatten();
+        let named: Vec<_> = named.map(|error| error["pointer"].as_str().unwrap()).collect();
+        assert_eq!(named, pointers, "{self:?}");
+    }
+}
+
+/// A multipart form, as it goes over the wire.
+#[derive(Default)]
+pub(crate) struct Form(Vec<u8>);
+
+impl Form {
+    pub(crate) const TYPE: &str = "multipart/form-data; boundary=edge";
+
+    pub(crate) fn part(mut self, name: &str, file: &str, bytes: impl AsRef<[u8]>) -> Self {
+        let head =
+            format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file}\"\r\n\r\n");
+        self.0.extend_from_slice(head.as_bytes());
+        self.0.extend_from_slice(bytes.as_ref());
+        self.0.extend_from_slice(b"\r\n");
+        self
+    }
+
+    pub(crate) fn cut(mut self, bytes: usize) -> Vec<u8> {
+        self.0.truncate(self.0.len() - bytes);
+        self.0
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.0.extend_from_slice(b"--edge--\r\n");
+        self.0
+    }
+}

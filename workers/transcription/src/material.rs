@@ -1,0 +1,134 @@
+//! Brings what arrived about a call to where it can be worked on: a transcript's bytes, or a recording's blob.
+
+use anyhow::anyhow;
+use bytes::Bytes;
+use common::blobs::{BlobError, Blobs};
+use common::call::{CallId, WorkspaceId};
+use common::event::{Material, MaterialAt, MaterialKind};
+use common::fetch::{FetchError, Fetcher};
+use common::seal::{self, Sealer};
+use common::store::StoredMaterial;
+use futures::TryStreamExt as _;
+use queue_topology::StageError;
+
+/// A transcript of a day's talk is some 2 MB.
+const MAX_TRANSCRIPT_BYTES: u64 = 32 * 1024 * 1024;
+
+/// What to make the transcript from: what a voice agent wrote down itself is better than a transcript, that is
+/// better than audio; of two of a kind the newer counts. `arrived` is oldest first.
+pub(crate) fn best(arrived: &[StoredMaterial]) -> Option<&Material> {
+    [MaterialKind::Session, MaterialKind::Transcript, MaterialKind::Recording]
+        .into_iter()
+        .find_map(|kind| arrived.iter().rev().map(|stored| &stored.material).find(|material| material.kind == kind))
+}
+
+/// Opens and fetches material of one installation.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) blobs: Blobs,
+    pub(crate) sealer: Sealer,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) max_audio_bytes: u64,
+}
+
+impl Source {
+    /// A supplied transcript, whole.
+    pub(crate) async fn text(
+        &self,
+        workspace: WorkspaceId,
+        call: CallId,
+        material: &Material,
+    ) -> Result<Bytes, StageError> {
+        match &material.at {
+            MaterialAt::Blob(key) => self.blobs.get(key, MAX_TRANSCRIPT_BYTES).await.map_err(blob_fault),
+            MaterialAt::SealedUrl(sealed) => {
+                let url = self.open(workspace, call, sealed)?;
+                let body = self.fetcher.document(&url).await.map_err(fetch_fault)?.body;
+                let too_large = || {
+                    StageError::permanent("transcript_too_large", anyhow!("longer than {MAX_TRANSCRIPT_BYTES} bytes"))
+                };
+                body.map_err(fetch_fault)
+                    .try_fold(Vec::new(), |mut all, chunk| async move {
+                        all.extend_from_slice(&chunk);
+                        if all.len() as u64 > MAX_TRANSCRIPT_BYTES { Err(too_large()) } else { Ok(all) }
+                    })
+                    .await
+                    .map(Bytes::from)
+            }
+        }
+    }
+
+    /// The key of the blob that holds the recording; what stands behind a URL is fetched once.
+    pub(crate) async fn recording(
+        &self,
+        workspace: WorkspaceId,
+        call: CallId,
+        material: &Material,
+    ) -> Result<String, StageError> {
+        let sealed = match &material.at {
+            MaterialAt::Blob(key) => return Ok(key.clone()),
+            MaterialAt::SealedUrl(sealed) => sealed,
+        };
+        let key = format!("recordings/{call}/{}", material.digest);
+        if self.blobs.head(&key).await.map_err(blob_fault)?.is_none() {
+            let url = self.open(workspace, call, sealed)?;
+            let fetched = self.fetcher.recording(&url).await.map_err(fetch_fault)?;
+            let stored =
+                self.blobs.put_stream(&key, fetched.body, self.max_audio_bytes).await.map_err(blob_fault)?;
+            tracing::debug!(bytes = stored.bytes, "fetched the recording");
+        }
+        Ok(key)
+    }
+
+    fn open(&self, workspace: WorkspaceId, call: CallId, sealed: &str) -> Result<String, StageError> {
+        self.sealer
+            .open(&seal::of_call(workspace, call), sealed)
+            .map_err(|error| StageError::permanent("recording_url_sealed_by_another_key", error))
+    }
+}
+
+fn fetch_fault(error: FetchError) -> StageError {
+    StageError::new(error.fault(), error.code(), error)
+}
+
+pub(crate) fn blob_fault(error: BlobError) -> StageError {
+    match error {
+        BlobError::Source(source) => match source.downcast::<FetchError>() {
+            Ok(error) => fetch_fault(*error),
+            Err(source) => StageError::transient("recording_fetch_failed", BlobError::Source(source)),
+        },
+        BlobError::NotFound(_) => StageError::permanent("material_not_found", error),
+        BlobError::TooLarge { .. } => StageError::permanent("material_too_large", error),
+        BlobError::BadKey(_) => StageError::permanent("material_not_found", error),
+        BlobError::Store(_) => StageError::unavailable("blobs", "blobs_unavailable", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::moment::Moment;
+
+    use super::*;
+
+    #[test]
+    fn a_session_goes_before_a_transcript_and_the_newer_before_the_older() {
+        let arrived = |kinds: &[(MaterialKind, &str)]| -> Vec<StoredMaterial> {
+            let stored = |(kind, digest): &(MaterialKind, &str)| StoredMaterial {
+                material: Material {
+                    kind: *kind,
+                    digest: (*digest).into(),
+                    at: MaterialAt::Blob("b".into()),
+                    media_type: None,
+                },
+                received_at: Moment::from_micros(0),
+            };
+            kinds.iter().map(stored).collect()
+        };
+        let digest = |kinds: &[(MaterialKind, &str)]| best(&arrived(kinds)).map(|material| material.digest.clone());
+        let (session, transcript, recording) = (MaterialKind::Session, MaterialKind::Transcript, MaterialKind::Recording);
+        assert_eq!(digest(&[(transcript, "old"), (transcript, "new"), (recording, "audio")]).as_deref(), Some("new"));
+        assert_eq!(digest(&[(session, "session"), (transcript, "later")]).as_deref(), Some("session"));
+        assert_eq!(digest(&[(recording, "audio")]).as_deref(), Some("audio"));
+        assert_eq!(digest(&[]), None);
+    }
+}

@@ -1,0 +1,340 @@
+//! The stage on a real store and real blobs, with a provider that does what a test says.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::blobs::Blobs;
+use common::call::{CallDetails, CallId, CallKind, Participant, Role, WorkspaceId};
+use common::config::Values;
+use common::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialAt, MaterialKind};
+use common::fault::Fault;
+use common::moment::Moment;
+use common::seal::{self, Sealer};
+use common::store::{Arrival, Begun, InstanceId, Store, Write};
+use common::transcript::{Segment, Transcript};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryStreamExt as _};
+use queue_topology::broker::Lane;
+use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
+use transcription::speech::{Audio, Failed, Notify, Progress, SpeechError, SpeechToText};
+use transcription::{Settings, Transcription};
+use uuid::Uuid;
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
+const AUDIO: &[u8] = b"ID3\x04\0\0\0\0\0\0 and sound";
+
+/// Answers each look with the next thing it was told to say, and remembers what it was given.
+#[derive(Default)]
+struct Scripted {
+    says: Mutex<VecDeque<Progress>>,
+    heard: Mutex<Vec<Vec<u8>>>,
+    notified: Mutex<Vec<Option<String>>>,
+}
+
+impl Scripted {
+    fn saying(says: impl IntoIterator<Item = Progress>) -> Arc<Self> {
+        Arc::new(Self { says: Mutex::new(says.into_iter().collect()), ..Self::default() })
+    }
+
+    fn jobs(&self) -> usize {
+        self.notified.lock().unwrap().len()
+    }
+}
+
+impl SpeechToText for Scripted {
+    fn name(&self) -> &'static str {
+        "assemblyai"
+    }
+
+    fn upload(&self, audio: Audio) -> BoxFuture<'_, Result<String, SpeechError>> {
+        async {
+            let pieces: Vec<Bytes> = audio.body.try_collect().await.unwrap();
+            self.heard.lock().unwrap().push(pieces.concat());
+            Ok("uploaded".to_owned())
+        }
+        .boxed()
+    }
+
+    fn submit<'a>(
+        &'a self,
+        uploaded: &'a str,
+        notify: Option<&'a Notify>,
+    ) -> BoxFuture<'a, Result<String, SpeechError>> {
+        assert_eq!(uploaded, "uploaded");
+        let mut notified = self.notified.lock().unwrap();
+        notified.push(notify.map(|notify| notify.url.clone()));
+        std::future::ready(Ok(format!("job {}", notified.len()))).boxed()
+    }
+
+    fn look<'a>(&'a self, _job: &'a str) -> BoxFuture<'a, Result<Progress, SpeechError>> {
+        let said = self.says.lock().unwrap().pop_front();
+        std::future::ready(said.ok_or(SpeechError::NoSuchJob { provider: "assemblyai" })).boxed()
+    }
+}
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    store: Store,
+    blobs: Blobs,
+    sealer: Sealer,
+    call: CallId,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_embedded(&folder.path().join("store")).await.unwrap();
+        let blobs = Blobs::local(&folder.path().join("blobs")).unwrap();
+        let call = CallId::derive(WORKSPACE, "exotel", "CALL-1");
+        Self { _folder: folder, store, blobs, sealer: Sealer::from_key([7; 32]), call }
+    }
+
+    /// Takes material in, and returns the run that it starts.
+    async fn arrives(&self, kind: MaterialKind, at: MaterialAt) -> Cx {
+        let arrival = Arrival {
+            event_id: Uuid::new_v4(),
+            workspace: WORKSPACE,
+            call: self.call,
+            source: "exotel".into(),
+            external_id: "CALL-1".into(),
+            kind: CallKind::Phone,
+            details: CallDetails {
+                participants: vec![Participant {
+                    name: Some("Helen Castellanos".into()),
+                    role: Some(Role::Customer),
+                    ..Participant::default()
+                }],
+                ..CallDetails::default()
+            },
+            materials: vec![Material { kind, digest: "d1".into(), at, media_type: None }],
+        };
+        self.store.take_in(&arrival, &["transcription"], "live", |_| String::new()).await.unwrap();
+        self.begins(1).await
+    }
+
+    async fn begins(&self, generation: i64) -> Cx {
+        let owner = InstanceId::new();
+        let begun = self.store.begin_run(WORKSPACE, self.call, "transcription", generation, true, owner).await;
+        let Begun::Mine(begun) = begun.unwrap() else { panic!("the run cannot be begun") };
+        let run = Run {
+            workspace: WORKSPACE,
+            call: self.call,
+            stage: "transcription",
+            generation,
+            attempt: begun.attempts,
+            fence: begun.fence,
+            since: begun.since,
+            lane: Lane::Live,
+        };
+        Cx::new(self.store.clone(), run, owner)
+    }
+
+    async fn blob(&self, text: &[u8]) -> MaterialAt {
+        self.blobs.put("material", Bytes::copy_from_slice(text)).await.unwrap();
+        MaterialAt::Blob("material".into())
+    }
+
+    fn sealed(&self, url: &str) -> MaterialAt {
+        MaterialAt::SealedUrl(self.sealer.seal(&seal::of_call(WORKSPACE, self.call), url))
+    }
+
+    fn stage(&self, speech: Option<Arc<Scripted>>, change: impl FnOnce(&mut Settings)) -> Transcription {
+        let values = Values::of([
+            ("DEBRIEF_ALLOW_PRIVATE_FETCH", "true"),
+            ("ASSEMBLYAI_POLL", "200ms"),
+            ("ASSEMBLYAI_API_KEY", "key"),
+            ("DEBRIEF_PUBLIC_URL", "https://debrief.example.com/base/"),
+        ]);
+        let mut settings = Settings::read(&values).unwrap();
+        change(&mut settings);
+        let speech = speech.map(|speech| speech as Arc<dyn SpeechToText>);
+        Transcription::new(settings, speech, self.blobs.clone(), self.sealer.clone())
+    }
+}
+
+async fn handle(stage: &Transcription, cx: &Cx) -> Result<Outcome<CallTranscribed>, StageError> {
+    let event = Envelope {
+        id: Uuid::new_v4(),
+        workspace: WORKSPACE,
+        call: cx.run.call,
+        generation: cx.run.generation,
+        time: Moment::now(),
+        traceparent: None,
+        data: CallAccepted {},
+    };
+    stage.handle(cx, &event).await
+}
+
+fn kept(cx: &Cx) -> Transcript {
+    match cx.take_writes().as_slice() {
+        [Write::Transcript(transcript)] => transcript.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn hello() -> Progress {
+    let segment = Segment {
+        id: 1,
+        speaker: Some("A".into()),
+        role: None,
+        start_ms: Some(0),
+        end_ms: Some(900),
+        text: "Hello.".into(),
+        confidence: Some(0.9),
+    };
+    Progress::Done(Transcript { language: None, segments: vec![segment] })
+}
+
+const DONE: Outcome<CallTranscribed> = Outcome::Emit(CallTranscribed {});
+
+#[tokio::test]
+async fn a_supplied_transcript_is_read_without_any_provider() {
+    let bench = Bench::new().await;
+    let at = bench.blob(b"WEBVTT\n\n00:01.000 --> 00:02.000\nHelen Castellanos: Morning.\n").await;
+    let cx = bench.arrives(MaterialKind::Transcript, at).await;
+    assert_eq!(handle(&bench.stage(None, |_| {}), &cx).await.unwrap(), DONE);
+    assert_eq!(kept(&cx).segments[0].role, Some(Role::Customer));
+}
+
+#[tokio::test]
+async fn a_supplied_transcript_can_stand_behind_a_url() {
+    let bench = Bench::new().await;
+    let server = MockServer::start().await;
+    let text = ResponseTemplate::new(200).set_body_string("Helen Castellanos: Morning.\n");
+    Mock::given(method("GET")).respond_with(text).mount(&server).await;
+    let cx = bench.arrives(MaterialKind::Transcript, bench.sealed(&server.uri())).await;
+    assert_eq!(handle(&bench.stage(None, |_| {}), &cx).await.unwrap(), DONE);
+    assert_eq!(kept(&cx).segments[0].text, "Morning.");
+}
+
+#[tokio::test]
+async fn a_transcript_that_cannot_be_read_says_why_and_is_not_tried_again() {
+    let bench = Bench::new().await;
+    let cx = bench.arrives(MaterialKind::Session, bench.blob(b"{\"items\": [").await).await;
+    let error = handle(&bench.stage(None, |_| {}), &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Permanent, "transcript_unreadable"));
+    assert!(error.to_string().contains("it is not JSON"), "{error}");
+}
+
+#[tokio::test]
+async fn a_recording_waits_where_nobody_can_transcribe_it() {
+    let bench = Bench::new().await;
+    let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
+    let error = handle(&bench.stage(None, |_| {}), &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Unavailable, "speech_to_text_not_configured"));
+    assert_eq!(error.destination.as_deref(), Some("speech_to_text"));
+    assert!(error.to_string().contains("ASSEMBLYAI_API_KEY"), "{error}");
+}
+
+#[tokio::test]
+async fn a_recording_is_fetched_once_paid_for_once_and_looked_at_until_it_is_done() {
+    let bench = Bench::new().await;
+    let server = MockServer::start().await;
+    let audio = ResponseTemplate::new(200).set_body_bytes(AUDIO);
+    Mock::given(path("/a.mp3")).respond_with(audio).expect(1).mount(&server).await;
+    let speech = Scripted::saying([Progress::Running, Progress::Running, hello(), hello()]);
+    let stage = bench.stage(Some(Arc::clone(&speech)), |_| {});
+    let url = format!("{}/a.mp3?token=secret", server.uri());
+    let cx = bench.arrives(MaterialKind::Recording, bench.sealed(&url)).await;
+    for _ in 0..2 {
+        assert_eq!(handle(&stage, &cx).await.unwrap(), Outcome::Later(Duration::from_millis(200)));
+    }
+    assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
+    assert_eq!(kept(&cx).to_text(), "Speaker A: Hello.\n");
+    // Done again, as after a crash right before the end.
+    assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
+    assert_eq!(speech.jobs(), 1);
+    assert_eq!(*speech.heard.lock().unwrap(), [AUDIO]);
+    let told = speech.notified.lock().unwrap()[0].clone().unwrap();
+    let expected = format!(
+        "https://debrief.example.com/base/webhooks/assemblyai?workspace={WORKSPACE}&call={}&generation=1",
+        bench.call
+    );
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn a_job_that_failed_or_is_gone_is_made_again() {
+    let bench = Bench::new().await;
+    let failed = Failed { reason: "Server error".into(), for_good: false };
+    let speech = Scripted::saying([Progress::Failed(failed)]);
+    let stage = bench.stage(Some(Arc::clone(&speech)), |_| {});
+    let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
+    let error = handle(&stage, &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Transient, "transcription_failed"));
+    let error = handle(&stage, &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Transient, "transcription_lost"));
+    speech.says.lock().unwrap().push_back(hello());
+    assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
+    assert_eq!(speech.jobs(), 3);
+}
+
+#[tokio::test]
+async fn audio_that_no_provider_can_use_is_given_up() {
+    let bench = Bench::new().await;
+    let failed = Failed { reason: "Audio duration is too short.".into(), for_good: true };
+    let speech = Scripted::saying([Progress::Failed(failed)]);
+    let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
+    let error = handle(&bench.stage(Some(speech), |_| {}), &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Permanent, "transcription_refused"));
+    assert!(error.to_string().contains("too short"), "{error}");
+}
+
+#[tokio::test]
+async fn a_job_that_never_ends_is_given_up_at_its_deadline() {
+    let bench = Bench::new().await;
+    let speech = Scripted::saying([Progress::Running, Progress::Running]);
+    let stage = bench.stage(Some(Arc::clone(&speech)), |settings| settings.deadline = Duration::ZERO);
+    let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
+    let error = handle(&stage, &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Permanent, "transcription_timed_out"));
+    // A replay makes a new one.
+    assert!(handle(&stage, &cx).await.is_err());
+    assert_eq!(speech.jobs(), 2);
+}
+
+#[tokio::test]
+async fn a_recording_that_cannot_be_fetched_says_so() {
+    let bench = Bench::new().await;
+    let server = MockServer::start().await;
+    let page = ResponseTemplate::new(200).set_body_string("<html>Sign in</html>");
+    Mock::given(path("/page")).respond_with(page).mount(&server).await;
+    let speech = Scripted::saying([]);
+    let stage = bench.stage(Some(Arc::clone(&speech)), |_| {});
+    let cx = bench.arrives(MaterialKind::Recording, bench.sealed(&format!("{}/gone", server.uri()))).await;
+    let error = handle(&stage, &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Transient, "recording_not_found"));
+
+    let bench = Bench::new().await;
+    let cx = bench.arrives(MaterialKind::Recording, bench.sealed(&format!("{}/page", server.uri()))).await;
+    let stage = bench.stage(Some(Arc::clone(&speech)), |_| {});
+    assert_eq!(handle(&stage, &cx).await.unwrap_err().code, "recording_not_audio");
+
+    let bench = Bench::new().await;
+    let cx = bench.arrives(MaterialKind::Recording, bench.sealed(&format!("{}/page", server.uri()))).await;
+    let stage = bench.stage(Some(Arc::clone(&speech)), |settings| settings.allow = common::fetch::Allow::None);
+    let error = handle(&stage, &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Permanent, "recording_url_refused"));
+
+    let stage = bench.stage(Some(Arc::clone(&speech)), |settings| settings.max_audio_bytes = 10);
+    let server = MockServer::start().await;
+    Mock::given(method("GET")).respond_with(ResponseTemplate::new(200).set_body_bytes(AUDIO)).mount(&server).await;
+    let bench = Bench::new().await;
+    let cx = bench.arrives(MaterialKind::Recording, bench.sealed(&server.uri())).await;
+    assert_eq!(handle(&stage, &cx).await.unwrap_err().code, "recording_too_large");
+    assert_eq!(speech.jobs(), 0);
+}
+
+#[tokio::test]
+async fn a_url_that_was_sealed_for_another_call_is_not_opened() {
+    let bench = Bench::new().await;
+    let at = MaterialAt::SealedUrl(bench.sealer.seal(b"another call", "http://127.0.0.1/"));
+    let cx = bench.arrives(MaterialKind::Recording, at).await;
+    let error = handle(&bench.stage(Some(Scripted::saying([])), |_| {}), &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Permanent, "recording_url_sealed_by_another_key"));
+}
