@@ -16,8 +16,8 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
 use sha2::{Digest as _, Sha256};
 
-/// What is held in memory of an upload: the smallest part that S3 takes.
-const PART_BYTES: usize = 5 * 1024 * 1024;
+/// What is held in memory of an upload. (A store such as S3 takes no parts below 5 MiB.)
+const PART_BYTES: usize = 256 * 1024;
 const MAX_KEY_CHARS: usize = 512;
 
 #[derive(Debug, thiserror::Error)]

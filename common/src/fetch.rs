@@ -91,7 +91,7 @@ impl Default for Limits {
         Self {
             max_bytes: 2_200_000_000,
             // Whoever waits holds a delivery, and RabbitMQ closes a channel that holds one for 30 minutes.
-            total: Duration::from_secs(10 * 60),
+            total: Duration::from_mins(10),
             stall: Duration::from_secs(30),
             redirects: 5,
         }
@@ -208,6 +208,7 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
+    #[expect(clippy::missing_panics_doc, reason = "a client with fixed settings can be built")]
     pub fn new(allow: Allow, limits: Limits, credentials: Vec<Credential>) -> Self {
         let build = |builder: reqwest::ClientBuilder| builder.build().expect("fixed settings can be built");
         let guarded = build(outside().dns_resolver(address::PublicOnly));
@@ -267,7 +268,10 @@ impl Fetcher {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(match address::refusal(&error) {
                 Some(refusal) => FetchError::Refused(refusal.to_string()),
-                None => FetchError::NotReached { host: host_of(url), problem: http::not_answered(&error).to_string() },
+                None => FetchError::NotReached {
+                    host: host_of(url),
+                    problem: http::not_answered(&error).to_string(),
+                },
             }),
             Err(_) => Err(FetchError::Stalled { host: host_of(url), seconds: self.limits.stall.as_secs() }),
         }
@@ -335,7 +339,10 @@ impl Reading {
         let chunk = match timeout_at(stalled.min(self.deadline), self.response.chunk()).await {
             Ok(Ok(chunk)) => chunk,
             Ok(Err(error)) => {
-                return Err(FetchError::Broken { host: self.host.clone(), problem: http::not_answered(&error).to_string() });
+                return Err(FetchError::Broken {
+                    host: self.host.clone(),
+                    problem: http::not_answered(&error).to_string(),
+                });
             }
             Err(_) if stalled < self.deadline => {
                 return Err(FetchError::Stalled {
@@ -401,7 +408,9 @@ fn not_audio(head: &[u8]) -> Option<&'static str> {
     // A character can be cut at the end of what was looked at.
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
-        Err(error) if error.error_len().is_none() => std::str::from_utf8(&head[..error.valid_up_to()]).ok()?,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&head[..error.valid_up_to()]).ok()?
+        }
         Err(_) => return None,
     };
     text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\u{c}')).then_some("text")

@@ -14,10 +14,11 @@ mod outbox;
 mod results;
 mod stage_runs;
 mod types;
+mod unresolved;
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
-pub use calls::{Arrival, CallFilter, Page, Stats, StoredMaterial, TakenIn};
+pub use calls::{Arrival, CallFilter, DeliveredRow, Page, Stats, StoredMaterial, TakenIn};
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
 pub use effects::{EffectKey, EffectRow, EffectState, EffectWant, Intent};
 pub use instances::InstanceId;

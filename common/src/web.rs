@@ -4,6 +4,7 @@
 mod access;
 mod body;
 mod problem;
+mod request;
 
 use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
@@ -17,9 +18,9 @@ pub use access::{Access, Caller, Door, Keys};
 pub use body::{check_length, json, media_type};
 pub use problem::{FieldProblem, Problem};
 
-/// Puts around a listener's routes what all of them need: problem details for unknown paths and methods,
-/// and, where no key is set, a refusal of everybody who does not address this machine as itself. Call it
-/// last, on the routes of all roles together.
+/// Puts around a listener's routes what all of them need: a span for each request, problem details for
+/// unknown paths, unknown methods and panics, and, where no key is set, a refusal of everybody who does not
+/// address this machine as itself. Call it last, on the routes of all roles together.
 pub fn finish(router: Router, keys: &Keys) -> Router {
     let router = router
         .fallback(|uri: Uri| async move {
@@ -31,7 +32,8 @@ pub fn finish(router: Router, keys: &Keys) -> Router {
                 "this path takes other methods; see the Allow header",
             )
         });
-    if keys.any() { router } else { router.layer(from_fn(loopback_only)) }
+    let router = if keys.any() { router } else { router.layer(from_fn(loopback_only)) };
+    router.layer(from_fn(request::observed))
 }
 
 /// A web page that a browser shows can send requests to this machine, and DNS rebinding lets it read the
@@ -71,7 +73,20 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use tower::ServiceExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_ours_is_an_answer_too() {
+        let broken = || async { panic!("broken on purpose") };
+        let router = Router::new().route("/broken", axum::routing::get::<_, ((),), ()>(broken));
+        let request = Request::get("/broken").body(Body::empty()).unwrap();
+        let response = finish(router, &Keys::default()).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+    }
 
     fn refused(host: &str, origin: Option<&str>) -> Option<&'static str> {
         let mut headers = HeaderMap::new();

@@ -129,7 +129,10 @@ impl Management {
         let wrong = || BrokerError::Refused("read the management API's address".into());
         let mut address = Url::parse(address.expose_secret()).map_err(|_| wrong())?;
         if address.username().is_empty() {
-            address.set_username("guest").and_then(|()| address.set_password(Some("guest"))).map_err(|()| wrong())?;
+            address
+                .set_username("guest")
+                .and_then(|()| address.set_password(Some("guest")))
+                .map_err(|()| wrong())?;
         }
         let client = common::http::client(Duration::from_secs(10));
         Ok(Self { client, address, vhost: vhost.to_owned() })

@@ -76,7 +76,8 @@ impl Layout {
     fn add(&mut self, spec: &QueueSpec) {
         for lane in Lane::BOTH {
             let queue = self.queue(spec.stage, lane);
-            self.queues.push(QueueDefinition { name: queue.clone(), arguments: arguments(Some(self.dead())) });
+            self.queues
+                .push(QueueDefinition { name: queue.clone(), arguments: arguments(Some(self.dead())) });
             self.bindings.push(Binding { exchange: self.events(), queue, key: key(spec.key, lane) });
         }
         if let Some(max_length) = spec.max_length {

@@ -100,8 +100,8 @@ pub const KEYS: &[Group] = &[
             ),
             secret(
                 "DEBRIEF_SEAL_KEY",
-                "Seals the addresses and tokens that arrive with calls. Every process of an installation needs the same. \
-                 Absent: made once and kept in the data folder.",
+                "Seals the addresses and tokens that arrive with calls. 64 hexadecimal digits, the same in every \
+                 process of an installation. Absent: made once and kept in the store.",
             ),
         ],
     },

@@ -25,12 +25,14 @@ fn open_to(addresses: &[SocketAddr]) -> Fetcher {
 }
 
 async fn fetched(fetcher: &Fetcher, url: &str) -> Result<Vec<u8>, FetchError> {
-    let fetched = fetcher.recording(url).await?;
-    fetched.body.try_fold(Vec::new(), |mut all, chunk| async move {
-        all.extend_from_slice(&chunk);
-        Ok(all)
-    })
-    .await
+    let coming = fetcher.recording(url).await?;
+    coming
+        .body
+        .try_fold(Vec::new(), |mut all, chunk| async move {
+            all.extend_from_slice(&chunk);
+            Ok(all)
+        })
+        .await
 }
 
 async fn code(fetcher: &Fetcher, url: &str) -> &'static str {
@@ -69,15 +71,41 @@ async fn addresses_inside_our_network_are_refused_however_they_are_written() {
     let port = inside.address().port();
     let fetcher = fetcher(Allow::None, Limits::default());
     for host in [
-        "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "LOCALHOST", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
-        "0.0.0.0", "[::]", "169.254.169.254", "10.0.0.1", "[fd00:ec2::254]", "[2002:7f00:1::]", "[64:ff9b::7f00:1]", "user:pass@127.0.0.1",
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "localhost",
+        "LOCALHOST",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "0.0.0.0",
+        "[::]",
+        "169.254.169.254",
+        "10.0.0.1",
+        "[fd00:ec2::254]",
+        "[2002:7f00:1::]",
+        "[64:ff9b::7f00:1]",
+        "user:pass@127.0.0.1",
     ] {
         let url = format!("http://{host}:{port}/latest/meta-data?secret=1");
         let error = fetched(&fetcher, &url).await.unwrap_err();
-        assert_eq!((error.code(), error.fault()), ("recording_url_refused", Fault::Permanent), "{host}: {error}");
+        assert_eq!(
+            (error.code(), error.fault()),
+            ("recording_url_refused", Fault::Permanent),
+            "{host}: {error}"
+        );
         assert!(!error.to_string().contains("secret"), "{error}");
     }
-    for url in ["file:///etc/passwd", "ftp://example.com/a", "gopher://127.0.0.1/", "not a url", "data:audio/wav;base64,AA"] {
+    for url in [
+        "file:///etc/passwd",
+        "ftp://example.com/a",
+        "gopher://127.0.0.1/",
+        "not a url",
+        "data:audio/wav;base64,AA",
+    ] {
         assert_eq!(code(&fetcher, url).await, "recording_url_refused", "{url}");
     }
     assert!(inside.received_requests().await.unwrap().is_empty(), "nothing reached it");
@@ -97,9 +125,15 @@ async fn a_permitted_host_and_port_is_fetched_and_its_neighbour_is_not() {
 #[tokio::test]
 async fn a_redirect_into_our_network_is_refused() {
     let inside = server(ResponseTemplate::new(200).set_body_bytes(AUDIO)).await;
-    for target in [format!("http://localhost:{}/", inside.address().port()), inside.uri(), "file:///etc/passwd".into()] {
+    for target in
+        [format!("http://localhost:{}/", inside.address().port()), inside.uri(), "file:///etc/passwd".into()]
+    {
         let outside = server(ResponseTemplate::new(302).insert_header("Location", target.as_str())).await;
-        assert_eq!(code(&open_to(&[*outside.address()]), &outside.uri()).await, "recording_url_refused", "{target}");
+        assert_eq!(
+            code(&open_to(&[*outside.address()]), &outside.uri()).await,
+            "recording_url_refused",
+            "{target}"
+        );
     }
     assert!(inside.received_requests().await.unwrap().is_empty());
 }
@@ -165,7 +199,12 @@ async fn each_status_says_whether_to_come_back() {
 
 #[tokio::test]
 async fn a_page_or_a_text_in_the_place_of_audio_is_told_apart() {
-    for page in ["<!DOCTYPE html><title>Sign in</title>", "{\"error\":\"no such recording\"}", "Träume", "<?xml version=\"1.0\"?><Error/>"] {
+    for page in [
+        "<!DOCTYPE html><title>Sign in</title>",
+        "{\"error\":\"no such recording\"}",
+        "Träume",
+        "<?xml version=\"1.0\"?><Error/>",
+    ] {
         let server = server(ResponseTemplate::new(200).set_body_raw(page, "audio/mpeg")).await;
         let error = fetched(&open_to(&[*server.address()]), &server.uri()).await.unwrap_err();
         assert_eq!((error.code(), error.fault()), ("recording_not_audio", Fault::Permanent), "{page}");
@@ -180,9 +219,15 @@ async fn a_page_or_a_text_in_the_place_of_audio_is_told_apart() {
 async fn an_endless_answer_ends_at_the_limit() {
     let address = endless(b"HTTP/1.1 200 OK\r\n\r\nID3\x04", &[0xFF; 4096]).await;
     let limits = Limits { max_bytes: 100_000, ..Limits::default() };
-    assert_eq!(code(&fetcher(Allow::All, limits), &format!("http://{address}/")).await, "recording_too_large");
+    assert_eq!(
+        code(&fetcher(Allow::All, limits), &format!("http://{address}/")).await,
+        "recording_too_large"
+    );
     let announced = endless(b"HTTP/1.1 200 OK\r\nContent-Length: 100001\r\n\r\nID3\x04", &[]).await;
-    assert_eq!(code(&fetcher(Allow::All, limits), &format!("http://{announced}/")).await, "recording_too_large");
+    assert_eq!(
+        code(&fetcher(Allow::All, limits), &format!("http://{announced}/")).await,
+        "recording_too_large"
+    );
 }
 
 #[tokio::test]
@@ -218,7 +263,10 @@ fn what_may_be_fetched_inside_is_a_list_of_hosts_with_ports() {
     assert_eq!(read("true").unwrap(), Allow::All);
     assert_eq!(read("false").unwrap(), Allow::None);
     assert_eq!(read("").unwrap(), Allow::None);
-    assert_eq!(read("Minio:9000, 127.0.0.1:80").unwrap(), Allow::Hosts(vec!["minio:9000".into(), "127.0.0.1:80".into()]));
+    assert_eq!(
+        read("Minio:9000, 127.0.0.1:80").unwrap(),
+        Allow::Hosts(vec!["minio:9000".into(), "127.0.0.1:80".into()])
+    );
     assert!(read("minio").unwrap_err().to_string().contains("DEBRIEF_ALLOW_PRIVATE_FETCH"));
     let web = Url::parse("http://127.0.0.1/a").unwrap();
     assert!(read("127.0.0.1:80").unwrap().permits(&web));

@@ -41,6 +41,17 @@ pub struct StoredMaterial {
     pub received_at: Moment,
 }
 
+/// One thing that a delivery brought, or the delivery itself where it brought nothing usable.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct DeliveredRow {
+    pub event_id: Uuid,
+    /// `recording`, `transcript`, `session`; `announcement` where there was nothing to make a transcript from.
+    pub kind: String,
+    /// Empty for an announcement.
+    pub digest: String,
+    pub received_at: Moment,
+}
+
 /// Which calls a list shows. Every field narrows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallFilter {
@@ -222,6 +233,19 @@ impl Store {
             .into_iter()
             .map(|(Json(material), received_at)| StoredMaterial { material, received_at })
             .collect())
+    }
+
+    /// What arrived about a call and when, announcements included, oldest first.
+    pub async fn deliveries(&self, workspace: WorkspaceId, call: CallId) -> Result<Vec<DeliveredRow>> {
+        Ok(read!(
+            fetch_all,
+            DeliveredRow,
+            self,
+            "SELECT event_id, kind, digest, received_at FROM materials
+             WHERE workspace = $1 AND call_id = $2 ORDER BY received_at, event_id, position",
+            workspace,
+            call,
+        )?)
     }
 
     /// A page of calls, newest first, and how many there are in all.

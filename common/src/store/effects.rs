@@ -147,7 +147,9 @@ impl Store {
         )?;
         // Who sent before an embedded store was opened is gone, and its connections with it.
         let sender_gone = self.is_embedded() && row.updated_at < self.opened_at;
-        let intent = verdict(&row, want, now, if sender_gone { Duration::ZERO } else { STRAGGLERS });
+        let stragglers = if sender_gone { Duration::ZERO } else { STRAGGLERS };
+        let outdone = row.call_id == claim.call && row.generation > want.generation;
+        let intent = verdict(&row, want, outdone, now, stragglers);
         match &intent {
             Intent::Send { .. } => execute!(
                 tx,
@@ -162,7 +164,7 @@ impl Store {
                 claim.stage,
                 now,
             )?,
-            Intent::Done { .. } if row.digest != want.digest && row.generation <= want.generation => execute!(
+            Intent::Done { .. } if row.digest != want.digest && !outdone => execute!(
                 tx,
                 "UPDATE effects SET state = 'outdated', updated_at = $2 WHERE id = $1",
                 key.id,
@@ -263,12 +265,13 @@ async fn holds(tx: &mut Tx, claim: &Claim) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// What a row says about a want.
-fn verdict(row: &EffectRow, want: &EffectWant, now: Moment, stragglers: Duration) -> Intent {
+/// What a row says about a want. `outdone` says that a newer generation of the same call wrote the row;
+/// generations of different calls, which can share a record, say nothing about each other.
+fn verdict(row: &EffectRow, want: &EffectWant, outdone: bool, now: Moment, stragglers: Duration) -> Intent {
     let prior = row.remote_id.clone();
     match EffectState::from_name(&row.state) {
         Some(EffectState::Confirmed | EffectState::Outdated) => {
-            let up_to_date = row.digest == want.digest || row.generation > want.generation;
+            let up_to_date = row.digest == want.digest || outdone;
             if up_to_date || !want.can_update {
                 Intent::Done { remote_id: prior, replaced: row.replaced.clone().map(|Json(value)| value) }
             } else {
@@ -324,7 +327,7 @@ mod tests {
     }
 
     fn look(row: &EffectRow, want: &EffectWant, now: Moment) -> Intent {
-        verdict(row, want, now, Duration::from_secs(30))
+        verdict(row, want, row.generation > want.generation, now, Duration::from_secs(30))
     }
 
     #[test]

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use common::store::{Begun, Claim, EffectKey, EffectWant, Intent, Store};
+use common::call::{CallStatus, WorkspaceId};
+use common::store::{
+    Begun, Claim, EffectKey, EffectWant, ErrorText, Intent, Settled, Settlement, Store,
+};
+use uuid::Uuid;
 
 use crate::databases::{WORKSPACE, arrival, instance, on_both, take_in};
 
@@ -82,6 +86,64 @@ async fn what_cannot_be_changed_at_its_destination_is_shown_as_outdated() {
         store.confirm_effect(contact().id, "1", None).await.unwrap();
         assert!(matches!(store.intend(&run, &contact(), &fixed("y")).await.unwrap(), Intent::Done { .. }));
         assert_eq!(store.effects_of(WORKSPACE, run.call).await.unwrap()[0].state, "outdated");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_call_may_change_a_shared_record_whatever_generation_each_of_them_has() {
+    on_both(|store| async move {
+        let (first, second) = (claim(&store, "a").await, claim(&store, "b").await);
+        let newer = EffectWant { generation: 2, ..want("x") };
+        store.intend(&first, &contact(), &newer).await.unwrap();
+        store.confirm_effect(contact().id, "003A", None).await.unwrap();
+        let changed = store.intend(&second, &contact(), &want("y")).await.unwrap();
+        assert_eq!(changed, Intent::Send { prior: Some("003A".into()) });
+    })
+    .await;
+}
+
+/// A run of `call` that is parked for the contact, of which nobody knows whether it was made.
+async fn parked_for_the_contact(store: &Store, call: &str) -> Claim {
+    let run = claim(store, call).await;
+    store.intend(&run, &contact(), &want("x")).await.unwrap();
+    store.fail_effect(contact().id, true, "timed_out").await.unwrap();
+    let destination = format!("effect:{}", contact().id);
+    let error = ErrorText { code: "effect_unknown", text: "nobody knows" };
+    let probe_at = store.now().plus(Duration::from_secs(600));
+    let parked = Settlement::Parked { destination: &destination, probe_at, error };
+    assert_eq!(store.settle_run(&run, &parked).await.unwrap(), Settled::Yes);
+    run
+}
+
+#[tokio::test]
+async fn a_persons_word_settles_an_unknown_effect_and_wakes_who_waits_for_it() {
+    on_both(|store| async move {
+        let run = parked_for_the_contact(&store, "a").await;
+        let open = store.open_effects(WORKSPACE).await.unwrap();
+        assert_eq!(open.iter().map(|effect| effect.id).collect::<Vec<_>>(), [contact().id]);
+        assert!(store.resolve_effect(WORKSPACE, contact().id, true).await.unwrap());
+        assert_eq!(store.effect(WORKSPACE, contact().id).await.unwrap().unwrap().state, "confirmed");
+        assert!(store.open_effects(WORKSPACE).await.unwrap().is_empty());
+        assert_eq!(store.runs(WORKSPACE, run.call).await.unwrap()[0].state, "waiting");
+        assert_eq!(store.call(WORKSPACE, run.call).await.unwrap().unwrap().status, CallStatus::Processing);
+        let due = store.due_runs(10).await.unwrap();
+        assert_eq!(due.iter().map(|due| due.call_id).collect::<Vec<_>>(), [run.call]);
+        assert!(!store.resolve_effect(WORKSPACE, contact().id, false).await.unwrap(), "it is not in doubt any more");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_effect_that_a_person_wants_again_is_sent_again_and_one_under_way_is_left_alone() {
+    on_both(|store| async move {
+        let run = claim(&store, "a").await;
+        store.intend(&run, &contact(), &want("x")).await.unwrap();
+        assert!(!store.resolve_effect(WORKSPACE, contact().id, false).await.unwrap(), "its request is under way");
+        store.fail_effect(contact().id, true, "timed_out").await.unwrap();
+        assert!(!store.resolve_effect(WorkspaceId(Uuid::nil()), contact().id, false).await.unwrap());
+        assert!(store.resolve_effect(WORKSPACE, contact().id, false).await.unwrap());
+        assert_eq!(store.intend(&run, &contact(), &want("x")).await.unwrap(), Intent::Send { prior: None });
     })
     .await;
 }

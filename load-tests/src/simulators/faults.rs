@@ -31,8 +31,8 @@ impl Default for Faults {
     }
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the JSON that sets it")]
 /// What happens to one request. With only `delay_ms` it is answered late, but well.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the JSON that sets it")]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fault {

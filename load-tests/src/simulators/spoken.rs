@@ -33,8 +33,8 @@ struct Dialogue {
     utterances: Vec<Utterance>,
 }
 
-#[expect(clippy::missing_panics_doc, reason = "strings and numbers can always be written as JSON")]
 /// A playable WAV file in which `dialogue` is spoken.
+#[expect(clippy::missing_panics_doc, reason = "strings and numbers can always be written as JSON")]
 pub fn recording_with(dialogue: &[Utterance]) -> Vec<u8> {
     let sound = sound_of(dialogue);
     let dialogue = Dialogue { utterances: dialogue.to_vec() };

@@ -21,9 +21,7 @@ use lapin::uri::AMQPUri;
 use lapin::{Channel, ErrorKind};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{
-    Broker, BrokerError, Consumer, Delivery, Depth, Hold, Lane, Message, Route, Settlement, State,
-};
+use super::{Broker, BrokerError, Consumer, Delivery, Depth, Hold, Lane, Message, Route, Settlement, State};
 use crate::apply::{self, Difference};
 use crate::export::{self, Layout};
 use crate::table::QueueSpec;
@@ -300,7 +298,8 @@ impl Taking {
         };
         // A wake-up's routing key is only the name of a queue.
         let key = delivery.routing_key.as_str();
-        let event = (exchange == layout.events()).then(|| key.strip_suffix(Lane::Bulk.suffix()).unwrap_or(key));
+        let event =
+            (exchange == layout.events()).then(|| key.strip_suffix(Lane::Bulk.suffix()).unwrap_or(key));
         Delivery {
             redelivered: delivery.redelivered,
             message_id: delivery.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok()),
@@ -363,7 +362,11 @@ impl Hold for Held {
             // Until here: the channel must not close under the acknowledgement.
             drop(self);
             // `false`: its channel is gone, and the message is the queue's again.
-            if sent.map_err(|error| failed(&error, "a delivery"))? { Ok(()) } else { Err(BrokerError::Disconnected) }
+            if sent.map_err(|error| failed(&error, "a delivery"))? {
+                Ok(())
+            } else {
+                Err(BrokerError::Disconnected)
+            }
         })
         .boxed()
     }

@@ -17,9 +17,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{
-    Broker, BrokerError, Consumer, Delivery, Depth, Hold, Lane, Message, Route, Settlement, State,
-};
+use super::{Broker, BrokerError, Consumer, Delivery, Depth, Hold, Lane, Message, Route, Settlement, State};
 use crate::table::{self, QueueSpec};
 
 mod file;
@@ -37,7 +35,7 @@ const AHEAD: usize = 256;
 #[derive(Clone)]
 pub struct Embedded {
     ops: mpsc::Sender<Op>,
-    lines: Arc<Lines>,
+    queues: Arc<Queues>,
 }
 
 impl Embedded {
@@ -48,11 +46,11 @@ impl Embedded {
 
     /// With other queues than the table's: a test can set a limit that it can reach.
     pub(crate) async fn open_with(path: &Path, table: &[QueueSpec]) -> Result<Self, BrokerError> {
-        let lines = Arc::new(Lines::of(table));
-        let file = File::open(path, lines.clone()).await?;
+        let queues = Arc::new(Queues::of(table));
+        let file = File::open(path, queues.clone()).await?;
         let (ops, inbox) = mpsc::channel(WINDOW);
         tokio::spawn(file.run(inbox));
-        Ok(Self { ops, lines })
+        Ok(Self { ops, queues })
     }
 
     /// Sends an operation to the writer and waits for its answer.
@@ -70,15 +68,15 @@ impl Embedded {
 
     fn routed(&self, message: &Message) -> Result<Vec<usize>, BrokerError> {
         let targets: Vec<usize> = match message.route {
-            Route::Event { key } => self.lines.bound_to(key, message.lane),
-            Route::Stage { stage } => self.lines.find(stage, message.lane).into_iter().collect(),
+            Route::Event { key } => self.queues.bound_to(key, message.lane),
+            Route::Stage { stage } => self.queues.find(stage, message.lane).into_iter().collect(),
         };
         if targets.is_empty() { Err(BrokerError::Unroutable) } else { Ok(targets) }
     }
 
-    fn take_from(&self, line: usize, prefetch: u16) -> Consumer {
+    fn take_from(&self, place: usize, prefetch: u16) -> Consumer {
         let hands = Arc::new(Semaphore::new(usize::from(prefetch.max(1))));
-        let taking = Taking { broker: self.clone(), line, hands, _seat: self.lines.seat(line) };
+        let taking = Taking { broker: self.clone(), place, hands, _seat: self.queues.seat(place) };
         Consumer::new(
             futures::stream::unfold(taking, |taking| async move {
                 let delivery = taking.next().await?;
@@ -91,19 +89,25 @@ impl Embedded {
 
 impl Broker for Embedded {
     fn declare(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
-        async { if self.lines.closed.is_cancelled() { Err(BrokerError::Disconnected) } else { Ok(()) } }.boxed()
+        async { if self.queues.closed.is_cancelled() { Err(BrokerError::Disconnected) } else { Ok(()) } }
+            .boxed()
     }
 
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<(), BrokerError>> {
         async move {
-            let lines = self.routed(&message)?;
+            let queues = self.routed(&message)?;
             let key = match message.route {
                 Route::Event { key } => Some(key.to_owned()),
                 Route::Stage { .. } => None,
             };
-            let row =
-                Row { message_id: Some(message.id), key, body: message.body, rejected_by: None, again: false };
-            self.ask(|reply| Op::Publish { lines, row, reply }).await
+            let row = Row {
+                message_id: Some(message.id),
+                key,
+                body: message.body,
+                rejected_by: None,
+                again: false,
+            };
+            self.ask(|reply| Op::Publish { queues, row, reply }).await
         }
         .boxed()
     }
@@ -114,36 +118,36 @@ impl Broker for Embedded {
         lane: Lane,
         prefetch: u16,
     ) -> BoxFuture<'_, Result<Consumer, BrokerError>> {
-        let line = self.lines.find(queue.stage, lane).ok_or_else(|| missing(queue.stage, lane));
-        async move { Ok(self.take_from(line?, prefetch)) }.boxed()
+        let place = self.queues.find(queue.stage, lane).ok_or_else(|| missing(queue.stage, lane));
+        async move { Ok(self.take_from(place?, prefetch)) }.boxed()
     }
 
     fn consume_dead(&self, prefetch: u16) -> BoxFuture<'_, Result<Consumer, BrokerError>> {
-        async move { Ok(self.take_from(self.lines.dead(), prefetch)) }.boxed()
+        async move { Ok(self.take_from(self.queues.dead(), prefetch)) }.boxed()
     }
 
     fn depth(&self, stage: &str, lane: Lane) -> BoxFuture<'_, Result<Depth, BrokerError>> {
-        let line = self.lines.find(stage, lane).ok_or_else(|| missing(stage, lane));
-        async move { Ok(self.lines.depth(line?)) }.boxed()
+        let place = self.queues.find(stage, lane).ok_or_else(|| missing(stage, lane));
+        async move { Ok(self.queues.depth(place?)) }.boxed()
     }
 
     fn dead_depth(&self) -> BoxFuture<'_, Result<Depth, BrokerError>> {
-        async { Ok(self.lines.depth(self.lines.dead())) }.boxed()
+        async { Ok(self.queues.depth(self.queues.dead())) }.boxed()
     }
 
     fn purge(&self, stage: &str, lane: Lane) -> BoxFuture<'_, Result<u64, BrokerError>> {
-        let line = self.lines.find(stage, lane).ok_or_else(|| missing(stage, lane));
+        let place = self.queues.find(stage, lane).ok_or_else(|| missing(stage, lane));
         async move {
-            let line = line?;
-            self.ask(|reply| Op::Purge { line, reply }).await
+            let place = place?;
+            self.ask(|reply| Op::Purge { place, reply }).await
         }
         .boxed()
     }
 
     fn state(&self) -> State {
-        if self.lines.closed.is_cancelled() {
+        if self.queues.closed.is_cancelled() {
             State::Disconnected
-        } else if self.lines.failing.load(Ordering::Relaxed) {
+        } else if self.queues.failing.load(Ordering::Relaxed) {
             State::Blocked
         } else {
             State::Up
@@ -175,25 +179,25 @@ struct Row {
 }
 
 /// Every queue of the file, and what this process knows of it.
-struct Lines {
-    all: Vec<Line>,
+struct Queues {
+    all: Vec<Queue>,
     closed: CancellationToken,
     /// The last write did not succeed.
     failing: AtomicBool,
 }
 
-struct Line {
+struct Queue {
     name: String,
     stage: &'static str,
     lane: Lane,
     key: &'static str,
     max_length: Option<u64>,
     changed: Notify,
-    now: Mutex<LineNow>,
+    now: Mutex<QueueNow>,
 }
 
 #[derive(Default)]
-struct LineNow {
+struct QueueNow {
     /// In memory, nobody's, in order: read ahead, or given back.
     waiting: BTreeMap<i64, Row>,
     /// In somebody's hand.
@@ -215,12 +219,12 @@ enum Next {
     Wait,
 }
 
-impl Lines {
+impl Queues {
     fn of(table: &[QueueSpec]) -> Self {
-        let mut all: Vec<Line> = table
+        let mut all: Vec<Queue> = table
             .iter()
             .flat_map(|spec| Lane::BOTH.map(|lane| (spec, lane)))
-            .map(|(spec, lane)| Line {
+            .map(|(spec, lane)| Queue {
                 name: format!("{}{}", spec.stage, lane.suffix()),
                 stage: spec.stage,
                 lane,
@@ -230,7 +234,7 @@ impl Lines {
                 now: Mutex::default(),
             })
             .collect();
-        all.push(Line {
+        all.push(Queue {
             name: "dead".into(),
             stage: "",
             lane: Lane::Live,
@@ -243,7 +247,7 @@ impl Lines {
     }
 
     fn find(&self, stage: &str, lane: Lane) -> Option<usize> {
-        self.all[..self.dead()].iter().position(|line| line.stage == stage && line.lane == lane)
+        self.all[..self.dead()].iter().position(|queue| queue.stage == stage && queue.lane == lane)
     }
 
     fn bound_to(&self, key: &str, lane: Lane) -> Vec<usize> {
@@ -254,23 +258,23 @@ impl Lines {
         self.all.len() - 1
     }
 
-    fn now(&self, line: usize) -> MutexGuard<'_, LineNow> {
-        self.all[line].now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn now(&self, place: usize) -> MutexGuard<'_, QueueNow> {
+        self.all[place].now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn depth(&self, line: usize) -> Depth {
-        let now = self.now(line);
+    fn depth(&self, place: usize) -> Depth {
+        let now = self.now(place);
         Depth { ready: now.ready, consumers: now.consumers }
     }
 
-    fn seat(self: &Arc<Self>, line: usize) -> Seat {
-        self.now(line).consumers += 1;
-        Seat { lines: self.clone(), line }
+    fn seat(self: &Arc<Self>, place: usize) -> Seat {
+        self.now(place).consumers += 1;
+        Seat { queues: self.clone(), place }
     }
 
     /// A row was committed: straight to a consumer where nobody has to read the file first.
-    fn arrived(&self, line: usize, id: i64, row: Row) {
-        let mut now = self.now(line);
+    fn arrived(&self, place: usize, id: i64, row: Row) {
+        let mut now = self.now(place);
         now.ready += 1;
         if now.read_to == now.last && now.waiting.len() < AHEAD {
             now.waiting.insert(id, row);
@@ -278,27 +282,26 @@ impl Lines {
         }
         now.last = id;
         drop(now);
-        self.all[line].changed.notify_waiters();
+        self.all[place].changed.notify_waiters();
     }
 
-    fn give_back(&self, line: usize, id: i64, row: Row) {
-        let mut now = self.now(line);
+    fn give_back(&self, place: usize, id: i64, row: Row) {
+        let mut now = self.now(place);
         if now.held.remove(&id) {
             now.waiting.insert(id, Row { again: true, ..row });
             now.ready += 1;
         }
         drop(now);
-        self.all[line].changed.notify_waiters();
+        self.all[place].changed.notify_waiters();
     }
 
-    fn take(&self, line: usize) -> Next {
-        let mut now = self.now(line);
+    fn take(&self, place: usize) -> Next {
+        let mut now = self.now(place);
         if let Some((id, row)) = now.waiting.pop_first() {
             now.ready = now.ready.saturating_sub(1);
             now.held.insert(id);
             Next::Row(id, row)
         } else if now.read_to < now.last && !now.reading {
-            now.reading = true;
             Next::Read
         } else {
             Next::Wait
@@ -308,13 +311,13 @@ impl Lines {
 
 /// Counts a consumer for as long as it lives.
 struct Seat {
-    lines: Arc<Lines>,
-    line: usize,
+    queues: Arc<Queues>,
+    place: usize,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut now = self.lines.now(self.line);
+        let mut now = self.queues.now(self.place);
         now.consumers = now.consumers.saturating_sub(1);
     }
 }
@@ -322,7 +325,7 @@ impl Drop for Seat {
 /// One consumer.
 struct Taking {
     broker: Embedded,
-    line: usize,
+    place: usize,
     /// As many as its prefetch.
     hands: Arc<Semaphore>,
     _seat: Seat,
@@ -330,8 +333,8 @@ struct Taking {
 
 impl Taking {
     async fn next(&self) -> Option<Delivery> {
-        let lines = &self.broker.lines;
-        let closed = lines.closed.cancelled();
+        let queues = &self.broker.queues;
+        let closed = queues.closed.cancelled();
         tokio::pin!(closed);
         let hand = tokio::select! {
             hand = self.hands.clone().acquire_owned() => hand.ok()?,
@@ -339,15 +342,21 @@ impl Taking {
         };
         loop {
             // Registered before looking, so that what arrives in between is not slept through.
-            let changed = lines.all[self.line].changed.notified();
+            let changed = queues.all[self.place].changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if lines.closed.is_cancelled() {
+            if queues.closed.is_cancelled() {
                 return None;
             }
-            match lines.take(self.line) {
+            match queues.take(self.place) {
                 Next::Row(id, row) => return Some(self.delivery(id, row, hand)),
-                Next::Read => self.broker.ops.send(Op::Read { line: self.line }).await.ok()?,
+                Next::Read => {
+                    // The place in the channel first: a consumer dropped while it waits has asked nobody.
+                    let asking = self.broker.ops.reserve().await.ok()?;
+                    if !std::mem::replace(&mut queues.now(self.place).reading, true) {
+                        asking.send(Op::Read { place: self.place });
+                    }
+                }
                 Next::Wait => {}
             }
             tokio::select! {
@@ -366,7 +375,7 @@ impl Taking {
             rejected_by: row.rejected_by.clone(),
             hold: Box::new(Held {
                 broker: self.broker.clone(),
-                line: self.line,
+                place: self.place,
                 id,
                 row: Some(row),
                 _hand: hand,
@@ -377,7 +386,7 @@ impl Taking {
 
 struct Held {
     broker: Embedded,
-    line: usize,
+    place: usize,
     id: i64,
     /// `None` once it is settled.
     row: Option<Row>,
@@ -386,22 +395,22 @@ struct Held {
 
 impl Held {
     async fn settle(mut self, how: Settlement) -> Result<(), BrokerError> {
-        let lines = &self.broker.lines;
+        let queues = &self.broker.queues;
         match how {
             Settlement::GiveBack => {} // `drop` does it
             Settlement::Ack => {
                 let removal = Op::Remove { id: self.id };
                 self.broker.ops.send(removal).await.map_err(|_| BrokerError::Disconnected)?;
-                lines.now(self.line).held.remove(&self.id);
+                queues.now(self.place).held.remove(&self.id);
                 self.row = None;
             }
             Settlement::Reject => {
                 let Some(row) = self.row.clone() else { return Ok(()) };
-                let stage = lines.all[self.line].stage.to_owned();
+                let stage = queues.all[self.place].stage.to_owned();
                 let row = Row { rejected_by: Some(stage), again: true, ..row };
                 let id = self.id;
                 self.broker.ask(|reply| Op::Bury { id, row, reply }).await?;
-                lines.now(self.line).held.remove(&self.id);
+                queues.now(self.place).held.remove(&self.id);
                 self.row = None;
             }
         }
@@ -418,7 +427,7 @@ impl Hold for Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(row) = self.row.take() {
-            self.broker.lines.give_back(self.line, self.id, row);
+            self.broker.queues.give_back(self.place, self.id, row);
         }
     }
 }

@@ -32,7 +32,11 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn only_the_queues_and_the_benchmark_name_the_amqp_client() {
-    assert!(dependents("lapin").is_subset(&set(&["queue-topology", "load-tests"])), "{:?}", dependents("lapin"));
+    assert!(
+        dependents("lapin").is_subset(&set(&["queue-topology", "load-tests"])),
+        "{:?}",
+        dependents("lapin")
+    );
 }
 
 #[test]

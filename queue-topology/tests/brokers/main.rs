@@ -1,6 +1,8 @@
 //! Both brokers do what the suite says, and each what is its own; and the crates depend on each other one
 //! way only.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
+
 mod embedded;
 mod layers;
 mod rabbitmq;

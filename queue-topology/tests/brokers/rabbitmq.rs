@@ -58,7 +58,10 @@ impl Vhost {
             channel.queue_delete(queue.name.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
         }
         for exchange in &layout.exchanges {
-            channel.exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default()).await.unwrap();
+            channel
+                .exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default())
+                .await
+                .unwrap();
         }
     }
 }
@@ -99,7 +102,8 @@ async fn make_otherwise(vhost: &Vhost, other: &str, value: i64) {
     let layout = Layout::new(&vhost.prefix);
     let queue = layout.queue("crm", Lane::Live);
     let mut arguments = FieldTable::default();
-    for (name, value) in &layout.queues.iter().find(|definition| definition.name == queue).unwrap().arguments {
+    for (name, value) in &layout.queues.iter().find(|definition| definition.name == queue).unwrap().arguments
+    {
         let value = match value {
             Argument::Text(text) => AMQPValue::LongString(text.as_str().into()),
             Argument::Number(number) => AMQPValue::LongLongInt(*number),
@@ -157,7 +161,10 @@ async fn what_differs_from_the_table_is_named() {
         assert_eq!(*what, format!("queue {}.crm", vhost.prefix));
         assert!(found.contains("x-delivery-limit"), "{found}");
         let refused = broker.declare().await.unwrap_err();
-        assert!(matches!(&refused, BrokerError::Refused(why) if why.contains("x-delivery-limit")), "{refused:?}");
+        assert!(
+            matches!(&refused, BrokerError::Refused(why) if why.contains("x-delivery-limit")),
+            "{refused:?}"
+        );
     })
     .await;
 }

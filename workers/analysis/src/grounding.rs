@@ -43,6 +43,17 @@ const FILLER: [&str; 16] = [
 /// How long a value may be: what is longer is no title and no street.
 const MAX_VALUE_CHARS: usize = 255;
 
+/// How long a quote may be: proof is a sentence or two.
+const MAX_QUOTE_CHARS: usize = 1_000;
+/// How many facts of one contact are looked at. The rest counts as dropped.
+const MAX_FACTS: usize = 100;
+
+/// A segment with its words folded once for all the facts that may stand in it.
+struct Own<'t> {
+    segment: &'t Segment,
+    words: Vec<String>,
+}
+
 /// Keeps what is proven. `people` are the names of everybody known to belong to the call; speakers are
 /// known without being listed. A person's field is kept once, the later statement correcting the earlier.
 pub fn ground(said: &[SaidContact], transcript: &Transcript, people: &[String]) -> Grounded {
@@ -50,8 +61,9 @@ pub fn ground(said: &[SaidContact], transcript: &Transcript, people: &[String]) 
     let mut grounded = Grounded::default();
     for contact in said {
         let own = own_segments(&contact.name, transcript);
-        for fact in &contact.facts {
-            match own.first().and_then(|first| Some((first.label(), prove(fact, &own, &names)?))) {
+        grounded.dropped += contact.facts.len().saturating_sub(MAX_FACTS);
+        for fact in contact.facts.iter().take(MAX_FACTS) {
+            match own.first().and_then(|first| Some((first.segment.label(), prove(fact, &own, &names)?))) {
                 Some((name, fact)) => grounded.keep(name, fact),
                 None => grounded.dropped += 1,
             }
@@ -86,7 +98,7 @@ fn known_names(transcript: &Transcript, people: &[String]) -> BTreeSet<Vec<Strin
 
 /// The segments of the person called `name`: by the whole label, else by a part of it ("Helen" for "Helen
 /// Castellanos") where that fits one speaker alone.
-fn own_segments<'t>(name: &str, transcript: &'t Transcript) -> Vec<&'t Segment> {
+fn own_segments<'t>(name: &str, transcript: &'t Transcript) -> Vec<Own<'t>> {
     let name = text::folded(name);
     let labels: BTreeSet<Vec<String>> =
         transcript.segments.iter().map(|segment| text::folded(&segment.label())).collect();
@@ -99,20 +111,23 @@ fn own_segments<'t>(name: &str, transcript: &'t Transcript) -> Vec<&'t Segment> 
             .collect()
     };
     let [speaker] = fits.as_slice() else { return Vec::new() };
-    transcript.segments.iter().filter(|segment| text::folded(&segment.label()) == **speaker).collect()
+    let spoken_by_them =
+        transcript.segments.iter().filter(|segment| text::folded(&segment.label()) == **speaker);
+    spoken_by_them.map(|segment| Own { segment, words: text::folded(&segment.text) }).collect()
 }
 
-fn prove(fact: &SaidFact, own: &[&Segment], names: &BTreeSet<Vec<String>>) -> Option<Fact> {
+fn prove(fact: &SaidFact, own: &[Own], names: &BTreeSet<Vec<String>>) -> Option<Fact> {
     let value = fact.value.trim();
     let is_filler = FILLER.contains(&text::folded(value).join(" ").as_str());
-    let supported = value.chars().count() <= MAX_VALUE_CHARS && supports(fact.field, value, &fact.quote);
-    if is_filler || !supported {
+    let too_long = value.chars().count() > MAX_VALUE_CHARS || fact.quote.chars().count() > MAX_QUOTE_CHARS;
+    if is_filler || too_long || !supports(fact.field, value, &fact.quote) {
         return None;
     }
     // The id a model gives is often that of the segment before or after.
-    let named = own.iter().filter(|segment| segment.id == fact.segment);
-    let others = own.iter().filter(|segment| segment.id != fact.segment);
-    let segment = named.chain(others).find(|segment| spoken::says(&segment.text, &fact.quote))?;
+    let quote = text::folded(&fact.quote);
+    let named = own.iter().filter(|own| own.segment.id == fact.segment);
+    let others = own.iter().filter(|own| own.segment.id != fact.segment);
+    let segment = named.chain(others).find(|own| text::contains(&own.words, &quote))?.segment;
     (!is_about_another(fact, value, segment, names)).then(|| Fact {
         field: fact.field,
         value: value.to_owned(),

@@ -5,6 +5,7 @@
 //! that changed later is shown as outdated over there.
 
 mod payload;
+mod transcription;
 
 use std::time::Duration;
 

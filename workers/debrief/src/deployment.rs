@@ -57,9 +57,9 @@ impl Deployment {
                 (store, Arc::new(broker), None)
             }
         };
-        let cache: Arc<dyn Cache> = match values.secret("REDIS_URL") {
-            None => Arc::new(Memory::new()),
-            Some(address) => Arc::new(Redis::connect(&address)?),
+        let cache: Arc<dyn Cache> = match values.text("REDIS_URL") {
+            None => Arc::new(Memory::default()),
+            Some(address) => Arc::new(Redis::new(&address, &broker::prefix(&values)?)?),
         };
         let sealer = sealer(&values, &store).await?;
         let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;

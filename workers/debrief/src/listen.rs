@@ -31,17 +31,10 @@ pub(crate) struct Listener {
 impl Listener {
     /// Binds `DEBRIEF_BIND`:`PORT`. Without a key only this machine may ask.
     pub(crate) async fn bind(values: &Values) -> Result<Self, StartError> {
-        let port: u16 = values.parse("PORT", "a port from 0 to 65535")?.unwrap_or(8000);
-        let has_key = Keys::read(values).any();
-        let default = if has_key { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
-        let bind: IpAddr = values.parse("DEBRIEF_BIND", "an IP address")?.unwrap_or(default.into());
-        if !has_key && !bind.is_loopback() {
-            let problem = format!("`{bind}` can be reached by others: set DEBRIEF_API_KEY first");
-            return Err(ConfigError::new("DEBRIEF_BIND", problem).into());
-        }
-        let socket = TcpListener::bind((bind, port)).await.map_err(|error| {
-            ConfigError::new("PORT", format!("cannot listen on {bind}:{port}: {error}"))
-        })?;
+        let wanted = read_address(values)?;
+        let socket = TcpListener::bind(wanted)
+            .await
+            .map_err(|error| ConfigError::new("PORT", format!("cannot listen on {wanted}: {error}")))?;
         let address = socket.local_addr().context("read the address that was bound")?;
         Ok(Self { socket, address })
     }
@@ -103,4 +96,17 @@ impl Listener {
             }
         })
     }
+}
+
+/// Where to listen: `DEBRIEF_BIND`:`PORT`. Without a key only this machine may ask.
+pub(crate) fn read_address(values: &Values) -> Result<SocketAddr, ConfigError> {
+    let port: u16 = values.parse("PORT", "a port from 0 to 65535")?.unwrap_or(8000);
+    let has_key = Keys::read(values).any();
+    let default = if has_key { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    let bind: IpAddr = values.parse("DEBRIEF_BIND", "an IP address")?.unwrap_or(default.into());
+    if !has_key && !bind.is_loopback() {
+        let problem = format!("`{bind}` can be reached by others: set DEBRIEF_API_KEY first");
+        return Err(ConfigError::new("DEBRIEF_BIND", problem));
+    }
+    Ok(SocketAddr::new(bind, port))
 }

@@ -11,9 +11,9 @@ mod markup;
 mod roles;
 mod session;
 mod speaker;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::borrow::Cow;
 

@@ -17,9 +17,9 @@ const MAX_TRANSCRIPT_BYTES: u64 = 32 * 1024 * 1024;
 /// What to make the transcript from: what a voice agent wrote down itself is better than a transcript, that is
 /// better than audio; of two of a kind the newer counts. `arrived` is oldest first.
 pub(crate) fn best(arrived: &[StoredMaterial]) -> Option<&Material> {
-    [MaterialKind::Session, MaterialKind::Transcript, MaterialKind::Recording]
-        .into_iter()
-        .find_map(|kind| arrived.iter().rev().map(|stored| &stored.material).find(|material| material.kind == kind))
+    [MaterialKind::Session, MaterialKind::Transcript, MaterialKind::Recording].into_iter().find_map(|kind| {
+        arrived.iter().rev().map(|stored| &stored.material).find(|material| material.kind == kind)
+    })
 }
 
 /// Opens and fetches material of one installation.
@@ -45,7 +45,10 @@ impl Source {
                 let url = self.open(workspace, call, sealed)?;
                 let body = self.fetcher.document(&url).await.map_err(fetch_fault)?.body;
                 let too_large = || {
-                    StageError::permanent("transcript_too_large", anyhow!("longer than {MAX_TRANSCRIPT_BYTES} bytes"))
+                    StageError::permanent(
+                        "transcript_too_large",
+                        anyhow!("longer than {MAX_TRANSCRIPT_BYTES} bytes"),
+                    )
                 };
                 body.map_err(fetch_fault)
                     .try_fold(Vec::new(), |mut all, chunk| async move {
@@ -97,9 +100,8 @@ pub(crate) fn blob_fault(error: BlobError) -> StageError {
             Ok(error) => fetch_fault(*error),
             Err(source) => StageError::transient("recording_fetch_failed", BlobError::Source(source)),
         },
-        BlobError::NotFound(_) => StageError::permanent("material_not_found", error),
         BlobError::TooLarge { .. } => StageError::permanent("material_too_large", error),
-        BlobError::BadKey(_) => StageError::permanent("material_not_found", error),
+        BlobError::NotFound(_) | BlobError::BadKey(_) => StageError::permanent("material_not_found", error),
         BlobError::Store(_) => StageError::unavailable("blobs", "blobs_unavailable", error),
     }
 }
@@ -124,9 +126,14 @@ mod tests {
             };
             kinds.iter().map(stored).collect()
         };
-        let digest = |kinds: &[(MaterialKind, &str)]| best(&arrived(kinds)).map(|material| material.digest.clone());
-        let (session, transcript, recording) = (MaterialKind::Session, MaterialKind::Transcript, MaterialKind::Recording);
-        assert_eq!(digest(&[(transcript, "old"), (transcript, "new"), (recording, "audio")]).as_deref(), Some("new"));
+        let digest =
+            |kinds: &[(MaterialKind, &str)]| best(&arrived(kinds)).map(|material| material.digest.clone());
+        let (session, transcript, recording) =
+            (MaterialKind::Session, MaterialKind::Transcript, MaterialKind::Recording);
+        assert_eq!(
+            digest(&[(transcript, "old"), (transcript, "new"), (recording, "audio")]).as_deref(),
+            Some("new")
+        );
         assert_eq!(digest(&[(session, "session"), (transcript, "later")]).as_deref(), Some("session"));
         assert_eq!(digest(&[(recording, "audio")]).as_deref(), Some("audio"));
         assert_eq!(digest(&[]), None);

@@ -88,7 +88,9 @@ impl SpeechError {
     pub(crate) fn of(provider: &'static str, answer: HttpError) -> Self {
         match &answer {
             HttpError::NotSent(_) => Self::Down { provider, answer },
-            HttpError::Lost(_) | HttpError::TooLong => Self::Unclear { provider, problem: answer.to_string() },
+            HttpError::Lost(_) | HttpError::TooLong => {
+                Self::Unclear { provider, problem: answer.to_string() }
+            }
             HttpError::Status { status, retry_after, .. } => match *status {
                 StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN => {
                     Self::Account { provider, answer }
@@ -110,7 +112,9 @@ impl From<SpeechError> for StageError {
             SpeechError::Account { provider, .. } => {
                 Self::unavailable(*provider, "speech_to_text_refuses_account", error)
             }
-            SpeechError::Down { provider, .. } => Self::unavailable(*provider, "speech_to_text_unreachable", error),
+            SpeechError::Down { provider, .. } => {
+                Self::unavailable(*provider, "speech_to_text_unreachable", error)
+            }
             SpeechError::Throttled { wait, .. } => {
                 Self::new(Fault::Throttled(*wait), "speech_to_text_throttled", error)
             }

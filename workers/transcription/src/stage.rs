@@ -31,7 +31,7 @@ use crate::speech::assemblyai::AssemblyAi;
 use crate::speech::{Audio, Failed, Notify, Progress, SpeechError, SpeechToText};
 
 /// Ten hours of audio, the longest that is taken, are done in well under one.
-const DEADLINE: Duration = Duration::from_secs(3 * 60 * 60);
+const DEADLINE: Duration = Duration::from_hours(3);
 const MIN_POLL: Duration = Duration::from_secs(3);
 const MAX_POLL: Duration = Duration::from_secs(30);
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -95,15 +95,28 @@ pub struct Transcription {
 impl Transcription {
     /// With the provider that `values` configure, if any.
     pub fn from_values(values: &Values, blobs: Blobs, sealer: Sealer) -> Result<Self, ConfigError> {
-        let speech = AssemblyAi::from_values(values)?.map(|provider| Arc::new(provider) as Arc<dyn SpeechToText>);
+        let speech =
+            AssemblyAi::from_values(values)?.map(|provider| Arc::new(provider) as Arc<dyn SpeechToText>);
         Ok(Self::new(Settings::read(values)?, speech, blobs, sealer))
     }
 
-    pub fn new(settings: Settings, speech: Option<Arc<dyn SpeechToText>>, blobs: Blobs, sealer: Sealer) -> Self {
+    pub fn new(
+        settings: Settings,
+        speech: Option<Arc<dyn SpeechToText>>,
+        blobs: Blobs,
+        sealer: Sealer,
+    ) -> Self {
         let Settings { zone, allow, max_audio_bytes, exotel, poll, deadline, webhook } = settings;
         let limits = Limits { max_bytes: max_audio_bytes, ..Limits::default() };
         let fetcher = Fetcher::new(allow, limits, exotel.into_iter().collect());
-        Self { source: Source { blobs, sealer, fetcher, max_audio_bytes }, speech, zone, poll, deadline, webhook }
+        Self {
+            source: Source { blobs, sealer, fetcher, max_audio_bytes },
+            speech,
+            zone,
+            poll,
+            deadline,
+            webhook,
+        }
     }
 
     async fn supplied(&self, cx: &Cx, material: &Material) -> Result<Transcript, StageError> {
@@ -113,8 +126,17 @@ impl Transcription {
         let parsed = tokio::task::spawn_blocking(move || format::parse(kind, &bytes, zone))
             .await
             .map_err(|error| StageError::transient("transcript_reader_failed", error))?
-            .map_err(|why| StageError::permanent("transcript_unreadable", anyhow::Error::new(why).context("failed to read the transcript")))?;
-        tracing::debug!(segments = parsed.transcript.segments.len(), skipped = parsed.skipped, "read a supplied transcript");
+            .map_err(|why| {
+                StageError::permanent(
+                    "transcript_unreadable",
+                    anyhow::Error::new(why).context("failed to read the transcript"),
+                )
+            })?;
+        tracing::debug!(
+            segments = parsed.transcript.segments.len(),
+            skipped = parsed.skipped,
+            "read a supplied transcript"
+        );
         Ok(parsed.transcript)
     }
 
@@ -147,7 +169,7 @@ impl Transcription {
             }
             Ok(Progress::Failed(failed)) => {
                 cx.void(&job).await?;
-                Err(given_up(provider.name(), failed))
+                Err(given_up(provider.name(), &failed))
             }
             Err(error @ SpeechError::NoSuchJob { .. }) => {
                 cx.void(&job).await?;
@@ -157,7 +179,12 @@ impl Transcription {
         }
     }
 
-    async fn upload(&self, cx: &Cx, provider: &dyn SpeechToText, material: &Material) -> Result<String, StageError> {
+    async fn upload(
+        &self,
+        cx: &Cx,
+        provider: &dyn SpeechToText,
+        material: &Material,
+    ) -> Result<String, StageError> {
         let key = self.source.recording(cx.run.workspace, cx.run.call, material).await?;
         let (bytes, body) = self.source.blobs.get_stream(&key).await.map_err(material::blob_fault)?;
         Ok(provider.upload(Audio { bytes, body }).await?)
@@ -186,8 +213,9 @@ impl Stage for Transcription {
         _event: &Envelope<CallAccepted>,
     ) -> Result<Outcome<CallTranscribed>, StageError> {
         let arrived = cx.store.materials(cx.run.workspace, cx.run.call).await?;
-        let material = material::best(&arrived)
-            .ok_or_else(|| StageError::permanent("no_material", anyhow!("nothing to make a transcript from")))?;
+        let material = material::best(&arrived).ok_or_else(|| {
+            StageError::permanent("no_material", anyhow!("nothing to make a transcript from"))
+        })?;
         let mut transcript = match material.kind {
             MaterialKind::Session | MaterialKind::Transcript => self.supplied(cx, material).await?,
             MaterialKind::Recording => match self.heard(cx, material).await? {
@@ -195,7 +223,11 @@ impl Stage for Transcription {
                 Err(wait) => return Ok(Outcome::Later(wait)),
             },
         };
-        let details = cx.store.call(cx.run.workspace, cx.run.call).await?.map_or_else(CallDetails::default, |call| call.details);
+        let details = cx
+            .store
+            .call(cx.run.workspace, cx.run.call)
+            .await?
+            .map_or_else(CallDetails::default, |call| call.details);
         format::assign_roles(&mut transcript, &details);
         cx.keep(Write::Transcript(transcript));
         Ok(Outcome::Emit(CallTranscribed {}))
@@ -261,7 +293,7 @@ fn poll(age: Duration) -> Duration {
     (age / 10).clamp(MIN_POLL, MAX_POLL)
 }
 
-fn given_up(provider: &str, failed: Failed) -> StageError {
+fn given_up(provider: &str, failed: &Failed) -> StageError {
     let why = anyhow!("{provider} gave up: {}", failed.reason);
     if failed.for_good {
         StageError::permanent("transcription_refused", why)
@@ -283,7 +315,9 @@ mod tests {
     #[test]
     fn settings_say_what_is_wrong_by_name() {
         let read = |name, value| Settings::read(&Values::of([(name, value)]));
-        assert!(read("DEBRIEF_TIMEZONE", "Mars/Olympus").unwrap_err().to_string().contains("DEBRIEF_TIMEZONE"));
+        assert!(
+            read("DEBRIEF_TIMEZONE", "Mars/Olympus").unwrap_err().to_string().contains("DEBRIEF_TIMEZONE")
+        );
         assert!(read("ASSEMBLYAI_POLL", "often").is_err());
         assert!(read("DEBRIEF_PUBLIC_URL", "example.com").is_err());
         assert!(read("DEBRIEF_PUBLIC_URL", "https://debrief.example.com").unwrap().webhook.is_none());

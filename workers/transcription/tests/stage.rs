@@ -1,5 +1,7 @@
 //! The stage on a real store and real blobs, with a provider that does what a test says.
 
+#![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -88,7 +90,7 @@ impl Bench {
     async fn new() -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_embedded(&folder.path().join("store")).await.unwrap();
+        let store = Store::open_embedded(folder.path()).await.unwrap();
         let blobs = Blobs::local(&folder.path().join("blobs")).unwrap();
         let call = CallId::derive(WORKSPACE, "exotel", "CALL-1");
         Self { _folder: folder, store, blobs, sealer: Sealer::from_key([7; 32]), call }
@@ -119,7 +121,8 @@ impl Bench {
 
     async fn begins(&self, generation: i64) -> Cx {
         let owner = InstanceId::new();
-        let begun = self.store.begin_run(WORKSPACE, self.call, "transcription", generation, true, owner).await;
+        let begun =
+            self.store.begin_run(WORKSPACE, self.call, "transcription", generation, true, owner).await;
         let Begun::Mine(begun) = begun.unwrap() else { panic!("the run cannot be begun") };
         let run = Run {
             workspace: WORKSPACE,
@@ -317,13 +320,17 @@ async fn a_recording_that_cannot_be_fetched_says_so() {
 
     let bench = Bench::new().await;
     let cx = bench.arrives(MaterialKind::Recording, bench.sealed(&format!("{}/page", server.uri()))).await;
-    let stage = bench.stage(Some(Arc::clone(&speech)), |settings| settings.allow = common::fetch::Allow::None);
+    let stage =
+        bench.stage(Some(Arc::clone(&speech)), |settings| settings.allow = common::fetch::Allow::None);
     let error = handle(&stage, &cx).await.unwrap_err();
     assert_eq!((error.fault, error.code), (Fault::Permanent, "recording_url_refused"));
 
     let stage = bench.stage(Some(Arc::clone(&speech)), |settings| settings.max_audio_bytes = 10);
     let server = MockServer::start().await;
-    Mock::given(method("GET")).respond_with(ResponseTemplate::new(200).set_body_bytes(AUDIO)).mount(&server).await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(200).set_body_bytes(AUDIO))
+        .mount(&server)
+        .await;
     let bench = Bench::new().await;
     let cx = bench.arrives(MaterialKind::Recording, bench.sealed(&server.uri())).await;
     assert_eq!(handle(&stage, &cx).await.unwrap_err().code, "recording_too_large");

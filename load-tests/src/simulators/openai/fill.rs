@@ -4,6 +4,8 @@
 //! the words that were said give the value: sentences are extracted, never written, and where nothing
 //! was said the answer is null or an empty list. It is the reading of a very literal model.
 
+use std::cmp::Reverse;
+
 use serde_json::{Map, Number, Value};
 
 use super::prompt::{Line, sentences};
@@ -16,6 +18,8 @@ use facts::{Fact, facts_in};
 
 /// A schema may refer to itself; nobody needs an answer that deep.
 const MAX_DEPTH: usize = 12;
+/// A list is no copy of the transcript.
+const MAX_LISTED: usize = 5;
 const NOTHING: &str = "Nothing was said.";
 
 /// What the part of the schema that is being filled is about.
@@ -33,18 +37,21 @@ struct Filler<'a> {
     lines: &'a [Line<'a>],
     /// All words in lower case.
     words: String,
+    /// Who speaks, in lower case.
+    names: String,
 }
 
 /// An answer in the form of `schema`.
 pub(super) fn answer(schema: &Value, lines: &[Line<'_>]) -> Value {
     let words = lines.iter().map(|line| line.text.to_lowercase()).collect::<Vec<_>>().join("\n");
-    let filler = Filler { root: schema, lines, words };
+    let names = lines.iter().map(|line| line.speaker.to_lowercase()).collect::<Vec<_>>().join(" ");
+    let filler = Filler { root: schema, lines, words, names };
     filler.fill("", schema, Focus::default()).unwrap_or_else(|| filler.empty(schema))
 }
 
 /// The first sentence that says something, the first request and the first promise.
 pub(super) fn summary(lines: &[Line<'_>]) -> String {
-    let long = |(_, sentence): &(&Line<'_>, &str)| sentence.split_whitespace().count() >= 5;
+    let long = |(_, sentence): &(&Line<'_>, &str)| words_in(sentence) >= 5;
     let mut picked: Vec<&str> = Vec::new();
     let first = said(lines).find(long).or_else(|| said(lines).next());
     let wish = said(lines).find(|(_, sentence)| is_wish(sentence));
@@ -62,8 +69,12 @@ fn said<'a>(lines: &'a [Line<'a>]) -> impl Iterator<Item = (&'a Line<'a>, &'a st
     lines.iter().flat_map(|line| sentences(line.text).map(move |sentence| (line, sentence)))
 }
 
+fn words_in(sentence: &str) -> usize {
+    sentence.split_whitespace().count()
+}
+
 fn is_wish(sentence: &str) -> bool {
-    has_any(sentence, cues::WISHES)
+    words_in(sentence) >= 3 && has_any(sentence, cues::WISHES)
 }
 
 fn is_promise(sentence: &str) -> bool {
@@ -187,7 +198,7 @@ impl Filler<'_> {
         let mut filled = match self.resolved(items)["properties"].as_object() {
             Some(properties) => self.objects(name, items, properties, focus),
             None if cues::means_topics(name) => {
-                cues::topics(&self.words).into_iter().map(Value::from).collect()
+                cues::topics(&self.words, &self.names).into_iter().map(Value::from).collect()
             }
             None => self.sentences_for(name).filter_map(|about| self.fill(name, items, about)).collect(),
         };
@@ -233,18 +244,23 @@ impl Filler<'_> {
         self.sentences_for(name).filter_map(|about| fill(Focus { depth: focus.depth, ..about })).collect()
     }
 
-    /// The sentences that a list of this name holds, in the order in which they were said.
+    /// The sentences that a list of this name holds, in the order in which they were said: promises,
+    /// wishes, or else those that say most.
     fn sentences_for(&self, name: &str) -> impl Iterator<Item = Focus<'_>> {
         let is = |names: &[&str]| names.iter().any(|part| name.to_lowercase().contains(part));
-        let wanted: fn(&str) -> bool = if is(&["action", "task", "step", "follow", "promise", "todo"]) {
-            is_promise
+        let chosen = if is(&["action", "task", "step", "follow", "promise", "todo"]) {
+            said(self.lines).filter(|(_, sentence)| is_promise(sentence)).take(MAX_LISTED).collect()
         } else if is(&["request", "need", "ask", "concern", "issue", "question"]) {
-            is_wish
+            said(self.lines).filter(|(_, sentence)| is_wish(sentence)).take(MAX_LISTED).collect()
         } else {
-            |sentence| sentence.split_whitespace().count() >= 6
+            let mut all: Vec<_> =
+                said(self.lines).enumerate().filter(|(_, (_, s))| words_in(s) >= 6).collect();
+            all.sort_by_key(|(_, (_, sentence))| Reverse(words_in(sentence)));
+            all.truncate(MAX_LISTED);
+            all.sort_by_key(|(nth, _)| *nth);
+            all.into_iter().map(|(_, said)| said).collect::<Vec<_>>()
         };
-        let fitting = said(self.lines).filter(move |(_, sentence)| wanted(sentence));
-        fitting.take(5).map(|said| Focus { said: Some(said), ..Focus::default() })
+        chosen.into_iter().map(|said| Focus { said: Some(said), ..Focus::default() })
     }
 }
 

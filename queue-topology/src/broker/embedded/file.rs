@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::{AHEAD, BrokerError, Lines, Row};
+use super::{AHEAD, BrokerError, Queues, Row};
 
 /// Operations in one transaction: more of them make publishers wait for the acknowledgements of a backlog.
 const GROUP: usize = 128;
@@ -48,10 +48,10 @@ const SCHEMA: &str = "
 
 type Reply<T> = oneshot::Sender<Result<T, BrokerError>>;
 
-/// What the writer is asked to do. A queue is named by its place in [`Lines`].
+/// What the writer is asked to do. A queue is named by its place in [`Queues`].
 pub(super) enum Op {
     Publish {
-        lines: Vec<usize>,
+        queues: Vec<usize>,
         row: Row,
         reply: Reply<()>,
     },
@@ -66,10 +66,10 @@ pub(super) enum Op {
     },
     /// Reads on in a queue for its consumers.
     Read {
-        line: usize,
+        place: usize,
     },
     Purge {
-        line: usize,
+        place: usize,
         reply: Reply<u64>,
     },
     Close {
@@ -79,7 +79,7 @@ pub(super) enum Op {
 
 pub(super) struct File {
     connection: SqliteConnection,
-    lines: Arc<Lines>,
+    queues: Arc<Queues>,
     next_id: i64,
     /// What was there at the start may have been delivered before: claims are not written down.
     found_to: i64,
@@ -109,7 +109,7 @@ struct Group {
 }
 
 impl File {
-    pub(super) async fn open(path: &Path, lines: Arc<Lines>) -> Result<Self, BrokerError> {
+    pub(super) async fn open(path: &Path, queues: Arc<Queues>) -> Result<Self, BrokerError> {
         let lock = lock(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -126,7 +126,7 @@ impl File {
         let (checkpoints, asked) = mpsc::channel(1);
         let mut file = Self {
             connection,
-            lines,
+            queues,
             next_id: 1,
             found_to: 0,
             owed: Vec::new(),
@@ -145,11 +145,12 @@ impl File {
             .fetch_all(&mut self.connection)
             .await?;
         for row in counts {
-            let (queue, ready, last): (String, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let (queue, ready, last): (String, i64, i64) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             self.found_to = self.found_to.max(last);
             // The table may have lost a queue; its messages stay where they are.
-            if let Some(line) = self.lines.all.iter().position(|line| line.name == queue) {
-                let mut now = self.lines.now(line);
+            if let Some(place) = self.queues.all.iter().position(|known| known.name == queue) {
+                let mut now = self.queues.now(place);
                 (now.ready, now.last) = (ready.unsigned_abs(), last);
             }
         }
@@ -161,16 +162,14 @@ impl File {
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Op>) {
         let mut ops = Vec::with_capacity(GROUP);
         loop {
-            let owing = self.lines.failing.load(Ordering::Relaxed);
+            let owing = self.queues.failing.load(Ordering::Relaxed);
             let more = if owing || self.untidy {
-                // Nobody asks for anything: what is owed is tried again, what is free is returned.
-                match tokio::time::timeout(RETRY, inbox.recv_many(&mut ops, GROUP)).await {
-                    Ok(received) => received > 0,
-                    Err(_) => {
-                        self.tidy().await;
-                        true
-                    }
+                let received = tokio::time::timeout(RETRY, inbox.recv_many(&mut ops, GROUP)).await;
+                if received.is_err() {
+                    // Nobody asks for anything: what is free is returned, and what is owed tried again.
+                    self.tidy().await;
                 }
+                received != Ok(0)
             } else {
                 inbox.recv_many(&mut ops, GROUP).await > 0
             };
@@ -181,11 +180,11 @@ impl File {
             }
             let mut group = self.gather(ops.drain(..));
             self.write(&mut group).await;
-            for line in std::mem::take(&mut group.reads) {
-                self.read(line).await;
+            for place in std::mem::take(&mut group.reads) {
+                self.read(place).await;
             }
-            for (line, reply) in std::mem::take(&mut group.purges) {
-                answer(reply, self.purge(line).await);
+            for (place, reply) in std::mem::take(&mut group.purges) {
+                answer(reply, self.purge(place).await);
             }
             if group.closing.is_some() || !more {
                 inbox.close();
@@ -199,53 +198,53 @@ impl File {
         let mut group = Group { removed: std::mem::take(&mut self.owed), ..Group::default() };
         for op in ops {
             match op {
-                Op::Publish { lines, row, reply } => {
-                    if lines.iter().any(|line| self.is_full(*line, &group)) {
+                Op::Publish { queues, row, reply } => {
+                    if queues.iter().any(|place| self.is_full(*place, &group)) {
                         answer(reply, Err(BrokerError::Full));
                         continue;
                     }
-                    for line in lines {
-                        self.add(&mut group, line, row.clone());
+                    for place in queues {
+                        self.add(&mut group, place, row.clone());
                     }
                     group.waiting.push(reply);
                 }
                 Op::Remove { id } => group.removed.push(id),
                 Op::Bury { id, row, reply } => {
                     group.removed.push(id);
-                    let dead = self.lines.dead();
+                    let dead = self.queues.dead();
                     self.add(&mut group, dead, row);
                     group.waiting.push(reply);
                 }
-                Op::Read { line } => group.reads.push(line),
-                Op::Purge { line, reply } => group.purges.push((line, reply)),
+                Op::Read { place } => group.reads.push(place),
+                Op::Purge { place, reply } => group.purges.push((place, reply)),
                 Op::Close { reply } => group.closing = Some(reply),
             }
         }
         group
     }
 
-    fn add(&mut self, group: &mut Group, line: usize, row: Row) {
-        group.rows.push((self.next_id, line, row));
-        *group.added.entry(line).or_default() += 1;
+    fn add(&mut self, group: &mut Group, place: usize, row: Row) {
+        group.rows.push((self.next_id, place, row));
+        *group.added.entry(place).or_default() += 1;
         self.next_id += 1;
     }
 
-    fn is_full(&self, line: usize, group: &Group) -> bool {
-        self.lines.all[line].max_length.is_some_and(|max| {
-            self.lines.now(line).ready + group.added.get(&line).copied().unwrap_or(0) >= max
+    fn is_full(&self, place: usize, group: &Group) -> bool {
+        self.queues.all[place].max_length.is_some_and(|max| {
+            self.queues.now(place).ready + group.added.get(&place).copied().unwrap_or(0) >= max
         })
     }
 
     async fn write(&mut self, group: &mut Group) {
         if group.rows.is_empty() && group.removed.is_empty() {
             // Nothing is left that could not be written; the next message tells.
-            self.lines.failing.store(false, Ordering::Relaxed);
+            self.queues.failing.store(false, Ordering::Relaxed);
             return;
         }
         let outcome = match self.commit(group).await {
             Ok(()) => {
-                for (id, line, row) in group.rows.drain(..) {
-                    self.lines.arrived(line, id, row);
+                for (id, place, row) in group.rows.drain(..) {
+                    self.queues.arrived(place, id, row);
                 }
                 Ok(())
             }
@@ -255,7 +254,7 @@ impl File {
                 Err(failed(&error))
             }
         };
-        self.lines.failing.store(outcome.is_err(), Ordering::Relaxed);
+        self.queues.failing.store(outcome.is_err(), Ordering::Relaxed);
         for reply in group.waiting.drain(..) {
             answer(reply, outcome.clone());
         }
@@ -266,10 +265,10 @@ impl File {
         for rows in group.rows.chunks(ROWS) {
             let mut insert: QueryBuilder<Sqlite> =
                 QueryBuilder::new("INSERT INTO messages (id, queue, message_id, key, rejected_by, body) ");
-            insert.push_values(rows, |mut values, (id, line, row)| {
+            insert.push_values(rows, |mut values, (id, place, row)| {
                 values
                     .push_bind(id)
-                    .push_bind(&self.lines.all[*line].name)
+                    .push_bind(&self.queues.all[*place].name)
                     .push_bind(row.message_id)
                     .push_bind(&row.key)
                     .push_bind(&row.rejected_by)
@@ -308,19 +307,19 @@ impl File {
     }
 
     /// Reads the next messages of a queue into memory.
-    async fn read(&mut self, line: usize) {
+    async fn read(&mut self, place: usize) {
         let (after, known) = {
-            let now = self.lines.now(line);
+            let now = self.queues.now(place);
             (now.read_to, now.last)
         };
-        let rows = self.rows(line, after).await;
+        let rows = self.rows(place, after).await;
         if let Err(error) = &rows {
             tracing::error!(%error, "failed to read the queue file");
             // The consumers that are woken then ask again.
             tokio::time::sleep(RETRY).await;
         }
         {
-            let mut now = self.lines.now(line);
+            let mut now = self.queues.now(place);
             now.reading = false;
             if let Ok(rows) = rows {
                 now.read_to = match rows.last() {
@@ -330,14 +329,14 @@ impl File {
                 now.waiting.extend(rows);
             }
         }
-        self.lines.all[line].changed.notify_waiters();
+        self.queues.all[place].changed.notify_waiters();
     }
 
-    async fn rows(&mut self, line: usize, after: i64) -> Result<Vec<(i64, Row)>, sqlx::Error> {
+    async fn rows(&mut self, place: usize, after: i64) -> Result<Vec<(i64, Row)>, sqlx::Error> {
         const READ: &str = "SELECT id, message_id, key, rejected_by, body FROM messages
                             WHERE queue = $1 AND id > $2 ORDER BY id LIMIT $3";
         let rows = sqlx::query(READ)
-            .bind(&self.lines.all[line].name)
+            .bind(&self.queues.all[place].name)
             .bind(after)
             .bind(i64::try_from(AHEAD).unwrap_or(i64::MAX))
             .fetch_all(&mut self.connection)
@@ -360,10 +359,10 @@ impl File {
             .collect()
     }
 
-    async fn purge(&mut self, line: usize) -> Result<u64, BrokerError> {
+    async fn purge(&mut self, place: usize) -> Result<u64, BrokerError> {
         // Nothing arrives meanwhile: this task is the one that brings it.
         let (held, to, ready) = {
-            let mut now = self.lines.now(line);
+            let mut now = self.queues.now(place);
             now.waiting.clear();
             now.read_to = now.last;
             let ready = std::mem::take(&mut now.ready);
@@ -373,7 +372,7 @@ impl File {
             "DELETE FROM messages WHERE queue = $1 AND id <= $2
              AND id NOT IN (SELECT value FROM json_each($3))",
         )
-        .bind(&self.lines.all[line].name)
+        .bind(&self.queues.all[place].name)
         .bind(to)
         .bind(json_ids(&held))
         .execute(&mut self.connection)
@@ -383,7 +382,7 @@ impl File {
     }
 
     async fn end(mut self, closing: Option<Reply<()>>) {
-        self.lines.closed.cancel();
+        self.queues.closed.cancel();
         let mut last = self.gather(std::iter::empty());
         self.write(&mut last).await;
         drop(self.checkpoints);
@@ -422,9 +421,14 @@ fn json_ids(ids: &[i64]) -> String {
 fn lock(path: &Path) -> Result<std::fs::File, BrokerError> {
     // A file of its own: closing any handle of a database file drops SQLite's own locks on it.
     let beside = path.with_added_extension("lock");
-    let refused = |error: std::io::Error| BrokerError::Refused(format!("open `{}`: {error}", beside.display()));
-    let file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(&beside).map_err(refused)?;
+    let refused =
+        |error: std::io::Error| BrokerError::Refused(format!("open `{}`: {error}", beside.display()));
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&beside)
+        .map_err(refused)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(BrokerError::Locked(path.display().to_string())),
@@ -434,6 +438,7 @@ fn lock(path: &Path) -> Result<std::fs::File, BrokerError> {
 
 fn failed(error: &sqlx::Error) -> BrokerError {
     // 13 is SQLITE_FULL (https://sqlite.org/rescode.html): the disk has no room.
-    let full = error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|c| c == "13");
+    let full =
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|c| c == "13");
     if full { BrokerError::Blocked } else { BrokerError::Refused(format!("use the queue file: {error}")) }
 }

@@ -76,13 +76,23 @@ static GIVES_STREET: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Longer than any sentence in which people give an address; what is longer is no speech.
+const MAX_SENTENCE_BYTES: usize = 1_000;
+/// More than anybody says about themselves.
+const MAX_FACTS_A_SPEAKER: usize = 50;
+
 /// One entry a speaker who said something, by the speaker's label.
 pub(super) fn find(transcript: &Transcript, english: bool) -> Vec<SaidContact> {
     let mut contacts: Vec<SaidContact> = Vec::new();
     for segment in &transcript.segments {
+        let name = segment.label();
+        let known = contacts.iter().position(|contact| contact.name == name);
+        let room = MAX_FACTS_A_SPEAKER - known.map_or(0, |at| contacts[at].facts.len());
         let facts: Vec<SaidFact> = text::sentences(&segment.text)
             .into_iter()
+            .filter(|sentence| sentence.len() <= MAX_SENTENCE_BYTES)
             .flat_map(|sentence| facts(segment, sentence, english))
+            .take(room)
             .map(|(field, value, quote)| SaidFact {
                 field,
                 value,
@@ -90,12 +100,9 @@ pub(super) fn find(transcript: &Transcript, english: bool) -> Vec<SaidContact> {
                 segment: segment.id,
             })
             .collect();
-        if facts.is_empty() {
-            continue;
-        }
-        let name = segment.label();
-        match contacts.iter_mut().find(|contact| contact.name == name) {
-            Some(contact) => contact.facts.extend(facts),
+        match known {
+            Some(at) => contacts[at].facts.extend(facts),
+            None if facts.is_empty() => {}
             None => contacts.push(SaidContact { name, facts }),
         }
     }

@@ -54,7 +54,7 @@ async fn creating(answer: ResponseTemplate) -> MockServer {
     server
 }
 
-fn refusal(status: u16, error: Value) -> ResponseTemplate {
+fn refusal(status: u16, error: &Value) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_json(json!([error]))
 }
 
@@ -120,7 +120,7 @@ async fn a_field_the_org_does_not_know_does_not_lose_the_others() {
     let org = Org::start().await;
     let unknown = refusal(
         400,
-        json!({"errorCode": "INVALID_FIELD", "message": "No such column 'Department' on sobject of type Contact"}),
+        &json!({"errorCode": "INVALID_FIELD", "message": "No such column 'Department' on sobject of type Contact"}),
     );
     Mock::given(method("POST"))
         .and(body_partial_json(json!({"Department": "IT"})))
@@ -130,7 +130,7 @@ async fn a_field_the_org_does_not_know_does_not_lose_the_others() {
         .await;
     let locked = refusal(
         400,
-        json!({"errorCode": "INVALID_FIELD_FOR_INSERT_UPDATE", "message": "no access", "fields": ["MobilePhone"]}),
+        &json!({"errorCode": "INVALID_FIELD_FOR_INSERT_UPDATE", "message": "no access", "fields": ["MobilePhone"]}),
     );
     Mock::given(method("POST"))
         .and(body_partial_json(json!({"MobilePhone": "202-555-0100"})))
@@ -155,7 +155,7 @@ async fn a_column_that_cannot_be_read_is_left_alone() {
     org.holds(json!({"Id": "003A", "Email": "o'neil@x.example.com", "FirstName": "C", "LastName": "O'Neil"}));
     let unknown = refusal(
         400,
-        json!({"errorCode": "INVALID_FIELD",
+        &json!({"errorCode": "INVALID_FIELD",
                "message": "\nSELECT Id, Title\n^\nERROR at Row:1:Column:12\nNo such column 'Title' on entity 'Contact'."}),
     );
     let query = Mock::given(method("GET")).and(path(QUERY)).respond_with(unknown);
@@ -180,7 +180,7 @@ async fn a_refused_token_is_renewed_once() {
 
     let server = MockServer::start().await;
     grants_tokens(&server).await;
-    let refused = refusal(401, json!({"errorCode": "INVALID_SESSION_ID", "message": "Session expired"}));
+    let refused = refusal(401, &json!({"errorCode": "INVALID_SESSION_ID", "message": "Session expired"}));
     Mock::given(path(QUERY)).respond_with(refused).expect(2).mount(&server).await;
     let error = save(&server.uri(), &conor(&[]), None).await.unwrap_err();
     assert_eq!((error.fault, error.code), (Fault::Unavailable, "salesforce_unauthorized"));
@@ -204,7 +204,10 @@ async fn each_refusal_of_a_contact_says_what_becomes_of_the_run() {
     let transient = Fault::Transient;
     for (answer, fault, code, sent) in [
         (
-            refusal(400, json!({"errorCode": "DUPLICATES_DETECTED", "message": "Use one of these records?"})),
+            refusal(
+                400,
+                &json!({"errorCode": "DUPLICATES_DETECTED", "message": "Use one of these records?"}),
+            ),
             Fault::Permanent,
             "salesforce_duplicate",
             Sent::No,
@@ -212,7 +215,7 @@ async fn each_refusal_of_a_contact_says_what_becomes_of_the_run() {
         (
             refusal(
                 400,
-                json!({"errorCode": "UNABLE_TO_LOCK_ROW", "message": "row is locked", "fields": []}),
+                &json!({"errorCode": "UNABLE_TO_LOCK_ROW", "message": "row is locked", "fields": []}),
             ),
             transient,
             "salesforce_row_locked",
@@ -221,20 +224,20 @@ async fn each_refusal_of_a_contact_says_what_becomes_of_the_run() {
         (
             refusal(
                 400,
-                json!({"errorCode": "REQUIRED_FIELD_MISSING", "message": "m", "fields": ["Region__c"]}),
+                &json!({"errorCode": "REQUIRED_FIELD_MISSING", "message": "m", "fields": ["Region__c"]}),
             ),
             Fault::Permanent,
             "salesforce_field_refused",
             Sent::No,
         ),
         (
-            refusal(403, json!({"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests"})),
+            refusal(403, &json!({"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests"})),
             Fault::Unavailable,
             "salesforce_quota_used_up",
             Sent::No,
         ),
         (
-            refusal(403, json!({"errorCode": "API_DISABLED_FOR_ORG", "message": "m"})),
+            refusal(403, &json!({"errorCode": "API_DISABLED_FOR_ORG", "message": "m"})),
             Fault::Unavailable,
             "salesforce_forbidden",
             Sent::No,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use common::config::Values;
 use common::telemetry;
-use queue_topology::broker::{Broker, BrokerError};
+use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
 use queue_topology::{Engine, Worker, keeper};

@@ -42,7 +42,7 @@ pub(crate) async fn check(values: &Values) -> Ended {
 }
 
 pub(crate) fn export(values: &Values) -> Ended {
-    let definitions = export::definitions(&broker::prefix(values)?);
+    let definitions = export::Layout::new(&broker::prefix(values)?).definitions("/");
     println!("{}", serde_json::to_string_pretty(&definitions).context("print the definitions")?);
     Ok(ExitCode::SUCCESS)
 }

@@ -4,5 +4,6 @@
 mod access;
 mod durable;
 mod files;
+mod wire;
 mod world;
 mod zapier;

@@ -1,5 +1,6 @@
 //! A listener with a broker, an outbox and a folder that the test looks into.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -116,6 +117,15 @@ impl World {
         Self { router: web::finish(router, &keys), broker, outbox, blobs, sealer, dir }
     }
 
+    /// The same on a port of this machine.
+    pub(crate) async fn listening(self) -> (Self, SocketAddr) {
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let router = self.router.clone();
+        tokio::spawn(async move { axum::serve(socket, router).await });
+        (self, address)
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -164,10 +174,15 @@ impl World {
 
     /// Waits until no upload lies around that was not accepted.
     pub(crate) async fn nothing_left_over(&self) {
+        self.uploads_incoming(0).await;
+    }
+
+    /// Waits until so many uploads are stored or being stored whose call is not known yet.
+    pub(crate) async fn uploads_incoming(&self, wanted: usize) {
         let end = Instant::now() + Duration::from_secs(5);
-        let left = || std::fs::read_dir(self.dir.path().join("incoming")).map_or(0, Iterator::count);
-        while left() > 0 {
-            assert!(Instant::now() < end, "{} uploads are left over", left());
+        let count = || std::fs::read_dir(self.dir.path().join("incoming")).map_or(0, Iterator::count);
+        while count() != wanted {
+            assert!(Instant::now() < end, "{} uploads are incoming", count());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -211,8 +211,11 @@ async fn a_later_delivery_that_says_more_is_the_same_call_and_another_event() {
 async fn details_too_large_for_a_queue_go_to_a_blob() {
     let world = World::new();
     let notes = "words ".repeat(20_000);
-    world.json(PATH, json!({ "call_id": "a", "department": "Sales", "notes": notes })).await;
+    let (id, url) = ("i".repeat(255), format!("https://r.example.com/a?sig={}", "s".repeat(1970)));
+    let body = json!({ "call_id": id, "recording_url": url, "department": "Sales", "notes": notes });
+    world.json(PATH, body).await;
     let event = world.event();
+    assert_eq!(world.opened_url(&event), url);
     assert!(event.encode().len() < MAX_BYTES);
     let Kept::Blob(key) = &event.data.details else { panic!("{event:?}") };
     let kept: Value = serde_json::from_slice(&world.blobs.get(key, u64::MAX).await.unwrap()).unwrap();

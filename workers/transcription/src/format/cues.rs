@@ -24,8 +24,12 @@ pub(super) struct CueFile<'a> {
 const ARROW: &str = "-->";
 const SIGNATURE: &str = "WEBVTT";
 
+/// Whether it means to be one. An arrow in somebody's words makes none; a timing line, even a broken one,
+/// starts with a digit.
 pub(super) fn is_cue_file(text: &str) -> bool {
-    text.trim_start().starts_with(SIGNATURE) || lines(text).any(|line| line.contains(ARROW))
+    let timed =
+        |line: &str| line.contains(ARROW) && line.trim_start().starts_with(|c: char| c.is_ascii_digit());
+    text.trim_start().starts_with(SIGNATURE) || lines(text).any(timed)
 }
 
 /// Lines end in LF, CRLF or a lone CR.
@@ -121,7 +125,8 @@ impl<'a> CueFile<'a> {
 
     fn is_aside(&self, line: &str) -> bool {
         let line = line.trim_end();
-        let comment = line.strip_prefix("NOTE").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        let comment =
+            line.strip_prefix("NOTE").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
         comment && !line.contains(ARROW) || self.cues.is_empty() && matches!(line, "STYLE" | "REGION")
     }
 }
@@ -135,7 +140,8 @@ fn is_number(line: &str) -> bool {
 fn timing(line: &str) -> Option<(i64, i64)> {
     let (start, rest) = line.split_once(ARROW)?;
     let rest = rest.trim_start();
-    let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.' | ','))).unwrap_or(rest.len());
+    let end =
+        rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.' | ','))).unwrap_or(rest.len());
     Some((stamp(start)?, stamp(&rest[..end])?))
 }
 
@@ -178,7 +184,18 @@ mod tests {
         assert_eq!(stamp("1:00:00.25"), Some(3_600_250));
         assert_eq!(stamp("100:00:00.000"), Some(360_000_000));
         assert_eq!(stamp("0:03"), Some(3_000));
-        for wrong in ["", "4", "00.00.000", "00:60.000", "00:61:00.000", "1:2:3:4", "aa:bb", "00:00.", "-1:00", "00:+1"] {
+        for wrong in [
+            "",
+            "4",
+            "00.00.000",
+            "00:60.000",
+            "00:61:00.000",
+            "1:2:3:4",
+            "aa:bb",
+            "00:00.",
+            "-1:00",
+            "00:+1",
+        ] {
             assert_eq!(stamp(wrong), None, "{wrong}");
         }
     }
@@ -192,7 +209,8 @@ mod tests {
 
     #[test]
     fn a_subrip_number_is_no_words_even_where_the_blank_line_is_missing() {
-        let file = read("1\n00:00:01,000 --> 00:00:02,000\nI have\n20\n2\n00:00:02,000 --> 00:00:03,000\nBye");
+        let file =
+            read("1\n00:00:01,000 --> 00:00:02,000\nI have\n20\n2\n00:00:02,000 --> 00:00:03,000\nBye");
         let words: Vec<_> = file.cues.iter().map(|cue| cue.lines.join(" ")).collect();
         assert_eq!(words, ["I have 20", "Bye"]);
         assert_eq!(file.skipped, 0);

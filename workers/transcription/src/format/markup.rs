@@ -66,7 +66,9 @@ impl Reader {
             self.turn(None);
         } else if name.split('.').next() == Some("v") {
             let speaker = super::one_line(&entities(annotation));
-            self.turn(Some(speaker.chars().take(MAX_NAME_CHARS).collect()).filter(|name: &String| !name.is_empty()));
+            self.turn(
+                Some(speaker.chars().take(MAX_NAME_CHARS).collect()).filter(|name: &String| !name.is_empty()),
+            );
         }
         Some(tag.len() + 2)
     }
@@ -173,6 +175,9 @@ mod tests {
 
     #[test]
     fn only_whole_entities_are_read() {
-        assert_eq!(plain("&amp; &lt;b&gt; a&nbsp;b &am&lt; &#39;x&#x27; &l &bogus; &"), "& <b> a b &am< 'x' &l &bogus; &");
+        assert_eq!(
+            plain("&amp; &lt;b&gt; a&nbsp;b &am&lt; &#39;x&#x27; &l &bogus; &"),
+            "& <b> a b &am< 'x' &l &bogus; &"
+        );
     }
 }

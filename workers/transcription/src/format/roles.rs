@@ -12,7 +12,8 @@ use super::one_line;
 pub fn assign_roles(transcript: &mut Transcript, details: &CallDetails) {
     let mut roles: HashMap<String, Option<Role>> = HashMap::new();
     let agent = details.agent_name.as_deref().map(|name| (name, Role::Agent));
-    let known = details.participants.iter().filter_map(|person| Some((person.name.as_deref()?, person.role?)));
+    let known =
+        details.participants.iter().filter_map(|person| Some((person.name.as_deref()?, person.role?)));
     for (name, role) in known.chain(agent) {
         roles
             .entry(folded(name))
@@ -41,7 +42,8 @@ mod tests {
 
     #[test]
     fn a_segment_takes_the_role_of_the_participant_with_its_name() {
-        let person = |name: &str, role| Participant { name: Some(name.into()), role, ..Participant::default() };
+        let person =
+            |name: &str, role| Participant { name: Some(name.into()), role, ..Participant::default() };
         let details = CallDetails {
             participants: vec![
                 person("Priya Raman", Some(Role::Host)),

@@ -72,7 +72,10 @@ fn words(content: &Value) -> String {
 /// or seconds since 1970.
 fn instant(time: &Value, zone: Tz) -> Option<DateTime<Utc>> {
     if let Some(seconds) = time.as_f64() {
-        #[expect(clippy::cast_possible_truncation, reason = "it saturates, and what is out of range is refused")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it saturates, and what is out of range is refused"
+        )]
         return DateTime::from_timestamp_micros((seconds * 1e6) as i64);
     }
     let text = time.as_str()?.trim().replacen(' ', "T", 1);

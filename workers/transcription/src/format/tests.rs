@@ -46,7 +46,8 @@ fn cues_are_found_where_the_parser_of_the_standards_test_files_finds_them() {
         let bytes = std::fs::read(&path).unwrap();
         let text = decode(&bytes).unwrap();
         let file = cues::read(&text);
-        let found: Vec<_> = file.cues.iter().map(|cue| (cue.start_ms, cue.end_ms, cue.lines.join("\n"))).collect();
+        let found: Vec<_> =
+            file.cues.iter().map(|cue| (cue.start_ms, cue.end_ms, cue.lines.join("\n"))).collect();
         let expected: Vec<_> = expected["cues"].as_array().unwrap().iter().map(expected_cue).collect();
         compared += 1;
         if found != expected {
@@ -113,7 +114,10 @@ fn real_zoom_files_are_read_whole() {
     assert_eq!(labelled.skipped, 0);
     let unlabelled = labelled.transcript.segments.iter().filter(|segment| segment.speaker.is_none()).count();
     assert_eq!(unlabelled, 1, "one cue of the file has no name");
-    assert!(said(&labelled).contains(&(Some("Dr. Speaker Title"), "xxxx, xxxxxxxx xxxxxxx xxxxxxx xxxxxx. Xx, xxxx.")));
+    assert!(
+        said(&labelled)
+            .contains(&(Some("Dr. Speaker Title"), "xxxx, xxxxxxxx xxxxxxx xxxxxxx xxxxxx. Xx, xxxx."))
+    );
     let captions = transcript(sample("zoom/GMT20240124-202901_Recording.cc.masked.vtt"));
     assert_eq!((captions.skipped, captions.transcript.segments.len()), (0, 100));
     assert!(captions.transcript.segments.iter().all(|segment| segment.speaker.is_none()));
@@ -131,19 +135,29 @@ fn a_file_without_a_header_or_with_subrip_commas_is_read() {
 
 #[test]
 fn a_broken_timing_line_costs_its_own_cue_only() {
-    let parsed = transcript("WEBVTT\n\n00:01.000 --> 00:02.000\nOne\n\n00:0x.000 --> 00:03.000\nTwo\n\n00:04.000 --> 00:05.000\nThree\n");
+    let parsed = transcript(
+        "WEBVTT\n\n00:01.000 --> 00:02.000\nOne\n\n00:0x.000 --> 00:03.000\nTwo\n\n00:04.000 --> 00:05.000\nThree\n",
+    );
     assert_eq!(said(&parsed), [(None, "One"), (None, "Three")]);
     assert_eq!(parsed.skipped, 1);
 }
 
 #[test]
 fn lines_of_names_and_words_are_turns() {
-    let parsed = transcript("Date: 3 June\n\n[00:01:02] Priya: Good morning.\nThanks for coming.\nTom Björk: Hi.\n\n(1:10) Note: nothing");
+    let parsed = transcript(
+        "Date: 3 June\n\n[00:01:02] Priya: Good morning.\nThanks for coming.\nTom Björk: Hi.\n\n(1:10) Note: nothing",
+    );
     assert_eq!(
         said(&parsed),
-        [(None, "Date: 3 June"), (Some("Priya"), "Good morning. Thanks for coming."), (Some("Tom Björk"), "Hi."), (None, "Note: nothing")]
+        [
+            (None, "Date: 3 June"),
+            (Some("Priya"), "Good morning. Thanks for coming."),
+            (Some("Tom Björk"), "Hi."),
+            (None, "Note: nothing")
+        ]
     );
     assert_eq!(parsed.transcript.segments[1].start_ms, Some(62_000));
+    assert_eq!(said(&transcript("Tom: from A --> B")), [(Some("Tom"), "from A --> B")]);
     assert_eq!(said(&transcript("just words\nand more")), [(None, "just words"), (None, "and more")]);
 }
 
@@ -151,11 +165,22 @@ fn lines_of_names_and_words_are_turns() {
 fn what_holds_no_transcript_says_why() {
     let why = |bytes: &[u8]| parse(MaterialKind::Transcript, bytes, Tz::UTC).unwrap_err().to_string();
     assert_eq!(why(b"\xEF\xBB\xBF \r\n"), "it is empty");
-    assert_eq!(why(b"WEBVTT\n\nNOTE nothing here\n"), "it has no cue with words and readable times (0 blocks were skipped)");
-    assert_eq!(why(b"1\n00:00:xx --> 00:00:01\nhello\n"), "it has no cue with words and readable times (1 blocks were skipped)");
+    assert_eq!(
+        why(b"WEBVTT\n\nNOTE nothing here\n"),
+        "it has no cue with words and readable times (0 blocks were skipped)"
+    );
+    assert_eq!(
+        why(b"1\n00:00:xx --> 00:00:01\nhello\n"),
+        "it has no cue with words and readable times (1 blocks were skipped)"
+    );
     assert_eq!(why(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0"), "it is not text");
     assert_eq!(why(b"<!DOCTYPE html><p>Sign in"), "it is a web page");
-    assert!(session(sample("sessions/transcript_session_2025-10-23T12-05-00.000000.json")).unwrap_err().to_string().starts_with("it is not JSON"));
+    assert!(
+        session(sample("sessions/transcript_session_2025-10-23T12-05-00.000000.json"))
+            .unwrap_err()
+            .to_string()
+            .starts_with("it is not JSON")
+    );
     assert!(matches!(session(br#"{"items":[{"role":"system","content":"x"}]}"#), Err(Unreadable::NoSpeech)));
     assert!(matches!(session(b"[]"), Err(Unreadable::NotASession)));
 }
@@ -173,7 +198,10 @@ fn a_session_gives_its_spoken_items_with_times_from_its_start() {
     let segments = &parsed.transcript.segments;
     assert_eq!(segments.len(), 6);
     assert_eq!((segments[0].role, segments[0].start_ms), (Some(Role::Agent), Some(0)));
-    assert_eq!((segments[1].role, segments[1].start_ms, segments[1].confidence), (Some(Role::Customer), Some(12_280), Some(0.95)));
+    assert_eq!(
+        (segments[1].role, segments[1].start_ms, segments[1].confidence),
+        (Some(Role::Customer), Some(12_280), Some(0.95))
+    );
     assert_eq!(segments[5].text, "Thank you, Odile. Our sales team will call you on Monday.");
 }
 
@@ -189,17 +217,16 @@ fn a_dump_and_the_older_shape_are_sessions_too() {
     assert_eq!(times, [Some(0), Some(5_567)]);
 }
 
-/// Linear readers take milliseconds for these; a quadratic one takes minutes.
+/// A linear reader takes seconds for all of them together, unoptimized; a quadratic one takes minutes for each.
 #[test]
 fn hostile_files_of_megabytes_take_no_long_time() {
     let began = std::time::Instant::now();
     let cue = |payload: String| format!("WEBVTT\n\n00:01.000 --> 00:02.000\n{payload}\n");
     for payload in ["<", "&", "{\\", "<v ", "<a", "A: ", "A\n", "A:\n", "a b ", "<v A>x</v>", "00:"] {
-        let t = std::time::Instant::now(); let name = payload;
-        let payload = payload.repeat(1_000_000 / payload.len());
-        let _parsed_or_refused = parse(MaterialKind::Transcript, cue(payload.clone()).as_bytes(), Tz::UTC).is_ok();
+        let payload = payload.repeat(500_000 / payload.len());
+        let _parsed_or_refused =
+            parse(MaterialKind::Transcript, cue(payload.clone()).as_bytes(), Tz::UTC).is_ok();
         let _parsed_or_refused = parse(MaterialKind::Transcript, payload.as_bytes(), Tz::UTC).is_ok();
-        eprintln!("{name:?} {:?}", t.elapsed());
     }
     let long = transcript(cue("word ".repeat(1_000_000)));
     assert_eq!(long.transcript.segments.len(), 1);

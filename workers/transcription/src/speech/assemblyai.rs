@@ -28,7 +28,7 @@ const NAME: &str = "assemblyai";
 const SPEECH_MODELS: [&str; 2] = ["universal-3-pro", "universal-2"];
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// 2.2 GB, the most that is taken, at 30 Mbit/s. RabbitMQ allows a delivery 30 minutes, with the fetch before.
-const UPLOAD_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 
 pub struct AssemblyAi {
     client: Client,
@@ -149,7 +149,8 @@ impl SpeechToText for AssemblyAi {
 
 async fn read<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, SpeechError> {
     let answer = http::send(request).await.map_err(|answer| {
-        let out_of_credit = matches!(&answer, HttpError::Status { body, .. } if body.contains("account balance"));
+        let out_of_credit =
+            matches!(&answer, HttpError::Status { body, .. } if body.contains("account balance"));
         if out_of_credit {
             SpeechError::Account { provider: NAME, answer }
         } else {
@@ -158,7 +159,10 @@ async fn read<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, SpeechE
     })?;
     serde_json::from_slice(&answer.body)
         // Where and what, without the words of a call.
-        .map_err(|error| SpeechError::Unclear { provider: NAME, problem: format!("not the JSON expected ({:?} at column {})", error.classify(), error.column()) })
+        .map_err(|error| SpeechError::Unclear {
+            provider: NAME,
+            problem: format!("not the JSON expected ({:?} at column {})", error.classify(), error.column()),
+        })
 }
 
 fn progress(view: View) -> Result<Progress, SpeechError> {
@@ -176,9 +180,17 @@ fn progress(view: View) -> Result<Progress, SpeechError> {
 /// Its errors have no codes. These are what it says of audio it cannot use; whatever else is worth another try.
 fn is_the_audios_fault(reason: &str) -> bool {
     let reason = reason.to_lowercase();
-    ["does not appear to contain audio", "no spoken audio", "too short", "too long", "file type", "transcoding failed", "no audio"]
-        .iter()
-        .any(|words| reason.contains(words))
+    [
+        "does not appear to contain audio",
+        "no spoken audio",
+        "too short",
+        "too long",
+        "file type",
+        "transcoding failed",
+        "no audio",
+    ]
+    .iter()
+    .any(|words| reason.contains(words))
 }
 
 fn transcript(view: View) -> Transcript {

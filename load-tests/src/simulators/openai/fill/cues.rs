@@ -41,11 +41,49 @@ const TIMES: [&str; 14] = [
 ];
 /// Words that belong to the time that follows them.
 const BEFORE_TIMES: [&str; 9] = ["by", "on", "before", "until", "next", "this", "end", "of", "the"];
-const COMMON: [&str; 40] = [
-    "about", "again", "also", "because", "been", "before", "could", "does", "from", "going", "good", "have",
-    "hello", "here", "just", "know", "like", "need", "okay", "please", "really", "right", "some", "speaking",
-    "sure", "thank", "thanks", "that", "their", "there", "they", "this", "want", "well", "were", "what",
-    "when", "will", "with", "would",
+const COMMON: [&str; 42] = [
+    "anything",
+    "something",
+    "about",
+    "again",
+    "also",
+    "because",
+    "been",
+    "before",
+    "could",
+    "does",
+    "from",
+    "going",
+    "good",
+    "have",
+    "hello",
+    "here",
+    "just",
+    "know",
+    "like",
+    "need",
+    "okay",
+    "please",
+    "really",
+    "right",
+    "some",
+    "speaking",
+    "sure",
+    "thank",
+    "thanks",
+    "that",
+    "their",
+    "there",
+    "they",
+    "this",
+    "want",
+    "well",
+    "were",
+    "what",
+    "when",
+    "will",
+    "with",
+    "would",
 ];
 
 /// Words and beginnings of words that speak for this value.
@@ -70,9 +108,10 @@ pub(super) fn of(value: &str) -> Vec<&str> {
         ],
         "high" | "urgent" => &["urgent", "asap", "immediately", "right away", "emergency", "critical"],
         "low" => &["no rush", "no hurry", "whenever"],
-        "sales" => {
-            &["price", "pricing", "quote", "demo", "buy", "purchase", "upgrade", "trial", "offer", "order"]
-        }
+        "sales" => &[
+            "price", "pricing", "quote", "demo", "buy", "purchase", "upgrade", "trial", "offer", "order",
+            "budget", "proposal",
+        ],
         "billing" => &["invoice", "bill", "charge", "refund", "payment", "paid"],
         "technical" => &["error", "crash", "bug", "not working", "install", "broken", "restart", "outage"],
         "account" => &["account", "password", "profile", "log in", "login"],
@@ -129,12 +168,12 @@ pub(super) fn means_topics(name: &str) -> bool {
     ["topic", "tag", "keyword", "theme"].iter().any(|part| name.to_lowercase().contains(part))
 }
 
-/// The five words that are said most often and say something.
-pub(super) fn topics(words: &str) -> Vec<&str> {
+/// The five words that are said most often and say something; nobody's name.
+pub(super) fn topics<'a>(words: &'a str, names: &str) -> Vec<&'a str> {
     let mut counts = BTreeMap::<&str, usize>::new();
     for word in words.split(|c: char| !c.is_alphanumeric()) {
         let is_word = word.chars().count() >= 5 && word.chars().all(char::is_alphabetic);
-        if is_word && !COMMON.contains(&word) {
+        if is_word && !COMMON.contains(&word) && !names.contains(word) {
             *counts.entry(word).or_default() += 1;
         }
     }
@@ -162,6 +201,9 @@ mod tests {
 
     #[test]
     fn topics_are_the_words_said_most() {
-        assert_eq!(topics("refund invoice refund about there")[..1], ["refund"]);
+        assert_eq!(
+            topics("refund invoice refund about adams adams adams", "eve adams"),
+            ["refund", "invoice"]
+        );
     }
 }

@@ -6,6 +6,7 @@ use super::super::prompt::{Line, sentences};
 enum Kind {
     Email,
     Phone,
+    MobilePhone,
     Title,
     Company,
 }
@@ -27,6 +28,7 @@ impl Fact<'_> {
         match self.kind {
             Kind::Email => name.contains("email"),
             Kind::Phone => name == "phone" || name == "phonenumber",
+            Kind::MobilePhone => name == "mobilephone" || name == "mobile",
             Kind::Title => name == "title" || name == "jobtitle",
             Kind::Company => name == "company" || name == "accountname" || name == "organization",
         }
@@ -34,15 +36,25 @@ impl Fact<'_> {
 }
 
 pub(super) fn facts_in<'a>(line: &'a Line<'a>) -> impl Iterator<Item = Fact<'a>> {
-    sentences(line.text).flat_map(move |quote| {
+    sentences(line.text).filter(|quote| !is_about_others(quote)).flat_map(move |quote| {
         let fact = move |(kind, value)| Fact { kind, value, quote, line: line.number };
         let email = written_email(quote).or_else(|| spoken_email(quote)).map(|value| (Kind::Email, value));
-        let phone = phone(quote).map(|value| (Kind::Phone, value));
+        let is_mobile = ["mobile", "cell"].iter().any(|word| quote.contains(word));
+        let kind = if is_mobile { Kind::MobilePhone } else { Kind::Phone };
+        let phone = phone(quote).map(|value| (kind, value));
         let (title, company) = position(quote);
         let title = title.map(|value| (Kind::Title, value));
         let company = company.map(|value| (Kind::Company, value));
         [email, phone, title, company].into_iter().flatten().map(fact)
     })
+}
+
+/// `send it to Dana`, `her number`: what follows is not the speaker's own.
+fn is_about_others(sentence: &str) -> bool {
+    let words: Vec<&str> = sentence.split_whitespace().map(bare).collect();
+    let is_name = |word: &str| word.starts_with(char::is_uppercase) && !word.contains('@');
+    words.iter().any(|word| ["his", "her", "him", "their", "them"].contains(word))
+        || words.windows(2).any(|pair| pair[0] == "to" && is_name(pair[1]))
 }
 
 fn bare(word: &str) -> &str {
@@ -65,7 +77,12 @@ fn spoken_email(sentence: &str) -> Option<String> {
         host.push(words.get(next + 1)?);
         next += 2;
     }
-    Some(format!("{}@{}", words[at - 1], host.join(".")).to_lowercase())
+    let mut start = at - 1;
+    while start >= 2 && words[start - 1] == "dot" {
+        start -= 2;
+    }
+    let name: Vec<&str> = words[start..at].iter().copied().filter(|word| *word != "dot").collect();
+    Some(format!("{}@{}", name.join("."), host.join(".")).to_lowercase())
 }
 
 /// A run of digits as a telephone number is written, with at least seven of them.
@@ -102,12 +119,14 @@ mod tests {
     #[test]
     fn addresses_and_numbers_are_found_as_they_are_said() {
         assert_eq!(values("Write to Ada@Example.org."), ["ada@example.org"]);
+        assert_eq!(values("It is ada dot nagy at example dot com."), ["ada.nagy@example.com"]);
         assert_eq!(values("It is odile at marchetti dot example dot com."), ["odile@marchetti.example.com"]);
         assert_eq!(values("Call +44 20 7946 0123, please."), ["+44 20 7946 0123"]);
     }
 
     #[test]
     fn a_sentence_without_any_is_no_fact() {
+        assert!(values("Send it to Dana, dana@example.org.").is_empty());
         assert!(values("I'm at home, 3 of 4 times.").is_empty());
         assert!(values("Look at this point, over there.").is_empty());
     }

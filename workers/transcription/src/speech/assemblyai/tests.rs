@@ -102,7 +102,8 @@ async fn a_job_is_running_until_it_is_done_or_failed() {
         ("Download error, unable to download the file", false),
         ("Server error, developers have been alerted", false),
     ] {
-        let found = looked(answer(&json!({"id": "t-1", "status": "error", "error": reason}).to_string())).await;
+        let found =
+            looked(answer(&json!({"id": "t-1", "status": "error", "error": reason}).to_string())).await;
         assert_eq!(found.unwrap(), Progress::Failed(Failed { reason: reason.into(), for_good }));
     }
 }
@@ -112,11 +113,19 @@ async fn each_answer_says_what_is_to_be_done() {
     let wait = Duration::from_secs(7);
     let cases = [
         (ResponseTemplate::new(400).set_body_string("{}"), Fault::Permanent, "speech_to_text_refused"),
-        (ResponseTemplate::new(400).set_body_string("Your current account balance is negative"), Fault::Unavailable, "speech_to_text_refuses_account"),
+        (
+            ResponseTemplate::new(400).set_body_string("Your current account balance is negative"),
+            Fault::Unavailable,
+            "speech_to_text_refuses_account",
+        ),
         (ResponseTemplate::new(401), Fault::Unavailable, "speech_to_text_refuses_account"),
         (ResponseTemplate::new(403), Fault::Unavailable, "speech_to_text_refuses_account"),
         (ResponseTemplate::new(404), Fault::Transient, "transcription_lost"),
-        (ResponseTemplate::new(429).insert_header("Retry-After", "7"), Fault::Throttled(wait), "speech_to_text_throttled"),
+        (
+            ResponseTemplate::new(429).insert_header("Retry-After", "7"),
+            Fault::Throttled(wait),
+            "speech_to_text_throttled",
+        ),
         (ResponseTemplate::new(500), Fault::Transient, "speech_to_text_failed"),
         (answer(&COMPLETED[..200]), Fault::Transient, "speech_to_text_failed"),
         (answer("<html>"), Fault::Transient, "speech_to_text_failed"),
@@ -147,7 +156,12 @@ async fn a_job_that_may_have_been_made_is_told_from_one_that_was_not() {
 
 #[tokio::test]
 async fn an_answer_that_is_cut_short_is_asked_for_again() {
-    let cut = looked(ResponseTemplate::new(200).set_body_string("{\"status\":\"comp").insert_header("content-type", "application/json")).await;
+    let cut = looked(
+        ResponseTemplate::new(200)
+            .set_body_string("{\"status\":\"comp")
+            .insert_header("content-type", "application/json"),
+    )
+    .await;
     assert!(matches!(cut, Err(SpeechError::Unclear { .. })));
 }
 

@@ -1,0 +1,99 @@
+//! `debrief check`: the configuration in words, and whether what it names can be reached.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use common::config::{self, Values};
+use queue_topology::broker::{self, Amqp, Broker as _};
+
+use crate::cli::{Ended, FAILED};
+use crate::deployment::{data_folder, is_running, open_store};
+use crate::listen;
+use crate::roles;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> Ended {
+    if defaults {
+        print!("{}", config::defaults());
+        return Ok(ExitCode::SUCCESS);
+    }
+    read_all(values)?;
+    describe(values)?;
+    if !connect {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut well = true;
+    let mut say = |what: &str, result: anyhow::Result<()>| match result {
+        Ok(()) => println!("{what}: reached"),
+        Err(error) => {
+            well = false;
+            println!("{what}: {error:#}");
+        }
+    };
+    if values.text("DATABASE_URL").is_some() || !is_running(values)? {
+        say("store", within(async { ping(values).await }).await);
+    } else {
+        println!("store: in use by a running debrief");
+    }
+    if let Some(address) = values.secret("AMQP_URL") {
+        let prefix = broker::prefix(values)?;
+        say("broker", within(async {
+            let broker = Amqp::start(&address, &prefix)?;
+            let declared = broker.declare().await;
+            broker.close().await;
+            Ok(declared?)
+        }).await);
+    }
+    let crm = crm::Crm::new(crm::Settings::read(values)?, common::blobs::Blobs::local(&data_folder(values)?.join("blobs")).map_err(anyhow::Error::from)?);
+    if crm.is_on() {
+        say("crm", within(async { Ok(crm.check().await?) }).await);
+    }
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+/// Reads every setting as `run` would, so that what is wrong is said here.
+fn read_all(values: &Values) -> Result<(), config::ConfigError> {
+    queue_topology::retry::Schedule::read(values)?;
+    broker::prefix(values)?;
+    common::web::Access::read(values)?;
+    ingest::Settings::read(values)?;
+    transcription::Settings::read(values)?;
+    analysis::Settings::read(values)?;
+    crm::Settings::read(values)?;
+    slack::Settings::read(values)?;
+    listen::read_address(values)?;
+    Ok(())
+}
+
+fn describe(values: &Values) -> Result<(), crate::deployment::StartError> {
+    let folder = data_folder(values)?;
+    match values.text("AMQP_URL") {
+        Some(_) => println!("queue: RabbitMQ"),
+        None => println!("queue: embedded, in {}", folder.display()),
+    }
+    match values.text("DATABASE_URL") {
+        Some(_) => println!("store: PostgreSQL"),
+        None => println!("store: embedded, in {}", folder.display()),
+    }
+    println!("cache: {}", if values.text("REDIS_URL").is_some() { "Redis" } else { "in process" });
+    println!("blobs: {}", folder.join("blobs").display());
+    println!("listens on: {}", listen::read_address(values)?);
+    for (service, on) in roles::services(values) {
+        println!("{service}: {}", if on { "on" } else { "off, no key is set" });
+    }
+    let given: Vec<_> = values.given().collect();
+    println!("set: {}", if given.is_empty() { "nothing".to_owned() } else { given.join(" ") });
+    Ok(())
+}
+
+async fn ping(values: &Values) -> anyhow::Result<()> {
+    let store = open_store(values).await.map_err(anyhow::Error::from)?;
+    store.ping().await?;
+    store.close().await;
+    Ok(())
+}
+
+async fn within(check: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::time::timeout(PATIENCE, check).await.unwrap_or_else(|_| anyhow::bail!("no answer in {PATIENCE:?}"))
+}

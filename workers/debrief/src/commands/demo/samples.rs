@@ -1,0 +1,121 @@
+//! The sample calls: what is sent, and how each should end.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use common::call::CallStatus;
+use common::http;
+use load_tests::Simulators;
+use load_tests::simulators::{Recording, Utterance, Variant, recording_with};
+use reqwest::multipart::{Form, Part};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+const PHONE_CALL: &str = include_str!("../../../samples/phone_call.json");
+const MEETING: &str = include_str!("../../../samples/meeting.json");
+const MEETING_TRANSCRIPT: &str = include_str!("../../../samples/meeting.vtt");
+const SESSION: &str = include_str!("../../../samples/session.json");
+const LEAD: &str = include_str!("../../../samples/lead.json");
+
+pub(super) struct Sample {
+    pub(super) name: &'static str,
+    pub(super) should: &'static str,
+    pub(super) external_id: String,
+    pub(super) status: CallStatus,
+    pub(super) error_code: Option<&'static str>,
+    /// Messages that should be in Slack.
+    pub(super) posts: usize,
+    body: Body,
+    /// How often it is sent.
+    deliveries: usize,
+}
+
+enum Body {
+    Webhook(Value),
+    Meeting,
+    Session,
+}
+
+pub(super) fn samples(simulators: &Simulators) -> Vec<Sample> {
+    let dialogue: Vec<Utterance> = serde_json::from_str(PHONE_CALL).unwrap_or_default();
+    let recording = simulators.put_recording("harbour-714.wav", Recording::wav(recording_with(&dialogue)));
+    let again = simulators.put_recording("harbour-715.wav", Recording::wav(recording_with(&dialogue[..2])));
+    let gone = simulators.put_recording("harbour-716.wav", Recording::variant(Variant::Status(StatusCode::NOT_FOUND)));
+    let completed = |name, should, external_id: &str, body, deliveries| Sample {
+        name,
+        should,
+        external_id: external_id.to_owned(),
+        status: CallStatus::Completed,
+        error_code: None,
+        posts: 1,
+        body,
+        deliveries,
+    };
+    vec![
+        completed(
+            "phone call with a recording",
+            "transcribed, analysed, posted",
+            "DEMO-714",
+            webhook("DEMO-714", &recording),
+            1,
+        ),
+        completed("Zoom meeting with its VTT", "contacts in Salesforce", "hN3xT0aWQ1yDebriefDemo==", Body::Meeting, 1),
+        completed(
+            "voice agent's session, a lead",
+            "call data in the CRM",
+            "session_20260305_141500_5e1f9a20",
+            Body::Session,
+            1,
+        ),
+        completed("a webhook sent three times", "one call, one post", "DEMO-715", webhook("DEMO-715", &again), 3),
+        Sample {
+            status: CallStatus::Failed,
+            error_code: Some("recording_not_found"),
+            posts: 0,
+            ..completed("a call whose recording is gone", "fails, and says why", "DEMO-716", webhook("DEMO-716", &gone), 1)
+        },
+    ]
+}
+
+fn webhook(call_id: &str, recording_url: &str) -> Body {
+    Body::Webhook(json!({
+        "call_id": call_id,
+        "from_number": "+442079460991",
+        "to_number": "+442079460100",
+        "duration": "30",
+        "recording_url": recording_url,
+        "timestamp": "2026-03-04T13:05:11Z",
+        "status": "completed",
+        "agent_name": "Dana Whitfield",
+        "agent_slack_handle": "@dana.whitfield",
+        "department": "Support",
+        "customer_segment": "Retail",
+    }))
+}
+
+impl Sample {
+    /// Sends it as its source would.
+    pub(super) async fn send(&self, address: &str) -> anyhow::Result<()> {
+        let client = http::client(Duration::from_secs(10));
+        for _ in 0..self.deliveries {
+            let request = match &self.body {
+                Body::Webhook(body) => client.post(format!("{address}/webhook/zapier")).json(body),
+                Body::Meeting => {
+                    let form = Form::new()
+                        .part("meeting", Part::text(MEETING).file_name("meeting.json").mime_str("application/json")?)
+                        .part("transcript", Part::text(MEETING_TRANSCRIPT).file_name("meeting.vtt").mime_str("text/vtt")?);
+                    client.post(format!("{address}/api/meetings")).multipart(form)
+                }
+                Body::Session => {
+                    let session: Value = serde_json::from_str(SESSION).context("read the sample session")?;
+                    let lead: Value = serde_json::from_str(LEAD).context("read the sample lead")?;
+                    client.post(format!("{address}/api/sessions")).json(&json!({"transcript": session, "lead": lead}))
+                }
+            };
+            let answer = http::send_any(request).await.with_context(|| format!("send \"{}\"", self.name))?;
+            let text = String::from_utf8_lossy(&answer.body);
+            ensure!(answer.status.is_success(), "\"{}\" was answered {}: {text}", self.name, answer.status);
+        }
+        Ok(())
+    }
+}
