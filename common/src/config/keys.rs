@@ -154,7 +154,11 @@ pub const KEYS: &[Group] = &[
         keys: &[
             secret("ASSEMBLYAI_API_KEY", "Turns AssemblyAI on."),
             plain("ASSEMBLYAI_BASE_URL", "https://api.assemblyai.com", "Its address."),
-            plain("ASSEMBLYAI_POLL", "15s", "How often a transcript that is being made is asked for."),
+            plain(
+                "ASSEMBLYAI_POLL",
+                "",
+                "How often a transcript that is being made is asked for. Absent: every 3s at first, every 30s later.",
+            ),
             secret(
                 "ASSEMBLYAI_WEBHOOK_SECRET",
                 "What its webhook must bring in a header. Absent: made from the API key. Used with DEBRIEF_PUBLIC_URL.",

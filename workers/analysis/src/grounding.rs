@@ -125,9 +125,9 @@ fn prove(fact: &SaidFact, own: &[Own], names: &BTreeSet<Vec<String>>) -> Option<
     }
     // The id a model gives is often that of the segment before or after.
     let quote = text::folded(&fact.quote);
-    let named = own.iter().filter(|own| own.segment.id == fact.segment);
+    let at_id = own.iter().filter(|own| own.segment.id == fact.segment);
     let others = own.iter().filter(|own| own.segment.id != fact.segment);
-    let segment = named.chain(others).find(|own| text::contains(&own.words, &quote))?.segment;
+    let segment = at_id.chain(others).find(|own| text::contains(&own.words, &quote))?.segment;
     (!is_about_another(fact, value, segment, names)).then(|| Fact {
         field: fact.field,
         value: value.to_owned(),

@@ -31,6 +31,9 @@ wants to be noted about another, is no fact. Write a spoken e-mail address in it
 leave quote as it was spoken.
 - action_items: due in the words that were said; compute no dates.";
 
+/// Participants that the heading lists.
+const MAX_PEOPLE: usize = 100;
+
 /// A message to the model: what it is told and what it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
@@ -54,15 +57,12 @@ pub fn prompts(call: &Call, transcript: &Transcript, max_tokens: usize) -> Vec<P
     let mut filled = 0;
     for line in transcript.segments.iter().flat_map(|segment| lines(segment, room)) {
         let length = line.chars().count();
-        match parts.last_mut().filter(|_| filled + length <= room) {
-            Some(part) => {
-                part.push_str(&line);
-                filled += length;
-            }
-            None => {
-                parts.push(line);
-                filled = length;
-            }
+        if let Some(part) = parts.last_mut().filter(|_| filled + length <= room) {
+            part.push_str(&line);
+            filled += length;
+        } else {
+            parts.push(line);
+            filled = length;
         }
     }
     let many = parts.len();
@@ -92,17 +92,16 @@ fn heading(call: &Call) -> String {
         CallKind::Session => "a conversation with a voice agent",
         CallKind::Practice => "a practice meeting",
     };
-    let mut head = format!("This is {kind}.\n");
-    if let Some(topic) = &call.details.topic {
-        head += &format!("Topic: {}\n", text::shortened(&text::one_line(topic), 300));
-    }
-    for person in call.details.participants.iter().take(100) {
-        if let Some(name) = &person.name {
-            let role = person.role.map_or(String::new(), |role| format!(" ({})", role.name()));
-            head += &format!("Participant: {}{role}\n", text::shortened(&text::one_line(name), 100));
-        }
-    }
-    head
+    let topic = call.details.topic.as_deref().map(|topic| format!("Topic: {}\n", in_heading(topic)));
+    let people = call.details.participants.iter().take(MAX_PEOPLE).filter_map(|person| {
+        let role = person.role.map_or(String::new(), |role| format!(" ({})", role.name()));
+        Some(format!("Participant: {}{role}\n", in_heading(person.name.as_deref()?)))
+    });
+    [format!("This is {kind}.\n")].into_iter().chain(topic).chain(people).collect()
+}
+
+fn in_heading(text: &str) -> String {
+    text::shortened(&text::one_line(text), 200)
 }
 
 /// A segment as `[12] Name: words`, in pieces of at most `room` characters.

@@ -9,7 +9,7 @@ use url::Url;
 const DEFAULT_BASE_URL: &str = "https://api.openai.com/v1";
 const DEFAULT_MODEL: &str = "gpt-4o-mini";
 const DEFAULT_MAX_INPUT_TOKENS: usize = 100_000;
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Which model reads the transcripts. Without one the built-in analyzer does.
 #[derive(Clone, Debug, Default)]

@@ -1,4 +1,5 @@
 //! Transcripts against counts made by other means, and a model's answers, one for each status that matters.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,10 +8,13 @@ use analysis::{Analyze, Settings, builtin, metrics, schema};
 use common::analysis::{Analysis, Category, ContactField, Resolution, Tone};
 use common::call::{Call, CallDetails, CallId, CallKind, CallStatus, Participant, Role, WorkspaceId};
 use common::config::Values;
+use common::event::{CallAnalyzed, CallTranscribed, Envelope, Material, MaterialAt, MaterialKind};
 use common::fault::Fault;
 use common::moment::Moment;
+use common::store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, Write};
 use common::transcript::{Segment, Transcript};
-use queue_topology::StageError;
+use queue_topology::broker::Lane;
+use queue_topology::{Cx, Outcome, Run, Stage, StageError};
 use serde_json::{Value, json};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
@@ -113,6 +117,8 @@ async fn without_a_model_a_meeting_gives_what_was_said_by_rule() {
         item.owner.as_deref() == Some("Marcus Oyelaran") && item.due.as_deref() == Some("by Friday")
     }));
     assert_eq!(found.category, Category::Sales);
+    assert!(found.topics.iter().any(|topic| topic.contains("RouteMaster")), "{:?}", found.topics);
+    assert!(!found.topics.iter().any(|topic| topic.contains("Helen")), "{:?}", found.topics);
     for fact in found.contacts.iter().flat_map(|contact| &contact.facts) {
         assert!(transcript.segment(fact.segment).unwrap().text.contains(&fact.quote));
     }
@@ -361,7 +367,7 @@ impl Respond for Echo {
         let user = request["messages"][1]["content"].as_str().unwrap();
         let first = user.lines().find(|line| line.starts_with('[')).unwrap();
         let mut reply = obedient_reply();
-        reply["summary"] = json!(format!("From {}.", &first[..first.find(']').unwrap() + 1]));
+        reply["summary"] = json!(format!("From {}.", &first[..=first.find(']').unwrap()]));
         ok(&completion(&reply.to_string(), "stop"))
     }
 }
@@ -391,4 +397,94 @@ async fn a_call_in_which_nothing_was_said_asks_no_model() {
     let found = analyze(&server, &[]).analyze(&call(&[]), Transcript::default()).await.unwrap();
     assert_eq!(found.analyzer, builtin::NAME);
     assert!(server.received_requests().await.unwrap().is_empty());
+}
+
+/// A store that holds `call`, and `transcript` where there is one; the context of the run that analyses it.
+async fn context(folder: &std::path::Path, call: &Call, transcript: Option<Transcript>) -> Cx {
+    let store = Store::open_embedded(folder).await.unwrap();
+    let material = Material {
+        kind: MaterialKind::Transcript,
+        digest: "d".repeat(64),
+        at: MaterialAt::Blob("blob".into()),
+        media_type: None,
+    };
+    let arrival = Arrival {
+        event_id: call.id.0,
+        workspace: call.workspace,
+        call: call.id,
+        source: call.source.clone(),
+        external_id: call.external_id.clone(),
+        kind: call.kind,
+        details: call.details.clone(),
+        materials: vec![material],
+    };
+    store.take_in(&arrival, &["transcription"], "live", |_| String::new()).await.unwrap();
+    let owner = InstanceId::new();
+    store.renew_instance(owner, Duration::from_mins(1)).await.unwrap();
+    let mut run = Run {
+        workspace: call.workspace,
+        call: call.id,
+        stage: "transcription",
+        generation: 1,
+        attempt: 1,
+        fence: 0,
+        since: Moment::from_micros(0),
+        lane: Lane::Live,
+    };
+    if let Some(transcript) = transcript {
+        let begun = store.begin_run(call.workspace, call.id, run.stage, 1, false, owner).await.unwrap();
+        let Begun::Mine(begun) = begun else { panic!("{begun:?}") };
+        let claim =
+            Claim { workspace: call.workspace, call: call.id, stage: run.stage, owner, fence: begun.fence };
+        let writes = [Write::Transcript(transcript)];
+        store.settle_run(&claim, &Settlement::Done { writes: &writes, children: &[] }).await.unwrap();
+    }
+    run.stage = Analyze::QUEUE.spec.stage;
+    Cx::new(store, run, owner)
+}
+
+fn transcribed(call: &Call) -> Envelope<CallTranscribed> {
+    Envelope {
+        id: call.id.0,
+        workspace: call.workspace,
+        call: call.id,
+        generation: 1,
+        time: Moment::from_micros(0),
+        traceparent: None,
+        data: CallTranscribed {},
+    }
+}
+
+#[tokio::test]
+async fn the_stage_keeps_the_analysis_of_the_stored_transcript_and_hands_the_call_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let call = call(&PEOPLE);
+    let cx = context(folder.path(), &call, Some(meeting().0)).await;
+    let outcome = Analyze::new(&Settings::default()).handle(&cx, &transcribed(&call)).await.unwrap();
+    assert_eq!(outcome, Outcome::Emit(CallAnalyzed {}));
+    let writes = cx.take_writes();
+    let [Write::Analysis(analysis)] = &writes[..] else { panic!("{writes:?}") };
+    assert_eq!(analysis.analyzer, builtin::NAME);
+    assert_eq!(analysis.metrics.words, 794);
+    assert!(analysis.metrics.talk_ratio.is_some(), "the meeting's roles are taken in");
+}
+
+#[tokio::test]
+async fn a_failing_model_keeps_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let call = call(&PEOPLE);
+    let cx = context(folder.path(), &call, Some(recap())).await;
+    let server = server(ResponseTemplate::new(500)).await;
+    let error = analyze(&server, &[]).handle(&cx, &transcribed(&call)).await.unwrap_err();
+    assert_eq!(error.code, "model_failed");
+    assert!(cx.take_writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_without_a_transcript_fails_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let call = call(&[]);
+    let cx = context(folder.path(), &call, None).await;
+    let error = Analyze::new(&Settings::default()).handle(&cx, &transcribed(&call)).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Permanent, "transcript_not_found"));
 }

@@ -11,11 +11,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const WELL: Duration = Duration::from_secs(60);
 
 /// Runs `role` until `shutdown`, over and over.
-pub(crate) async fn supervise<E: std::fmt::Display>(
-    name: &str,
-    shutdown: &CancellationToken,
-    mut role: impl AsyncFnMut() -> Result<(), E>,
-) {
+pub(crate) async fn supervise<F, E>(name: &str, shutdown: &CancellationToken, mut role: impl FnMut() -> F)
+where
+    F: Future<Output = Result<(), E>>,
+    E: std::fmt::Display,
+{
     let mut pause = FIRST_PAUSE;
     loop {
         let started = Instant::now();
@@ -46,12 +46,12 @@ mod tests {
         let shutdown = CancellationToken::new();
         let begun = Instant::now();
         let mut starts = Vec::new();
-        supervise("test", &shutdown, async || {
+        supervise("test", &shutdown, || {
             starts.push(begun.elapsed());
             if starts.len() == 4 {
                 shutdown.cancel();
             }
-            Err::<(), _>("no")
+            std::future::ready(Err::<(), _>("no"))
         })
         .await;
         assert_eq!(starts, [0, 200, 600, 1400].map(Duration::from_millis));
@@ -61,10 +61,10 @@ mod tests {
     async fn nothing_is_started_again_once_the_process_stops() {
         let shutdown = CancellationToken::new();
         let mut starts = 0;
-        supervise("test", &shutdown, async || {
+        supervise("test", &shutdown, || {
             starts += 1;
             shutdown.cancel();
-            Ok::<(), String>(())
+            std::future::ready(Ok::<(), String>(()))
         })
         .await;
         assert_eq!(starts, 1);

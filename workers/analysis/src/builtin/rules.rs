@@ -156,7 +156,7 @@ fn is_courtesy(sentence: &str) -> bool {
     COURTESY.is_match(sentence)
 }
 
-fn sentences<'t>(segment: &&'t Segment) -> Vec<&'t str> {
+fn sentences(segment: &Segment) -> Vec<&str> {
     text::sentences(&segment.text)
 }
 

@@ -90,9 +90,40 @@ fn score(sentences: &mut [Sentence]) {
     }
 }
 
+/// What people say in every call.
+const COURTESIES: [&str; 27] = [
+    "good",
+    "great",
+    "fine",
+    "fair",
+    "right",
+    "sure",
+    "okay",
+    "perfect",
+    "thanks",
+    "thank",
+    "please",
+    "hello",
+    "sorry",
+    "morning",
+    "afternoon",
+    "evening",
+    "understood",
+    "alright",
+    "exactly",
+    "nice",
+    "yes",
+    "yeah",
+    "welcome",
+    "bye",
+    "goodbye",
+    "moment",
+    "anything",
+];
+
 /// The phrases of up to three words by which the call differs from any other (YAKE), English only. What
-/// holds digits is a number or an address, not a topic.
-pub(super) fn key_phrases(transcript: &Transcript, max_bytes: usize) -> Vec<String> {
+/// holds digits is a number or an address, and what holds a name of `people` or of a speaker is a person: no topics.
+pub(super) fn key_phrases(transcript: &Transcript, people: &[String], max_bytes: usize) -> Vec<String> {
     let Some(stop) = StopWords::predefined("en") else { return Vec::new() };
     let mut text = String::new();
     for segment in &transcript.segments {
@@ -105,14 +136,19 @@ pub(super) fn key_phrases(transcript: &Transcript, max_bytes: usize) -> Vec<Stri
     if !text.chars().any(char::is_alphanumeric) {
         return Vec::new();
     }
+    let speakers = transcript.segments.iter().filter_map(|segment| segment.speaker.as_ref());
+    let names: BTreeSet<String> = speakers.chain(people).flat_map(|name| text::folded(name)).collect();
+    let is_topic = |phrase: &str| {
+        !phrase.chars().any(|c| c.is_ascii_digit())
+            && text::folded(phrase)
+                .iter()
+                .all(|word| !names.contains(word) && !COURTESIES.contains(&word.as_str()))
+    };
     let config = Config { ngrams: 3, only_alphanumeric_and_hyphen: true, ..Config::default() };
     let mut phrases: Vec<String> = Vec::new();
-    for found in yake_rust::get_n_best(KEY_PHRASES * 4, &text, &stop, &config) {
+    for found in yake_rust::get_n_best(KEY_PHRASES * 10, &text, &stop, &config) {
         let within = |known: &String| spoken_within(known, &found.raw) || spoken_within(&found.raw, known);
-        if phrases.len() < KEY_PHRASES
-            && !found.raw.chars().any(|c| c.is_ascii_digit())
-            && !phrases.iter().any(within)
-        {
+        if phrases.len() < KEY_PHRASES && is_topic(&found.raw) && !phrases.iter().any(within) {
             phrases.push(found.raw);
         }
     }

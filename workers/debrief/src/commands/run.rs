@@ -82,26 +82,14 @@ impl Running {
         let keep_until = renewing.clone();
         self.tasks.spawn(async move { lease.keep(keep_until).await });
         let mut stages = JoinSet::new();
-        {
-            let (engine, shutdown) = (engine.clone(), shutdown.clone());
-            stages.spawn(async move {
-                supervise("keeper", &shutdown, async || {
-                    engine.broker.declare().await?;
-                    keeper::run(engine.clone(), shutdown.clone()).await
-                })
-                .await;
-            });
-        }
+        stages.spawn(supervised("keeper", engine.clone(), shutdown.clone(), keeper::run));
         for worker in workers {
-            let (engine, shutdown) = (engine.clone(), shutdown.clone());
-            stages.spawn(async move {
-                supervise(worker.stage, &shutdown, async || {
-                    // A queue that was deleted is made anew.
-                    engine.broker.declare().await?;
-                    worker.run(engine.clone(), shutdown.clone()).await
-                })
-                .await;
-            });
+            let stage = worker.stage;
+            let run = move |engine, shutdown| {
+                let worker = worker.clone();
+                async move { worker.run(engine, shutdown).await }
+            };
+            stages.spawn(supervised(stage, engine.clone(), shutdown.clone(), run));
         }
         self.tasks.spawn(async move {
             while stages.join_next().await.is_some() {}
@@ -113,14 +101,15 @@ impl Running {
     fn declare(&mut self) {
         let (broker, shutdown) = (Arc::clone(&self.deployment.broker), self.shutdown.clone());
         self.tasks.spawn(async move {
-            let declared = CancellationToken::new();
-            let either = async { tokio::select! { () = shutdown.cancelled() => {}, () = declared.cancelled() => {} } };
-            let declaring = supervise("topology", &shutdown, async || {
-                broker.declare().await?;
-                declared.cancel();
-                std::future::pending::<Result<(), BrokerError>>().await
-            });
-            tokio::select! { () = declaring => {}, () = either => {} }
+            let declare = || {
+                let (broker, shutdown) = (Arc::clone(&broker), shutdown.clone());
+                async move {
+                    broker.declare().await?;
+                    shutdown.cancelled().await;
+                    Ok::<(), BrokerError>(())
+                }
+            };
+            supervise("topology", &shutdown, declare).await;
         });
     }
 
@@ -137,6 +126,26 @@ impl Running {
     pub(crate) fn deployment(&self) -> &Deployment {
         &self.deployment
     }
+}
+
+/// A role that consumes: its queue is declared before each start, so that one that was deleted is made anew.
+async fn supervised<F>(
+    name: &'static str,
+    engine: Engine,
+    shutdown: CancellationToken,
+    role: impl Fn(Engine, CancellationToken) -> F,
+) where
+    F: Future<Output = Result<(), BrokerError>>,
+{
+    let start = || {
+        let running = role(engine.clone(), shutdown.clone());
+        let broker = Arc::clone(&engine.broker);
+        async move {
+            broker.declare().await?;
+            running.await
+        }
+    };
+    supervise(name, &shutdown, start).await;
 }
 
 /// Waits for SIGTERM or SIGINT.

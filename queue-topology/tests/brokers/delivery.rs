@@ -1,0 +1,352 @@
+//! One delivery, from receive to acknowledge, with stages that do as a test says, on embedded parts.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::call::{CallDetails, CallId, CallKind, CallStatus, WorkspaceId};
+use common::config::Values;
+use common::event::{
+    CallAccepted, CallReceived, CallTranscribed, Envelope, Event, Kept, Material, MaterialAt, MaterialKind,
+};
+use common::fault::Fault;
+use common::moment::Moment;
+use common::store::{Arrival, DeadFilter, Page, Store, TakenIn, Write};
+use common::transcript::Transcript;
+use queue_topology::broker::{Broker, Embedded, Lane, Message, Route};
+use queue_topology::lease::Lease;
+use queue_topology::retry::Schedule;
+use queue_topology::table::{self, Queue};
+use queue_topology::{Cx, Engine, Outcome, Pipeline, Stage, StageError, keeper, wake};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
+
+struct Dedup;
+
+impl Stage for Dedup {
+    type In = CallReceived;
+    type Out = CallAccepted;
+    const QUEUE: Queue<CallReceived> = table::DEDUP;
+
+    async fn handle(&self, cx: &Cx, event: &Envelope<CallReceived>) -> Result<Outcome<CallAccepted>, StageError> {
+        if event.data.source == "unreadable" {
+            return Err(StageError::permanent("details_unreadable", anyhow::anyhow!("no")));
+        }
+        let arrival = Arrival {
+            event_id: event.id,
+            workspace: event.workspace,
+            call: event.call,
+            source: event.data.source.clone(),
+            external_id: event.data.external_id.clone(),
+            kind: event.data.kind,
+            details: CallDetails::default(),
+            materials: event.data.materials.clone(),
+        };
+        let input = |generation| {
+            let accepted = Envelope {
+                id: event.id,
+                workspace: event.workspace,
+                call: event.call,
+                generation,
+                time: event.time,
+                traceparent: None,
+                data: CallAccepted {},
+            };
+            String::from_utf8(accepted.encode()).unwrap()
+        };
+        let starts = cx.consumers::<CallAccepted>();
+        match cx.store.take_in(&arrival, &starts, cx.run.lane.name(), input).await? {
+            TakenIn::Accepted { generation } | TakenIn::Repeated { generation, waiting: true } => {
+                cx.emit_at(generation);
+                Ok(Outcome::Emit(CallAccepted {}))
+            }
+            _ => Ok(Outcome::Done),
+        }
+    }
+}
+
+/// What a scripted stage does, one entry a run.
+enum Act {
+    Done,
+    Later(Duration),
+    Fail(StageError),
+    Panic,
+    Hang,
+}
+
+/// Plays its script, then succeeds.
+#[derive(Clone, Default)]
+struct Scripted {
+    script: Arc<Mutex<VecDeque<Act>>>,
+    attempts: Arc<Mutex<Vec<i64>>>,
+}
+
+impl Scripted {
+    fn of(acts: impl IntoIterator<Item = Act>) -> Self {
+        Self { script: Arc::new(Mutex::new(acts.into_iter().collect())), ..Self::default() }
+    }
+
+    fn attempts(&self) -> Vec<i64> {
+        self.attempts.lock().unwrap().clone()
+    }
+}
+
+impl Stage for Scripted {
+    type In = CallAccepted;
+    type Out = CallTranscribed;
+    const QUEUE: Queue<CallAccepted> = table::TRANSCRIPTION;
+
+    async fn handle(&self, cx: &Cx, _: &Envelope<CallAccepted>) -> Result<Outcome<CallTranscribed>, StageError> {
+        self.attempts.lock().unwrap().push(cx.run.attempt);
+        let act = self.script.lock().unwrap().pop_front();
+        match act {
+            None | Some(Act::Done) => {
+                cx.keep(Write::Transcript(Transcript::default()));
+                Ok(Outcome::Emit(CallTranscribed {}))
+            }
+            Some(Act::Later(wait)) => Ok(Outcome::Later(wait)),
+            Some(Act::Fail(error)) => Err(error),
+            Some(Act::Panic) => panic!("as the test says"),
+            Some(Act::Hang) => std::future::pending().await,
+        }
+    }
+}
+
+struct Process {
+    _folder: Option<tempfile::TempDir>,
+    engine: Engine,
+    shutdown: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Process {
+    async fn start(stage: Scripted) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        Self { _folder: Some(folder), ..Self::start_in(&path, stage).await }
+    }
+
+    async fn start_in(folder: &std::path::Path, stage: Scripted) -> Self {
+        let store = Store::open_embedded(folder).await.unwrap();
+        let broker: Arc<dyn Broker> = Arc::new(Embedded::open(&folder.join("queue.db")).await.unwrap());
+        let values = Values::of([("DEBRIEF_RETRY_SCHEDULE", "50ms,100ms"), ("DEBRIEF_MAX_ATTEMPTS", "3")]);
+        let lease = Lease::acquire(store.clone(), Duration::from_secs(30)).await.unwrap();
+        let schedule = Schedule::read(&values).unwrap();
+        let engine = Engine { store, broker, lease, schedule, drain_timeout: Duration::from_millis(200) };
+        let shutdown = CancellationToken::new();
+        let mut tasks = Vec::new();
+        for worker in Pipeline::new().then(Dedup).then(stage).workers() {
+            let (engine, shutdown) = (engine.clone(), shutdown.clone());
+            tasks.push(tokio::spawn(async move { worker.run(engine, shutdown).await.unwrap() }));
+        }
+        let (keeping, ending) = (engine.clone(), shutdown.clone());
+        tasks.push(tokio::spawn(async move { keeper::run(keeping, ending).await.unwrap() }));
+        Self { _folder: None, engine, shutdown, tasks }
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+        self.engine.broker.close().await;
+        self.engine.store.close().await;
+    }
+
+    async fn publish(&self, body: Vec<u8>, key: &'static str) {
+        let message =
+            Message { route: Route::Event { key }, lane: Lane::Live, id: Uuid::new_v4(), body: Bytes::from(body) };
+        self.engine.broker.publish(message).await.unwrap();
+    }
+
+    /// A call with something to transcribe arrives.
+    async fn receive(&self) -> CallId {
+        let event = received("exotel");
+        self.publish(event.encode(), CallReceived::KEY).await;
+        event.call
+    }
+
+    async fn until(&self, call: CallId, status: CallStatus) {
+        self.wait(async || {
+            let found = self.engine.store.call(WORKSPACE, call).await.unwrap();
+            found.is_some_and(|call| call.status == status)
+        })
+        .await;
+    }
+
+    async fn wait(&self, mut look: impl AsyncFnMut() -> bool) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        while !look().await {
+            assert!(tokio::time::Instant::now() < deadline, "waited in vain");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn dead_codes(&self) -> Vec<String> {
+        let page = Page { offset: 0, limit: 10 };
+        let (letters, _) = self.engine.store.dead_letters(WORKSPACE, &DeadFilter::default(), page).await.unwrap();
+        letters.into_iter().map(|letter| letter.error_code).collect()
+    }
+}
+
+fn received(source: &str) -> Envelope<CallReceived> {
+    let external_id = Uuid::new_v4().to_string();
+    Envelope {
+        id: Uuid::new_v4(),
+        workspace: WORKSPACE,
+        call: CallId::derive(WORKSPACE, source, &external_id),
+        generation: 0,
+        time: Moment::now(),
+        traceparent: None,
+        data: CallReceived {
+            source: source.into(),
+            external_id,
+            kind: CallKind::Phone,
+            details: Kept::Inline(CallDetails::default()),
+            materials: vec![Material {
+                kind: MaterialKind::Transcript,
+                digest: "d".into(),
+                at: MaterialAt::Blob("b".into()),
+                media_type: None,
+            }],
+        },
+    }
+}
+
+fn failure(fault: Fault) -> Act {
+    Act::Fail(StageError::new(fault, "test_failure", anyhow::anyhow!("as the test says")))
+}
+
+/// Analysis is not part of these pipelines: the call is on its way there once transcription is done.
+const ON_ITS_WAY: CallStatus = CallStatus::Queued;
+
+async fn transcribed(process: &Process, call: CallId) {
+    process
+        .wait(async || process.engine.store.transcript(WORKSPACE, call).await.unwrap().is_some())
+        .await;
+}
+
+#[tokio::test]
+async fn a_failure_that_passes_is_tried_again_and_counts() {
+    let stage = Scripted::of([failure(Fault::Transient), Act::Panic]);
+    let process = Process::start(stage.clone()).await;
+    let call = process.receive().await;
+    transcribed(&process, call).await;
+    assert_eq!(stage.attempts(), [1, 2, 3], "a panic is a failure of its run, not the end of the process");
+    process.until(call, CallStatus::Processing).await;
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_attempt_is_dead_and_is_listed_with_its_code() {
+    let stage = Scripted::of((0..3).map(|_| failure(Fault::Transient)));
+    let process = Process::start(stage.clone()).await;
+    let call = process.receive().await;
+    process.until(call, CallStatus::Failed).await;
+    assert_eq!(process.dead_codes().await, ["test_failure"]);
+    assert_eq!(stage.attempts(), [1, 2, 3]);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn waiting_for_somebody_else_spends_no_attempt() {
+    let wait = Duration::from_millis(30);
+    let acts = (0..5).map(|_| Act::Later(wait)).chain([failure(Fault::Throttled(wait))]);
+    let stage = Scripted::of(acts);
+    let process = Process::start(stage.clone()).await;
+    let call = process.receive().await;
+    transcribed(&process, call).await;
+    assert_eq!(stage.attempts(), [1; 7]);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_nudge_is_looked_at_before_the_time() {
+    let stage = Scripted::of([Act::Later(Duration::from_secs(3600))]);
+    let process = Process::start(stage.clone()).await;
+    let call = process.receive().await;
+    process.wait(async || !stage.attempts().is_empty()).await;
+    process
+        .wait(async || {
+            process.engine.broker.publish(wake::message("transcription", (WORKSPACE, call, 1), true, Lane::Live)).await.unwrap();
+            stage.attempts().len() > 1
+        })
+        .await;
+    transcribed(&process, call).await;
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_destination_that_is_down_parks_its_runs_and_the_first_success_wakes_the_rest() {
+    let down = || Act::Fail(StageError::unavailable("speech", "speech_down", anyhow::anyhow!("down")));
+    let stage = Scripted::of((0..8).map(|_| down()));
+    let process = Process::start(stage.clone()).await;
+    let calls = [process.receive().await, process.receive().await];
+    for call in calls {
+        process.until(call, CallStatus::Waiting).await;
+    }
+    for call in calls {
+        transcribed(&process, call).await;
+    }
+    assert!(stage.attempts().iter().all(|attempt| *attempt == 1), "{:?}", stage.attempts());
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_kept_for_people_and_harms_nobody() {
+    let process = Process::start(Scripted::default()).await;
+    process.publish(b"{\"no\":\"event\"}".to_vec(), CallReceived::KEY).await;
+    process.publish(received("unreadable").encode(), CallReceived::KEY).await;
+    let call = process.receive().await;
+    transcribed(&process, call).await;
+    process.wait(async || process.dead_codes().await.len() == 2).await;
+    let mut codes = process.dead_codes().await;
+    codes.sort();
+    assert_eq!(codes, ["details_unreadable", "undecodable"]);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn the_same_message_many_times_is_one_run() {
+    let stage = Scripted::default();
+    let process = Process::start(stage.clone()).await;
+    let event = received("exotel");
+    for _ in 0..20 {
+        process.publish(event.encode(), CallReceived::KEY).await;
+    }
+    transcribed(&process, event.call).await;
+    process
+        .wait(async || process.engine.broker.depth("dedup", Lane::Live).await.unwrap().ready == 0)
+        .await;
+    process.stop().await;
+    assert_eq!(stage.attempts(), [1]);
+}
+
+#[tokio::test]
+async fn a_run_that_does_not_end_in_time_is_taken_up_by_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Scripted::of([Act::Hang, Act::Done]);
+    let process = Process::start_in(folder.path(), stage.clone()).await;
+    let call = process.receive().await;
+    process.wait(async || !stage.attempts().is_empty()).await;
+    process.stop().await;
+    let process = Process::start_in(folder.path(), stage.clone()).await;
+    transcribed(&process, call).await;
+    assert_ne!(process.engine.store.call(WORKSPACE, call).await.unwrap().unwrap().status, ON_ITS_WAY);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_lost_is_made_up_for_when_its_row_is_due() {
+    let stage = Scripted::of([failure(Fault::Transient)]);
+    let process = Process::start(stage.clone()).await;
+    let call = process.receive().await;
+    process.wait(async || !stage.attempts().is_empty()).await;
+    process.engine.broker.purge("transcription", Lane::Live).await.unwrap();
+    transcribed(&process, call).await;
+    process.stop().await;
+}

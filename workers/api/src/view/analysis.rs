@@ -1,0 +1,198 @@
+//! What a call meant.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use common::analysis::{ActionItem, Analysis, ContactFacts, Fact, Metrics, Usage};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::Object;
+
+use super::{name_of, one_of};
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Analysis)]
+pub struct AnalysisView {
+    /// `builtin`, or the model's name.
+    pub analyzer: String,
+    pub summary: String,
+    pub key_points: Vec<String>,
+    pub topics: Vec<String>,
+    #[schema(schema_with = sentiment)]
+    pub sentiment: Cow<'static, str>,
+    /// How the customer sounded, as the Slack message prints it.
+    #[schema(schema_with = tone)]
+    pub tone: Cow<'static, str>,
+    /// What the customer wants, in one sentence; null where nothing was said that shows it.
+    pub concern: Option<String>,
+    #[schema(schema_with = category)]
+    pub category: Cow<'static, str>,
+    pub action_items: Vec<ActionItemView>,
+    pub customer_requests: Vec<String>,
+    #[schema(schema_with = resolution)]
+    pub resolution: Cow<'static, str>,
+    #[schema(schema_with = priority)]
+    pub priority: Cow<'static, str>,
+    pub contacts: Vec<ContactFactsView>,
+    pub metrics: MetricsView,
+    /// Null where no model was asked.
+    pub usage: Option<UsageView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActionItem)]
+pub struct ActionItemView {
+    pub text: String,
+    pub owner: Option<String>,
+    /// As it was said (`by Friday`); nothing is computed from it.
+    pub due: Option<String>,
+}
+
+/// What one participant said about themselves.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ContactFacts)]
+pub struct ContactFactsView {
+    /// The participant, by the name the transcript or the meeting gives.
+    pub name: String,
+    pub facts: Vec<FactView>,
+}
+
+/// One value with the words that prove it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Fact)]
+pub struct FactView {
+    #[schema(schema_with = contact_field)]
+    pub field: Cow<'static, str>,
+    pub value: String,
+    /// The speaker's own words, found in the transcript.
+    pub quote: String,
+    /// The id of the segment that holds the quote.
+    pub segment: u32,
+    pub speaker: Option<String>,
+    pub start_ms: Option<i64>,
+}
+
+/// Counted from the segments of the transcript, whatever a model says. Times are in milliseconds; segments
+/// without times count for `words` and `questions` only.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Metrics)]
+pub struct MetricsView {
+    /// The sum of the lengths of a speaker's segments, by speaker.
+    pub talk_ms: BTreeMap<String, i64>,
+    /// From the first start to the last end, less the time in which anybody speaks.
+    pub silence_ms: i64,
+    /// Segments by another speaker that start before the latest-ending earlier segment ends.
+    pub interruptions: u32,
+    /// What stands between blanks and holds a letter or a digit; in scripts without blanks, words by Unicode's
+    /// segmentation (UAX #29).
+    pub words: u32,
+    /// Sentences that end in a question mark, each counted, however many a segment holds.
+    pub questions: u32,
+    /// The share of agents, hosts and presenters in all talk, 0 to 1; null where no speaker's role is known, and
+    /// where none of ours is known while some speaker's role is not.
+    pub talk_ratio: Option<f64>,
+    /// Segments of one speaker that follow each other with nobody else's in between are one monologue, its
+    /// pauses included: from its first start to its latest end.
+    pub longest_monologue_ms: i64,
+}
+
+/// What an analysis by a model took.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Usage)]
+pub struct UsageView {
+    pub model: String,
+    pub prompt_tokens: i64,
+    pub completion_tokens: i64,
+    /// Null where the price of the model is not known.
+    pub cost_usd: Option<f64>,
+    pub duration_ms: i64,
+}
+
+pub fn analysis(of: &Analysis) -> AnalysisView {
+    let of = of.clone();
+    AnalysisView {
+        sentiment: name_of(&of.sentiment),
+        tone: name_of(&of.tone),
+        category: name_of(&of.category),
+        resolution: name_of(&of.resolution),
+        priority: name_of(&of.priority),
+        analyzer: of.analyzer,
+        summary: of.summary,
+        key_points: of.key_points,
+        topics: of.topics,
+        concern: of.concern,
+        action_items: of.action_items.into_iter().map(action_item).collect(),
+        customer_requests: of.customer_requests,
+        contacts: of.contacts.into_iter().map(contact).collect(),
+        metrics: metrics(of.metrics),
+        usage: of.usage.map(usage),
+    }
+}
+
+fn action_item(of: ActionItem) -> ActionItemView {
+    ActionItemView { text: of.text, owner: of.owner, due: of.due }
+}
+
+fn contact(of: ContactFacts) -> ContactFactsView {
+    ContactFactsView { name: of.name, facts: of.facts.into_iter().map(fact).collect() }
+}
+
+fn fact(of: Fact) -> FactView {
+    FactView {
+        field: name_of(&of.field),
+        value: of.value,
+        quote: of.quote,
+        segment: of.segment,
+        speaker: of.speaker,
+        start_ms: of.start_ms,
+    }
+}
+
+fn metrics(of: Metrics) -> MetricsView {
+    MetricsView {
+        talk_ms: of.talk_ms,
+        silence_ms: of.silence_ms,
+        interruptions: of.interruptions,
+        words: of.words,
+        questions: of.questions,
+        talk_ratio: of.talk_ratio,
+        longest_monologue_ms: of.longest_monologue_ms,
+    }
+}
+
+fn usage(of: Usage) -> UsageView {
+    UsageView {
+        model: of.model,
+        prompt_tokens: of.prompt_tokens,
+        completion_tokens: of.completion_tokens,
+        cost_usd: of.cost_usd,
+        duration_ms: of.duration_ms,
+    }
+}
+
+fn sentiment() -> Object {
+    one_of(&["positive", "neutral", "negative"])
+}
+
+fn tone() -> Object {
+    one_of(&["Positive", "Neutral", "Negative"])
+}
+
+fn category() -> Object {
+    one_of(&["sales", "billing", "technical", "account", "complaint", "general_inquiry", "other"])
+}
+
+fn resolution() -> Object {
+    one_of(&["resolved", "pending", "escalated", "unknown"])
+}
+
+fn priority() -> Object {
+    one_of(&["high", "medium", "low"])
+}
+
+fn contact_field() -> Object {
+    one_of(&[
+        "email", "phone", "mobile_phone", "title", "company", "department", "street", "city", "state",
+        "postal_code", "country",
+    ])
+}

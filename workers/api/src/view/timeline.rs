@@ -1,0 +1,171 @@
+//! What happened to a call, and when.
+
+use std::borrow::Cow;
+
+use common::call::Call;
+use common::moment::Moment;
+use common::store::{DeliveredRow, EffectRow, EndedRun, RunRow, RunState};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::Object;
+use uuid::Uuid;
+
+use super::{EffectView, effect, one_of};
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Timeline)]
+pub struct TimelineView {
+    pub call_id: Uuid,
+    #[schema(schema_with = super::call::status)]
+    pub status: Cow<'static, str>,
+    /// Rises when usable material arrives or the call is done again.
+    pub generation: i64,
+    /// What arrived, oldest first.
+    pub materials: Vec<MaterialView>,
+    /// One for each stage that the call came to, in the order in which it did.
+    pub stages: Vec<StageView>,
+    /// Runs that ended before those of `stages`, oldest first.
+    pub earlier: Vec<EarlierView>,
+    pub effects: Vec<EffectView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Material)]
+pub struct MaterialView {
+    /// The event that brought it.
+    pub event_id: Uuid,
+    /// `announcement` is a delivery that brought nothing to make a transcript from.
+    #[schema(schema_with = material_kind)]
+    pub kind: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub received_at: Moment,
+}
+
+/// A stage's present run.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StageRun)]
+pub struct StageView {
+    pub stage: String,
+    pub generation: i64,
+    #[schema(schema_with = run_state)]
+    pub state: String,
+    pub attempts: i64,
+    /// How often the process that worked on it died.
+    pub crashes: i64,
+    /// What a parked run waits for: `slack`, `effect:<id>` …
+    pub waits_for: Option<String>,
+    /// Of the last attempt that failed.
+    pub error_code: Option<String>,
+    /// When this run was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Moment,
+    /// When a run that waits is tried next.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_try_at: Option<Moment>,
+    /// When its last attempt began.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Moment>,
+    /// When it was done or dead.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub finished_at: Option<Moment>,
+    /// What its last attempt took, or has taken so far; null while it waits.
+    pub duration_ms: Option<i64>,
+}
+
+/// A run that ended.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EndedRun)]
+pub struct EarlierView {
+    pub stage: String,
+    pub generation: i64,
+    #[schema(schema_with = run_state)]
+    pub state: String,
+    pub attempts: i64,
+    pub error_code: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Moment,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Moment>,
+    #[schema(value_type = String, format = DateTime)]
+    pub finished_at: Moment,
+    pub duration_ms: Option<i64>,
+}
+
+/// `ended` may hold the present runs too; they are shown once.
+pub fn timeline(
+    of: &Call,
+    delivered: &[DeliveredRow],
+    runs: &[RunRow],
+    ended: &[EndedRun],
+    effects: &[EffectRow],
+    now: Moment,
+) -> TimelineView {
+    let earlier = ended.iter().filter(|ended| !runs.iter().any(|run| is_present(ended, run)));
+    TimelineView {
+        call_id: of.id.0,
+        status: of.status.name().into(),
+        generation: of.generation,
+        materials: delivered.iter().map(material).collect(),
+        stages: runs.iter().map(|run| stage(run, now)).collect(),
+        earlier: earlier.map(earlier_run).collect(),
+        effects: effects.iter().map(effect).collect(),
+    }
+}
+
+fn is_present(ended: &EndedRun, run: &RunRow) -> bool {
+    ended.stage == run.stage
+        && ended.generation == run.generation
+        && ended.state == run.state
+        && run.finished_at == Some(ended.finished_at)
+}
+
+fn material(of: &DeliveredRow) -> MaterialView {
+    MaterialView { event_id: of.event_id, kind: of.kind.clone(), received_at: of.received_at }
+}
+
+fn stage(of: &RunRow, now: Moment) -> StageView {
+    let is = |state: RunState| of.state == state.name();
+    let finished_at = of.finished_at.filter(|_| is(RunState::Done) || is(RunState::Dead));
+    let until = if is(RunState::Running) { Some(now) } else { finished_at };
+    StageView {
+        stage: of.stage.clone(),
+        generation: of.generation,
+        state: of.state.clone(),
+        attempts: of.attempts,
+        crashes: of.crashes,
+        waits_for: of.destination.clone().filter(|_| is(RunState::Parked)),
+        error_code: of.error_code.clone(),
+        since: of.since,
+        next_try_at: (is(RunState::Waiting) || is(RunState::Parked)).then_some(of.not_before),
+        started_at: of.started_at,
+        finished_at,
+        duration_ms: duration_ms(of.started_at, until),
+    }
+}
+
+fn earlier_run(of: &EndedRun) -> EarlierView {
+    EarlierView {
+        stage: of.stage.clone(),
+        generation: of.generation,
+        state: of.state.clone(),
+        attempts: of.attempts,
+        error_code: of.error_code.clone(),
+        since: of.since,
+        started_at: of.started_at,
+        finished_at: of.finished_at,
+        duration_ms: duration_ms(of.started_at, Some(of.finished_at)),
+    }
+}
+
+fn duration_ms(from: Option<Moment>, until: Option<Moment>) -> Option<i64> {
+    i64::try_from(until?.since(from?).as_millis()).ok()
+}
+
+fn run_state() -> Object {
+    let all = [RunState::Waiting, RunState::Running, RunState::Parked, RunState::Done, RunState::Dead];
+    one_of(&all.map(RunState::name))
+}
+
+fn material_kind() -> Object {
+    one_of(&["recording", "transcript", "session", "announcement"])
+}

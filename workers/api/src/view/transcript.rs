@@ -1,0 +1,58 @@
+//! What was said.
+
+use std::borrow::Cow;
+
+use common::transcript::{Segment, Transcript};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::Object;
+
+use super::one_of_or_null;
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Transcript)]
+pub struct TranscriptView {
+    /// BCP 47, where the source or the provider said it.
+    pub language: Option<String>,
+    /// In the order in which they were said.
+    pub segments: Vec<SegmentView>,
+}
+
+/// A stretch of speech by one speaker. Times count from the start of the call and are null where the source
+/// gave none.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Segment)]
+pub struct SegmentView {
+    /// 1 for the first segment of the transcript.
+    pub id: u32,
+    /// A name, or the provider's label (`A`, `B`); null where nobody knows.
+    pub speaker: Option<String>,
+    #[schema(schema_with = role)]
+    pub role: Option<Cow<'static, str>>,
+    pub start_ms: Option<i64>,
+    pub end_ms: Option<i64>,
+    /// The speaker's own words.
+    pub text: String,
+    /// 0 to 1, as the provider reported it.
+    pub confidence: Option<f64>,
+}
+
+pub fn transcript(of: Transcript) -> TranscriptView {
+    TranscriptView { language: of.language, segments: of.segments.into_iter().map(segment).collect() }
+}
+
+fn segment(of: Segment) -> SegmentView {
+    SegmentView {
+        id: of.id,
+        speaker: of.speaker,
+        role: of.role.map(|role| role.name().into()),
+        start_ms: of.start_ms,
+        end_ms: of.end_ms,
+        text: of.text,
+        confidence: of.confidence,
+    }
+}
+
+pub(super) fn role() -> Object {
+    one_of_or_null(&["agent", "customer", "host", "presenter", "participant"])
+}

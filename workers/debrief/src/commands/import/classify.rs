@@ -1,0 +1,287 @@
+//! Says what a file is, by what stands in it: names are whatever the tool that wrote it calls them.
+//!
+//! Only as much is read here as tells kinds apart and finds partners. Whether a file can be used is for
+//! ingest to say.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
+use serde_json::{Map, Value};
+
+use crate::cli::ImportKind;
+
+const AUDIO: [&str; 8] = ["wav", "mp3", "m4a", "mp4", "flac", "ogg", "opus", "webm"];
+/// The richest first: where a name has several, that one is taken.
+const TRANSCRIPTS: [&str; 4] = ["vtt", "webvtt", "srt", "txt"];
+/// Two of these make an object a meeting.
+const OF_MEETINGS: [&str; 5] = ["uuid", "topic", "host_id", "participants", "start_time"];
+/// More than ingest takes, which then says so.
+const MAX_JSON_BYTES: u64 = 16 * 1024 * 1024;
+const HEAD_BYTES: u64 = 64 * 1024;
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// A time zone in which times without an offset are read.
+pub(super) trait Zone: TimeZone {}
+impl<Z: TimeZone> Zone for Z {}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Session(Session),
+    Lead(Lead),
+    Meeting,
+    Transcript,
+    Audio,
+    /// Nothing that is brought in, and why.
+    Other(&'static str),
+    /// Meant to be brought in, but it cannot be read.
+    Broken(String),
+}
+
+/// What a session says of its lead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Session {
+    /// Of the leads that its agent noted, in lower case.
+    pub(super) emails: Vec<String>,
+    pub(super) starts_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lead {
+    /// In lower case.
+    pub(super) email: String,
+    pub(super) noted_at: Option<DateTime<Utc>>,
+}
+
+/// What the file is; `kind` settles it where the user said.
+pub(super) fn classify(path: &Path, kind: ImportKind, zone: &impl Zone) -> Found {
+    let extension = extension(path);
+    let is = |known: &[&str]| known.contains(&extension.as_str());
+    if kind == ImportKind::Audio || (is(&AUDIO) && kind != ImportKind::Session) {
+        return Found::Audio;
+    }
+    let head = match read(path, HEAD_BYTES) {
+        Ok(head) => head,
+        Err(problem) => return Found::Broken(problem),
+    };
+    let start = head.strip_prefix(BOM).unwrap_or(&head).trim_ascii_start();
+    let cues = extension != "txt" && is(&TRANSCRIPTS);
+    match kind {
+        ImportKind::Meeting if !start.starts_with(b"{") && extension != "json" => Found::Transcript,
+        ImportKind::Auto if start.starts_with(b"WEBVTT") || cues => Found::Transcript,
+        ImportKind::Auto if !start.starts_with(b"{") && extension != "json" => match extension.as_str() {
+            "txt" if has_speakers(&head) => Found::Transcript,
+            "txt" => Found::Other("no line of it reads `Name: words`; `--kind meeting` takes it as a transcript"),
+            _ => Found::Other("it is no session, meeting, transcript or recording"),
+        },
+        _ => match read_json(path) {
+            Ok(value) => json(&value, kind, zone),
+            Err(problem) => Found::Broken(problem),
+        },
+    }
+}
+
+/// How good a transcript is, by its extension: less is better.
+pub(super) fn rank(path: &Path) -> usize {
+    let extension = extension(path);
+    TRANSCRIPTS.iter().position(|known| *known == extension).unwrap_or(TRANSCRIPTS.len())
+}
+
+/// In lower case.
+pub(super) fn extension(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
+}
+
+/// The file's JSON, or what is wrong with it, to stand after the file's name.
+pub(super) fn read_json(path: &Path) -> Result<Value, String> {
+    let bytes = read(path, MAX_JSON_BYTES + 1)?;
+    if bytes.len() as u64 > MAX_JSON_BYTES {
+        return Err(format!("is longer than {MAX_JSON_BYTES} bytes"));
+    }
+    let bytes = bytes.strip_prefix(BOM).unwrap_or(&bytes);
+    serde_json::from_slice(bytes).map_err(|error| format!("is not valid JSON: {error}"))
+}
+
+fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
+    // Opening a pipe or a device could wait for ever.
+    let unreadable = |error| format!("cannot be read: {error}");
+    if !path.metadata().map_err(unreadable)?.is_file() {
+        return Err("is no file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(max).read_to_end(&mut bytes))
+        .map(|_| bytes)
+        .map_err(unreadable)
+}
+
+/// A folder has notes and licences too; in a transcript somebody speaks.
+fn has_speakers(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head);
+    text.lines().any(|line| {
+        let line = line.trim();
+        let after_time = line.strip_prefix('[').and_then(|rest| Some(rest.split_once(']')?.1.trim_start()));
+        let name = after_time.unwrap_or(line).split_once(": ").map(|(name, _)| name.trim());
+        let is_name = |name: &str| {
+            name.starts_with(char::is_alphabetic)
+                && name.split_whitespace().count() <= 4
+                && name.chars().count() <= 40
+        };
+        line.contains("-->") || name.is_some_and(is_name)
+    })
+}
+
+fn json(value: &Value, kind: ImportKind, zone: &impl Zone) -> Found {
+    let Value::Object(map) = value else {
+        return match kind {
+            ImportKind::Session => Found::Session(Session::default()),
+            ImportKind::Meeting => Found::Meeting,
+            _ => Found::Other("it is JSON, but no session, lead or meeting"),
+        };
+    };
+    let is_session = map.contains_key("items") || map.contains_key("conversation");
+    match lead(map, zone) {
+        _ if kind == ImportKind::Meeting => Found::Meeting,
+        _ if is_session => Found::Session(session(map, zone)),
+        Some(lead) => Found::Lead(lead),
+        None if kind == ImportKind::Session => Found::Session(session(map, zone)),
+        None if OF_MEETINGS.iter().filter(|name| map.contains_key(**name)).count() >= 2 => Found::Meeting,
+        None => Found::Other("it is JSON, but no session, lead or meeting"),
+    }
+}
+
+fn lead(map: &Map<String, Value>, zone: &impl Zone) -> Option<Lead> {
+    let wants = map.contains_key("interest") || map.contains_key("company");
+    let email = map.get("email")?.as_str()?;
+    (wants && map.contains_key("name"))
+        .then(|| Lead { email: normal(email), noted_at: time(map.get("timestamp"), zone) })
+}
+
+fn session(map: &Map<String, Value>, zone: &impl Zone) -> Session {
+    let items = ["items", "conversation"].iter().find_map(|name| map.get(*name)?.as_array());
+    let items = items.map(Vec::as_slice).unwrap_or_default();
+    let no_lead = map.get("lead_generated") == Some(&Value::Bool(false));
+    let noted = items.iter().filter(|item| !no_lead && item["name"] == "create_lead");
+    let starts_at = time(map.get("start_time"), zone)
+        .or_else(|| items.iter().find_map(|item| time(item.get("timestamp"), zone)));
+    Session { emails: noted.filter_map(|item| noted_email(&item["arguments"])).collect(), starts_at }
+}
+
+/// The arguments of a function call are JSON in a text, or the object itself.
+fn noted_email(arguments: &Value) -> Option<String> {
+    match arguments {
+        Value::String(text) => noted_email(&serde_json::from_str::<Map<_, _>>(text).ok()?.into()),
+        arguments => arguments.get("email")?.as_str().map(normal).filter(|email| !email.is_empty()),
+    }
+}
+
+fn normal(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// Agents write `2025-10-23 10:15:00.12`, with or without an offset, `T` and `Z`, and some both of the last.
+fn time(value: Option<&Value>, zone: &impl Zone) -> Option<DateTime<Utc>> {
+    let text = value?.as_str()?.trim().replacen(' ', "T", 1);
+    let bare = text.strip_suffix('Z').unwrap_or(&text);
+    if let Ok(time) = DateTime::parse_from_str(bare, "%Y-%m-%dT%H:%M:%S%.f%#z") {
+        return Some(time.to_utc());
+    }
+    let naive = NaiveDateTime::parse_from_str(bare, "%Y-%m-%dT%H:%M:%S%.f").ok()?;
+    if bare.len() < text.len() {
+        return Some(naive.and_utc());
+    }
+    zone.from_local_datetime(&naive).earliest().map(|time| time.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn found(name: &str, content: impl AsRef<[u8]>) -> Found {
+        forced(name, content, ImportKind::Auto)
+    }
+
+    fn forced(name: &str, content: impl AsRef<[u8]>, kind: ImportKind) -> Found {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        classify(&path, kind, &Utc)
+    }
+
+    #[test]
+    fn a_file_is_what_stands_in_it() {
+        assert!(matches!(found("lead.json", "{\"items\":[]}"), Found::Session(_)));
+        assert!(matches!(found("a.json", "\u{feff} {\"conversation\":[]}"), Found::Session(_)));
+        assert!(matches!(
+            found("session.json", "{\"name\":\"A\",\"email\":\"A@b.example.com\",\"interest\":\"\"}"),
+            Found::Lead(lead) if lead.email == "a@b.example.com"
+        ));
+        assert_eq!(found("a", "{\"uuid\":\"x\",\"topic\":\"y\"}"), Found::Meeting);
+        assert_eq!(found("notes", "\u{feff}WEBVTT\n\n"), Found::Transcript);
+        assert_eq!(found("a.SRT", "1\n00:00:01,000 --> 00:00:02,000\nHi\n"), Found::Transcript);
+        assert_eq!(found("a.txt", "[00:01] Priya Raman: Hello\n"), Found::Transcript);
+        assert_eq!(found("a.M4A", "whatever"), Found::Audio);
+    }
+
+    #[test]
+    fn what_is_something_else_is_left_out_and_what_is_broken_is_named() {
+        for (name, content) in [
+            ("metadata.json", "{\"session_id\":\"s\",\"files\":{}}"),
+            ("contacts.json", "[{\"name\":\"A\",\"email\":\"a@b.c\",\"company\":\"B\"}]"),
+            ("README.txt", "Fresh inputs for five formats.\n"),
+            ("deck.pdf", "%PDF-1.7"),
+        ] {
+            assert!(matches!(found(name, content), Found::Other(_)), "{name}");
+        }
+        for (name, content) in [("a.json", "{\"items\": ["), ("b.json", ""), ("c.json", "nope")] {
+            let found = found(name, content);
+            assert!(matches!(&found, Found::Broken(why) if why.contains("JSON")), "{name}: {found:?}");
+        }
+        let deep = "[".repeat(100_000);
+        assert!(matches!(found("deep.json", deep), Found::Broken(_)));
+    }
+
+    #[test]
+    fn the_user_knows_better() {
+        let bare = "{\"session_id\":\"s\"}";
+        assert!(matches!(forced("a.json", bare, ImportKind::Session), Found::Session(_)));
+        let lead = "{\"name\":\"A\",\"email\":\"a@b.example.com\",\"company\":\"\"}";
+        assert!(matches!(forced("a.json", lead, ImportKind::Session), Found::Lead(_)));
+        assert_eq!(forced("a.json", "{\"topic\":\"x\"}", ImportKind::Meeting), Found::Meeting);
+        assert_eq!(forced("a.txt", "Nobody speaks by name.", ImportKind::Meeting), Found::Transcript);
+        assert_eq!(forced("a.bin", "x", ImportKind::Audio), Found::Audio);
+    }
+
+    #[test]
+    fn a_session_tells_the_addresses_of_its_leads_and_when_it_began() {
+        let items = json!([
+            { "role": "user", "content": "odile at marchetti", "timestamp": "2025-10-23T10:15:00" },
+            { "name": "create_lead", "arguments": "{\"email\":\" Odile@Marchetti.example.com\"}" },
+            { "name": "create_lead", "arguments": { "email": "b@c.example.com" } },
+            { "name": "create_lead", "arguments": "{\"email\":" },
+            { "name": "other", "arguments": "{\"email\":\"no@c.example.com\"}" },
+        ]);
+        let Found::Session(said) = found("a.json", json!({ "items": items }).to_string()) else { panic!() };
+        assert_eq!(said.emails, ["odile@marchetti.example.com", "b@c.example.com"]);
+        assert_eq!(said.starts_at.unwrap().to_rfc3339(), "2025-10-23T10:15:00+00:00");
+        let none = json!({ "items": items, "lead_generated": false }).to_string();
+        assert!(matches!(found("a.json", none), Found::Session(said) if said.emails.is_empty()));
+    }
+
+    #[test]
+    fn the_times_that_agents_write_are_read() {
+        let zone = chrono::FixedOffset::east_opt(3600).unwrap();
+        for (text, wanted) in [
+            ("2025-10-23 10:15:00.120000", "2025-10-23T09:15:00.120+00:00"),
+            ("2025-10-23 11:00:05.5+00:00", "2025-10-23T11:00:05.500+00:00"),
+            ("2025-10-23T10:15:00.12+00:00Z", "2025-10-23T10:15:00.120+00:00"),
+            ("2025-10-23T10:15:00Z", "2025-10-23T10:15:00+00:00"),
+        ] {
+            assert_eq!(time(Some(&text.into()), &zone).unwrap().to_rfc3339(), wanted, "{text}");
+        }
+        assert_eq!(time(Some(&"soon".into()), &zone), None);
+    }
+}

@@ -1,0 +1,318 @@
+//! Decides which files belong together.
+//!
+//! A lead says nothing of its session, so the session has to: its agent noted the lead with a function call
+//! whose arguments carry the same e-mail address. Anything weaker (the newest file, the first one) gives one
+//! caller's words to another. A meeting's files have one name, or are the only ones in their folder.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::classify::{Found, Lead, Session, rank};
+use crate::cli::ImportKind;
+
+pub(super) struct File {
+    pub(super) path: PathBuf,
+    pub(super) found: Found,
+}
+
+/// One call to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    /// What it is called in what the user reads.
+    pub(super) path: PathBuf,
+    pub(super) what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Session { lead: Option<PathBuf> },
+    /// `meeting` is its JSON.
+    Meeting { meeting: Option<PathBuf>, transcript: Option<PathBuf>, audio: Option<PathBuf> },
+    Audio,
+}
+
+impl What {
+    pub(super) fn lead_mut(&mut self) -> Option<&mut Option<PathBuf>> {
+        match self {
+            Self::Session { lead } => Some(lead),
+            Self::Meeting { .. } | Self::Audio => None,
+        }
+    }
+}
+
+/// Something about a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) path: PathBuf,
+    pub(super) why: String,
+}
+
+impl Said {
+    pub(super) fn new(path: &Path, why: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), why: why.into() }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) items: Vec<Item>,
+    pub(super) failures: Vec<Said>,
+    /// What is left out although nothing is wrong with it.
+    pub(super) notes: Vec<Said>,
+}
+
+pub(super) fn plan(files: Vec<File>, kind: ImportKind) -> Plan {
+    let mut plan = Plan::default();
+    let (mut sessions, mut leads) = (Vec::new(), Vec::new());
+    let mut folders: BTreeMap<PathBuf, Folder> = BTreeMap::new();
+    for File { path, found } in files {
+        match found {
+            Found::Session(session) => sessions.push((path, session)),
+            Found::Lead(lead) => leads.push((path, lead)),
+            Found::Audio if kind == ImportKind::Audio => plan.items.push(Item { path, what: What::Audio }),
+            Found::Meeting => parts(&mut folders, &path).meetings.push(path),
+            Found::Transcript => parts(&mut folders, &path).transcripts.push(path),
+            Found::Audio => parts(&mut folders, &path).audios.push(path),
+            Found::Other(why) => plan.notes.push(Said { path, why: why.into() }),
+            Found::Broken(why) => plan.failures.push(Said { path, why }),
+        }
+    }
+    with_leads(&mut plan, sessions, leads);
+    for mut folder in folders.into_values() {
+        join_the_only_ones(&mut folder);
+        for parts in folder.into_values() {
+            plan.items.extend(parts.item(kind, &mut plan.notes));
+        }
+    }
+    plan.items.sort_by(|a, b| a.path.cmp(&b.path));
+    plan
+}
+
+fn with_leads(plan: &mut Plan, sessions: Vec<(PathBuf, Session)>, leads: Vec<(PathBuf, Lead)>) {
+    let mut lead_of = belonging(&sessions, &leads);
+    let taken: HashSet<usize> = lead_of.values().copied().collect();
+    let left = leads.iter().enumerate().filter(|(index, _)| !taken.contains(index));
+    let why = "no session here notes a lead with its e-mail address";
+    plan.notes.extend(left.map(|(_, (path, _))| Said::new(path, why)));
+    for (index, (path, _)) in sessions.into_iter().enumerate() {
+        let lead = lead_of.remove(&index).map(|lead| leads[lead].0.clone());
+        plan.items.push(Item { path, what: What::Session { lead } });
+    }
+}
+
+/// The lead of each session that has one, by their places. A caller who came twice has two sessions and two
+/// leads: those nearest in time belong together, a lead noted after its session's start before any other.
+fn belonging(sessions: &[(PathBuf, Session)], leads: &[(PathBuf, Lead)]) -> BTreeMap<usize, usize> {
+    let mut sessions_of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, (_, session)) in sessions.iter().enumerate() {
+        for email in &session.emails {
+            sessions_of.entry(email).or_default().push(index);
+        }
+    }
+    let mut pairs = Vec::new();
+    for (lead, (_, Lead { email, noted_at })) in leads.iter().enumerate() {
+        for &session in sessions_of.get(email.as_str()).into_iter().flatten() {
+            let distance = noted_at.zip(sessions[session].1.starts_at).map(|(noted_at, starts_at)| {
+                let gap = noted_at - starts_at;
+                (gap < chrono::TimeDelta::zero(), gap.abs())
+            });
+            pairs.push((distance.is_none(), distance, session, lead));
+        }
+    }
+    pairs.sort();
+    let (mut lead_of, mut taken) = (BTreeMap::new(), HashSet::new());
+    for (.., session, lead) in pairs {
+        if !lead_of.contains_key(&session) && taken.insert(lead) {
+            lead_of.insert(session, lead);
+        }
+    }
+    lead_of
+}
+
+/// The files of one folder, by their names without the extension.
+type Folder = BTreeMap<OsString, Parts>;
+
+/// Files of one name.
+#[derive(Default)]
+struct Parts {
+    meetings: Vec<PathBuf>,
+    transcripts: Vec<PathBuf>,
+    audios: Vec<PathBuf>,
+}
+
+fn parts<'a>(folders: &'a mut BTreeMap<PathBuf, Folder>, path: &Path) -> &'a mut Parts {
+    let folder = folders.entry(path.parent().unwrap_or(Path::new("")).to_owned()).or_default();
+    folder.entry(path.file_stem().unwrap_or_default().to_owned()).or_default()
+}
+
+/// Products name a meeting's files differently; the only ones in a folder are those of its only meeting.
+fn join_the_only_ones(folder: &mut Folder) {
+    let mut names = folder.iter().filter(|(_, parts)| !parts.meetings.is_empty()).map(|(name, _)| name);
+    let (Some(name), None) = (names.next().cloned(), names.next()) else { return };
+    let named = |has: fn(&Parts) -> bool| folder.values().filter(|parts| has(parts)).count();
+    if named(|parts| !parts.transcripts.is_empty()) > 1 || named(|parts| !parts.audios.is_empty()) > 1 {
+        return;
+    }
+    let mut whole = Parts::default();
+    for parts in std::mem::take(folder).into_values() {
+        whole.meetings.extend(parts.meetings);
+        whole.transcripts.extend(parts.transcripts);
+        whole.audios.extend(parts.audios);
+    }
+    folder.insert(name, whole);
+}
+
+impl Parts {
+    fn item(mut self, kind: ImportKind, notes: &mut Vec<Said>) -> Option<Item> {
+        self.transcripts.sort_by_key(|path| rank(path));
+        let mut first = |paths: Vec<PathBuf>| {
+            let mut paths = paths.into_iter();
+            let first = paths.next()?;
+            let why = format!("the same as {}, which is brought in", first.display());
+            notes.extend(paths.map(|path| Said::new(&path, &why)));
+            Some(first)
+        };
+        let (meeting, transcript, audio) =
+            (first(self.meetings), first(self.transcripts), first(self.audios));
+        let path = meeting.clone().or(transcript.clone()).or(audio.clone())?;
+        let only_audio = meeting.is_none() && transcript.is_none() && kind != ImportKind::Meeting;
+        let what = if only_audio { What::Audio } else { What::Meeting { meeting, transcript, audio } };
+        Some(Item { path, what })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::super::classify::classify;
+    use super::super::files;
+    use super::*;
+
+    fn planned(files: Vec<(&str, Found)>) -> Plan {
+        let files = files.into_iter().map(|(path, found)| File { path: path.into(), found });
+        plan(files.collect(), ImportKind::Auto)
+    }
+
+    /// `path: partner partner`, with `-` where there is none.
+    fn shown(plan: &Plan) -> Vec<String> {
+        let name = |path: &Option<PathBuf>| path.as_ref().map_or("-".to_owned(), |path| path.display().to_string());
+        let line = |item: &Item| match &item.what {
+            What::Session { lead } => format!("{}: session {}", item.path.display(), name(lead)),
+            What::Meeting { meeting, transcript, audio } => {
+                format!("meeting {} {} {}", name(meeting), name(transcript), name(audio))
+            }
+            What::Audio => format!("{}: audio", item.path.display()),
+        };
+        plan.items.iter().map(line).collect()
+    }
+
+    fn at(time: &str) -> Option<DateTime<Utc>> {
+        Some(format!("2025-10-{time}:00Z").parse().unwrap())
+    }
+
+    fn session(email: &str, time: &str) -> Found {
+        Found::Session(Session { emails: vec![email.into()], starts_at: at(time) })
+    }
+
+    fn lead(email: &str, time: &str) -> Found {
+        Found::Lead(Lead { email: email.into(), noted_at: at(time) })
+    }
+
+    #[test]
+    fn the_samples_belong_together_as_their_expectation_says() {
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/sessions");
+        let (paths, _) = files::below(&[samples.join("conversations"), samples.join("leads")]);
+        let files = paths.into_iter().map(|path| {
+            let found = classify(&path, ImportKind::Auto, &Utc);
+            File { path, found }
+        });
+        let plan = plan(files.collect(), ImportKind::Auto);
+        let file_name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(samples.join("expected_matching.json")).unwrap();
+        let expected: BTreeMap<String, Option<String>> = serde_json::from_str(&text).unwrap();
+        for item in &plan.items {
+            let What::Session { lead } = &item.what else { panic!("{item:?}") };
+            let wanted = expected.get(&file_name(&item.path)).cloned().flatten();
+            assert_eq!(lead.as_deref().map(file_name), wanted, "{}", item.path.display());
+        }
+        // The truncated one, and the lead of nobody.
+        let broken: Vec<_> = plan.failures.iter().map(|said| file_name(&said.path)).collect();
+        assert_eq!(broken, ["transcript_session_2025-10-23T12-05-00.000000.json"]);
+        let left: Vec<_> = plan.notes.iter().map(|said| file_name(&said.path)).collect();
+        assert_eq!(left, ["lead_20250901_090000.json"]);
+        assert_eq!(plan.items.len(), 5);
+    }
+
+    #[test]
+    fn who_calls_again_gets_the_lead_of_each_call() {
+        let plan = planned(vec![
+            ("late", session("a@b.c", "23T12:00")),
+            ("early", session("a@b.c", "23T10:00")),
+            ("lead-2", lead("a@b.c", "23T12:05")),
+            ("lead-1", lead("a@b.c", "23T11:58")),
+        ]);
+        assert_eq!(shown(&plan), ["early: session lead-1", "late: session lead-2"]);
+    }
+
+    #[test]
+    fn a_lead_belongs_to_one_session_and_to_none_that_does_not_name_it() {
+        let plan = planned(vec![
+            ("again", session("a@b.c", "24T12:00")),
+            ("first", session("a@b.c", "23T12:00")),
+            ("other", session("x@b.c", "23T12:01")),
+            ("lead", lead("a@b.c", "23T12:05")),
+        ]);
+        assert_eq!(shown(&plan), ["again: session -", "first: session lead", "other: session -"]);
+        // A clock that was set wrongly does not part them.
+        let plan = planned(vec![("a", session("a@b.c", "23T12:00")), ("b", lead("a@b.c", "23T07:30"))]);
+        assert_eq!(shown(&plan), ["a: session b"]);
+    }
+
+    #[test]
+    fn a_meetings_files_have_one_name() {
+        let plan = planned(vec![
+            ("m/a.json", Found::Meeting),
+            ("m/a.vtt", Found::Transcript),
+            ("m/a.m4a", Found::Audio),
+            ("m/b.json", Found::Meeting),
+            ("m/b.mp3", Found::Audio),
+            ("m/c.vtt", Found::Transcript),
+            ("m/d.wav", Found::Audio),
+            ("n/a.vtt", Found::Transcript),
+        ]);
+        let wanted = [
+            "meeting m/a.json m/a.vtt m/a.m4a",
+            "meeting m/b.json - m/b.mp3",
+            "meeting - m/c.vtt -",
+            "m/d.wav: audio",
+            "meeting - n/a.vtt -",
+        ];
+        assert_eq!(shown(&plan), wanted);
+    }
+
+    #[test]
+    fn the_only_transcript_is_that_of_the_only_meeting_in_the_folder() {
+        let one = planned(vec![
+            ("m/meeting.json", Found::Meeting),
+            ("m/transcript.vtt", Found::Transcript),
+            ("m/sound.m4a", Found::Audio),
+        ]);
+        assert_eq!(shown(&one), ["meeting m/meeting.json m/transcript.vtt m/sound.m4a"]);
+        let several = planned(vec![
+            ("m/meeting.json", Found::Meeting),
+            ("m/one.vtt", Found::Transcript),
+            ("m/two.vtt", Found::Transcript),
+        ]);
+        let wanted = ["meeting m/meeting.json - -", "meeting - m/one.vtt -", "meeting - m/two.vtt -"];
+        assert_eq!(shown(&several), wanted);
+    }
+
+    #[test]
+    fn of_a_transcript_in_several_formats_the_richest_is_taken() {
+        let plan = planned(vec![("m/a.srt", Found::Transcript), ("m/a.vtt", Found::Transcript)]);
+        assert_eq!(shown(&plan), ["meeting - m/a.vtt -"]);
+        assert_eq!(plan.notes, [Said::new(Path::new("m/a.srt"), "the same as m/a.vtt, which is brought in")]);
+    }
+}

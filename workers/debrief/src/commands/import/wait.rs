@@ -1,0 +1,154 @@
+//! Waits until calls that were sent have ended, and says how.
+
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use common::call::{CallId, CallStatus, WorkspaceId};
+use common::store::{DeadFilter, Page, RunRow, RunState, Store};
+use tokio::time::{Instant, sleep};
+
+use super::upload::Sent;
+use crate::commands::run::stop_signal;
+use crate::deployment::StartError;
+
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Looks in a row at which a call waits for something outside, before it is given up.
+const PARKED_LOOKS: u32 = 3;
+const RELAY_WITHIN: Duration = Duration::from_secs(10);
+const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
+
+/// A call that was sent.
+pub(super) struct Pending {
+    path: PathBuf,
+    sent: Sent,
+    /// Whether the call is known to have this material: until then its status is that of an earlier one.
+    taken_in: bool,
+    parked_looks: u32,
+}
+
+impl Pending {
+    pub(super) fn new(path: PathBuf, sent: Sent) -> Self {
+        Self { path, sent, taken_in: false, parked_looks: 0 }
+    }
+}
+
+enum Standing {
+    Going,
+    Parked,
+    Ended(Result<(), String>),
+}
+
+/// Looks at every call until each has ended, or waits for something that no work of ours brings about while
+/// nothing else goes on, or the user has waited enough. `ended` hears of each call once.
+pub(super) async fn until_ended(
+    store: &Store,
+    mut pending: Vec<Pending>,
+    mut ended: impl FnMut(&Path, Result<(), String>),
+) -> Result<(), StartError> {
+    let mut interrupted = pin!(stop_signal());
+    loop {
+        let mut left = Vec::with_capacity(pending.len());
+        for mut call in pending {
+            match look(store, &mut call).await? {
+                Standing::Ended(result) => {
+                    ended(&call.path, result);
+                    continue;
+                }
+                Standing::Going => call.parked_looks = 0,
+                Standing::Parked => call.parked_looks += 1,
+            }
+            left.push(call);
+        }
+        if left.iter().all(|call| call.parked_looks >= PARKED_LOOKS) {
+            for call in left {
+                ended(&call.path, Err(what_is_missing(store, call.sent.call).await?));
+            }
+            return Ok(());
+        }
+        pending = left;
+        tokio::select! {
+            () = sleep(LOOK_EVERY) => {}
+            signal = &mut interrupted => {
+                signal?;
+                for call in pending {
+                    ended(&call.path, Err("was brought in, but not waited for: you interrupted".to_owned()));
+                }
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Waits until nothing is left to relay; what is left after a while is relayed by the next `run`.
+pub(super) async fn for_outbox(store: &Store) {
+    let until = Instant::now() + RELAY_WITHIN;
+    while Instant::now() < until && store.outbox_len().await.is_ok_and(|left| left > 0) {
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn look(store: &Store, pending: &mut Pending) -> anyhow::Result<Standing> {
+    let Sent { call, digests } = &pending.sent;
+    if !pending.taken_in {
+        let known = store.materials(WORKSPACE, *call).await.context("look for what was brought in")?;
+        pending.taken_in =
+            digests.iter().all(|digest| known.iter().any(|known| known.material.digest == *digest));
+        if !pending.taken_in {
+            return Ok(Standing::Going);
+        }
+    }
+    let Some(known) = store.call(WORKSPACE, *call).await.context("look the call up")? else {
+        return Ok(Standing::Going);
+    };
+    Ok(match known.status {
+        CallStatus::Queued | CallStatus::Processing => Standing::Going,
+        CallStatus::Waiting => Standing::Parked,
+        CallStatus::Completed => Standing::Ended(Ok(())),
+        CallStatus::NoRecording => {
+            Standing::Ended(Err("was brought in, but nothing in it can be transcribed".to_owned()))
+        }
+        CallStatus::Failed => Standing::Ended(Err(what_it_died_of(store, *call).await?)),
+    })
+}
+
+async fn runs(store: &Store, call: CallId, state: RunState) -> anyhow::Result<Vec<RunRow>> {
+    let mut runs = store.runs(WORKSPACE, call).await.context("look the call's stages up")?;
+    runs.retain(|run| run.state == state.name());
+    Ok(runs)
+}
+
+async fn what_is_missing(store: &Store, call: CallId) -> anyhow::Result<String> {
+    let parked = runs(store, call, RunState::Parked).await?;
+    let each = parked.iter().map(|run| {
+        let destination = run.destination.as_deref().unwrap_or("something outside");
+        let code = run.error_code.as_deref().unwrap_or("no reason given");
+        format!("{} waits for {destination} ({code})", run.stage)
+    });
+    let each = each.collect::<Vec<_>>().join("; ");
+    Ok(format!("was brought in as {call}, but {each}"))
+}
+
+async fn what_it_died_of(store: &Store, call: CallId) -> anyhow::Result<String> {
+    let mut each = Vec::new();
+    for run in runs(store, call, RunState::Dead).await? {
+        let code = run.error_code.as_deref().unwrap_or("no reason given");
+        let text = letter(store, call, &run).await?.map(|text| format!(": {text}")).unwrap_or_default();
+        each.push(format!("{} failed with {code}{text}", run.stage));
+    }
+    Ok(each.join("; "))
+}
+
+/// The text behind the code. A run and its letter end in the same moment.
+async fn letter(store: &Store, call: CallId, run: &RunRow) -> anyhow::Result<Option<String>> {
+    let filter = DeadFilter {
+        stage: Some(run.stage.clone()),
+        since: run.finished_at,
+        until: run.finished_at,
+        ..DeadFilter::default()
+    };
+    let page = Page { offset: 0, limit: 1000 };
+    let (letters, _) = store.dead_letters(WORKSPACE, &filter, page).await.context("look for what it died of")?;
+    Ok(letters.into_iter().find(|letter| letter.call_id == Some(call)).map(|letter| letter.error_text))
+}

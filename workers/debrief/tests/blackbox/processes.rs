@@ -1,0 +1,80 @@
+//! Processes that end when the test does.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+/// A program that is killed when this is dropped.
+pub(crate) struct Process {
+    child: Child,
+    name: String,
+}
+
+impl Process {
+    /// `kill -9`, and waits until it is gone.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap_or_else(|error| panic!("kill {}: {error}", self.name));
+    }
+
+    /// SIGTERM, and waits for its own end.
+    pub(crate) async fn stop(mut self) -> std::process::ExitStatus {
+        let pid = self.child.id().expect("it runs");
+        let killed = Command::new("kill").arg(pid.to_string()).status().await.unwrap();
+        assert!(killed.success());
+        self.child.wait().await.unwrap()
+    }
+}
+
+/// Starts the binary under test. What it logs goes to a file beside its data.
+pub(crate) fn debrief(args: &[&str], settings: &HashMap<String, String>, log: &Path) -> Process {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_debrief"))
+        .args(args)
+        .env_clear()
+        .envs(settings)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    Process { child, name: args.join(" ") }
+}
+
+/// Starts the simulators; returns their addresses by name.
+pub(crate) async fn simulators() -> (Process, HashMap<String, String>) {
+    let mut child = Command::new(simulate().await)
+        .args(["all", "--json", "--transcription-ms", "400"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().expect("the simulators say where they are");
+    let addresses = serde_json::from_str(&line).unwrap();
+    (Process { child, name: "simulate".into() }, addresses)
+}
+
+/// The program stands beside the binary under test; it is built when somebody tests only this crate.
+async fn simulate() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_debrief")).with_file_name("simulate");
+    if !program.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--package", "load-tests", "--bin", "simulate"])
+            .status()
+            .await
+            .unwrap();
+        assert!(built.success(), "the simulators cannot be built");
+    }
+    program
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}

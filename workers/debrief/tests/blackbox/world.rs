@@ -1,0 +1,352 @@
+//! A deployment under test, with the providers it talks to.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tokio::time::Instant;
+
+use crate::inputs::{Meeting, PhoneCall, word};
+use crate::processes::{Process, debrief, free_port, simulators};
+use crate::proxy::Proxy;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const ROLES: [&str; 7] = ["ingest", "api", "dedup", "transcription", "analysis", "crm", "slack"];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Everything in one process.
+    Embedded,
+    /// One process a role, on RabbitMQ, PostgreSQL and Redis.
+    Servers,
+}
+
+/// What only a deployment on servers has.
+struct Servers {
+    database: String,
+    name: String,
+    postgres: Proxy,
+    rabbitmq: Proxy,
+}
+
+pub(crate) struct World {
+    kind: Kind,
+    folder: tempfile::TempDir,
+    settings: HashMap<String, String>,
+    /// By role; embedded there is one, `all`.
+    running: HashMap<String, Process>,
+    ports: HashMap<String, u16>,
+    simulators: Process,
+    providers: HashMap<String, String>,
+    servers: Option<Servers>,
+    client: reqwest::Client,
+}
+
+impl World {
+    /// Starts the simulators and the deployment, and waits until it is ready.
+    pub(crate) async fn start(kind: Kind) -> Self {
+        if rustls::crypto::ring::default_provider().install_default().is_err() {
+            // Another test of this process was first.
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (process, providers) = simulators().await;
+        let mut settings = settings(&providers);
+        settings.insert("DEBRIEF_DATA_DIR".into(), folder.path().to_str().unwrap().into());
+        let servers = match kind {
+            Kind::Embedded => None,
+            Kind::Servers => Some(servers(&mut settings).await),
+        };
+        let roles: &[&str] = if kind == Kind::Embedded { &["all"] } else { &ROLES };
+        let ports = roles.iter().map(|role| ((*role).to_owned(), free_port())).collect();
+        let client = common::http::client(Duration::from_secs(10));
+        let mut world =
+            Self { kind, folder, settings, running: HashMap::new(), ports, simulators: process, providers, servers, client };
+        if world.servers.is_some() {
+            let migrated = debrief(&["migrate"], &world.settings, &world.log("migrate"));
+            world.wait("the migration", async |_| migrated_ok(&world).await).await;
+            drop(migrated);
+        }
+        for role in world.roles() {
+            world.start_role(&role).await;
+        }
+        world
+    }
+
+    pub(crate) fn roles(&self) -> Vec<String> {
+        let all: &[&str] = if self.kind == Kind::Embedded { &["all"] } else { &ROLES };
+        all.iter().map(|role| (*role).to_owned()).collect()
+    }
+
+    pub(crate) async fn start_role(&mut self, role: &str) {
+        let mut settings = self.settings.clone();
+        settings.insert("PORT".into(), self.ports[role].to_string());
+        let mut args = vec!["run".to_owned()];
+        let left_out = left_out();
+        if self.kind == Kind::Servers {
+            if left_out.as_deref() == Some(role) {
+                return;
+            }
+            args.extend(["--role".to_owned(), role.to_owned()]);
+        } else if let Some(out) = &left_out {
+            for role in ROLES.iter().chain(&["keeper"]).filter(|role| *role != out) {
+                args.extend(["--role".to_owned(), (*role).to_owned()]);
+            }
+        }
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let process = debrief(&args, &settings, &self.log(role));
+        self.running.insert(role.to_owned(), process);
+        let ready = format!("http://127.0.0.1:{}/ready", self.ports[role]);
+        self.wait(&format!("`{role}` to be ready"), async |world| {
+            world.client.get(&ready).send().await.is_ok_and(|answer| answer.status() == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn kill(&mut self, role: &str) {
+        self.running.remove(role).expect("it runs").kill().await;
+    }
+
+    /// SIGTERM; its exit code.
+    pub(crate) async fn stop_role(&mut self, role: &str) -> Option<i32> {
+        self.running.remove(role).expect("it runs").stop().await.code()
+    }
+
+    pub(crate) async fn finish(mut self) {
+        for (_, process) in self.running.drain() {
+            process.kill().await;
+        }
+        self.simulators.kill().await;
+        if let Some(servers) = &self.servers {
+            let mut connection = PgConnection::connect(&servers.database).await.unwrap();
+            let sql = format!("DROP DATABASE {} WITH (FORCE)", servers.name);
+            sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        }
+    }
+
+    // ------------------------------------------------------------ what a user does
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> reqwest::Result<reqwest::Response> {
+        self.client.post(self.address("ingest", path)).json(body).send().await
+    }
+
+    /// Sends the call's webhook, its recording ready at the simulator.
+    pub(crate) async fn webhook(&self, call: &PhoneCall) {
+        let recording = self.record(call).await;
+        let answer = self.post("/webhook/zapier", &call.webhook(Some(&recording))).await.unwrap();
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+    }
+
+    /// Has the recordings simulator serve what is said in the call; its URL.
+    pub(crate) async fn record(&self, call: &PhoneCall) -> String {
+        let dialogue = serde_json::from_value::<Vec<load_tests::simulators::Utterance>>(call.dialogue()).unwrap();
+        let name = format!("{}.wav", call.id);
+        let control = format!("{}/_control/recordings/{name}", self.providers["recordings"]);
+        let wav = load_tests::simulators::recording_with(&dialogue);
+        let put = self.client.put(control).header("content-type", "audio/wav").body(wav).send().await.unwrap();
+        assert!(put.status().is_success());
+        format!("{}/recordings/{name}", self.providers["recordings"])
+    }
+
+    /// Uploads a meeting; our id of it.
+    pub(crate) async fn meeting(&self, meeting: &Meeting) -> String {
+        let part = |text: String, name: &str| reqwest::multipart::Part::text(text).file_name(name.to_owned());
+        let form = reqwest::multipart::Form::new()
+            .part("meeting", part(meeting.json().to_string(), "meeting.json"))
+            .part("transcript", part(meeting.transcript(), "meeting.vtt"));
+        let request = self.client.post(self.address("ingest", "/api/meetings")).multipart(form);
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(status, 202, "{body}");
+        body["call_id"].as_str().unwrap().to_owned()
+    }
+
+    /// What the API says at `path`; nothing unless it answers 200.
+    pub(crate) async fn get(&self, path: &str) -> Option<Value> {
+        let answer = self.client.get(self.address("api", path)).send().await.ok()?;
+        if answer.status() != 200 {
+            return None;
+        }
+        answer.json().await.ok()
+    }
+
+    pub(crate) async fn health(&self, role: &str) -> Value {
+        let answer = self.client.get(self.address(role, "/health")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json().await.unwrap()
+    }
+
+    pub(crate) async fn ready(&self, role: &str) -> u16 {
+        self.client.get(self.address(role, "/ready")).send().await.unwrap().status().as_u16()
+    }
+
+    /// Waits until the call with this id of its source's is completed.
+    pub(crate) async fn completed(&self, id: &str) -> Value {
+        self.status(id, "completed").await
+    }
+
+    pub(crate) async fn status(&self, id: &str, status: &str) -> Value {
+        let path = format!("/call/{id}");
+        self.wait(&format!("call {id} to be {status}"), async |world| {
+            world.get(&path).await.filter(|call| call["status"] == status)
+        })
+        .await
+    }
+
+    // ------------------------------------------------------------ what arrived at the providers
+
+    /// How often each thing of `kind` was made at a provider.
+    pub(crate) async fn effects(&self, provider: &str, kind: &str) -> HashMap<String, u64> {
+        let url = format!("{}/_control/effects", self.providers[provider]);
+        let all: HashMap<String, HashMap<String, u64>> =
+            self.client.get(url).send().await.unwrap().json().await.unwrap();
+        all.get(kind).cloned().unwrap_or_default()
+    }
+
+    /// The texts that were posted to Slack and contain `what`.
+    pub(crate) async fn slack_posts(&self, what: &str) -> Vec<String> {
+        let bodies = self.received("slack", "/services/").await;
+        let texts = bodies.iter().filter_map(|body| body["text"].as_str());
+        texts.filter(|text| text.contains(what)).map(str::to_owned).collect()
+    }
+
+    /// Bodies that arrived at a provider under paths that contain `path`.
+    pub(crate) async fn received(&self, provider: &str, path: &str) -> Vec<Value> {
+        let url = format!("{}/_control/received", self.providers[provider]);
+        let all: Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
+        let requests = all["requests"].as_array().cloned().unwrap_or_default();
+        requests
+            .into_iter()
+            .filter(|request| request["path"].as_str().is_some_and(|p| p.contains(path)))
+            .map(|request| request["body"].clone())
+            .collect()
+    }
+
+    pub(crate) async fn contacts(&self) -> Vec<Value> {
+        let url = format!("{}/_control/contacts", self.providers["salesforce"]);
+        let contacts: Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
+        match contacts {
+            Value::Array(contacts) => contacts,
+            other => other["contacts"].as_array().cloned().unwrap_or_default(),
+        }
+    }
+
+    pub(crate) async fn faults(&self, provider: &str, faults: &Value) {
+        let url = format!("{}/_control/faults", self.providers[provider]);
+        let set = self.client.post(url).json(faults).send().await.unwrap();
+        assert!(set.status().is_success(), "{}", set.text().await.unwrap());
+    }
+
+    // ------------------------------------------------------------ servers
+
+    pub(crate) fn postgres(&self) -> Option<&Proxy> {
+        self.servers.as_ref().map(|servers| &servers.postgres)
+    }
+
+    pub(crate) fn rabbitmq(&self) -> Option<&Proxy> {
+        self.servers.as_ref().map(|servers| &servers.rabbitmq)
+    }
+
+    /// Waits for something to be there; fails with what it was and the end of each log.
+    pub(crate) async fn wait<T>(&self, what: &str, mut look: impl AsyncFnMut(&Self) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look(self).await {
+                return found;
+            }
+            if Instant::now() > deadline {
+                panic!("waited {PATIENCE:?} for {what}\n{}", self.logs());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn address(&self, role: &str, path: &str) -> String {
+        let port = self.ports.get(role).unwrap_or_else(|| &self.ports["all"]);
+        format!("http://127.0.0.1:{port}{path}")
+    }
+
+    fn log(&self, role: &str) -> PathBuf {
+        self.folder.path().join(format!("{role}.log"))
+    }
+
+    fn logs(&self) -> String {
+        let tail = |role: &String| {
+            let log = std::fs::read_to_string(self.log(role)).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().rev().take(12).collect();
+            format!("--- {role}\n{}\n", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+        };
+        self.roles().iter().map(tail).collect()
+    }
+}
+
+async fn migrated_ok(world: &World) -> Option<()> {
+    let log = std::fs::read_to_string(world.log("migrate")).unwrap_or_default();
+    log.contains("up to date").then_some(())
+}
+
+/// The role that the caller wants left out.
+#[expect(clippy::disallowed_methods, reason = "the environment says what to leave out")]
+fn left_out() -> Option<String> {
+    std::env::var("DEBRIEF_TEST_WITHOUT_ROLE").ok()
+}
+
+fn settings(providers: &HashMap<String, String>) -> HashMap<String, String> {
+    let recordings = providers["recordings"].trim_start_matches("http://").to_owned();
+    [
+        ("DEBRIEF_RETRY_SCHEDULE", "200ms,500ms,1s".to_owned()),
+        ("DEBRIEF_LEASE", "3s".to_owned()),
+        ("DEBRIEF_ALLOW_PRIVATE_FETCH", recordings),
+        ("ASSEMBLYAI_API_KEY", "key".to_owned()),
+        ("ASSEMBLYAI_BASE_URL", providers["assemblyai"].clone()),
+        ("ASSEMBLYAI_POLL", "200ms".to_owned()),
+        ("OPENAI_API_KEY", "key".to_owned()),
+        ("OPENAI_BASE_URL", format!("{}/v1", providers["openai"])),
+        ("SLACK_WEBHOOK_URL", format!("{}/services/T/B/x", providers["slack"])),
+        ("SLACK_RATE", "50/s".to_owned()),
+        ("SUPPORT_NUMBER", "+12025550100".to_owned()),
+        ("SALESFORCE_LOGIN_URL", providers["salesforce"].clone()),
+        ("SALESFORCE_CONSUMER_KEY", "key".to_owned()),
+        ("SALESFORCE_CONSUMER_SECRET", "secret".to_owned()),
+        ("CRM_AUTO_UPLOAD", "true".to_owned()),
+        ("CRM_UPLOAD_URL", format!("{}/apis/api/public/call-data", providers["call_data"])),
+        ("CRM_CAMPAIGN_ID", "campaign".to_owned()),
+        ("CRM_VOICE_AGENT_ID", "agent".to_owned()),
+        ("CRM_CLIENT_ID", "client".to_owned()),
+        ("CRM_DEFAULT_CALLER_PHONE", "+12025550100".to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+/// A database and a queue prefix of its own, behind wires that can be cut.
+async fn servers(settings: &mut HashMap<String, String>) -> Servers {
+    #[expect(clippy::disallowed_methods, reason = "tests are told by the environment where their servers are")]
+    let server = |name: &str| {
+        std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
+    };
+    let database = server("DEBRIEF_TEST_DATABASE_URL");
+    let name = format!("debrief_test_{}", word());
+    let mut connection = PgConnection::connect(&database).await.unwrap();
+    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
+    let through = async |address: &str, default_port: u16| {
+        let mut url = url::Url::parse(address).unwrap();
+        let host = url.host_str().unwrap().to_owned();
+        let proxy = Proxy::to(format!("{host}:{}", url.port().unwrap_or(default_port))).await;
+        url.set_host(Some("127.0.0.1")).unwrap();
+        url.set_port(Some(proxy.address.port())).unwrap();
+        (proxy, url)
+    };
+    let (postgres, mut database_url) = through(&database, 5432).await;
+    database_url.set_path(&name);
+    let (rabbitmq, amqp_url) = through(&server("DEBRIEF_TEST_AMQP_URL"), 5672).await;
+    settings.insert("DATABASE_URL".into(), database_url.to_string());
+    settings.insert("AMQP_URL".into(), amqp_url.to_string());
+    settings.insert("REDIS_URL".into(), server("DEBRIEF_TEST_REDIS_URL"));
+    settings.insert("DEBRIEF_QUEUE_PREFIX".into(), format!("test-{}", word()));
+    Servers { database, name, postgres, rabbitmq }
+}
