@@ -114,7 +114,7 @@ pub(crate) async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, Stage
         Intent::Done { remote_id, replaced } => {
             Ok(Receipt { remote_id: remote_id.unwrap_or_default(), replaced })
         }
-        Intent::Wait(wait) => Err(in_flight(&key, wait)),
+        Intent::Wait(pause) => Err(in_flight(&key, pause)),
         Intent::Unknown { absent_since } => settle(cx, effect, &key, absent_since).await,
         Intent::NotOurs => {
             Err(StageError::transient("run_taken_over", anyhow!("another process took the run over")))

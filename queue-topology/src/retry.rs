@@ -6,8 +6,8 @@ use common::config::{ConfigError, Values};
 use common::fault::Fault;
 
 /// How old a generation may grow while a destination keeps telling us to wait.
-const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-const MAX_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_AGE: Duration = Duration::from_hours(24);
+const MAX_DELAY: Duration = Duration::from_hours(24);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -126,7 +126,7 @@ mod tests {
         let throttled = failure(Fault::Throttled(Duration::from_secs(7)), 100);
         let next = schedule().next_try(&throttled);
         assert_eq!(next, Next::Again { after: Duration::from_secs(7), spent: false });
-        let old = Failure { age: Duration::from_secs(25 * 3600), ..throttled };
+        let old = Failure { age: Duration::from_hours(25), ..throttled };
         assert_eq!(schedule().next_try(&old), Next::Dead);
     }
 

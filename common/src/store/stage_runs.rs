@@ -14,7 +14,7 @@ use crate::call::{CallId, WorkspaceId};
 use crate::moment::Moment;
 
 /// How long a message is trusted to arrive before the keeper wakes its row.
-const MESSAGE_OVERDUE: Duration = Duration::from_secs(60);
+const MESSAGE_OVERDUE: Duration = Duration::from_mins(1);
 /// A run that outlived this many of its owners is poison.
 const MAX_CRASHES: i64 = 3;
 const MAX_ERROR_CHARS: usize = 1000;

@@ -66,6 +66,6 @@ pub(crate) async fn take_in(store: &Store, arrival: &Arrival) -> TakenIn {
 /// An instance whose lease is long enough for a test.
 pub(crate) async fn instance(store: &Store) -> InstanceId {
     let instance = InstanceId::new();
-    store.renew_instance(instance, std::time::Duration::from_secs(60)).await.unwrap();
+    store.renew_instance(instance, std::time::Duration::from_mins(1)).await.unwrap();
     instance
 }

@@ -27,7 +27,7 @@ fn want(digest: &str) -> EffectWant {
     EffectWant {
         digest: digest.into(),
         generation: 1,
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
         can_update: true,
         resend_unknown: false,
     }
@@ -110,7 +110,7 @@ async fn parked_for_the_contact(store: &Store, call: &str) -> Claim {
     store.fail_effect(contact().id, true, "timed_out").await.unwrap();
     let destination = format!("effect:{}", contact().id);
     let error = ErrorText { code: "effect_unknown", text: "nobody knows" };
-    let probe_at = store.now().plus(Duration::from_secs(600));
+    let probe_at = store.now().plus(Duration::from_mins(10));
     let parked = Settlement::Parked { destination: &destination, probe_at, error };
     assert_eq!(store.settle_run(&run, &parked).await.unwrap(), Settled::Yes);
     run

@@ -1,5 +1,8 @@
 //! The store, on PostgreSQL and on SQLite: one set of tests.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
+
+mod cache;
 mod databases;
 mod effects;
 mod runs;

@@ -117,7 +117,7 @@ async fn a_failed_run_waits_until_it_is_due_and_a_nudge_does_not_wait() {
     on_both(|store| async move {
         let call = accepted(&store).await;
         let (_, claim) = take(&store, call, "transcription", 1).await;
-        let later = store.now().plus(Duration::from_secs(3600));
+        let later = store.now().plus(Duration::from_hours(1));
         let again = Settlement::Again { not_before: later, spent: false, error: Some(ERROR) };
         store.settle_run(&claim, &again).await.unwrap();
         let owner = instance(&store).await;
@@ -151,7 +151,7 @@ async fn runs_that_wait_for_a_destination_go_on_together_when_it_is_back() {
     on_both(|store| async move {
         let call = accepted(&store).await;
         let (_, claim) = take(&store, call, "transcription", 1).await;
-        let probe_at = store.now().plus(Duration::from_secs(3600));
+        let probe_at = store.now().plus(Duration::from_hours(1));
         let parked = Settlement::Parked { destination: "assemblyai", probe_at, error: ERROR };
         store.settle_run(&claim, &parked).await.unwrap();
         assert_eq!(status(&store, call).await, CallStatus::Waiting);
@@ -191,7 +191,7 @@ async fn a_message_that_never_arrives_is_made_up_for_by_the_keeper() {
         let call = accepted(&store).await;
         let wake = store.next_wake().await.unwrap().expect("a waiting run is looked after");
         assert!(wake > store.now(), "not before its message is overdue");
-        assert!(wake < store.now().plus(Duration::from_secs(120)));
+        assert!(wake < store.now().plus(Duration::from_mins(2)));
         let counts = store.stage_counts().await.unwrap();
         assert_eq!((counts[0].stage.as_str(), counts[0].waiting_due), ("transcription", 1));
         assert!(counts[0].oldest_due <= Some(store.now()));

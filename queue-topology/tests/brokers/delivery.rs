@@ -266,7 +266,7 @@ async fn waiting_for_somebody_else_spends_no_attempt() {
 
 #[tokio::test]
 async fn a_nudge_is_looked_at_before_the_time() {
-    let stage = Scripted::of([Act::Later(Duration::from_secs(3600))]);
+    let stage = Scripted::of([Act::Later(Duration::from_hours(1))]);
     let process = Process::start(stage.clone()).await;
     let call = process.receive().await;
     process.wait(async || !stage.attempts().is_empty()).await;

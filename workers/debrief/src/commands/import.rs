@@ -21,7 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use self::classify::Zone;
-use self::pairing::{File, Plan, Said, What};
+use self::pairing::{File, Item, Plan, Said, What};
 use self::upload::Door;
 use self::wait::Pending;
 use super::run::Running;
@@ -33,7 +33,7 @@ pub(crate) async fn import(values: Values, import: Import) -> Ended {
     // A progress bar and log lines share one terminal badly: logs only where they are asked for.
     let telemetry = values.text("RUST_LOG").map(|_| telemetry::start(&values)).transpose()?;
     let plan = plan(&import, &ingest::Settings::read(&values)?.timezone)?;
-    let mut report = Report::new(&import, plan.items.len());
+    let mut report = Report::new(&import, &plan);
     for note in &plan.notes {
         report.note(note);
     }
@@ -42,7 +42,7 @@ pub(crate) async fn import(values: Values, import: Import) -> Ended {
     }
     if import.dry_run {
         for item in &plan.items {
-            report.say(&format!("{}: {}", item.path.display(), describe(&item.what)));
+            report.say(&format!("{}: {}", item.path.display(), describe(item)));
         }
     } else if !plan.items.is_empty() {
         bring_in(values, &plan, &mut report).await?;
@@ -133,7 +133,7 @@ async fn send_and_wait(door: &Door, plan: &Plan, report: &mut Report) -> Result<
     report.bar.inc(plan.items.len().saturating_sub(pending.len()) as u64);
     wait::until_ended(door.store(), pending, |path, ended| {
         match ended {
-            Ok(()) => report.success += 1,
+            Ok(()) => report.counts.success += 1,
             Err(why) => report.failed(path, &why),
         }
         report.bar.inc(1);
@@ -141,26 +141,25 @@ async fn send_and_wait(door: &Door, plan: &Plan, report: &mut Report) -> Result<
     .await
 }
 
-fn describe(what: &What) -> String {
-    let with = |name: &str, path: &Option<_>| {
-        path.as_ref().map(|path: &std::path::PathBuf| format!("{name} {}", path.display()))
-    };
-    let (kind, partners) = match what {
-        What::Session { lead } => ("session", vec![with("lead", lead)]),
-        What::Meeting { meeting, transcript, audio } => (
-            "meeting",
-            vec![with("data", meeting), with("transcript", transcript), with("recording", audio)],
-        ),
+/// What it is, and the files that go with it.
+fn describe(item: &Item) -> String {
+    let (kind, parts) = match &item.what {
+        What::Session { lead } => ("session", vec![("lead", lead)]),
+        What::Meeting { meeting, transcript, audio } => {
+            ("meeting", vec![("data", meeting), ("transcript", transcript), ("recording", audio)])
+        }
         What::Audio => ("recording", vec![]),
     };
-    let partners: Vec<_> = partners.into_iter().flatten().collect();
-    if partners.is_empty() { kind.to_owned() } else { format!("{kind}, {}", partners.join(", ")) }
+    let others = parts.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?)));
+    let others = others.filter(|(_, path)| **path != item.path);
+    others.fold(kind.to_owned(), |text, (name, path)| format!("{text}, {name} {}", path.display()))
 }
 
 #[derive(Serialize)]
 struct Counts {
     success: usize,
     failed: usize,
+    /// Of calls that were found, and files that are none although they are meant to be.
     total: usize,
 }
 
@@ -168,18 +167,19 @@ struct Counts {
 struct Report {
     json: bool,
     bar: ProgressBar,
-    success: usize,
-    failed: usize,
+    counts: Counts,
 }
 
 impl Report {
-    fn new(import: &Import, items: usize) -> Self {
+    fn new(import: &Import, plan: &Plan) -> Self {
+        let items = plan.items.len();
         // It draws on standard error, and only where that is a terminal.
         let bar = if import.dry_run { ProgressBar::hidden() } else { ProgressBar::new(items as u64) };
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}") {
             bar.set_style(style);
         }
-        Self { json: import.json, bar, success: 0, failed: 0 }
+        let counts = Counts { success: 0, failed: 0, total: items + plan.failures.len() };
+        Self { json: import.json, bar, counts }
     }
 
     fn begin(&self, what: &'static str) {
@@ -199,15 +199,13 @@ impl Report {
     }
 
     fn failed(&mut self, path: &Path, why: &str) {
-        self.failed += 1;
+        self.counts.failed += 1;
         self.say(&format!("{}: {why}", path.display()));
     }
 
     fn end(self) -> Ended {
         self.bar.finish_and_clear();
-        let Self { success, failed, .. } = self;
-        let counts = Counts { success, failed, total: success + failed };
-        println!("{}", serde_json::to_string(&counts).context("print the counts")?);
-        Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+        println!("{}", serde_json::to_string(&self.counts).context("print the counts")?);
+        Ok(if self.counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
 }

@@ -4,6 +4,8 @@
 //! Each test runs twice: embedded in one process, and on RabbitMQ, PostgreSQL and Redis with one process
 //! a role. `DEBRIEF_TEST_WITHOUT_ROLE=slack` leaves a role out, to see that the tests notice.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
+
 mod inputs;
 mod processes;
 mod proxy;

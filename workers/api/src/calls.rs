@@ -1,0 +1,173 @@
+//! Calls: one, many, what happened to them, and doing one again.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, Uri};
+use common::call::CallStatus;
+use common::moment::Moment;
+use common::store::CallFilter;
+use common::web::{self, Problem};
+use queue_topology::replay as again;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::Api;
+use crate::ask::{self, Answer, Id, Params, Reader, find, find_by_source_id};
+use crate::health::StatsView;
+use crate::view::{self, CallList, CallView, ProblemView, Replayed, SourceCallView, TimelineView};
+
+/// A replay names a stage and nothing else.
+const MAX_REPLAY_BYTES: usize = 4096;
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StatsAnswer {
+    stats: StatsView,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Moment,
+}
+
+/// How many calls there are, and what became of them.
+#[utoipa::path(get, path = "/stats", tag = "calls", responses((status = 200, body = StatsAnswer)))]
+pub(crate) async fn stats(State(api): State<Api>, reader: Reader) -> Answer<Json<StatsAnswer>> {
+    let stats = api.store.stats(reader.workspace).await?.into();
+    Ok(Json(StatsAnswer { stats, timestamp: Moment::now() }))
+}
+
+/// A call by the id that its source gave it; where several sources used it, the newest.
+#[utoipa::path(get, path = "/call/{call_id}", tag = "calls", params(("call_id" = String, Path, description = "The source's own id")),
+    responses((status = 200, body = SourceCallView),
+        (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json")))]
+pub(crate) async fn by_source_id(
+    State(api): State<Api>,
+    reader: Reader,
+    Id(id): Id,
+) -> Answer<Json<SourceCallView>> {
+    let call = find_by_source_id(&api.store, reader.workspace, &id).await?;
+    let transcript = api.store.transcript(reader.workspace, call.id).await?;
+    let analysis = api.store.analysis(reader.workspace, call.id).await?;
+    let effects = api.store.effects_of(reader.workspace, call.id).await?;
+    Ok(Json(view::source_call(&call, transcript.as_ref(), analysis.as_ref(), &effects)))
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the parameters; they are read one by one, so that each can be named")]
+pub(crate) struct HistoryQuery {
+    /// From 1.
+    #[param(minimum = 1, default = 1)]
+    page: Option<i64>,
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<i64>,
+    /// Calls to leave out at the start, instead of `page`.
+    #[param(minimum = 0)]
+    skip: Option<i64>,
+    /// One of `queued`, `processing`, `waiting`, `completed`, `failed`, `no_recording`.
+    status: Option<String>,
+    /// Who made the external id.
+    source: Option<String>,
+    /// The agent's name.
+    agent: Option<String>,
+    /// Received at this time or later: RFC 3339 with an offset, or a day in UTC.
+    from: Option<String>,
+    /// Received at this time or earlier; a day means all of it.
+    to: Option<String>,
+}
+
+/// Calls, newest first.
+#[utoipa::path(get, path = "/api/calls/history", tag = "calls", params(HistoryQuery),
+    responses((status = 200, body = CallList),
+        (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<CallList>> {
+    let mut params = Params::of_query(&uri);
+    let page = params.page();
+    let statuses = format!("one of {}", CallStatus::ALL.map(CallStatus::name).join(", "));
+    let filter = CallFilter {
+        status: params.read("status", &statuses, CallStatus::from_name),
+        source: params.text("source"),
+        agent: params.text("agent"),
+        from: params.moment("from", false),
+        to: params.moment("to", true),
+    };
+    params.check()?;
+    let (calls, total) = api.store.calls(reader.workspace, &filter, page).await?;
+    Ok(Json(CallList {
+        calls: calls.iter().map(view::summary).collect(),
+        page: ask::number(page),
+        limit: page.limit,
+        skip: page.offset,
+        total,
+    }))
+}
+
+/// A call with its analysis and its effects.
+#[utoipa::path(get, path = "/api/calls/{id}", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
+    responses((status = 200, body = CallView),
+        (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json")))]
+pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Json<CallView>> {
+    let call = find(&api.store, reader.workspace, &id).await?;
+    let analysis = api.store.analysis(reader.workspace, call.id).await?;
+    let effects = api.store.effects_of(reader.workspace, call.id).await?;
+    Ok(Json(view::call(&call, analysis.as_ref(), &effects)))
+}
+
+/// What arrived about a call, which stages worked on it, how long and how often, and what they changed outside.
+#[utoipa::path(get, path = "/api/calls/{id}/timeline", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
+    responses((status = 200, body = TimelineView),
+        (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json")))]
+pub(crate) async fn timeline(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Json<TimelineView>> {
+    let Api { store, .. } = &api;
+    let call = find(store, reader.workspace, &id).await?;
+    let delivered = store.deliveries(reader.workspace, call.id).await?;
+    let runs = store.runs(reader.workspace, call.id).await?;
+    let ended = store.ended_runs(reader.workspace, call.id).await?;
+    let effects = store.effects_of(reader.workspace, call.id).await?;
+    Ok(Json(view::timeline(&call, &delivered, &runs, &ended, &effects, store.now())))
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the body; its fields are read one by one, so that each can be named")]
+pub(crate) struct ReplayBody {
+    /// `transcription` (the default), `analysis`, `crm` or `slack`: this stage and what follows it.
+    from: Option<String>,
+}
+
+/// Does a call again from a stage on. What it changed outside is changed, not made twice.
+#[utoipa::path(post, path = "/api/calls/{id}/replay", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
+    request_body(content = Option<ReplayBody>, content_type = "application/json"),
+    responses((status = 202, body = Replayed),
+        (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "The call never came to that stage", body = ProblemView, content_type = "application/problem+json"),
+        (status = 422, description = "No such stage", body = ProblemView, content_type = "application/problem+json")))]
+pub(crate) async fn replay(
+    State(api): State<Api>,
+    reader: Reader,
+    Id(id): Id,
+    request: Request,
+) -> Answer<(StatusCode, Json<Replayed>)> {
+    let mut params = body_params(request, &["from"], MAX_REPLAY_BYTES).await?;
+    let stages = format!("one of {}", again::STAGES.join(", "));
+    let from = params.read("from", &stages, again::stage);
+    params.check()?;
+    let from = from.unwrap_or(again::STAGES[0]);
+    let call = find(&api.store, reader.workspace, &id).await?;
+    let generation = again::call(&api.store, reader.workspace, call.id, from).await?.ok_or_else(|| {
+        Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}"))
+    })?;
+    tracing::info!(call = %call.id, from, generation, "a call is done again");
+    let status_url = format!("/api/calls/{}/timeline", call.id);
+    Ok((StatusCode::ACCEPTED, Json(Replayed { call_id: call.id.0, from, generation, status_url })))
+}
+
+/// The fields of a JSON body; no body is an object without fields.
+pub(crate) async fn body_params(request: Request, known: &[&str], max: usize) -> Answer<Params> {
+    let (parts, body) = request.into_parts();
+    web::check_length(&parts.headers, max as u64)?;
+    let too_long = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {max} bytes"));
+    let bytes = axum::body::to_bytes(body, max).await.map_err(too_long)?;
+    if bytes.is_empty() {
+        return Ok(Params::default());
+    }
+    let body = web::json(&parts.headers, Body::from(bytes), max).await?;
+    Ok(Params::of_json(&body, known))
+}

@@ -1,0 +1,197 @@
+//! For whoever operates the system: queues, what died in them, and what was changed outside.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::Uri;
+use common::moment::Moment;
+use common::store::{DeadFilter, Page};
+use futures::future::join_all;
+use queue_topology::broker::{BrokerError, Depth, Lane};
+use queue_topology::{replay as again, table};
+use tokio::time::timeout;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::Api;
+use crate::ask::{self, Answer, Id, Params, Reader, find, not_found};
+use crate::calls::body_params;
+use crate::health::broker_state;
+use crate::view::{self, Batch, DeadLetterDetail, DeadLetters, Effects, ProblemView, Queues};
+
+/// A broker that takes longer is one that does not say.
+const DEPTH_WITHIN: Duration = Duration::from_secs(1);
+const MAX_FILTER_BYTES: usize = 16 * 1024;
+/// Letters that are read at once while a batch is replayed.
+const BATCH: i64 = 500;
+
+/// What waits at each stage, as the broker and the store say it.
+#[utoipa::path(get, path = "/api/queues", tag = "operations", responses((status = 200, body = Queues)))]
+pub(crate) async fn queues(State(api): State<Api>, _: Reader) -> Answer<Json<Queues>> {
+    let Api { store, broker, .. } = &api;
+    let lanes = table::ALL.iter().map(|queue| {
+        let [live, bulk] = Lane::BOTH.map(|lane| depth(broker.depth(queue.stage, lane)));
+        async { <[_; 2]>::from(tokio::join!(live, bulk)) }
+    });
+    let (depths, rejected, counts) =
+        tokio::join!(join_all(lanes), depth(broker.dead_depth()), store.stage_counts());
+    Ok(Json(Queues {
+        broker: broker_state(broker.state()),
+        items: view::queues(&depths, &counts?, store.now()),
+        rejected: rejected.map(|depth| depth.ready),
+    }))
+}
+
+async fn depth(asked: impl Future<Output = Result<Depth, BrokerError>>) -> Option<Depth> {
+    let problem = match timeout(DEPTH_WITHIN, asked).await {
+        Ok(Ok(depth)) => return Some(depth),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no answer in time".to_owned(),
+    };
+    tracing::debug!(problem, "the depth of a queue is not known");
+    None
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the parameters; they are read one by one, so that each can be named")]
+pub(crate) struct DeadLettersQuery {
+    stage: Option<String>,
+    group: Option<String>,
+    /// Died at this time or later: RFC 3339 with an offset, or a day in UTC.
+    since: Option<String>,
+    /// Died at this time or earlier; a day means all of it.
+    until: Option<String>,
+    #[param(minimum = 1, default = 1)]
+    page: Option<i64>,
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<i64>,
+}
+
+fn dead_filter(params: &mut Params) -> DeadFilter {
+    DeadFilter {
+        stage: params.text("stage"),
+        group: params.text("group"),
+        since: params.moment("since", false),
+        until: params.moment("until", true),
+    }
+}
+
+/// What could not be done, and why; all of it counted by what it died of.
+#[utoipa::path(get, path = "/api/dead-letters", tag = "operations", params(DeadLettersQuery),
+    responses((status = 200, body = DeadLetters),
+        (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+pub(crate) async fn dead_letters(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<DeadLetters>> {
+    let mut params = Params::of_query(&uri);
+    let (filter, page) = (dead_filter(&mut params), params.page());
+    params.check()?;
+    let (letters, total) = api.store.dead_letters(reader.workspace, &filter, page).await?;
+    let groups = api.store.dead_groups(reader.workspace).await?;
+    Ok(Json(DeadLetters {
+        items: letters.iter().map(view::dead_letter).collect(),
+        groups: groups.iter().map(view::dead_group).collect(),
+        page: ask::number(page),
+        limit: page.limit,
+        total,
+    }))
+}
+
+/// One dead letter with its event.
+#[utoipa::path(get, path = "/api/dead-letters/{id}", tag = "operations", params(("id" = Uuid, Path)),
+    responses((status = 200, body = DeadLetterDetail),
+        (status = 404, description = "No such letter", body = ProblemView, content_type = "application/problem+json")))]
+pub(crate) async fn dead_letter(
+    State(api): State<Api>,
+    reader: Reader,
+    Id(id): Id,
+) -> Answer<Json<DeadLetterDetail>> {
+    let letter = match id.parse::<Uuid>() {
+        Ok(uuid) => api.store.dead_letter(reader.workspace, uuid).await?,
+        Err(_) => None,
+    };
+    let letter = letter.ok_or_else(|| not_found(format!("there is no dead letter `{id}`")))?;
+    Ok(Json(view::dead_letter_detail(&letter)))
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the body; its fields are read one by one, so that each can be named")]
+pub(crate) struct DeadLettersReplay {
+    stage: Option<String>,
+    group: Option<String>,
+    /// Died at this time or later: RFC 3339 with an offset, or a day in UTC.
+    since: Option<String>,
+    /// Died at this time or earlier; a day means all of it.
+    until: Option<String>,
+    /// Only counts.
+    #[schema(default = false)]
+    dry_run: Option<bool>,
+}
+
+/// Sends dead letters on again: those that match, or all. What is sent is marked, so that the same batch
+/// again changes nothing, and one that was cut off goes on where it was.
+#[utoipa::path(post, path = "/api/dead-letters/replay", tag = "operations",
+    request_body(content = Option<DeadLettersReplay>, content_type = "application/json"),
+    responses((status = 200, body = Batch),
+        (status = 422, description = "A field that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Request) -> Answer<Json<Batch>> {
+    let known = ["stage", "group", "since", "until", "dry_run"];
+    let mut params = body_params(request, &known, MAX_FILTER_BYTES).await?;
+    let mut filter = dead_filter(&mut params);
+    let dry_run = params.read("dry_run", "true or false", |text| text.parse::<bool>().ok());
+    params.check()?;
+    // What dies again meanwhile is not of this batch, which would never end.
+    let now = api.store.now();
+    filter.until = Some(filter.until.map_or(now, |until: Moment| until.min(now)));
+    let page = Page { offset: 0, limit: BATCH };
+    let (mut letters, matched) = api.store.dead_letters(reader.workspace, &filter, page).await?;
+    let mut replayed = 0;
+    if dry_run != Some(true) {
+        while !letters.is_empty() {
+            for letter in &letters {
+                replayed += i64::from(again::letter(&api.store, letter).await?);
+            }
+            (letters, _) = api.store.dead_letters(reader.workspace, &filter, page).await?;
+        }
+        tracing::info!(matched, replayed, "dead letters are done again");
+    }
+    Ok(Json(Batch { matched, replayed }))
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the parameters; they are read one by one, so that each can be named")]
+pub(crate) struct EffectsQuery {
+    /// Our id of a call, or the source's: its effects. Without it, all effects that are not confirmed.
+    call: Option<String>,
+    #[param(minimum = 1, default = 1)]
+    page: Option<i64>,
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<i64>,
+}
+
+/// What was changed in other systems: for a call, or, of all calls, what is not confirmed.
+#[utoipa::path(get, path = "/api/effects", tag = "operations", params(EffectsQuery),
+    responses((status = 200, body = Effects),
+        (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+pub(crate) async fn effects(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<Effects>> {
+    let mut params = Params::of_query(&uri);
+    let (call, page) = (params.text("call"), params.page());
+    params.check()?;
+    let effects = match call {
+        Some(id) => {
+            let call = find(&api.store, reader.workspace, &id).await?;
+            api.store.effects_of(reader.workspace, call.id).await?
+        }
+        None => api.store.open_effects(reader.workspace).await?,
+    };
+    let total = i64::try_from(effects.len()).unwrap_or(i64::MAX);
+    let (offset, limit) = [page.offset, page.limit].map(|count| usize::try_from(count).unwrap_or(usize::MAX)).into();
+    Ok(Json(Effects {
+        items: effects.iter().skip(offset).take(limit).map(view::effect).collect(),
+        page: ask::number(page),
+        limit: page.limit,
+        total,
+    }))
+}

@@ -1,0 +1,200 @@
+//! A call's recording, whole or in part.
+
+use std::ops::Range;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use common::blobs::{BlobError, Blobs};
+use common::call::CallId;
+use common::event::{Material, MaterialAt, MaterialKind};
+use common::web::Problem;
+use futures::{Stream, stream};
+
+use crate::Api;
+use crate::ask::{Answer, Id, Reader, find, not_found};
+use crate::view::ProblemView;
+
+/// What is held in memory of a recording that is sent.
+const PIECE_BYTES: u64 = 1024 * 1024;
+/// What is looked at to tell a recording's format.
+const HEAD_BYTES: u64 = 64;
+
+/// The newest recording of a call. Ranges of bytes can be asked for, one at a time.
+#[utoipa::path(get, path = "/api/calls/{id}/recording", tag = "calls",
+    params(("id" = String, Path, description = "Our id, or the source's"), ("Range" = Option<String>, Header, description = "`bytes=0-1023`")),
+    responses((status = 200, description = "The recording", body = Vec<u8>, content_type = "audio/*"),
+        (status = 206, description = "The part that was asked for", body = Vec<u8>, content_type = "audio/*"),
+        (status = 404, description = "No such call, or no recording of it here", body = ProblemView, content_type = "application/problem+json"),
+        (status = 416, description = "It is shorter than that", body = ProblemView, content_type = "application/problem+json")))]
+pub(crate) async fn recording(
+    State(api): State<Api>,
+    reader: Reader,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let call = find(&api.store, reader.workspace, &id).await?;
+    let materials = api.store.materials(reader.workspace, call.id).await?;
+    let newest_first = materials.iter().rev().map(|stored| &stored.material);
+    for material in newest_first.filter(|material| material.kind == MaterialKind::Recording) {
+        let key = key(call.id, material);
+        if let Some(size) = api.blobs.head(&key).await? {
+            return serve(api.blobs, key, size, material, &headers).await;
+        }
+    }
+    Err(not_found("there is no recording of this call here"))
+}
+
+/// Where the bytes of a recording are: what was announced by its URL stands where transcription puts what
+/// it fetched.
+fn key(call: CallId, material: &Material) -> String {
+    match &material.at {
+        MaterialAt::Blob(key) => key.clone(),
+        MaterialAt::SealedUrl(_) => format!("recordings/{call}/{}", material.digest),
+    }
+}
+
+async fn serve(
+    blobs: Blobs,
+    key: String,
+    size: u64,
+    material: &Material,
+    headers: &HeaderMap,
+) -> Answer<Response> {
+    let asked = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let etag = format!("\"{}\"", material.digest);
+    // Of another recording than this one, no part is of use.
+    let same = asked(IF_RANGE).is_none_or(|tag| tag == etag);
+    let (status, range) = match wanted(asked(RANGE).filter(|_| same), size) {
+        Wanted::Whole => (StatusCode::OK, 0..size),
+        Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Wanted::Nothing => return Ok(unsatisfiable(size)),
+    };
+    let media_type = media_type(&blobs, &key, size, material).await?;
+    let part = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
+    let length = range.end - range.start;
+    let mut response = (status, Body::from_stream(pieces(blobs, key, range))).into_response();
+    let answered = response.headers_mut();
+    answered.insert(CONTENT_TYPE, value(&media_type));
+    answered.insert(CONTENT_LENGTH, length.into());
+    answered.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    answered.insert(ETAG, value(&etag));
+    // A sender chose these bytes: a browser must not find a page in them.
+    answered.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if status == StatusCode::PARTIAL_CONTENT {
+        answered.insert(CONTENT_RANGE, value(&part));
+    }
+    Ok(response)
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn unsatisfiable(size: u64) -> Response {
+    let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("the recording has {size} bytes"));
+    let mut response = problem.into_response();
+    response.headers_mut().insert(CONTENT_RANGE, value(&format!("bytes */{size}")));
+    response
+}
+
+/// What the sender said or the bytes show; never anything that a browser would run.
+async fn media_type(blobs: &Blobs, key: &str, size: u64, material: &Material) -> Answer<String> {
+    let is_media = |media_type: &str| media_type.starts_with("audio/") || media_type.starts_with("video/");
+    if let Some(said) = material.media_type.as_deref().filter(|said| is_media(said)) {
+        return Ok(said.to_owned());
+    }
+    let head = if size == 0 { Bytes::new() } else { blobs.get_range(key, 0..size.min(HEAD_BYTES)).await? };
+    let found = infer::get(&head).map(|kind| kind.mime_type()).filter(|found| is_media(found));
+    Ok(found.unwrap_or("application/octet-stream").to_owned())
+}
+
+fn pieces(
+    blobs: Blobs,
+    key: String,
+    range: Range<u64>,
+) -> impl Stream<Item = Result<Bytes, BlobError>> + Send + 'static {
+    stream::try_unfold((blobs, key, range), |(blobs, key, rest)| async move {
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let end = rest.end.min(rest.start + PIECE_BYTES);
+        let piece = blobs.get_range(&key, rest.start..end).await?;
+        if piece.is_empty() {
+            // It was cut while it was sent; the connection breaks off, as the length was promised.
+            return Err(BlobError::NotFound(key));
+        }
+        let rest = rest.start + piece.len() as u64..rest.end;
+        Ok(Some((piece, (blobs, key, rest))))
+    })
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    Whole,
+    Part(Range<u64>),
+    /// A part that is not there.
+    Nothing,
+}
+
+/// What a `Range` header asks for (RFC 9110, 14.2). One that cannot be read, or that names several parts,
+/// is as if it were absent, which the standard allows.
+fn wanted(header: Option<&str>, size: u64) -> Wanted {
+    let parse = || {
+        let (unit, spec) = header?.split_once('=')?;
+        let (first, last) = spec.trim().split_once('-').filter(|_| unit.trim().eq_ignore_ascii_case("bytes"))?;
+        let number = |text: &str| -> Option<u64> {
+            text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().unwrap_or(u64::MAX))
+        };
+        Some(match (first.trim(), last.trim()) {
+            ("", "") => return None,
+            ("", length) => size.saturating_sub(number(length)?)..size,
+            (first, "") => number(first)?..size,
+            (first, last) => {
+                let (first, last) = (number(first)?, number(last)?);
+                if first > last {
+                    return None;
+                }
+                first..size.min(last.saturating_add(1))
+            }
+        })
+    };
+    match parse() {
+        None => Wanted::Whole,
+        Some(range) if range.is_empty() => Wanted::Nothing,
+        Some(range) => Wanted::Part(range),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_header_names_a_part_the_whole_or_nothing() {
+        for (header, expected) in [
+            ("bytes=0-3", Wanted::Part(0..4)),
+            ("BYTES = 2-", Wanted::Part(2..10)),
+            ("bytes=-4", Wanted::Part(6..10)),
+            ("bytes=-40", Wanted::Part(0..10)),
+            ("bytes=5-99999999999999999999999", Wanted::Part(5..10)),
+            ("bytes=10-", Wanted::Nothing),
+            ("bytes=-0", Wanted::Nothing),
+            ("bytes=4-2", Wanted::Whole),
+            ("bytes=0-1,4-5", Wanted::Whole),
+            ("bytes=+1-2", Wanted::Whole),
+            ("bytes=-", Wanted::Whole),
+            ("lines=1-2", Wanted::Whole),
+            ("", Wanted::Whole),
+        ] {
+            assert_eq!(wanted(Some(header), 10), expected, "{header}");
+        }
+        assert_eq!(wanted(None, 10), Wanted::Whole);
+        assert_eq!(wanted(Some("bytes=0-"), 0), Wanted::Nothing);
+    }
+}

@@ -1,0 +1,142 @@
+//! A call's transcript, in the form that was asked for.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use common::transcript::Transcript;
+use common::web::Problem;
+
+use crate::Api;
+use crate::ask::{Answer, Id, Reader, find, not_found};
+use crate::captions;
+use crate::view::{self, ProblemView, TranscriptView};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Json,
+    Vtt,
+    Srt,
+    Text,
+}
+
+impl Format {
+    fn write(self, transcript: Transcript) -> Response {
+        let (media_type, text) = match self {
+            Self::Json => return Json(view::transcript(transcript)).into_response(),
+            Self::Vtt => ("text/vtt; charset=utf-8", captions::vtt(&transcript)),
+            Self::Srt => ("application/x-subrip; charset=utf-8", captions::srt(&transcript)),
+            Self::Text => ("text/plain; charset=utf-8", transcript.to_text()),
+        };
+        ([(CONTENT_TYPE, media_type)], text).into_response()
+    }
+
+    fn of_media_range(range: &str) -> Option<Self> {
+        match range.to_ascii_lowercase().as_str() {
+            "application/json" | "application/*" | "*/*" => Some(Self::Json),
+            "text/vtt" => Some(Self::Vtt),
+            "application/x-subrip" | "application/srt" | "text/srt" | "text/x-srt" => Some(Self::Srt),
+            "text/plain" | "text/*" => Some(Self::Text),
+            _ => None,
+        }
+    }
+
+    /// What an `Accept` header prefers of what there is; JSON where it says nothing.
+    fn preferred(accept: &str) -> Option<Self> {
+        if accept.trim().is_empty() {
+            return Some(Self::Json);
+        }
+        let mut wanted: Vec<(f32, Self)> = accept.split(',').filter_map(weighed).collect();
+        // Stable: of two that are wanted equally, the first.
+        wanted.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        wanted.first().map(|(_, format)| *format)
+    }
+}
+
+/// One part of an `Accept` header with its weight, if there is anything of it and it is wanted at all.
+fn weighed(part: &str) -> Option<(f32, Format)> {
+    let (range, parameters) = part.split_once(';').unwrap_or((part, ""));
+    let format = Format::of_media_range(range.trim())?;
+    let weight = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
+    let weight = weight.map_or(1.0, |weight| weight.trim().parse().unwrap_or(0.0));
+    (weight > 0.0).then_some((weight, format))
+}
+
+/// The transcript as JSON, WebVTT, SubRip or plain text: by the `Accept` header, or by a suffix (`.json`,
+/// `.vtt`, `.srt`, `.txt`). Where the source gave no times, those of captions are estimated.
+#[utoipa::path(get, path = "/api/calls/{id}/transcript", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
+    responses((status = 200, content((TranscriptView = "application/json"), (String = "text/vtt"), (String = "application/x-subrip"), (String = "text/plain"))),
+        (status = 404, description = "No such call, or no transcript of it yet", body = ProblemView, content_type = "application/problem+json"),
+        (status = 406, description = "None of these forms", body = ProblemView, content_type = "application/problem+json")))]
+pub(crate) async fn negotiated(
+    State(api): State<Api>,
+    reader: Reader,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let accept: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let Some(format) = Format::preferred(&accept.join(",")) else {
+        let detail = "a transcript is there as application/json, text/vtt, application/x-subrip or text/plain";
+        return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail).into());
+    };
+    let mut response = answer(&api, &reader, &id, format).await?;
+    response.headers_mut().insert(VARY, ACCEPT.into());
+    Ok(response)
+}
+
+/// The transcript as JSON.
+#[utoipa::path(get, path = "/api/calls/{id}/transcript.json", tag = "calls", params(("id" = String, Path)),
+    responses((status = 200, body = TranscriptView)))]
+pub(crate) async fn json(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
+    answer(&api, &reader, &id, Format::Json).await
+}
+
+/// The transcript as WebVTT.
+#[utoipa::path(get, path = "/api/calls/{id}/transcript.vtt", tag = "calls", params(("id" = String, Path)),
+    responses((status = 200, body = String, content_type = "text/vtt")))]
+pub(crate) async fn vtt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
+    answer(&api, &reader, &id, Format::Vtt).await
+}
+
+/// The transcript as SubRip.
+#[utoipa::path(get, path = "/api/calls/{id}/transcript.srt", tag = "calls", params(("id" = String, Path)),
+    responses((status = 200, body = String, content_type = "application/x-subrip")))]
+pub(crate) async fn srt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
+    answer(&api, &reader, &id, Format::Srt).await
+}
+
+/// The transcript as plain text: one line a segment, `Speaker A: text`.
+#[utoipa::path(get, path = "/api/calls/{id}/transcript.txt", tag = "calls", params(("id" = String, Path)),
+    responses((status = 200, body = String, content_type = "text/plain")))]
+pub(crate) async fn txt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
+    answer(&api, &reader, &id, Format::Text).await
+}
+
+async fn answer(api: &Api, reader: &Reader, id: &str, format: Format) -> Answer<Response> {
+    let call = find(&api.store, reader.workspace, id).await?;
+    let transcript = api.store.transcript(reader.workspace, call.id).await?;
+    let none = || not_found(format!("there is no transcript of this call; it is {}", call.status.name()));
+    Ok(format.write(transcript.ok_or_else(none)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_that_is_wanted_most_is_chosen() {
+        for (accept, wanted) in [
+            ("", Some(Format::Json)),
+            ("*/*", Some(Format::Json)),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", Some(Format::Json)),
+            ("text/plain;q=0.5, text/vtt", Some(Format::Vtt)),
+            ("text/plain; q=0.9, application/json;q=0.1", Some(Format::Text)),
+            ("Text/SRT", Some(Format::Srt)),
+            ("image/png", None),
+            ("text/vtt;q=0", None),
+        ] {
+            assert_eq!(Format::preferred(accept), wanted, "{accept}");
+        }
+    }
+}
