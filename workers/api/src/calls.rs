@@ -10,7 +10,7 @@ use common::store::CallFilter;
 use common::web::{self, Problem};
 use queue_topology::replay as again;
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::Api;
 use crate::ask::{self, Answer, Id, Params, Reader, find, find_by_source_id};
@@ -50,32 +50,16 @@ pub(crate) async fn by_source_id(
     Ok(Json(view::source_call(&call, transcript.as_ref(), analysis.as_ref(), &effects)))
 }
 
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it describes the parameters; they are read one by one, so that each can be named")]
-pub(crate) struct HistoryQuery {
-    /// From 1.
-    #[param(minimum = 1, default = 1)]
-    page: Option<i64>,
-    #[param(minimum = 1, maximum = 1000, default = 50)]
-    limit: Option<i64>,
-    /// Calls to leave out at the start, instead of `page`.
-    #[param(minimum = 0)]
-    skip: Option<i64>,
-    /// One of `queued`, `processing`, `waiting`, `completed`, `failed`, `no_recording`.
-    status: Option<String>,
-    /// Who made the external id.
-    source: Option<String>,
-    /// The agent's name.
-    agent: Option<String>,
-    /// Received at this time or later: RFC 3339 with an offset, or a day in UTC.
-    from: Option<String>,
-    /// Received at this time or earlier; a day means all of it.
-    to: Option<String>,
-}
-
 /// Calls, newest first.
-#[utoipa::path(get, path = "/api/calls/history", tag = "calls", params(HistoryQuery),
+#[utoipa::path(get, path = "/api/calls/history", tag = "calls", 
+    params(("page" = Option<i64>, Query, minimum = 1, description = "From 1"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "50 where it is absent"),
+        ("skip" = Option<i64>, Query, minimum = 0, description = "Calls to leave out at the start, instead of `page`"),
+        ("status" = Option<String>, Query, description = "One of `queued`, `processing`, `waiting`, `completed`, `failed`, `no_recording`"),
+        ("source" = Option<String>, Query, description = "Who made the external id"),
+        ("agent" = Option<String>, Query, description = "The agent's name"),
+        ("from" = Option<String>, Query, description = "Received at this time or later: RFC 3339 with an offset, or a day in UTC"),
+        ("to" = Option<String>, Query, description = "Received at this time or earlier; a day means all of it")),
     responses((status = 200, body = CallList),
         (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<CallList>> {

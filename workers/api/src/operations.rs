@@ -11,7 +11,7 @@ use futures::future::join_all;
 use queue_topology::broker::{BrokerError, Depth, Lane};
 use queue_topology::{replay as again, table};
 use tokio::time::timeout;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Api;
@@ -53,22 +53,6 @@ async fn depth(asked: impl Future<Output = Result<Depth, BrokerError>>) -> Optio
     None
 }
 
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it describes the parameters; they are read one by one, so that each can be named")]
-pub(crate) struct DeadLettersQuery {
-    stage: Option<String>,
-    group: Option<String>,
-    /// Died at this time or later: RFC 3339 with an offset, or a day in UTC.
-    since: Option<String>,
-    /// Died at this time or earlier; a day means all of it.
-    until: Option<String>,
-    #[param(minimum = 1, default = 1)]
-    page: Option<i64>,
-    #[param(minimum = 1, maximum = 1000, default = 50)]
-    limit: Option<i64>,
-}
-
 fn dead_filter(params: &mut Params) -> DeadFilter {
     DeadFilter {
         stage: params.text("stage"),
@@ -79,7 +63,11 @@ fn dead_filter(params: &mut Params) -> DeadFilter {
 }
 
 /// What could not be done, and why; all of it counted by what it died of.
-#[utoipa::path(get, path = "/api/dead-letters", tag = "operations", params(DeadLettersQuery),
+#[utoipa::path(get, path = "/api/dead-letters", tag = "operations", 
+    params(("stage" = Option<String>, Query), ("group" = Option<String>, Query),
+        ("since" = Option<String>, Query, description = "Died at this time or later: RFC 3339 with an offset, or a day in UTC"),
+        ("until" = Option<String>, Query, description = "Died at this time or earlier; a day means all of it"),
+        ("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = DeadLetters),
         (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn dead_letters(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<DeadLetters>> {
@@ -158,20 +146,10 @@ pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Requ
     Ok(Json(Batch { matched, replayed }))
 }
 
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it describes the parameters; they are read one by one, so that each can be named")]
-pub(crate) struct EffectsQuery {
-    /// Our id of a call, or the source's: its effects. Without it, all effects that are not confirmed.
-    call: Option<String>,
-    #[param(minimum = 1, default = 1)]
-    page: Option<i64>,
-    #[param(minimum = 1, maximum = 1000, default = 50)]
-    limit: Option<i64>,
-}
-
 /// What was changed in other systems: for a call, or, of all calls, what is not confirmed.
-#[utoipa::path(get, path = "/api/effects", tag = "operations", params(EffectsQuery),
+#[utoipa::path(get, path = "/api/effects", tag = "operations", 
+    params(("call" = Option<String>, Query, description = "Our id of a call, or the source's: its effects. Without it, all effects that are not confirmed"),
+        ("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = Effects),
         (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]

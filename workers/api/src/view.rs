@@ -13,9 +13,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, SchemaType, Type};
 
 pub use analysis::{AnalysisView, analysis};
 pub use call::{CallList, CallSummary, CallView, EffectOfCall, SourceCallView, call, source_call, summary};
@@ -73,6 +72,7 @@ fn one_of_or_null(names: &[&'static str]) -> Object {
 }
 
 /// The schema of an object of which the keys are not ours.
-fn free_object() -> RefOr<Schema> {
-    std::collections::BTreeMap::<String, Value>::schema()
+fn free_object() -> Object {
+    let any = AdditionalProperties::FreeForm(true);
+    ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(any)).build()
 }

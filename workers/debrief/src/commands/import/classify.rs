@@ -72,7 +72,9 @@ pub(super) fn classify(path: &Path, kind: ImportKind, zone: &impl Zone) -> Found
         ImportKind::Auto if start.starts_with(b"WEBVTT") || cues => Found::Transcript,
         ImportKind::Auto if !start.starts_with(b"{") && extension != "json" => match extension.as_str() {
             "txt" if has_speakers(&head) => Found::Transcript,
-            "txt" => Found::Other("no line of it reads `Name: words`; `--kind meeting` takes it as a transcript"),
+            "txt" => {
+                Found::Other("no line of it reads `Name: words`; `--kind meeting` takes it as a transcript")
+            }
             _ => Found::Other("it is no session, meeting, transcript or recording"),
         },
         _ => match read_json(path) {

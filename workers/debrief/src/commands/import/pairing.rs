@@ -26,9 +26,15 @@ pub(super) struct Item {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    Session { lead: Option<PathBuf> },
+    Session {
+        lead: Option<PathBuf>,
+    },
     /// `meeting` is its JSON.
-    Meeting { meeting: Option<PathBuf>, transcript: Option<PathBuf>, audio: Option<PathBuf> },
+    Meeting {
+        meeting: Option<PathBuf>,
+        transcript: Option<PathBuf>,
+        audio: Option<PathBuf>,
+    },
     Audio,
 }
 
@@ -78,7 +84,7 @@ pub(super) fn plan(files: Vec<File>, kind: ImportKind) -> Plan {
             Found::Broken(why) => plan.failures.push(Said { path, why }),
         }
     }
-    with_leads(&mut plan, sessions, leads);
+    with_leads(&mut plan, sessions, &leads);
     for mut folder in folders.into_values() {
         join_the_only_ones(&mut folder);
         for parts in folder.into_values() {
@@ -89,8 +95,8 @@ pub(super) fn plan(files: Vec<File>, kind: ImportKind) -> Plan {
     plan
 }
 
-fn with_leads(plan: &mut Plan, sessions: Vec<(PathBuf, Session)>, leads: Vec<(PathBuf, Lead)>) {
-    let mut lead_of = belonging(&sessions, &leads);
+fn with_leads(plan: &mut Plan, sessions: Vec<(PathBuf, Session)>, leads: &[(PathBuf, Lead)]) {
+    let mut lead_of = belonging(&sessions, leads);
     let taken: HashSet<usize> = lead_of.values().copied().collect();
     let left = leads.iter().enumerate().filter(|(index, _)| !taken.contains(index));
     let why = "no session here notes a lead with its e-mail address";
@@ -150,8 +156,8 @@ fn parts<'a>(folders: &'a mut BTreeMap<PathBuf, Folder>, path: &Path) -> &'a mut
 fn join_the_only_ones(folder: &mut Folder) {
     let mut names = folder.iter().filter(|(_, parts)| !parts.meetings.is_empty()).map(|(name, _)| name);
     let (Some(name), None) = (names.next().cloned(), names.next()) else { return };
-    let named = |has: fn(&Parts) -> bool| folder.values().filter(|parts| has(parts)).count();
-    if named(|parts| !parts.transcripts.is_empty()) > 1 || named(|parts| !parts.audios.is_empty()) > 1 {
+    let having = |has: fn(&Parts) -> bool| folder.values().filter(|parts| has(parts)).count();
+    if having(|parts| !parts.transcripts.is_empty()) > 1 || having(|parts| !parts.audios.is_empty()) > 1 {
         return;
     }
     let mut whole = Parts::default();
@@ -197,7 +203,8 @@ mod tests {
 
     /// `path: partner partner`, with `-` where there is none.
     fn shown(plan: &Plan) -> Vec<String> {
-        let name = |path: &Option<PathBuf>| path.as_ref().map_or("-".to_owned(), |path| path.display().to_string());
+        let name =
+            |path: &Option<PathBuf>| path.as_ref().map_or("-".to_owned(), |path| path.display().to_string());
         let line = |item: &Item| match &item.what {
             What::Session { lead } => format!("{}: session {}", item.path.display(), name(lead)),
             What::Meeting { meeting, transcript, audio } => {

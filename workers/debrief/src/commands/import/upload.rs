@@ -248,3 +248,68 @@ impl Outbox for Kept {
         self.outbox.keep(event, lane)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// Sends one item through a door to a fresh store; how many events then wait to be relayed.
+    async fn send(item: Item) -> (Result<Sent, String>, i64) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_embedded(folder.path()).await.unwrap();
+        let blobs = Blobs::local(&folder.path().join("blobs")).unwrap();
+        // The keys of the network are not asked for here.
+        let values = Values::of([("DEBRIEF_API_KEY", "secret")]);
+        let door = Door::open(&values, store.clone(), blobs, Sealer::from_key([7; 32])).unwrap();
+        let sent = door.send(&item).await;
+        (sent, store.outbox_len().await.unwrap())
+    }
+
+    fn session(name: &str) -> Item {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/sessions/conversations");
+        Item { path: folder.join(name), what: What::Session { lead: None } }
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_waits_in_the_outbox_with_what_it_brought() {
+        let (sent, waiting) = send(session("transcript_session_2025-10-23T10-18-31.004512.json")).await;
+        assert_eq!((sent.unwrap().digests.len(), waiting), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_refused_by_the_field_and_leaves_nothing() {
+        let (sent, waiting) = send(session("transcript_session_2025-10-23T12-00-00.000000.json")).await;
+        let why = sent.unwrap_err();
+        assert!(why.starts_with("`call_id` is missing"), "{why}");
+        assert_eq!(waiting, 0);
+    }
+
+    #[tokio::test]
+    async fn a_meetings_files_are_sent_as_one_call() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, content: &str| -> Option<PathBuf> {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            Some(path)
+        };
+        let meeting = write("a \"1\".json", "\u{feff}{\"uuid\":\"m-1\",\"topic\":\"Pilot\"}");
+        let transcript = write("a \"1\".vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nHi\n");
+        let audio = write("a \"1\".wav", "RIFF\x24\0\0\0WAVEfmt ");
+        let path = meeting.clone().unwrap();
+        let what = What::Meeting { meeting, transcript, audio };
+        let (sent, waiting) = send(Item { path, what }).await;
+        let sent = sent.unwrap();
+        let workspace = common::call::WorkspaceId::DEFAULT;
+        assert_eq!(sent.call, CallId::derive(workspace, "zoom", "m-1"));
+        assert_eq!((sent.digests.len(), waiting), (2, 1));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_went_away_is_named() {
+        let gone = || PathBuf::from("/nowhere/a.wav");
+        let (sent, _) = send(Item { path: gone(), what: What::Audio }).await;
+        assert!(sent.unwrap_err().contains("/nowhere/a.wav cannot be read"));
+    }
+}

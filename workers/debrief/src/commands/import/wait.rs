@@ -149,6 +149,7 @@ async fn letter(store: &Store, call: CallId, run: &RunRow) -> anyhow::Result<Opt
         ..DeadFilter::default()
     };
     let page = Page { offset: 0, limit: 1000 };
-    let (letters, _) = store.dead_letters(WORKSPACE, &filter, page).await.context("look for what it died of")?;
+    let (letters, _) =
+        store.dead_letters(WORKSPACE, &filter, page).await.context("look for what it died of")?;
     Ok(letters.into_iter().find(|letter| letter.call_id == Some(call)).map(|letter| letter.error_text))
 }

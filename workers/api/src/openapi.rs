@@ -1,0 +1,107 @@
+//! The OpenAPI document of the whole system, and a page that shows it.
+//!
+//! Neither holds a secret, so neither needs a key. The page is in the binary; its policy lets a browser ask
+//! nobody but us.
+
+mod ingest;
+
+use axum::Router;
+use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use axum::http::{StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use common::web::Problem;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::view::ProblemView;
+use crate::{calls, health, operations, recording, transcripts};
+
+const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Debrief",
+        description = "Calls and meetings come in; a transcript, an analysis, a CRM update and a Slack message come out. \
+            Times are RFC 3339 in UTC. Where a body of ours says `call_id` it is our id; the source's own is `external_id`."
+    ),
+    tags(
+        (name = "bringing in", description = "What the outside sends (role `ingest`)"),
+        (name = "calls", description = "What became of it"),
+        (name = "operations", description = "Queues, dead letters and effects"),
+        (name = "health", description = "The process itself; every process serves these"),
+    ),
+    paths(
+        ingest::zapier, ingest::assemblyai, ingest::meetings, ingest::calls, ingest::sessions,
+        calls::stats, calls::by_source_id, calls::history, calls::one, calls::timeline, calls::replay,
+        transcripts::negotiated, transcripts::json, transcripts::vtt, transcripts::srt, transcripts::txt,
+        recording::recording,
+        operations::queues, operations::dead_letters, operations::dead_letter, operations::replay, operations::effects,
+        health::show, health::ready, health::metrics,
+    ),
+    components(schemas(ProblemView)),
+    security(("key" = [])),
+    modifiers(&Keys, &Problems)
+)]
+struct Document;
+
+/// How a key is shown.
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = |scheme, description| {
+            SecurityScheme::Http(HttpBuilder::new().scheme(scheme).description(Some(description)).build())
+        };
+        let components = document.components.get_or_insert_default();
+        let key = "`DEBRIEF_API_KEY`; where something is brought in, `DEBRIEF_WEBHOOK_KEY` will do. Where no key is \
+             set, the process answers this machine only and needs none.";
+        components.add_security_scheme("key", scheme(HttpAuthScheme::Bearer, key));
+        let password = "`DEBRIEF_WEBHOOK_KEY` as the password, for products that can send no header of our choice. \
+             They may also put it into the address, as `?key=`.";
+        components.add_security_scheme("password", scheme(HttpAuthScheme::Basic, password));
+    }
+}
+
+/// Every error of every operation is a problem.
+struct Problems;
+
+impl Modify for Problems {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for operation in document.paths.paths.values_mut().flat_map(operations) {
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+            let response = ResponseBuilder::new()
+                .description("Anything else: why not")
+                .content("application/problem+json", content)
+                .build();
+            operation.responses.responses.insert("default".to_owned(), response.into());
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [item.get.as_mut(), item.post.as_mut()].into_iter().flatten()
+}
+
+/// `/openapi.json` and `/docs`.
+pub(crate) fn routes() -> Router {
+    // By default the page sends the document's address to a validator on the internet.
+    let config = Config::default().validator_url("none").try_it_out_enabled(true);
+    let page = SwaggerUi::new("/docs").url("/openapi.json", Document::openapi()).config(config);
+    Router::from(page).layer(from_fn(around_page))
+}
+
+async fn around_page(uri: Uri, request: axum::extract::Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::NOT_FOUND {
+        let detail = format!("there is nothing at {}", uri.path());
+        return Problem::new(StatusCode::NOT_FOUND, detail).into_response();
+    }
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+    response
+}
