@@ -104,7 +104,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let id = Path::<String>::from_request_parts(parts, state).await.ok().map(|Path(id)| id);
         // No database keeps a NUL in a text.
         let readable = id.filter(|id| !id.contains('\0'));
-        readable.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "the id in the path cannot be read"))
+        readable
+            .map(Self)
+            .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "the id in the path cannot be read"))
     }
 }
 
@@ -121,7 +123,10 @@ pub(crate) async fn find(store: &Store, workspace: WorkspaceId, id: &str) -> Ans
 }
 
 pub(crate) async fn find_by_source_id(store: &Store, workspace: WorkspaceId, id: &str) -> Answer<Call> {
-    store.call_by_external_id(workspace, id).await?.ok_or_else(|| not_found(format!("there is no call `{id}`")))
+    store
+        .call_by_external_id(workspace, id)
+        .await?
+        .ok_or_else(|| not_found(format!("there is no call `{id}`")))
 }
 
 /// Named values of a query or of a JSON object. What cannot be used is collected, so that one answer names
@@ -197,7 +202,8 @@ impl Params {
         let whole = |least: i64, most: i64| {
             move |text: &str| text.parse().ok().filter(|number| (least..=most).contains(number))
         };
-        let limit = self.read("limit", "a number from 1 to 1000", whole(1, MAX_LIMIT)).unwrap_or(DEFAULT_LIMIT);
+        let limit =
+            self.read("limit", "a number from 1 to 1000", whole(1, MAX_LIMIT)).unwrap_or(DEFAULT_LIMIT);
         let page = self.read("page", "a number from 1 on", whole(1, i64::MAX));
         let skip = self.read("skip", "a number from 0 on", whole(0, i64::MAX));
         if page.is_some() && skip.is_some() {
@@ -284,7 +290,7 @@ mod tests {
     fn a_misspelt_filter_is_refused_and_does_not_mean_all() {
         let known = ["stage", "group"];
         assert_eq!(wrong(Params::of_json(&json!({"grup": "x"}), &known)), ["/grup"]);
-        assert_eq!(wrong(Params::of_json(&json!({"stage": 3})  , &known)), ["/stage"]);
+        assert_eq!(wrong(Params::of_json(&json!({"stage": 3}), &known)), ["/stage"]);
         assert_eq!(wrong(Params::of_json(&json!([]), &known)), [""]);
         assert!(wrong(Params::of_json(&json!({"stage": null}), &known)).is_empty());
     }

@@ -28,14 +28,14 @@ pub(crate) struct StatsAnswer {
 }
 
 /// How many calls there are, and what became of them.
-#[utoipa::path(get, path = "/stats", tag = "calls", responses((status = 200, body = StatsAnswer)))]
+#[utoipa::path(get, path = "/stats", operation_id = "stats", tag = "calls", responses((status = 200, body = StatsAnswer)))]
 pub(crate) async fn stats(State(api): State<Api>, reader: Reader) -> Answer<Json<StatsAnswer>> {
     let stats = api.store.stats(reader.workspace).await?.into();
     Ok(Json(StatsAnswer { stats, timestamp: Moment::now() }))
 }
 
 /// A call by the id that its source gave it; where several sources used it, the newest.
-#[utoipa::path(get, path = "/call/{call_id}", tag = "calls", params(("call_id" = String, Path, description = "The source's own id")),
+#[utoipa::path(get, path = "/call/{call_id}", operation_id = "callBySourceId", tag = "calls", params(("call_id" = String, Path, description = "The source's own id")),
     responses((status = 200, body = SourceCallView),
         (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn by_source_id(
@@ -51,7 +51,7 @@ pub(crate) async fn by_source_id(
 }
 
 /// Calls, newest first.
-#[utoipa::path(get, path = "/api/calls/history", tag = "calls", 
+#[utoipa::path(get, path = "/api/calls/history", operation_id = "listCalls", tag = "calls", 
     params(("page" = Option<i64>, Query, minimum = 1, description = "From 1"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "50 where it is absent"),
         ("skip" = Option<i64>, Query, minimum = 0, description = "Calls to leave out at the start, instead of `page`"),
@@ -85,7 +85,7 @@ pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) ->
 }
 
 /// A call with its analysis and its effects.
-#[utoipa::path(get, path = "/api/calls/{id}", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
+#[utoipa::path(get, path = "/api/calls/{id}", operation_id = "getCall", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
     responses((status = 200, body = CallView),
         (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Json<CallView>> {
@@ -95,11 +95,17 @@ pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
     Ok(Json(view::call(&call, analysis.as_ref(), &effects)))
 }
 
-/// What arrived about a call, which stages worked on it, how long and how often, and what they changed outside.
-#[utoipa::path(get, path = "/api/calls/{id}/timeline", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
+/// What happened to a call.
+///
+/// What arrived about it, which stages worked on it, how long and how often, and what they changed outside.
+#[utoipa::path(get, path = "/api/calls/{id}/timeline", operation_id = "getTimeline", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
     responses((status = 200, body = TimelineView),
         (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json")))]
-pub(crate) async fn timeline(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Json<TimelineView>> {
+pub(crate) async fn timeline(
+    State(api): State<Api>,
+    reader: Reader,
+    Id(id): Id,
+) -> Answer<Json<TimelineView>> {
     let Api { store, .. } = &api;
     let call = find(store, reader.workspace, &id).await?;
     let delivered = store.deliveries(reader.workspace, call.id).await?;
@@ -110,14 +116,19 @@ pub(crate) async fn timeline(State(api): State<Api>, reader: Reader, Id(id): Id)
 }
 
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes the body; its fields are read one by one, so that each can be named")]
+#[expect(
+    dead_code,
+    reason = "it describes the body; its fields are read one by one, so that each can be named"
+)]
 pub(crate) struct ReplayBody {
     /// `transcription` (the default), `analysis`, `crm` or `slack`: this stage and what follows it.
     from: Option<String>,
 }
 
-/// Does a call again from a stage on. What it changed outside is changed, not made twice.
-#[utoipa::path(post, path = "/api/calls/{id}/replay", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
+/// Does a call again from a stage on.
+///
+/// What it changed outside is changed, not made twice.
+#[utoipa::path(post, path = "/api/calls/{id}/replay", operation_id = "replayCall", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
     request_body(content = Option<ReplayBody>, content_type = "application/json"),
     responses((status = 202, body = Replayed),
         (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json"),
@@ -135,9 +146,9 @@ pub(crate) async fn replay(
     params.check()?;
     let from = from.unwrap_or(again::STAGES[0]);
     let call = find(&api.store, reader.workspace, &id).await?;
-    let generation = again::call(&api.store, reader.workspace, call.id, from).await?.ok_or_else(|| {
-        Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}"))
-    })?;
+    let generation = again::call(&api.store, reader.workspace, call.id, from)
+        .await?
+        .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}")))?;
     tracing::info!(call = %call.id, from, generation, "a call is done again");
     let status_url = format!("/api/calls/{}/timeline", call.id);
     Ok((StatusCode::ACCEPTED, Json(Replayed { call_id: call.id.0, from, generation, status_url })))
@@ -147,7 +158,8 @@ pub(crate) async fn replay(
 pub(crate) async fn body_params(request: Request, known: &[&str], max: usize) -> Answer<Params> {
     let (parts, body) = request.into_parts();
     web::check_length(&parts.headers, max as u64)?;
-    let too_long = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {max} bytes"));
+    let too_long =
+        |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {max} bytes"));
     let bytes = axum::body::to_bytes(body, max).await.map_err(too_long)?;
     if bytes.is_empty() {
         return Ok(Params::default());

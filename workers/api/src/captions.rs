@@ -126,8 +126,11 @@ fn is_entity(rest: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn transcript(segments: &[(Option<&str>, Option<i64>, Option<i64>, &str)]) -> Transcript {
-        let segment = |(speaker, start_ms, end_ms, text): &(Option<&str>, _, _, &str)| Segment {
+    /// Speaker, start, end and words.
+    type Said<'a> = (Option<&'a str>, Option<i64>, Option<i64>, &'a str);
+
+    fn transcript(segments: &[Said<'_>]) -> Transcript {
+        let segment = |(speaker, start_ms, end_ms, text): &Said<'_>| Segment {
             id: 0,
             speaker: speaker.map(str::to_owned),
             role: None,
@@ -184,7 +187,10 @@ mod tests {
 
     #[test]
     fn long_calls_and_silent_segments_are_written_right() {
-        let long = transcript(&[(None, Some(0), Some(1), " \n "), (None, Some(360_061_001), Some(360_062_000), "x")]);
+        let long = transcript(&[
+            (None, Some(0), Some(1), " \n "),
+            (None, Some(360_061_001), Some(360_062_000), "x"),
+        ]);
         assert!(srt(&long).starts_with("1\n100:01:01,001 --> 100:01:02,000\nx\n"), "{}", srt(&long));
         assert_eq!(vtt(&transcript(&[])), "WEBVTT\n\n");
     }

@@ -144,8 +144,10 @@ pub(crate) fn broker_state(state: broker::State) -> &'static str {
     }
 }
 
-/// How the process is. Always 200: the status says how.
-#[utoipa::path(get, path = "/health", tag = "health", security(()), responses((status = 200, body = HealthView)))]
+/// How the process is.
+///
+/// Always 200: the status says how.
+#[utoipa::path(get, path = "/health", operation_id = "health", tag = "health", security(()), responses((status = 200, body = HealthView)))]
 async fn show(State(monitor): State<Monitor>) -> Json<HealthView> {
     let found = monitor.look().await;
     let reached = |well| if well { "connected" } else { "unreachable" };
@@ -161,8 +163,10 @@ async fn show(State(monitor): State<Monitor>) -> Json<HealthView> {
     })
 }
 
-/// Whether requests should come here. 503 when the process is degraded, and as soon as it is asked to stop.
-#[utoipa::path(get, path = "/ready", tag = "health", security(()), responses((status = 200, body = ReadyView),
+/// Whether requests should come here.
+///
+/// 503 when the process is degraded, and as soon as it is asked to stop.
+#[utoipa::path(get, path = "/ready", operation_id = "ready", tag = "health", security(()), responses((status = 200, body = ReadyView),
     (status = 503, description = "Not now", body = crate::view::ProblemView, content_type = "application/problem+json")))]
 async fn ready(State(monitor): State<Monitor>) -> Answer<Json<ReadyView>> {
     let not_ready = |why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
@@ -178,7 +182,7 @@ async fn ready(State(monitor): State<Monitor>) -> Answer<Json<ReadyView>> {
 }
 
 /// Every metric of this process.
-#[utoipa::path(get, path = "/metrics", tag = "health",
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health",
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain; version=0.0.4")))]
 async fn metrics(_: Reader) -> Answer<impl IntoResponse> {
     let text = telemetry::metrics_text().map_err(|error| {

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use common::web::Problem;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -46,7 +46,7 @@ const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline';
     ),
     components(schemas(ProblemView)),
     security(("key" = [])),
-    modifiers(&Keys, &Problems)
+    modifiers(&Keys, &Responses)
 )]
 struct Document;
 
@@ -68,10 +68,11 @@ impl Modify for Keys {
     }
 }
 
-/// Every error of every operation is a problem.
-struct Problems;
+/// Every error of every operation is a problem. A response has to have a description, where none is better
+/// than its status.
+struct Responses;
 
-impl Modify for Problems {
+impl Modify for Responses {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for operation in document.paths.paths.values_mut().flat_map(operations) {
             let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
@@ -80,6 +81,15 @@ impl Modify for Problems {
                 .content("application/problem+json", content)
                 .build();
             operation.responses.responses.insert("default".to_owned(), response.into());
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    let status = StatusCode::from_bytes(status.as_bytes()).ok();
+                    let reason = status.and_then(|status| status.canonical_reason());
+                    reason.unwrap_or("An answer").clone_into(&mut response.description);
+                }
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ const MAX_FILTER_BYTES: usize = 16 * 1024;
 const BATCH: i64 = 500;
 
 /// What waits at each stage, as the broker and the store say it.
-#[utoipa::path(get, path = "/api/queues", tag = "operations", responses((status = 200, body = Queues)))]
+#[utoipa::path(get, path = "/api/queues", operation_id = "listQueues", tag = "operations", responses((status = 200, body = Queues)))]
 pub(crate) async fn queues(State(api): State<Api>, _: Reader) -> Answer<Json<Queues>> {
     let Api { store, broker, .. } = &api;
     let lanes = table::ALL.iter().map(|queue| {
@@ -63,14 +63,18 @@ fn dead_filter(params: &mut Params) -> DeadFilter {
 }
 
 /// What could not be done, and why; all of it counted by what it died of.
-#[utoipa::path(get, path = "/api/dead-letters", tag = "operations", 
+#[utoipa::path(get, path = "/api/dead-letters", operation_id = "listDeadLetters", tag = "operations", 
     params(("stage" = Option<String>, Query), ("group" = Option<String>, Query),
         ("since" = Option<String>, Query, description = "Died at this time or later: RFC 3339 with an offset, or a day in UTC"),
         ("until" = Option<String>, Query, description = "Died at this time or earlier; a day means all of it"),
         ("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = DeadLetters),
         (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
-pub(crate) async fn dead_letters(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<DeadLetters>> {
+pub(crate) async fn dead_letters(
+    State(api): State<Api>,
+    reader: Reader,
+    uri: Uri,
+) -> Answer<Json<DeadLetters>> {
     let mut params = Params::of_query(&uri);
     let (filter, page) = (dead_filter(&mut params), params.page());
     params.check()?;
@@ -86,7 +90,7 @@ pub(crate) async fn dead_letters(State(api): State<Api>, reader: Reader, uri: Ur
 }
 
 /// One dead letter with its event.
-#[utoipa::path(get, path = "/api/dead-letters/{id}", tag = "operations", params(("id" = Uuid, Path)),
+#[utoipa::path(get, path = "/api/dead-letters/{id}", operation_id = "getDeadLetter", tag = "operations", params(("id" = Uuid, Path)),
     responses((status = 200, body = DeadLetterDetail),
         (status = 404, description = "No such letter", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn dead_letter(
@@ -103,7 +107,10 @@ pub(crate) async fn dead_letter(
 }
 
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes the body; its fields are read one by one, so that each can be named")]
+#[expect(
+    dead_code,
+    reason = "it describes the body; its fields are read one by one, so that each can be named"
+)]
 pub(crate) struct DeadLettersReplay {
     stage: Option<String>,
     group: Option<String>,
@@ -116,9 +123,11 @@ pub(crate) struct DeadLettersReplay {
     dry_run: Option<bool>,
 }
 
-/// Sends dead letters on again: those that match, or all. What is sent is marked, so that the same batch
-/// again changes nothing, and one that was cut off goes on where it was.
-#[utoipa::path(post, path = "/api/dead-letters/replay", tag = "operations",
+/// Sends dead letters on again: those that match, or all.
+///
+/// What is sent is marked, so that the same batch again changes nothing, and one that was cut off goes on
+/// where it was.
+#[utoipa::path(post, path = "/api/dead-letters/replay", operation_id = "replayDeadLetters", tag = "operations",
     request_body(content = Option<DeadLettersReplay>, content_type = "application/json"),
     responses((status = 200, body = Batch),
         (status = 422, description = "A field that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
@@ -147,7 +156,7 @@ pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Requ
 }
 
 /// What was changed in other systems: for a call, or, of all calls, what is not confirmed.
-#[utoipa::path(get, path = "/api/effects", tag = "operations", 
+#[utoipa::path(get, path = "/api/effects", operation_id = "listEffects", tag = "operations", 
     params(("call" = Option<String>, Query, description = "Our id of a call, or the source's: its effects. Without it, all effects that are not confirmed"),
         ("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = Effects),
@@ -165,7 +174,8 @@ pub(crate) async fn effects(State(api): State<Api>, reader: Reader, uri: Uri) ->
         None => api.store.open_effects(reader.workspace).await?,
     };
     let total = i64::try_from(effects.len()).unwrap_or(i64::MAX);
-    let (offset, limit) = [page.offset, page.limit].map(|count| usize::try_from(count).unwrap_or(usize::MAX)).into();
+    let (offset, limit) =
+        [page.offset, page.limit].map(|count| usize::try_from(count).unwrap_or(usize::MAX)).into();
     Ok(Json(Effects {
         items: effects.iter().skip(offset).take(limit).map(view::effect).collect(),
         page: ask::number(page),

@@ -26,7 +26,7 @@ const PIECE_BYTES: u64 = 1024 * 1024;
 const HEAD_BYTES: u64 = 64;
 
 /// The newest recording of a call. Ranges of bytes can be asked for, one at a time.
-#[utoipa::path(get, path = "/api/calls/{id}/recording", tag = "calls",
+#[utoipa::path(get, path = "/api/calls/{id}/recording", operation_id = "getRecording", tag = "calls",
     params(("id" = String, Path, description = "Our id, or the source's"), ("Range" = Option<String>, Header, description = "`bytes=0-1023`")),
     responses((status = 200, description = "The recording", body = Vec<u8>, content_type = "audio/*"),
         (status = 206, description = "The part that was asked for", body = Vec<u8>, content_type = "audio/*"),
@@ -147,7 +147,8 @@ enum Wanted {
 fn wanted(header: Option<&str>, size: u64) -> Wanted {
     let parse = || {
         let (unit, spec) = header?.split_once('=')?;
-        let (first, last) = spec.trim().split_once('-').filter(|_| unit.trim().eq_ignore_ascii_case("bytes"))?;
+        let (first, last) =
+            spec.trim().split_once('-').filter(|_| unit.trim().eq_ignore_ascii_case("bytes"))?;
         let number = |text: &str| -> Option<u64> {
             text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().unwrap_or(u64::MAX))
         };

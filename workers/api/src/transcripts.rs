@@ -63,9 +63,11 @@ fn weighed(part: &str) -> Option<(f32, Format)> {
     (weight > 0.0).then_some((weight, format))
 }
 
-/// The transcript as JSON, WebVTT, SubRip or plain text: by the `Accept` header, or by a suffix (`.json`,
-/// `.vtt`, `.srt`, `.txt`). Where the source gave no times, those of captions are estimated.
-#[utoipa::path(get, path = "/api/calls/{id}/transcript", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
+/// The transcript in the form that the `Accept` header prefers.
+///
+/// JSON, WebVTT, SubRip or plain text; a suffix (`.json`, `.vtt`, `.srt`, `.txt`) will do instead. Where the
+/// source gave no times, those of captions are estimated.
+#[utoipa::path(get, path = "/api/calls/{id}/transcript", operation_id = "getTranscript", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
     responses((status = 200, content((TranscriptView = "application/json"), (String = "text/vtt"), (String = "application/x-subrip"), (String = "text/plain"))),
         (status = 404, description = "No such call, or no transcript of it yet", body = ProblemView, content_type = "application/problem+json"),
         (status = 406, description = "None of these forms", body = ProblemView, content_type = "application/problem+json")))]
@@ -77,7 +79,8 @@ pub(crate) async fn negotiated(
 ) -> Answer<Response> {
     let accept: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let Some(format) = Format::preferred(&accept.join(",")) else {
-        let detail = "a transcript is there as application/json, text/vtt, application/x-subrip or text/plain";
+        let detail =
+            "a transcript is there as application/json, text/vtt, application/x-subrip or text/plain";
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail).into());
     };
     let mut response = answer(&api, &reader, &id, format).await?;
@@ -86,28 +89,30 @@ pub(crate) async fn negotiated(
 }
 
 /// The transcript as JSON.
-#[utoipa::path(get, path = "/api/calls/{id}/transcript.json", tag = "calls", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/calls/{id}/transcript.json", operation_id = "getTranscriptJson", tag = "calls", params(("id" = String, Path)),
     responses((status = 200, body = TranscriptView)))]
 pub(crate) async fn json(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
     answer(&api, &reader, &id, Format::Json).await
 }
 
 /// The transcript as WebVTT.
-#[utoipa::path(get, path = "/api/calls/{id}/transcript.vtt", tag = "calls", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/calls/{id}/transcript.vtt", operation_id = "getTranscriptVtt", tag = "calls", params(("id" = String, Path)),
     responses((status = 200, body = String, content_type = "text/vtt")))]
 pub(crate) async fn vtt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
     answer(&api, &reader, &id, Format::Vtt).await
 }
 
 /// The transcript as SubRip.
-#[utoipa::path(get, path = "/api/calls/{id}/transcript.srt", tag = "calls", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/calls/{id}/transcript.srt", operation_id = "getTranscriptSrt", tag = "calls", params(("id" = String, Path)),
     responses((status = 200, body = String, content_type = "application/x-subrip")))]
 pub(crate) async fn srt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
     answer(&api, &reader, &id, Format::Srt).await
 }
 
-/// The transcript as plain text: one line a segment, `Speaker A: text`.
-#[utoipa::path(get, path = "/api/calls/{id}/transcript.txt", tag = "calls", params(("id" = String, Path)),
+/// The transcript as plain text.
+///
+/// One line a segment: `Speaker A: text`.
+#[utoipa::path(get, path = "/api/calls/{id}/transcript.txt", operation_id = "getTranscriptText", tag = "calls", params(("id" = String, Path)),
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn txt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
     answer(&api, &reader, &id, Format::Text).await

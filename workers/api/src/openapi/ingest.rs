@@ -89,7 +89,7 @@ struct SessionBody {
 }
 
 /// A call that has ended.
-#[utoipa::path(post, path = "/webhook/zapier", tag = "bringing in", request_body = CallAnnounced,
+#[utoipa::path(post, path = "/webhook/zapier", operation_id = "announceCall", tag = "bringing in", request_body = CallAnnounced,
     params(("key" = Option<String>, Query, description = "The webhook key, where no header can be sent")),
     security(("key" = []), ("password" = [])),
     responses((status = 200, body = Queued),
@@ -98,7 +98,7 @@ struct SessionBody {
 pub(super) fn zapier() {}
 
 /// A transcript is ready. The header that we set when we asked for it is checked.
-#[utoipa::path(post, path = "/webhooks/assemblyai", tag = "bringing in", security(()),
+#[utoipa::path(post, path = "/webhooks/assemblyai", operation_id = "transcriptReady", tag = "bringing in", security(()),
     params(("call" = String, Query), ("workspace" = String, Query), ("generation" = i64, Query),
         ("X-Debrief-Webhook-Secret" = String, Header)),
     responses((status = 200, body = Success),
@@ -106,7 +106,7 @@ pub(super) fn zapier() {}
 pub(super) fn assemblyai() {}
 
 /// A meeting with its transcript or its recording.
-#[utoipa::path(post, path = "/api/meetings", tag = "bringing in",
+#[utoipa::path(post, path = "/api/meetings", operation_id = "uploadMeeting", tag = "bringing in",
     request_body(content = MeetingForm, content_type = "multipart/form-data"),
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the meeting, where it has no id")),
     responses((status = 202, body = Accepted),
@@ -115,7 +115,7 @@ pub(super) fn assemblyai() {}
 pub(super) fn meetings() {}
 
 /// A recording.
-#[utoipa::path(post, path = "/api/calls", tag = "bringing in",
+#[utoipa::path(post, path = "/api/calls", operation_id = "uploadRecording", tag = "bringing in",
     request_body(content = CallForm, content_type = "multipart/form-data"),
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the call, where its metadata has no `call_id`")),
     responses((status = 202, body = Accepted),
@@ -125,7 +125,7 @@ pub(super) fn meetings() {}
 pub(super) fn calls() {}
 
 /// A voice agent's session.
-#[utoipa::path(post, path = "/api/sessions", tag = "bringing in", request_body = SessionBody,
+#[utoipa::path(post, path = "/api/sessions", operation_id = "uploadSession", tag = "bringing in", request_body = SessionBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the call, where the session has no id")),
     responses((status = 202, body = Accepted),
         (status = 422, description = "A field is missing or cannot be used", body = ProblemView, content_type = "application/problem+json")))]

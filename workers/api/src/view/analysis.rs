@@ -192,7 +192,16 @@ fn priority() -> Object {
 
 fn contact_field() -> Object {
     one_of(&[
-        "email", "phone", "mobile_phone", "title", "company", "department", "street", "city", "state",
-        "postal_code", "country",
+        "email",
+        "phone",
+        "mobile_phone",
+        "title",
+        "company",
+        "department",
+        "street",
+        "city",
+        "state",
+        "postal_code",
+        "country",
     ])
 }

@@ -57,13 +57,12 @@ pub struct LaneView {
 }
 
 /// The depths of a stage's live and bulk queues, as far as the broker said.
-pub type Depths = [Option<Depth>; 2];
+type Depths = [Option<Depth>; 2];
 
 /// One view for each stage of the table; `depths` stand in its order.
 pub fn queues(depths: &[Depths], counts: &[StageCounts], now: Moment) -> Vec<QueueView> {
-    let lane = |depth: Option<Depth>| {
-        depth.map(|depth| LaneView { ready: depth.ready, consumers: depth.consumers })
-    };
+    let lane =
+        |depth: Option<Depth>| depth.map(|depth| LaneView { ready: depth.ready, consumers: depth.consumers });
     let view = |(queue, depths): (&table::QueueSpec, &Depths)| {
         let count = counts.iter().find(|count| count.stage == queue.stage);
         let number = |of: fn(&StageCounts) -> i64| count.map_or(0, of);

@@ -126,6 +126,8 @@ fn material(of: &DeliveredRow) -> MaterialView {
 fn stage(of: &RunRow, now: Moment) -> StageView {
     let is = |state: RunState| of.state == state.name();
     let finished_at = of.finished_at.filter(|_| is(RunState::Done) || is(RunState::Dead));
+    // A run that was asked for again keeps the time of the run before it until it begins.
+    let started_at = of.started_at.filter(|started| *started >= of.since);
     let until = if is(RunState::Running) { Some(now) } else { finished_at };
     StageView {
         stage: of.stage.clone(),
@@ -137,9 +139,9 @@ fn stage(of: &RunRow, now: Moment) -> StageView {
         error_code: of.error_code.clone(),
         since: of.since,
         next_try_at: (is(RunState::Waiting) || is(RunState::Parked)).then_some(of.not_before),
-        started_at: of.started_at,
+        started_at,
         finished_at,
-        duration_ms: duration_ms(of.started_at, until),
+        duration_ms: duration_ms(started_at, until),
     }
 }
 

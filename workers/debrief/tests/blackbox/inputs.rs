@@ -116,7 +116,7 @@ impl Meeting {
         let [(first, _), (second, _)] = &self.customers;
         format!(
             "WEBVTT\r\n\r\n1\r\n00:00:01.000 --> 00:00:04.000\r\n{}: Welcome, shall we begin?\r\n\r\n\
-             2\r\n00:00:04.500 --> 00:00:09.000\r\n{first}: Yes. I'm {first}, {} at our company, and we plan by hand.\r\n\r\n\
+             2\r\n00:00:04.500 --> 00:00:09.000\r\n{first}: Yes. I'm {first}, {} at Kestrel Freight, and we plan by hand.\r\n\r\n\
              3\r\n00:00:09.500 --> 00:00:13.000\r\n{second}: I would like to see the connector first.\r\n",
             self.host.0, self.title
         )

@@ -47,9 +47,8 @@ pub(crate) struct World {
 impl World {
     /// Starts the simulators and the deployment, and waits until it is ready.
     pub(crate) async fn start(kind: Kind) -> Self {
-        if rustls::crypto::ring::default_provider().install_default().is_err() {
-            // Another test of this process was first.
-        }
+        // Another test of this process may have been first.
+        rustls::crypto::ring::default_provider().install_default().ok();
         let folder = tempfile::tempdir().unwrap();
         let (process, providers) = simulators().await;
         let mut settings = settings(&providers);
@@ -257,9 +256,7 @@ impl World {
             if let Some(found) = look(self).await {
                 return found;
             }
-            if Instant::now() > deadline {
-                panic!("waited {PATIENCE:?} for {what}\n{}", self.logs());
-            }
+            assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}\n{}", self.logs());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -215,16 +215,16 @@ mod tests {
         plan.items.iter().map(line).collect()
     }
 
-    fn at(time: &str) -> Option<DateTime<Utc>> {
-        Some(format!("2025-10-{time}:00Z").parse().unwrap())
+    fn at(time: &str) -> DateTime<Utc> {
+        format!("2025-10-{time}:00Z").parse().unwrap()
     }
 
     fn session(email: &str, time: &str) -> Found {
-        Found::Session(Session { emails: vec![email.into()], starts_at: at(time) })
+        Found::Session(Session { emails: vec![email.into()], starts_at: Some(at(time)) })
     }
 
     fn lead(email: &str, time: &str) -> Found {
-        Found::Lead(Lead { email: email.into(), noted_at: at(time) })
+        Found::Lead(Lead { email: email.into(), noted_at: Some(at(time)) })
     }
 
     #[test]

@@ -1,0 +1,166 @@
+//! The bare AMQP client that ingest is compared with, and a look at the queue behind both.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeclareOptions,
+    QueueDeleteOptions, QueuePurgeOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use uuid::Uuid;
+
+use crate::load::Sender;
+
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
+const PERSISTENT: u8 = 2;
+
+/// Where a webhook's event goes, as `debrief topology export` says.
+pub(crate) struct Topology {
+    exchange: String,
+    key: String,
+    queue: String,
+    exchanges: Vec<String>,
+    queues: Vec<String>,
+}
+
+impl Topology {
+    pub(crate) fn read(exported: &[u8], prefix: &str) -> anyhow::Result<Self> {
+        let exported: Value = serde_json::from_slice(exported).context("read the exported topology")?;
+        let list = |of: &str| exported[of].as_array().cloned().unwrap_or_default();
+        let text = |value: &Value| value.as_str().map(str::to_owned).context("the topology lacks a name");
+        let names = |of: &str| list(of).iter().map(|one| text(&one["name"])).collect::<Result<Vec<_>, _>>();
+        let queue = format!("{prefix}.dedup");
+        let bindings = list("bindings");
+        let binding = bindings.iter().find(|binding| binding["destination"] == queue);
+        let binding = binding.with_context(|| format!("nothing is bound to {queue}"))?;
+        Ok(Self {
+            exchange: text(&binding["source"])?,
+            key: text(&binding["routing_key"])?,
+            queue,
+            exchanges: names("exchanges")?,
+            queues: names("queues")?,
+        })
+    }
+}
+
+/// A connection with one channel that confirms.
+pub(crate) struct Broker {
+    _connection: Connection,
+    channel: Channel,
+    topology: Topology,
+}
+
+impl Broker {
+    pub(crate) async fn connect(address: &str, topology: Topology) -> anyhow::Result<Self> {
+        let properties = ConnectionProperties::default().with_connection_name("bench".into());
+        let connection = Connection::connect(address, properties).await.context("connect to RabbitMQ")?;
+        let channel = connection.create_channel().await.context("open a channel")?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await.context("ask for confirms")?;
+        Ok(Self { _connection: connection, channel, topology })
+    }
+
+    /// As many publishers as may be in flight. They share the channel, and publish what Debrief publishes.
+    pub(crate) fn publishers(&self, body: &[u8], in_flight: usize) -> Vec<Publisher> {
+        let Topology { exchange, key, .. } = &self.topology;
+        let publisher = || Publisher {
+            channel: self.channel.clone(),
+            exchange: exchange.clone(),
+            key: key.clone(),
+            body: body.to_vec(),
+        };
+        (0..in_flight).map(|_| publisher()).collect()
+    }
+
+    /// Takes the one message out of the queue.
+    pub(crate) async fn take_one(&self) -> anyhow::Result<Vec<u8>> {
+        let taken = self
+            .channel
+            .basic_get(self.topology.queue.as_str().into(), BasicGetOptions { no_ack: true })
+            .await
+            .context("take a message")?;
+        taken.map(|message| message.delivery.data).context("the queue is empty")
+    }
+
+    /// Fails unless the queue holds as many messages as were accepted; empties it.
+    pub(crate) async fn settle(&self, accepted: u64) -> anyhow::Result<()> {
+        let queue = self.topology.queue.as_str();
+        let deadline = Instant::now() + SETTLED_WITHIN;
+        let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        loop {
+            let found = self.channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
+            let depth = u64::from(found.context("look at the queue")?.message_count());
+            if depth == accepted {
+                break;
+            }
+            if depth > accepted || Instant::now() > deadline {
+                bail!("{accepted} messages were accepted, and the queue holds {depth}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let purged = self.channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await;
+        let purged = u64::from(purged.context("empty the queue")?);
+        ensure!(purged == accepted, "{accepted} messages were accepted, and the queue held {purged}");
+        Ok(())
+    }
+
+    /// Deletes everything under the prefix.
+    pub(crate) async fn remove(&self) -> anyhow::Result<()> {
+        for queue in &self.topology.queues {
+            let deleted = self.channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default());
+            deleted.await.context("delete a queue")?;
+        }
+        for exchange in &self.topology.exchanges {
+            let options = ExchangeDeleteOptions::default();
+            let deleted = self.channel.exchange_delete(exchange.as_str().into(), options);
+            deleted.await.context("delete an exchange")?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) struct Publisher {
+    channel: Channel,
+    exchange: String,
+    key: String,
+    body: Vec<u8>,
+}
+
+impl Sender for Publisher {
+    async fn send(&mut self) -> anyhow::Result<()> {
+        let properties = BasicProperties::default()
+            .with_content_type("application/cloudevents+json".into())
+            .with_delivery_mode(PERSISTENT)
+            .with_message_id(Uuid::new_v4().to_string().into());
+        let options = BasicPublishOptions { mandatory: true, immediate: false };
+        let (exchange, key) = (self.exchange.as_str().into(), self.key.as_str().into());
+        let sent = self.channel.basic_publish(exchange, key, options, &self.body, properties).await;
+        match sent.context("publish")?.await.context("wait for a confirm")? {
+            Confirmation::Ack(None) => Ok(()),
+            other => bail!("a message was not taken: {other:?}"),
+        }
+    }
+}
+
+/// What the server calls itself when it is greeted.
+pub(crate) async fn version(address: &str) -> anyhow::Result<String> {
+    let url: url::Url = address.parse().context("read the address of RabbitMQ")?;
+    let host = url.host_str().context("the address of RabbitMQ has no host")?;
+    let mut stream =
+        TcpStream::connect((host, url.port().unwrap_or(5672))).await.context("reach RabbitMQ")?;
+    stream.write_all(b"AMQP\x00\x00\x09\x01").await.context("greet RabbitMQ")?;
+    let mut greeting = vec![0; 4096];
+    let length = stream.read(&mut greeting).await.context("read the greeting of RabbitMQ")?;
+    let greeting = &greeting[..length];
+    // In the table of server properties: a name, `S` for a long string, four bytes of length.
+    let name = b"\x07versionS";
+    let at = greeting.windows(name.len()).position(|bytes| bytes == name);
+    let at = at.context("RabbitMQ does not say its version")? + name.len();
+    let text: Vec<u8> =
+        greeting[at + 4..].iter().copied().take_while(|byte| b".0123456789".contains(byte)).collect();
+    String::from_utf8(text).context("read the version of RabbitMQ")
+}

@@ -1,0 +1,91 @@
+//! A keep-alive HTTP/1.1 connection, as light as it can be: the load shares the processor with what is measured.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail};
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+pub(crate) struct Connection {
+    stream: TcpStream,
+    address: SocketAddr,
+    buffer: BytesMut,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, address, buffer: BytesMut::with_capacity(4096) })
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
+        self.ask(format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address).as_bytes()).await
+    }
+
+    pub(crate) async fn post_json(&mut self, path: &str, body: &str) -> anyhow::Result<Answer> {
+        let (address, length) = (self.address, body.len());
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        );
+        self.ask(request.as_bytes()).await
+    }
+
+    async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
+        self.stream.write_all(request).await.context("send a request")?;
+        let head = loop {
+            if let Some(end) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                break self.buffer.split_to(end + 4);
+            }
+            self.more().await?;
+        };
+        let (status, length) = read_head(&head)?;
+        while self.buffer.len() < length {
+            self.more().await?;
+        }
+        let body = self.buffer.copy_to_bytes(length);
+        Ok(Answer { status, body })
+    }
+
+    async fn more(&mut self) -> anyhow::Result<()> {
+        if self.stream.read_buf(&mut self.buffer).await.context("read an answer")? == 0 {
+            bail!("the connection was closed");
+        }
+        Ok(())
+    }
+}
+
+/// The status and the length of the body.
+fn read_head(head: &[u8]) -> anyhow::Result<(u16, usize)> {
+    let head = std::str::from_utf8(head).context("read the head of an answer")?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+    let length = lines
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .and_then(|(_, length)| length.trim().parse().ok());
+    status.zip(length).with_context(|| format!("no status or no length in `{head}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_says_status_and_length_in_whatever_case() {
+        let head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 12\r\nretry-after: 5\r\n\r\n";
+        assert_eq!(read_head(head).unwrap(), (503, 12));
+    }
+
+    #[test]
+    fn a_body_of_unknown_length_is_refused() {
+        assert!(read_head(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
+    }
+}

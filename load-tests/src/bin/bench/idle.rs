@@ -1,0 +1,67 @@
+//! What an all-in-one process with nothing configured needs when it has nothing to do.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::load::Sender as _;
+use crate::process::{Program, Running};
+use crate::report::{Report, verdict};
+use crate::webhook::Webhooks;
+
+const QUIET: Duration = Duration::from_secs(10);
+const TARGET_MB: f64 = 60.0;
+/// Enough that every part of it has worked.
+pub(crate) const CALLS: u64 = 2000;
+
+pub(crate) async fn measure(program: &Program, report: &Report) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("make a data folder")?;
+    let debrief = program.run(&[], &vec![], folder.path()).await?;
+    let mut table = String::from(
+        "| all-in-one, embedded, nothing configured | memory (VmRSS) | processor time in 10 s |\n|---|---|---|\n",
+    );
+    let fresh = line(&debrief, "started on an empty folder").await?;
+    bring_in(&debrief, CALLS).await?;
+    let worked = line(&debrief, &format!("the same process after {CALLS} calls")).await?;
+    let peak = debrief.memory_mb("VmHWM")?;
+    debrief.stop().await?;
+    table += &fresh.1;
+    table += &worked.1;
+    let text = format!(
+        "{table}\nIdle stays under {TARGET_MB:.0} MB: {}, with {:.1} MB. After work: {}, with {:.1} MB \
+         (at most {peak:.1} MB while it worked).\n",
+        verdict(fresh.0 < TARGET_MB),
+        fresh.0,
+        verdict(worked.0 < TARGET_MB),
+        worked.0,
+    );
+    report.section("idle", "idle", &[], &text)
+}
+
+/// Waits, looks, and makes a line of the table. Returns the memory in MB, too.
+async fn line(debrief: &Running, what: &str) -> anyhow::Result<(f64, String)> {
+    tokio::time::sleep(QUIET).await;
+    let before = debrief.processor_s()?;
+    tokio::time::sleep(QUIET).await;
+    let used_ms = (debrief.processor_s()? - before) * 1000.0;
+    let memory = debrief.memory_mb("VmRSS")?;
+    Ok((memory, format!("| {what} | {memory:.1} MB | {used_ms:.0} ms |\n")))
+}
+
+/// Brings in so many calls, and waits until there is nothing left to do about them.
+pub(crate) async fn bring_in(debrief: &Running, calls: u64) -> anyhow::Result<()> {
+    let mut webhooks = Webhooks::open(debrief.address, 1).await?;
+    let webhook = webhooks.first_mut().context("a connection")?;
+    for _ in 0..calls {
+        webhook.send().await?;
+    }
+    debrief.until_waiting(calls).await
+}
+
+/// A data folder that has been worked in.
+pub(crate) async fn worked_in(program: &Program, folder: &Path) -> anyhow::Result<()> {
+    let debrief = program.run(&[], &vec![], folder).await?;
+    bring_in(&debrief, CALLS).await?;
+    debrief.stop().await
+}

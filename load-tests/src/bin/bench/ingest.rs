@@ -1,0 +1,200 @@
+//! How fast webhooks are taken in: on RabbitMQ beside a bare AMQP client, and embedded.
+//!
+//! The client publishes the very event that Debrief makes of a webhook, through the same exchange into the
+//! same queue, and asks for the same guarantees: durable, mandatory, confirmed. The two take turns, so that
+//! whatever else the machine does falls on both. What was accepted has to be there afterwards, every time.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use uuid::Uuid;
+
+use crate::amqp::{self, Broker, Topology};
+use crate::load::{Sender as _, Times, closed_loop};
+use crate::process::{Program, Running, Settings};
+use crate::report::{Report, verdict};
+use crate::webhook::Webhooks;
+use crate::{Ingest, Servers};
+
+/// What the targets speak of.
+const CONNECTIONS: usize = 16;
+const MORE_CONNECTIONS: usize = 64;
+const MOST_TIMES_BARE: f64 = 2.0;
+const EMBEDDED_MS: f64 = 20.0;
+
+/// A line of the table.
+struct Line {
+    what: String,
+    at_once: usize,
+    times: Times,
+    rounds_p99_ms: Vec<f64>,
+}
+
+impl Line {
+    fn new(what: &str, at_once: usize) -> Self {
+        Self { what: what.to_owned(), at_once, times: Times::default(), rounds_p99_ms: Vec::new() }
+    }
+
+    fn add(&mut self, round: Times) {
+        let p99 = round.quantile_ms(0.99);
+        let (what, at_once) = (&self.what, self.at_once);
+        println!("{what}, {at_once}: {:.0}/s, p99 {p99:.1} ms", round.per_second());
+        self.rounds_p99_ms.push(p99);
+        self.times.add(round);
+    }
+
+    fn p99_ms(&self) -> f64 {
+        self.times.quantile_ms(0.99)
+    }
+}
+
+pub(crate) async fn measure(program: &Program, how: &Ingest, report: &Report) -> anyhow::Result<()> {
+    let mut database = PgConnection::connect(&how.servers.database).await.context("connect to PostgreSQL")?;
+    let postgresql: String = sqlx::query_scalar("SHOW server_version")
+        .fetch_one(&mut database)
+        .await
+        .context("ask PostgreSQL for its version")?;
+    let rabbitmq = amqp::version(&how.servers.amqp).await?;
+    let name = format!("debrief_bench_{}", Uuid::new_v4().simple());
+    execute(&mut database, format!("CREATE DATABASE {name}")).await?;
+    let measured = on_servers(program, how, &name).await;
+    execute(&mut database, format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+    let (event_bytes, mut lines) = measured?;
+    lines.extend(embedded(program, how).await?);
+    let args = format!("ingest --rounds {} --seconds {}", how.rounds, how.seconds);
+    let versions = [("RabbitMQ", rabbitmq.as_str()), ("PostgreSQL", postgresql.as_str())];
+    report.section("ingest", &args, &versions, &text(&lines, how, event_bytes)?)
+}
+
+async fn execute(database: &mut PgConnection, sql: String) -> anyhow::Result<()> {
+    sqlx::query(AssertSqlSafe(sql))
+        .execute(database)
+        .await
+        .context("make or drop the database of this run")?;
+    Ok(())
+}
+
+/// The bare client and `debrief run --role ingest`, in turn. Returns the size of an event, too.
+async fn on_servers(program: &Program, how: &Ingest, database: &str) -> anyhow::Result<(usize, Vec<Line>)> {
+    let folder = tempfile::tempdir().context("make a data folder")?;
+    let prefix = format!("bench-{}", Uuid::new_v4().simple());
+    let settings = settings(&how.servers, database, &prefix)?;
+    program.output(&["migrate"], &settings, folder.path()).await?;
+    program.output(&["topology", "apply"], &settings, folder.path()).await?;
+    let exported = program.output(&["topology", "export"], &settings, folder.path()).await?;
+    let broker = Broker::connect(&how.servers.amqp, Topology::read(&exported, &prefix)?).await?;
+    let measured = in_turn(program, how, &settings, folder.path(), &broker).await;
+    broker.remove().await?;
+    measured
+}
+
+async fn in_turn(
+    program: &Program,
+    how: &Ingest,
+    settings: &Settings,
+    folder: &Path,
+    broker: &Broker,
+) -> anyhow::Result<(usize, Vec<Line>)> {
+    let debrief = program.run(&["--role", "ingest"], settings, folder).await?;
+    for webhook in &mut Webhooks::open(debrief.address, 1).await? {
+        webhook.send().await?;
+    }
+    let event = broker.take_one().await?;
+    let mut lines = Vec::new();
+    for at_once in [CONNECTIONS, MORE_CONNECTIONS] {
+        let mut bare = Line::new("bare AMQP client", at_once);
+        let mut ours = Line::new("`debrief run --role ingest` on RabbitMQ, PostgreSQL and Redis", at_once);
+        for _ in 0..how.rounds {
+            let sent = closed_loop(broker.publishers(&event, at_once), how.seconds).await?;
+            broker.settle(sent.accepted).await?;
+            bare.add(sent.times);
+            let sent = closed_loop(Webhooks::open(debrief.address, at_once).await?, how.seconds).await?;
+            broker.settle(sent.accepted).await?;
+            ours.add(sent.times);
+        }
+        lines.extend([bare, ours]);
+    }
+    debrief.stop().await?;
+    Ok((event.len(), lines))
+}
+
+fn settings(servers: &Servers, database: &str, prefix: &str) -> anyhow::Result<Settings> {
+    let mut url: url::Url = servers.database.parse().context("read the address of PostgreSQL")?;
+    url.set_path(database);
+    Ok(vec![
+        ("AMQP_URL", servers.amqp.clone()),
+        ("DATABASE_URL", url.to_string()),
+        ("REDIS_URL", servers.redis.clone()),
+        ("DEBRIEF_QUEUE_PREFIX", prefix.to_owned()),
+    ])
+}
+
+/// The process that has everything in itself: all roles at work, and for comparison ingest alone.
+async fn embedded(program: &Program, how: &Ingest) -> anyhow::Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for at_once in [CONNECTIONS, MORE_CONNECTIONS] {
+        let mut all = Line::new("`debrief run`, embedded", at_once);
+        let mut alone = Line::new("`debrief run --role ingest`, embedded", at_once);
+        for _ in 0..how.rounds {
+            let folder = tempfile::tempdir().context("make a data folder")?;
+            let debrief = program.run(&[], &vec![], folder.path()).await?;
+            let (times, accepted) = load(&debrief, at_once, how.seconds).await?;
+            debrief.until_known(accepted).await?;
+            debrief.stop().await?;
+            all.add(times);
+
+            let folder = tempfile::tempdir().context("make a data folder")?;
+            let debrief = program.run(&["--role", "ingest"], &vec![], folder.path()).await?;
+            let (times, accepted) = load(&debrief, at_once, how.seconds).await?;
+            debrief.stop().await?;
+            // What it took in is looked for by a process that works on it.
+            let debrief = program.run(&[], &vec![], folder.path()).await?;
+            debrief.until_known(accepted).await?;
+            debrief.stop().await?;
+            alone.add(times);
+        }
+        lines.extend([all, alone]);
+    }
+    Ok(lines)
+}
+
+async fn load(debrief: &Running, at_once: usize, seconds: u64) -> anyhow::Result<(Times, u64)> {
+    let sent = closed_loop(Webhooks::open(debrief.address, at_once).await?, seconds).await?;
+    ensure!(sent.accepted > 0, "nothing was accepted");
+    Ok((sent.times, sent.accepted))
+}
+
+fn text(lines: &[Line], how: &Ingest, event_bytes: usize) -> anyhow::Result<String> {
+    let mut text = format!(
+        "{} rounds of {} s each, in turn, after a second of warm-up; distinct Zapier webhooks on keep-alive \
+         connections in a closed loop. An event is {event_bytes} bytes in a quorum queue, durable, mandatory and \
+         confirmed. Every request was answered 200, and everything that was accepted was found afterwards.\n\n\
+         | | at once | a second | p50 ms | p99 ms | worst ms | p99 of each round |\n|---|---|---|---|---|---|---|\n",
+        how.rounds, how.seconds
+    );
+    for line in lines {
+        let Line { what, at_once, times, rounds_p99_ms } = line;
+        let [p50, p99, worst] = [0.5, 0.99, 1.0].map(|share| times.quantile_ms(share));
+        let rounds: Vec<String> = rounds_p99_ms.iter().map(|ms| format!("{ms:.1}")).collect();
+        let (rate, rounds) = (times.per_second(), rounds.join(", "));
+        writeln!(text, "| {what} | {at_once} | {rate:.0} | {p50:.1} | {p99:.1} | {worst:.0} | {rounds} |")?;
+    }
+    let [bare, ours, bare_more, ours_more, embedded, ..] = lines else { return Ok(text) };
+    let times = ours.p99_ms() / bare.p99_ms();
+    writeln!(
+        text,
+        "\np99 at {CONNECTIONS} connections at most {MOST_TIMES_BARE:.0} × the bare client's: {}, with {times:.2} × \
+         (at {MORE_CONNECTIONS}: {:.2} ×).",
+        verdict(times <= MOST_TIMES_BARE),
+        ours_more.p99_ms() / bare_more.p99_ms()
+    )?;
+    writeln!(
+        text,
+        "Embedded, all roles at work, p99 at {CONNECTIONS} connections under {EMBEDDED_MS:.0} ms: {}, with {:.1} ms.",
+        verdict(embedded.p99_ms() < EMBEDDED_MS),
+        embedded.p99_ms()
+    )?;
+    Ok(text)
+}

@@ -1,0 +1,188 @@
+//! `debrief` as a process with nothing of ours in its environment.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use tokio::process::{Child, Command};
+
+use crate::http::Connection;
+use crate::webhook;
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
+const END_WITHIN: Duration = Duration::from_mins(1);
+/// Between two looks at whether it is ready: what a start-up time is exact to.
+const LOOK: Duration = Duration::from_millis(1);
+/// Without a call more in the history for so long, no more are coming.
+const STALLED: Duration = Duration::from_secs(30);
+/// Of the times in `/proc/PID/stat`; the same on every Linux that people run.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// The binary.
+pub(crate) struct Program {
+    path: PathBuf,
+}
+
+/// Settings, as environment variables.
+pub(crate) type Settings = Vec<(&'static str, String)>;
+
+impl Program {
+    pub(crate) fn at(path: PathBuf) -> anyhow::Result<Self> {
+        ensure!(path.exists(), "there is no {}: build it, or name it with --debrief", path.display());
+        Ok(Self { path })
+    }
+
+    fn command(&self, args: &[&str], settings: &Settings, folder: &Path) -> anyhow::Result<Command> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("bench.log"))
+            .context("open the log of debrief")?;
+        let mut command = Command::new(&self.path);
+        command
+            .args(args)
+            .current_dir(folder)
+            .env_clear()
+            .env("DEBRIEF_DATA_DIR", folder)
+            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// What a command that ends prints.
+    pub(crate) async fn output(
+        &self,
+        args: &[&str],
+        settings: &Settings,
+        folder: &Path,
+    ) -> anyhow::Result<Vec<u8>> {
+        let mut command = self.command(args, settings, folder)?;
+        let ended = command.stdout(Stdio::piped()).output().await.context("start debrief")?;
+        ensure!(ended.status.success(), "debrief {}: {}\n{}", args.join(" "), ended.status, tail(folder));
+        Ok(ended.stdout)
+    }
+
+    /// Starts `debrief run` and waits until it is ready. What it logs goes to a file in `folder`.
+    pub(crate) async fn run(
+        &self,
+        args: &[&str],
+        settings: &Settings,
+        folder: &Path,
+    ) -> anyhow::Result<Running> {
+        // A port that was free a moment ago.
+        let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
+        let address = probe.local_addr().context("find a free port")?;
+        drop(probe);
+        let mut command = self.command(&[&["run"], args].concat(), settings, folder)?;
+        command.env("PORT", address.port().to_string());
+        let start = Instant::now();
+        let child = command.spawn().context("start debrief")?;
+        let mut running = Running { child, address, folder: folder.to_owned(), ready_after: Duration::ZERO };
+        while !is_ready(address).await {
+            if let Some(status) = running.child.try_wait().context("look at debrief")? {
+                bail!("debrief ended: {status}\n{}", tail(folder));
+            }
+            ensure!(start.elapsed() < READY_WITHIN, "debrief is not ready\n{}", tail(folder));
+            tokio::time::sleep(LOOK).await;
+        }
+        running.ready_after = start.elapsed();
+        Ok(running)
+    }
+}
+
+async fn is_ready(address: SocketAddr) -> bool {
+    let Ok(mut connection) = Connection::open(address).await else { return false };
+    connection.get("/ready").await.is_ok_and(|answer| answer.status == 200)
+}
+
+fn tail(folder: &Path) -> String {
+    let log = std::fs::read_to_string(folder.join("bench.log")).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
+}
+
+/// `debrief run`; killed when it is dropped.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    folder: PathBuf,
+    /// From the start of the process to the first 200 of `/ready`.
+    pub(crate) ready_after: Duration,
+}
+
+impl Running {
+    fn proc(&self, file: &str) -> anyhow::Result<String> {
+        let id = self.child.id().context("debrief has ended")?;
+        std::fs::read_to_string(format!("/proc/{id}/{file}")).context("look at the process")
+    }
+
+    /// A line of `/proc/PID/status` that counts kB, in MB (10⁶ bytes).
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    pub(crate) fn memory_mb(&self, line: &str) -> anyhow::Result<f64> {
+        let status = self.proc("status")?;
+        let number = status
+            .lines()
+            .filter_map(|text| text.split_once(':'))
+            .find(|(name, _)| *name == line)
+            .and_then(|(_, value)| value.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        let kibibytes = number.with_context(|| format!("no {line} in the process's status"))?;
+        Ok(kibibytes as f64 * 1024.0 / 1e6)
+    }
+
+    /// Processor time used so far, in seconds.
+    pub(crate) fn processor_s(&self) -> anyhow::Result<f64> {
+        let stat = self.proc("stat")?;
+        // The name, in parentheses, may hold blanks; what follows it counts from field 3.
+        let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' ').collect::<Vec<_>>());
+        let ticks = |field: usize| fields.as_ref()?.get(field - 3)?.parse::<f64>().ok();
+        let used = ticks(14).zip(ticks(15)).context("read the process's times")?;
+        Ok((used.0 + used.1) / TICKS_PER_SECOND)
+    }
+
+    /// Waits until the history counts `calls`. More of them is an error.
+    pub(crate) async fn until_known(&self, calls: u64) -> anyhow::Result<()> {
+        self.until_counted("", calls).await
+    }
+
+    /// Waits until so many calls have gone as far as they get without a provider.
+    pub(crate) async fn until_waiting(&self, calls: u64) -> anyhow::Result<()> {
+        self.until_counted("&status=waiting", calls).await
+    }
+
+    async fn until_counted(&self, filter: &str, calls: u64) -> anyhow::Result<()> {
+        let (mut counted, mut since) = (0, Instant::now());
+        loop {
+            let now = webhook::calls(self.address, filter).await.with_context(|| tail(&self.folder))?;
+            ensure!(now <= calls, "{calls} webhooks were accepted, and the history counts {now} calls");
+            if now == calls {
+                return Ok(());
+            }
+            if now > counted {
+                (counted, since) = (now, Instant::now());
+            }
+            ensure!(
+                since.elapsed() < STALLED,
+                "{calls} webhooks were accepted, and the history stays at {now} calls ({filter})\n{}",
+                tail(&self.folder)
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// SIGTERM, and waits for its own end.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        let id = self.child.id().context("debrief has ended")?;
+        let told = Command::new("kill").arg(id.to_string()).status().await.context("stop debrief")?;
+        ensure!(told.success(), "debrief cannot be told to stop");
+        let ended = tokio::time::timeout(END_WITHIN, self.child.wait()).await;
+        let status = ended.context("debrief does not stop")?.context("wait for debrief")?;
+        ensure!(status.success(), "debrief ended: {status}\n{}", tail(&self.folder));
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! How long it takes from the start of the process until it is ready.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::idle::{CALLS, worked_in};
+use crate::process::Program;
+use crate::report::{Report, verdict};
+
+const RUNS: usize = 20;
+/// Nobody stops a process the moment it is ready.
+const UP_FOR: Duration = Duration::from_millis(200);
+const TARGET_MS: f64 = 300.0;
+
+pub(crate) async fn measure(program: &Program, report: &Report) -> anyhow::Result<()> {
+    let mut fresh = Vec::with_capacity(RUNS);
+    for _ in 0..RUNS {
+        let folder = tempfile::tempdir().context("make a data folder")?;
+        fresh.push(once(program, &folder).await?);
+    }
+    let used = tempfile::tempdir().context("make a data folder")?;
+    worked_in(program, used.path()).await?;
+    let mut existing = Vec::with_capacity(RUNS);
+    for _ in 0..RUNS {
+        existing.push(once(program, &used).await?);
+    }
+    let (fresh, existing) = (Spread::of(fresh), Spread::of(existing));
+    let worst = fresh.worst_ms.max(existing.worst_ms);
+    let text = format!(
+        "| from the start of the process to the first 200 of `/ready`, {RUNS} runs | median | worst |\n|---|---|---|\n\
+         | an empty data folder | {:.0} ms | {:.0} ms |\n\
+         | a data folder with {CALLS} calls | {:.0} ms | {:.0} ms |\n\n\
+         Ready in under {TARGET_MS:.0} ms, each time: {}, with {worst:.0} ms at worst.\n",
+        fresh.median_ms,
+        fresh.worst_ms,
+        existing.median_ms,
+        existing.worst_ms,
+        verdict(worst < TARGET_MS),
+    );
+    report.section("start", "start", &[], &text)
+}
+
+async fn once(program: &Program, folder: &tempfile::TempDir) -> anyhow::Result<f64> {
+    let debrief = program.run(&[], &vec![], folder.path()).await?;
+    let took = debrief.ready_after;
+    tokio::time::sleep(UP_FOR).await;
+    debrief.stop().await?;
+    Ok(took.as_secs_f64() * 1000.0)
+}
+
+struct Spread {
+    median_ms: f64,
+    worst_ms: f64,
+}
+
+impl Spread {
+    fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        let worst_ms = times.last().copied().unwrap_or_default();
+        let median_ms = times.get(times.len() / 2).copied().unwrap_or_default();
+        Self { median_ms, worst_ms }
+    }
+}

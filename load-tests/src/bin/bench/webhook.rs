@@ -1,0 +1,70 @@
+//! What the load consists of: webhooks as a Zap sends them, each of another call.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::http::Connection;
+use crate::load::Sender;
+
+pub(crate) const PATH: &str = "/webhook/zapier";
+
+/// Every field filled, the recording's address signed as a provider signs it.
+pub(crate) fn body(id: Uuid) -> String {
+    json!({
+        "call_id": id,
+        "from_number": "+12025550143",
+        "to_number": "+12025550100",
+        "duration": 184,
+        "recording_url": format!(
+            "https://recordings.example.com/2026/11/{id}.mp3?Expires=1795170000&Signature=kq0XJ3v9bT5mZcW1yRfN8hL2sUeA7dGp"
+        ),
+        "timestamp": "2026-11-20T09:31:07+05:30",
+        "status": "completed",
+        "agent_phone": "+12025550111",
+        "agent_name": "Amara Lindgren",
+        "agent_slack_handle": "@amara.lindgren",
+        "department": "Customer Support",
+        "customer_segment": "Enterprise",
+    })
+    .to_string()
+}
+
+/// Posts webhooks on a connection of its own.
+pub(crate) struct Webhooks {
+    connection: Connection,
+}
+
+impl Webhooks {
+    pub(crate) async fn open(address: SocketAddr, connections: usize) -> anyhow::Result<Vec<Self>> {
+        let mut all = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            let connection = Connection::open(address).await.context("connect to Debrief")?;
+            all.push(Self { connection });
+        }
+        Ok(all)
+    }
+}
+
+impl Sender for Webhooks {
+    async fn send(&mut self) -> anyhow::Result<()> {
+        let answer = self.connection.post_json(PATH, &body(Uuid::new_v4())).await?;
+        ensure!(
+            answer.status == 200,
+            "a webhook was answered {}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
+        Ok(())
+    }
+}
+
+/// How many calls the history counts; `filter` goes into its query, as `&status=waiting`.
+pub(crate) async fn calls(address: SocketAddr, filter: &str) -> anyhow::Result<u64> {
+    let answer = Connection::open(address).await?.get(&format!("/api/calls/history?limit=1{filter}")).await?;
+    ensure!(answer.status == 200, "the history answered {}", answer.status);
+    let history: Value = serde_json::from_slice(&answer.body).context("read the history")?;
+    history["total"].as_u64().context("the history has no total")
+}

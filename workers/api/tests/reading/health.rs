@@ -1,0 +1,123 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, pending};
+use queue_topology::broker::{Broker, BrokerError, Consumer, Depth, Lane, Message, State};
+use queue_topology::table::QueueSpec;
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// A broker that is short of memory, or whose questions nobody answers.
+pub(crate) struct Moody {
+    inner: Arc<dyn Broker>,
+    hangs: bool,
+}
+
+impl Moody {
+    pub(crate) fn hanging(inner: Arc<dyn Broker>) -> Self {
+        Self { inner, hangs: true }
+    }
+}
+
+impl Broker for Moody {
+    fn declare(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
+        self.inner.declare()
+    }
+
+    fn publish(&self, message: Message) -> BoxFuture<'_, Result<(), BrokerError>> {
+        self.inner.publish(message)
+    }
+
+    fn consume(
+        &self,
+        queue: &QueueSpec,
+        lane: Lane,
+        prefetch: u16,
+    ) -> BoxFuture<'_, Result<Consumer, BrokerError>> {
+        self.inner.consume(queue, lane, prefetch)
+    }
+
+    fn consume_dead(&self, prefetch: u16) -> BoxFuture<'_, Result<Consumer, BrokerError>> {
+        self.inner.consume_dead(prefetch)
+    }
+
+    fn depth(&self, stage: &str, lane: Lane) -> BoxFuture<'_, Result<Depth, BrokerError>> {
+        if self.hangs { pending().boxed() } else { self.inner.depth(stage, lane) }
+    }
+
+    fn dead_depth(&self) -> BoxFuture<'_, Result<Depth, BrokerError>> {
+        if self.hangs { pending().boxed() } else { self.inner.dead_depth() }
+    }
+
+    fn purge(&self, stage: &str, lane: Lane) -> BoxFuture<'_, Result<u64, BrokerError>> {
+        self.inner.purge(stage, lane)
+    }
+
+    fn state(&self) -> State {
+        State::Blocked
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.inner.close()
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_is_well_says_so_and_what_is_configured() {
+    let world = World::new().await;
+    world.completed("CALL-1").await;
+    let health = world.json("/health").await;
+    assert_eq!(health["status"], "healthy");
+    assert_eq!(health["stats"], json!({"total_processed": 1, "successfully_posted": 1, "failed": 0}));
+    assert_eq!(health["services"], json!({"transcription": "enabled", "slack": "disabled"}));
+    for part in ["database", "broker", "blobs"] {
+        assert_eq!(health[part], "connected");
+    }
+    assert_eq!(world.get("/ready").await.status, 200);
+}
+
+#[tokio::test]
+async fn without_its_database_a_process_answers_that_it_is_degraded() {
+    let world = World::new().await;
+    world.store.close().await;
+    let asked = Instant::now();
+    let health = world.json("/health").await;
+    assert_eq!((&health["status"], &health["database"]), (&json!("degraded"), &json!("unreachable")));
+    assert_eq!(health["stats"]["total_processed"], Value::Null);
+    world.get("/ready").await.is_problem(503);
+    assert!(asked.elapsed() < Duration::from_secs(3));
+    world.get("/api/calls/history").await.is_problem(503);
+}
+
+#[tokio::test]
+async fn a_blocked_broker_and_a_lost_folder_are_degraded_too() {
+    let world = World::with(&[], |inner| Arc::new(Moody { inner, hangs: false })).await;
+    let health = world.json("/health").await;
+    assert_eq!((&health["status"], &health["broker"]), (&json!("degraded"), &json!("blocked")));
+    world.get("/ready").await.is_problem(503);
+
+    let world = World::new().await;
+    let blobs = world.dir.path().join("blobs");
+    std::fs::remove_dir_all(&blobs).unwrap();
+    std::fs::write(&blobs, "a file where the folder was").unwrap();
+    let health = world.json("/health").await;
+    assert_eq!((&health["status"], &health["blobs"]), (&json!("degraded"), &json!("unreachable")));
+}
+
+#[tokio::test]
+async fn a_process_that_stops_is_not_ready_from_that_moment_on() {
+    let world = World::new().await;
+    assert_eq!(world.get("/ready").await.status, 200);
+    world.stopping.cancel();
+    world.get("/ready").await.is_problem(503);
+    assert_eq!(world.get("/health").await.status, 200);
+}
+
+#[tokio::test]
+async fn metrics_are_text() {
+    let metrics = World::new().await.get("/metrics").await;
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
+}

@@ -1,0 +1,120 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::event::MaterialAt;
+use common::store::{DeadFilter, Page};
+use queue_topology::broker::{Broker as _, Embedded, Lane, Message, Route};
+use queue_topology::table::ALL;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::health::Moody;
+use crate::world::{WORKSPACE, World, recording};
+
+#[tokio::test]
+async fn queues_say_what_the_broker_and_the_store_hold_of_each_stage() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Arc::new(Embedded::open(&dir.path().join("queue.db")).await.unwrap());
+    broker.declare().await.unwrap();
+    let body = Bytes::from_static(b"{}");
+    let route = Route::Stage { stage: "crm" };
+    broker.publish(Message { route, lane: Lane::Bulk, id: Uuid::new_v4(), body }).await.unwrap();
+    let world = World::with(&[], |_| broker).await;
+    world.dead("dead").await;
+    let running = world.arrived("running", vec![recording(MaterialAt::Blob("b".into()))]).await;
+    world.begin(running, "transcription", 1).await;
+    world.arrived("due", vec![recording(MaterialAt::Blob("b".into()))]).await;
+    let queues = world.json("/api/queues").await;
+    assert_eq!((&queues["broker"], &queues["rejected"]), (&json!("connected"), &json!(0)));
+    let items = queues["items"].as_array().unwrap();
+    let stages: Vec<_> = items.iter().map(|item| item["stage"].as_str().unwrap()).collect();
+    assert_eq!(stages, ALL.map(|queue| queue.stage));
+    assert_eq!(items[3]["lanes"]["bulk"], json!({"ready": 1, "consumers": 0}));
+    assert_eq!(items[3]["lanes"]["live"], json!({"ready": 0, "consumers": 0}));
+    let transcription = &items[1];
+    for (name, count) in
+        [("running", 1), ("waiting_due", 1), ("waiting_later", 0), ("parked", 0), ("dead", 1)]
+    {
+        assert_eq!(transcription[name], count, "{name}");
+    }
+    assert!(transcription["oldest_due_ms"].is_i64());
+    assert_eq!(items[2]["oldest_due_ms"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_broker_that_does_not_say_leaves_gaps_and_no_error() {
+    let world = World::with(&[], |broker| Arc::new(Moody::hanging(broker))).await;
+    world.dead("dead").await;
+    let queues = world.json("/api/queues").await;
+    assert_eq!(queues["broker"], "blocked");
+    assert_eq!(queues["items"][1]["lanes"], json!({"live": null, "bulk": null}));
+    assert_eq!(queues["items"][1]["dead"], 1);
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_by_what_they_died_of() {
+    let world = World::new().await;
+    let first = world.dead("a").await;
+    world.dead("b").await;
+    let all = world.json("/api/dead-letters").await;
+    assert_eq!((&all["total"], all["items"].as_array().unwrap().len()), (&json!(2), 2));
+    let oldest = &all["items"][1];
+    assert_eq!(oldest["call_id"], json!(first));
+    assert_eq!((&oldest["stage"], &oldest["code"]), (&json!("transcription"), &json!("recording_not_found")));
+    assert_eq!(oldest["error"], "the answer was 404");
+    assert_eq!(
+        (&all["groups"][0]["group"], &all["groups"][0]["letters"]),
+        (&json!("recording_not_found"), &json!(2))
+    );
+    assert_eq!(world.json("/api/dead-letters?stage=crm").await["total"], 0);
+    assert_eq!(world.json("/api/dead-letters?group=recording_not_found&until=2000-01-01").await["total"], 0);
+    let paged = world.json("/api/dead-letters?limit=1&page=2").await;
+    assert_eq!((&paged["items"][0]["id"], &paged["page"]), (&oldest["id"], &json!(2)));
+    world.get("/api/dead-letters?since=never&limit=x").await.names(&["/since", "/limit"]);
+
+    let one = world.json(&format!("/api/dead-letters/{}", oldest["id"].as_str().unwrap())).await;
+    assert_eq!((&one["id"], &one["body"]), (&oldest["id"], &json!({})));
+    world.get(&format!("/api/dead-letters/{}", Uuid::nil())).await.is_problem(404);
+    world.get("/api/dead-letters/nonsense").await.is_problem(404);
+}
+
+#[tokio::test]
+async fn dead_letters_that_match_are_replayed_once() {
+    let world = World::new().await;
+    let call = world.dead("a").await;
+    world.dead("b").await;
+    let replay = async |body: Value| world.post("/api/dead-letters/replay", body).await.json();
+    assert_eq!(replay(json!({"dry_run": true})).await, json!({"matched": 2, "replayed": 0}));
+    assert_eq!(replay(json!({"stage": "crm"})).await, json!({"matched": 0, "replayed": 0}));
+    assert_eq!(replay(json!({"group": "recording_not_found"})).await, json!({"matched": 2, "replayed": 2}));
+    assert_eq!(replay(json!({})).await, json!({"matched": 0, "replayed": 0}));
+    assert_eq!(world.store.runs(WORKSPACE, call).await.unwrap()[0].state, "waiting");
+    let page = Page { offset: 0, limit: 1 };
+    assert_eq!(world.store.dead_letters(WORKSPACE, &DeadFilter::default(), page).await.unwrap().1, 0);
+    world.die(call, 2).await;
+    let wrong = json!({"grup": "x", "since": "never", "dry_run": "maybe"});
+    world.post("/api/dead-letters/replay", wrong).await.names(&["/grup", "/since", "/dry_run"]);
+    assert_eq!(world.json("/api/dead-letters").await["total"], 1, "a misspelt filter replays nothing");
+}
+
+#[tokio::test]
+async fn effects_are_listed_of_a_call_or_where_they_are_not_confirmed() {
+    let world = World::new().await;
+    let done = world.completed("done").await;
+    let open = world.arrived("open", vec![recording(MaterialAt::Blob("b".into()))]).await;
+    let claim = world.begin(open, "transcription", 1).await;
+    let key = world.intend(&claim, "post").await;
+    world.store.fail_effect(key.id, true, "timed_out").await.unwrap();
+    let of_call = world.json(&format!("/api/effects?call={done}")).await;
+    assert_eq!((&of_call["items"][0]["state"], &of_call["total"]), (&json!("confirmed"), &json!(1)));
+    assert_eq!(world.json("/api/effects?call=done").await, of_call);
+    let in_doubt = world.json("/api/effects").await;
+    assert_eq!(in_doubt["total"], 1);
+    assert_eq!(
+        (&in_doubt["items"][0]["id"], &in_doubt["items"][0]["state"]),
+        (&json!(key.id), &json!("unknown"))
+    );
+    assert_eq!(in_doubt["items"][0]["code"], "timed_out");
+    assert_eq!(world.json("/api/effects?page=2").await["items"], json!([]));
+    world.get("/api/effects?call=nobody").await.is_problem(404);
+}
