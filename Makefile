@@ -3,7 +3,7 @@
 CARGO ?= cargo
 # For the CI: --locked
 LOCKED ?=
-# For `make test`: --no-fail-fast, -p common, a test's name …
+# For `make test`: --no-fail-fast, -p common, a test's name …  For `make bench`: ingest, idle, start …
 ARGS ?=
 
 SHELL := /bin/bash
@@ -38,8 +38,10 @@ lint:
 		echo "cargo deny is not installed: licences and banned crates are not checked"; \
 	fi
 
+# Both in one build, so that what they share is compiled once.
 bench:
-	deploy/services.sh run $(CARGO) run --release $(LOCKED) -p load-tests --bin bench -- $(ARGS)
+	$(CARGO) build --release $(LOCKED) -p debrief -p load-tests
+	deploy/services.sh run "$${CARGO_TARGET_DIR:-target}/release/bench" $(or $(ARGS),all)
 
 fmt:
 	$(CARGO) fmt --all

@@ -84,8 +84,9 @@ fn circumstances(servers: &[(&str, &str)]) -> String {
     }
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let model = field("/proc/cpuinfo", "model name");
-    let memory = field("/proc/meminfo", "MemTotal");
-    let _infallible = writeln!(lines, "; {cores} cores ({model}), {memory} of memory.");
+    let kibibytes = field("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse().unwrap_or(0_u64);
+    let gigabytes = kibibytes * 1024 / 1_000_000_000;
+    let _infallible = writeln!(lines, "; {cores} cores ({model}), {gigabytes} GB of memory.");
     lines
 }
 

@@ -173,7 +173,8 @@ impl World {
     }
 
     pub(crate) async fn health(&self, role: &str) -> Value {
-        let answer = self.client.get(self.address(role, "/health")).send().await.unwrap();
+        let answer = self.client.get(self.address(role, "/health")).send().await;
+        let answer = answer.unwrap_or_else(|error| panic!("ask {role} how it is: {error}\n{}", self.logs()));
         assert_eq!(answer.status(), 200);
         answer.json().await.unwrap()
     }
