@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use common::config::Values;
+use common::store::Store;
 use common::telemetry;
 use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
@@ -62,7 +63,7 @@ impl Running {
         let mut running = Self { deployment, lease: None, shutdown, tasks, address };
         if !workers.is_empty() || roles.contains(&Role::Keeper) {
             let store = running.deployment.store.clone();
-            let lease = Lease::acquire(store.clone(), lease_length).await.context("take a lease on the store")?;
+            let lease = take_lease(&store, lease_length).await?;
             running.lease = Some(lease.clone());
             let broker = Arc::clone(&running.deployment.broker);
             running.work(Engine { store, broker, lease, schedule, drain_timeout }, workers);
@@ -125,6 +126,23 @@ impl Running {
 
     pub(crate) fn deployment(&self) -> &Deployment {
         &self.deployment
+    }
+}
+
+/// The store answered when it was opened; should it be gone for a moment now, that is no reason to end.
+async fn take_lease(store: &Store, length: Duration) -> anyhow::Result<Lease> {
+    const TRIES: u32 = 30;
+    let mut tries = 0;
+    loop {
+        match Lease::acquire(store.clone(), length).await {
+            Ok(lease) => return Ok(lease),
+            Err(error) if tries < TRIES => {
+                tries += 1;
+                tracing::warn!(%error, "failed to take a lease on the store; trying again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(error).context("take a lease on the store"),
+        }
     }
 }
 

@@ -274,7 +274,7 @@ impl World {
     fn logs(&self) -> String {
         let tail = |role: &String| {
             let log = std::fs::read_to_string(self.log(role)).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().rev().take(12).collect();
+            let lines: Vec<&str> = log.lines().rev().take(400).collect();
             format!("--- {role}\n{}\n", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
         };
         self.roles().iter().map(tail).collect()
