@@ -137,9 +137,7 @@ async fn with_row<S: Stage>(
     let lane = cx.run.lane;
     let ended = Ended::of::<S>(engine, &cx, &begun, result);
     tracing::Span::current().record("outcome", ended.name());
-    let settled = until_stored(stopping, || async {
-        ended.settle(engine, &cx).await
-    });
+    let settled = until_stored(stopping, || async { ended.settle(engine, &cx).await });
     match settled.await {
         None => Carried::Interrupted,
         Some(Settled::NotOurs) => Carried::ToTheEnd,
@@ -336,7 +334,11 @@ async fn announce_again<S: Stage>(
     });
     let Some(waiting) = waiting.await else { return Carried::Interrupted };
     for run in waiting {
-        publish(engine, wake::message(run.stage, (workspace, call, generation), false, Lane::from_name(&run.lane))).await;
+        publish(
+            engine,
+            wake::message(run.stage, (workspace, call, generation), false, Lane::from_name(&run.lane)),
+        )
+        .await;
     }
     Carried::ToTheEnd
 }

@@ -46,10 +46,7 @@ pub enum Unknown {
 
 impl Unknown {
     /// Reads a policy for a destination that cannot be asked: `hold` (the default) or `resend`.
-    pub fn policy(
-        values: &common::config::Values,
-        name: &str,
-    ) -> Result<Self, common::config::ConfigError> {
+    pub fn policy(values: &common::config::Values, name: &str) -> Result<Self, common::config::ConfigError> {
         match values.text(name).as_deref() {
             None | Some("hold") => Ok(Self::Hold),
             Some("resend") => Ok(Self::Resend),

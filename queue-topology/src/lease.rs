@@ -63,7 +63,8 @@ impl Lease {
     }
 
     fn renew_as_another(&self) {
-        let old = self.held.send_replace(Held { instance: InstanceId::new(), lost: CancellationToken::new() });
+        let old =
+            self.held.send_replace(Held { instance: InstanceId::new(), lost: CancellationToken::new() });
         old.lost.cancel();
         tracing::warn!("the lease was not renewed in time: what was running is left to others");
     }

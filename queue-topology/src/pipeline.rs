@@ -95,7 +95,8 @@ impl<Tail: Event> Pipeline<Tail> {
     }
 }
 
-type RunWorker = dyn Fn(Engine, CancellationToken) -> BoxFuture<'static, Result<(), BrokerError>> + Send + Sync;
+type RunWorker =
+    dyn Fn(Engine, CancellationToken) -> BoxFuture<'static, Result<(), BrokerError>> + Send + Sync;
 
 /// One stage, ready to consume its queue.
 #[derive(Clone)]
@@ -116,7 +117,8 @@ async fn consume_both_lanes<S: Stage>(
     stage: Arc<S>,
     shutdown: CancellationToken,
 ) -> Result<(), BrokerError> {
-    let [live, bulk] = Lane::BOTH.map(|lane| consume(engine.clone(), Arc::clone(&stage), lane, shutdown.clone()));
+    let [live, bulk] =
+        Lane::BOTH.map(|lane| consume(engine.clone(), Arc::clone(&stage), lane, shutdown.clone()));
     tokio::try_join!(live, bulk)?;
     Ok(())
 }

@@ -24,7 +24,9 @@ pub enum Next {
         spent: bool,
     },
     /// Waits for its destination, which is probed after this long.
-    Park { probe_after: Duration },
+    Park {
+        probe_after: Duration,
+    },
     Dead,
 }
 

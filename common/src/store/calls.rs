@@ -205,7 +205,11 @@ impl Store {
     }
 
     /// The call with this id of the source's; where several sources used it, the newest.
-    pub async fn call_by_external_id(&self, workspace: WorkspaceId, external_id: &str) -> Result<Option<Call>> {
+    pub async fn call_by_external_id(
+        &self,
+        workspace: WorkspaceId,
+        external_id: &str,
+    ) -> Result<Option<Call>> {
         let row = read!(
             fetch_optional,
             CallRow,
@@ -249,7 +253,12 @@ impl Store {
     }
 
     /// A page of calls, newest first, and how many there are in all.
-    pub async fn calls(&self, workspace: WorkspaceId, filter: &CallFilter, page: Page) -> Result<(Vec<Call>, i64)> {
+    pub async fn calls(
+        &self,
+        workspace: WorkspaceId,
+        filter: &CallFilter,
+        page: Page,
+    ) -> Result<(Vec<Call>, i64)> {
         let from = filter.from.unwrap_or(Moment::from_micros(0));
         let to = filter.to.unwrap_or(Moment::from_micros(253_402_300_799_000_000));
         let status = filter.status.map(CallStatus::name);
@@ -306,8 +315,13 @@ impl Store {
 }
 
 async fn digests(tx: &mut Tx, call: CallId) -> Result<Vec<String>> {
-    let rows =
-        query!(fetch_all, (String,), *tx, "SELECT digest FROM materials WHERE call_id = $1 AND digest <> ''", call)?;
+    let rows = query!(
+        fetch_all,
+        (String,),
+        *tx,
+        "SELECT digest FROM materials WHERE call_id = $1 AND digest <> ''",
+        call
+    )?;
     Ok(rows.into_iter().map(|(digest,)| digest).collect())
 }
 

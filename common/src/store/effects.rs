@@ -338,7 +338,10 @@ mod tests {
 
     #[test]
     fn an_older_generation_does_not_overwrite_what_a_newer_one_sent() {
-        assert!(matches!(look(&row(EffectState::Confirmed, "b", 3), &want("a", 2), at(0)), Intent::Done { .. }));
+        assert!(matches!(
+            look(&row(EffectState::Confirmed, "b", 3), &want("a", 2), at(0)),
+            Intent::Done { .. }
+        ));
     }
 
     #[test]

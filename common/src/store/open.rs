@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::postgres::PgPoolOptions;
-use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{PgPool, SqlitePool};
 
 use super::{Db, Store, execute, query};
@@ -33,7 +35,8 @@ impl Store {
     /// Opens the embedded store `debrief.db` in `folder`, creating and migrating it. The folder itself is
     /// locked by whoever runs the process.
     pub async fn open_embedded(folder: &Path) -> Result<Self, OpenError> {
-        let file = SqliteConnectOptions::new().filename(folder.join("debrief.db")).busy_timeout(ACQUIRE_TIMEOUT);
+        let file =
+            SqliteConnectOptions::new().filename(folder.join("debrief.db")).busy_timeout(ACQUIRE_TIMEOUT);
         let writing = file
             .clone()
             .create_if_missing(true)
@@ -102,11 +105,19 @@ impl Store {
     }
 
     /// A secret that every process of the deployment shares, made by `make` if there is none.
-    pub async fn shared_secret(&self, name: &str, make: impl FnOnce() -> String + Send) -> super::Result<String> {
+    pub async fn shared_secret(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> String + Send,
+    ) -> super::Result<String> {
         let mut tx = self.begin_tx().await?;
-        execute!(tx, "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", name, make())?;
-        let (value,) =
-            query!(fetch_one, (String,), tx, "SELECT value FROM secrets WHERE name = $1", name)?;
+        execute!(
+            tx,
+            "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            name,
+            make()
+        )?;
+        let (value,) = query!(fetch_one, (String,), tx, "SELECT value FROM secrets WHERE name = $1", name)?;
         tx.commit().await?;
         Ok(value)
     }

@@ -86,12 +86,26 @@ pub struct BegunRun {
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Settlement<'a> {
-    Done { writes: &'a [Write], children: &'a [NewRun] },
+    Done {
+        writes: &'a [Write],
+        children: &'a [NewRun],
+    },
     /// Not before this moment again. `spent` says whether the attempt counts.
-    Again { not_before: Moment, spent: bool, error: Option<ErrorText<'a>> },
+    Again {
+        not_before: Moment,
+        spent: bool,
+        error: Option<ErrorText<'a>>,
+    },
     /// Waits for a destination; probed again at `probe_at`.
-    Parked { destination: &'a str, probe_at: Moment, error: ErrorText<'a> },
-    Dead { error: ErrorText<'a>, group: &'a str },
+    Parked {
+        destination: &'a str,
+        probe_at: Moment,
+        error: ErrorText<'a>,
+    },
+    Dead {
+        error: ErrorText<'a>,
+        group: &'a str,
+    },
 }
 
 /// A code that people filter by, and the scrubbed text behind it.
@@ -106,7 +120,9 @@ pub struct ErrorText<'a> {
 pub enum Settled {
     Yes,
     /// It did, and a newer generation was waiting: the run starts again at once.
-    NewerWaits { generation: i64 },
+    NewerWaits {
+        generation: i64,
+    },
     /// Somebody else took the run over meanwhile; nothing was changed.
     NotOurs,
 }
@@ -201,7 +217,8 @@ impl Store {
         };
         if run.crashes >= MAX_CRASHES {
             let claim = Claim { workspace, call, stage, owner, fence: run.fence };
-            let error = ErrorText { code: "poison", text: "the process died three times while it worked on this" };
+            let error =
+                ErrorText { code: "poison", text: "the process died three times while it worked on this" };
             settle(&mut tx, &claim, &Settlement::Dead { error, group: "poison" }, now).await?;
             tx.commit().await?;
             return Ok(Begun::Poison);
@@ -224,7 +241,12 @@ impl Store {
 
     /// Children of a finished run that nobody has begun yet: they are announced again when its message
     /// arrives a second time.
-    pub async fn waiting_runs(&self, call: CallId, stages: &[&'static str], generation: i64) -> Result<Vec<NewRun>> {
+    pub async fn waiting_runs(
+        &self,
+        call: CallId,
+        stages: &[&'static str],
+        generation: i64,
+    ) -> Result<Vec<NewRun>> {
         let mut waiting = Vec::new();
         for stage in stages {
             let row = read!(
@@ -303,8 +325,12 @@ impl Store {
 
     /// When the next row has to be woken.
     pub async fn next_wake(&self) -> Result<Option<Moment>> {
-        let (next,) =
-            read!(fetch_one, (Option<Moment>,), self, "SELECT MIN(wake_at) FROM stage_runs WHERE state <> 'running'")?;
+        let (next,) = read!(
+            fetch_one,
+            (Option<Moment>,),
+            self,
+            "SELECT MIN(wake_at) FROM stage_runs WHERE state <> 'running'"
+        )?;
         Ok(next)
     }
 
@@ -462,7 +488,12 @@ pub(super) async fn put_waiting(
 }
 
 /// Whether any of these runs waits untouched at `generation`.
-pub(super) async fn is_waiting(tx: &mut Tx, call: CallId, stages: &[&'static str], generation: i64) -> Result<bool> {
+pub(super) async fn is_waiting(
+    tx: &mut Tx,
+    call: CallId,
+    stages: &[&'static str],
+    generation: i64,
+) -> Result<bool> {
     for stage in stages {
         let row = query!(
             fetch_optional,
@@ -585,7 +616,9 @@ async fn settle(tx: &mut Tx, claim: &Claim, settlement: &Settlement<'_>, now: Mo
 async fn end(tx: &mut Tx, claim: &Claim, settlement: &Settlement<'_>, now: Moment) -> Result<SettledRow> {
     let (state, not_before, spent, error, destination) = match settlement {
         Settlement::Done { .. } => (RunState::Done, now, true, None, None),
-        Settlement::Again { not_before, spent, error } => (RunState::Waiting, *not_before, *spent, *error, None),
+        Settlement::Again { not_before, spent, error } => {
+            (RunState::Waiting, *not_before, *spent, *error, None)
+        }
         Settlement::Parked { destination, probe_at, error } => {
             (RunState::Parked, *probe_at, false, Some(*error), Some(*destination))
         }

@@ -22,7 +22,10 @@ pub(crate) async fn on_both<F: Future<Output = ()>>(test: impl Fn(Store) -> F) {
 
 /// A database of its own on the server of `DEBRIEF_TEST_DATABASE_URL`, and how to drop it.
 pub(crate) async fn postgres() -> (String, impl Future<Output = ()>) {
-    #[expect(clippy::disallowed_methods, reason = "tests are told by the environment where their servers are")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests are told by the environment where their servers are"
+    )]
     let server = std::env::var("DEBRIEF_TEST_DATABASE_URL")
         .expect("DEBRIEF_TEST_DATABASE_URL names a PostgreSQL server: run the tests with `make test`");
     let name = format!("debrief_test_{}", Uuid::new_v4().simple());
@@ -60,7 +63,10 @@ pub(crate) fn arrival(call: &str, recording: Option<&str>) -> Arrival {
 }
 
 pub(crate) async fn take_in(store: &Store, arrival: &Arrival) -> TakenIn {
-    store.take_in(arrival, &["transcription"], "live", |generation| format!("input {generation}")).await.unwrap()
+    store
+        .take_in(arrival, &["transcription"], "live", |generation| format!("input {generation}"))
+        .await
+        .unwrap()
 }
 
 /// An instance whose lease is long enough for a test.

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use common::call::{CallStatus, WorkspaceId};
-use common::store::{
-    Begun, Claim, EffectKey, EffectWant, ErrorText, Intent, Settled, Settlement, Store,
-};
+use common::store::{Begun, Claim, EffectKey, EffectWant, ErrorText, Intent, Settled, Settlement, Store};
 use uuid::Uuid;
 
 use crate::databases::{WORKSPACE, arrival, instance, on_both, take_in};
@@ -70,7 +68,10 @@ async fn a_request_that_certainly_failed_is_sent_again_and_one_that_may_have_arr
         store.fail_effect(contact().id, true, "timed_out").await.unwrap();
         assert!(matches!(store.intend(&run, &contact(), &want("x")).await.unwrap(), Intent::Wait(_)));
         let listed = store.effects_of(WORKSPACE, run.call).await.unwrap();
-        assert_eq!((listed[0].state.as_str(), listed[0].error_code.as_deref()), ("unknown", Some("timed_out")));
+        assert_eq!(
+            (listed[0].state.as_str(), listed[0].error_code.as_deref()),
+            ("unknown", Some("timed_out"))
+        );
         store.void_effect(contact().id).await.unwrap();
         assert_eq!(store.intend(&run, &contact(), &want("x")).await.unwrap(), Intent::Send { prior: None });
     })
@@ -129,7 +130,10 @@ async fn a_persons_word_settles_an_unknown_effect_and_wakes_who_waits_for_it() {
         assert_eq!(store.call(WORKSPACE, run.call).await.unwrap().unwrap().status, CallStatus::Queued);
         let due = store.due_runs(10).await.unwrap();
         assert_eq!(due.iter().map(|due| due.call_id).collect::<Vec<_>>(), [run.call]);
-        assert!(!store.resolve_effect(WORKSPACE, contact().id, false).await.unwrap(), "it is not in doubt any more");
+        assert!(
+            !store.resolve_effect(WORKSPACE, contact().id, false).await.unwrap(),
+            "it is not in doubt any more"
+        );
     })
     .await;
 }
@@ -139,7 +143,10 @@ async fn an_effect_that_a_person_wants_again_is_sent_again_and_one_under_way_is_
     on_both(|store| async move {
         let run = claim(&store, "a").await;
         store.intend(&run, &contact(), &want("x")).await.unwrap();
-        assert!(!store.resolve_effect(WORKSPACE, contact().id, false).await.unwrap(), "its request is under way");
+        assert!(
+            !store.resolve_effect(WORKSPACE, contact().id, false).await.unwrap(),
+            "its request is under way"
+        );
         store.fail_effect(contact().id, true, "timed_out").await.unwrap();
         assert!(!store.resolve_effect(WorkspaceId(Uuid::nil()), contact().id, false).await.unwrap());
         assert!(store.resolve_effect(WORKSPACE, contact().id, false).await.unwrap());

@@ -20,7 +20,13 @@ async fn accepted(store: &Store) -> CallId {
     arrival.call
 }
 
-async fn begin(store: &Store, call: CallId, stage: &'static str, generation: i64, owner: InstanceId) -> Begun {
+async fn begin(
+    store: &Store,
+    call: CallId,
+    stage: &'static str,
+    generation: i64,
+    owner: InstanceId,
+) -> Begun {
     store.begin_run(WORKSPACE, call, stage, generation, false, owner).await.unwrap()
 }
 
@@ -69,7 +75,8 @@ async fn two_last_stages_that_end_at_the_same_time_complete_the_call() {
             store.settle_run(&claim, &Settlement::Done { writes: &[], children: &children }).await.unwrap();
             let (_, crm) = take(&store, arrived.call, "crm", 1).await;
             let (_, slack) = take(&store, arrived.call, "slack", 1).await;
-            let (crm, slack) = tokio::join!(store.settle_run(&crm, &NOTHING), store.settle_run(&slack, &NOTHING));
+            let (crm, slack) =
+                tokio::join!(store.settle_run(&crm, &NOTHING), store.settle_run(&slack, &NOTHING));
             assert_eq!((crm.unwrap(), slack.unwrap()), (Settled::Yes, Settled::Yes));
             assert_eq!(status(&store, arrived.call).await, CallStatus::Completed);
         }
@@ -85,7 +92,10 @@ async fn a_run_whose_owner_is_dead_is_taken_over_and_the_dead_one_can_change_not
         store.end_instance(lost.owner).await.unwrap();
         let due = store.due_runs(10).await.unwrap();
         assert_eq!((due.len(), due[0].call_id), (1, call));
-        assert!(store.due_runs(10).await.unwrap().is_empty(), "a second keeper does not wake it again at once");
+        assert!(
+            store.due_runs(10).await.unwrap().is_empty(),
+            "a second keeper does not wake it again at once"
+        );
         let (run, _) = take(&store, call, "transcription", 1).await;
         assert_eq!((run.attempts, run.crashes), (2, 1));
         assert_eq!(store.settle_run(&lost, &NOTHING).await.unwrap(), Settled::NotOurs);
@@ -139,7 +149,10 @@ async fn material_that_arrives_while_a_run_works_starts_the_run_again_when_it_en
         let children = [child("analysis", 1)];
         let done = Settlement::Done { writes: &[], children: &children };
         assert_eq!(store.settle_run(&claim, &done).await.unwrap(), Settled::NewerWaits { generation: 2 });
-        assert!(store.waiting_runs(call, &["analysis"], 1).await.unwrap().is_empty(), "it would be out of date");
+        assert!(
+            store.waiting_runs(call, &["analysis"], 1).await.unwrap().is_empty(),
+            "it would be out of date"
+        );
         let (run, _) = take(&store, call, "transcription", 2).await;
         assert_eq!((run.input.as_str(), run.attempts), ("input 2", 1));
     })
@@ -172,8 +185,11 @@ async fn a_dead_run_is_listed_with_its_reason_and_a_replay_starts_it_as_a_newer_
         assert_eq!(status(&store, call).await, CallStatus::Failed);
         let groups = store.dead_groups(WORKSPACE).await.unwrap();
         assert_eq!((groups[0].letters, groups[0].stage.as_str()), (1, "transcription"));
-        let run =
-            store.replay_call(WORKSPACE, call, "transcription", |n| format!("input {n}")).await.unwrap().unwrap();
+        let run = store
+            .replay_call(WORKSPACE, call, "transcription", |n| format!("input {n}"))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(run.generation, 2);
         assert_eq!(status(&store, call).await, CallStatus::Queued);
         assert!(store.dead_groups(WORKSPACE).await.unwrap().is_empty());

@@ -86,7 +86,8 @@ async fn lists_are_filtered_paged_and_never_reach_into_another_workspace() {
         };
         let (page, total) = list(CallFilter::default(), 2).await;
         assert_eq!((page.len(), total), (2, 3));
-        let (found, total) = list(CallFilter { agent: Some("Dana Ortiz".into()), ..CallFilter::default() }, 10).await;
+        let (found, total) =
+            list(CallFilter { agent: Some("Dana Ortiz".into()), ..CallFilter::default() }, 10).await;
         assert_eq!((found[0].external_id.as_str(), total), ("b", 1));
         let failed = CallFilter { status: Some(CallStatus::Failed), ..CallFilter::default() };
         assert_eq!(list(failed, 10).await.1, 0);
@@ -104,7 +105,8 @@ async fn an_event_put_aside_is_relayed_once() {
         store.add_to_outbox(Uuid::new_v4(), "live", "{}").await.unwrap();
         let none = store.relay_outbox(10, async |_| Vec::new()).await.unwrap();
         assert_eq!(none, 0);
-        let relayed = store.relay_outbox(10, async |rows| rows.iter().map(|row| row.id).collect()).await.unwrap();
+        let relayed =
+            store.relay_outbox(10, async |rows| rows.iter().map(|row| row.id).collect()).await.unwrap();
         assert_eq!(relayed, 1);
         assert_eq!(store.outbox_len().await.unwrap(), 0);
     })

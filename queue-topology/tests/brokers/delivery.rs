@@ -32,7 +32,11 @@ impl Stage for Dedup {
     type Out = CallAccepted;
     const QUEUE: Queue<CallReceived> = table::DEDUP;
 
-    async fn handle(&self, cx: &Cx, event: &Envelope<CallReceived>) -> Result<Outcome<CallAccepted>, StageError> {
+    async fn handle(
+        &self,
+        cx: &Cx,
+        event: &Envelope<CallReceived>,
+    ) -> Result<Outcome<CallAccepted>, StageError> {
         if event.data.source == "unreadable" {
             return Err(StageError::permanent("details_unreadable", anyhow::anyhow!("no")));
         }
@@ -100,7 +104,11 @@ impl Stage for Scripted {
     type Out = CallTranscribed;
     const QUEUE: Queue<CallAccepted> = table::TRANSCRIPTION;
 
-    async fn handle(&self, cx: &Cx, _: &Envelope<CallAccepted>) -> Result<Outcome<CallTranscribed>, StageError> {
+    async fn handle(
+        &self,
+        cx: &Cx,
+        _: &Envelope<CallAccepted>,
+    ) -> Result<Outcome<CallTranscribed>, StageError> {
         self.attempts.lock().unwrap().push(cx.run.attempt);
         let act = self.script.lock().unwrap().pop_front();
         match act {
@@ -158,8 +166,12 @@ impl Process {
     }
 
     async fn publish(&self, body: Vec<u8>, key: &'static str) {
-        let message =
-            Message { route: Route::Event { key }, lane: Lane::Live, id: Uuid::new_v4(), body: Bytes::from(body) };
+        let message = Message {
+            route: Route::Event { key },
+            lane: Lane::Live,
+            id: Uuid::new_v4(),
+            body: Bytes::from(body),
+        };
         self.engine.broker.publish(message).await.unwrap();
     }
 
@@ -188,7 +200,8 @@ impl Process {
 
     async fn dead_codes(&self) -> Vec<String> {
         let page = Page { offset: 0, limit: 10 };
-        let (letters, _) = self.engine.store.dead_letters(WORKSPACE, &DeadFilter::default(), page).await.unwrap();
+        let (letters, _) =
+            self.engine.store.dead_letters(WORKSPACE, &DeadFilter::default(), page).await.unwrap();
         letters.into_iter().map(|letter| letter.error_code).collect()
     }
 }
@@ -225,9 +238,7 @@ fn failure(fault: Fault) -> Act {
 const ON_ITS_WAY: CallStatus = CallStatus::Queued;
 
 async fn transcribed(process: &Process, call: CallId) {
-    process
-        .wait(async || process.engine.store.transcript(WORKSPACE, call).await.unwrap().is_some())
-        .await;
+    process.wait(async || process.engine.store.transcript(WORKSPACE, call).await.unwrap().is_some()).await;
 }
 
 #[tokio::test]
@@ -272,7 +283,12 @@ async fn a_nudge_is_looked_at_before_the_time() {
     process.wait(async || !stage.attempts().is_empty()).await;
     process
         .wait(async || {
-            process.engine.broker.publish(wake::message("transcription", (WORKSPACE, call, 1), true, Lane::Live)).await.unwrap();
+            process
+                .engine
+                .broker
+                .publish(wake::message("transcription", (WORKSPACE, call, 1), true, Lane::Live))
+                .await
+                .unwrap();
             stage.attempts().len() > 1
         })
         .await;
@@ -319,9 +335,7 @@ async fn the_same_message_many_times_is_one_run() {
         process.publish(event.encode(), CallReceived::KEY).await;
     }
     transcribed(&process, event.call).await;
-    process
-        .wait(async || process.engine.broker.depth("dedup", Lane::Live).await.unwrap().ready == 0)
-        .await;
+    process.wait(async || process.engine.broker.depth("dedup", Lane::Live).await.unwrap().ready == 0).await;
     process.stop().await;
     assert_eq!(stage.attempts(), [1]);
 }

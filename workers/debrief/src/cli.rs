@@ -18,7 +18,11 @@ pub(crate) const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 
 #[derive(Parser)]
-#[command(name = "debrief", version, about = "Turns calls and meetings into transcripts, analyses, CRM updates and Slack messages")]
+#[command(
+    name = "debrief",
+    version,
+    about = "Turns calls and meetings into transcripts, analyses, CRM updates and Slack messages"
+)]
 struct Cli {
     /// The configuration file; `debrief.toml` beside the process where there is one.
     #[arg(long, global = true, value_name = "FILE")]
@@ -215,6 +219,13 @@ fn moment(text: &str) -> Result<Moment, String> {
 /// How a command ended.
 pub(crate) type Ended = Result<ExitCode, StartError>;
 
+/// It ran, and what was asked could not be done.
+#[expect(clippy::unnecessary_wraps, reason = "it is how a command ends")]
+pub(crate) fn failed(why: impl std::fmt::Display) -> Ended {
+    eprintln!("debrief: {why}");
+    Ok(ExitCode::from(FAILED))
+}
+
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     match start(cli) {
@@ -236,7 +247,8 @@ fn start(cli: Cli) -> Ended {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return Err(anyhow::anyhow!("the TLS provider was installed twice").into());
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from)?;
     runtime.block_on(dispatch(cli.command, values))
 }
 
@@ -250,7 +262,9 @@ async fn dispatch(command: Command, values: Values) -> Ended {
         }
         Command::Calls { what: Calls::Show { id } } => commands::calls::show(&values, &id).await,
         Command::Replay { call, from } => commands::replay::call(&values, &call, &from).await,
-        Command::Dead { what: Dead::List { which, json } } => commands::dead::list(&values, which, json).await,
+        Command::Dead { what: Dead::List { which, json } } => {
+            commands::dead::list(&values, which, json).await
+        }
         Command::Dead { what: Dead::Show { id } } => commands::dead::show(&values, id).await,
         Command::Dead { what: Dead::Replay { which, dry_run, rate } } => {
             commands::dead::replay(&values, which, dry_run, rate).await

@@ -51,7 +51,9 @@ impl Deployment {
                 let store = open_store(&values).await?;
                 let prefix = broker::prefix(&values)?;
                 let broker = Amqp::start(&address, &prefix).map_err(|error| match error {
-                    BrokerError::Refused(problem) => StartError::Config(ConfigError::new("AMQP_URL", problem)),
+                    BrokerError::Refused(problem) => {
+                        StartError::Config(ConfigError::new("AMQP_URL", problem))
+                    }
                     other => StartError::Other(other.into()),
                 })?;
                 (store, Arc::new(broker), None)
@@ -93,9 +95,11 @@ pub(crate) async fn open_store(values: &Values) -> Result<Store, StartError> {
             }
             OpenError::Migrate(_) => StartError::Other(error.into()),
         }),
-        None if values.text("AMQP_URL").is_some() => {
-            Err(ConfigError::new("DATABASE_URL", "is needed beside AMQP_URL: name the PostgreSQL that all share").into())
-        }
+        None if values.text("AMQP_URL").is_some() => Err(ConfigError::new(
+            "DATABASE_URL",
+            "is needed beside AMQP_URL: name the PostgreSQL that all share",
+        )
+        .into()),
         None => Ok(Store::open_embedded(&data_folder(values)?).await.context("open the embedded store")?),
     }
 }

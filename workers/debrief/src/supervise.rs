@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A role that ran this long was well: the pause starts from the beginning.
-const WELL: Duration = Duration::from_secs(60);
+const WELL: Duration = Duration::from_mins(1);
 
 /// Runs `role` until `shutdown`, over and over.
 pub(crate) async fn supervise<F, E>(name: &str, shutdown: &CancellationToken, mut role: impl FnMut() -> F)

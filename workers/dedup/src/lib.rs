@@ -25,7 +25,11 @@ impl Stage for Dedup {
     type Out = CallAccepted;
     const QUEUE: Queue<CallReceived> = table::DEDUP;
 
-    async fn handle(&self, cx: &Cx, event: &Envelope<CallReceived>) -> Result<Outcome<CallAccepted>, StageError> {
+    async fn handle(
+        &self,
+        cx: &Cx,
+        event: &Envelope<CallReceived>,
+    ) -> Result<Outcome<CallAccepted>, StageError> {
         let arrival = Arrival {
             event_id: event.id,
             workspace: event.workspace,

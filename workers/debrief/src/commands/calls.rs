@@ -9,7 +9,7 @@ use common::store::{CallFilter, Page, Store};
 use uuid::Uuid;
 
 use super::print;
-use crate::cli::{Ended, FAILED};
+use crate::cli::{Ended, failed};
 use crate::deployment::open_store;
 
 pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json: bool) -> Ended {
@@ -24,7 +24,8 @@ pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json
     let store = open_store(values).await?;
     let filter = CallFilter { status, ..CallFilter::default() };
     let page = Page { offset: 0, limit: limit.clamp(1, 1000) };
-    let (calls, total) = store.calls(WorkspaceId::DEFAULT, &filter, page).await.map_err(anyhow::Error::from)?;
+    let (calls, total) =
+        store.calls(WorkspaceId::DEFAULT, &filter, page).await.map_err(anyhow::Error::from)?;
     if json {
         let mut views = Vec::new();
         for call in &calls {
@@ -51,8 +52,7 @@ pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json
 pub(crate) async fn show(values: &Values, id: &str) -> Ended {
     let store = open_store(values).await?;
     let Some(call) = find(&store, id).await? else {
-        eprintln!("debrief: there is no call `{id}`");
-        return Ok(ExitCode::from(FAILED));
+        return failed(format!("there is no call `{id}`"));
     };
     print::json(&view(&store, &call).await?)?;
     store.close().await;

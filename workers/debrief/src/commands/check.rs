@@ -38,14 +38,21 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
     }
     if let Some(address) = values.secret("AMQP_URL") {
         let prefix = broker::prefix(values)?;
-        say("broker", within(async {
-            let broker = Amqp::start(&address, &prefix)?;
-            let declared = broker.declare().await;
-            broker.close().await;
-            Ok(declared?)
-        }).await);
+        say(
+            "broker",
+            within(async {
+                let broker = Amqp::start(&address, &prefix)?;
+                let declared = broker.declare().await;
+                broker.close().await;
+                Ok(declared?)
+            })
+            .await,
+        );
     }
-    let crm = crm::Crm::new(crm::Settings::read(values)?, common::blobs::Blobs::local(&data_folder(values)?.join("blobs")).map_err(anyhow::Error::from)?);
+    let crm = crm::Crm::new(
+        crm::Settings::read(values)?,
+        common::blobs::Blobs::local(&data_folder(values)?.join("blobs")).map_err(anyhow::Error::from)?,
+    );
     if crm.is_on() {
         say("crm", within(async { Ok(crm.check().await?) }).await);
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::print;
-use crate::cli::{DeadWhich, Ended, FAILED};
+use crate::cli::{DeadWhich, Ended, failed};
 use crate::deployment::open_store;
 
 const BATCH: i64 = 500;
@@ -49,18 +49,11 @@ pub(crate) async fn show(values: &Values, id: Uuid) -> Ended {
     let store = open_store(values).await?;
     let letter = store.dead_letter(WorkspaceId::DEFAULT, id).await.map_err(anyhow::Error::from)?;
     store.close().await;
-    match letter {
-        Some(letter) => {
-            let mut shown = view(&letter);
-            shown["body"] = serde_json::from_str(&letter.body).unwrap_or_else(|_| json!(letter.body));
-            print::json(&shown)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        None => {
-            eprintln!("debrief: there is no dead letter {id}");
-            Ok(ExitCode::from(FAILED))
-        }
-    }
+    let Some(letter) = letter else { return failed(format!("there is no dead letter {id}")) };
+    let mut shown = view(&letter);
+    shown["body"] = serde_json::from_str(&letter.body).unwrap_or_else(|_| json!(letter.body));
+    print::json(&shown)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Sends letters on, oldest last; each is marked with the statement that sends it, so that a run that was

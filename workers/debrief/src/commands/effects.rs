@@ -9,20 +9,19 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{calls, print};
-use crate::cli::{Ended, FAILED};
+use crate::cli::{Ended, FAILED, failed};
 use crate::deployment::open_store;
 
 pub(crate) async fn list(values: &Values, call: Option<&str>) -> Ended {
     let store = open_store(values).await?;
     let effects = match call {
         None => store.open_effects(WorkspaceId::DEFAULT).await.map_err(anyhow::Error::from)?,
-        Some(id) => match calls::find(&store, id).await? {
-            Some(call) => store.effects_of(call.workspace, call.id).await.map_err(anyhow::Error::from)?,
-            None => {
-                eprintln!("debrief: there is no call `{id}`");
-                return Ok(ExitCode::from(FAILED));
-            }
-        },
+        Some(id) => {
+            let Some(call) = calls::find(&store, id).await? else {
+                return failed(format!("there is no call `{id}`"));
+            };
+            store.effects_of(call.workspace, call.id).await.map_err(anyhow::Error::from)?
+        }
     };
     let rows = effects.iter().map(|effect| {
         [
@@ -43,16 +42,9 @@ pub(crate) async fn show(values: &Values, id: Uuid) -> Ended {
     let store = open_store(values).await?;
     let effect = store.effect(WorkspaceId::DEFAULT, id).await.map_err(anyhow::Error::from)?;
     store.close().await;
-    match effect {
-        Some(effect) => {
-            print::json(&view(&effect))?;
-            Ok(ExitCode::SUCCESS)
-        }
-        None => {
-            eprintln!("debrief: there is no effect {id}");
-            Ok(ExitCode::from(FAILED))
-        }
-    }
+    let Some(effect) = effect else { return failed(format!("there is no effect {id}")) };
+    print::json(&view(&effect))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Takes a person's word for what became of effects of which nobody knows.

@@ -11,7 +11,9 @@ use crate::deployment::open_store;
 
 pub(crate) async fn migrate(values: &Values) -> Ended {
     match values.text("DATABASE_URL") {
-        Some(url) => Store::migrate_postgres(&url).await.context("migrate the database that DATABASE_URL names")?,
+        Some(url) => {
+            Store::migrate_postgres(&url).await.context("migrate the database that DATABASE_URL names")?;
+        }
         // Opening an embedded store migrates it.
         None => open_store(values).await?.close().await,
     }

@@ -82,7 +82,10 @@ fn show(rows: &[Row], json: bool) -> anyhow::Result<()> {
             row.waiting_later.to_string(),
             row.parked.to_string(),
             row.dead.to_string(),
-            row.oldest_due_ms.map_or_else(|| "-".to_owned(), |ms| format!("{:.1} s", Duration::from_millis(ms).as_secs_f64())),
+            row.oldest_due_ms.map_or_else(
+                || "-".to_owned(),
+                |ms| format!("{:.1} s", Duration::from_millis(ms).as_secs_f64()),
+            ),
         ]
     });
     print::table(

@@ -6,28 +6,25 @@ use common::config::{ConfigError, Values};
 use queue_topology::replay;
 
 use super::calls::find;
-use crate::cli::{Ended, FAILED};
+use crate::cli::{Ended, failed};
 use crate::deployment::open_store;
 
 pub(crate) async fn call(values: &Values, id: &str, from: &str) -> Ended {
     let stage = replay::stage(from).ok_or_else(|| {
-        ConfigError::new("--from", format!("`{from}` is no stage; the stages are {}", replay::STAGES.join(", ")))
+        ConfigError::new(
+            "--from",
+            format!("`{from}` is no stage; the stages are {}", replay::STAGES.join(", ")),
+        )
     })?;
     let store = open_store(values).await?;
     let Some(call) = find(&store, id).await? else {
-        eprintln!("debrief: there is no call `{id}`");
-        return Ok(ExitCode::from(FAILED));
+        return failed(format!("there is no call `{id}`"));
     };
     let replayed = replay::call(&store, call.workspace, call.id, stage).await.map_err(anyhow::Error::from)?;
     store.close().await;
-    match replayed {
-        Some(generation) => {
-            println!("call {} is done again from {stage} on, as generation {generation}", call.id);
-            Ok(ExitCode::SUCCESS)
-        }
-        None => {
-            eprintln!("debrief: call {} never came to {stage}", call.id);
-            Ok(ExitCode::from(FAILED))
-        }
-    }
+    let Some(generation) = replayed else {
+        return failed(format!("call {} never came to {stage}", call.id));
+    };
+    println!("call {} is done again from {stage} on, as generation {generation}", call.id);
+    Ok(ExitCode::SUCCESS)
 }

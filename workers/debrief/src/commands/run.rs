@@ -66,7 +66,7 @@ impl Running {
             let lease = take_lease(&store, lease_length).await?;
             running.lease = Some(lease.clone());
             let broker = Arc::clone(&running.deployment.broker);
-            running.work(Engine { store, broker, lease, schedule, drain_timeout }, workers);
+            running.work(&Engine { store, broker, lease, schedule, drain_timeout }, workers);
         } else {
             running.declare();
         }
@@ -75,7 +75,7 @@ impl Running {
         Ok(running)
     }
 
-    fn work(&mut self, engine: Engine, workers: Vec<Worker>) {
+    fn work(&mut self, engine: &Engine, workers: Vec<Worker>) {
         let shutdown = self.shutdown.clone();
         let lease = engine.lease.clone();
         // The lease outlasts the drain: what is in hand is ours until it ended.

@@ -32,7 +32,8 @@ async fn a_phone_call(kind: Kind) {
     assert!(logged[0]["transcription"].to_string().contains(&call.request), "{logged:?}");
     let shown = world.get(&format!("/api/calls/{}", seen["id"].as_str().unwrap())).await.unwrap();
     assert_eq!(shown["analysis"]["metrics"]["questions"], 1, "{shown}");
-    let states: Vec<&Value> = shown["effects"].as_array().unwrap().iter().map(|effect| &effect["state"]).collect();
+    let states: Vec<&Value> =
+        shown["effects"].as_array().unwrap().iter().map(|effect| &effect["state"]).collect();
     assert!(states.len() >= 2 && states.iter().all(|state| *state == "confirmed"), "{shown}");
     world.finish().await;
 }

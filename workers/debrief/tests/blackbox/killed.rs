@@ -48,7 +48,10 @@ async fn every_role_killed(kind: Kind) {
     let logged = world.effects("call_data", "call_data").await;
     assert!(calls.iter().all(|call| logged.get(&call.id) == Some(&1)), "{logged:?}");
     let transcribed = world.effects("assemblyai", "transcript").await;
-    assert!(transcribed.values().all(|count| *count == 1), "each recording is paid for once: {transcribed:?}");
+    assert!(
+        transcribed.values().all(|count| *count == 1),
+        "each recording is paid for once: {transcribed:?}"
+    );
     world.finish().await;
 }
 
@@ -58,11 +61,12 @@ async fn a_process_that_is_asked_to_stop_ends_what_it_has_in_hand() {
     world.faults("slack", &json!({"latency_ms": 800})).await;
     let call = PhoneCall::new();
     world.webhook(&call).await;
-    world.wait("the post to be on its way", async |world| {
-        let posts = world.slack_posts(&call.id).await;
-        (!posts.is_empty()).then_some(())
-    })
-    .await;
+    world
+        .wait("the post to be on its way", async |world| {
+            let posts = world.slack_posts(&call.id).await;
+            (!posts.is_empty()).then_some(())
+        })
+        .await;
     assert_eq!(world.stop_role("all").await, Some(0));
     world.start_role("all").await;
     world.completed(&call.id).await;

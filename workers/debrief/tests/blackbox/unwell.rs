@@ -52,7 +52,9 @@ async fn what_is_accepted_while_the_broker_is_gone_is_done_when_it_is_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_model_is_asked_again_and_nothing_is_invented() {
     let world = World::start(Kind::Embedded).await;
-    world.faults("openai", &json!({"next": [{"model": "not_json"}, {"status": 500}, {"model": "refusal"}]})).await;
+    world
+        .faults("openai", &json!({"next": [{"model": "not_json"}, {"status": 500}, {"model": "refusal"}]}))
+        .await;
     let call = PhoneCall::new();
     world.webhook(&call).await;
     let seen = world.completed(&call.id).await;
@@ -66,7 +68,8 @@ async fn a_failing_model_is_asked_again_and_nothing_is_invented() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_that_is_no_recording_fails_the_call_and_says_why() {
     let world = World::start(Kind::Embedded).await;
-    for url in ["file:///etc/passwd", "http://127.0.0.1:9/x.mp3", "http://169.254.169.254/latest/meta-data/"] {
+    for url in ["file:///etc/passwd", "http://127.0.0.1:9/x.mp3", "http://169.254.169.254/latest/meta-data/"]
+    {
         let call = PhoneCall::new();
         let answer = world.post("/webhook/zapier", &call.webhook(Some(url))).await.unwrap();
         assert_eq!(answer.status(), 200);

@@ -12,7 +12,7 @@ use crate::inputs::{Meeting, PhoneCall, word};
 use crate::processes::{Process, debrief, free_port, simulators};
 use crate::proxy::Proxy;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const ROLES: [&str; 7] = ["ingest", "api", "dedup", "transcription", "analysis", "crm", "slack"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +60,21 @@ impl World {
         let roles: &[&str] = if kind == Kind::Embedded { &["all"] } else { &ROLES };
         let ports = roles.iter().map(|role| ((*role).to_owned(), free_port())).collect();
         let client = common::http::client(Duration::from_secs(10));
-        let mut world =
-            Self { kind, folder, settings, running: HashMap::new(), ports, simulators: process, providers, servers, client };
+        let mut world = Self {
+            kind,
+            folder,
+            settings,
+            running: HashMap::new(),
+            ports,
+            simulators: process,
+            providers,
+            servers,
+            client,
+        };
         if world.servers.is_some() {
-            let migrated = debrief(&["migrate"], &world.settings, &world.log("migrate"));
-            world.wait("the migration", async |_| migrated_ok(&world).await).await;
-            drop(migrated);
+            let migrating = debrief(&["migrate"], &world.settings, &world.log("migrate"));
+            world.wait("the migration", async |world| migrated(world)).await;
+            drop(migrating);
         }
         for role in world.roles() {
             world.start_role(&role).await;
@@ -140,11 +149,13 @@ impl World {
 
     /// Has the recordings simulator serve what is said in the call; its URL.
     pub(crate) async fn record(&self, call: &PhoneCall) -> String {
-        let dialogue = serde_json::from_value::<Vec<load_tests::simulators::Utterance>>(call.dialogue()).unwrap();
+        let dialogue =
+            serde_json::from_value::<Vec<load_tests::simulators::Utterance>>(call.dialogue()).unwrap();
         let name = format!("{}.wav", call.id);
         let control = format!("{}/_control/recordings/{name}", self.providers["recordings"]);
         let wav = load_tests::simulators::recording_with(&dialogue);
-        let put = self.client.put(control).header("content-type", "audio/wav").body(wav).send().await.unwrap();
+        let put =
+            self.client.put(control).header("content-type", "audio/wav").body(wav).send().await.unwrap();
         assert!(put.status().is_success());
         format!("{}/recordings/{name}", self.providers["recordings"])
     }
@@ -281,7 +292,7 @@ impl World {
     }
 }
 
-async fn migrated_ok(world: &World) -> Option<()> {
+fn migrated(world: &World) -> Option<()> {
     let log = std::fs::read_to_string(world.log("migrate")).unwrap_or_default();
     log.contains("up to date").then_some(())
 }
@@ -323,7 +334,10 @@ fn settings(providers: &HashMap<String, String>) -> HashMap<String, String> {
 
 /// A database and a queue prefix of its own, behind wires that can be cut.
 async fn servers(settings: &mut HashMap<String, String>) -> Servers {
-    #[expect(clippy::disallowed_methods, reason = "tests are told by the environment where their servers are")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests are told by the environment where their servers are"
+    )]
     let server = |name: &str| {
         std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
     };

@@ -7,8 +7,8 @@ use common::call::CallStatus;
 use common::http;
 use load_tests::Simulators;
 use load_tests::simulators::{Recording, Utterance, Variant, recording_with};
-use reqwest::multipart::{Form, Part};
 use reqwest::StatusCode;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 const PHONE_CALL: &str = include_str!("../../../samples/phone_call.json");
@@ -40,7 +40,8 @@ pub(super) fn samples(simulators: &Simulators) -> Vec<Sample> {
     let dialogue: Vec<Utterance> = serde_json::from_str(PHONE_CALL).unwrap_or_default();
     let recording = simulators.put_recording("harbour-714.wav", Recording::wav(recording_with(&dialogue)));
     let again = simulators.put_recording("harbour-715.wav", Recording::wav(recording_with(&dialogue[..2])));
-    let gone = simulators.put_recording("harbour-716.wav", Recording::variant(Variant::Status(StatusCode::NOT_FOUND)));
+    let gone = simulators
+        .put_recording("harbour-716.wav", Recording::variant(Variant::Status(StatusCode::NOT_FOUND)));
     let completed = |name, should, external_id: &str, body, deliveries| Sample {
         name,
         should,
@@ -59,7 +60,13 @@ pub(super) fn samples(simulators: &Simulators) -> Vec<Sample> {
             webhook("DEMO-714", &recording),
             1,
         ),
-        completed("Zoom meeting with its VTT", "contacts in Salesforce", "hN3xT0aWQ1yDebriefDemo==", Body::Meeting, 1),
+        completed(
+            "Zoom meeting with its VTT",
+            "contacts in Salesforce",
+            "hN3xT0aWQ1yDebriefDemo==",
+            Body::Meeting,
+            1,
+        ),
         completed(
             "voice agent's session, a lead",
             "call data in the CRM",
@@ -67,12 +74,24 @@ pub(super) fn samples(simulators: &Simulators) -> Vec<Sample> {
             Body::Session,
             1,
         ),
-        completed("a webhook sent three times", "one call, one post", "DEMO-715", webhook("DEMO-715", &again), 3),
+        completed(
+            "a webhook sent three times",
+            "one call, one post",
+            "DEMO-715",
+            webhook("DEMO-715", &again),
+            3,
+        ),
         Sample {
             status: CallStatus::Failed,
             error_code: Some("recording_not_found"),
             posts: 0,
-            ..completed("a call whose recording is gone", "fails, and says why", "DEMO-716", webhook("DEMO-716", &gone), 1)
+            ..completed(
+                "a call whose recording is gone",
+                "fails, and says why",
+                "DEMO-716",
+                webhook("DEMO-716", &gone),
+                1,
+            )
         },
     ]
 }
@@ -102,14 +121,22 @@ impl Sample {
                 Body::Webhook(body) => client.post(format!("{address}/webhook/zapier")).json(body),
                 Body::Meeting => {
                     let form = Form::new()
-                        .part("meeting", Part::text(MEETING).file_name("meeting.json").mime_str("application/json")?)
-                        .part("transcript", Part::text(MEETING_TRANSCRIPT).file_name("meeting.vtt").mime_str("text/vtt")?);
+                        .part(
+                            "meeting",
+                            Part::text(MEETING).file_name("meeting.json").mime_str("application/json")?,
+                        )
+                        .part(
+                            "transcript",
+                            Part::text(MEETING_TRANSCRIPT).file_name("meeting.vtt").mime_str("text/vtt")?,
+                        );
                     client.post(format!("{address}/api/meetings")).multipart(form)
                 }
                 Body::Session => {
                     let session: Value = serde_json::from_str(SESSION).context("read the sample session")?;
                     let lead: Value = serde_json::from_str(LEAD).context("read the sample lead")?;
-                    client.post(format!("{address}/api/sessions")).json(&json!({"transcript": session, "lead": lead}))
+                    client
+                        .post(format!("{address}/api/sessions"))
+                        .json(&json!({"transcript": session, "lead": lead}))
                 }
             };
             let answer = http::send_any(request).await.with_context(|| format!("send \"{}\"", self.name))?;
