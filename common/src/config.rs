@@ -47,6 +47,11 @@ impl Values {
         self.0.keys().map(String::as_str).filter(|name| self.text(name).is_some())
     }
 
+    /// Settings that have a value and no effect yet.
+    pub fn without_effect(&self) -> impl Iterator<Item = &str> {
+        self.given().filter(|name| keys::NOT_YET.contains(name))
+    }
+
     /// # Panics
     /// In debug builds, for a name that is not in [`keys::KEYS`]: nobody could set it.
     pub fn text(&self, name: &str) -> Option<String> {

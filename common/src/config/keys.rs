@@ -263,6 +263,30 @@ pub const KEYS: &[Group] = &[
     },
 ];
 
+/// Settings that have a name already and no effect yet. Whoever gives one is told.
+pub const NOT_YET: &[&str] = &[
+    "DEEPGRAM_API_KEY",
+    "DEEPGRAM_BASE_URL",
+    "ELEVENLABS_API_KEY",
+    "ELEVENLABS_BASE_URL",
+    "OPENAI_TRANSCRIBE_MODEL",
+    "SLACK_SIGNING_SECRET",
+    "EXOTEL_SID",
+    "ZOOM_WEBHOOK_SECRET_TOKEN",
+    "ZOOM_ACCOUNT_ID",
+    "ZOOM_CLIENT_ID",
+    "ZOOM_CLIENT_SECRET",
+    "ZOOM_BASE_URL",
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_AUTH_TOKEN",
+    "TWILIO_BASE_URL",
+    "HUBSPOT_ACCESS_TOKEN",
+    "HUBSPOT_BASE_URL",
+    "ZENDESK_BASE_URL",
+    "ZENDESK_EMAIL",
+    "ZENDESK_API_TOKEN",
+];
+
 pub fn keys() -> impl Iterator<Item = &'static Key> {
     KEYS.iter().flat_map(|group| group.keys)
 }
@@ -289,7 +313,8 @@ fn section(file: &mut String, group: &Group) -> std::fmt::Result {
     writeln!(file, "\n# ---- {}", group.title)?;
     for key in group.keys {
         let kind = if key.secret { " (secret)" } else { "" };
-        writeln!(file, "\n# {}{kind}", key.about)?;
+        let when = if NOT_YET.contains(&key.name) { " (has no effect yet)" } else { "" };
+        writeln!(file, "\n# {}{kind}{when}", key.about)?;
         let name = key.name.to_ascii_lowercase();
         // Numbers and flags are written as such.
         if key.default.parse::<u64>().is_ok() || key.default.parse::<bool>().is_ok() {

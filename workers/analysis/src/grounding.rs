@@ -161,27 +161,28 @@ pub(crate) fn supports(field: ContactField, value: &str, quote: &str) -> bool {
 }
 
 /// Whether the sentence that says the value speaks of somebody else: it names or points at another person
-/// and says nothing of the speaker, or it names the person to whom the address belongs.
+/// and says nothing of the speaker, it says whose the value is, or it names the person to whom the address
+/// belongs. A title has to be claimed ([`claims`]).
 fn is_about_another(fact: &SaidFact, value: &str, segment: &Segment, names: &BTreeSet<Vec<String>>) -> bool {
     let sentence = text::sentences(&segment.text)
         .into_iter()
         .find(|sentence| supports(fact.field, value, sentence))
         .unwrap_or(&fact.quote);
     let words = text::folded(sentence);
-    let own = text::folded(&segment.label());
+    let own = own_words(segment, sentence);
+    let is_anothers_name = |word: &String| {
+        word.chars().count() > 2
+            && !own.contains(word)
+            && names.iter().any(|name| *name != own && name.contains(word))
+    };
     let says_i = words.iter().any(|word| {
+        is_i(word) || matches!(word.as_str(), "our" | "we" | "we're" | "us")
+    });
+    let points_at_another = words.iter().any(|word| {
         matches!(
             word.as_str(),
-            "i" | "i'm" | "i've" | "i'd" | "i'll" | "me" | "my" | "mine" | "our" | "we" | "we're" | "us"
+            "he" | "he's" | "she" | "she's" | "his" | "her" | "hers" | "their" | "they" | "every" | "everyone" | "everybody"
         )
-    });
-    let names_another = names
-        .iter()
-        .filter(|name| **name != own)
-        .flatten()
-        .any(|part| part.chars().count() > 2 && !own.contains(part) && words.contains(part));
-    let points_at_another = words.iter().any(|word| {
-        matches!(word.as_str(), "he" | "he's" | "she" | "she's" | "his" | "her" | "hers" | "their" | "they")
     });
     let spelled_for_another = fact.field == ContactField::Email && {
         let mailbox = text::folded(value.split('@').next().unwrap_or_default());
@@ -189,7 +190,80 @@ fn is_about_another(fact: &SaidFact, value: &str, segment: &Segment, names: &BTr
             part.len() > 2 && !own.contains(part) && words.iter().filter(|word| *word == part).count() > 1
         })
     };
-    spelled_for_another || (!says_i && (names_another || points_at_another))
+    let claimed_by_nobody = fact.field == ContactField::Title
+        && !claims(&words, &text::folded(value), |word| own.contains(word), is_anothers_name);
+    spelled_for_another
+        || claimed_by_nobody
+        || is_anothers(&words, &own)
+        || (!says_i && (points_at_another || words.iter().any(is_anothers_name)))
+}
+
+/// The words of the speaker's name: the transcript's, or where it has none the one they give themselves.
+pub(crate) fn own_words(segment: &Segment, sentence: &str) -> Vec<String> {
+    let label = segment.label();
+    let mut own = text::folded(&label);
+    if segment.speaker.as_ref() != Some(&label) {
+        own.extend(spoken::own_name(sentence).map(text::folded).unwrap_or_default());
+    }
+    own
+}
+
+fn is_i(word: &str) -> bool {
+    matches!(word, "i" | "i'm" | "i've" | "i'd" | "i'll" | "me" | "my" | "mine")
+}
+
+/// How far from "I" or from their name somebody says what they are: "I have been working as the …".
+const CLAIM_WORDS: usize = 5;
+
+/// Whether a title is the speaker's: the last person before it is the speaker, shortly before, or it opens the
+/// sentence. "With me is Marcus, our engineer" and "I report to Helen, the director" claim nothing.
+fn claims(
+    words: &[String],
+    title: &[String],
+    is_own: impl Fn(&String) -> bool,
+    is_anothers: impl Fn(&String) -> bool,
+) -> bool {
+    let places = words.windows(title.len().max(1)).enumerate().filter(|(_, window)| *window == title);
+    places.map(|(at, _)| &words[..at]).any(|before| {
+        let theirs = before
+            .last()
+            .is_some_and(|word| matches!(word.as_str(), "our" | "their" | "his" | "her" | "whose"));
+        let person = before.iter().rev().take(CLAIM_WORDS).find_map(|word| {
+            let own = is_own(word) || is_i(word);
+            (own || is_anothers(word)).then_some(own)
+        });
+        !theirs && person.unwrap_or(before.len() <= 2)
+    })
+}
+
+/// Before `'s` these own nothing (`it's`, `the number's`), or what they own is the speaker's to give.
+const NO_OWNERS: [&str; 16] = [
+    "it", "that", "this", "here", "there", "what", "who", "where", "how", "let", "name", "one", "company", "office",
+    "he", "she",
+];
+
+/// Whether the sentence gives what belongs to somebody else: "every contact's e-mail", "my boss's direct line".
+fn is_anothers(words: &[String], own: &[String]) -> bool {
+    let is_kind = |word: &&String| {
+        matches!(
+            word.as_str(),
+            "direct" | "mobile" | "cell" | "work" | "office" | "home" | "desk" | "private" | "mailing" | "new" | "e"
+        )
+    };
+    let is_thing = |word: &String| {
+        matches!(
+            word.as_str(),
+            "email" | "mail" | "address" | "number" | "phone" | "mobile" | "cell" | "line" | "extension" | "title"
+        )
+    };
+    words.iter().enumerate().any(|(at, word)| {
+        word.strip_suffix("'s").is_some_and(|owner| {
+            let owns = !NO_OWNERS.contains(&owner) && !own.iter().any(|name| name == owner);
+            let after = &words[at + 1..];
+            let kinds = after.iter().take_while(is_kind).count();
+            owns && after.iter().take(kinds + 1).any(is_thing)
+        })
+    })
 }
 
 #[cfg(test)]

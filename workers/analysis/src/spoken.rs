@@ -24,6 +24,14 @@ static SAID: LazyLock<Regex> = LazyLock::new(|| {
 static JOINT: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)\s+(dot|underscore|dash|hyphen|plus)\s+").expect("a fixed pattern"));
 
+/// `I'm Gil Novak`, `this is Gil`.
+static OWN_NAME: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"\b(?i:i['’]m|i am|my name is|my name['’]s|this is)\s+(\p{Lu}[\p{L}'’-]*(?:\s+\p{Lu}[\p{L}'’-]*){0,3})",
+    )
+    .expect("a fixed pattern")
+});
+
 /// Words before `at` that are no mailbox: "reach me at acme dot com" names a site.
 const NO_MAILBOX: [&str; 24] = [
     "me",
@@ -138,6 +146,11 @@ pub(crate) fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
+/// The name by which the speaker of `sentence` introduces themselves.
+pub(crate) fn own_name(sentence: &str) -> Option<&str> {
+    Some(OWN_NAME.captures(sentence)?.get(1)?.as_str())
+}
+
 /// Whether the words of `value` stand together in `text`, spelled alike but for case and punctuation.
 pub(crate) fn says(text: &str, value: &str) -> bool {
     text::contains(&text::folded(text), &text::folded(value))
@@ -165,6 +178,12 @@ mod tests {
         assert!(emails("You can reach me at acme dot com.").is_empty());
         assert!(emails("Look at work. Then call.").is_empty());
         assert!(emails("We met at marchetti.example.com once").is_empty());
+    }
+
+    #[test]
+    fn who_says_a_name_of_their_own_is_heard() {
+        assert_eq!(own_name("Hi, I’m Odile Marchetti, from sales."), Some("Odile Marchetti"));
+        assert_eq!(own_name("I'm late, this is a bad line."), None);
     }
 
     #[test]

@@ -55,8 +55,17 @@ impl Analyze {
         let nothing_said = transcript.segments.iter().all(|segment| segment.text.trim().is_empty());
         match &self.reader {
             Some(reader) if !nothing_said => reader.analyze(call, &transcript, &people).await,
-            _ => Ok(builtin::analyze(&transcript, &people)),
+            _ => Ok(by_rule(transcript, people).await),
         }
+    }
+}
+
+/// The built-in analysis of an hour's meeting takes longer than a worker's thread may be kept from the others.
+async fn by_rule(transcript: Transcript, people: Vec<String>) -> Analysis {
+    match tokio::task::spawn_blocking(move || builtin::analyze(&transcript, &people)).await {
+        Ok(analysis) => analysis,
+        // The runner settles a panic of a stage.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

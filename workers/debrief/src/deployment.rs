@@ -36,6 +36,9 @@ pub(crate) enum StartError {
 impl Deployment {
     /// Opens what `run` needs. Embedded, this process owns the data folder from here on.
     pub(crate) async fn open(values: Values) -> Result<Self, StartError> {
+        if values.text("BLOB_URL").is_some() {
+            return Err(ConfigError::new("BLOB_URL", "only the local data folder can keep blobs yet").into());
+        }
         let folder = data_folder(&values)?;
         let (store, broker, lock): (_, Arc<dyn Broker>, _) = match values.secret("AMQP_URL") {
             None if values.text("DATABASE_URL").is_some() => {

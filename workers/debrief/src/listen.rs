@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::Api;
+use axum::http::{HeaderValue, Method, header};
 use common::config::{ConfigError, Values};
 use common::web::{self, Access, Keys};
 use ingest::Ingest;
 use queue_topology::broker::Lane;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower_http::cors::CorsLayer;
 
 use crate::deployment::{Deployment, StartError};
 use crate::ports::{ToBroker, ToOutbox};
@@ -77,7 +79,10 @@ impl Listener {
                 lane: Lane::Live,
             }));
         }
-        let router = web::finish(router, access.keys());
+        let mut router = web::finish(router, access.keys());
+        if let Some(cors) = cors(values)? {
+            router = router.layer(cors);
+        }
         Ok(async move {
             let closing = shutdown.clone();
             let serving = axum::serve(self.socket, router).with_graceful_shutdown(async move {
@@ -96,6 +101,24 @@ impl Listener {
             }
         })
     }
+}
+
+/// Lets pages from `CORS_ORIGINS` read answers in a browser.
+fn cors(values: &Values) -> Result<Option<CorsLayer>, ConfigError> {
+    const NAME: &str = "CORS_ORIGINS";
+    let origins = values.list(NAME);
+    if origins.is_empty() {
+        return Ok(None);
+    }
+    let origins = origins
+        .iter()
+        .map(|origin| origin.parse().map_err(|_| ConfigError::new(NAME, format!("`{origin}` is no origin"))))
+        .collect::<Result<Vec<HeaderValue>, _>>()?;
+    let layer = CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
+    Ok(Some(layer))
 }
 
 /// Where to listen: `DEBRIEF_BIND`:`PORT`. Without a key only this machine may ask.

@@ -33,6 +33,23 @@ static INTRODUCES: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// Words with which a call begins, whoever calls: "Good afternoon, Harbour Cycles, this is Dana."
+static GREETS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?ix)^\W*(?:(?:and|so|well|okay|great|yes)\b\W*)*
+          (?: (?:hi|hello|hey|welcome|good\ (?:morning|afternoon|evening|day)|(?:morning|afternoon|evening)[,.!]|thanks?|thank\ you)\b
+              .*\b(?:this\ is|speaking|you(?:'ve|\ have)\ reached|through\ to|thank(?:s|\ you)\ for|(?:how|what)\ (?:can|may)\ (?:i|we)
+                    |(?:good|nice|great)\ to\ (?:see|meet|have)|everyone|everybody|all\ of\ you)\b
+          | (?:thanks|thank\ you)\ (?:both|all)?\W*for\b
+          | you(?:'ve|\ have)\ reached\b | (?:good|nice|great)\ to\ (?:see|meet|have)\ you\b
+          | (?:how|what)\ (?:can|may)\ (?:i|we)\ (?:help|assist|do) | (?:can|may)\ i\ help\ you )",
+    )
+});
+/// What a desk asks has the words of a need and is none.
+static ASKS_HOW_TO_HELP: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(?:how (?:can|may) (?:i|we)|(?:can|may) i help|what can (?:i|we) do)\b.*|\bthank(?:s| you) for (?:waiting|holding)\b")
+});
+
 static PROMISE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(?:(?:i|we)(?:'ll| will| shall)|(?:i'm|i am|we're|we are) going to)\s+(?:(?:also|definitely|then|just|gladly|personally)\s+)*([\p{L}']+)",
@@ -42,6 +59,11 @@ static PROMISE: LazyLock<Regex> = LazyLock::new(|| {
 /// "You'll have the papers from me by Friday" promises too.
 static DELIVERY: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)\byou(?:'ll| will)\s+(?:have|get|receive)\b.*\b(?:from (?:me|us)\b|by\b)")
+});
+
+/// "I send you the offer by Tuesday": a promise where it has a time.
+static PRESENT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(?:i|we)\s+(?:send|e-?mail|mail|forward|bring|call|text|share|give|get|write)\s+(?:you|it|that|them|this)\b")
 });
 
 /// "I'll see" and the like promise nothing that somebody could tick off.
@@ -147,6 +169,12 @@ pub(super) fn concern(customer: &[&Segment]) -> Option<String> {
         .map(|sentence| text::shortened(sentence, MAX_SENTENCE_CHARS))
 }
 
+/// Whether a sentence only greets, introduces a desk or thanks for coming.
+pub(super) fn is_greeting(sentence: &str) -> bool {
+    let plain = straight(sentence);
+    GREETS.is_match(&plain) && !NEED.is_match(&ASKS_HOW_TO_HELP.replace_all(&plain, ""))
+}
+
 fn is_courtesy(sentence: &str) -> bool {
     static COURTESY: LazyLock<Regex> = LazyLock::new(|| {
         pattern(
@@ -174,13 +202,14 @@ pub(super) fn action_items(segments: &[&Segment]) -> Vec<ActionItem> {
             let promised = PROMISE
                 .captures_iter(&plain)
                 .any(|found| !NO_TASK.contains(&found[1].to_lowercase().as_str()));
-            if items.len() == MAX_ITEMS || sentence.ends_with('?') || !(promised || DELIVERY.is_match(&plain))
-            {
+            let due = DUE.find(&plain).map(|found| found.as_str().trim_end_matches('.').to_owned());
+            let promised =
+                promised || DELIVERY.is_match(&plain) || (due.is_some() && PRESENT.is_match(&plain));
+            if items.len() == MAX_ITEMS || sentence.ends_with('?') || !promised {
                 continue;
             }
             let text = text::shortened(sentence, MAX_SENTENCE_CHARS);
             if !items.iter().any(|known| known.text == text) {
-                let due = DUE.find(&plain).map(|found| found.as_str().trim_end_matches('.').to_owned());
                 items.push(ActionItem { text, owner: Some(segment.label()), due });
             }
         }
@@ -257,12 +286,35 @@ mod tests {
     }
 
     #[test]
+    fn a_greeting_is_told_from_what_is_said_with_one() {
+        for greeting in [
+            "Good afternoon, Brask Shipping support, this is Wim speaking.",
+            "Thank you for calling Brask, this is Wim, how can I help you today?",
+            "Good morning both, thank you for joining.",
+            "Hello, you have reached Brask Shipping.",
+            "How may I help?",
+            "Great, thanks for setting this up.",
+        ] {
+            assert!(is_greeting(greeting), "{greeting}");
+        }
+        for said in [
+            "Hi, I run two depots and I need a second ramp.",
+            "Hello, this is Olga, my parcel is missing since May.",
+            "Good, we ship to everyone in Ghent.",
+            "Thank you, the second offer is the better one.",
+        ] {
+            assert!(!is_greeting(said), "{said}");
+        }
+    }
+
+    #[test]
     fn a_promise_has_its_speaker_and_its_time_as_said() {
         let items = on(
             &[
                 "I’ll send you the offer by next Tuesday. We'll see.",
                 "You'll have the forms from me by Friday.",
                 "I will be in Ghent. Will I send it tomorrow?",
+                "I send you the price list by Monday. We send you nothing.",
             ],
             action_items,
         );
@@ -272,6 +324,7 @@ mod tests {
             [
                 ("I’ll send you the offer by next Tuesday.", Some("by next Tuesday")),
                 ("You'll have the forms from me by Friday.", Some("by Friday")),
+                ("I send you the price list by Monday.", Some("by Monday")),
             ]
         );
         assert_eq!(items[0].owner.as_deref(), Some("Olga Lindqvist"));

@@ -9,7 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use common::transcript::{Segment, Transcript};
 use yake_rust::{Config, StopWords};
 
-use crate::text;
+use super::rules;
+use crate::{spoken, text};
 
 const SUMMARY_SENTENCES: usize = 3;
 const KEY_POINTS: usize = 5;
@@ -35,11 +36,18 @@ struct Sentence<'t> {
 pub(super) fn extract(segments: &[&Segment], english: bool) -> Extract {
     let stop = if english { StopWords::predefined("en") } else { None };
     let all: Vec<&str> = segments.iter().flat_map(|segment| text::sentences(&segment.text)).collect();
-    let mut sentences: Vec<Sentence> = all
+    let mut fit: Vec<&str> = all
         .iter()
+        .copied()
         .filter(|text| {
             SENTENCE_WORDS.contains(&text::count_words(text)) && text.chars().count() <= MAX_SENTENCE_CHARS
         })
+        .collect();
+    if english && fit.iter().any(|text| !rules::is_greeting(text)) {
+        fit.retain(|text| !rules::is_greeting(text));
+    }
+    let mut sentences: Vec<Sentence> = fit
+        .into_iter()
         .map(|text| Sentence { text, words: content_words(text, stop.as_ref()), score: 0.0 })
         .collect();
     if sentences.is_empty() {
@@ -90,8 +98,8 @@ fn score(sentences: &mut [Sentence]) {
     }
 }
 
-/// What people say in every call.
-const COURTESIES: [&str; 27] = [
+/// What people say in every call, days and months, and the signs of a spelled address.
+const NO_TOPICS: [&str; 50] = [
     "good",
     "great",
     "fine",
@@ -119,30 +127,58 @@ const COURTESIES: [&str; 27] = [
     "goodbye",
     "moment",
     "anything",
+    "dot",
+    "underscore",
+    "today",
+    "tomorrow",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "january",
+    "february",
+    "april",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "noon",
+    "weekend",
 ];
 
 /// The phrases of up to three words by which the call differs from any other (YAKE), English only. What
-/// holds digits is a number or an address, and what holds a name of `people` or of a speaker is a person: no topics.
+/// holds digits is a number or an address, and what holds a name of `people`, of a speaker or one that somebody
+/// gives themselves is a person: no topics. Greetings hold none either.
 pub(super) fn key_phrases(transcript: &Transcript, people: &[String], max_bytes: usize) -> Vec<String> {
     let Some(stop) = StopWords::predefined("en") else { return Vec::new() };
+    let sentences = transcript.segments.iter().flat_map(|segment| text::sentences(&segment.text));
+    let said: Vec<&str> = sentences.filter(|sentence| !rules::is_greeting(sentence)).collect();
     let mut text = String::new();
-    for segment in &transcript.segments {
-        if text.len() + segment.text.len() > max_bytes {
+    for sentence in &said {
+        if text.len() + sentence.len() > max_bytes {
             break;
         }
-        text += &segment.text;
+        text += sentence;
         text.push('\n');
     }
     if !text.chars().any(char::is_alphanumeric) {
         return Vec::new();
     }
     let speakers = transcript.segments.iter().filter_map(|segment| segment.speaker.as_ref());
-    let names: BTreeSet<String> = speakers.chain(people).flat_map(|name| text::folded(name)).collect();
+    let given = said.iter().filter_map(|sentence| spoken::own_name(sentence));
+    let names: BTreeSet<String> =
+        speakers.chain(people).map(String::as_str).chain(given).flat_map(text::folded).collect();
     let is_topic = |phrase: &str| {
         !phrase.chars().any(|c| c.is_ascii_digit())
             && text::folded(phrase)
                 .iter()
-                .all(|word| !names.contains(word) && !COURTESIES.contains(&word.as_str()))
+                .all(|word| !names.contains(word) && !NO_TOPICS.contains(&word.as_str()))
     };
     let config = Config { ngrams: 3, only_alphanumeric_and_hyphen: true, ..Config::default() };
     let mut phrases: Vec<String> = Vec::new();
@@ -173,7 +209,7 @@ mod tests {
     #[test]
     fn the_sentences_that_share_the_calls_words_come_first_and_in_order() {
         let found = extracted(&[
-            "Good morning to all of you.",
+            "Good morning, thank you for calling about the invoice for the warehouse.",
             "The invoice for the warehouse was charged twice.",
             "The weather here is rather nice today.",
             "Please refund the second invoice that was charged to the warehouse.",
@@ -181,6 +217,13 @@ mod tests {
         ]);
         assert!(found.text.starts_with("The invoice for the warehouse"), "{}", found.text);
         assert!(!found.text.contains("weather"));
+    }
+
+    #[test]
+    fn a_greeting_is_a_summary_only_where_nothing_else_was_said() {
+        let greeting = "Good morning, this is Brask Shipping.";
+        assert_eq!(extracted(&[greeting, "The ramp is closed until May."]).text, "The ramp is closed until May.");
+        assert_eq!(extracted(&[greeting]).text, greeting);
     }
 
     #[test]

@@ -90,6 +90,9 @@ fn describe(values: &Values) -> Result<(), crate::deployment::StartError> {
         println!("{service}: {}", if on { "on" } else { "off, no key is set" });
     }
     let given: Vec<_> = values.given().collect();
+    for name in values.without_effect() {
+        println!("{name}: is set and has no effect yet");
+    }
     println!("set: {}", if given.is_empty() { "nothing".to_owned() } else { given.join(" ") });
     Ok(())
 }

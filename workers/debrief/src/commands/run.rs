@@ -24,6 +24,9 @@ use crate::supervise::supervise;
 
 pub(crate) async fn run(values: Values, roles: Vec<Role>) -> Ended {
     let telemetry = telemetry::start(&values)?;
+    for name in values.without_effect() {
+        tracing::warn!(name, "this setting has no effect yet");
+    }
     let roles = if roles.is_empty() { Role::all() } else { roles };
     let running = Running::start(values, &roles).await?;
     stop_signal().await?;

@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use common::config::{ConfigError, Values};
+use queue_topology::apply::Management;
 use queue_topology::broker::{self, Amqp, Broker as _};
-use queue_topology::export;
+use queue_topology::export::Layout;
 
 use crate::cli::{Ended, FAILED};
 use crate::deployment::StartError;
+use url::Url;
 
 fn connect(values: &Values) -> Result<Amqp, StartError> {
     let address = values
@@ -17,12 +19,38 @@ fn connect(values: &Values) -> Result<Amqp, StartError> {
     Ok(Amqp::start(&address, &broker::prefix(values)?).context("connect to the broker")?)
 }
 
+const NO_MANAGEMENT: &str =
+    "bindings and policies can be compared, and policies set, only where RABBITMQ_MANAGEMENT_URL is set";
+
+fn layout(values: &Values) -> Result<Layout, ConfigError> {
+    Ok(Layout::new(&broker::prefix(values)?))
+}
+
+fn management(values: &Values) -> Result<Option<Management>, StartError> {
+    let Some(address) = values.secret("RABBITMQ_MANAGEMENT_URL") else { return Ok(None) };
+    Ok(Some(Management::new(&address, &vhost(values)).context("use RABBITMQ_MANAGEMENT_URL")?))
+}
+
+/// The virtual host that `AMQP_URL` names; RabbitMQ's first one has the name `/`.
+fn vhost(values: &Values) -> String {
+    let url = values.text("AMQP_URL").and_then(|text| Url::parse(&text).ok());
+    let path = url.map(|url| url.path().trim_start_matches('/').replace("%2f", "/").replace("%2F", "/"));
+    path.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned())
+}
+
 pub(crate) async fn apply(values: &Values) -> Ended {
     let broker = connect(values)?;
     let declared = broker.declare().await;
     broker.close().await;
     declared.context("declare the queues")?;
     println!("every exchange, queue and binding is there");
+    match management(values)? {
+        Some(management) => {
+            management.apply(&layout(values)?).await.context("set the policies")?;
+            println!("every policy is there");
+        }
+        None => println!("{NO_MANAGEMENT}"),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -30,19 +58,26 @@ pub(crate) async fn check(values: &Values) -> Ended {
     let broker = connect(values)?;
     let differences = broker.check().await;
     broker.close().await;
-    let differences = differences.context("compare the queues")?;
+    let mut differences = differences.context("compare the queues")?;
+    match management(values)? {
+        Some(management) => {
+            let more = management.check(&layout(values)?).await.context("compare bindings and policies")?;
+            differences.extend(more);
+        }
+        None => println!("{NO_MANAGEMENT}"),
+    }
     for difference in &differences {
         println!("{difference}");
     }
     if differences.is_empty() {
-        println!("every exchange, queue and binding is as it should be");
+        println!("everything that was looked at is as it should be");
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::from(FAILED))
 }
 
 pub(crate) fn export(values: &Values) -> Ended {
-    let definitions = export::Layout::new(&broker::prefix(values)?).definitions("/");
+    let definitions = layout(values)?.definitions(&vhost(values));
     println!("{}", serde_json::to_string_pretty(&definitions).context("print the definitions")?);
     Ok(ExitCode::SUCCESS)
 }
