@@ -132,7 +132,7 @@ pub enum FetchError {
     Stalled { host: String, seconds: u64 },
     #[error("failed to fetch from {host}: it took longer than {seconds} s")]
     TooSlow { host: String, seconds: u64 },
-    #[error("failed to fetch from {host}: it is longer than {max_bytes} bytes")]
+    #[error("failed to fetch from {host}: it is longer than {} MB", max_bytes / 1_048_576)]
     TooLarge { host: String, max_bytes: u64 },
     #[error("failed to fetch from {host}: it is empty")]
     Empty { host: String },

@@ -8,6 +8,7 @@ mod calls;
 mod clock;
 mod dead_letters;
 mod effects;
+mod idempotency;
 mod instances;
 mod open;
 mod outbox;
@@ -16,15 +17,18 @@ mod stage_runs;
 mod types;
 mod unresolved;
 
+use std::time::Duration;
+
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 pub use calls::{Arrival, CallFilter, DeliveredRow, Page, Stats, StoredMaterial, TakenIn};
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
 pub use effects::{EffectKey, EffectRow, EffectState, EffectWant, Intent};
+pub use idempotency::KeyClaim;
 pub use instances::InstanceId;
 pub use open::OpenError;
 pub use outbox::OutboxRow;
-pub use results::{UsageRow, Write};
+pub use results::Write;
 pub use stage_runs::{
     Begun, BegunRun, Claim, Due, EndedRun, ErrorText, NewRun, RunRow, RunState, Settled, Settlement,
     StageCounts,
@@ -39,6 +43,16 @@ use clock::Clock;
 pub struct StoreError(#[from] sqlx::Error);
 
 pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// How long PostgreSQL may take for one statement. A host that vanishes closes no connection: without a
+/// bound, whoever asked it would wait for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn in_time<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database did not answer in time").into())
+    })
+}
 
 /// A handle; cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -69,7 +83,8 @@ macro_rules! execute {
     ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
         match &mut $tx {
             $crate::store::Tx::Postgres(tx) =>
-                sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
+                $crate::store::in_time(sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx)).await
+                    .map(|done| done.rows_affected()),
             $crate::store::Tx::Sqlite(tx) =>
                 sqlx::query($sql)$(.bind($arg))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
         }
@@ -81,7 +96,7 @@ macro_rules! query {
     ($how:ident, $row:ty, $tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
         match &mut $tx {
             $crate::store::Tx::Postgres(tx) =>
-                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(&mut **tx).await,
+                $crate::store::in_time(sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(&mut **tx)).await,
             $crate::store::Tx::Sqlite(tx) =>
                 sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(&mut **tx).await,
         }
@@ -93,7 +108,7 @@ macro_rules! read {
     ($how:ident, $row:ty, $store:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
         match &$store.db {
             $crate::store::Db::Postgres(pool) =>
-                sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(pool).await,
+                $crate::store::in_time(sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(pool)).await,
             $crate::store::Db::Sqlite { readers, .. } =>
                 sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(readers).await,
         }
@@ -125,7 +140,7 @@ impl Store {
 
     async fn begin_tx(&self) -> Result<Tx> {
         Ok(match &self.db {
-            Db::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Db::Postgres(pool) => Tx::Postgres(in_time(pool.begin()).await?),
             // Taken at once: a transaction that reads first and writes later would fail in the middle.
             Db::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
         })
@@ -135,7 +150,7 @@ impl Store {
 impl Tx {
     async fn commit(self) -> Result<()> {
         match self {
-            Self::Postgres(tx) => tx.commit().await?,
+            Self::Postgres(tx) => in_time(tx.commit()).await?,
             Self::Sqlite(tx) => tx.commit().await?,
         }
         Ok(())
@@ -143,7 +158,7 @@ impl Tx {
 
     async fn roll_back(self) -> Result<()> {
         match self {
-            Self::Postgres(tx) => tx.rollback().await?,
+            Self::Postgres(tx) => in_time(tx.rollback()).await?,
             Self::Sqlite(tx) => tx.rollback().await?,
         }
         Ok(())

@@ -25,8 +25,9 @@ use crate::config::{ConfigError, Values};
 
 const TRACEPARENT: &str = "traceparent";
 const SERVICE: &str = "debrief";
-/// The libraries' own spans and debug lines help nobody who operates this.
-const DEFAULT_FILTER: &str = "info,sqlx=warn,lapin=error,hyper=warn,h2=warn,opentelemetry_sdk=error";
+/// The libraries' own spans and debug lines help nobody who operates this, and what becomes of a connection
+/// to the broker is said once, by us.
+const DEFAULT_FILTER: &str = "info,sqlx=warn,lapin=off,hyper=warn,h2=warn,opentelemetry_sdk=error";
 
 /// What has to be flushed when the process ends.
 pub struct Telemetry {

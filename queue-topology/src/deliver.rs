@@ -6,10 +6,11 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use bytes::Bytes;
+use common::call::CallId;
 use common::event::{DecodeError, Envelope, Event};
 use common::fault::Fault;
 use common::moment::Moment;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 
 use crate::broker::{Broker, Delivery, Lane, Message, Route};
 use crate::lease::{Held, Lease};
+use crate::metrics;
 use crate::retry::{Failure, Next, Schedule};
 use crate::scrub;
 use crate::stage::{Cx, Outcome, Run, Stage, StageError};
@@ -40,7 +42,7 @@ pub struct Engine {
 }
 
 /// Between two tries to reach a store that is down.
-const STORE_PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const STORE_PAUSE: Duration = Duration::from_millis(500);
 
 /// A message, read.
 enum Read<E> {
@@ -61,6 +63,7 @@ pub(crate) async fn deliver<S: Stage>(
         Ok(read) => read,
         Err(error) => {
             tracing::warn!(stage = spec.stage, %error, "a message cannot be read: it goes to the dead queue");
+            metrics::undecodable(spec.stage);
             return report(delivery.reject().await);
         }
     };
@@ -106,9 +109,13 @@ async fn with_row<S: Stage>(
     stopping: &CancellationToken,
 ) -> Carried {
     let spec = S::QUEUE.spec;
-    let held = engine.lease.held();
+    let Some(held) = stopping.run_until_cancelled(engine.lease.held()).await else {
+        return Carried::Interrupted;
+    };
+    let asked_at = engine.store.now();
     let begun = until_stored(stopping, || {
-        engine.store.begin_run(workspace, call, spec.stage, generation, nudge, held.instance)
+        let (store, owner) = (&engine.store, held.instance);
+        store.begin_run_asked(asked_at, workspace, call, spec.stage, generation, nudge, owner)
     });
     let begun = match begun.await {
         None => return Carried::Interrupted,
@@ -130,6 +137,7 @@ async fn with_row<S: Stage>(
     };
     tracing::Span::current().record("attempt", run.attempt);
     let cx = Cx::new(engine.store.clone(), run, held.instance);
+    let started = Instant::now();
     let Some(result) = work(stage, &cx, &begun, &held, stopping, engine.drain_timeout).await else {
         // Lost or out of time: the row stays as it is and is taken over when its owner counts as dead.
         return Carried::ToTheEnd;
@@ -137,12 +145,17 @@ async fn with_row<S: Stage>(
     let lane = cx.run.lane;
     let ended = Ended::of::<S>(engine, &cx, &begun, result);
     tracing::Span::current().record("outcome", ended.name());
+    metrics::run_ended(spec.stage, ended.name(), started.elapsed());
     let settled = until_stored(stopping, || async { ended.settle(engine, &cx).await });
     match settled.await {
         None => Carried::Interrupted,
-        Some(Settled::NotOurs) => Carried::ToTheEnd,
+        // Taken over; or it was settled, the answer was lost, and what follows waits for its message.
+        Some(Settled::NotOurs) => {
+            announce_again::<S>(engine, (workspace, call, generation), stopping).await
+        }
         Some(Settled::NewerWaits { generation }) => {
-            publish(engine, wake::message(spec.stage, (workspace, call, generation), false, lane)).await;
+            let message = wake::message(spec.stage, (workspace, call, generation), false, lane);
+            publish(engine, (call, generation), message).await;
             Carried::ToTheEnd
         }
         Some(Settled::Yes) => {
@@ -276,7 +289,7 @@ impl Ended {
         match self {
             Self::Done { event, .. } => {
                 if let Some(event) = event {
-                    publish(engine, event.clone()).await;
+                    publish(engine, (cx.run.call, cx.emits_at()), event.clone()).await;
                 }
                 if let Some(destination) = &begun.destination {
                     wake_parked(engine, cx, destination).await;
@@ -284,7 +297,7 @@ impl Ended {
             }
             Self::Again { not_before, .. } if *not_before <= engine.store.now() => {
                 let ids = (cx.run.workspace, cx.run.call, cx.run.generation);
-                publish(engine, wake::message(cx.run.stage, ids, false, lane)).await;
+                publish(engine, (ids.1, ids.2), wake::message(cx.run.stage, ids, false, lane)).await;
             }
             Self::Again { error: Some(error), not_before, .. } => {
                 tracing::warn!(code = error.code, error = error.text, %not_before, "the run failed and is tried again");
@@ -334,11 +347,9 @@ async fn announce_again<S: Stage>(
     });
     let Some(waiting) = waiting.await else { return Carried::Interrupted };
     for run in waiting {
-        publish(
-            engine,
-            wake::message(run.stage, (workspace, call, generation), false, Lane::from_name(&run.lane)),
-        )
-        .await;
+        let lane = Lane::from_name(&run.lane);
+        let message = wake::message(run.stage, (workspace, call, generation), false, lane);
+        publish(engine, (call, generation), message).await;
     }
     Carried::ToTheEnd
 }
@@ -363,7 +374,10 @@ async fn without_row<S: Stage>(
         since: engine.store.now(),
         lane,
     };
-    let cx = Cx::new(engine.store.clone(), run, engine.lease.held().instance);
+    let Some(held) = stopping.run_until_cancelled(engine.lease.held()).await else {
+        return Carried::Interrupted;
+    };
+    let cx = Cx::new(engine.store.clone(), run, held.instance);
     loop {
         let handled = AssertUnwindSafe(stage.handle(&cx, &event)).catch_unwind().await;
         let error = match handled.unwrap_or_else(|panic| {
@@ -371,7 +385,8 @@ async fn without_row<S: Stage>(
             Err(StageError::permanent(code, anyhow!("the stage panicked")))
         }) {
             Ok(Outcome::Emit(data)) => {
-                publish(engine, event_message(&emitted(&cx, data), lane)).await;
+                let event = emitted(&cx, data);
+                publish(engine, (event.call, event.generation), event_message(&event, lane)).await;
                 return Carried::ToTheEnd;
             }
             Ok(Outcome::Done | Outcome::Later(_)) => return Carried::ToTheEnd,
@@ -412,7 +427,7 @@ fn letter<E: Event>(engine: &Engine, event: &Envelope<E>, error: &StageError) ->
     }
 }
 
-type Ids = (common::call::WorkspaceId, common::call::CallId, i64);
+type Ids = (common::call::WorkspaceId, CallId, i64);
 
 fn ids<E>(envelope: &Envelope<E>) -> Ids {
     (envelope.workspace, envelope.call, envelope.generation)
@@ -458,10 +473,19 @@ fn event_message<E: Event>(event: &Envelope<E>, lane: Lane) -> Message {
     Message { route: Route::Event { key: E::KEY }, lane, id: event.id, body: Bytes::from(event.encode()) }
 }
 
-/// Publishes what a row already says. When it fails the keeper wakes the row.
-async fn publish(engine: &Engine, message: Message) {
-    if let Err(error) = engine.broker.publish(message).await {
-        tracing::warn!(%error, "failed to publish; the keeper will wake the run");
+/// Publishes what rows already say. When it fails, the keeper wakes them as soon as the broker is back.
+async fn publish(engine: &Engine, (call, generation): (CallId, i64), message: Message) {
+    let route = message.route;
+    let Err(error) = engine.broker.publish(message).await else { return };
+    tracing::warn!(%error, "failed to publish; the keeper will wake the run");
+    let stages: Vec<_> = match route {
+        Route::Event { key } => table::consumers_of(key).map(|queue| queue.stage).collect(),
+        Route::Stage { stage } => vec![stage],
+    };
+    for stage in stages {
+        if let Err(error) = engine.store.wake_soon(call, stage, generation).await {
+            tracing::warn!(%error, stage, "failed to have a run woken soon; it is woken when its message counts as lost");
+        }
     }
 }
 

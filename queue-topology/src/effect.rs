@@ -17,6 +17,7 @@ use common::store::{EffectKey, EffectWant, Intent};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::deliver::STORE_PAUSE;
 use crate::stage::{Cx, Sent, StageError};
 
 /// Between two answers "absent", so that a record that is just appearing is not missed.
@@ -106,7 +107,8 @@ pub(crate) async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, Stage
         can_update: effect.can_update(),
         resend_unknown: effect.unknown() == Unknown::Resend,
     };
-    match cx.store.intend(&cx.claim, &key, &want).await? {
+    let asked_at = cx.store.now();
+    match until_stored(|| cx.store.intend_asked(asked_at, &cx.claim, &key, &want)).await {
         Intent::Send { prior } => send(cx, effect, &key, prior.as_deref()).await,
         Intent::Done { remote_id, replaced } => {
             Ok(Receipt { remote_id: remote_id.unwrap_or_default(), replaced })
@@ -147,13 +149,40 @@ async fn send(
     };
     match sent {
         Ok(receipt) => {
-            cx.store.confirm_effect(key.id, &receipt.remote_id, receipt.replaced.as_ref()).await?;
+            confirm(cx, key.id, receipt.clone()).await;
             Ok(receipt)
         }
         Err(error) => {
             let unknown = error.sent == Sent::Maybe;
-            cx.store.fail_effect(key.id, unknown, error.code).await?;
+            until_stored(|| cx.store.fail_effect(key.id, unknown, error.code)).await;
             if unknown && effect.unknown() != Unknown::Resend { Err(unsettled(error)) } else { Err(error) }
+        }
+    }
+}
+
+/// Only we know that it happened, so that is recorded even when the run is cancelled meanwhile.
+async fn confirm(cx: &Cx, id: Uuid, receipt: Receipt) {
+    let store = cx.store.clone();
+    let recording = tokio::spawn(async move {
+        until_stored(|| store.confirm_effect(id, &receipt.remote_id, receipt.replaced.as_ref())).await;
+    });
+    if let Err(error) = recording.await {
+        tracing::error!(%error, effect = %id, "failed to record what was done");
+    }
+}
+
+/// Repeats a call to the store until it answers. A run that is cancelled stops asking.
+async fn until_stored<T, F>(mut ask: impl FnMut() -> F) -> T
+where
+    F: Future<Output = common::store::Result<T>>,
+{
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(error) => {
+                tracing::warn!(%error, "the store does not answer; waiting");
+                tokio::time::sleep(STORE_PAUSE).await;
+            }
         }
     }
 }
@@ -177,7 +206,7 @@ async fn settle(
         ));
     }
     if let Some(receipt) = effect.ask(key.id).await? {
-        cx.store.confirm_effect(key.id, &receipt.remote_id, receipt.replaced.as_ref()).await?;
+        confirm(cx, key.id, receipt.clone()).await;
         return Ok(receipt);
     }
     cx.store.absent_effect(key.id).await?;

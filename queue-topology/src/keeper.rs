@@ -14,19 +14,31 @@ use uuid::Uuid;
 
 use crate::broker::{BrokerError, Delivery, Lane, Message, Route};
 use crate::deliver::Engine;
+use crate::metrics;
 use crate::scrub;
 use crate::{table, wake};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 const LOOK_SOONEST: Duration = Duration::from_millis(20);
 /// Rows woken in one look; what is left is due at the next.
 const BATCH: i64 = 200;
 
 /// Keeps until `shutdown`.
 pub async fn run(engine: Engine, shutdown: CancellationToken) -> Result<(), BrokerError> {
+    // A look that has begun is ended: what it took to wake nobody else wakes for a while.
+    let looking = shutdown.child_token();
+    let keeping = async {
+        let recording = async {
+            let ended = record_the_dead(&engine, &shutdown).await;
+            looking.cancel();
+            ended
+        };
+        tokio::join!(recording, wake_what_is_due(&engine, &looking)).0
+    };
     tokio::select! {
-        () = wake_what_is_due(&engine, &shutdown) => Ok(()),
-        ended = record_the_dead(&engine, &shutdown) => ended,
+        ended = keeping => ended,
+        () = report_what_waits(&engine) => Ok(()),
     }
 }
 
@@ -45,17 +57,37 @@ async fn wake_what_is_due(engine: &Engine, shutdown: &CancellationToken) {
     }
 }
 
+async fn report_what_waits(engine: &Engine) {
+    loop {
+        if let Err(error) = metrics::observe(engine).await {
+            tracing::debug!(%error, "failed to look at what waits");
+        }
+        tokio::time::sleep(REPORT_EVERY).await;
+    }
+}
+
 /// One look at the store. Returns how long nothing will be due.
 async fn look(engine: &Engine) -> common::store::Result<Duration> {
+    if !engine.broker.healthy() {
+        return Ok(LOOK_EVERY);
+    }
     let relayed = engine.store.relay_outbox(BATCH, async |rows| relay(engine, rows).await).await?;
     let due = engine.store.due_runs(BATCH).await?;
+    let mut sent = Ok(());
     for run in &due {
         let Some(queue) = table::ALL.iter().find(|queue| queue.stage == run.stage) else { continue };
         let lane = Lane::from_name(&run.lane);
         let message = wake::message(queue.stage, (run.workspace, run.call_id, run.generation), false, lane);
-        if let Err(error) = engine.broker.publish(message).await {
-            tracing::warn!(%error, stage = run.stage, "failed to wake a run; it is woken again");
+        if sent.is_ok() {
+            sent = engine.broker.publish(message).await;
         }
+        if sent.is_err() {
+            engine.store.wake_soon(run.call_id, &run.stage, run.generation).await?;
+        }
+    }
+    if let Err(error) = sent {
+        tracing::warn!(%error, "failed to wake what is due; trying again");
+        return Ok(LOOK_EVERY);
     }
     if relayed > 0 || i64::try_from(due.len()).unwrap_or(BATCH) >= BATCH {
         return Ok(LOOK_SOONEST);

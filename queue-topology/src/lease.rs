@@ -1,7 +1,7 @@
 //! This process's lease: what it claims is its own as long as the lease is renewed in time.
 //!
 //! A process that could not renew cancels what it runs: by then others may have taken it over. It goes on
-//! under a new name.
+//! under a new name, as soon as the store has given that a lease.
 
 use std::time::Duration;
 
@@ -36,36 +36,65 @@ impl Lease {
         Ok(Self { store, length, held: watch::Sender::new(held) })
     }
 
-    pub fn held(&self) -> Held {
+    /// The life that can claim something: waits for one while the lease is lost.
+    pub async fn held(&self) -> Held {
+        let mut held = self.held.subscribe();
+        let current = held.wait_for(|held| !held.lost.is_cancelled()).await;
+        // The sender is in `self`.
+        current.map_or_else(|_| self.current(), |held| held.clone())
+    }
+
+    fn current(&self) -> Held {
         self.held.borrow().clone()
     }
 
     /// Renews until `shutdown`, a third of the lease apart, then ends it.
     pub async fn keep(&self, shutdown: CancellationToken) {
         let mut renewed = Instant::now();
-        while shutdown.run_until_cancelled(tokio::time::sleep(self.length / 3)).await.is_some() {
+        let mut pause = self.length / 3;
+        while shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             if renewed.elapsed() >= self.length {
-                self.renew_as_another();
+                self.lose();
             }
+            let held = self.current();
+            let lost = held.lost.is_cancelled();
+            let instance = if lost { InstanceId::new() } else { held.instance };
             let before = Instant::now();
-            match self.store.renew_instance(self.held().instance, self.length).await {
-                Ok(_) => renewed = before,
-                Err(error) => tracing::warn!(%error, "failed to renew the lease"),
+            // A store that hangs must not keep us from noticing that the lease is over.
+            let left = if lost { self.length } else { self.length.saturating_sub(renewed.elapsed()) };
+            match tokio::time::timeout(left, self.store.renew_instance(instance, self.length)).await {
+                Ok(Ok(_)) => {
+                    (renewed, pause) = (before, self.length / 3);
+                    if lost {
+                        self.held.send_replace(Held { instance, lost: CancellationToken::new() });
+                    }
+                    continue;
+                }
+                Ok(Err(error)) => tracing::warn!(%error, "failed to renew the lease"),
+                Err(_) => tracing::warn!("failed to renew the lease: the store does not answer"),
+            }
+            pause = self.length / 30;
+            if renewed.elapsed() >= self.length {
+                self.lose();
             }
         }
     }
 
     /// Gives everything up that is still claimed.
     pub async fn end(&self) {
-        if let Err(error) = self.store.end_instance(self.held().instance).await {
+        if let Err(error) = self.store.end_instance(self.current().instance).await {
             tracing::warn!(%error, "failed to end the lease; it runs out by itself");
         }
     }
 
-    fn renew_as_another(&self) {
-        let old =
-            self.held.send_replace(Held { instance: InstanceId::new(), lost: CancellationToken::new() });
-        old.lost.cancel();
-        tracing::warn!("the lease was not renewed in time: what was running is left to others");
+    /// What runs is left to others; what comes next runs under another name, once that has a lease.
+    fn lose(&self) {
+        let held = self.current();
+        if !held.lost.is_cancelled() {
+            held.lost.cancel();
+            // Says so to whoever waits for the next.
+            self.held.send_modify(|_| {});
+            tracing::warn!("the lease was not renewed in time: what was running is left to others");
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod effect;
 pub mod export;
 pub mod keeper;
 pub mod lease;
+mod metrics;
 pub mod pipeline;
 pub mod replay;
 pub mod retry;

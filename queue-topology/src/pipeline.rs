@@ -49,8 +49,8 @@ use std::time::Duration;
 use common::event::{CallReceived, Event, Nothing};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::broker::{BrokerError, Lane};
 use crate::deliver::{Engine, deliver};
@@ -87,10 +87,12 @@ impl<Tail: Event> Pipeline<Tail> {
 
     fn with<S: Stage>(mut self, stage: S) -> Vec<Worker> {
         let stage = Arc::new(stage);
+        let in_hand = TaskTracker::new();
+        let tracker = in_hand.clone();
         let run = move |engine: Engine, shutdown: CancellationToken| {
-            consume_both_lanes(engine, Arc::clone(&stage), shutdown).boxed()
+            consume_both_lanes(engine, Arc::clone(&stage), tracker.clone(), shutdown).boxed()
         };
-        self.workers.push(Worker { stage: S::QUEUE.spec.stage, run: Arc::new(run) });
+        self.workers.push(Worker { stage: S::QUEUE.spec.stage, run: Arc::new(run), in_hand });
         self.workers
     }
 }
@@ -103,22 +105,34 @@ type RunWorker =
 pub struct Worker {
     pub stage: &'static str,
     run: Arc<RunWorker>,
+    in_hand: TaskTracker,
 }
 
 impl Worker {
-    /// Consumes until `shutdown`, then ends what is in hand. An error means: start it again.
+    /// Consumes until `shutdown`. An error means: start it again. What is in hand does not end with the
+    /// connection it came by; see [`Self::drain`].
     pub async fn run(&self, engine: Engine, shutdown: CancellationToken) -> Result<(), BrokerError> {
         (self.run)(engine, shutdown).await
+    }
+
+    /// After `shutdown`: waits until what is in hand has ended, within bounds.
+    pub async fn drain(&self, engine: &Engine) {
+        self.in_hand.close();
+        let patience = engine.drain_timeout + Duration::from_secs(1);
+        if tokio::time::timeout(patience, self.in_hand.wait()).await.is_err() {
+            tracing::warn!(stage = self.stage, "some runs did not end in time; others take them over");
+        }
     }
 }
 
 async fn consume_both_lanes<S: Stage>(
     engine: Engine,
     stage: Arc<S>,
+    in_hand: TaskTracker,
     shutdown: CancellationToken,
 ) -> Result<(), BrokerError> {
-    let [live, bulk] =
-        Lane::BOTH.map(|lane| consume(engine.clone(), Arc::clone(&stage), lane, shutdown.clone()));
+    let [live, bulk] = Lane::BOTH
+        .map(|lane| consume(engine.clone(), Arc::clone(&stage), lane, in_hand.clone(), shutdown.clone()));
     tokio::try_join!(live, bulk)?;
     Ok(())
 }
@@ -127,6 +141,7 @@ async fn consume<S: Stage>(
     engine: Engine,
     stage: Arc<S>,
     lane: Lane,
+    in_hand: TaskTracker,
     shutdown: CancellationToken,
 ) -> Result<(), BrokerError> {
     let spec = S::QUEUE.spec;
@@ -135,24 +150,15 @@ async fn consume<S: Stage>(
         Lane::Bulk => spec.prefetch.div_ceil(4),
     };
     let mut consumer = engine.broker.consume(&spec, lane, prefetch).await?;
-    let mut in_hand = JoinSet::new();
-    let ended = loop {
+    loop {
         let delivery = tokio::select! {
-            () = shutdown.cancelled() => break Ok(()),
-            Some(_) = in_hand.join_next(), if !in_hand.is_empty() => continue,
+            () = shutdown.cancelled() => return Ok(()),
             delivery = consumer.next() => delivery,
         };
-        // The queue or the connection is gone: the supervisor starts this worker again.
-        let Some(delivery) = delivery else { break Err(BrokerError::Disconnected) };
+        // The queue or the connection is gone: the supervisor starts this worker again. A run in hand goes
+        // on, since nobody would take it over from a process that lives.
+        let Some(delivery) = delivery else { return Err(BrokerError::Disconnected) };
         let (engine, stage, stopping) = (engine.clone(), Arc::clone(&stage), shutdown.clone());
         in_hand.spawn(async move { deliver(&engine, stage.as_ref(), (delivery, lane), &stopping).await });
-    };
-    drop(consumer);
-    let drained = tokio::time::timeout(engine.drain_timeout + Duration::from_secs(1), async {
-        while in_hand.join_next().await.is_some() {}
-    });
-    if drained.await.is_err() {
-        tracing::warn!(stage = spec.stage, "some runs did not end in time; others take them over");
     }
-    ended
 }

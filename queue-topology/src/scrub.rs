@@ -1,9 +1,10 @@
 //! What of an error's text may be kept: no address, no number of a person, no URL's query; and a
 //! fingerprint under which errors of the same kind meet.
 
+use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 const MAX_CHARS: usize = 500;
 
@@ -30,7 +31,14 @@ static VARIABLE: LazyLock<Option<Regex>> =
 /// `text` without what could name a person or open a door, and not longer than is useful.
 pub fn scrub(text: &str) -> String {
     let kept: String = text.chars().filter(|c| !c.is_control()).take(MAX_CHARS * 4).collect();
-    let clean = RULES.iter().fold(kept, |text, rule| rule.pattern.replace_all(&text, rule.with).into_owned());
+    let clean = RULES.iter().fold(kept, |text, rule| {
+        // The address of a machine looks like a telephone number, and names nobody.
+        let with = |found: &Captures<'_>| {
+            let is_machine = found[0].parse::<Ipv4Addr>().is_ok();
+            if is_machine { found[0].to_owned() } else { rule.with.to_owned() }
+        };
+        rule.pattern.replace_all(&text, with).into_owned()
+    });
     clean.chars().take(MAX_CHARS).collect()
 }
 
@@ -56,6 +64,7 @@ mod tests {
             assert!(!kept.contains(secret), "{kept}");
         }
         assert!(kept.starts_with("failed to fetch <url> for <e-mail>"), "{kept}");
+        assert_eq!(scrub("failed to reach 127.0.0.1"), "failed to reach 127.0.0.1");
     }
 
     #[test]

@@ -181,3 +181,12 @@ CREATE TABLE outbox (
     body text NOT NULL,
     created_at timestamptz NOT NULL
 );
+
+-- What was answered to a request that came with a key of its sender's; no answer yet while it is being done.
+CREATE TABLE idempotency_keys (
+    workspace uuid NOT NULL,
+    id uuid NOT NULL,
+    answer text,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (workspace, id)
+);

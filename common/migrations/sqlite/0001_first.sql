@@ -183,3 +183,12 @@ CREATE TABLE outbox (
     body TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
+
+-- What was answered to a request that came with a key of its sender's; no answer yet while it is being done.
+CREATE TABLE idempotency_keys (
+    workspace BLOB NOT NULL,
+    id BLOB NOT NULL,
+    answer TEXT,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (workspace, id)
+) STRICT;

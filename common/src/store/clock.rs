@@ -5,9 +5,11 @@
 //! monotonic clock of this machine counts on from there.
 
 use std::sync::{Arc, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::moment::Moment;
+
+const SLOW: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug)]
 pub(super) struct Clock(Arc<RwLock<(Instant, Moment)>>);
@@ -22,8 +24,16 @@ impl Clock {
         time.plus(read_at.elapsed())
     }
 
-    /// Takes a new reading of the database's clock.
-    pub(super) fn set(&self, store_time: Moment) {
-        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = (Instant::now(), store_time);
+    /// Takes a new reading of the database's clock, which was asked for `took` ago.
+    ///
+    /// The reading was made somewhere on the way there and back. One that took long says less than
+    /// counting on does.
+    pub(super) fn set(&self, store_time: Moment, took: Duration) {
+        if took > SLOW {
+            return;
+        }
+        let read_at = Instant::now();
+        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            (read_at, store_time.plus(took / 2));
     }
 }

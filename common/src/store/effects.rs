@@ -117,6 +117,18 @@ const STRAGGLERS: Duration = Duration::from_secs(30);
 impl Store {
     /// Commits the intent to do `key`, if it is to be done.
     pub async fn intend(&self, claim: &Claim, key: &EffectKey, want: &EffectWant) -> Result<Intent> {
+        self.intend_asked(self.now(), claim, key, want).await
+    }
+
+    /// [`Self::intend`] for who asks until it is answered: `asked_at` is when it asked first. An intent whose
+    /// answer was lost is one of which nothing was sent.
+    pub async fn intend_asked(
+        &self,
+        asked_at: Moment,
+        claim: &Claim,
+        key: &EffectKey,
+        want: &EffectWant,
+    ) -> Result<Intent> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         if !holds(&mut tx, claim).await? {
@@ -149,7 +161,13 @@ impl Store {
         let sender_gone = self.is_embedded() && row.updated_at < self.opened_at;
         let stragglers = if sender_gone { Duration::ZERO } else { STRAGGLERS };
         let outdone = row.call_id == claim.call && row.generation > want.generation;
-        let intent = verdict(&row, want, outdone, now, stragglers);
+        let answer_lost = row.state == EffectState::Intent.name()
+            && (row.call_id, row.updated_at, &row.digest) == (claim.call, asked_at, &want.digest);
+        let intent = if answer_lost {
+            Intent::Send { prior: row.remote_id.clone() }
+        } else {
+            verdict(&row, want, outdone, now, stragglers)
+        };
         match &intent {
             Intent::Send { .. } => execute!(
                 tx,
@@ -162,7 +180,7 @@ impl Store {
                 now.plus(want.timeout),
                 claim.call,
                 claim.stage,
-                now,
+                asked_at,
             )?,
             Intent::Done { .. } if row.digest != want.digest && !outdone => execute!(
                 tx,

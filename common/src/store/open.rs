@@ -1,16 +1,16 @@
 //! Opening and migrating a store.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqlitePool};
 
-use super::{Db, Store, execute, query};
+use super::{Db, PATIENCE, Store, execute, in_time, query};
 use crate::call::WorkspaceId;
 use crate::moment::Moment;
 
@@ -19,6 +19,11 @@ static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long a connection may be waited for. Past it the store counts as down.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection that is not busy may take to say that it is there.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// The keeper publishes within a transaction, so one may be idle for longer than a statement takes.
+const SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s';
+    SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
 const JOURNAL_SIZE_LIMIT: &str = "67108864";
 
 #[derive(Debug, thiserror::Error)]
@@ -70,16 +75,17 @@ impl Store {
         if !applied.iter().any(|migration| migration.version == needed) {
             return Err(OpenError::Behind { needed });
         }
+        let now = postgres_time(&mut connection).await?;
         drop(connection);
-        let now = postgres_time(&pool).await?;
         Ok(Self::over(Db::Postgres(pool), now))
     }
 
     /// Brings a PostgreSQL database up to this program.
     pub async fn migrate_postgres(url: &str) -> Result<(), OpenError> {
-        let pool = connect(url).await?;
+        // A migration takes as long as it takes.
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect(url).await?;
         POSTGRES.run(&pool).await?;
-        let now = postgres_time(&pool).await?;
+        let now = postgres_time(&mut *pool.acquire().await?).await?;
         Self::over(Db::Postgres(pool), now).plant().await
     }
 
@@ -99,7 +105,10 @@ impl Store {
     /// Reads the database's clock anew.
     pub async fn sync_clock(&self) -> super::Result<()> {
         if let Db::Postgres(pool) = &self.db {
-            self.clock.set(postgres_time(pool).await?);
+            let mut connection = in_time(pool.acquire()).await?;
+            let asked = Instant::now();
+            let time = in_time(postgres_time(&mut connection)).await?;
+            self.clock.set(time, asked.elapsed());
         }
         Ok(())
     }
@@ -122,10 +131,14 @@ impl Store {
         Ok(value)
     }
 
-    /// Waits for statements under way and closes every connection.
+    /// Waits for statements under way, within bounds, and closes every connection.
     pub async fn close(&self) {
         match &self.db {
-            Db::Postgres(pool) => pool.close().await,
+            Db::Postgres(pool) => {
+                if tokio::time::timeout(PATIENCE, pool.close()).await.is_err() {
+                    tracing::warn!("the database does not answer; its connections are left");
+                }
+            }
             Db::Sqlite { writer, readers } => {
                 readers.close().await;
                 close_sqlite(writer).await;
@@ -142,11 +155,30 @@ async fn close_sqlite(writer: &SqlitePool) {
     writer.close().await;
 }
 
+/// A connection is tested, in time, before it is used and when it comes back: one to a host that vanished
+/// would else hold its place in the pool for ever. PostgreSQL on its side ends what such a process left
+/// behind, and the locks it held.
 async fn connect(url: &str) -> Result<PgPool, sqlx::Error> {
-    PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_TIMEOUT).connect(url).await
+    PgPoolOptions::new()
+        .max_connections(16)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(async move { answers(connection).await.map(|()| true) }))
+        .after_release(|connection, _| Box::pin(async move { answers(connection).await.map(|()| true) }))
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) })
+        })
+        .connect(url)
+        .await
 }
 
-async fn postgres_time(pool: &PgPool) -> Result<Moment, sqlx::Error> {
-    let (now,): (Moment,) = sqlx::query_as("SELECT clock_timestamp()").fetch_one(pool).await?;
+async fn answers(connection: &mut PgConnection) -> sqlx::Result<()> {
+    tokio::time::timeout(ANSWER_TIMEOUT, connection.ping()).await.unwrap_or_else(|_| {
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "the connection does not answer").into())
+    })
+}
+
+async fn postgres_time(connection: &mut PgConnection) -> Result<Moment, sqlx::Error> {
+    let (now,): (Moment,) = sqlx::query_as("SELECT clock_timestamp()").fetch_one(connection).await?;
     Ok(now)
 }

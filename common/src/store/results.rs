@@ -1,11 +1,10 @@
 //! What stages found out: transcripts, analyses and what they cost.
 
-use serde::Serialize;
 use sqlx::types::Json;
 
 use super::types::storable;
 use super::{Result, Store, Tx, execute, read};
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Usage};
 use crate::call::{CallId, WorkspaceId};
 use crate::moment::Moment;
 use crate::transcript::Transcript;
@@ -15,18 +14,8 @@ use crate::transcript::Transcript;
 pub enum Write {
     Transcript(Transcript),
     Analysis(Box<Analysis>),
-    Usage(UsageRow),
-}
-
-/// What a run cost at a provider.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct UsageRow {
-    pub model: String,
-    pub prompt_tokens: i64,
-    pub completion_tokens: i64,
-    /// Absent where the price is not known.
-    pub cost_usd: Option<f64>,
-    pub duration_ms: i64,
+    /// What the run cost at a model; kept when the analysis is made anew.
+    Usage(Usage),
 }
 
 /// Whose result it is.

@@ -181,8 +181,28 @@ pub struct StageCounts {
 impl Store {
     /// Takes the run of (`call`, `stage`) if it is at `generation` and due, or if a `nudge` says that what
     /// it waits for has happened, or if its owner is dead.
+    ///
+    /// Processes read the store's clock, each a little late, so a run that was never put off is due
+    /// whatever our reading says.
     pub async fn begin_run(
         &self,
+        workspace: WorkspaceId,
+        call: CallId,
+        stage: &'static str,
+        generation: i64,
+        nudge: bool,
+        owner: InstanceId,
+    ) -> Result<Begun> {
+        self.begin_run_asked(self.now(), workspace, call, stage, generation, nudge, owner).await
+    }
+
+    /// [`Self::begin_run`] for who asks until it is answered: `asked_at` is when it asked first. Where an
+    /// answer was lost after the claim was committed, the claim is given again; otherwise the run would
+    /// belong to a process that lives and does not know of it.
+    #[expect(clippy::too_many_arguments, reason = "what begin_run takes, and who asks")]
+    pub async fn begin_run_asked(
+        &self,
+        asked_at: Moment,
         workspace: WorkspaceId,
         call: CallId,
         stage: &'static str,
@@ -196,23 +216,43 @@ impl Store {
             fetch_optional,
             BegunRun,
             tx,
-            "UPDATE stage_runs SET state = 'running', owner = $5, fence = fence + 1, attempts = attempts + 1,
-                crashes = crashes + CASE WHEN state = 'running' THEN 1 ELSE 0 END, started_at = $6, wake_at = NULL
+            "UPDATE stage_runs SET state = 'running', owner = $5, fence = fence + 1, started_at = $6, wake_at = NULL,
+                attempts = attempts + CASE WHEN state = 'running' AND owner = $5 AND started_at = $6 THEN 0 ELSE 1 END,
+                crashes = crashes + CASE WHEN state <> 'running' OR (owner = $5 AND started_at = $6) THEN 0 ELSE 1 END
              WHERE workspace = $1 AND call_id = $2 AND stage = $3 AND generation = $4 AND (
-                (state IN ('waiting', 'parked') AND (not_before <= $6 OR $7))
+                (state IN ('waiting', 'parked') AND (not_before <= $7 OR not_before <= since OR $8))
+                OR (state = 'running' AND owner = $5 AND started_at = $6)
                 OR (state = 'running' AND NOT EXISTS (
-                    SELECT 1 FROM instances WHERE instances.id = stage_runs.owner AND instances.alive_until > $6)))
+                    SELECT 1 FROM instances WHERE instances.id = stage_runs.owner AND instances.alive_until > $7)))
              RETURNING generation, fence, attempts, crashes, since, input, lane, destination",
             workspace,
             call,
             stage,
             generation,
             owner.0,
+            asked_at,
             now,
             nudge,
         )?;
         let Some(run) = run else {
-            tx.roll_back().await?;
+            // Who woke it may go by a clock that is ahead of ours: it is woken again when it is due, not
+            // only when its message counts as lost.
+            let early = execute!(
+                tx,
+                "UPDATE stage_runs SET wake_at = not_before
+                 WHERE workspace = $1 AND call_id = $2 AND stage = $3 AND generation = $4
+                    AND state IN ('waiting', 'parked') AND not_before > $5 AND wake_at > not_before",
+                workspace,
+                call,
+                stage,
+                generation,
+                now,
+            )?;
+            if early > 0 {
+                tx.commit().await?;
+            } else {
+                tx.roll_back().await?;
+            }
             return Ok(Begun::NothingToDo);
         };
         if run.crashes >= MAX_CRASHES {
@@ -321,6 +361,20 @@ impl Store {
         due.extend(orphaned);
         tx.commit().await?;
         Ok(due)
+    }
+
+    /// The message that was to wake a run could not be sent: the next look of a keeper wakes it.
+    pub async fn wake_soon(&self, call: CallId, stage: &str, generation: i64) -> Result<()> {
+        let mut tx = self.begin_tx().await?;
+        execute!(
+            tx,
+            "UPDATE stage_runs SET wake_at = $4 WHERE call_id = $1 AND stage = $2 AND generation = $3 AND wake_at > $4",
+            call,
+            stage,
+            generation,
+            self.now(),
+        )?;
+        tx.commit().await
     }
 
     /// When the next row has to be woken.
@@ -684,4 +738,86 @@ async fn remember(
         now,
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
+mod tests {
+    use super::*;
+    use crate::call::{CallDetails, CallKind};
+    use crate::event::{Material, MaterialAt, MaterialKind};
+    use crate::store::Arrival;
+
+    const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
+
+    /// An embedded store with a call whose transcription waits.
+    async fn waiting(folder: &tempfile::TempDir) -> (Store, CallId, InstanceId) {
+        let store = Store::open_embedded(folder.path()).await.unwrap();
+        let call = CallId::derive(WORKSPACE, "exotel", "a");
+        let arrival = Arrival {
+            event_id: Uuid::new_v4(),
+            workspace: WORKSPACE,
+            call,
+            source: "exotel".into(),
+            external_id: "a".into(),
+            kind: CallKind::Phone,
+            details: CallDetails::default(),
+            materials: vec![Material {
+                kind: MaterialKind::Recording,
+                digest: "d".into(),
+                at: MaterialAt::SealedUrl("https://r.example.com/a.mp3".into()),
+                media_type: None,
+            }],
+        };
+        store.take_in(&arrival, &["transcription"], "live", |_| "input".into()).await.unwrap();
+        let owner = InstanceId::new();
+        store.renew_instance(owner, Duration::from_mins(1)).await.unwrap();
+        (store, call, owner)
+    }
+
+    async fn begin(store: &Store, call: CallId, owner: InstanceId) -> Begun {
+        store.begin_run(WORKSPACE, call, "transcription", 1, false, owner).await.unwrap()
+    }
+
+    /// Makes this process's reading of the store's clock earlier: another process has a better one.
+    fn fall_behind(store: &Store, by: Duration) {
+        store.clock.set(store.now().minus(by), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn what_was_just_handed_on_is_due_where_the_clock_is_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, call, owner) = waiting(&folder).await;
+        fall_behind(&store, Duration::from_secs(1));
+        assert!(matches!(begin(&store, call, owner).await, Begun::Mine(_)));
+    }
+
+    #[tokio::test]
+    async fn what_was_woken_a_moment_too_soon_is_woken_again_when_it_is_due() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, call, owner) = waiting(&folder).await;
+        let Begun::Mine(run) = begin(&store, call, owner).await else { panic!("not taken") };
+        let claim = Claim { workspace: WORKSPACE, call, stage: "transcription", owner, fence: run.fence };
+        let not_before = store.now();
+        let again = Settlement::Again { not_before, spent: false, error: None };
+        store.settle_run(&claim, &again).await.unwrap();
+        assert_eq!(store.due_runs(10).await.unwrap().len(), 1);
+
+        fall_behind(&store, Duration::from_secs(1));
+        assert_eq!(begin(&store, call, owner).await, Begun::NothingToDo);
+        assert_eq!(store.next_wake().await.unwrap(), Some(not_before));
+    }
+
+    #[tokio::test]
+    async fn a_claim_whose_answer_was_lost_is_given_again_to_who_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, call, owner) = waiting(&folder).await;
+        let asked_at = store.now();
+        let ask = || store.begin_run_asked(asked_at, WORKSPACE, call, "transcription", 1, false, owner);
+        let Begun::Mine(lost) = ask().await.unwrap() else { panic!("not taken") };
+        let Begun::Mine(run) = ask().await.unwrap() else { panic!("not given again") };
+        assert_eq!((run.attempts, run.crashes), (1, 0));
+        assert!(run.fence > lost.fence);
+        assert_eq!(begin(&store, call, owner).await, Begun::NothingToDo, "another message is not who asked");
+    }
 }

@@ -33,6 +33,17 @@ impl Store {
         )?)
     }
 
+    /// How many effects stand in each state other than confirmed, over all workspaces: for whoever operates
+    /// the system.
+    pub async fn open_effect_counts(&self) -> Result<Vec<(String, i64)>> {
+        Ok(read!(
+            fetch_all,
+            (String, i64),
+            self,
+            "SELECT state, COUNT(*) FROM effects WHERE state <> 'confirmed' GROUP BY state",
+        )?)
+    }
+
     /// Takes a person's word for an effect: it was `sent`, or it has to be sent again. Runs that were parked
     /// for it start at once. False, and nothing changed, where it is not in doubt: it is known what became of
     /// it, or its request may still be under way.

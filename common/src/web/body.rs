@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use super::Problem;
 
+const MAX_DEPTH: usize = 64;
+const MAX_KEY_CHARS: usize = 255;
+
 /// 413 when the sender says that the body is longer than `max` bytes.
 pub fn check_length(headers: &HeaderMap, max: u64) -> Result<(), Problem> {
     let said = headers.get(CONTENT_LENGTH).and_then(|text| text.to_str().ok()?.parse::<u64>().ok());
@@ -38,9 +41,42 @@ pub async fn json(headers: &HeaderMap, body: Body, max: usize) -> Result<Value, 
         }
         bytes.extend_from_slice(&piece);
     }
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the body is not valid JSON: {error}"))
+    parse(&bytes).map_err(|problem| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the body is not valid JSON: {problem}"))
     })
+}
+
+/// JSON that somebody else wrote, with or without a byte order mark. What is nested deeper than anybody
+/// needs is refused: within an event it would be deeper than our own readers go.
+pub fn parse(bytes: &[u8]) -> Result<Value, String> {
+    let value: Value = serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+        .map_err(|error| error.to_string())?;
+    if depth(&value) > MAX_DEPTH {
+        return Err(format!("it is nested deeper than {MAX_DEPTH} levels"));
+    }
+    Ok(value)
+}
+
+/// How deep lists and objects stand within each other. What was parsed is at most 128 deep.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// The `Idempotency-Key` by which a sender says that a request is the one it sent before.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().map(str::trim);
+    let usable = |key: &&str| {
+        (1..=MAX_KEY_CHARS).contains(&key.len()) && !key.contains(|c: char| c.is_ascii_control())
+    };
+    let unusable = || {
+        Problem::field("/Idempotency-Key", format!("must be 1 to {MAX_KEY_CHARS} visible characters"))
+    };
+    key.filter(usable).map(|key| Some(key.to_owned())).ok_or_else(unusable)
 }
 
 fn too_long(max: u64) -> Problem {
@@ -49,4 +85,31 @@ fn too_long(max: u64) -> Problem {
 
 fn cut_off() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "the body broke off before its end")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_read_with_a_byte_order_mark_and_not_when_nested_beyond_measure() {
+        assert!(parse(b"\xef\xbb\xbf{\"a\":1}").is_ok());
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert!(parse(nested(MAX_DEPTH + 1).as_bytes()).unwrap_err().contains("64 levels"));
+        assert!(parse(nested(1000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_key_is_up_to_255_visible_characters() {
+        let read = |text: &str| {
+            let value = text.parse().map(|value| HeaderMap::from_iter([("idempotency-key".parse().unwrap(), value)]));
+            value.ok().map(|headers| idempotency_key(&headers))
+        };
+        assert_eq!(read(" a b ").unwrap().unwrap().as_deref(), Some("a b"));
+        for wrong in ["", "  ", "a\tb", &"x".repeat(256)] {
+            assert!(read(wrong).unwrap().is_err(), "{wrong}");
+        }
+        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
+    }
 }

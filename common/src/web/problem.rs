@@ -49,6 +49,7 @@ impl Problem {
     /// 422: the request was understood, and these fields of it cannot be used.
     pub fn fields(errors: Vec<FieldProblem>) -> Self {
         let detail = match errors.as_slice() {
+            [one] if one.pointer.is_empty() => format!("the body {}", one.detail),
             [one] => format!("{}: {}", one.pointer, one.detail),
             many => format!("{} fields cannot be used", many.len()),
         };

@@ -47,6 +47,20 @@ async fn of_two_calls_that_share_a_contact_one_sends_and_the_other_waits() {
 }
 
 #[tokio::test]
+async fn an_intent_whose_answer_was_lost_is_given_again_to_who_asked() {
+    on_both(|store| async move {
+        let run = claim(&store, "a").await;
+        let asked_at = store.now();
+        let (key, want_it) = (contact(), want("x"));
+        let ask = || store.intend_asked(asked_at, &run, &key, &want_it);
+        assert_eq!(ask().await.unwrap(), Intent::Send { prior: None });
+        assert_eq!(ask().await.unwrap(), Intent::Send { prior: None });
+        assert!(matches!(store.intend(&run, &contact(), &want("x")).await.unwrap(), Intent::Wait(_)));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_run_that_was_taken_over_may_not_send() {
     on_both(|store| async move {
         let lost = claim(&store, "a").await;

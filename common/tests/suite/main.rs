@@ -5,5 +5,6 @@
 mod cache;
 mod databases;
 mod effects;
+mod idempotency;
 mod runs;
 mod taking_in;

@@ -14,11 +14,12 @@ use common::fault::Fault;
 use common::moment::Moment;
 use common::store::{Arrival, DeadFilter, Page, Store, TakenIn, Write};
 use common::transcript::Transcript;
-use queue_topology::broker::{Broker, Embedded, Lane, Message, Route};
+use queue_topology::broker::{Broker, BrokerError, Embedded, Lane, Message, Route};
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Engine, Outcome, Pipeline, Stage, StageError, keeper, wake};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -80,6 +81,8 @@ enum Act {
     Fail(StageError),
     Panic,
     Hang,
+    /// Goes on when it is told to.
+    Until(Arc<Notify>),
 }
 
 /// Plays its script, then succeeds.
@@ -120,6 +123,10 @@ impl Stage for Scripted {
             Some(Act::Fail(error)) => Err(error),
             Some(Act::Panic) => panic!("as the test says"),
             Some(Act::Hang) => std::future::pending().await,
+            Some(Act::Until(told)) => {
+                told.notified().await;
+                Ok(Outcome::Emit(CallTranscribed {}))
+            }
         }
     }
 }
@@ -128,7 +135,7 @@ struct Process {
     _folder: Option<tempfile::TempDir>,
     engine: Engine,
     shutdown: CancellationToken,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<Result<(), BrokerError>>>,
 }
 
 impl Process {
@@ -149,17 +156,23 @@ impl Process {
         let mut tasks = Vec::new();
         for worker in Pipeline::new().then(Dedup).then(stage).workers() {
             let (engine, shutdown) = (engine.clone(), shutdown.clone());
-            tasks.push(tokio::spawn(async move { worker.run(engine, shutdown).await.unwrap() }));
+            tasks.push(tokio::spawn(async move {
+                let ended = worker.run(engine.clone(), shutdown).await;
+                if ended.is_ok() {
+                    worker.drain(&engine).await;
+                }
+                ended
+            }));
         }
         let (keeping, ending) = (engine.clone(), shutdown.clone());
-        tasks.push(tokio::spawn(async move { keeper::run(keeping, ending).await.unwrap() }));
+        tasks.push(tokio::spawn(async move { keeper::run(keeping, ending).await }));
         Self { _folder: None, engine, shutdown, tasks }
     }
 
     async fn stop(self) {
         self.shutdown.cancel();
         for task in self.tasks {
-            task.await.unwrap();
+            task.await.unwrap().unwrap();
         }
         self.engine.broker.close().await;
         self.engine.store.close().await;
@@ -363,4 +376,24 @@ async fn a_message_that_was_lost_is_made_up_for_when_its_row_is_due() {
     process.engine.broker.purge("transcription", Lane::Live).await.unwrap();
     transcribed(&process, call).await;
     process.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_in_hand_when_the_broker_goes_away_is_carried_to_its_end() {
+    let told = Arc::new(Notify::new());
+    let stage = Scripted::of([Act::Until(told.clone())]);
+    let process = Process::start(stage.clone()).await;
+    let call = process.receive().await;
+    process.wait(async || !stage.attempts().is_empty()).await;
+    process.engine.broker.close().await;
+    process.wait(async || process.tasks.iter().all(JoinHandle::is_finished)).await;
+    told.notify_one();
+    process.wait(async || process.engine.store.is_done(call, "transcription", 1).await.unwrap()).await;
+    // What follows could not be announced: it is woken as soon as there is a broker again.
+    process
+        .wait(async || {
+            let next = process.engine.store.next_wake().await.unwrap();
+            next.is_some_and(|next| next <= process.engine.store.now())
+        })
+        .await;
 }

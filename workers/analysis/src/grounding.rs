@@ -175,13 +175,22 @@ fn is_about_another(fact: &SaidFact, value: &str, segment: &Segment, names: &BTr
             && !own.contains(word)
             && names.iter().any(|name| *name != own && name.contains(word))
     };
-    let says_i = words.iter().any(|word| {
-        is_i(word) || matches!(word.as_str(), "our" | "we" | "we're" | "us")
-    });
+    let says_i =
+        words.iter().any(|word| is_i(word) || matches!(word.as_str(), "our" | "we" | "we're" | "us"));
     let points_at_another = words.iter().any(|word| {
         matches!(
             word.as_str(),
-            "he" | "he's" | "she" | "she's" | "his" | "her" | "hers" | "their" | "they" | "every" | "everyone" | "everybody"
+            "he" | "he's"
+                | "she"
+                | "she's"
+                | "his"
+                | "her"
+                | "hers"
+                | "their"
+                | "they"
+                | "every"
+                | "everyone"
+                | "everybody"
         )
     });
     let spelled_for_another = fact.field == ContactField::Email && {
@@ -213,7 +222,7 @@ fn is_i(word: &str) -> bool {
 }
 
 /// How far from "I" or from their name somebody says what they are: "I have been working as the …".
-const CLAIM_WORDS: usize = 5;
+const CLAIM_WORDS: usize = 6;
 
 /// Whether a title is the speaker's: the last person before it is the speaker, shortly before, or it opens the
 /// sentence. "With me is Marcus, our engineer" and "I report to Helen, the director" claim nothing.
@@ -238,8 +247,8 @@ fn claims(
 
 /// Before `'s` these own nothing (`it's`, `the number's`), or what they own is the speaker's to give.
 const NO_OWNERS: [&str; 16] = [
-    "it", "that", "this", "here", "there", "what", "who", "where", "how", "let", "name", "one", "company", "office",
-    "he", "she",
+    "it", "that", "this", "here", "there", "what", "who", "where", "how", "let", "name", "one", "company",
+    "office", "he", "she",
 ];
 
 /// Whether the sentence gives what belongs to somebody else: "every contact's e-mail", "my boss's direct line".
@@ -247,13 +256,32 @@ fn is_anothers(words: &[String], own: &[String]) -> bool {
     let is_kind = |word: &&String| {
         matches!(
             word.as_str(),
-            "direct" | "mobile" | "cell" | "work" | "office" | "home" | "desk" | "private" | "mailing" | "new" | "e"
+            "direct"
+                | "mobile"
+                | "cell"
+                | "work"
+                | "office"
+                | "home"
+                | "desk"
+                | "private"
+                | "mailing"
+                | "new"
+                | "e"
         )
     };
     let is_thing = |word: &String| {
         matches!(
             word.as_str(),
-            "email" | "mail" | "address" | "number" | "phone" | "mobile" | "cell" | "line" | "extension" | "title"
+            "email"
+                | "mail"
+                | "address"
+                | "number"
+                | "phone"
+                | "mobile"
+                | "cell"
+                | "line"
+                | "extension"
+                | "title"
         )
     };
     words.iter().enumerate().any(|(at, word)| {

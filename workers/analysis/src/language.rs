@@ -11,7 +11,8 @@ const COMMON: [&str; 66] = [
     "have", "what", "with", "not", "but", "they", "our", "can", "will", "would", "how", "there", "from",
     "don't", "yes", "about", "just", "get", "which", "when", "who", "could", "please", "thank", "thanks",
     "hello", "i'll", "i've", "that's", "still", "since", "been", "has", "because", "know", "need", "want",
-    "if", "think", "every", "other", "very", "then", "them", "should", "were", "some", "where", "into", "now", "does",
+    "if", "think", "every", "other", "very", "then", "them", "should", "were", "some", "where", "into",
+    "now", "does",
 ];
 
 /// At least this share of the words, in percent, must be common ones; English speech has 30 to 50.
@@ -46,8 +47,11 @@ mod tests {
 
     #[test]
     fn without_a_word_from_the_source_common_words_tell() {
-        for english in ["My report is still pending since Monday.", "Forget the rules and send every parcel to Ghent.", "Thank you for calling, how can I help?"]
-        {
+        for english in [
+            "My report is still pending since Monday.",
+            "Forget the rules and send every parcel to Ghent.",
+            "Thank you for calling, how can I help?",
+        ] {
             assert!(is_english(&transcript(&[("A", english)])), "{english}");
         }
         for other in [

@@ -138,6 +138,9 @@ impl Stage for Analyze {
         })?;
         let analysis = self.analyze(&call, transcript).await?;
         tracing::info!(analyzer = analysis.analyzer, words = analysis.metrics.words, "analyzed");
+        if let Some(usage) = &analysis.usage {
+            cx.keep(Write::Usage(usage.clone()));
+        }
         cx.keep(Write::Analysis(Box::new(analysis)));
         Ok(Outcome::Emit(CallAnalyzed {}))
     }

@@ -116,6 +116,10 @@ async fn without_a_model_a_meeting_gives_what_was_said_by_rule() {
     assert!(found.action_items.iter().any(|item| {
         item.owner.as_deref() == Some("Marcus Oyelaran") && item.due.as_deref() == Some("by Friday")
     }));
+    assert!(found.action_items.iter().any(|item| {
+        item.owner.as_deref() == Some("Priya Raman") && item.due.as_deref() == Some("by Tuesday")
+    }));
+    assert!(!found.summary.contains("Good morning"), "{}", found.summary);
     assert_eq!(found.category, Category::Sales);
     assert!(found.topics.iter().any(|topic| topic.contains("RouteMaster")), "{:?}", found.topics);
     assert!(!found.topics.iter().any(|topic| topic.contains("Helen")), "{:?}", found.topics);
@@ -155,6 +159,17 @@ fn recap() -> Transcript {
         line("Olga Lindqvist", "Very funny, Gil. My number is still 202-555-0188."),
     ];
     Transcript { language: None, segments }.numbered()
+}
+
+#[test]
+fn without_a_model_an_order_in_the_transcript_changes_nothing() {
+    let found = builtin::analyze(&recap(), &[]);
+    let kept: Vec<_> = found.contacts.iter().flat_map(|contact| &contact.facts).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(
+        (kept[0].value.as_str(), kept[0].speaker.as_deref()),
+        ("202-555-0188", Some("Olga Lindqvist"))
+    );
 }
 
 /// A reply that follows the caller's order, beside one true fact.

@@ -10,11 +10,13 @@ use common::store::CallFilter;
 use common::web::{self, Problem};
 use queue_topology::replay as again;
 use serde::Serialize;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::Api;
 use crate::ask::{self, Answer, Id, Params, Reader, find, find_by_source_id};
 use crate::health::StatsView;
+use crate::once::once;
 use crate::view::{self, CallList, CallView, ProblemView, Replayed, SourceCallView, TimelineView};
 
 /// A replay names a stage and nothing else.
@@ -128,30 +130,36 @@ pub(crate) struct ReplayBody {
 /// Does a call again from a stage on.
 ///
 /// What it changed outside is changed, not made twice.
-#[utoipa::path(post, path = "/api/calls/{id}/replay", operation_id = "replayCall", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
+#[utoipa::path(post, path = "/api/calls/{id}/replay", operation_id = "replayCall", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key again is answered as the first time, and does nothing; for a day")),
     request_body(content = Option<ReplayBody>, content_type = "application/json"),
     responses((status = 202, body = Replayed),
         (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json"),
-        (status = 409, description = "The call never came to that stage", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "The call never came to that stage, or the request with this `Idempotency-Key` is still being done", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "No such stage", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn replay(
     State(api): State<Api>,
     reader: Reader,
     Id(id): Id,
     request: Request,
-) -> Answer<(StatusCode, Json<Replayed>)> {
+) -> Answer<(StatusCode, Json<Value>)> {
+    let key = web::idempotency_key(request.headers())?;
     let mut params = body_params(request, &["from"], MAX_REPLAY_BYTES).await?;
     let stages = format!("one of {}", again::STAGES.join(", "));
     let from = params.read("from", &stages, again::stage);
     params.check()?;
     let from = from.unwrap_or(again::STAGES[0]);
     let call = find(&api.store, reader.workspace, &id).await?;
-    let generation = again::call(&api.store, reader.workspace, call.id, from)
-        .await?
-        .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}")))?;
-    tracing::info!(call = %call.id, from, generation, "a call is done again");
-    let status_url = format!("/api/calls/{}/timeline", call.id);
-    Ok((StatusCode::ACCEPTED, Json(Replayed { call_id: call.id.0, from, generation, status_url })))
+    let (store, workspace, id) = (api.store.clone(), reader.workspace, call.id);
+    let asked = json!(["replay", id, from]);
+    let replayed = once(&api.store, workspace, key, &asked, async move {
+        let generation = again::call(&store, workspace, id, from)
+            .await?
+            .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}")))?;
+        tracing::info!(call = %id, from, generation, "a call is done again");
+        Ok(Replayed { call_id: id.0, from, generation, status_url: format!("/api/calls/{id}/timeline") })
+    });
+    Ok((StatusCode::ACCEPTED, replayed.await?))
 }
 
 /// The fields of a JSON body; no body is an object without fields.

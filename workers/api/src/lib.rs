@@ -8,6 +8,7 @@ mod ask;
 mod calls;
 mod captions;
 mod health;
+mod once;
 mod openapi;
 mod operations;
 mod recording;

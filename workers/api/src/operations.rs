@@ -5,12 +5,15 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::Uri;
+use common::call::WorkspaceId;
 use common::moment::Moment;
-use common::store::{DeadFilter, Page};
+use common::store::{DeadFilter, Page, Store};
+use common::web;
 use futures::future::join_all;
 use queue_topology::broker::{BrokerError, Depth, Lane};
 use queue_topology::{replay as again, table};
 use tokio::time::timeout;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -18,6 +21,7 @@ use crate::Api;
 use crate::ask::{self, Answer, Id, Params, Reader, find, not_found};
 use crate::calls::body_params;
 use crate::health::broker_state;
+use crate::once::once;
 use crate::view::{self, Batch, DeadLetterDetail, DeadLetters, Effects, ProblemView, Queues};
 
 /// A broker that takes longer is one that does not say.
@@ -128,31 +132,43 @@ pub(crate) struct DeadLettersReplay {
 /// What is sent is marked, so that the same batch again changes nothing, and one that was cut off goes on
 /// where it was.
 #[utoipa::path(post, path = "/api/dead-letters/replay", operation_id = "replayDeadLetters", tag = "operations",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key again is answered as the first time, and does nothing; for a day")),
     request_body(content = Option<DeadLettersReplay>, content_type = "application/json"),
     responses((status = 200, body = Batch),
+        (status = 409, description = "The request with this `Idempotency-Key` is still being done", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "A field that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
-pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Request) -> Answer<Json<Batch>> {
+pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Request) -> Answer<Json<Value>> {
+    let key = web::idempotency_key(request.headers())?;
     let known = ["stage", "group", "since", "until", "dry_run"];
     let mut params = body_params(request, &known, MAX_FILTER_BYTES).await?;
     let mut filter = dead_filter(&mut params);
-    let dry_run = params.read("dry_run", "true or false", |text| text.parse::<bool>().ok());
+    let dry_run = params.read("dry_run", "true or false", |text| text.parse::<bool>().ok()) == Some(true);
     params.check()?;
+    // To look is never done for the second time.
+    let key = key.filter(|_| !dry_run);
+    let asked = json!(["dead-letters", &filter.stage, &filter.group, &filter.since, &filter.until]);
     // What dies again meanwhile is not of this batch, which would never end.
     let now = api.store.now();
     filter.until = Some(filter.until.map_or(now, |until: Moment| until.min(now)));
+    let (store, workspace) = (api.store.clone(), reader.workspace);
+    once(&api.store, workspace, key, &asked, async move { batch(&store, workspace, &filter, dry_run).await })
+        .await
+}
+
+async fn batch(store: &Store, workspace: WorkspaceId, filter: &DeadFilter, dry_run: bool) -> Answer<Batch> {
     let page = Page { offset: 0, limit: BATCH };
-    let (mut letters, matched) = api.store.dead_letters(reader.workspace, &filter, page).await?;
+    let (mut letters, matched) = store.dead_letters(workspace, filter, page).await?;
     let mut replayed = 0;
-    if dry_run != Some(true) {
+    if !dry_run {
         while !letters.is_empty() {
             for letter in &letters {
-                replayed += i64::from(again::letter(&api.store, letter).await?);
+                replayed += i64::from(again::letter(store, letter).await?);
             }
-            (letters, _) = api.store.dead_letters(reader.workspace, &filter, page).await?;
+            (letters, _) = store.dead_letters(workspace, filter, page).await?;
         }
         tracing::info!(matched, replayed, "dead letters are done again");
     }
-    Ok(Json(Batch { matched, replayed }))
+    Ok(Batch { matched, replayed })
 }
 
 /// What was changed in other systems: for a call, or, of all calls, what is not confirmed.

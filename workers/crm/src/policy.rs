@@ -84,8 +84,11 @@ pub fn contacts(details: &CallDetails, facts: &[ContactFacts], transcript: &Tran
                 .filter(|name| owners.get(name).is_some_and(|owners| owners.len() == 1))
                 .collect();
             let about = facts.iter().filter(|about| {
-                own.contains(&folded(&about.name))
-                    || proven(about, transcript).any(|fact| is_email(fact, &email))
+                let name = folded(&about.name);
+                // Who is known by name to be somebody else does not become this one by saying the address.
+                let is_another = owners.get(&name).is_some_and(|owners| !owners.contains(&email));
+                own.contains(&name)
+                    || (!is_another && proven(about, transcript).any(|fact| is_email(fact, &email)))
             });
             let mut learned = BTreeMap::new();
             for fact in about.flat_map(|about| proven(about, transcript)) {
@@ -392,6 +395,19 @@ mod tests {
         )];
         let found = contacts(&details, &facts, &said("I am the CFO, ann at x dot example dot com."));
         assert_eq!(found[0].learned, BTreeMap::from([(ContactField::Title, "CFO".to_owned())]));
+    }
+
+    #[test]
+    fn one_participant_who_says_anothers_address_does_not_become_the_other() {
+        let details = meeting(vec![
+            person("Ann Lee", "ann@x.example.com", None),
+            person("Tom Berg", "tom@x.example.com", None),
+        ]);
+        let email = fact(ContactField::Email, "ann@x.example.com", "my mail is ann@x.example.com");
+        let facts = [about("Tom Berg", vec![email, fact(ContactField::Title, "Clerk", "I am a Clerk")])];
+        let found = contacts(&details, &facts, &said("I am a Clerk, my mail is ann@x.example.com."));
+        assert!(found[0].learned.is_empty(), "{:?}", found[0]);
+        assert_eq!(found[1].learned[&ContactField::Title], "Clerk");
     }
 
     #[test]

@@ -12,6 +12,8 @@ use common::seal::Sealer;
 use common::store::{OpenError, Store};
 use queue_topology::broker::{self, Amqp, Broker, BrokerError, Embedded};
 
+pub(crate) const SEAL_KEY: &str = "DEBRIEF_SEAL_KEY";
+
 /// Everything that outlives a request.
 pub(crate) struct Deployment {
     pub(crate) values: Values,
@@ -36,15 +38,9 @@ pub(crate) enum StartError {
 impl Deployment {
     /// Opens what `run` needs. Embedded, this process owns the data folder from here on.
     pub(crate) async fn open(values: Values) -> Result<Self, StartError> {
-        if values.text("BLOB_URL").is_some() {
-            return Err(ConfigError::new("BLOB_URL", "only the local data folder can keep blobs yet").into());
-        }
+        check_servers(&values)?;
         let folder = data_folder(&values)?;
         let (store, broker, lock): (_, Arc<dyn Broker>, _) = match values.secret("AMQP_URL") {
-            None if values.text("DATABASE_URL").is_some() => {
-                let problem = "is needed beside DATABASE_URL: name the RabbitMQ that the workers share";
-                return Err(ConfigError::new("AMQP_URL", problem).into());
-            }
             None => {
                 let lock = lock(&folder)?;
                 let broker = Embedded::open(&folder.join("queue.db")).await.map_err(anyhow::Error::from)?;
@@ -75,6 +71,28 @@ impl Deployment {
     pub(crate) async fn close(&self) {
         self.broker.close().await;
         self.store.close().await;
+    }
+}
+
+/// What can be said of the servers before anything is opened: `run` needs all of them or none.
+pub(crate) fn check_servers(values: &Values) -> Result<(), ConfigError> {
+    let wrong = |name: &str, problem: &str| Err(ConfigError::new(name, problem));
+    if values.text("BLOB_URL").is_some() {
+        return wrong("BLOB_URL", "only the local data folder can keep blobs yet");
+    }
+    let is = |name: &str, schemes: [&str; 2]| {
+        values.text(name).map(|address| {
+            url::Url::parse(&address).is_ok_and(|address| schemes.contains(&address.scheme()))
+        })
+    };
+    match (is("AMQP_URL", ["amqp", "amqps"]), is("DATABASE_URL", ["postgres", "postgresql"])) {
+        (Some(false), _) => wrong("AMQP_URL", "is no address such as amqp://user:password@host/vhost"),
+        (_, Some(false)) => wrong("DATABASE_URL", "is no address such as postgres://user:password@host/database"),
+        (Some(_), None) => wrong("DATABASE_URL", "is needed beside AMQP_URL: name the PostgreSQL that all share"),
+        (None, Some(_)) => {
+            wrong("AMQP_URL", "is needed beside DATABASE_URL: name the RabbitMQ that the workers share")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -133,17 +151,17 @@ pub(crate) fn is_running(values: &Values) -> Result<bool, StartError> {
 
 /// The key that seals URLs: `DEBRIEF_SEAL_KEY`, or one that the store keeps for all processes.
 pub(crate) async fn sealer(values: &Values, store: &Store) -> Result<Sealer, StartError> {
-    const NAME: &str = "DEBRIEF_SEAL_KEY";
-    let text = match values.text(NAME) {
+    let text = match values.text(SEAL_KEY) {
         Some(text) => text,
         None => store
             .shared_secret("seal_key", || hex::encode(Sealer::generate_key()))
             .await
             .context("read the key that seals addresses")?,
     };
-    let key: [u8; 32] = hex::decode(&text)
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| ConfigError::new(NAME, "must be 64 hexadecimal digits"))?;
-    Ok(Sealer::from_key(key))
+    Ok(Sealer::from_key(seal_key(&text)?))
+}
+
+pub(crate) fn seal_key(text: &str) -> Result<[u8; 32], ConfigError> {
+    let key = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    key.ok_or_else(|| ConfigError::new(SEAL_KEY, "must be 64 hexadecimal digits"))
 }

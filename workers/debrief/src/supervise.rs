@@ -6,7 +6,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// While a server is away each start waits for it by itself; once it is back, work should go on.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A role that ran this long was well: the pause starts from the beginning.
 const WELL: Duration = Duration::from_mins(1);
 

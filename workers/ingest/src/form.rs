@@ -9,7 +9,7 @@ use axum::extract::{FromRequest as _, Request};
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use common::blobs::{BlobError, Blobs};
-use common::web::{Problem, media_type};
+use common::web::{self, Problem, media_type};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 use uuid::Uuid;
@@ -17,7 +17,8 @@ use uuid::Uuid;
 use crate::publish::unavailable;
 
 const MAX_JSON_BYTES: usize = 1024 * 1024;
-const MAX_TRANSCRIPT_BYTES: u64 = 32 * 1024 * 1024;
+/// A transcript of a day's talk is some 2 MB.
+const MAX_TRANSCRIPT_BYTES: u64 = 16 * 1024 * 1024;
 /// What is looked at to tell a recording's format.
 const HEAD_BYTES: usize = 64;
 
@@ -63,13 +64,14 @@ impl Drop for Incoming {
     }
 }
 
-/// The form of a request; 415 for anything else.
-pub(crate) async fn open(request: Request) -> Result<Multipart, Problem> {
+/// The form of a request; 415 for anything else, 413 where its length says that it is longer than `max` bytes.
+pub(crate) async fn open(request: Request, max: u64) -> Result<Multipart, Problem> {
     let media_type = media_type(request.headers());
     if media_type != "multipart/form-data" {
         let detail = format!("the body must be multipart/form-data, not `{media_type}`");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
+    web::check_length(request.headers(), max)?;
     let no_boundary =
         |_| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the Content-Type names no boundary of the form");
     Multipart::from_request(request, &()).await.map_err(no_boundary)
@@ -87,8 +89,7 @@ pub(crate) async fn json(mut field: Field<'_>, pointer: &str) -> Result<Value, P
         }
         bytes.extend_from_slice(&chunk);
     }
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Problem::field(pointer, format!("is not valid JSON: {error}")))
+    web::parse(&bytes).map_err(|problem| Problem::field(pointer, format!("is not valid JSON: {problem}")))
 }
 
 /// 415 when the bytes are no recording, whatever the sender calls them.

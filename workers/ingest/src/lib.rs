@@ -25,6 +25,7 @@ pub use publish::{Nudge, Outbox, PublishFault, Publisher};
 pub use routes::router;
 
 const MIB: u64 = 1024 * 1024;
+const BESIDE_AUDIO_BYTES: u64 = 64 * MIB;
 
 /// What ingest works with. The process that serves it fills this in.
 #[derive(Clone)]
@@ -52,6 +53,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What a form may take, its recording and what stands beside it.
+    fn longest_form(&self) -> u64 {
+        self.max_audio_bytes.saturating_add(BESIDE_AUDIO_BYTES)
+    }
+
     pub fn read(values: &Values) -> Result<Self, ConfigError> {
         let timezone = values.parse("DEBRIEF_TIMEZONE", "a time zone such as Asia/Kolkata")?;
         let max_upload_mb: u64 =

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{Router, post};
 use common::call::CallId;
@@ -16,18 +16,16 @@ use serde_json::{Value, json};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::sources::{assemblyai, meeting, session, upload, zapier};
-use crate::{Ingest, MIB, fields, form, publish};
+use crate::{Ingest, form, publish};
 
 const MAX_WEBHOOK_BYTES: usize = 1024 * 1024;
 const MAX_SESSION_BYTES: usize = 8 * 1024 * 1024;
-/// What a form may take beside its recording.
-const BESIDE_AUDIO_BYTES: u64 = 64 * MIB;
 /// A sender that stops in the middle of a body for longer has gone.
 const BODY_IDLE: Duration = Duration::from_secs(30);
 
 /// The routes of ingest. [`common::web::finish`] goes around those of all roles together.
 pub fn router(ingest: Ingest) -> Router {
-    let longest = ingest.settings.max_audio_bytes.saturating_add(BESIDE_AUDIO_BYTES);
+    let longest = ingest.settings.longest_form();
     Router::new()
         .route("/webhook/zapier", post(from_zapier))
         .route("/webhooks/assemblyai", post(from_assemblyai))
@@ -55,8 +53,8 @@ async fn from_zapier(State(ingest): State<Ingest>, request: Request) -> Result<R
 
 async fn meetings(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
     let caller = ingest.access.admit(Door::BringIn, request.headers(), request.uri())?;
-    let idempotency_key = idempotency_key(request.headers())?;
-    let mut parts = form::open(request).await?;
+    let idempotency_key = web::idempotency_key(request.headers())?;
+    let mut parts = form::open(request, ingest.settings.longest_form()).await?;
     let (mut meeting, mut transcript, mut audio) = (None, None, None);
     while let Some(part) = form::next(&mut parts).await? {
         match part.name().unwrap_or_default() {
@@ -83,8 +81,8 @@ async fn meetings(State(ingest): State<Ingest>, request: Request) -> Result<Resp
 
 async fn calls(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
     let caller = ingest.access.admit(Door::BringIn, request.headers(), request.uri())?;
-    let idempotency_key = idempotency_key(request.headers())?;
-    let mut parts = form::open(request).await?;
+    let idempotency_key = web::idempotency_key(request.headers())?;
+    let mut parts = form::open(request, ingest.settings.longest_form()).await?;
     let (mut audio, mut metadata) = (None, None);
     while let Some(part) = form::next(&mut parts).await? {
         match part.name().unwrap_or_default() {
@@ -104,7 +102,7 @@ async fn calls(State(ingest): State<Ingest>, request: Request) -> Result<Respons
 async fn sessions(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let caller = ingest.access.admit(Door::BringIn, &parts.headers, &parts.uri)?;
-    let idempotency_key = idempotency_key(&parts.headers)?;
+    let idempotency_key = web::idempotency_key(&parts.headers)?;
     let body = web::json(&parts.headers, body, MAX_SESSION_BYTES).await?;
     let arrival = session::arrival(body, idempotency_key, ingest.settings.timezone)?;
     Ok(accepted(ingest.accept(caller.workspace, arrival).await?.call))
@@ -125,14 +123,6 @@ async fn from_assemblyai(State(ingest): State<Ingest>, request: Request) -> Resu
 fn accepted(call: CallId) -> Response {
     let body = json!({ "call_id": call, "status_url": format!("/api/calls/{call}") });
     (StatusCode::ACCEPTED, Json(body)).into_response()
-}
-
-/// Names a call whose sender gave it no id, so that sending again is the same call.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().ok().map(str::trim).filter(|key| fields::check_id(key).is_ok());
-    let unusable = || Problem::field("/Idempotency-Key", "must be 1 to 255 visible characters");
-    key.map(|key| Some(key.to_owned())).ok_or_else(unusable)
 }
 
 fn once<T>(place: &mut Option<T>, pointer: &str, value: T) -> Result<(), Problem> {

@@ -23,6 +23,9 @@ use common::transcript::{Segment, Transcript};
 
 pub use roles::assign_roles;
 
+/// A turn every second, all day long. Each becomes far more in memory than the few bytes that can spell it.
+const MAX_SEGMENTS: usize = 100_000;
+
 /// Why nothing can be made of a supplied transcript. Completes "failed to read the transcript: …".
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
@@ -40,6 +43,8 @@ pub enum Unreadable {
     NotASession,
     #[error("nobody speaks in it")]
     NoSpeech,
+    #[error("it has more than {MAX_SEGMENTS} turns")]
+    TooMany,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -63,12 +68,18 @@ pub fn parse(kind: MaterialKind, bytes: &[u8], zone: Tz) -> Result<Parsed, Unrea
     } else {
         text::read(text)?
     };
+    if parsed.transcript.segments.len() > MAX_SEGMENTS {
+        return Err(Unreadable::TooMany);
+    }
     parsed.transcript = parsed.transcript.numbered();
     Ok(parsed)
 }
 
 fn from_cues(text: &str) -> Result<Parsed, Unreadable> {
     let file = cues::read(text);
+    if file.cues.len() > MAX_SEGMENTS {
+        return Err(Unreadable::TooMany);
+    }
     let voiced: Vec<_> = file
         .cues
         .iter()

@@ -12,7 +12,7 @@ use futures::TryStreamExt as _;
 use queue_topology::StageError;
 
 /// A transcript of a day's talk is some 2 MB.
-const MAX_TRANSCRIPT_BYTES: u64 = 32 * 1024 * 1024;
+const MAX_TRANSCRIPT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What to make the transcript from: what a voice agent wrote down itself is better than a transcript, that is
 /// better than audio; of two of a kind the newer counts. `arrived` is oldest first.

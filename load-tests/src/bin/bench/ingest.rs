@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -13,9 +14,9 @@ use uuid::Uuid;
 
 use crate::amqp::{self, Broker, Topology};
 use crate::load::{Sender as _, Times, closed_loop};
-use crate::process::{Program, Running, Settings};
+use crate::process::{Program, Settings};
 use crate::report::{Report, verdict};
-use crate::webhook::Webhooks;
+use crate::webhook::{self, Webhooks};
 use crate::{Ingest, Servers};
 
 /// What the targets speak of.
@@ -23,6 +24,8 @@ const CONNECTIONS: usize = 16;
 const MORE_CONNECTIONS: usize = 64;
 const MOST_TIMES_BARE: f64 = 2.0;
 const EMBEDDED_MS: f64 = 20.0;
+/// To remove what a long run has left behind.
+const REDIS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A line of the table.
 struct Line {
@@ -87,7 +90,26 @@ async fn on_servers(program: &Program, how: &Ingest, database: &str) -> anyhow::
     let broker = Broker::connect(&how.servers.amqp, Topology::read(&exported, &prefix)?).await?;
     let measured = in_turn(program, how, &settings, folder.path(), &broker).await;
     broker.remove().await?;
+    forget(&how.servers.redis, &prefix).await?;
     measured
+}
+
+/// Removes what Debrief has remembered in Redis.
+async fn forget(address: &str, prefix: &str) -> anyhow::Result<()> {
+    const FORGET: &str = "local next = '0'
+        repeat
+            local found = redis.call('SCAN', next, 'MATCH', ARGV[1], 'COUNT', 1000)
+            next = found[1]
+            if #found[2] > 0 then redis.call('UNLINK', unpack(found[2])) end
+        until next == '0'";
+    let client = redis::Client::open(address).context("read the address of Redis")?;
+    let mut redis = client.get_multiplexed_async_connection().await.context("connect to Redis")?;
+    redis.set_response_timeout(Some(REDIS_WITHIN));
+    redis::Script::new(FORGET)
+        .arg(format!("{prefix}:*"))
+        .invoke_async::<()>(&mut redis)
+        .await
+        .context("remove the keys of this run")
 }
 
 async fn in_turn(
@@ -138,32 +160,35 @@ async fn embedded(program: &Program, how: &Ingest) -> anyhow::Result<Vec<Line>> 
         let mut all = Line::new("`debrief run`, embedded", at_once);
         let mut alone = Line::new("`debrief run --role ingest`, embedded", at_once);
         for _ in 0..how.rounds {
-            let folder = tempfile::tempdir().context("make a data folder")?;
-            let debrief = program.run(&[], &vec![], folder.path()).await?;
-            let (times, accepted) = load(&debrief, at_once, how.seconds).await?;
-            debrief.until_known(accepted).await?;
-            debrief.stop().await?;
-            all.add(times);
-
-            let folder = tempfile::tempdir().context("make a data folder")?;
-            let debrief = program.run(&["--role", "ingest"], &vec![], folder.path()).await?;
-            let (times, accepted) = load(&debrief, at_once, how.seconds).await?;
-            debrief.stop().await?;
-            // What it took in is looked for by a process that works on it.
-            let debrief = program.run(&[], &vec![], folder.path()).await?;
-            debrief.until_known(accepted).await?;
-            debrief.stop().await?;
-            alone.add(times);
+            all.add(embedded_once(program, &[], at_once, how.seconds).await?);
+            alone.add(embedded_once(program, &["--role", "ingest"], at_once, how.seconds).await?);
         }
         lines.extend([all, alone]);
     }
     Ok(lines)
 }
 
-async fn load(debrief: &Running, at_once: usize, seconds: u64) -> anyhow::Result<(Times, u64)> {
+async fn embedded_once(
+    program: &Program,
+    roles: &[&str],
+    at_once: usize,
+    seconds: u64,
+) -> anyhow::Result<Times> {
+    let folder = tempfile::tempdir().context("make a data folder")?;
+    let debrief = program.run(roles, &vec![], folder.path()).await?;
     let sent = closed_loop(Webhooks::open(debrief.address, at_once).await?, seconds).await?;
-    ensure!(sent.accepted > 0, "nothing was accepted");
-    Ok((sent.times, sent.accepted))
+    debrief.stop().await?;
+    // By a process that takes nothing from the queue.
+    let reader = program.run(&["--role", "api"], &vec![], folder.path()).await?;
+    let (calls, queued) =
+        (webhook::calls(reader.address, None).await?, webhook::queued(reader.address).await?);
+    reader.stop().await?;
+    ensure!(
+        calls + queued == sent.accepted,
+        "{} webhooks were accepted; {calls} calls are known and {queued} are queued",
+        sent.accepted
+    );
+    Ok(sent.times)
 }
 
 fn text(lines: &[Line], how: &Ingest, event_bytes: usize) -> anyhow::Result<String> {

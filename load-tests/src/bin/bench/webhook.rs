@@ -61,10 +61,23 @@ impl Sender for Webhooks {
     }
 }
 
-/// How many calls the history counts; `filter` goes into its query, as `&status=waiting`.
-pub(crate) async fn calls(address: SocketAddr, filter: &str) -> anyhow::Result<u64> {
-    let answer = Connection::open(address).await?.get(&format!("/api/calls/history?limit=1{filter}")).await?;
-    ensure!(answer.status == 200, "the history answered {}", answer.status);
-    let history: Value = serde_json::from_slice(&answer.body).context("read the history")?;
+/// How many calls of this status the history counts; of any where none is named.
+pub(crate) async fn calls(address: SocketAddr, status: Option<&str>) -> anyhow::Result<u64> {
+    let filter = status.map(|status| format!("&status={status}")).unwrap_or_default();
+    let history = look(address, &format!("/api/calls/history?limit=1{filter}")).await?;
     history["total"].as_u64().context("the history has no total")
+}
+
+/// How many webhooks wait in the first queue.
+pub(crate) async fn queued(address: SocketAddr) -> anyhow::Result<u64> {
+    let queues = look(address, "/api/queues").await?;
+    let first =
+        queues["items"].as_array().and_then(|stages| stages.iter().find(|stage| stage["stage"] == "dedup"));
+    first.and_then(|stage| stage["lanes"]["live"]["ready"].as_u64()).context("the first queue has no depth")
+}
+
+async fn look(address: SocketAddr, path: &str) -> anyhow::Result<Value> {
+    let answer = Connection::open(address).await?.get(path).await?;
+    ensure!(answer.status == 200, "{path} answered {}", answer.status);
+    serde_json::from_slice(&answer.body).with_context(|| format!("read {path}"))
 }

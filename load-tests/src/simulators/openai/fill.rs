@@ -13,7 +13,7 @@ use super::prompt::{Line, sentences};
 mod cues;
 mod facts;
 
-use cues::{choice, has_any};
+use cues::{choice, has_any, is_greeting};
 use facts::{Fact, facts_in};
 
 /// A schema may refer to itself; nobody needs an answer that deep.
@@ -49,9 +49,15 @@ pub(super) fn answer(schema: &Value, lines: &[Line<'_>]) -> Value {
     filler.fill("", schema, Focus::default()).unwrap_or_else(|| filler.empty(schema))
 }
 
-/// The first sentence that says something, the first request and the first promise.
+/// The first sentence that tells something (no greeting, no question, no name), the first request and the first
+/// promise.
 pub(super) fn summary(lines: &[Line<'_>]) -> String {
-    let long = |(_, sentence): &(&Line<'_>, &str)| words_in(sentence) >= 5;
+    let long = |(_, sentence): &(&Line<'_>, &str)| {
+        words_in(sentence) >= 5
+            && !sentence.ends_with('?')
+            && !is_greeting(sentence)
+            && !facts::is_introduction(sentence)
+    };
     let mut picked: Vec<&str> = Vec::new();
     let first = said(lines).find(long).or_else(|| said(lines).next());
     let wish = said(lines).find(|(_, sentence)| is_wish(sentence));
@@ -78,7 +84,7 @@ fn is_wish(sentence: &str) -> bool {
 }
 
 fn is_promise(sentence: &str) -> bool {
-    has_any(sentence, cues::PROMISES)
+    has_any(sentence, cues::PROMISES) && !has_any(sentence, cues::NO_PROMISES)
 }
 
 impl Filler<'_> {
@@ -253,8 +259,10 @@ impl Filler<'_> {
         } else if is(&["request", "need", "ask", "concern", "issue", "question"]) {
             said(self.lines).filter(|(_, sentence)| is_wish(sentence)).take(MAX_LISTED).collect()
         } else {
-            let mut all: Vec<_> =
-                said(self.lines).enumerate().filter(|(_, (_, s))| words_in(s) >= 6).collect();
+            let mut all: Vec<_> = said(self.lines)
+                .enumerate()
+                .filter(|(_, (_, s))| words_in(s) >= 6 && !is_greeting(s))
+                .collect();
             all.sort_by_key(|(_, (_, sentence))| Reverse(words_in(sentence)));
             all.truncate(MAX_LISTED);
             all.sort_by_key(|(nth, _)| *nth);
@@ -316,6 +324,28 @@ mod tests {
         let answer = filled(&json!({ "action_items": { "type": "array", "items": item } }));
         let promised = "I will send you the form by Friday.";
         assert_eq!(answer["action_items"], json!([{ "text": promised, "owner": "Bo", "due": "by Friday" }]));
+    }
+
+    #[test]
+    fn a_summary_begins_behind_the_greetings_and_names() {
+        let lines = [
+            Line {
+                number: 1,
+                speaker: "Bo",
+                text: "Good morning both, thank you for joining. Shall we begin with the plan?",
+            },
+            Line {
+                number: 2,
+                speaker: "Ada",
+                text: "I'm Ada Nagy, Head of Sales at Nagy Foods. It takes us a day to bill.",
+            },
+            Line { number: 3, speaker: "Bo", text: "I'll be brief. We'll send you the plan by Friday." },
+        ];
+        assert_eq!(summary(&lines), "It takes us a day to bill. We'll send you the plan by Friday.");
+        assert_eq!(
+            summary(&call()),
+            "I need a refund for my last invoice, this is urgent. I will send you the form by Friday."
+        );
     }
 
     #[test]

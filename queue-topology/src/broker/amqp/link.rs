@@ -119,6 +119,7 @@ async fn keep(uri: AMQPUri, name: String, tell: watch::Sender<Now>, stop: Cancel
         match outcome {
             Ok(connection) => {
                 wait = FIRST_WAIT;
+                tracing::info!(connection = name, "connected to the broker");
                 watch_over(&Arc::new(connection), &tell, &stop).await;
                 tell.send_replace(NOTHING);
                 if stop.is_cancelled() {

@@ -38,13 +38,13 @@ static NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\+?\(?\d[\d\s().\-]{
 /// `I'm the Head of Logistics at Brask Shipping`, `I am an IT manager with Brask`.
 static I_AM: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"\b(?i:i'm|i am|i work as|i serve as)\s+(?i:(?:the|an?|your|their)\s+)?(?P<title>[\p{L}&][\p{L}&' -]{1,70}?)\s*(?:\b(?:at|for|with|here at|over at)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)|[,.;!]|$)",
+        r"\b(?i:i'm|i am|i work as|i serve as)\s+(?i:(?:the|an?|your|their)\s+)?(?P<title>[\p{L}&][\p{L}&' -]+?)\s*(?:\b(?:at|for|with|here at|over at)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)|[,.;!]|$)",
     )
 });
 /// `I'm Gil Novak, IT Manager at Brask.`
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"\b(?i:i'm|i am|my name is|this is)\s+(?P<name>\p{Lu}[\p{L}'-]*(?:\s+\p{Lu}[\p{L}'-]*){0,3}),\s*(?i:(?:the|an?|your)\s+)?(?P<title>[\p{L}&][\p{L}&' -]{1,70}?)\s*(?:\b(?:at|for|with)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)|[,.;!]|$)",
+        r"\b(?i:i'm|i am|my name is|this is)\s+(?P<name>\p{Lu}[\p{L}'-]*(?:\s+\p{Lu}[\p{L}'-]*){0,3}),\s*(?i:(?:the|an?|your)\s+)?(?P<title>[\p{L}&][\p{L}&' -]+?)\s*(?:\b(?:at|for|with)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)|[,.;!]|$)",
     )
 });
 static WORKS_AT: LazyLock<Regex> = LazyLock::new(|| {
@@ -67,7 +67,7 @@ static NO_TITLE: LazyLock<Regex> = LazyLock::new(|| {
 
 static STREET: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"\b(?P<street>\d{1,5}[A-Za-z]?\s+(?:\p{Lu}[\p{L}'.-]*\s+){1,4}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Way|Court|Ct|Place|Pl|Square|Terrace|Highway|Quay|Crescent|Close)\b\.?)(?:,\s*(?P<city>\p{Lu}[\p{L}'. -]{1,40}?)(?:,\s*(?P<state>\p{Lu}[\p{L}'. -]{1,40}?)(?:,?\s+(?P<postal>\d{5}(?:-\d{4})?))?)?\s*(?:[,.;!]|$))?",
+        r"\b(?P<street>\d{1,5}[A-Za-z]?\s+(?:\p{Lu}[\p{L}'.-]*\s+){1,4}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Way|Court|Ct|Place|Pl|Square|Terrace|Highway|Quay|Crescent|Close)\b\.?)(?:,\s*(?P<city>\p{Lu}[\p{L}'. -]+?)(?:,\s*(?P<state>\p{Lu}[\p{L}'. -]+?)(?:,?\s+(?P<postal>\d{5}(?:-\d{4})?))?)?\s*(?:[,.;!]|$))?",
     )
 });
 static GIVES_STREET: LazyLock<Regex> = LazyLock::new(|| {
@@ -78,6 +78,9 @@ static GIVES_STREET: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Longer than any sentence in which people give an address; what is longer is no speech.
 const MAX_SENTENCE_BYTES: usize = 1_000;
+/// Checked outside the patterns: a counted repetition of a Unicode class takes long to compile.
+const MAX_TITLE_BYTES: usize = 100;
+const MAX_PLACE_BYTES: usize = 60;
 /// More than anybody says about themselves.
 const MAX_FACTS_A_SPEAKER: usize = 50;
 
@@ -163,7 +166,9 @@ fn work(segment: &Segment, sentence: &str) -> Found {
     let found = named.or_else(|| I_AM.captures(sentence));
     let mut facts = Vec::new();
     let title = found.as_ref().and_then(|found| found.name("title")).map(|title| title.as_str().trim());
-    if let Some(title) = title.filter(|title| JOB.is_match(title) && !NO_TITLE.is_match(title)) {
+    let is_title =
+        |title: &&str| title.len() <= MAX_TITLE_BYTES && JOB.is_match(title) && !NO_TITLE.is_match(title);
+    if let Some(title) = title.filter(is_title) {
         facts.push((ContactField::Title, title.to_owned()));
         if let Some(company) = found.as_ref().and_then(|found| found.name("company")) {
             facts.push((ContactField::Company, without_full_stop(company.as_str())));
@@ -191,6 +196,7 @@ fn street(sentence: &str) -> Found {
     ]
     .into_iter()
     .filter_map(|(name, field)| Some((field, found.name(name)?.as_str().trim().to_owned())))
+    .filter(|(field, value)| *field == ContactField::Street || value.len() <= MAX_PLACE_BYTES)
     .collect()
 }
 

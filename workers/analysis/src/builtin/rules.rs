@@ -6,7 +6,7 @@ use common::analysis::{ActionItem, Category, Resolution};
 use common::transcript::Segment;
 use regex::Regex;
 
-use crate::text;
+use crate::{spoken, text};
 
 const MAX_ITEMS: usize = 20;
 const MAX_SENTENCE_CHARS: usize = 400;
@@ -47,7 +47,9 @@ static GREETS: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// What a desk asks has the words of a need and is none.
 static ASKS_HOW_TO_HELP: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(?:how (?:can|may) (?:i|we)|(?:can|may) i help|what can (?:i|we) do)\b.*|\bthank(?:s| you) for (?:waiting|holding)\b")
+    pattern(
+        r"(?i)\b(?:how (?:can|may) (?:i|we)|(?:can|may) i help|what can (?:i|we) do)\b.*|\bthank(?:s| you) for (?:waiting|holding)\b",
+    )
 });
 
 static PROMISE: LazyLock<Regex> = LazyLock::new(|| {
@@ -63,7 +65,9 @@ static DELIVERY: LazyLock<Regex> = LazyLock::new(|| {
 
 /// "I send you the offer by Tuesday": a promise where it has a time.
 static PRESENT: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(?:i|we)\s+(?:send|e-?mail|mail|forward|bring|call|text|share|give|get|write)\s+(?:you|it|that|them|this)\b")
+    pattern(
+        r"(?i)\b(?:i|we)\s+(?:send|e-?mail|mail|forward|bring|call|text|share|give|get|write)\s+(?:you|it|that|them|this)\b",
+    )
 });
 
 /// "I'll see" and the like promise nothing that somebody could tick off.
@@ -173,6 +177,11 @@ pub(super) fn concern(customer: &[&Segment]) -> Option<String> {
 pub(super) fn is_greeting(sentence: &str) -> bool {
     let plain = straight(sentence);
     GREETS.is_match(&plain) && !NEED.is_match(&ASKS_HOW_TO_HELP.replace_all(&plain, ""))
+}
+
+/// Whether a sentence only says who somebody is: that is a fact about a contact, not what the call is about.
+pub(super) fn is_introduction(sentence: &str) -> bool {
+    spoken::own_name(sentence).is_some() && !NEED.is_match(&straight(sentence))
 }
 
 fn is_courtesy(sentence: &str) -> bool {

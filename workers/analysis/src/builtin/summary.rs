@@ -43,8 +43,9 @@ pub(super) fn extract(segments: &[&Segment], english: bool) -> Extract {
             SENTENCE_WORDS.contains(&text::count_words(text)) && text.chars().count() <= MAX_SENTENCE_CHARS
         })
         .collect();
-    if english && fit.iter().any(|text| !rules::is_greeting(text)) {
-        fit.retain(|text| !rules::is_greeting(text));
+    let says_something = |text: &&str| !rules::is_greeting(text) && !rules::is_introduction(text);
+    if english && fit.iter().any(says_something) {
+        fit.retain(says_something);
     }
     let mut sentences: Vec<Sentence> = fit
         .into_iter()
@@ -154,13 +155,16 @@ const NO_TOPICS: [&str; 50] = [
 
 /// The phrases of up to three words by which the call differs from any other (YAKE), English only. What
 /// holds digits is a number or an address, and what holds a name of `people`, of a speaker or one that somebody
-/// gives themselves is a person: no topics. Greetings hold none either.
+/// gives themselves is a person: no topics. Greetings and introductions hold none either.
 pub(super) fn key_phrases(transcript: &Transcript, people: &[String], max_bytes: usize) -> Vec<String> {
     let Some(stop) = StopWords::predefined("en") else { return Vec::new() };
     let sentences = transcript.segments.iter().flat_map(|segment| text::sentences(&segment.text));
-    let said: Vec<&str> = sentences.filter(|sentence| !rules::is_greeting(sentence)).collect();
+    let all: Vec<&str> = sentences.collect();
+    let says_something =
+        |sentence: &&&str| !rules::is_greeting(sentence) && !rules::is_introduction(sentence);
+    let said = all.iter().filter(says_something);
     let mut text = String::new();
-    for sentence in &said {
+    for sentence in said {
         if text.len() + sentence.len() > max_bytes {
             break;
         }
@@ -171,7 +175,7 @@ pub(super) fn key_phrases(transcript: &Transcript, people: &[String], max_bytes:
         return Vec::new();
     }
     let speakers = transcript.segments.iter().filter_map(|segment| segment.speaker.as_ref());
-    let given = said.iter().filter_map(|sentence| spoken::own_name(sentence));
+    let given = all.iter().filter_map(|sentence| spoken::own_name(sentence));
     let names: BTreeSet<String> =
         speakers.chain(people).map(String::as_str).chain(given).flat_map(text::folded).collect();
     let is_topic = |phrase: &str| {
@@ -220,10 +224,19 @@ mod tests {
     }
 
     #[test]
-    fn a_greeting_is_a_summary_only_where_nothing_else_was_said() {
+    fn a_greeting_or_a_name_is_a_summary_only_where_nothing_else_was_said() {
         let greeting = "Good morning, this is Brask Shipping.";
-        assert_eq!(extracted(&[greeting, "The ramp is closed until May."]).text, "The ramp is closed until May.");
+        assert_eq!(
+            extracted(&[greeting, "The ramp is closed until May."]).text,
+            "The ramp is closed until May."
+        );
         assert_eq!(extracted(&[greeting]).text, greeting);
+        let name = "And I'm Olga Lindqvist, planner at Brask Shipping.";
+        let both = extracted(&[name, "The ramp of Brask Shipping is closed until May."]);
+        assert_eq!(
+            (both.text.as_str(), both.key_points.len()),
+            ("The ramp of Brask Shipping is closed until May.", 0)
+        );
     }
 
     #[test]

@@ -94,7 +94,10 @@ fn olgas(sentence: &str, field: ContactField, value: &str) -> bool {
 #[test]
 fn a_title_is_theirs_who_claim_it() {
     for (sentence, title) in [
-        ("Yes. I'm Olga Lindqvist, Head of Logistics at Brask Shipping, and we plan by hand.", "Head of Logistics"),
+        (
+            "Yes. I'm Olga Lindqvist, Head of Logistics at Brask Shipping, and we plan by hand.",
+            "Head of Logistics",
+        ),
         ("And I’m Olga Lindqvist, IT Manager at Brask.", "IT Manager"),
         ("Olga Lindqvist, I'm the Vice President of Operations at Brask.", "Vice President of Operations"),
         ("Olga Lindqvist, Head of Logistics.", "Head of Logistics"),
@@ -124,7 +127,9 @@ fn what_belongs_to_somebody_else_is_not_the_speakers() {
     ] {
         assert!(!olgas(sentence, ContactField::Phone, "202-555-0171"), "{sentence}");
     }
-    for sentence in ["It's 202-555-0171.", "My name's Olga, my number's 202-555-0171.", "Olga's line is 202-555-0171."] {
+    for sentence in
+        ["It's 202-555-0171.", "My name's Olga, my number's 202-555-0171.", "Olga's line is 202-555-0171."]
+    {
         assert!(olgas(sentence, ContactField::Phone, "202-555-0171"), "{sentence}");
     }
 }
@@ -132,7 +137,13 @@ fn what_belongs_to_somebody_else_is_not_the_speakers() {
 #[test]
 fn somebody_without_a_name_in_the_transcript_may_spell_their_own() {
     let mut transcript = transcript(&[("B", "I'm Odile Marchetti, odile at marchetti dot example dot com.")]);
-    let fact = said("Speaker B", ContactField::Email, "odile@marchetti.example.com", "odile at marchetti dot example dot com", 1);
+    let fact = said(
+        "Speaker B",
+        ContactField::Email,
+        "odile@marchetti.example.com",
+        "odile at marchetti dot example dot com",
+        1,
+    );
     assert_eq!(ground(&[fact.clone()], &transcript, &[]).dropped, 0);
     transcript.segments[0].text = "Write to Odile, odile at marchetti dot example dot com.".into();
     assert_eq!(ground(&[fact], &transcript, &[]).dropped, 1);

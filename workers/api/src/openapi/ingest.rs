@@ -20,6 +20,7 @@ struct CallAnnounced {
     to_number: Option<String>,
     /// In seconds.
     duration: Option<f64>,
+    #[schema(max_length = 2048)]
     recording_url: Option<String>,
     /// When the call began; without an offset it is read in `DEBRIEF_TIMEZONE`.
     timestamp: Option<String>,

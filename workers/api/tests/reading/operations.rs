@@ -98,6 +98,26 @@ async fn dead_letters_that_match_are_replayed_once() {
 }
 
 #[tokio::test]
+async fn a_replay_with_a_key_that_was_used_is_answered_as_before_and_does_nothing() {
+    let world = World::new().await;
+    let call = world.dead("a").await;
+    let all = "/api/dead-letters/replay";
+    let first = world.post_with_key(all, json!({}), "k").await.json();
+    assert_eq!(first, json!({"matched": 1, "replayed": 1}));
+    world.die(call, 2).await;
+    assert_eq!(world.post_with_key(all, json!({}), "k").await.json(), first);
+    assert_eq!(world.json("/api/dead-letters").await["total"], 1, "what died since then is still there");
+    let one = format!("/api/calls/{call}/replay");
+    world.post_with_key(&one, json!({"from": "slack"}), "k").await.is_problem(409);
+    let again = [world.post_with_key(&one, json!({}), "k").await, world.post_with_key(&one, json!({}), "k").await];
+    for answer in again {
+        assert_eq!((answer.status.as_u16(), &answer.json()["generation"]), (202, &json!(3)));
+    }
+    assert_eq!(world.post_with_key(&one, json!({}), "other").await.json()["generation"], 4);
+    world.post_with_key(&one, json!({}), &"x".repeat(256)).await.names(&["/Idempotency-Key"]);
+}
+
+#[tokio::test]
 async fn effects_are_listed_of_a_call_or_where_they_are_not_confirmed() {
     let world = World::new().await;
     let done = world.completed("done").await;

@@ -91,6 +91,11 @@ impl World {
         self.send(request.body(Body::from(body.into().to_string())).unwrap()).await
     }
 
+    pub(crate) async fn post_with_key(&self, path: &str, body: Value, key: &str) -> Answer {
+        let request = Request::post(path).header(CONTENT_TYPE, "application/json").header("idempotency-key", key);
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
     /// The JSON of an answer that says 200.
     pub(crate) async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await;

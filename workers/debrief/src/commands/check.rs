@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use common::cache::Redis;
 use common::config::{self, Values};
 use queue_topology::broker::{self, Amqp, Broker as _};
 
 use crate::cli::{Ended, FAILED};
-use crate::deployment::{data_folder, is_running, open_store};
+use crate::deployment::{self, data_folder, is_running, open_store};
 use crate::listen;
 use crate::roles;
 
@@ -70,10 +71,18 @@ fn read_all(values: &Values) -> Result<(), config::ConfigError> {
     crm::Settings::read(values)?;
     slack::Settings::read(values)?;
     listen::read_address(values)?;
+    super::run::read_times(values)?;
+    deployment::check_servers(values)?;
+    if let Some(key) = values.text(deployment::SEAL_KEY) {
+        deployment::seal_key(&key)?;
+    }
+    if let Some(address) = values.text("REDIS_URL") {
+        Redis::new(&address, &broker::prefix(values)?)?;
+    }
     Ok(())
 }
 
-fn describe(values: &Values) -> Result<(), crate::deployment::StartError> {
+fn describe(values: &Values) -> Result<(), deployment::StartError> {
     let folder = data_folder(values)?;
     match values.text("AMQP_URL") {
         Some(_) => println!("queue: RabbitMQ"),

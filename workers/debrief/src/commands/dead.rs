@@ -60,7 +60,10 @@ pub(crate) async fn show(values: &Values, id: Uuid) -> Ended {
 /// stopped midway goes on where it was.
 pub(crate) async fn replay(values: &Values, which: DeadWhich, dry_run: bool, rate: Option<u32>) -> Ended {
     let store = open_store(values).await?;
-    let filter = which.into();
+    let mut filter = DeadFilter::from(which);
+    // What dies again meanwhile is not of this batch, which would never end.
+    let now = store.now();
+    filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
     let (mut found, total) = letters(&store, &filter).await?;
     if dry_run {
         println!("{total} would be replayed");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use common::config::Values;
+use common::config::{ConfigError, Values};
 use common::store::Store;
 use common::telemetry;
 use queue_topology::broker::BrokerError;
@@ -36,6 +36,16 @@ pub(crate) async fn run(values: Values, roles: Vec<Role>) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
+/// How long a lease lasts, and a drain.
+pub(crate) fn read_times(values: &Values) -> Result<(Duration, Duration), ConfigError> {
+    const LEASE: &str = "DEBRIEF_LEASE";
+    let lease = values.duration(LEASE, Duration::from_secs(30))?;
+    if lease < Duration::from_secs(1) {
+        return Err(ConfigError::new(LEASE, "must be at least 1s"));
+    }
+    Ok((lease, values.duration("DEBRIEF_DRAIN_TIMEOUT", Duration::from_secs(25))?))
+}
+
 /// Roles at work in this process.
 pub(crate) struct Running {
     deployment: Arc<Deployment>,
@@ -49,8 +59,7 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) async fn start(values: Values, roles: &[Role]) -> Result<Self, StartError> {
         let schedule = Schedule::read(&values)?;
-        let lease_length = values.duration("DEBRIEF_LEASE", Duration::from_secs(30))?;
-        let drain_timeout = values.duration("DEBRIEF_DRAIN_TIMEOUT", Duration::from_secs(25))?;
+        let (lease_length, drain_timeout) = read_times(&values)?;
         // What is wrong with the configuration is said before anything is opened or listened on.
         let listener = Listener::bind(&values).await?;
         let deployment = Arc::new(Deployment::open(values).await?);
@@ -89,11 +98,12 @@ impl Running {
         stages.spawn(supervised("keeper", engine.clone(), shutdown.clone(), keeper::run));
         for worker in workers {
             let stage = worker.stage;
-            let run = move |engine, shutdown| {
-                let worker = worker.clone();
-                async move { worker.run(engine, shutdown).await }
-            };
-            stages.spawn(supervised(stage, engine.clone(), shutdown.clone(), run));
+            let (engine, shutdown) = (engine.clone(), shutdown.clone());
+            stages.spawn(async move {
+                let run = |engine, shutdown| worker.run(engine, shutdown);
+                supervised(stage, engine.clone(), shutdown, run).await;
+                worker.drain(&engine).await;
+            });
         }
         self.tasks.spawn(async move {
             while stages.join_next().await.is_some() {}

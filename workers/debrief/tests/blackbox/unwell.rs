@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
+use std::time::Duration;
+
 use crate::inputs::PhoneCall;
+use crate::proxy::Proxy;
 use crate::world::{Kind, World};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,6 +50,66 @@ async fn what_is_accepted_while_the_broker_is_gone_is_done_when_it_is_back() {
     world.completed(&call.id).await;
     assert_eq!(world.slack_posts(&call.id).await.len(), 1);
     world.finish().await;
+}
+
+/// A host that vanishes closes no connection. Calls come in before, while and after it is gone.
+async fn goes_on_after(hurt: fn(&Proxy), wires: fn(&World) -> Vec<(&Proxy, &'static str)>, gone: Duration) {
+    let world = World::start(Kind::Servers).await;
+    let mut calls = vec![PhoneCall::new()];
+    world.webhook(&calls[0]).await;
+    for (wire, _) in wires(&world) {
+        hurt(wire);
+    }
+    for role in ["api", "transcription", "slack"] {
+        world
+            .wait(&format!("{role} to say that it is not well"), async |world| {
+                let health = world.health(role).await;
+                let told = wires(world).iter().all(|(_, field)| health[*field] != "connected");
+                (health["status"] == "degraded" && told).then_some(())
+            })
+            .await;
+    }
+    if wires(&world).len() == 1 {
+        let call = PhoneCall::new();
+        world.webhook(&call).await;
+        calls.push(call);
+    }
+    tokio::time::sleep(gone).await;
+    for (wire, _) in wires(&world) {
+        wire.mend();
+    }
+    calls.push(PhoneCall::new());
+    world
+        .wait("ingest to take a call in", async |world| world.try_webhook(&calls[calls.len() - 1]).await.then_some(()))
+        .await;
+    for call in &calls {
+        world.completed(&call.id).await;
+        assert_eq!(world.slack_posts(&call.id).await.len(), 1, "{}", call.id);
+    }
+    world.finish().await;
+}
+
+fn postgres(world: &World) -> Vec<(&Proxy, &'static str)> {
+    vec![(world.postgres().unwrap(), "database")]
+}
+
+fn rabbitmq(world: &World) -> Vec<(&Proxy, &'static str)> {
+    vec![(world.rabbitmq().unwrap(), "broker")]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_goes_on_after_the_database_hung() {
+    goes_on_after(Proxy::stall, postgres, Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_goes_on_after_the_broker_hung() {
+    goes_on_after(Proxy::stall, rabbitmq, Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_goes_on_after_both_were_gone_for_a_while() {
+    goes_on_after(Proxy::cut, |world| [postgres(world), rabbitmq(world)].concat(), Duration::from_secs(10)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

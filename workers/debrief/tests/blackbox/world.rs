@@ -147,6 +147,13 @@ impl World {
         assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     }
 
+    /// Whether the call's webhook was accepted.
+    pub(crate) async fn try_webhook(&self, call: &PhoneCall) -> bool {
+        let recording = self.record(call).await;
+        let sent = self.post("/webhook/zapier", &call.webhook(Some(&recording))).await;
+        sent.is_ok_and(|answer| answer.status() == 200)
+    }
+
     /// Has the recordings simulator serve what is said in the call; its URL.
     pub(crate) async fn record(&self, call: &PhoneCall) -> String {
         let dialogue =

@@ -14,7 +14,8 @@ use crate::fields::Fields;
 
 /// Who issued the id, where the Zap does not say.
 const DEFAULT_SOURCE: &str = "exotel";
-const MAX_URL_CHARS: usize = 4096;
+/// Sealed it has to fit into an event.
+const MAX_URL_BYTES: usize = 2048;
 
 /// The webhook's fields, each where we keep it.
 pub(crate) struct Said {
@@ -42,7 +43,11 @@ pub(crate) fn read(body: Value, at: &str, needs_id: bool, timezone: Tz) -> Resul
     }
     let call_id = fields.id("call_id");
     let source = source(&mut fields);
-    let recording_url = fields.text_only("recording_url", MAX_URL_CHARS);
+    let recording_url = fields.text_only("recording_url", MAX_URL_BYTES);
+    // Characters beyond ASCII take more.
+    if recording_url.as_ref().is_some_and(|url| url.len() > MAX_URL_BYTES) {
+        fields.refuse("recording_url", format!("is longer than {MAX_URL_BYTES} bytes"));
+    }
     let (started_at, started_text) = fields.time("timestamp", timezone);
     let details = CallDetails {
         from_number: fields.text("from_number"),

@@ -114,7 +114,8 @@ async fn a_field_that_cannot_be_used_is_named() {
         (json!({ "call_id": "a", "source": "a/b" }), "/source"),
         (json!({ "call_id": "a", "source": "x".repeat(41) }), "/source"),
         (json!({ "call_id": "a", "recording_url": 5 }), "/recording_url"),
-        (json!({ "call_id": "a", "recording_url": "x".repeat(4097) }), "/recording_url"),
+        (json!({ "call_id": "a", "recording_url": "x".repeat(2049) }), "/recording_url"),
+        (json!({ "call_id": "a", "recording_url": "é".repeat(1025) }), "/recording_url"),
     ];
     let world = World::new();
     for (body, pointer) in cases {

@@ -34,6 +34,15 @@ fn said(parsed: &Parsed) -> Vec<(Option<&str>, &str)> {
 const WIDER_THAN_THE_STANDARD: &[&str] = &["fraction-digits", "minimum-spots-over-sixty"];
 
 #[test]
+fn a_few_bytes_a_turn_cannot_become_a_transcript_that_fills_the_memory() {
+    let file = "0:01-->0:02\na\n\n".repeat(MAX_SEGMENTS + 1);
+    assert!(matches!(parse(MaterialKind::Transcript, file.as_bytes(), Tz::UTC), Err(Unreadable::TooMany)));
+    let lines = "A: a\n".repeat(MAX_SEGMENTS + 1);
+    assert!(!parse(MaterialKind::Transcript, lines.as_bytes(), Tz::UTC)
+        .is_ok_and(|parsed| parsed.transcript.segments.len() > MAX_SEGMENTS));
+}
+
+#[test]
 fn cues_are_found_where_the_parser_of_the_standards_test_files_finds_them() {
     let (mut compared, mut differ) = (0, Vec::new());
     for path in files_below(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/vttjs")) {

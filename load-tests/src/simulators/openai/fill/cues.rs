@@ -20,7 +20,49 @@ pub(super) const WISHES: &[&str] = &[
 ];
 /// What somebody says who will do something.
 pub(super) const PROMISES: &[&str] =
-    &["i will", "i'll", "we will", "we'll", "let me", "going to send", "i can send", "get back to you"];
+    &["i will", "i'll", "we will", "we'll", "going to send", "i can send", "get back to you"];
+
+/// With what a call begins.
+const GREETINGS: &[&str] = &[
+    "hello",
+    "hi",
+    "hey",
+    "welcome",
+    "good morning",
+    "good afternoon",
+    "good evening",
+    "morning",
+    "thank you",
+    "thanks",
+];
+/// What is said behind a greeting that says nothing yet.
+const GREETED: &[&str] = &[
+    "this is",
+    "speaking",
+    "you have reached",
+    "you've reached",
+    "thank you for",
+    "thanks for",
+    "good to",
+    "nice to",
+    "everyone",
+];
+const OFFERS: &[&str] =
+    &["how can i", "how may i", "how can we", "can i help", "may i help", "what can i do"];
+
+/// Whether a sentence does no more than open a call.
+pub(super) fn is_greeting(sentence: &str) -> bool {
+    let begins = |cue: &&str| {
+        let start = sentence.get(..cue.len()).is_some_and(|start| start.eq_ignore_ascii_case(cue));
+        start && !sentence[cue.len()..].starts_with(char::is_alphanumeric)
+    };
+    let opens = GREETINGS.iter().any(begins) && has_any(sentence, GREETED);
+    (opens || has_any(sentence, OFFERS)) && !has_any(sentence, WISHES)
+}
+
+/// Words of a promise that say what somebody is or hopes: nothing anybody could tick off.
+pub(super) const NO_PROMISES: &[&str] =
+    &["i'll be", "i will be", "we'll be", "we will be", "we'll see", "i'll see"];
 
 const DEFAULTS: [&str; 6] = ["neutral", "unknown", "medium", "general_inquiry", "other", "none"];
 const TIMES: [&str; 14] = [
@@ -191,6 +233,21 @@ mod tests {
         assert_eq!(time_in("I'll call by the end of next week."), Some("by the end of next week"));
         assert_eq!(time_in("See you tomorrow, then."), Some("tomorrow"));
         assert_eq!(time_in("No time at all."), None);
+    }
+
+    #[test]
+    fn a_greeting_is_told_from_what_is_said_with_one() {
+        for greeting in [
+            "Good afternoon, Nagy Foods, this is Bo speaking.",
+            "Hello, you have reached Nagy Foods.",
+            "Good morning both, thank you for joining.",
+            "How can I help you?",
+        ] {
+            assert!(is_greeting(greeting), "{greeting}");
+        }
+        for said in ["Hi, I need a refund for this.", "This is late.", "History is everyone's."] {
+            assert!(!is_greeting(said), "{said}");
+        }
     }
 
     #[test]

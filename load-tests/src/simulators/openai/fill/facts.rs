@@ -9,6 +9,10 @@ enum Kind {
     MobilePhone,
     Title,
     Company,
+    Street,
+    City,
+    State,
+    PostalCode,
 }
 
 /// A value and the words that prove it.
@@ -31,6 +35,10 @@ impl Fact<'_> {
             Kind::MobilePhone => name == "mobilephone" || name == "mobile",
             Kind::Title => name == "title" || name == "jobtitle",
             Kind::Company => name == "company" || name == "accountname" || name == "organization",
+            Kind::Street => name == "street" || name == "mailingstreet",
+            Kind::City => name == "city" || name == "mailingcity",
+            Kind::State => name == "state" || name == "mailingstate",
+            Kind::PostalCode => name.contains("postalcode") || name == "zip",
         }
     }
 }
@@ -45,7 +53,7 @@ pub(super) fn facts_in<'a>(line: &'a Line<'a>) -> impl Iterator<Item = Fact<'a>>
         let (title, company) = position(quote);
         let title = title.map(|value| (Kind::Title, value));
         let company = company.map(|value| (Kind::Company, value));
-        [email, phone, title, company].into_iter().flatten().map(fact)
+        [email, phone, title, company].into_iter().flatten().chain(address(quote)).map(fact)
     })
 }
 
@@ -92,19 +100,73 @@ fn phone(sentence: &str) -> Option<String> {
     sentence.split(|c| !is_part(c)).map(|run| run.trim_matches([' ', '-'])).find(is_number).map(str::to_owned)
 }
 
-/// `I'm the head of sales at Nagy Foods`: the title and the company.
+/// `I'm the head of sales at Nagy Foods`, `I'm Ada Nagy, head of sales at Nagy Foods`: the title and the
+/// company.
 fn position(sentence: &str) -> (Option<String>, Option<String>) {
-    let starts = ["I'm the ", "I am the ", "I'm a ", "I am a ", "I'm an ", "I am an "];
-    let Some(rest) = starts.iter().find_map(|start| sentence.split_once(start)).map(|(_, rest)| rest) else {
+    let starts = ["I'm ", "I’m ", "I am ", "My name is ", "my name is "];
+    let claimed = starts.iter().find_map(|start| sentence.split_once(start)).map(|(_, rest)| rest);
+    let Some(rest) = claimed.and_then(|rest| without_article(rest).or_else(|| behind_name(rest))) else {
         return (None, None);
     };
     let Some((title, rest)) = rest.split_once(" at ") else { return (None, None) };
+    let is_title = !title.contains(',') && title.split(' ').count() <= 8;
     let company: Vec<&str> =
         rest.split(' ').take_while(|word| word.starts_with(|c: char| c.is_uppercase() || c == '&')).collect();
     let company = company.join(" ");
     let company = company.split([',', '.', '!', '?']).next().unwrap_or_default();
-    let said = |text: &str| (!text.is_empty() && text.len() <= 80).then(|| text.to_owned());
+    let said = |text: &str| (is_title && !text.is_empty() && text.len() <= 80).then(|| text.to_owned());
     (said(title), said(company))
+}
+
+/// Whether a sentence says who the speaker is.
+pub(super) fn is_introduction(sentence: &str) -> bool {
+    position(sentence).0.is_some()
+}
+
+fn without_article(text: &str) -> Option<&str> {
+    ["the ", "a ", "an "].iter().find_map(|article| text.strip_prefix(article))
+}
+
+/// `Ada Nagy, head of sales`: what stands behind the name.
+fn behind_name(text: &str) -> Option<&str> {
+    let (name, rest) = text.split_once(", ")?;
+    let is_name =
+        name.split(' ').count() <= 4 && name.split(' ').all(|word| word.starts_with(char::is_uppercase));
+    is_name.then(|| without_article(rest).unwrap_or(rest))
+}
+
+const STREETS: [&str; 12] = [
+    "Street",
+    "Road",
+    "Avenue",
+    "Lane",
+    "Drive",
+    "Boulevard",
+    "Way",
+    "Court",
+    "Place",
+    "Square",
+    "Terrace",
+    "Quay",
+];
+
+/// `18 Mill Road, Astoria, Oregon, 97103`: as much of it as was said, in this order.
+fn address(sentence: &str) -> Vec<(Kind, String)> {
+    let mut parts = sentence.split(", ").map(|part| part.trim_end_matches(['.', '!', '?']));
+    let street = parts.find_map(|part| {
+        let number = part.find(|c: char| c.is_ascii_digit())?;
+        let street = &part[number..];
+        STREETS.iter().any(|word| street.ends_with(word)).then(|| (Kind::Street, street.to_owned()))
+    });
+    let Some(street) = street else { return Vec::new() };
+    let is_place = |part: &&str| part.starts_with(char::is_uppercase) && part.split(' ').count() <= 3;
+    let mut rest = parts.peekable();
+    let city = rest.next_if(is_place).map(|city| (Kind::City, city.to_owned()));
+    let state = rest.next_if(is_place).map(|state| (Kind::State, state.to_owned()));
+    let is_code =
+        |part: &&str| (4..=10).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let code = rest.next_if(is_code).map(|code| (Kind::PostalCode, code.to_owned()));
+    [Some(street), city, state, code].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -122,6 +184,26 @@ mod tests {
         assert_eq!(values("It is ada dot nagy at example dot com."), ["ada.nagy@example.com"]);
         assert_eq!(values("It is odile at marchetti dot example dot com."), ["odile@marchetti.example.com"]);
         assert_eq!(values("Call +44 20 7946 0123, please."), ["+44 20 7946 0123"]);
+    }
+
+    #[test]
+    fn what_somebody_is_stands_behind_their_name_or_alone() {
+        assert_eq!(
+            values("And I'm Ada Nagy, Head of Sales at Nagy Foods, and we plan by hand."),
+            ["Head of Sales", "Nagy Foods"]
+        );
+        assert_eq!(values("Ada Nagy, I'm the Head of Sales at Nagy Foods."), ["Head of Sales", "Nagy Foods"]);
+        assert!(values("I'm late, we meet at Nagy Foods.").is_empty());
+        assert!(values("I'm Ada, I came, I saw, we met at Nagy Foods.").is_empty());
+    }
+
+    #[test]
+    fn an_address_is_found_as_far_as_it_is_said() {
+        assert_eq!(
+            values("And for paper, it's 4 Mill Road, Astoria, Oregon, 97103."),
+            ["4 Mill Road", "Astoria", "Oregon", "97103"]
+        );
+        assert_eq!(values("We are at 4 Mill Road, please ring twice."), ["4 Mill Road"]);
     }
 
     #[test]
