@@ -48,10 +48,22 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// bound, whoever asked it would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-async fn in_time<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
-        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database did not answer in time").into())
-    })
+fn in_time<T>(asked: impl Future<Output = sqlx::Result<T>>) -> impl Future<Output = sqlx::Result<T>> {
+    within(PATIENCE, asked)
+}
+
+fn within<T>(
+    patience: Duration,
+    asked: impl Future<Output = sqlx::Result<T>>,
+) -> impl Future<Output = sqlx::Result<T>> {
+    // Boxed, since every method of the store has several of them.
+    let asked = Box::pin(asked);
+    async move {
+        tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| {
+            let late = "the database did not answer in time";
+            Err(std::io::Error::new(std::io::ErrorKind::TimedOut, late).into())
+        })
+    }
 }
 
 /// A handle; cloning it is cheap.

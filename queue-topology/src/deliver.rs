@@ -150,9 +150,7 @@ async fn with_row<S: Stage>(
     match settled.await {
         None => Carried::Interrupted,
         // Taken over; or it was settled, the answer was lost, and what follows waits for its message.
-        Some(Settled::NotOurs) => {
-            announce_again::<S>(engine, (workspace, call, generation), stopping).await
-        }
+        Some(Settled::NotOurs) => announce_again::<S>(engine, (workspace, call, generation), stopping).await,
         Some(Settled::NewerWaits { generation }) => {
             let message = wake::message(spec.stage, (workspace, call, generation), false, lane);
             publish(engine, (call, generation), message).await;

@@ -98,3 +98,35 @@ impl Lease {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, Executor as _, SqliteConnection};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lease_is_lost_while_the_store_hangs_and_what_comes_next_waits_for_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_embedded(folder.path()).await.unwrap();
+        let lease = Lease::acquire(store, Duration::from_millis(600)).await.unwrap();
+        let first = lease.held().await;
+        let shutdown = CancellationToken::new();
+        let keeping = {
+            let (lease, shutdown) = (lease.clone(), shutdown.clone());
+            tokio::spawn(async move { lease.keep(shutdown).await })
+        };
+        let file = format!("sqlite://{}", folder.path().join("debrief.db").display());
+        let mut other = SqliteConnection::connect(&file).await.unwrap();
+        other.execute("BEGIN IMMEDIATE").await.unwrap();
+        // The store would say that it is busy only after seconds.
+        let in_time = Duration::from_secs(3);
+        tokio::time::timeout(in_time, first.lost.cancelled()).await.expect("the loss is noticed");
+        assert!(tokio::time::timeout(Duration::from_millis(100), lease.held()).await.is_err());
+        other.execute("ROLLBACK").await.unwrap();
+        let next = tokio::time::timeout(Duration::from_secs(20), lease.held()).await.expect("another lease");
+        assert_ne!(next.instance, first.instance);
+        shutdown.cancel();
+        keeping.await.unwrap();
+    }
+}

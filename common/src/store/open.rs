@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use futures::TryFutureExt as _;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{
@@ -10,7 +11,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqlitePool};
 
-use super::{Db, PATIENCE, Store, execute, in_time, query};
+use super::{Db, PATIENCE, Store, execute, in_time, query, within};
 use crate::call::WorkspaceId;
 use crate::moment::Moment;
 
@@ -83,7 +84,8 @@ impl Store {
     /// Brings a PostgreSQL database up to this program.
     pub async fn migrate_postgres(url: &str) -> Result<(), OpenError> {
         // A migration takes as long as it takes.
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect(url).await?;
+        let pool =
+            PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect(url).await?;
         POSTGRES.run(&pool).await?;
         let now = postgres_time(&mut *pool.acquire().await?).await?;
         Self::over(Db::Postgres(pool), now).plant().await
@@ -163,19 +165,11 @@ async fn connect(url: &str) -> Result<PgPool, sqlx::Error> {
         .max_connections(16)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(async move { answers(connection).await.map(|()| true) }))
-        .after_release(|connection, _| Box::pin(async move { answers(connection).await.map(|()| true) }))
-        .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) })
-        })
+        .before_acquire(|connection, _| Box::pin(within(ANSWER_TIMEOUT, connection.ping()).map_ok(|()| true)))
+        .after_release(|connection, _| Box::pin(within(ANSWER_TIMEOUT, connection.ping()).map_ok(|()| true)))
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) }))
         .connect(url)
         .await
-}
-
-async fn answers(connection: &mut PgConnection) -> sqlx::Result<()> {
-    tokio::time::timeout(ANSWER_TIMEOUT, connection.ping()).await.unwrap_or_else(|_| {
-        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "the connection does not answer").into())
-    })
 }
 
 async fn postgres_time(connection: &mut PgConnection) -> Result<Moment, sqlx::Error> {

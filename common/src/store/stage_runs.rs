@@ -741,7 +741,6 @@ async fn remember(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
 mod tests {
     use super::*;
     use crate::call::{CallDetails, CallKind};

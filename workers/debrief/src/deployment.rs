@@ -81,14 +81,18 @@ pub(crate) fn check_servers(values: &Values) -> Result<(), ConfigError> {
         return wrong("BLOB_URL", "only the local data folder can keep blobs yet");
     }
     let is = |name: &str, schemes: [&str; 2]| {
-        values.text(name).map(|address| {
-            url::Url::parse(&address).is_ok_and(|address| schemes.contains(&address.scheme()))
-        })
+        values
+            .text(name)
+            .map(|address| url::Url::parse(&address).is_ok_and(|address| schemes.contains(&address.scheme())))
     };
     match (is("AMQP_URL", ["amqp", "amqps"]), is("DATABASE_URL", ["postgres", "postgresql"])) {
         (Some(false), _) => wrong("AMQP_URL", "is no address such as amqp://user:password@host/vhost"),
-        (_, Some(false)) => wrong("DATABASE_URL", "is no address such as postgres://user:password@host/database"),
-        (Some(_), None) => wrong("DATABASE_URL", "is needed beside AMQP_URL: name the PostgreSQL that all share"),
+        (_, Some(false)) => {
+            wrong("DATABASE_URL", "is no address such as postgres://user:password@host/database")
+        }
+        (Some(_), None) => {
+            wrong("DATABASE_URL", "is needed beside AMQP_URL: name the PostgreSQL that all share")
+        }
         (None, Some(_)) => {
             wrong("AMQP_URL", "is needed beside DATABASE_URL: name the RabbitMQ that the workers share")
         }

@@ -6,6 +6,7 @@
 mod arrival;
 mod fields;
 mod form;
+mod linger;
 mod publish;
 mod routes;
 mod sources;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{Router, post};
 use common::call::CallId;
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::sources::{assemblyai, meeting, session, upload, zapier};
-use crate::{Ingest, form, publish};
+use crate::{Ingest, form, linger, publish};
 
 const MAX_WEBHOOK_BYTES: usize = 1024 * 1024;
 const MAX_SESSION_BYTES: usize = 8 * 1024 * 1024;
@@ -34,6 +35,7 @@ pub fn router(ingest: Ingest) -> Router {
         .route("/api/sessions", post(sessions))
         .layer(DefaultBodyLimit::max(usize::try_from(longest).unwrap_or(usize::MAX)))
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
+        .layer(from_fn(linger::linger))
         .with_state(ingest)
 }
 

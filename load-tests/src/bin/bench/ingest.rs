@@ -104,7 +104,7 @@ async fn forget(address: &str, prefix: &str) -> anyhow::Result<()> {
         until next == '0'";
     let client = redis::Client::open(address).context("read the address of Redis")?;
     let mut redis = client.get_multiplexed_async_connection().await.context("connect to Redis")?;
-    redis.set_response_timeout(Some(REDIS_WITHIN));
+    redis.set_response_timeout(REDIS_WITHIN);
     redis::Script::new(FORGET)
         .arg(format!("{prefix}:*"))
         .invoke_async::<()>(&mut redis)

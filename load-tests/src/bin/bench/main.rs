@@ -72,11 +72,11 @@ struct Servers {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Cli { what, debrief, results } = Cli::parse();
+    let report = Report::new(results, debrief.is_some());
     let program = Program::at(match debrief {
         Some(path) => path,
         None => std::env::current_exe().context("find this program")?.with_file_name("debrief"),
     })?;
-    let report = Report::new(results);
     match what {
         What::Ingest(ingest) => measure_ingest(&program, &ingest, &report).await?,
         What::Idle => idle::measure(&program, &report).await?,

@@ -30,11 +30,16 @@ The load is made on the machine that is measured, and shares its processor with 
 
 pub(crate) struct Report {
     path: PathBuf,
+    /// What is measured. Read at the start: somebody may commit while it is measured.
+    measured: String,
 }
 
 impl Report {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path }
+    /// `was_named`: the binary was not built from this checkout as far as anybody knows.
+    pub(crate) fn new(path: PathBuf, was_named: bool) -> Self {
+        let commit = said("git", &["describe", "--always", "--dirty=, with changes", "--abbrev=9"]);
+        let origin = if was_named { "a binary named with --debrief, beside a checkout" } else { "Debrief" };
+        Self { path, measured: format!("{origin} at {commit}") }
     }
 
     /// Writes a section, with where and how it was measured. A debug build's is only shown.
@@ -45,7 +50,10 @@ impl Report {
         servers: &[(&str, &str)],
         text: &str,
     ) -> anyhow::Result<()> {
-        let section = format!("{text}\n{}Again: `make bench ARGS=\"{args}\"`\n", circumstances(servers));
+        let section = format!(
+            "{text}\n{}Again: `make bench ARGS=\"{args}\"`\n",
+            circumstances(&self.measured, servers)
+        );
         println!("{name}\n\n{section}");
         if cfg!(debug_assertions) {
             return Ok(());
@@ -74,11 +82,10 @@ pub(crate) fn verdict(is_met: bool) -> &'static str {
 }
 
 /// When, of what, with what and on what.
-fn circumstances(servers: &[(&str, &str)]) -> String {
+fn circumstances(measured: &str, servers: &[(&str, &str)]) -> String {
     let now = chrono::Utc::now().format("%Y-%m-%d %H:%M UTC");
-    let commit = said("git", &["describe", "--always", "--dirty=, with changes", "--abbrev=9"]);
     let rustc = said("rustc", &["--version"]);
-    let mut lines = format!("Measured {now}: Debrief at {commit}; {rustc}");
+    let mut lines = format!("Measured {now}: {measured}; {rustc}");
     for (name, version) in servers {
         let _infallible = write!(lines, "; {name} {version}");
     }

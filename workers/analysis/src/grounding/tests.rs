@@ -144,7 +144,7 @@ fn somebody_without_a_name_in_the_transcript_may_spell_their_own() {
         "odile at marchetti dot example dot com",
         1,
     );
-    assert_eq!(ground(&[fact.clone()], &transcript, &[]).dropped, 0);
+    assert_eq!(ground(std::slice::from_ref(&fact), &transcript, &[]).dropped, 0);
     transcript.segments[0].text = "Write to Odile, odile at marchetti dot example dot com.".into();
     assert_eq!(ground(&[fact], &transcript, &[]).dropped, 1);
 }

@@ -11,6 +11,7 @@ mod processes;
 mod proxy;
 mod world;
 
+mod bad_input;
 mod happy;
 mod killed;
 mod unwell;

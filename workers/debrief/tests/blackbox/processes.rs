@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -15,6 +16,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// `kill -9`, and waits until it is gone.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap_or_else(|error| panic!("kill {}: {error}", self.name));
@@ -43,6 +48,16 @@ pub(crate) fn debrief(args: &[&str], settings: &HashMap<String, String>, log: &P
         .spawn()
         .unwrap();
     Process { child, name: args.join(" ") }
+}
+
+/// Runs the binary under test to its end: its exit code, and what it said.
+pub(crate) async fn command(args: &[&str], settings: &HashMap<String, String>) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_debrief"));
+    command.args(args).env_clear().envs(settings).stdin(Stdio::null()).kill_on_drop(true);
+    let ended = tokio::time::timeout(Duration::from_secs(30), command.output()).await;
+    let output = ended.unwrap_or_else(|_| panic!("`debrief {}` does not end", args.join(" "))).unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
 
 /// Starts the simulators; returns their addresses by name.

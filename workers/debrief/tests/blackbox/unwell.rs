@@ -1,8 +1,8 @@
 //! What is said when something is not well.
 
-use serde_json::json;
-
 use std::time::Duration;
+
+use serde_json::json;
 
 use crate::inputs::PhoneCall;
 use crate::proxy::Proxy;
@@ -80,7 +80,9 @@ async fn goes_on_after(hurt: fn(&Proxy), wires: fn(&World) -> Vec<(&Proxy, &'sta
     }
     calls.push(PhoneCall::new());
     world
-        .wait("ingest to take a call in", async |world| world.try_webhook(&calls[calls.len() - 1]).await.then_some(()))
+        .wait("ingest to take a call in", async |world| {
+            world.try_webhook(&calls[calls.len() - 1]).await.then_some(())
+        })
         .await;
     for call in &calls {
         world.completed(&call.id).await;
@@ -109,7 +111,8 @@ async fn work_goes_on_after_the_broker_hung() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_goes_on_after_both_were_gone_for_a_while() {
-    goes_on_after(Proxy::cut, |world| [postgres(world), rabbitmq(world)].concat(), Duration::from_secs(10)).await;
+    goes_on_after(Proxy::cut, |world| [postgres(world), rabbitmq(world)].concat(), Duration::from_secs(10))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

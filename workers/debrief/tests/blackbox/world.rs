@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::inputs::{Meeting, PhoneCall, word};
-use crate::processes::{Process, debrief, free_port, simulators};
+use crate::processes::{Process, command, debrief, free_port, simulators};
 use crate::proxy::Proxy;
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -47,12 +49,18 @@ pub(crate) struct World {
 impl World {
     /// Starts the simulators and the deployment, and waits until it is ready.
     pub(crate) async fn start(kind: Kind) -> Self {
+        Self::start_with(kind, &[]).await
+    }
+
+    /// With settings beside those that every test has.
+    pub(crate) async fn start_with(kind: Kind, extra: &[(&str, &str)]) -> Self {
         // Another test of this process may have been first.
         rustls::crypto::ring::default_provider().install_default().ok();
         let folder = tempfile::tempdir().unwrap();
         let (process, providers) = simulators().await;
         let mut settings = settings(&providers);
         settings.insert("DEBRIEF_DATA_DIR".into(), folder.path().to_str().unwrap().into());
+        settings.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let servers = match kind {
             Kind::Embedded => None,
             Kind::Servers => Some(servers(&mut settings).await),
@@ -134,10 +142,57 @@ impl World {
         }
     }
 
+    /// What the embedded process holds in memory.
+    pub(crate) fn memory_mb(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.running["all"].id());
+        let status = std::fs::read_to_string(status).unwrap_or_else(|_| panic!("it ended\n{}", self.logs()));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
+    }
+
+    /// Runs a command beside the deployment: its exit code, and what it said.
+    pub(crate) async fn command(&self, args: &[&str], extra: &[(&str, &str)]) -> (Option<i32>, String) {
+        let mut settings = self.settings.clone();
+        settings.insert("PORT".into(), "0".into());
+        settings.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        command(args, &settings).await
+    }
+
     // ------------------------------------------------------------ what a user does
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> reqwest::Result<reqwest::Response> {
         self.client.post(self.address("ingest", path)).json(body).send().await
+    }
+
+    /// A request that a test makes up itself.
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method.parse().unwrap(), self.address("ingest", path))
+    }
+
+    /// Writes bytes to the listener, and goes on or hangs up; what it answers before it closes.
+    pub(crate) async fn raw(&self, bytes: &str, hang_up: bool) -> String {
+        let address = self.address("ingest", "");
+        let mut socket = TcpStream::connect(address.trim_start_matches("http://")).await.unwrap();
+        // It may close before it has read everything.
+        let mut sent = socket.write_all(bytes.as_bytes()).await;
+        if hang_up {
+            sent = sent.and(socket.shutdown().await);
+        }
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, socket.read_to_end(&mut answer)).await.unwrap();
+        assert!(!answer.is_empty(), "no answer: {sent:?}, {read:?}");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Has the recordings simulator serve `bytes`, in a way that it knows; their URL.
+    pub(crate) async fn serve(&self, name: &str, variant: &str, bytes: Vec<u8>) -> String {
+        let mut control =
+            url::Url::parse(&format!("{}/_control/recordings/{name}", self.providers["recordings"])).unwrap();
+        control.query_pairs_mut().append_pair("variant", variant);
+        let put = self.client.put(control).header("content-type", "audio/wav").body(bytes);
+        let put = put.send().await.unwrap();
+        assert!(put.status().is_success(), "{}", put.text().await.unwrap());
+        format!("{}/recordings/{name}", self.providers["recordings"])
     }
 
     /// Sends the call's webhook, its recording ready at the simulator.
@@ -156,15 +211,20 @@ impl World {
 
     /// Has the recordings simulator serve what is said in the call; its URL.
     pub(crate) async fn record(&self, call: &PhoneCall) -> String {
+        self.serve(&format!("{}.wav", call.id), "whole", Self::spoken(call)).await
+    }
+
+    /// A recording in which the call is spoken.
+    pub(crate) fn spoken(call: &PhoneCall) -> Vec<u8> {
         let dialogue =
             serde_json::from_value::<Vec<load_tests::simulators::Utterance>>(call.dialogue()).unwrap();
-        let name = format!("{}.wav", call.id);
-        let control = format!("{}/_control/recordings/{name}", self.providers["recordings"]);
-        let wav = load_tests::simulators::recording_with(&dialogue);
-        let put =
-            self.client.put(control).header("content-type", "audio/wav").body(wav).send().await.unwrap();
-        assert!(put.status().is_success());
-        format!("{}/recordings/{name}", self.providers["recordings"])
+        load_tests::simulators::recording_with(&dialogue)
+    }
+
+    /// What was uploaded and belongs to no call yet.
+    pub(crate) fn uploads(&self) -> Vec<PathBuf> {
+        let folder = std::fs::read_dir(self.folder.path().join("blobs/incoming"));
+        folder.map(|files| files.map(|file| file.unwrap().path()).collect()).unwrap_or_default()
     }
 
     /// Uploads a meeting; our id of it.

@@ -127,6 +127,16 @@ async fn a_field_that_cannot_be_used_is_named() {
 }
 
 #[tokio::test]
+async fn the_longest_recording_url_still_fits_into_an_event() {
+    let world = World::new();
+    let url = format!("https://r.example.com/{}", "x".repeat(2048 - 22));
+    assert_eq!(world.json(PATH, json!({ "call_id": "a", "recording_url": url })).await.status, 200);
+    let event = world.event();
+    assert!(event.encode().len() <= MAX_BYTES, "{}", event.encode().len());
+    assert_eq!(world.opened_url(&event), url);
+}
+
+#[tokio::test]
 async fn ids_of_every_writing_system_and_shape_are_kept_as_they_are() {
     for id in ["../../etc/passwd", "%00", "звонок-1", &"😀".repeat(255), "' OR 1=1 --", " a "] {
         let world = World::new();

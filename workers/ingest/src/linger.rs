@@ -1,0 +1,58 @@
+//! A refusal reaches its sender: who is still sending when the connection is closed may never read why.
+//!
+//! A TCP stack that is closed with bytes unread resets the connection, and the reset destroys the answer on its
+//! way. So what is left of a body that was refused is read first and thrown away, for a while.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use axum::extract::Request;
+use axum::http::header::EXPECT;
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+
+/// A body that is longer, or takes longer, belongs to nobody who waits for an answer.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+const MAX_TIME: Duration = Duration::from_secs(5);
+
+pub(crate) async fn linger(request: Request, next: Next) -> Response {
+    // Who waits to be told to send has not sent anything.
+    if request.headers().contains_key(EXPECT) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let mut rest = Shared(Arc::new(Mutex::new(body.into_data_stream())));
+    let response = next.run(Request::from_parts(parts, Body::from_stream(rest.clone()))).await;
+    if response.status().is_client_error() || response.status().is_server_error() {
+        let read_on = async {
+            let mut bytes = 0;
+            while let Some(Ok(chunk)) = rest.next().await {
+                bytes += chunk.len();
+                if bytes > MAX_BYTES {
+                    break;
+                }
+            }
+        };
+        if tokio::time::timeout(MAX_TIME, read_on).await.is_err() {
+            tracing::debug!("a sender that was refused is still sending");
+        }
+    }
+    response
+}
+
+/// The one body, read by the handler and then by us.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<BodyDataStream>>);
+
+impl Stream for Shared {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_next_unpin(cx)
+    }
+}
