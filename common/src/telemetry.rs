@@ -75,7 +75,7 @@ fn traces(values: &Values) -> Result<SdkTracerProvider, ConfigError> {
 
 fn metrics() -> SdkMeterProvider {
     let provider = SdkMeterProvider::builder().with_resource(resource());
-    let exporter = opentelemetry_prometheus::exporter().with_registry(registry().clone()).without_scope_info().build();
+    let exporter = opentelemetry_prometheus::exporter().with_registry(registry().clone()).build();
     let provider = match exporter {
         Ok(exporter) => provider.with_reader(exporter).build(),
         Err(error) => {

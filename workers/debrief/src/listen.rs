@@ -19,6 +19,7 @@ use tower_http::cors::CorsLayer;
 use crate::deployment::{Deployment, StartError};
 use crate::ports::{ToBroker, ToOutbox};
 use crate::roles::{self, Role};
+use crate::serve::serve;
 
 /// Between "not ready" and the end of the listener, so that a load balancer sends elsewhere first.
 const BEFORE_CLOSING: Duration = Duration::from_millis(300);
@@ -85,7 +86,7 @@ impl Listener {
         }
         Ok(async move {
             let closing = shutdown.clone();
-            let serving = axum::serve(self.socket, router).with_graceful_shutdown(async move {
+            let serving = serve(self.socket, router, async move {
                 closing.cancelled().await;
                 tokio::time::sleep(BEFORE_CLOSING).await;
             });
@@ -94,9 +95,7 @@ impl Listener {
                 tokio::time::sleep(BEFORE_CLOSING + CLOSING).await;
             };
             tokio::select! {
-                ended = serving => if let Err(error) = ended {
-                    tracing::error!(%error, "the listener failed");
-                },
+                () = serving => {}
                 () = too_long => tracing::warn!("some requests did not end in time"),
             }
         })

@@ -6,6 +6,7 @@ mod deployment;
 mod listen;
 mod ports;
 mod roles;
+mod serve;
 mod supervise;
 
 use std::process::ExitCode;

@@ -1,0 +1,87 @@
+//! Serves connections: as `axum::serve` does, but a connection that does not say what it wants in time is
+//! closed. Otherwise whoever opens enough of them and says nothing takes every file handle there is.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::routing::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt as _;
+
+/// From the connection, or the answer before, to the end of a request's head.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// Where no connection can be taken, files are short: some are closed by then.
+const TRY_AGAIN_IN: Duration = Duration::from_secs(1);
+
+/// Until `closing`; then to the end of the requests that are in hand.
+pub(crate) async fn serve(socket: TcpListener, router: Router, closing: impl Future<Output = ()>) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+    let open = GracefulShutdown::new();
+    tokio::pin!(closing);
+    loop {
+        let stream = tokio::select! {
+            stream = accept(&socket) => stream,
+            () = &mut closing => break,
+        };
+        let service = router
+            .clone()
+            .map_request(|request: hyper::Request<_>| -> Request { request.map(axum::body::Body::new) });
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let connection = open.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection broke");
+            }
+        });
+    }
+    drop(socket);
+    open.shutdown().await;
+}
+
+async fn accept(socket: &TcpListener) -> TcpStream {
+    loop {
+        match socket.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(%error, "failed to take a connection");
+                tokio::time::sleep(TRY_AGAIN_IN).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_says_nothing_is_closed_and_others_are_served() {
+        let socket = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let router = Router::new().route("/", axum::routing::get(|| async { "here" }));
+        let closing = CancellationToken::new();
+        let serving = tokio::spawn(serve(socket, router, closing.clone().cancelled_owned()));
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        slow.write_all(b"GET / HT").await.unwrap();
+        let mut asking = TcpStream::connect(address).await.unwrap();
+        asking.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        asking.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("here"), "{answer}");
+        tokio::time::pause();
+        let mut left = Vec::new();
+        silent.read_to_end(&mut left).await.unwrap();
+        slow.read_to_end(&mut left).await.unwrap();
+        closing.cancel();
+        serving.await.unwrap();
+    }
+}
