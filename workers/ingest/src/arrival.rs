@@ -5,6 +5,7 @@
 //! the same delivery twice is the same event, and one that brings something new is not.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -75,7 +76,9 @@ impl Ingest {
             publish::publish(self.publisher.as_ref(), self.outbox.as_ref(), &event, self.lane)
         );
         if durable? == Durable::Published {
-            self.cache.remember(&seen_key, SEEN_FOR).await;
+            // Nobody has to wait for what only makes a later answer friendlier.
+            let cache = Arc::clone(&self.cache);
+            tokio::spawn(async move { cache.remember(&seen_key, SEEN_FOR).await });
         }
         tracing::info!(event = %id, %call, %workspace, repeated, "accepted");
         Ok(Accepted { call, repeated })

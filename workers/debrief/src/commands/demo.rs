@@ -17,7 +17,7 @@ use load_tests::{Options, Simulators};
 use tokio::time::Instant;
 
 use super::print;
-use super::run::{Running, stop_signal};
+use super::run::{Running, StopSignal};
 use crate::cli::{Ended, FAILED};
 use crate::deployment::StartError;
 use crate::roles::Role;
@@ -33,6 +33,7 @@ pub(crate) async fn demo(once: bool) -> Ended {
     let simulators = Simulators::start(&Options::default()).await?;
     let values = settings(&simulators, folder.path())?;
     let telemetry = telemetry::start(&values)?;
+    let stop = StopSignal::listen()?;
     let running = Running::start(values, &Role::all()).await?;
     let address = format!("http://{}", running.address);
     println!("Debrief runs at {address}, with simulated providers. Five sample calls go in …\n");
@@ -46,7 +47,7 @@ pub(crate) async fn demo(once: bool) -> Ended {
     println!("          {}/_control/received  what reached Slack", simulators.slack.url(""));
     if !once {
         println!("\nIt serves on until you press Ctrl-C.");
-        stop_signal().await?;
+        stop.given().await;
     }
     running.stop().await;
     simulators.stop().await;

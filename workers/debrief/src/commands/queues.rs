@@ -10,7 +10,7 @@ use queue_topology::table;
 use serde::Serialize;
 
 use super::print;
-use super::run::stop_signal;
+use super::run::StopSignal;
 use crate::cli::Ended;
 use crate::deployment::{StartError, open_store};
 
@@ -42,7 +42,7 @@ pub(crate) async fn queues(values: Values, watch: bool, json: bool) -> Ended {
     };
     if watch {
         tokio::select! {
-            stopped = stop_signal() => stopped?,
+            () = StopSignal::listen()?.given() => {}
             failed = forever(&store, broker.as_ref(), json) => failed?,
         }
     } else {

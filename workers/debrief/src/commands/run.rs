@@ -12,7 +12,7 @@ use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
 use queue_topology::{Engine, Worker, keeper};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -28,8 +28,10 @@ pub(crate) async fn run(values: Values, roles: Vec<Role>) -> Ended {
         tracing::warn!(name, "this setting has no effect yet");
     }
     let roles = if roles.is_empty() { Role::all() } else { roles };
+    // Listened for before anything is ready, so that a stop is orderly from the first moment.
+    let stop = StopSignal::listen()?;
     let running = Running::start(values, &roles).await?;
-    stop_signal().await?;
+    stop.given().await;
     tracing::info!("asked to stop");
     running.stop().await;
     telemetry.end();
@@ -179,13 +181,24 @@ async fn supervised<F>(
     supervise(name, &shutdown, start).await;
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub(crate) async fn stop_signal() -> Result<(), StartError> {
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM or SIGINT: from here on they do not end the process by themselves.
+pub(crate) struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listen for SIGINT")?,
+        })
     }
-    Ok(())
+
+    pub(crate) async fn given(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! Processes that end when the test does.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -89,7 +90,15 @@ async fn simulate() -> PathBuf {
     program
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and is given once. Not one that the system gives to connections: by
+/// the time the process listens, it might have.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap();
+    loop {
+        let port = rand::random_range(10_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() && given.insert(port) {
+            return port;
+        }
+    }
 }

@@ -10,7 +10,7 @@ use common::store::{DeadFilter, Page, RunRow, RunState, Store};
 use tokio::time::{Instant, sleep};
 
 use super::upload::Sent;
-use crate::commands::run::stop_signal;
+use crate::commands::run::StopSignal;
 use crate::deployment::StartError;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -47,7 +47,7 @@ pub(super) async fn until_ended(
     mut pending: Vec<Pending>,
     mut ended: impl FnMut(&Path, Result<(), String>),
 ) -> Result<(), StartError> {
-    let mut interrupted = pin!(stop_signal());
+    let mut interrupted = pin!(StopSignal::listen()?.given());
     loop {
         let mut left = Vec::with_capacity(pending.len());
         for mut call in pending {
@@ -70,8 +70,7 @@ pub(super) async fn until_ended(
         pending = left;
         tokio::select! {
             () = sleep(LOOK_EVERY) => {}
-            signal = &mut interrupted => {
-                signal?;
+            () = &mut interrupted => {
                 for call in pending {
                     ended(&call.path, Err("was brought in, but not waited for: you interrupted".to_owned()));
                 }
