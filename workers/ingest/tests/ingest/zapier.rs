@@ -196,6 +196,8 @@ async fn the_same_delivery_again_is_the_same_event_and_says_so() {
     let world = World::new();
     let body = |signature: &str| json!({ "call_id": "a", "recording_url": format!("https://r.example.com/a.mp3?sig={signature}") });
     world.json(PATH, body("1")).await;
+    // It is remembered after the answer.
+    tokio::task::yield_now().await;
     let again = world.json(PATH, body("2")).await;
     assert_eq!(again.status, 200);
     assert_eq!(again.body["message"], "Duplicate call - already received");
