@@ -33,7 +33,10 @@ struct Instruments {
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
     let meter = global::meter("debrief");
     Instruments {
-        runs: meter.u64_counter("debrief_runs").with_description("Runs that ended, by stage and outcome").build(),
+        runs: meter
+            .u64_counter("debrief_runs")
+            .with_description("Runs that ended, by stage and outcome")
+            .build(),
         duration: meter
             .f64_histogram("debrief_run_duration")
             .with_unit("s")

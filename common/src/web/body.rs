@@ -73,9 +73,8 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let usable = |key: &&str| {
         (1..=MAX_KEY_CHARS).contains(&key.len()) && !key.contains(|c: char| c.is_ascii_control())
     };
-    let unusable = || {
-        Problem::field("/Idempotency-Key", format!("must be 1 to {MAX_KEY_CHARS} visible characters"))
-    };
+    let unusable =
+        || Problem::field("/Idempotency-Key", format!("must be 1 to {MAX_KEY_CHARS} visible characters"));
     key.filter(usable).map(|key| Some(key.to_owned())).ok_or_else(unusable)
 }
 
@@ -103,7 +102,8 @@ mod tests {
     #[test]
     fn a_key_is_up_to_255_visible_characters() {
         let read = |text: &str| {
-            let value = text.parse().map(|value| HeaderMap::from_iter([("idempotency-key".parse().unwrap(), value)]));
+            let value =
+                text.parse().map(|value| HeaderMap::from_iter([("idempotency-key".parse().unwrap(), value)]));
             value.ok().map(|headers| idempotency_key(&headers))
         };
         assert_eq!(read(" a b ").unwrap().unwrap().as_deref(), Some("a b"));

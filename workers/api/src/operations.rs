@@ -12,8 +12,8 @@ use common::web;
 use futures::future::join_all;
 use queue_topology::broker::{BrokerError, Depth, Lane};
 use queue_topology::{replay as again, table};
-use tokio::time::timeout;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -3,17 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use common::config::{self, Values};
-use common::moment::Moment;
 use uuid::Uuid;
 
 use crate::commands;
 use crate::deployment::StartError;
+use crate::outcome::{Ended, FAILED};
 use crate::roles::Role;
 
-/// It ran, and something failed.
-pub(crate) const FAILED: u8 = 1;
 /// The usage or the configuration is wrong.
 const BAD_USAGE: u8 = 2;
 
@@ -46,7 +44,7 @@ enum Command {
         once: bool,
     },
     /// Bring files in: sessions, meetings and recordings
-    Import(Import),
+    Import(commands::import::Import),
     /// What the store knows
     Calls {
         #[command(subcommand)]
@@ -97,32 +95,6 @@ enum Command {
     },
 }
 
-#[derive(Args)]
-pub(crate) struct Import {
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
-    /// The lead that belongs to a single session file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) lead: Option<PathBuf>,
-    /// What the files are
-    #[arg(long, value_enum, default_value_t = ImportKind::Auto)]
-    pub(crate) kind: ImportKind,
-    /// Say what would be brought in, and bring nothing in
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Only the last line, as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum ImportKind {
-    Auto,
-    Session,
-    Meeting,
-    Audio,
-}
-
 #[derive(Subcommand)]
 enum Calls {
     /// The newest calls
@@ -146,7 +118,7 @@ enum Dead {
     /// By what they died of
     List {
         #[command(flatten)]
-        which: DeadWhich,
+        which: commands::dead::Which,
         #[arg(long)]
         json: bool,
     },
@@ -155,7 +127,7 @@ enum Dead {
     /// Send them on again
     Replay {
         #[command(flatten)]
-        which: DeadWhich,
+        which: commands::dead::Which,
         /// Say how many there are, and do nothing
         #[arg(long)]
         dry_run: bool,
@@ -163,19 +135,6 @@ enum Dead {
         #[arg(long, value_name = "N")]
         rate: Option<u32>,
     },
-}
-
-#[derive(Args)]
-pub(crate) struct DeadWhich {
-    #[arg(long)]
-    pub(crate) stage: Option<String>,
-    #[arg(long)]
-    pub(crate) group: Option<String>,
-    /// RFC 3339
-    #[arg(long, value_parser = moment)]
-    pub(crate) since: Option<Moment>,
-    #[arg(long, value_parser = moment)]
-    pub(crate) until: Option<Moment>,
 }
 
 #[derive(Subcommand)]
@@ -208,22 +167,6 @@ enum Topology {
     Check,
     /// Print it as RabbitMQ definitions
     Export,
-}
-
-fn moment(text: &str) -> Result<Moment, String> {
-    text.parse::<chrono::DateTime<chrono::Utc>>()
-        .map(Moment::from)
-        .map_err(|_| format!("`{text}` is no time such as 2026-01-31T12:00:00Z"))
-}
-
-/// How a command ended.
-pub(crate) type Ended = Result<ExitCode, StartError>;
-
-/// It ran, and what was asked could not be done.
-#[expect(clippy::unnecessary_wraps, reason = "it is how a command ends")]
-pub(crate) fn failed(why: impl std::fmt::Display) -> Ended {
-    eprintln!("debrief: {why}");
-    Ok(ExitCode::from(FAILED))
 }
 
 pub(crate) fn main() -> ExitCode {

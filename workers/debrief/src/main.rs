@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod deployment;
 mod listen;
+mod outcome;
 mod ports;
 mod roles;
 mod serve;

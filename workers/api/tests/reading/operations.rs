@@ -109,7 +109,8 @@ async fn a_replay_with_a_key_that_was_used_is_answered_as_before_and_does_nothin
     assert_eq!(world.json("/api/dead-letters").await["total"], 1, "what died since then is still there");
     let one = format!("/api/calls/{call}/replay");
     world.post_with_key(&one, json!({"from": "slack"}), "k").await.is_problem(409);
-    let again = [world.post_with_key(&one, json!({}), "k").await, world.post_with_key(&one, json!({}), "k").await];
+    let again =
+        [world.post_with_key(&one, json!({}), "k").await, world.post_with_key(&one, json!({}), "k").await];
     for answer in again {
         assert_eq!((answer.status.as_u16(), &answer.json()["generation"]), (202, &json!(3)));
     }

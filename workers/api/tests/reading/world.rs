@@ -92,7 +92,8 @@ impl World {
     }
 
     pub(crate) async fn post_with_key(&self, path: &str, body: Value, key: &str) -> Answer {
-        let request = Request::post(path).header(CONTENT_TYPE, "application/json").header("idempotency-key", key);
+        let request =
+            Request::post(path).header(CONTENT_TYPE, "application/json").header("idempotency-key", key);
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 

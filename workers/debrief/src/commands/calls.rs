@@ -9,8 +9,8 @@ use common::store::{CallFilter, Page, Store};
 use uuid::Uuid;
 
 use super::print;
-use crate::cli::{Ended, failed};
 use crate::deployment::open_store;
+use crate::outcome::{Ended, failed};
 
 pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json: bool) -> Ended {
     let status = status

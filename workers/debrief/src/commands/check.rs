@@ -7,9 +7,9 @@ use common::cache::Redis;
 use common::config::{self, Values};
 use queue_topology::broker::{self, Amqp, Broker as _};
 
-use crate::cli::{Ended, FAILED};
 use crate::deployment::{self, data_folder, is_running, open_store};
 use crate::listen;
+use crate::outcome::{Ended, FAILED};
 use crate::roles;
 
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -5,24 +5,45 @@ use std::time::Duration;
 
 use common::call::WorkspaceId;
 use common::config::Values;
+use common::moment::Moment;
 use common::store::{DeadFilter, DeadLetter, Page, Store};
 use queue_topology::replay;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::print;
-use crate::cli::{DeadWhich, Ended, failed};
 use crate::deployment::open_store;
+use crate::outcome::{Ended, failed};
+
+/// Which dead letters a command is about.
+#[derive(clap::Args)]
+pub(crate) struct Which {
+    #[arg(long)]
+    pub(crate) stage: Option<String>,
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// RFC 3339
+    #[arg(long, value_parser = moment)]
+    pub(crate) since: Option<Moment>,
+    #[arg(long, value_parser = moment)]
+    pub(crate) until: Option<Moment>,
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    text.parse::<chrono::DateTime<chrono::Utc>>()
+        .map(Moment::from)
+        .map_err(|_| format!("`{text}` is no time such as 2026-01-31T12:00:00Z"))
+}
 
 const BATCH: i64 = 500;
 
-impl From<DeadWhich> for DeadFilter {
-    fn from(which: DeadWhich) -> Self {
+impl From<Which> for DeadFilter {
+    fn from(which: Which) -> Self {
         Self { stage: which.stage, group: which.group, since: which.since, until: which.until }
     }
 }
 
-pub(crate) async fn list(values: &Values, which: DeadWhich, as_json: bool) -> Ended {
+pub(crate) async fn list(values: &Values, which: Which, as_json: bool) -> Ended {
     let store = open_store(values).await?;
     let (letters, total) = letters(&store, &which.into()).await?;
     if as_json {
@@ -58,7 +79,7 @@ pub(crate) async fn show(values: &Values, id: Uuid) -> Ended {
 
 /// Sends letters on, oldest last; each is marked with the statement that sends it, so that a run that was
 /// stopped midway goes on where it was.
-pub(crate) async fn replay(values: &Values, which: DeadWhich, dry_run: bool, rate: Option<u32>) -> Ended {
+pub(crate) async fn replay(values: &Values, which: Which, dry_run: bool, rate: Option<u32>) -> Ended {
     let store = open_store(values).await?;
     let mut filter = DeadFilter::from(which);
     // What dies again meanwhile is not of this batch, which would never end.

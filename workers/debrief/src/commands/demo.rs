@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 use super::print;
 use super::run::{Running, StopSignal};
-use crate::cli::{Ended, FAILED};
 use crate::deployment::StartError;
+use crate::outcome::{Ended, FAILED};
 use crate::roles::Role;
 use samples::{Sample, samples};
 

@@ -9,8 +9,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{calls, print};
-use crate::cli::{Ended, FAILED, failed};
 use crate::deployment::open_store;
+use crate::outcome::{Ended, FAILED, failed};
 
 pub(crate) async fn list(values: &Values, call: Option<&str>) -> Ended {
     let store = open_store(values).await?;

@@ -10,7 +10,7 @@ mod pairing;
 mod upload;
 mod wait;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -25,9 +25,35 @@ use self::pairing::{File, Item, Plan, Said, What};
 use self::upload::Door;
 use self::wait::Pending;
 use super::run::Running;
-use crate::cli::{Ended, FAILED, Import};
 use crate::deployment::{self, StartError};
+use crate::outcome::{Ended, FAILED};
 use crate::roles::Role;
+
+#[derive(clap::Args)]
+pub(crate) struct Import {
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The lead that belongs to a single session file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lead: Option<PathBuf>,
+    /// What the files are
+    #[arg(long, value_enum, default_value_t = ImportKind::Auto)]
+    pub(crate) kind: ImportKind,
+    /// Say what would be brought in, and bring nothing in
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Only the last line, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ImportKind {
+    Auto,
+    Session,
+    Meeting,
+    Audio,
+}
 
 pub(crate) async fn import(values: Values, import: Import) -> Ended {
     // A progress bar and log lines share one terminal badly: logs only where they are asked for.

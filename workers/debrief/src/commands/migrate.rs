@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use common::config::Values;
 use common::store::Store;
 
-use crate::cli::Ended;
 use crate::deployment::open_store;
+use crate::outcome::Ended;
 
 pub(crate) async fn migrate(values: &Values) -> Ended {
     match values.text("DATABASE_URL") {

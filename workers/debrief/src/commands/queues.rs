@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::print;
 use super::run::StopSignal;
-use crate::cli::Ended;
 use crate::deployment::{StartError, open_store};
+use crate::outcome::Ended;
 
 const EVERY: Duration = Duration::from_secs(1);
 

@@ -6,8 +6,8 @@ use common::config::{ConfigError, Values};
 use queue_topology::replay;
 
 use super::calls::find;
-use crate::cli::{Ended, failed};
 use crate::deployment::open_store;
+use crate::outcome::{Ended, failed};
 
 pub(crate) async fn call(values: &Values, id: &str, from: &str) -> Ended {
     let stage = replay::stage(from).ok_or_else(|| {

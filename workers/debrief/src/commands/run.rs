@@ -16,9 +16,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::Ended;
 use crate::deployment::{Deployment, StartError};
 use crate::listen::Listener;
+use crate::outcome::Ended;
 use crate::roles::{self, Role};
 use crate::supervise::supervise;
 

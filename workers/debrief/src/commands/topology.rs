@@ -8,8 +8,8 @@ use queue_topology::apply::Management;
 use queue_topology::broker::{self, Amqp, Broker as _};
 use queue_topology::export::Layout;
 
-use crate::cli::{Ended, FAILED};
 use crate::deployment::StartError;
+use crate::outcome::{Ended, FAILED};
 use url::Url;
 
 fn connect(values: &Values) -> Result<Amqp, StartError> {

@@ -91,6 +91,28 @@ async fn goes_on_after(hurt: fn(&Proxy), wires: fn(&World) -> Vec<(&Proxy, &'sta
     world.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_on_their_way_survive_wires_that_break_again_and_again() {
+    let world = World::start(Kind::Servers).await;
+    let mut calls = Vec::new();
+    for round in 0..8 {
+        let call = PhoneCall::new();
+        world.webhook(&call).await;
+        calls.push(call);
+        let wire = if round % 2 == 0 { world.postgres() } else { world.rabbitmq() };
+        // Wherever the calls are by then.
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..700))).await;
+        wire.unwrap().cut();
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..400))).await;
+        wire.unwrap().mend();
+    }
+    for call in &calls {
+        world.completed(&call.id).await;
+        assert_eq!(world.slack_posts(&call.id).await.len(), 1, "{}", call.id);
+    }
+    world.finish().await;
+}
+
 fn postgres(world: &World) -> Vec<(&Proxy, &'static str)> {
     vec![(world.postgres().unwrap(), "database")]
 }

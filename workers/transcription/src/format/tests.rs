@@ -38,8 +38,13 @@ fn a_few_bytes_a_turn_cannot_become_a_transcript_that_fills_the_memory() {
     let file = "0:01-->0:02\na\n\n".repeat(MAX_SEGMENTS + 1);
     assert!(matches!(parse(MaterialKind::Transcript, file.as_bytes(), Tz::UTC), Err(Unreadable::TooMany)));
     let lines = "A: a\n".repeat(MAX_SEGMENTS + 1);
-    assert!(!parse(MaterialKind::Transcript, lines.as_bytes(), Tz::UTC)
-        .is_ok_and(|parsed| parsed.transcript.segments.len() > MAX_SEGMENTS));
+    assert!(
+        !parse(MaterialKind::Transcript, lines.as_bytes(), Tz::UTC).is_ok_and(|parsed| parsed
+            .transcript
+            .segments
+            .len()
+            > MAX_SEGMENTS)
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::Path;
 use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
 use serde_json::{Map, Value};
 
-use crate::cli::ImportKind;
+use super::ImportKind;
 
 const AUDIO: [&str; 8] = ["wav", "mp3", "m4a", "mp4", "flac", "ogg", "opus", "webm"];
 /// The richest first: where a name has several, that one is taken.

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::ImportKind;
 use super::classify::{Found, Lead, Session, rank};
-use crate::cli::ImportKind;
 
 pub(super) struct File {
     pub(super) path: PathBuf,
