@@ -119,7 +119,10 @@ async fn with_row<S: Stage>(
     });
     let begun = match begun.await {
         None => return Carried::Interrupted,
-        Some(Begun::Poison) => return Carried::ToTheEnd,
+        Some(Begun::Poison) => {
+            tracing::error!("the run is dead: the process died three times while it worked on this");
+            return Carried::ToTheEnd;
+        }
         Some(Begun::NothingToDo) => {
             return announce_again::<S>(engine, (workspace, call, generation), stopping).await;
         }

@@ -62,7 +62,13 @@ impl Lease {
             let before = Instant::now();
             // A store that hangs must not keep us from noticing that the lease is over.
             let left = if lost { self.length } else { self.length.saturating_sub(renewed.elapsed()) };
-            match tokio::time::timeout(left, self.store.renew_instance(instance, self.length)).await {
+            let renewing = async {
+                if lost {
+                    self.store.release_runs(held.instance).await?;
+                }
+                self.store.renew_instance(instance, self.length).await
+            };
+            match tokio::time::timeout(left, renewing).await {
                 Ok(Ok(_)) => {
                     (renewed, pause) = (before, self.length / 3);
                     if lost {

@@ -296,7 +296,11 @@ fn verdict(row: &EffectRow, want: &EffectWant, outdone: bool, now: Moment, strag
                 Intent::Send { prior }
             }
         }
-        Some(EffectState::Intent) if now < row.deadline.plus(stragglers) => {
+        // Who would rather send twice than never need not wait for stragglers.
+        Some(EffectState::Intent) if want.resend_unknown && now < row.deadline => {
+            Intent::Wait(row.deadline.since(now))
+        }
+        Some(EffectState::Intent) if !want.resend_unknown && now < row.deadline.plus(stragglers) => {
             Intent::Wait(row.deadline.plus(stragglers).since(now))
         }
         Some(EffectState::Unknown) if now < row.deadline.plus(stragglers) && !want.resend_unknown => {
@@ -346,6 +350,15 @@ mod tests {
 
     fn look(row: &EffectRow, want: &EffectWant, now: Moment) -> Intent {
         verdict(row, want, row.generation > want.generation, now, Duration::from_secs(30))
+    }
+
+    #[test]
+    fn who_would_rather_send_twice_waits_only_for_the_deadline() {
+        let (row, resend) =
+            (row(EffectState::Intent, "x", 1), EffectWant { resend_unknown: true, ..want("x", 1) });
+        assert_eq!(look(&row, &resend, at(9)), Intent::Wait(Duration::from_secs(1)));
+        assert_eq!(look(&row, &resend, at(10)), Intent::Send { prior: Some("r1".into()) });
+        assert!(matches!(look(&row, &want("x", 1), at(39)), Intent::Wait(_)));
     }
 
     #[test]

@@ -44,6 +44,21 @@ impl Store {
         Ok(until)
     }
 
+    /// Puts back what an instance of this process held when it lost its lease, unless somebody has taken it
+    /// over. The process lives, so no run is to blame.
+    pub async fn release_runs(&self, instance: InstanceId) -> Result<u64> {
+        let mut tx = self.begin_tx().await?;
+        let released = execute!(
+            tx,
+            "UPDATE stage_runs SET state = 'waiting', owner = NULL, not_before = $2, wake_at = $2
+             WHERE owner = $1 AND state = 'running'",
+            instance.0,
+            self.now(),
+        )?;
+        tx.commit().await?;
+        Ok(released)
+    }
+
     /// Ends an instance: what it still holds can be taken over at once.
     pub async fn end_instance(&self, instance: InstanceId) -> Result<()> {
         let mut tx = self.begin_tx().await?;

@@ -105,6 +105,22 @@ async fn a_run_whose_owner_is_dead_is_taken_over_and_the_dead_one_can_change_not
 }
 
 #[tokio::test]
+async fn a_run_whose_process_lost_its_lease_and_lives_is_not_to_blame() {
+    on_both(|store| async move {
+        let call = accepted(&store).await;
+        for _ in 0..4 {
+            let (run, claim) = take(&store, call, "transcription", 1).await;
+            assert_eq!(run.crashes, 0);
+            store.end_instance(claim.owner).await.unwrap();
+            assert_eq!(store.release_runs(claim.owner).await.unwrap(), 1);
+            assert_eq!(store.settle_run(&claim, &NOTHING).await.unwrap(), Settled::NotOurs);
+            assert_eq!(store.due_runs(10).await.unwrap().len(), 1);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_run_that_kills_its_third_process_is_dead_and_shown_as_poison() {
     on_both(|store| async move {
         let call = accepted(&store).await;
