@@ -300,10 +300,9 @@ fn verdict(row: &EffectRow, want: &EffectWant, outdone: bool, now: Moment, strag
         Some(EffectState::Intent) if want.resend_unknown && now < row.deadline => {
             Intent::Wait(row.deadline.since(now))
         }
-        Some(EffectState::Intent) if !want.resend_unknown && now < row.deadline.plus(stragglers) => {
-            Intent::Wait(row.deadline.plus(stragglers).since(now))
-        }
-        Some(EffectState::Unknown) if now < row.deadline.plus(stragglers) && !want.resend_unknown => {
+        Some(EffectState::Intent | EffectState::Unknown)
+            if !want.resend_unknown && now < row.deadline.plus(stragglers) =>
+        {
             Intent::Wait(row.deadline.plus(stragglers).since(now))
         }
         Some(EffectState::Intent | EffectState::Unknown) if want.resend_unknown => Intent::Send { prior },

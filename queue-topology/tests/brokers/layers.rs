@@ -40,8 +40,12 @@ fn only_the_queues_and_the_benchmark_name_the_amqp_client() {
 }
 
 #[test]
-fn only_the_store_and_the_embedded_broker_name_the_sql_client() {
-    assert!(dependents("sqlx").is_subset(&set(&["common", "queue-topology"])), "{:?}", dependents("sqlx"));
+fn only_the_store_the_embedded_broker_and_the_benchmark_name_the_sql_client() {
+    assert!(
+        dependents("sqlx").is_subset(&set(&["common", "queue-topology", "load-tests"])),
+        "{:?}",
+        dependents("sqlx")
+    );
 }
 
 #[test]
