@@ -13,9 +13,12 @@ mod instances;
 mod open;
 mod outbox;
 mod results;
+mod run_views;
+mod settling;
 mod stage_runs;
 mod types;
 mod unresolved;
+mod waking;
 
 use std::time::Duration;
 
@@ -29,10 +32,10 @@ pub use instances::InstanceId;
 pub use open::OpenError;
 pub use outbox::OutboxRow;
 pub use results::Write;
-pub use stage_runs::{
-    Begun, BegunRun, Claim, Due, EndedRun, ErrorText, NewRun, RunRow, RunState, Settled, Settlement,
-    StageCounts,
-};
+pub use run_views::{EndedRun, RunRow, StageCounts};
+pub use settling::{ErrorText, Settled, Settlement};
+pub use stage_runs::{Begun, BegunRun, Claim, NewRun, RunState};
+pub use waking::Due;
 
 use crate::moment::Moment;
 use clock::Clock;

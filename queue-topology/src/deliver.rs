@@ -4,28 +4,29 @@
 //! to do. The run ends in one transaction with its results and the rows that follow; only then is what
 //! follows published, and the message acknowledged. What is lost in between, the keeper wakes.
 
+mod ended;
+mod rowless;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use bytes::Bytes;
-use common::call::CallId;
+use common::call::{CallId, WorkspaceId};
 use common::event::{DecodeError, Envelope, Event};
-use common::fault::Fault;
-use common::moment::Moment;
-use common::store::{Begun, BegunRun, DeadLetter, ErrorText, NewRun, Settled, Settlement, Store};
+use common::store::{Begun, BegunRun, Settled, Store};
 use common::telemetry;
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
-use uuid::Uuid;
 
-use crate::broker::{Broker, Delivery, Lane, Message, Route};
+use ended::{Ended, publish};
+use rowless::without_row;
+
+use crate::broker::{Broker, Delivery, Lane};
 use crate::lease::{Held, Lease};
 use crate::metrics;
-use crate::retry::{Failure, Next, Schedule};
-use crate::scrub;
+use crate::retry::Schedule;
 use crate::stage::{Cx, Outcome, Run, Stage, StageError};
 use crate::table;
 use crate::wake::{self, RunWoken};
@@ -200,133 +201,6 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> StageError {
     StageError::transient("panicked", anyhow!("the stage panicked: {text}"))
 }
 
-/// How a run ended, ready to be stored.
-enum Ended {
-    Done { writes: Vec<common::store::Write>, children: Vec<NewRun>, event: Option<Message> },
-    Again { not_before: Moment, spent: bool, error: Option<Told> },
-    Parked { destination: String, probe_at: Moment, error: Told },
-    Dead { error: Told },
-}
-
-/// An error as it is stored and logged.
-struct Told {
-    code: &'static str,
-    text: String,
-}
-
-impl Ended {
-    fn of<S: Stage>(
-        engine: &Engine,
-        cx: &Cx,
-        begun: &BegunRun,
-        result: Result<Outcome<S::Out>, StageError>,
-    ) -> Self {
-        let now = cx.now();
-        match result {
-            Ok(Outcome::Emit(data)) => {
-                let event = emitted(cx, data);
-                let children = children(&event, &begun.lane);
-                let event = (!children.is_empty()).then(|| event_message(&event, cx.run.lane));
-                Self::Done { writes: cx.take_writes(), children, event }
-            }
-            Ok(Outcome::Done) => Self::Done { writes: cx.take_writes(), children: Vec::new(), event: None },
-            Ok(Outcome::Later(wait)) => Self::Again { not_before: now.plus(wait), spent: false, error: None },
-            Err(error) => {
-                let failure = Failure {
-                    fault: error.fault,
-                    attempt: begun.attempts,
-                    age: now.since(begun.since),
-                    retry_after: error.retry_after,
-                    jitter: rand::random(),
-                };
-                let told = Told { code: error.code, text: scrub::scrub(&error.to_string()) };
-                match engine.schedule.next_try(&failure) {
-                    Next::Again { after, spent } => {
-                        Self::Again { not_before: now.plus(after), spent, error: Some(told) }
-                    }
-                    Next::Park { probe_after } => Self::Parked {
-                        destination: error.destination.unwrap_or_else(|| cx.run.stage.to_owned()),
-                        probe_at: now.plus(probe_after),
-                        error: told,
-                    },
-                    Next::Dead => Self::Dead { error: told },
-                }
-            }
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Done { .. } => "done",
-            Self::Again { error: None, .. } => "later",
-            Self::Again { .. } => "retry",
-            Self::Parked { .. } => "parked",
-            Self::Dead { .. } => "dead",
-        }
-    }
-
-    async fn settle(&self, engine: &Engine, cx: &Cx) -> common::store::Result<Settled> {
-        let group;
-        let settlement = match self {
-            Self::Done { writes, children, .. } => Settlement::Done { writes, children },
-            Self::Again { not_before, spent, error } => Settlement::Again {
-                not_before: *not_before,
-                spent: *spent,
-                error: error.as_ref().map(Told::error),
-            },
-            Self::Parked { destination, probe_at, error } => {
-                Settlement::Parked { destination, probe_at: *probe_at, error: error.error() }
-            }
-            Self::Dead { error } => {
-                group = scrub::group(error.code, &error.text);
-                Settlement::Dead { error: error.error(), group: &group }
-            }
-        };
-        engine.store.settle_run(&cx.claim, &settlement).await
-    }
-
-    /// What is said and sent once the end is on record.
-    async fn after(&self, engine: &Engine, cx: &Cx, begun: &BegunRun, lane: Lane) {
-        match self {
-            Self::Done { event, .. } => {
-                if let Some(event) = event {
-                    publish(engine, (cx.run.call, cx.emits_at()), event.clone()).await;
-                }
-                if let Some(destination) = &begun.destination {
-                    wake_parked(engine, cx, destination).await;
-                }
-            }
-            Self::Again { not_before, .. } if *not_before <= engine.store.now() => {
-                let ids = (cx.run.workspace, cx.run.call, cx.run.generation);
-                publish(engine, (ids.1, ids.2), wake::message(cx.run.stage, ids, false, lane)).await;
-            }
-            Self::Again { error: Some(error), not_before, .. } => {
-                tracing::warn!(code = error.code, error = error.text, %not_before, "the run failed and is tried again");
-            }
-            Self::Again { .. } => {}
-            Self::Parked { destination, error, .. } => {
-                tracing::warn!(code = error.code, error = error.text, destination, "the run is parked");
-            }
-            Self::Dead { error } => tracing::error!(code = error.code, error = error.text, "the run is dead"),
-        }
-    }
-}
-
-impl Told {
-    fn error(&self) -> ErrorText<'_> {
-        ErrorText { code: self.code, text: &self.text }
-    }
-}
-
-/// A destination was reached again: whoever waits for it can go on.
-async fn wake_parked(engine: &Engine, cx: &Cx, destination: &str) {
-    match engine.store.unpark(cx.run.workspace, destination).await {
-        Ok(0) => {}
-        Ok(runs) => tracing::info!(destination, runs, "the destination is back: parked runs go on"),
-        Err(error) => tracing::warn!(%error, "failed to wake parked runs; they are probed one by one"),
-    }
-}
-
 /// The message came a second time, or somebody else has the run. If the run is done, its children that
 /// nobody has begun are announced again: the first announcement may have been lost.
 async fn announce_again<S: Stage>(
@@ -355,80 +229,7 @@ async fn announce_again<S: Stage>(
     Carried::ToTheEnd
 }
 
-/// A stage behind which no row stands. It changes nothing but our own store, so a failure that may pass
-/// is tried again in hand.
-async fn without_row<S: Stage>(
-    engine: &Engine,
-    stage: &S,
-    event: Envelope<S::In>,
-    lane: Lane,
-    stopping: &CancellationToken,
-) -> Carried {
-    let spec = S::QUEUE.spec;
-    let run = Run {
-        workspace: event.workspace,
-        call: event.call,
-        stage: spec.stage,
-        generation: event.generation,
-        attempt: 1,
-        fence: 0,
-        since: engine.store.now(),
-        lane,
-    };
-    let Some(held) = stopping.run_until_cancelled(engine.lease.held()).await else {
-        return Carried::Interrupted;
-    };
-    let cx = Cx::new(engine.store.clone(), run, held.instance);
-    loop {
-        let handled = AssertUnwindSafe(stage.handle(&cx, &event)).catch_unwind().await;
-        let error = match handled.unwrap_or_else(|panic| {
-            let StageError { code, .. } = panicked(panic.as_ref());
-            Err(StageError::permanent(code, anyhow!("the stage panicked")))
-        }) {
-            Ok(Outcome::Emit(data)) => {
-                let event = emitted(&cx, data);
-                publish(engine, (event.call, event.generation), event_message(&event, lane)).await;
-                return Carried::ToTheEnd;
-            }
-            Ok(Outcome::Done | Outcome::Later(_)) => return Carried::ToTheEnd,
-            Err(error) => error,
-        };
-        if error.fault != Fault::Permanent {
-            tracing::warn!(code = error.code, %error, "failed to take an event in; trying again");
-            if stopping.run_until_cancelled(tokio::time::sleep(STORE_PAUSE)).await.is_none() {
-                return Carried::Interrupted;
-            }
-            continue;
-        }
-        tracing::error!(code = error.code, "the event cannot be taken in");
-        let letter = letter(engine, &event, &error);
-        return match until_stored(stopping, || engine.store.bury(&letter)).await {
-            Some(()) => Carried::ToTheEnd,
-            None => Carried::Interrupted,
-        };
-    }
-}
-
-fn letter<E: Event>(engine: &Engine, event: &Envelope<E>, error: &StageError) -> DeadLetter {
-    let text = scrub::scrub(&error.to_string());
-    let stage = table::consumers_of(E::KEY).next().map_or("unknown", |queue| queue.stage);
-    DeadLetter {
-        id: Uuid::new_v5(&event.id, stage.as_bytes()),
-        workspace: Some(event.workspace),
-        call_id: Some(event.call),
-        stage: stage.to_owned(),
-        generation: event.generation,
-        attempts: 1,
-        error_code: error.code.to_owned(),
-        error_group: scrub::group(error.code, &text),
-        error_text: text,
-        body: String::from_utf8_lossy(&event.encode()).into_owned(),
-        died_at: engine.store.now(),
-        replayed_at: None,
-    }
-}
-
-type Ids = (common::call::WorkspaceId, CallId, i64);
+type Ids = (WorkspaceId, CallId, i64);
 
 fn ids<E>(envelope: &Envelope<E>) -> Ids {
     (envelope.workspace, envelope.call, envelope.generation)
@@ -441,52 +242,6 @@ fn read<E: Event>(body: &[u8]) -> Result<Read<E>, DecodeError> {
             Envelope::<RunWoken>::decode(body).map(Read::Woken)
         }
         Err(error) => Err(error),
-    }
-}
-
-/// The envelope of what a run emits. Its id follows from what it is, so that saying it twice says one thing.
-fn emitted<E: Event>(cx: &Cx, data: E) -> Envelope<E> {
-    let generation = cx.emits_at();
-    let name = format!("{}:{generation}", E::KEY);
-    Envelope {
-        id: Uuid::new_v5(&cx.run.call.0, name.as_bytes()),
-        workspace: cx.run.workspace,
-        call: cx.run.call,
-        generation,
-        time: cx.now(),
-        traceparent: telemetry::traceparent(),
-        data,
-    }
-}
-
-fn children<E: Event>(event: &Envelope<E>, lane: &str) -> Vec<NewRun> {
-    table::consumers_of(E::KEY)
-        .map(|queue| NewRun {
-            stage: queue.stage,
-            generation: event.generation,
-            lane: lane.to_owned(),
-            input: String::from_utf8_lossy(&event.encode()).into_owned(),
-        })
-        .collect()
-}
-
-fn event_message<E: Event>(event: &Envelope<E>, lane: Lane) -> Message {
-    Message { route: Route::Event { key: E::KEY }, lane, id: event.id, body: Bytes::from(event.encode()) }
-}
-
-/// Publishes what rows already say. When it fails, the keeper wakes them as soon as the broker is back.
-async fn publish(engine: &Engine, (call, generation): (CallId, i64), message: Message) {
-    let route = message.route;
-    let Err(error) = engine.broker.publish(message).await else { return };
-    tracing::warn!(%error, "failed to publish; the keeper will wake the run");
-    let stages: Vec<_> = match route {
-        Route::Event { key } => table::consumers_of(key).map(|queue| queue.stage).collect(),
-        Route::Stage { stage } => vec![stage],
-    };
-    for stage in stages {
-        if let Err(error) = engine.store.wake_soon(call, stage, generation).await {
-            tracing::warn!(%error, stage, "failed to have a run woken soon; it is woken when its message counts as lost");
-        }
     }
 }
 

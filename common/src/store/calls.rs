@@ -3,6 +3,7 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::settling;
 use super::stage_runs::{self, NewRun};
 use super::types::{bounded, storable};
 use super::{Result, Store, Tx, execute, query, read};
@@ -193,7 +194,7 @@ impl Store {
                 let run = NewRun { stage, generation, lane: lane.to_owned(), input: input_of(generation) };
                 stage_runs::put_waiting(&mut tx, arrival.workspace, arrival.call, &run, now).await?;
             }
-            stage_runs::refresh_status(&mut tx, arrival.call, now).await?;
+            settling::refresh_status(&mut tx, arrival.call, now).await?;
         }
         tx.commit().await?;
         Ok(if is_new { TakenIn::Accepted { generation } } else { TakenIn::Noted })

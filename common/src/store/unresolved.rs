@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::stage_runs::refresh_status;
+use super::settling::refresh_status;
 use super::{EffectRow, Result, Store, execute, query, read};
 use crate::call::{CallId, WorkspaceId};
 

@@ -1,0 +1,108 @@
+//! Which runs the keeper has to wake, and when.
+
+use std::time::Duration;
+
+use super::{Db, Result, Store, execute, query, read};
+use crate::call::{CallId, WorkspaceId};
+use crate::moment::Moment;
+
+/// How long a message is trusted to arrive before the keeper wakes its row.
+pub(super) const MESSAGE_OVERDUE: Duration = Duration::from_mins(1);
+
+/// A row that the keeper has to wake.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Due {
+    pub workspace: WorkspaceId,
+    pub call_id: CallId,
+    pub stage: String,
+    pub generation: i64,
+    pub lane: String,
+}
+
+impl Store {
+    /// Rows whose time has come, or whose owner is dead, each postponed so that the next look does not
+    /// wake it again at once. Two keepers never take the same row.
+    pub async fn due_runs(&self, limit: i64) -> Result<Vec<Due>> {
+        let now = self.now();
+        let mut tx = self.begin_tx().await?;
+        let sql = match &self.db {
+            Db::Postgres(_) => concat!(
+                "UPDATE stage_runs SET wake_at = $2 WHERE (call_id, stage) IN (
+                    SELECT call_id, stage FROM stage_runs WHERE wake_at <= $1 AND state <> 'running'
+                    ORDER BY wake_at LIMIT $3 FOR UPDATE SKIP LOCKED)",
+                " RETURNING workspace, call_id, stage, generation, lane"
+            ),
+            Db::Sqlite { .. } => concat!(
+                "UPDATE stage_runs SET wake_at = $2 WHERE (call_id, stage) IN (
+                    SELECT call_id, stage FROM stage_runs WHERE wake_at <= $1 AND state <> 'running'
+                    ORDER BY wake_at LIMIT $3)",
+                " RETURNING workspace, call_id, stage, generation, lane"
+            ),
+        };
+        let mut due = query!(fetch_all, Due, tx, sql, now, now.plus(MESSAGE_OVERDUE), limit)?;
+        let orphaned = query!(
+            fetch_all,
+            Due,
+            tx,
+            "SELECT workspace, call_id, stage, generation, lane FROM stage_runs
+             WHERE state = 'running' AND (wake_at IS NULL OR wake_at <= $1) AND NOT EXISTS (
+                SELECT 1 FROM instances WHERE instances.id = stage_runs.owner AND instances.alive_until > $1)
+             LIMIT $2",
+            now,
+            limit,
+        )?;
+        for run in &orphaned {
+            execute!(
+                tx,
+                "UPDATE stage_runs SET wake_at = $3 WHERE call_id = $1 AND stage = $2 AND state = 'running'",
+                run.call_id,
+                &run.stage,
+                now.plus(MESSAGE_OVERDUE),
+            )?;
+        }
+        due.extend(orphaned);
+        tx.commit().await?;
+        Ok(due)
+    }
+
+    /// The message that was to wake a run could not be sent: the next look of a keeper wakes it.
+    pub async fn wake_soon(&self, call: CallId, stage: &str, generation: i64) -> Result<()> {
+        let mut tx = self.begin_tx().await?;
+        execute!(
+            tx,
+            "UPDATE stage_runs SET wake_at = $4 WHERE call_id = $1 AND stage = $2 AND generation = $3 AND wake_at > $4",
+            call,
+            stage,
+            generation,
+            self.now(),
+        )?;
+        tx.commit().await
+    }
+
+    /// When the next row has to be woken.
+    pub async fn next_wake(&self) -> Result<Option<Moment>> {
+        let (next,) = read!(
+            fetch_one,
+            (Option<Moment>,),
+            self,
+            "SELECT MIN(wake_at) FROM stage_runs WHERE state <> 'running'"
+        )?;
+        Ok(next)
+    }
+
+    /// Starts every run that is parked for `destination`: it was reached again.
+    pub async fn unpark(&self, workspace: WorkspaceId, destination: &str) -> Result<u64> {
+        let now = self.now();
+        let mut tx = self.begin_tx().await?;
+        let woken = execute!(
+            tx,
+            "UPDATE stage_runs SET state = 'waiting', not_before = $3, wake_at = $3, destination = NULL
+             WHERE workspace = $1 AND destination = $2 AND state = 'parked'",
+            workspace,
+            destination,
+            now,
+        )?;
+        tx.commit().await?;
+        Ok(woken)
+    }
+}
