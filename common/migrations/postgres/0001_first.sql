@@ -111,6 +111,7 @@ CREATE TABLE stage_runs (
 );
 CREATE INDEX stage_runs_due ON stage_runs (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX stage_runs_running ON stage_runs (owner) WHERE state = 'running';
+CREATE INDEX stage_runs_parked ON stage_runs (workspace, destination, wake_at) WHERE state = 'parked';
 CREATE INDEX stage_runs_by_state ON stage_runs (stage, state) WHERE state <> 'done';
 
 -- Runs that ended, of every generation.

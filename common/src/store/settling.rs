@@ -11,6 +11,8 @@ use crate::call::CallId;
 use crate::moment::Moment;
 
 const MAX_ERROR_CHARS: usize = 1000;
+/// How many times longer those wait who do not probe.
+const OTHERS_LOOK_RARELY: u32 = 20;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -175,6 +177,30 @@ pub(super) async fn settle(
     Ok(if newer { Settled::NewerWaits { generation: row.generation } } else { Settled::Yes })
 }
 
+/// When a run that is parked looks again. One probes a destination for all that wait for it in a workspace,
+/// and its success wakes them; the others look by themselves only now and then, in case it has gone.
+async fn probe(
+    tx: &mut Tx,
+    claim: &Claim,
+    destination: &str,
+    probe_at: Moment,
+    now: Moment,
+) -> Result<Moment> {
+    let prober = query!(
+        fetch_optional,
+        (String,),
+        *tx,
+        "SELECT stage FROM stage_runs WHERE workspace = $1 AND destination = $2 AND state = 'parked'
+            AND wake_at <= $3 AND NOT (call_id = $4 AND stage = $5) LIMIT 1",
+        claim.workspace,
+        destination,
+        probe_at,
+        claim.call,
+        claim.stage,
+    )?;
+    Ok(if prober.is_some() { now.plus(probe_at.since(now) * OTHERS_LOOK_RARELY) } else { probe_at })
+}
+
 /// Moves the row to its next state, or to the newer generation that waited in it.
 async fn end(tx: &mut Tx, claim: &Claim, settlement: &Settlement<'_>, now: Moment) -> Result<SettledRow> {
     let (state, not_before, spent, error, destination) = match settlement {
@@ -183,7 +209,8 @@ async fn end(tx: &mut Tx, claim: &Claim, settlement: &Settlement<'_>, now: Momen
             (RunState::Waiting, *not_before, *spent, *error, None)
         }
         Settlement::Parked { destination, probe_at, error } => {
-            (RunState::Parked, *probe_at, false, Some(*error), Some(*destination))
+            let probe_at = probe(tx, claim, destination, *probe_at, now).await?;
+            (RunState::Parked, probe_at, false, Some(*error), Some(*destination))
         }
         Settlement::Dead { error, .. } => (RunState::Dead, now, true, Some(*error), None),
     };

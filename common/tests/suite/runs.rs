@@ -192,6 +192,28 @@ async fn runs_that_wait_for_a_destination_go_on_together_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn one_run_probes_a_destination_for_all_that_wait_for_it() {
+    on_both(|store| async move {
+        let mut wakes = Vec::new();
+        for name in ["a", "b", "c"] {
+            let mut arrived = arrival(name, Some("https://r.example.com/a.mp3"));
+            arrived.materials[0].digest = name.into();
+            take_in(&store, &arrived).await;
+            let (_, claim) = take(&store, arrived.call, "transcription", 1).await;
+            let probe_at = store.now().plus(Duration::from_secs(30));
+            let parked = Settlement::Parked { destination: "assemblyai", probe_at, error: ERROR };
+            store.settle_run(&claim, &parked).await.unwrap();
+            let runs = store.runs(WORKSPACE, arrived.call).await.unwrap();
+            wakes.push(runs[0].not_before.since(store.now()).as_secs());
+        }
+        assert!(wakes[0] <= 30 && wakes[1] > 500 && wakes[2] > 500, "{wakes:?}");
+        assert_eq!(store.unpark(WORKSPACE, "assemblyai").await.unwrap(), 3);
+        assert_eq!(store.due_runs(10).await.unwrap().len(), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_dead_run_is_listed_with_its_reason_and_a_replay_starts_it_as_a_newer_generation() {
     on_both(|store| async move {
         let call = accepted(&store).await;

@@ -102,15 +102,17 @@ impl Ended {
 
     /// What is said and sent once the end is on record.
     pub(super) async fn after(&self, engine: &Engine, cx: &Cx, begun: &BegunRun, lane: Lane) {
+        // It probed for all that wait with it: the destination is back, or the next one has to probe.
+        if let Some(destination) = &begun.destination
+            && !matches!(self, Self::Parked { .. })
+        {
+            wake_parked(engine, cx, destination).await;
+        }
         match self {
-            Self::Done { event, .. } => {
-                if let Some(event) = event {
-                    publish(engine, (cx.run.call, cx.emits_at()), event.clone()).await;
-                }
-                if let Some(destination) = &begun.destination {
-                    wake_parked(engine, cx, destination).await;
-                }
+            Self::Done { event: Some(event), .. } => {
+                publish(engine, (cx.run.call, cx.emits_at()), event.clone()).await;
             }
+            Self::Done { .. } => {}
             Self::Again { not_before, .. } if *not_before <= engine.store.now() => {
                 let ids = (cx.run.workspace, cx.run.call, cx.run.generation);
                 publish(engine, (ids.1, ids.2), wake::message(cx.run.stage, ids, false, lane)).await;

@@ -75,6 +75,17 @@ async fn a_meeting(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_transcript_that_is_ready_is_fetched_when_its_webhook_says_so() {
+    // Nobody would look at the job within the hour.
+    let world = World::start_with(Kind::Embedded, &[("ASSEMBLYAI_POLL", "1h")]).await;
+    let call = PhoneCall::new();
+    world.webhook(&call).await;
+    world.completed(&call.id).await;
+    assert_eq!(world.slack_posts(&call.id).await.len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_identical_webhooks_at_once_are_one_call_embedded() {
     a_hundred_webhooks(Kind::Embedded).await;
 }

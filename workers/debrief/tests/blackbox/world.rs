@@ -66,7 +66,10 @@ impl World {
             Kind::Servers => Some(servers(&mut settings).await),
         };
         let roles: &[&str] = if kind == Kind::Embedded { &["all"] } else { &ROLES };
-        let ports = roles.iter().map(|role| ((*role).to_owned(), free_port())).collect();
+        let ports: HashMap<String, u16> =
+            roles.iter().map(|role| ((*role).to_owned(), free_port())).collect();
+        let door = ports.get("ingest").unwrap_or_else(|| &ports["all"]);
+        settings.insert("DEBRIEF_PUBLIC_URL".into(), format!("http://127.0.0.1:{door}"));
         let client = common::http::client(Duration::from_secs(10));
         let mut world = Self {
             kind,
