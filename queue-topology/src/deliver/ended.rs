@@ -112,7 +112,6 @@ impl Ended {
             Self::Done { event: Some(event), .. } => {
                 publish(engine, (cx.run.call, cx.emits_at()), event.clone()).await;
             }
-            Self::Done { .. } => {}
             Self::Again { not_before, .. } if *not_before <= engine.store.now() => {
                 let ids = (cx.run.workspace, cx.run.call, cx.run.generation);
                 publish(engine, (ids.1, ids.2), wake::message(cx.run.stage, ids, false, lane)).await;
@@ -120,7 +119,7 @@ impl Ended {
             Self::Again { error: Some(error), not_before, .. } => {
                 tracing::warn!(code = error.code, error = error.text, %not_before, "the run failed and is tried again");
             }
-            Self::Again { .. } => {}
+            Self::Done { .. } | Self::Again { .. } => {}
             Self::Parked { destination, error, .. } => {
                 tracing::warn!(code = error.code, error = error.text, destination, "the run is parked");
             }
