@@ -228,7 +228,7 @@ start_rabbitmq() {
     cat >"$home/rabbitmq.conf" <<CONF
 listeners.tcp.local = 127.0.0.1:$amqp
 disk_free_limit.absolute = 50MB
-vm_memory_high_watermark.absolute = 1GB
+vm_memory_high_watermark.relative = 0.4
 log.console = true
 log.file = false
 CONF
