@@ -4,6 +4,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use uuid::Uuid;
 
 use crate::call::{CallDetails, CallId, CallKind, WorkspaceId};
@@ -52,11 +53,39 @@ struct Wire<E> {
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     #[error("failed to read the event: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(#[source] Unreadable),
     #[error("failed to read the event: its type is `{found}`, not `{expected}`")]
     Type { found: String, expected: &'static str },
     #[error("failed to read the event: CloudEvents version `{0}` is not supported")]
     Version(String),
+}
+
+/// What is wrong with a JSON document, without quoting it: serde's own text holds the value that it did not
+/// expect, and that can be a name.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind} at line {line}, column {column}")]
+pub struct Unreadable {
+    kind: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl From<serde_json::Error> for Unreadable {
+    fn from(error: serde_json::Error) -> Self {
+        let kind = match error.classify() {
+            Category::Io => "it cannot be read",
+            Category::Syntax => "it is not JSON",
+            Category::Data => "a field is missing or of another type",
+            Category::Eof => "it ends too early",
+        };
+        Self { kind, line: error.line(), column: error.column() }
+    }
+}
+
+impl From<serde_json::Error> for DecodeError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error.into())
+    }
 }
 
 impl<E: Event> Envelope<E> {
@@ -199,5 +228,28 @@ mod tests {
         assert_eq!(Envelope::<CallAccepted>::decode(&envelope.encode()).unwrap(), envelope);
         let other = Envelope::<CallAnalyzed>::decode(&envelope.encode()).unwrap_err();
         assert!(other.to_string().contains("call.accepted.v1"), "{other}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_event_is_said_without_its_content() {
+        let mut wire: serde_json::Value = serde_json::from_slice(
+            &Envelope {
+                id: Uuid::from_u128(7),
+                workspace: WorkspaceId::DEFAULT,
+                call: CallId(Uuid::from_u128(8)),
+                generation: 1,
+                time: Moment::from_micros(1),
+                traceparent: None,
+                data: CallAccepted {},
+            }
+            .encode(),
+        )
+        .unwrap();
+        wire["data"] = "Odile Marchetti".into();
+        let error = Envelope::<CallAccepted>::decode(wire.to_string().as_bytes()).unwrap_err();
+        assert!(!error.to_string().contains("Odile"), "{error}");
+        wire["workspace"] = "Odile Marchetti".into();
+        let error = Envelope::<CallAccepted>::decode(wire.to_string().as_bytes()).unwrap_err();
+        assert!(!error.to_string().contains("Odile"), "{error}");
     }
 }

@@ -56,7 +56,8 @@ pub(super) async fn without_row<S: Stage>(
             Err(error) => error,
         };
         if error.fault != Fault::Permanent {
-            tracing::warn!(code = error.code, %error, "failed to take an event in; trying again");
+            let text = scrub::scrub(&error.to_string());
+            tracing::warn!(code = error.code, error = text, "failed to take an event in; trying again");
             if stopping.run_until_cancelled(tokio::time::sleep(STORE_PAUSE)).await.is_none() {
                 return Carried::Interrupted;
             }

@@ -7,7 +7,7 @@
 use anyhow::Context as _;
 use common::blobs::{BlobError, Blobs};
 use common::call::CallDetails;
-use common::event::{CallAccepted, CallReceived, Envelope, Kept};
+use common::event::{CallAccepted, CallReceived, Envelope, Kept, Unreadable};
 use common::store::{Arrival, Store, TakenIn};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
@@ -65,6 +65,7 @@ impl Dedup {
             gone => StageError::permanent("details_missing", gone),
         })?;
         serde_json::from_slice(&bytes)
+            .map_err(Unreadable::from)
             .with_context(|| format!("read the details in `{key}`"))
             .map_err(|error| StageError::permanent("details_unreadable", error))
     }

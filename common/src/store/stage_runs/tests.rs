@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::*;
 use crate::call::{CallDetails, CallKind};
 use crate::event::{Material, MaterialAt, MaterialKind};
-use crate::store::Arrival;
+use crate::store::{Arrival, Settled};
 
 const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 
@@ -78,6 +78,9 @@ async fn a_claim_whose_answer_was_lost_is_given_again_to_who_asked() {
     let Begun::Mine(lost) = ask().await.unwrap() else { panic!("not taken") };
     let Begun::Mine(run) = ask().await.unwrap() else { panic!("not given again") };
     assert_eq!((run.attempts, run.crashes), (1, 0));
+    let late = Claim { workspace: WORKSPACE, call, stage: "transcription", owner, fence: lost.fence };
+    let done = Settlement::Done { writes: &[], children: &[] };
+    assert_eq!(store.settle_run(&late, &done).await.unwrap(), Settled::NotOurs, "its fence was raised");
     assert!(run.fence > lost.fence);
     assert_eq!(begin(&store, call, owner).await, Begun::NothingToDo, "another message is not who asked");
 }
