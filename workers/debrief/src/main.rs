@@ -1,10 +1,12 @@
 //! Debrief: one binary that is every worker, or all of them in one process.
 
+#[macro_use]
+mod outcome;
+
 mod cli;
 mod commands;
 mod deployment;
 mod listen;
-mod outcome;
 mod ports;
 mod roles;
 mod serve;

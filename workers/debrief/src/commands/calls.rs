@@ -43,7 +43,7 @@ pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json
             ]
         });
         print::table(["id", "source", "its id there", "status", "received"], rows);
-        println!("{} of {total}", calls.len());
+        say!("{} of {total}", calls.len());
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> Ended {
     if defaults {
-        print!("{}", config::defaults());
+        say_on!("{}", config::defaults());
         return Ok(ExitCode::SUCCESS);
     }
     read_all(values)?;
@@ -26,16 +26,16 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
     }
     let mut well = true;
     let mut say = |what: &str, result: anyhow::Result<()>| match result {
-        Ok(()) => println!("{what}: reached"),
+        Ok(()) => say!("{what}: reached"),
         Err(error) => {
             well = false;
-            println!("{what}: {error:#}");
+            say!("{what}: {error:#}");
         }
     };
     if values.text("DATABASE_URL").is_some() || !is_running(values)? {
         say("store", within(async { ping(values).await }).await);
     } else {
-        println!("store: in use by a running debrief");
+        say!("store: in use by a running debrief");
     }
     if let Some(address) = values.secret("AMQP_URL") {
         let prefix = broker::prefix(values)?;
@@ -85,24 +85,24 @@ fn read_all(values: &Values) -> Result<(), config::ConfigError> {
 fn describe(values: &Values) -> Result<(), deployment::StartError> {
     let folder = data_folder(values)?;
     match values.text("AMQP_URL") {
-        Some(_) => println!("queue: RabbitMQ"),
-        None => println!("queue: embedded, in {}", folder.display()),
+        Some(_) => say!("queue: RabbitMQ"),
+        None => say!("queue: embedded, in {}", folder.display()),
     }
     match values.text("DATABASE_URL") {
-        Some(_) => println!("store: PostgreSQL"),
-        None => println!("store: embedded, in {}", folder.display()),
+        Some(_) => say!("store: PostgreSQL"),
+        None => say!("store: embedded, in {}", folder.display()),
     }
-    println!("cache: {}", if values.text("REDIS_URL").is_some() { "Redis" } else { "in process" });
-    println!("blobs: {}", folder.join("blobs").display());
-    println!("listens on: {}", listen::read_address(values)?);
+    say!("cache: {}", if values.text("REDIS_URL").is_some() { "Redis" } else { "in process" });
+    say!("blobs: {}", folder.join("blobs").display());
+    say!("listens on: {}", listen::read_address(values)?);
     for (service, on) in roles::services(values) {
-        println!("{service}: {}", if on { "on" } else { "off, no key is set" });
+        say!("{service}: {}", if on { "on" } else { "off, no key is set" });
     }
     let given: Vec<_> = values.given().collect();
     for name in values.without_effect() {
-        println!("{name}: is set and has no effect yet");
+        say!("{name}: is set and has no effect yet");
     }
-    println!("set: {}", if given.is_empty() { "nothing".to_owned() } else { given.join(" ") });
+    say!("set: {}", if given.is_empty() { "nothing".to_owned() } else { given.join(" ") });
     Ok(())
 }
 

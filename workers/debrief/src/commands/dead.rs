@@ -60,7 +60,7 @@ pub(crate) async fn list(values: &Values, which: Which, as_json: bool) -> Ended 
             ]
         });
         print::table(["id", "stage", "group", "call", "died", "why"], rows);
-        println!("{} of {total}", letters.len());
+        say!("{} of {total}", letters.len());
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
@@ -87,7 +87,7 @@ pub(crate) async fn replay(values: &Values, which: Which, dry_run: bool, rate: O
     filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
     let (mut found, total) = letters(&store, &filter).await?;
     if dry_run {
-        println!("{total} would be replayed");
+        say!("{total} would be replayed");
         return Ok(ExitCode::SUCCESS);
     }
     let pause = rate.filter(|rate| *rate > 0).map(|rate| Duration::from_secs(1) / rate);
@@ -102,7 +102,7 @@ pub(crate) async fn replay(values: &Values, which: Which, dry_run: bool, rate: O
         (found, _) = letters(&store, &filter).await?;
     }
     store.close().await;
-    println!("{replayed} of {total} are done again");
+    say!("{replayed} of {total} are done again");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -36,17 +36,17 @@ pub(crate) async fn demo(once: bool) -> Ended {
     let stop = StopSignal::listen()?;
     let running = Running::start(values, &Role::all()).await?;
     let address = format!("http://{}", running.address);
-    println!("Debrief runs at {address}, with simulated providers. Five sample calls go in …\n");
+    say!("Debrief runs at {address}, with simulated providers. Five sample calls go in …\n");
     let samples = samples(&simulators);
     for sample in &samples {
         sample.send(&address).await?;
     }
     let as_expected = show(&running.deployment().store, &samples).await?;
-    println!("\nLook at   {address}/docs              the API, to try out");
-    println!("          {address}/api/calls/history  every call, as JSON");
-    println!("          {}/_control/received  what reached Slack", simulators.slack.url(""));
+    say!("\nLook at   {address}/docs              the API, to try out");
+    say!("          {address}/api/calls/history  every call, as JSON");
+    say!("          {}/_control/received  what reached Slack", simulators.slack.url(""));
     if !once {
-        println!("\nIt serves on until you press Ctrl-C.");
+        say!("\nIt serves on until you press Ctrl-C.");
         stop.given().await;
     }
     running.stop().await;

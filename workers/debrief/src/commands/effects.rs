@@ -53,10 +53,10 @@ pub(crate) async fn resolve(values: &Values, ids: &[Uuid], sent: bool) -> Ended 
     let mut all = true;
     for id in ids {
         if store.resolve_effect(WorkspaceId::DEFAULT, *id, sent).await.map_err(anyhow::Error::from)? {
-            println!("{id}: {}", if sent { "taken as sent" } else { "is sent again" });
+            say!("{id}: {}", if sent { "taken as sent" } else { "is sent again" });
         } else {
             all = false;
-            println!("{id}: is not unknown; nothing was changed");
+            say!("{id}: is not unknown; nothing was changed");
         }
     }
     store.close().await;

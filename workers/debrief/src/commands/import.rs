@@ -217,7 +217,7 @@ impl Report {
     /// characters of a file's name.
     fn say(&self, line: &str) {
         let line: String = line.chars().filter(|c| !c.is_control()).collect();
-        self.bar.suspend(|| if self.json { eprintln!("{line}") } else { println!("{line}") });
+        self.bar.suspend(|| if self.json { eprintln!("{line}") } else { say!("{line}") });
     }
 
     fn note(&self, note: &Said) {
@@ -231,7 +231,7 @@ impl Report {
 
     fn end(self) -> Ended {
         self.bar.finish_and_clear();
-        println!("{}", serde_json::to_string(&self.counts).context("print the counts")?);
+        say!("{}", serde_json::to_string(&self.counts).context("print the counts")?);
         Ok(if self.counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
 }

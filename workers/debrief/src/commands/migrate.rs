@@ -17,6 +17,6 @@ pub(crate) async fn migrate(values: &Values) -> Ended {
         // Opening an embedded store migrates it.
         None => open_store(values).await?.close().await,
     }
-    println!("the store is up to date");
+    say!("the store is up to date");
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value).context("print JSON")?);
+    say!("{}", serde_json::to_string_pretty(value).context("print JSON")?);
     Ok(())
 }
 
@@ -26,6 +26,6 @@ pub(crate) fn table<const N: usize>(heads: [&str; N], rows: impl IntoIterator<It
             .zip(widths)
             .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())))
             .collect();
-        println!("{}", line.join("  ").trim_end());
+        say!("{}", line.join("  ").trim_end());
     }
 }

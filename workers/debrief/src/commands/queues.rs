@@ -60,7 +60,7 @@ async fn forever(store: &Store, broker: Option<&Amqp>, json: bool) -> Result<(),
         let rows = rows(store, broker).await?;
         if !json {
             // Clears the screen and goes to its upper left corner.
-            print!("\x1b[2J\x1b[H");
+            say_on!("\x1b[2J\x1b[H");
         }
         show(&rows, json)?;
         tokio::time::sleep(EVERY).await;

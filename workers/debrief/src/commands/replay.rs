@@ -25,6 +25,6 @@ pub(crate) async fn call(values: &Values, id: &str, from: &str) -> Ended {
     let Some(generation) = replayed else {
         return failed(format!("call {} never came to {stage}", call.id));
     };
-    println!("call {} is done again from {stage} on, as generation {generation}", call.id);
+    say!("call {} is done again from {stage} on, as generation {generation}", call.id);
     Ok(ExitCode::SUCCESS)
 }

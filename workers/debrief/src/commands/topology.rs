@@ -43,13 +43,13 @@ pub(crate) async fn apply(values: &Values) -> Ended {
     let declared = broker.declare().await;
     broker.close().await;
     declared.context("declare the queues")?;
-    println!("every exchange, queue and binding is there");
+    say!("every exchange, queue and binding is there");
     match management(values)? {
         Some(management) => {
             management.apply(&layout(values)?).await.context("set the policies")?;
-            println!("every policy is there");
+            say!("every policy is there");
         }
-        None => println!("{NO_MANAGEMENT}"),
+        None => say!("{NO_MANAGEMENT}"),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -64,13 +64,13 @@ pub(crate) async fn check(values: &Values) -> Ended {
             let more = management.check(&layout(values)?).await.context("compare bindings and policies")?;
             differences.extend(more);
         }
-        None => println!("{NO_MANAGEMENT}"),
+        None => say!("{NO_MANAGEMENT}"),
     }
     for difference in &differences {
-        println!("{difference}");
+        say!("{difference}");
     }
     if differences.is_empty() {
-        println!("everything that was looked at is as it should be");
+        say!("everything that was looked at is as it should be");
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::from(FAILED))
@@ -78,6 +78,6 @@ pub(crate) async fn check(values: &Values) -> Ended {
 
 pub(crate) fn export(values: &Values) -> Ended {
     let definitions = layout(values)?.definitions(&vhost(values));
-    println!("{}", serde_json::to_string_pretty(&definitions).context("print the definitions")?);
+    say!("{}", serde_json::to_string_pretty(&definitions).context("print the definitions")?);
     Ok(ExitCode::SUCCESS)
 }

@@ -168,3 +168,17 @@ async fn a_recording_that_is_no_recording_fails_the_call_and_says_why() {
     }
     world.finish().await;
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_mistake() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let folder = tempfile::tempdir().unwrap();
+    let ended = std::process::Command::new(env!("CARGO_BIN_EXE_debrief"))
+        .arg("check")
+        .current_dir(folder.path())
+        .stdout(writer)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+}
