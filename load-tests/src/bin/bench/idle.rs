@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::load::Sender as _;
-use crate::process::{Program, Running};
-use crate::report::{Report, verdict};
-use crate::webhook::Webhooks;
+use load_tests::harness::load::Sender as _;
+use load_tests::harness::process::{Program, Running};
+use load_tests::harness::report::{Report, verdict};
+use load_tests::harness::webhook::Webhooks;
 
 const QUIET: Duration = Duration::from_secs(10);
 const TARGET_MB: f64 = 60.0;

@@ -6,26 +6,23 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use uuid::Uuid;
+use sqlx::{Connection as _, PgConnection};
 
-use crate::amqp::{self, Broker, Topology};
-use crate::load::{Sender as _, Times, closed_loop};
-use crate::process::{Program, Settings};
-use crate::report::{Report, verdict};
-use crate::webhook::{self, Webhooks};
-use crate::{Ingest, Servers};
+use crate::Ingest;
+use load_tests::harness::amqp::{self, Broker, Topology};
+use load_tests::harness::load::{Sender as _, Times, closed_loop};
+use load_tests::harness::process::{Program, Settings};
+use load_tests::harness::report::{Report, verdict};
+use load_tests::harness::servers::{Place, postgresql_version};
+use load_tests::harness::webhook::{self, Webhooks};
 
 /// What the targets speak of.
 const CONNECTIONS: usize = 16;
 const MORE_CONNECTIONS: usize = 64;
 const MOST_TIMES_BARE: f64 = 2.0;
 const EMBEDDED_MS: f64 = 20.0;
-/// To remove what a long run has left behind.
-const REDIS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A line of the table.
 struct Line {
@@ -54,16 +51,11 @@ impl Line {
 }
 
 pub(crate) async fn measure(program: &Program, how: &Ingest, report: &Report) -> anyhow::Result<()> {
-    let mut database = PgConnection::connect(&how.servers.database).await.context("connect to PostgreSQL")?;
-    let postgresql: String = sqlx::query_scalar("SHOW server_version")
-        .fetch_one(&mut database)
-        .await
-        .context("ask PostgreSQL for its version")?;
+    let postgresql = postgresql_version(&how.servers.database).await?;
     let rabbitmq = amqp::version(&how.servers.amqp).await?;
-    let name = format!("debrief_bench_{}", Uuid::new_v4().simple());
-    execute(&mut database, format!("CREATE DATABASE {name}")).await?;
-    let measured = on_servers(program, how, &name).await;
-    execute(&mut database, format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+    let place = Place::make(&how.servers).await?;
+    let measured = on_servers(program, how, &place).await;
+    place.remove().await?;
     let (event_bytes, mut lines) = measured?;
     lines.extend(embedded(program, how).await?);
     let args = format!("ingest --rounds {} --seconds {}", how.rounds, how.seconds);
@@ -71,45 +63,17 @@ pub(crate) async fn measure(program: &Program, how: &Ingest, report: &Report) ->
     report.section("ingest", &args, &versions, &text(&lines, how, event_bytes)?)
 }
 
-async fn execute(database: &mut PgConnection, sql: String) -> anyhow::Result<()> {
-    sqlx::query(AssertSqlSafe(sql))
-        .execute(database)
-        .await
-        .context("make or drop the database of this run")?;
-    Ok(())
-}
-
 /// The bare client and `debrief run --role ingest`, in turn. Returns the size of an event, too.
-async fn on_servers(program: &Program, how: &Ingest, database: &str) -> anyhow::Result<(usize, Vec<Line>)> {
+async fn on_servers(program: &Program, how: &Ingest, place: &Place) -> anyhow::Result<(usize, Vec<Line>)> {
     let folder = tempfile::tempdir().context("make a data folder")?;
-    let prefix = format!("bench-{}", Uuid::new_v4().simple());
-    let settings = settings(&how.servers, database, &prefix)?;
+    let settings = place.settings()?;
     program.output(&["migrate"], &settings, folder.path()).await?;
     program.output(&["topology", "apply"], &settings, folder.path()).await?;
     let exported = program.output(&["topology", "export"], &settings, folder.path()).await?;
-    let broker = Broker::connect(&how.servers.amqp, Topology::read(&exported, &prefix)?).await?;
+    let broker = Broker::connect(&how.servers.amqp, Topology::read(&exported, &place.prefix)?).await?;
     let measured = in_turn(program, how, &settings, folder.path(), &broker).await;
     broker.remove().await?;
-    forget(&how.servers.redis, &prefix).await?;
     measured
-}
-
-/// Removes what Debrief has remembered in Redis.
-async fn forget(address: &str, prefix: &str) -> anyhow::Result<()> {
-    const FORGET: &str = "local next = '0'
-        repeat
-            local found = redis.call('SCAN', next, 'MATCH', ARGV[1], 'COUNT', 1000)
-            next = found[1]
-            if #found[2] > 0 then redis.call('UNLINK', unpack(found[2])) end
-        until next == '0'";
-    let client = redis::Client::open(address).context("read the address of Redis")?;
-    let mut redis = client.get_multiplexed_async_connection().await.context("connect to Redis")?;
-    redis.set_response_timeout(REDIS_WITHIN);
-    redis::Script::new(FORGET)
-        .arg(format!("{prefix}:*"))
-        .invoke_async::<()>(&mut redis)
-        .await
-        .context("remove the keys of this run")
 }
 
 async fn in_turn(
@@ -154,17 +118,6 @@ async fn put_aside(settings: &Settings) -> anyhow::Result<u64> {
         println!("{} events were put aside in the outbox", removed.rows_affected());
     }
     Ok(removed.rows_affected())
-}
-
-fn settings(servers: &Servers, database: &str, prefix: &str) -> anyhow::Result<Settings> {
-    let mut url: url::Url = servers.database.parse().context("read the address of PostgreSQL")?;
-    url.set_path(database);
-    Ok(vec![
-        ("AMQP_URL", servers.amqp.clone()),
-        ("DATABASE_URL", url.to_string()),
-        ("REDIS_URL", servers.redis.clone()),
-        ("DEBRIEF_QUEUE_PREFIX", prefix.to_owned()),
-    ])
 }
 
 /// The process that has everything in itself: all roles at work, and for comparison ingest alone.

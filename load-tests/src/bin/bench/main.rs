@@ -3,23 +3,18 @@
 //! It measures whatever machine it runs on, and the load comes from that same machine: figures compare with
 //! figures of the same run, which is why the bare AMQP client is measured beside Debrief.
 
-mod amqp;
-mod http;
 mod idle;
 mod ingest;
-mod load;
-mod process;
-mod report;
 mod start;
-mod webhook;
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 
-use process::Program;
-use report::Report;
+use load_tests::harness::process::Program;
+use load_tests::harness::report::Report;
+use load_tests::harness::servers::Servers;
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures Debrief and writes load-tests/RESULTS.md")]
@@ -56,17 +51,6 @@ struct Ingest {
     seconds: u64,
     #[command(flatten)]
     servers: Servers,
-}
-
-/// Servers that may be used: a database and queues of their own are made on them, and removed.
-#[derive(Args)]
-struct Servers {
-    #[arg(long, env = "DEBRIEF_TEST_AMQP_URL", hide_env_values = true, value_name = "URL")]
-    amqp: String,
-    #[arg(long, env = "DEBRIEF_TEST_DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    database: String,
-    #[arg(long, env = "DEBRIEF_TEST_REDIS_URL", hide_env_values = true, value_name = "URL")]
-    redis: String,
 }
 
 #[tokio::main]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::idle::{CALLS, worked_in};
-use crate::process::Program;
-use crate::report::{Report, verdict};
+use load_tests::harness::process::Program;
+use load_tests::harness::report::{Report, verdict};
 
 const RUNS: usize = 20;
 /// Nobody stops a process the moment it is ready.

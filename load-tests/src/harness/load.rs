@@ -9,21 +9,21 @@ use tokio::task::JoinSet;
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// One of those that send at the same time.
-pub(crate) trait Sender: Send + 'static {
+pub trait Sender: Send + 'static {
     /// Sends one and waits for its answer. `Err` unless it was accepted.
     fn send(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
 /// How long each took.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Times {
+pub struct Times {
     /// Sorted.
     micros: Vec<u64>,
     measured_for: Duration,
 }
 
 impl Times {
-    pub(crate) fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         self.micros.extend(other.micros);
         self.micros.sort_unstable();
         self.measured_for += other.measured_for;
@@ -32,26 +32,26 @@ impl Times {
     /// The time within which this share of all was answered, by nearest rank, in milliseconds.
     #[expect(clippy::cast_precision_loss, reason = "times and counts are far below 2^52")]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank within the list")]
-    pub(crate) fn quantile_ms(&self, share: f64) -> f64 {
+    pub fn quantile_ms(&self, share: f64) -> f64 {
         let rank = (share * self.micros.len() as f64).ceil() as usize;
         let micros = self.micros.get(rank.max(1) - 1).copied().unwrap_or_default();
         micros as f64 / 1000.0
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    pub(crate) fn per_second(&self) -> f64 {
+    pub fn per_second(&self) -> f64 {
         self.micros.len() as f64 / self.measured_for.as_secs_f64()
     }
 }
 
-pub(crate) struct Sent {
-    pub(crate) times: Times,
+pub struct Sent {
+    pub times: Times,
     /// Everything that was accepted, the warm-up's too.
-    pub(crate) accepted: u64,
+    pub accepted: u64,
 }
 
 /// Lets all of them send for `seconds`, after a warm-up. The first that is not accepted ends it.
-pub(crate) async fn closed_loop<S: Sender>(senders: Vec<S>, seconds: u64) -> anyhow::Result<Sent> {
+pub async fn closed_loop<S: Sender>(senders: Vec<S>, seconds: u64) -> anyhow::Result<Sent> {
     let measured_for = Duration::from_secs(seconds);
     let from = Instant::now() + WARM_UP;
     let until = from + measured_for;

@@ -7,29 +7,29 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-pub(crate) struct Connection {
+pub struct Connection {
     stream: TcpStream,
     address: SocketAddr,
     buffer: BytesMut,
 }
 
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: Bytes,
+pub struct Answer {
+    pub status: u16,
+    pub body: Bytes,
 }
 
 impl Connection {
-    pub(crate) async fn open(address: SocketAddr) -> std::io::Result<Self> {
+    pub async fn open(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, address, buffer: BytesMut::with_capacity(4096) })
     }
 
-    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
+    pub async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
         self.ask(format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address).as_bytes()).await
     }
 
-    pub(crate) async fn post_json(&mut self, path: &str, body: &str) -> anyhow::Result<Answer> {
+    pub async fn post_json(&mut self, path: &str, body: &str) -> anyhow::Result<Answer> {
         let (address, length) = (self.address, body.len());
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use tokio::process::{Child, Command};
 
-use crate::http::Connection;
-use crate::webhook;
+use super::http::Connection;
+use super::webhook;
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const END_WITHIN: Duration = Duration::from_mins(1);
@@ -22,15 +22,15 @@ const STALLED: Duration = Duration::from_secs(30);
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The binary.
-pub(crate) struct Program {
+pub struct Program {
     path: PathBuf,
 }
 
 /// Settings, as environment variables.
-pub(crate) type Settings = Vec<(&'static str, String)>;
+pub type Settings = Vec<(&'static str, String)>;
 
 impl Program {
-    pub(crate) fn at(path: PathBuf) -> anyhow::Result<Self> {
+    pub fn at(path: PathBuf) -> anyhow::Result<Self> {
         ensure!(path.exists(), "there is no {}: build it, or name it with --debrief", path.display());
         Ok(Self { path })
     }
@@ -56,12 +56,7 @@ impl Program {
     }
 
     /// What a command that ends prints.
-    pub(crate) async fn output(
-        &self,
-        args: &[&str],
-        settings: &Settings,
-        folder: &Path,
-    ) -> anyhow::Result<Vec<u8>> {
+    pub async fn output(&self, args: &[&str], settings: &Settings, folder: &Path) -> anyhow::Result<Vec<u8>> {
         let mut command = self.command(args, settings, folder)?;
         let ended = command.stdout(Stdio::piped()).output().await.context("start debrief")?;
         ensure!(ended.status.success(), "debrief {}: {}\n{}", args.join(" "), ended.status, tail(folder));
@@ -69,12 +64,7 @@ impl Program {
     }
 
     /// Starts `debrief run` and waits until it is ready. What it logs goes to a file in `folder`.
-    pub(crate) async fn run(
-        &self,
-        args: &[&str],
-        settings: &Settings,
-        folder: &Path,
-    ) -> anyhow::Result<Running> {
+    pub async fn run(&self, args: &[&str], settings: &Settings, folder: &Path) -> anyhow::Result<Running> {
         // A port that was free a moment ago.
         let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
         let address = probe.local_addr().context("find a free port")?;
@@ -108,12 +98,12 @@ fn tail(folder: &Path) -> String {
 }
 
 /// `debrief run`; killed when it is dropped.
-pub(crate) struct Running {
+pub struct Running {
     child: Child,
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     folder: PathBuf,
     /// From the start of the process to the first 200 of `/ready`.
-    pub(crate) ready_after: Duration,
+    pub ready_after: Duration,
 }
 
 impl Running {
@@ -124,7 +114,7 @@ impl Running {
 
     /// A line of `/proc/PID/status` that counts kB, in MB (10⁶ bytes).
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    pub(crate) fn memory_mb(&self, line: &str) -> anyhow::Result<f64> {
+    pub fn memory_mb(&self, line: &str) -> anyhow::Result<f64> {
         let status = self.proc("status")?;
         let number = status
             .lines()
@@ -136,7 +126,7 @@ impl Running {
     }
 
     /// Processor time used so far, in seconds.
-    pub(crate) fn processor_s(&self) -> anyhow::Result<f64> {
+    pub fn processor_s(&self) -> anyhow::Result<f64> {
         let stat = self.proc("stat")?;
         // The name, in parentheses, may hold blanks; what follows it counts from field 3.
         let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' ').collect::<Vec<_>>());
@@ -146,7 +136,7 @@ impl Running {
     }
 
     /// Waits until so many calls have gone as far as they get without a provider.
-    pub(crate) async fn until_waiting(&self, calls: u64) -> anyhow::Result<()> {
+    pub async fn until_waiting(&self, calls: u64) -> anyhow::Result<()> {
         let (mut counted, mut since) = (0, Instant::now());
         loop {
             let now =
@@ -163,7 +153,7 @@ impl Running {
     }
 
     /// SIGTERM, and waits for its own end.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         let id = self.child.id().context("debrief has ended")?;
         let told = Command::new("kill").arg(id.to_string()).status().await.context("stop debrief")?;
         ensure!(told.success(), "debrief cannot be told to stop");

@@ -6,13 +6,13 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::http::Connection;
-use crate::load::Sender;
+use super::http::Connection;
+use super::load::Sender;
 
-pub(crate) const PATH: &str = "/webhook/zapier";
+pub const PATH: &str = "/webhook/zapier";
 
 /// Every field filled, the recording's address signed as a provider signs it.
-pub(crate) fn body(id: Uuid) -> String {
+pub fn body(id: Uuid) -> String {
     json!({
         "call_id": id,
         "from_number": "+12025550143",
@@ -33,12 +33,12 @@ pub(crate) fn body(id: Uuid) -> String {
 }
 
 /// Posts webhooks on a connection of its own.
-pub(crate) struct Webhooks {
+pub struct Webhooks {
     connection: Connection,
 }
 
 impl Webhooks {
-    pub(crate) async fn open(address: SocketAddr, connections: usize) -> anyhow::Result<Vec<Self>> {
+    pub async fn open(address: SocketAddr, connections: usize) -> anyhow::Result<Vec<Self>> {
         let mut all = Vec::with_capacity(connections);
         for _ in 0..connections {
             let connection = Connection::open(address).await.context("connect to Debrief")?;
@@ -62,14 +62,14 @@ impl Sender for Webhooks {
 }
 
 /// How many calls of this status the history counts; of any where none is named.
-pub(crate) async fn calls(address: SocketAddr, status: Option<&str>) -> anyhow::Result<u64> {
+pub async fn calls(address: SocketAddr, status: Option<&str>) -> anyhow::Result<u64> {
     let filter = status.map(|status| format!("&status={status}")).unwrap_or_default();
     let history = look(address, &format!("/api/calls/history?limit=1{filter}")).await?;
     history["total"].as_u64().context("the history has no total")
 }
 
 /// How many webhooks wait in the first queue.
-pub(crate) async fn queued(address: SocketAddr) -> anyhow::Result<u64> {
+pub async fn queued(address: SocketAddr) -> anyhow::Result<u64> {
     let queues = look(address, "/api/queues").await?;
     let first =
         queues["items"].as_array().and_then(|stages| stages.iter().find(|stage| stage["stage"] == "dedup"));

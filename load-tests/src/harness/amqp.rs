@@ -1,4 +1,4 @@
-//! The bare AMQP client that ingest is compared with, and a look at the queue behind both.
+//! A bare AMQP client, to compare with, and a look at the queues from the outside.
 
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use crate::load::Sender;
+use super::load::Sender;
 
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 const PERSISTENT: u8 = 2;
 
 /// Where a webhook's event goes, as `debrief topology export` says.
-pub(crate) struct Topology {
+pub struct Topology {
     exchange: String,
     key: String,
     queue: String,
@@ -29,7 +29,7 @@ pub(crate) struct Topology {
 }
 
 impl Topology {
-    pub(crate) fn read(exported: &[u8], prefix: &str) -> anyhow::Result<Self> {
+    pub fn read(exported: &[u8], prefix: &str) -> anyhow::Result<Self> {
         let exported: Value = serde_json::from_slice(exported).context("read the exported topology")?;
         let list = |of: &str| exported[of].as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value.as_str().map(str::to_owned).context("the topology lacks a name");
@@ -49,14 +49,14 @@ impl Topology {
 }
 
 /// A connection with one channel that confirms.
-pub(crate) struct Broker {
+pub struct Broker {
     _connection: Connection,
     channel: Channel,
     topology: Topology,
 }
 
 impl Broker {
-    pub(crate) async fn connect(address: &str, topology: Topology) -> anyhow::Result<Self> {
+    pub async fn connect(address: &str, topology: Topology) -> anyhow::Result<Self> {
         let properties = ConnectionProperties::default().with_connection_name("bench".into());
         let connection = Connection::connect(address, properties).await.context("connect to RabbitMQ")?;
         let channel = connection.create_channel().await.context("open a channel")?;
@@ -65,7 +65,7 @@ impl Broker {
     }
 
     /// As many publishers as may be in flight. They share the channel, and publish what Debrief publishes.
-    pub(crate) fn publishers(&self, body: &[u8], in_flight: usize) -> Vec<Publisher> {
+    pub fn publishers(&self, body: &[u8], in_flight: usize) -> Vec<Publisher> {
         let Topology { exchange, key, .. } = &self.topology;
         let publisher = || Publisher {
             channel: self.channel.clone(),
@@ -77,7 +77,7 @@ impl Broker {
     }
 
     /// Takes the one message out of the queue.
-    pub(crate) async fn take_one(&self) -> anyhow::Result<Vec<u8>> {
+    pub async fn take_one(&self) -> anyhow::Result<Vec<u8>> {
         let taken = self
             .channel
             .basic_get(self.topology.queue.as_str().into(), BasicGetOptions { no_ack: true })
@@ -87,7 +87,7 @@ impl Broker {
     }
 
     /// Fails unless the queue holds as many messages as were accepted; empties it.
-    pub(crate) async fn settle(&self, accepted: u64) -> anyhow::Result<()> {
+    pub async fn settle(&self, accepted: u64) -> anyhow::Result<()> {
         let queue = self.topology.queue.as_str();
         let deadline = Instant::now() + SETTLED_WITHIN;
         let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
@@ -109,7 +109,7 @@ impl Broker {
     }
 
     /// Deletes everything under the prefix.
-    pub(crate) async fn remove(&self) -> anyhow::Result<()> {
+    pub async fn remove(&self) -> anyhow::Result<()> {
         for queue in &self.topology.queues {
             let deleted = self.channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default());
             deleted.await.context("delete a queue")?;
@@ -123,7 +123,7 @@ impl Broker {
     }
 }
 
-pub(crate) struct Publisher {
+pub struct Publisher {
     channel: Channel,
     exchange: String,
     key: String,
@@ -147,7 +147,7 @@ impl Sender for Publisher {
 }
 
 /// What the server calls itself when it is greeted.
-pub(crate) async fn version(address: &str) -> anyhow::Result<String> {
+pub async fn version(address: &str) -> anyhow::Result<String> {
     let url: url::Url = address.parse().context("read the address of RabbitMQ")?;
     let host = url.host_str().context("the address of RabbitMQ has no host")?;
     let mut stream =

@@ -28,7 +28,7 @@ The load is made on the machine that is measured, and shares its processor with 
 <!-- /start -->
 ";
 
-pub(crate) struct Report {
+pub struct Report {
     path: PathBuf,
     /// What is measured. Read at the start: somebody may commit while it is measured.
     measured: String,
@@ -36,14 +36,14 @@ pub(crate) struct Report {
 
 impl Report {
     /// `was_named`: the binary was not built from this checkout as far as anybody knows.
-    pub(crate) fn new(path: PathBuf, was_named: bool) -> Self {
+    pub fn new(path: PathBuf, was_named: bool) -> Self {
         let commit = said("git", &["describe", "--always", "--dirty=, with changes", "--abbrev=9"]);
         let origin = if was_named { "a binary named with --debrief, beside a checkout" } else { "Debrief" };
         Self { path, measured: format!("{origin} at {commit}") }
     }
 
     /// Writes a section, with where and how it was measured. A debug build's is only shown.
-    pub(crate) fn section(
+    pub fn section(
         &self,
         name: &str,
         args: &str,
@@ -77,7 +77,7 @@ fn replaced(text: &str, name: &str, section: &str) -> Option<String> {
 }
 
 /// How a target was met.
-pub(crate) fn verdict(is_met: bool) -> &'static str {
+pub fn verdict(is_met: bool) -> &'static str {
     if is_met { "met" } else { "**missed**" }
 }
 
