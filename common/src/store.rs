@@ -4,14 +4,17 @@
 //! whichever database it belongs to; the few real differences are an explicit `match`. Every method takes
 //! the workspace, and nothing reads across.
 
+mod audit;
 mod calls;
 mod clock;
 mod dead_letters;
 mod effects;
+mod gather;
 mod idempotency;
 mod instances;
 mod open;
 mod outbox;
+mod replays;
 mod results;
 mod run_views;
 mod settling;
@@ -22,8 +25,9 @@ mod waking;
 
 use std::time::Duration;
 
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{PgPool, Postgres, SqlitePool, Transaction};
 
+pub use audit::{Action, Asked, Audit, AuditRow};
 pub use calls::{Arrival, CallFilter, DeliveredRow, Page, Stats, StoredMaterial, TakenIn};
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
 pub use effects::{EffectKey, EffectRow, EffectState, EffectWant, Intent};
@@ -35,10 +39,12 @@ pub use results::Write;
 pub use run_views::{EndedRun, RunRow, StageCounts};
 pub use settling::{ErrorText, Settled, Settlement};
 pub use stage_runs::{Begun, BegunRun, Claim, NewRun, RunState};
+pub use unresolved::EffectFilter;
 pub use waking::Due;
 
 use crate::moment::Moment;
 use clock::Clock;
+use gather::Writer;
 
 /// The store could not be used. What was asked did not happen, or nobody knows; asking again is safe.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +75,13 @@ fn within<T>(
     }
 }
 
+/// In a task of its own, which ends also when nobody waits for it any more: a `BEGIN` that is given up half-way
+/// puts its connection back into the pool in a transaction of which sqlx does not know, and so never ends.
+async fn begin(pool: PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let beginning = tokio::spawn(async move { pool.begin().await });
+    beginning.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))
+}
+
 /// A handle; cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -80,17 +93,13 @@ pub struct Store {
 #[derive(Clone, Debug)]
 enum Db {
     Postgres(PgPool),
-    Sqlite {
-        /// One connection: SQLite has one writer, and waiting for it here costs less than `SQLITE_BUSY`.
-        writer: SqlitePool,
-        readers: SqlitePool,
-    },
+    Sqlite { writer: Writer, readers: SqlitePool },
 }
 
 /// A transaction on either database.
 enum Tx {
     Postgres(Transaction<'static, Postgres>),
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(gather::Operation),
 }
 
 /// Runs a statement in a transaction and returns how many rows it changed.
@@ -155,9 +164,8 @@ impl Store {
 
     async fn begin_tx(&self) -> Result<Tx> {
         Ok(match &self.db {
-            Db::Postgres(pool) => Tx::Postgres(in_time(pool.begin()).await?),
-            // Taken at once: a transaction that reads first and writes later would fail in the middle.
-            Db::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Db::Postgres(pool) => Tx::Postgres(in_time(begin(pool.clone())).await?),
+            Db::Sqlite { writer, .. } => Tx::Sqlite(writer.begin().await?),
         })
     }
 }
@@ -174,7 +182,7 @@ impl Tx {
     async fn roll_back(self) -> Result<()> {
         match self {
             Self::Postgres(tx) => in_time(tx.rollback()).await?,
-            Self::Sqlite(tx) => tx.rollback().await?,
+            Self::Sqlite(tx) => tx.roll_back().await?,
         }
         Ok(())
     }

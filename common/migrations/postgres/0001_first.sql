@@ -171,7 +171,8 @@ CREATE TABLE dead_letters (
     died_at timestamptz NOT NULL,
     replayed_at timestamptz
 );
-CREATE INDEX dead_letters_by_time ON dead_letters (died_at DESC, id);
+CREATE INDEX dead_letters_open ON dead_letters (died_at, id) WHERE replayed_at IS NULL;
+CREATE INDEX dead_letters_by_call ON dead_letters (call_id, stage) WHERE replayed_at IS NULL;
 CREATE INDEX dead_letters_by_group ON dead_letters (error_group);
 
 -- Events that the broker did not confirm in time.
@@ -191,3 +192,21 @@ CREATE TABLE idempotency_keys (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (workspace, id)
 );
+
+-- Who had what done again, or said what became of it: one row for each time somebody asked. Those that went on
+-- with a batch that was cut off share its id.
+CREATE TABLE audit (
+    id uuid PRIMARY KEY,
+    workspace uuid NOT NULL,
+    batch uuid NOT NULL,
+    at timestamptz NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    asked text NOT NULL,
+    resumed boolean NOT NULL,
+    bound timestamptz NOT NULL,
+    done bigint NOT NULL,
+    ended_at timestamptz
+);
+CREATE INDEX audit_by_time ON audit (workspace, at DESC, id);
+CREATE INDEX audit_by_batch ON audit (batch);

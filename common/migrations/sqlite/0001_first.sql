@@ -173,7 +173,8 @@ CREATE TABLE dead_letters (
     died_at INTEGER NOT NULL,
     replayed_at INTEGER
 ) STRICT;
-CREATE INDEX dead_letters_by_time ON dead_letters (died_at DESC, id);
+CREATE INDEX dead_letters_open ON dead_letters (died_at, id) WHERE replayed_at IS NULL;
+CREATE INDEX dead_letters_by_call ON dead_letters (call_id, stage) WHERE replayed_at IS NULL;
 CREATE INDEX dead_letters_by_group ON dead_letters (error_group);
 
 -- Events that the broker did not confirm in time.
@@ -193,3 +194,21 @@ CREATE TABLE idempotency_keys (
     created_at INTEGER NOT NULL,
     PRIMARY KEY (workspace, id)
 ) STRICT;
+
+-- Who had what done again, or said what became of it: one row for each time somebody asked. Those that went on
+-- with a batch that was cut off share its id.
+CREATE TABLE audit (
+    id BLOB PRIMARY KEY,
+    workspace BLOB NOT NULL,
+    batch BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    asked TEXT NOT NULL,
+    resumed INTEGER NOT NULL,
+    bound INTEGER NOT NULL,
+    done INTEGER NOT NULL,
+    ended_at INTEGER
+) STRICT;
+CREATE INDEX audit_by_time ON audit (workspace, at DESC, id);
+CREATE INDEX audit_by_batch ON audit (batch);

@@ -196,7 +196,9 @@ impl Store {
             }
             settling::refresh_status(&mut tx, arrival.call, now).await?;
         }
+        crate::failpoint!("take_in.commit");
         tx.commit().await?;
+        crate::failpoint!("take_in.committed");
         Ok(if is_new { TakenIn::Accepted { generation } } else { TakenIn::Noted })
     }
 

@@ -45,18 +45,31 @@ pub struct DeadGroup {
     pub last: Moment,
 }
 
+impl DeadFilter {
+    /// Between which moments a letter died, both included.
+    fn span(&self) -> (Moment, Moment) {
+        (
+            self.since.unwrap_or(Moment::from_micros(0)),
+            self.until.unwrap_or(Moment::from_micros(253_402_300_799_000_000)),
+        )
+    }
+}
+
 const MAX_BODY_CHARS: usize = 65_536;
 const MAX_ERROR_CHARS: usize = 1000;
 
 impl Store {
-    /// Records a message behind which no run stands.
+    /// Records a message behind which no run stands. One that was sent on and died again is listed again.
     pub async fn bury(&self, letter: &DeadLetter) -> Result<()> {
         let mut tx = self.begin_tx().await?;
         execute!(
             tx,
             "INSERT INTO dead_letters (id, workspace, call_id, stage, generation, attempts, error_code, error_text,
                 error_group, body, died_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             ON CONFLICT (id) DO UPDATE SET error_code = excluded.error_code, error_text = excluded.error_text,
+                error_group = excluded.error_group, died_at = excluded.died_at, replayed_at = NULL
+             WHERE dead_letters.replayed_at IS NOT NULL AND excluded.died_at > dead_letters.replayed_at",
             letter.id,
             letter.workspace,
             letter.call_id,
@@ -80,8 +93,7 @@ impl Store {
         filter: &DeadFilter,
         page: super::Page,
     ) -> Result<(Vec<DeadLetter>, i64)> {
-        let since = filter.since.unwrap_or(Moment::from_micros(0));
-        let until = filter.until.unwrap_or(Moment::from_micros(253_402_300_799_000_000));
+        let (since, until) = filter.span();
         let letters = read!(
             fetch_all,
             DeadLetter,
@@ -100,6 +112,13 @@ impl Store {
             page.limit,
             page.offset,
         )?;
+        let total = self.count_dead(workspace, filter).await?;
+        Ok((letters, total))
+    }
+
+    /// How many letters match.
+    pub async fn count_dead(&self, workspace: WorkspaceId, filter: &DeadFilter) -> Result<i64> {
+        let (since, until) = filter.span();
         let (total,) = read!(
             fetch_one,
             (i64,),
@@ -114,7 +133,34 @@ impl Store {
             filter.stage.as_deref(),
             filter.group.as_deref(),
         )?;
-        Ok((letters, total))
+        Ok(total)
+    }
+
+    /// Up to `limit` letters that match, oldest first: what a batch takes next.
+    pub async fn next_dead(
+        &self,
+        workspace: WorkspaceId,
+        filter: &DeadFilter,
+        limit: i64,
+    ) -> Result<Vec<DeadLetter>> {
+        let (since, until) = filter.span();
+        Ok(read!(
+            fetch_all,
+            DeadLetter,
+            self,
+            "SELECT id, workspace, call_id, stage, generation, attempts, error_code, error_text, error_group, body,
+                died_at, replayed_at
+             FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND replayed_at IS NULL AND died_at >= $3 AND died_at <= $4
+                AND (CAST($5 AS TEXT) IS NULL OR stage = $5) AND (CAST($6 AS TEXT) IS NULL OR error_group = $6)
+             ORDER BY died_at, id LIMIT $7",
+            WorkspaceId::DEFAULT,
+            workspace,
+            since,
+            until,
+            filter.stage.as_deref(),
+            filter.group.as_deref(),
+            limit,
+        )?)
     }
 
     pub async fn dead_letter(&self, workspace: WorkspaceId, id: Uuid) -> Result<Option<DeadLetter>> {
@@ -142,42 +188,5 @@ impl Store {
             WorkspaceId::DEFAULT,
             workspace,
         )?)
-    }
-
-    /// Marks a letter as replayed; false when it was before, so that a batch run twice changes nothing.
-    pub async fn mark_replayed(&self, id: Uuid) -> Result<bool> {
-        let mut tx = self.begin_tx().await?;
-        let rows = execute!(
-            tx,
-            "UPDATE dead_letters SET replayed_at = $2 WHERE id = $1 AND replayed_at IS NULL",
-            id,
-            self.now(),
-        )?;
-        tx.commit().await?;
-        Ok(rows == 1)
-    }
-
-    /// Puts the event of a letter behind which no run stands into the outbox again, and marks the letter;
-    /// false when that was done before.
-    pub async fn requeue_letter(&self, letter: &DeadLetter) -> Result<bool> {
-        let now = self.now();
-        let mut tx = self.begin_tx().await?;
-        let marked = execute!(
-            tx,
-            "UPDATE dead_letters SET replayed_at = $2 WHERE id = $1 AND replayed_at IS NULL",
-            letter.id,
-            now,
-        )?;
-        if marked == 1 {
-            execute!(
-                tx,
-                "INSERT INTO outbox (event_id, lane, body, created_at) VALUES ($1, 'bulk', $2, $3)",
-                letter.id,
-                &letter.body,
-                now,
-            )?;
-        }
-        tx.commit().await?;
-        Ok(marked == 1)
     }
 }

@@ -73,7 +73,7 @@ pub struct EffectWant {
     pub generation: i64,
     /// How long the request may take.
     pub timeout: Duration,
-    /// Whether a record that exists can be changed.
+    /// Whether a record that exists can be changed; doing so twice is as once.
     pub can_update: bool,
     /// What to do when nobody knows whether it happened: send again, or not without an answer.
     pub resend_unknown: bool,
@@ -88,8 +88,9 @@ pub enum Intent {
     Done { remote_id: Option<String>, replaced: Option<Value> },
     /// Somebody may still be sending; look again then.
     Wait(Duration),
-    /// Nobody knows whether it happened. The destination can be asked, or a person.
-    Unknown { absent_since: Option<Moment> },
+    /// Nobody knows whether it happened. The destination can be asked, or a person. The request was sent
+    /// after `since`, if it was.
+    Unknown { since: Moment, absent_since: Option<Moment> },
     /// The run was taken over; it must not do anything.
     NotOurs,
 }
@@ -196,7 +197,9 @@ impl Store {
             )?,
             _ => 0,
         };
+        crate::failpoint!("intent.commit", key.target);
         tx.commit().await?;
+        crate::failpoint!("intent.committed", key.target);
         Ok(intent)
     }
 
@@ -212,7 +215,10 @@ impl Store {
             replaced.map(storable),
             self.now(),
         )?;
-        tx.commit().await
+        crate::failpoint!("confirm.commit");
+        tx.commit().await?;
+        crate::failpoint!("confirm.committed");
+        Ok(())
     }
 
     /// Says how a request failed: `unknown` when it may have taken effect.
@@ -306,7 +312,13 @@ fn verdict(row: &EffectRow, want: &EffectWant, outdone: bool, now: Moment, strag
             Intent::Wait(row.deadline.plus(stragglers).since(now))
         }
         Some(EffectState::Intent | EffectState::Unknown) if want.resend_unknown => Intent::Send { prior },
-        Some(EffectState::Intent | EffectState::Unknown) => Intent::Unknown { absent_since: row.absent_at },
+        // What is unknown is a change of that record, and a change made twice is made once.
+        Some(EffectState::Intent | EffectState::Unknown) if want.can_update && prior.is_some() => {
+            Intent::Send { prior }
+        }
+        Some(EffectState::Intent | EffectState::Unknown) => {
+            Intent::Unknown { since: row.deadline.minus(want.timeout), absent_since: row.absent_at }
+        }
         Some(EffectState::NotSent) | None => Intent::Send { prior },
     }
 }
@@ -347,6 +359,11 @@ mod tests {
         Moment::from_micros(seconds * 1_000_000)
     }
 
+    /// A first request, of which nobody has said how it ended.
+    fn first(state: EffectState) -> EffectRow {
+        EffectRow { remote_id: None, ..row(state, "a", 1) }
+    }
+
     fn look(row: &EffectRow, want: &EffectWant, now: Moment) -> Intent {
         verdict(row, want, row.generation > want.generation, now, Duration::from_secs(30))
     }
@@ -384,15 +401,28 @@ mod tests {
 
     #[test]
     fn an_intent_of_a_process_that_died_is_unknown_only_when_nothing_can_be_on_its_way() {
-        let intent = row(EffectState::Intent, "a", 1);
+        let intent = first(EffectState::Intent);
         assert_eq!(look(&intent, &want("a", 1), at(15)), Intent::Wait(Duration::from_secs(25)));
-        assert_eq!(look(&intent, &want("a", 1), at(40)), Intent::Unknown { absent_since: None });
+        let unknown = Intent::Unknown { since: at(9), absent_since: None };
+        assert_eq!(look(&intent, &want("a", 1), at(40)), unknown);
+    }
+
+    #[test]
+    fn a_change_of_which_nobody_knows_is_made_again_when_nothing_of_it_can_be_on_its_way() {
+        for state in [EffectState::Intent, EffectState::Unknown] {
+            let change = row(state, "a", 1);
+            assert!(matches!(look(&change, &want("a", 1), at(39)), Intent::Wait(_)));
+            let again = Intent::Send { prior: Some("r1".into()) };
+            assert_eq!(look(&change, &want("a", 1), at(40)), again);
+            let fixed = EffectWant { can_update: false, ..want("a", 1) };
+            assert!(matches!(look(&change, &fixed, at(40)), Intent::Unknown { .. }));
+        }
     }
 
     #[test]
     fn an_unknown_effect_is_sent_again_only_where_the_policy_says_so() {
-        let unknown = row(EffectState::Unknown, "a", 1);
-        assert_eq!(look(&unknown, &want("a", 1), at(100)), Intent::Unknown { absent_since: None });
+        let unknown = first(EffectState::Unknown);
+        assert!(matches!(look(&unknown, &want("a", 1), at(100)), Intent::Unknown { .. }));
         let resend = EffectWant { resend_unknown: true, ..want("a", 1) };
         assert!(matches!(look(&unknown, &resend, at(0)), Intent::Send { .. }));
     }

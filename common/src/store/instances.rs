@@ -44,13 +44,13 @@ impl Store {
         Ok(until)
     }
 
-    /// Puts back what an instance of this process held when it lost its lease, unless somebody has taken it
-    /// over. The process lives, so no run is to blame.
+    /// Puts back what an instance of this process held when it lost its lease or was asked to stop, unless somebody
+    /// has taken it over. The process has not died, so no run is to blame, and none has spent an attempt.
     pub async fn release_runs(&self, instance: InstanceId) -> Result<u64> {
         let mut tx = self.begin_tx().await?;
         let released = execute!(
             tx,
-            "UPDATE stage_runs SET state = 'waiting', owner = NULL, not_before = $2, wake_at = $2
+            "UPDATE stage_runs SET state = 'waiting', owner = NULL, attempts = attempts - 1, not_before = $2, wake_at = $2
              WHERE owner = $1 AND state = 'running'",
             instance.0,
             self.now(),

@@ -9,8 +9,9 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqlitePool};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 
+use super::gather::Writer;
 use super::{Db, PATIENCE, Store, execute, in_time, query, within};
 use crate::call::WorkspaceId;
 use crate::moment::Moment;
@@ -22,6 +23,8 @@ static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection that is not busy may take to say that it is there.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that came back well so lately is not tested again.
+const FRESH: Duration = Duration::from_secs(1);
 /// The keeper publishes within a transaction, so one may be idle for longer than a statement takes.
 const SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s';
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
@@ -61,7 +64,7 @@ impl Store {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(file.read_only(true))
             .await?;
-        let store = Self::over(Db::Sqlite { writer, readers }, Moment::now());
+        let store = Self::over(Db::Sqlite { writer: Writer::new(writer), readers }, Moment::now());
         store.plant().await?;
         Ok(store)
     }
@@ -143,18 +146,10 @@ impl Store {
             }
             Db::Sqlite { writer, readers } => {
                 readers.close().await;
-                close_sqlite(writer).await;
+                writer.close().await;
             }
         }
     }
-}
-
-async fn close_sqlite(writer: &SqlitePool) {
-    // Freed pages go back to the file system a little at each orderly end.
-    if let Err(error) = sqlx::query("PRAGMA incremental_vacuum(1000)").execute(writer).await {
-        tracing::debug!(%error, "failed to give free pages back");
-    }
-    writer.close().await;
 }
 
 /// A connection is tested, in time, before it is used and when it comes back: one to a host that vanished
@@ -165,7 +160,12 @@ async fn connect(url: &str) -> Result<PgPool, sqlx::Error> {
         .max_connections(16)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(within(ANSWER_TIMEOUT, connection.ping()).map_ok(|()| true)))
+        .before_acquire(|connection, known| {
+            if known.idle_for < FRESH {
+                return Box::pin(std::future::ready(Ok(true)));
+            }
+            Box::pin(within(ANSWER_TIMEOUT, connection.ping()).map_ok(|()| true))
+        })
         .after_release(|connection, _| Box::pin(within(ANSWER_TIMEOUT, connection.ping()).map_ok(|()| true)))
         .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) }))
         .connect(url)

@@ -64,10 +64,12 @@ impl Store {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         let settled = settle(&mut tx, claim, settlement, now).await?;
+        crate::failpoint!("settle.commit", claim.stage);
         match settled {
             Settled::NotOurs => tx.roll_back().await?,
             _ => tx.commit().await?,
         }
+        crate::failpoint!("settle.committed", claim.stage);
         Ok(settled)
     }
 }

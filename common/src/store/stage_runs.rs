@@ -3,7 +3,7 @@
 //! Messages may be lost, doubled, late or out of order: every decision is one conditional statement here,
 //! and whoever lost the race changes nothing.
 
-use super::settling::{ErrorText, Settlement, refresh_status, settle};
+use super::settling::{ErrorText, Settlement, settle};
 use super::waking::MESSAGE_OVERDUE;
 use super::{InstanceId, Result, Store, Tx, execute, query, read};
 use crate::call::{CallId, WorkspaceId};
@@ -59,6 +59,9 @@ pub enum Begun {
     Mine(BegunRun),
     /// Its third owner died under it: it is dead now, by this statement.
     Poison,
+    /// Two of its owners died under it, and the next one that does is to die of nothing else: it is begun
+    /// only by who has nothing else in hand.
+    Suspect,
     /// Somebody else has it, it is not due, it is done, or it belongs to another generation.
     NothingToDo,
 }
@@ -91,12 +94,13 @@ impl Store {
         nudge: bool,
         owner: InstanceId,
     ) -> Result<Begun> {
-        self.begin_run_asked(self.now(), workspace, call, stage, generation, nudge, owner).await
+        self.begin_run_asked(self.now(), workspace, call, stage, generation, nudge, owner, true).await
     }
 
     /// [`Self::begin_run`] for who asks until it is answered: `asked_at` is when it asked first. Where an
     /// answer was lost after the claim was committed, the claim is given again; otherwise the run would
-    /// belong to a process that lives and does not know of it.
+    /// belong to a process that lives and does not know of it. `alone` says that the process has nothing else
+    /// in hand.
     #[expect(clippy::too_many_arguments, reason = "what begin_run takes, and who asks")]
     pub async fn begin_run_asked(
         &self,
@@ -107,6 +111,7 @@ impl Store {
         generation: i64,
         nudge: bool,
         owner: InstanceId,
+        alone: bool,
     ) -> Result<Begun> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
@@ -161,6 +166,10 @@ impl Store {
             tx.commit().await?;
             return Ok(Begun::Poison);
         }
+        if run.crashes == MAX_CRASHES - 1 && !alone {
+            tx.roll_back().await?;
+            return Ok(Begun::Suspect);
+        }
         tx.commit().await?;
         Ok(Begun::Mine(run))
     }
@@ -202,55 +211,6 @@ impl Store {
             generation,
         )?;
         Ok(row.is_some_and(|(state,)| state == "done"))
-    }
-
-    /// Does the call again from `stage` on: raises its generation and makes the run wait with the same
-    /// input. Returns the new generation, or nothing where that stage never ran for this call.
-    pub async fn replay_call(
-        &self,
-        workspace: WorkspaceId,
-        call: CallId,
-        stage: &'static str,
-        input_of: impl Fn(i64) -> String + Send,
-    ) -> Result<Option<NewRun>> {
-        let now = self.now();
-        let mut tx = self.begin_tx().await?;
-        let row = query!(
-            fetch_optional,
-            (i64,),
-            tx,
-            "UPDATE calls SET generation = generation + 1, updated_at = $3 WHERE workspace = $1 AND id = $2
-                AND EXISTS (SELECT 1 FROM stage_runs WHERE stage_runs.call_id = calls.id AND stage_runs.stage = $4)
-             RETURNING generation",
-            workspace,
-            call,
-            now,
-            stage,
-        )?;
-        let Some((generation,)) = row else {
-            tx.roll_back().await?;
-            return Ok(None);
-        };
-        let run = NewRun { stage, generation, lane: "live".into(), input: input_of(generation) };
-        put_waiting(&mut tx, workspace, call, &run, now).await?;
-        // No message announces it: the keeper does.
-        execute!(
-            tx,
-            "UPDATE stage_runs SET wake_at = $3 WHERE call_id = $1 AND stage = $2 AND state = 'waiting'",
-            call,
-            stage,
-            now,
-        )?;
-        execute!(
-            tx,
-            "UPDATE dead_letters SET replayed_at = $3 WHERE call_id = $1 AND stage = $2 AND replayed_at IS NULL",
-            call,
-            stage,
-            now,
-        )?;
-        refresh_status(&mut tx, call, now).await?;
-        tx.commit().await?;
-        Ok(Some(run))
     }
 }
 

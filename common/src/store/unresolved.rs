@@ -3,8 +3,18 @@
 use uuid::Uuid;
 
 use super::settling::refresh_status;
-use super::{EffectRow, Result, Store, execute, query, read};
+use super::{Audit, EffectRow, EffectState, Result, Store, audit, execute, query, read};
 use crate::call::{CallId, WorkspaceId};
+use crate::moment::Moment;
+
+/// Narrows a list of effects. Without a state it means those that are not confirmed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EffectFilter {
+    pub target: Option<String>,
+    pub state: Option<EffectState>,
+    /// Stands as it does since this moment or later.
+    pub since: Option<Moment>,
+}
 
 impl Store {
     pub async fn effect(&self, workspace: WorkspaceId, id: Uuid) -> Result<Option<EffectRow>> {
@@ -20,17 +30,61 @@ impl Store {
         )?)
     }
 
-    /// Effects that are not confirmed, oldest first.
-    pub async fn open_effects(&self, workspace: WorkspaceId) -> Result<Vec<EffectRow>> {
+    /// Effects that match, oldest first, at most `limit`.
+    pub async fn effects(
+        &self,
+        workspace: WorkspaceId,
+        filter: &EffectFilter,
+        limit: i64,
+    ) -> Result<Vec<EffectRow>> {
         Ok(read!(
             fetch_all,
             EffectRow,
             self,
             "SELECT id, call_id, target, object, state, digest, generation, remote_id, replaced, deadline, absent_at,
                 error_code, updated_at
-             FROM effects WHERE workspace = $1 AND state <> 'confirmed' ORDER BY updated_at, id",
+             FROM effects WHERE workspace = $1 AND updated_at >= $2 AND (CAST($3 AS TEXT) IS NULL OR target = $3)
+                AND ((CAST($4 AS TEXT) IS NULL AND state <> 'confirmed') OR state = $4)
+             ORDER BY updated_at, id LIMIT $5",
             workspace,
+            filter.since.unwrap_or(Moment::from_micros(0)),
+            filter.target.as_deref(),
+            filter.state.map(EffectState::name),
+            limit,
         )?)
+    }
+
+    /// Effects that are not confirmed, oldest first.
+    pub async fn open_effects(&self, workspace: WorkspaceId) -> Result<Vec<EffectRow>> {
+        self.effects(workspace, &EffectFilter::default(), i64::MAX).await
+    }
+
+    /// Those that match, have stood so since `bound` or longer, and of which only a person can say what
+    /// became of them; at most `limit`.
+    pub async fn doubtful_effects(
+        &self,
+        workspace: WorkspaceId,
+        filter: &EffectFilter,
+        bound: Moment,
+        limit: i64,
+    ) -> Result<Vec<Uuid>> {
+        let ids: Vec<(Uuid,)> = read!(
+            fetch_all,
+            (Uuid,),
+            self,
+            "SELECT id FROM effects WHERE workspace = $1 AND updated_at >= $2
+                AND (CAST($3 AS TEXT) IS NULL OR target = $3) AND (CAST($4 AS TEXT) IS NULL OR state = $4)
+                AND (state = 'unknown' OR (state = 'intent' AND deadline < $5)) AND updated_at <= $6
+             ORDER BY updated_at, id LIMIT $7",
+            workspace,
+            filter.since.unwrap_or(Moment::from_micros(0)),
+            filter.target.as_deref(),
+            filter.state.map(EffectState::name),
+            self.now(),
+            bound,
+            limit,
+        )?;
+        Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 
     /// How many effects stand in each state other than confirmed, over all workspaces: for whoever operates
@@ -47,7 +101,13 @@ impl Store {
     /// Takes a person's word for an effect: it was `sent`, or it has to be sent again. Runs that were parked
     /// for it start at once. False, and nothing changed, where it is not in doubt: it is known what became of
     /// it, or its request may still be under way.
-    pub async fn resolve_effect(&self, workspace: WorkspaceId, id: Uuid, sent: bool) -> Result<bool> {
+    pub async fn resolve_effect(
+        &self,
+        audit: &Audit,
+        workspace: WorkspaceId,
+        id: Uuid,
+        sent: bool,
+    ) -> Result<bool> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         // A record that is to be made anew has no id yet.
@@ -81,6 +141,7 @@ impl Store {
         for (call,) in woken {
             refresh_status(&mut tx, call, now).await?;
         }
+        audit::count(&mut tx, audit).await?;
         tx.commit().await?;
         Ok(true)
     }

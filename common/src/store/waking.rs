@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
+use super::settling::refresh_status;
 use super::{Db, Result, Store, execute, query, read};
 use crate::call::{CallId, WorkspaceId};
 use crate::moment::Moment;
 
 /// How long a message is trusted to arrive before the keeper wakes its row.
 pub(super) const MESSAGE_OVERDUE: Duration = Duration::from_mins(1);
+/// A row that has waited for long is looked at ever less often, but at least so often.
+const LOOKED_AT_EVERY: Duration = Duration::from_mins(10);
+
+/// Runs that are woken in one transaction.
+const UNPARKED_AT_ONCE: u64 = 200;
 
 /// A row that the keeper has to wake.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -17,34 +23,46 @@ pub struct Due {
     pub stage: String,
     pub generation: i64,
     pub lane: String,
+    /// When its time came, or its owner was found dead.
+    pub due_since: Moment,
+}
+
+impl Due {
+    /// Whether a message was sent for it before, which may still wait in its queue: its time came a while ago.
+    pub fn was_announced(&self, now: Moment) -> bool {
+        now.since(self.due_since) >= MESSAGE_OVERDUE
+    }
 }
 
 impl Store {
     /// Rows whose time has come, or whose owner is dead, each postponed so that the next look does not
-    /// wake it again at once. Two keepers never take the same row.
+    /// wake it again at once: for as long as it has waited, within bounds. Two keepers never take the same row.
     pub async fn due_runs(&self, limit: i64) -> Result<Vec<Due>> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         let sql = match &self.db {
             Db::Postgres(_) => concat!(
-                "UPDATE stage_runs SET wake_at = $2 WHERE (call_id, stage) IN (
+                "UPDATE stage_runs SET wake_at = LEAST($4, GREATEST($2, $1 + ($1 - not_before)))
+                 WHERE (call_id, stage) IN (
                     SELECT call_id, stage FROM stage_runs WHERE wake_at <= $1 AND state <> 'running'
                     ORDER BY wake_at LIMIT $3 FOR UPDATE SKIP LOCKED)",
-                " RETURNING workspace, call_id, stage, generation, lane"
+                " RETURNING workspace, call_id, stage, generation, lane, not_before AS due_since"
             ),
             Db::Sqlite { .. } => concat!(
-                "UPDATE stage_runs SET wake_at = $2 WHERE (call_id, stage) IN (
+                "UPDATE stage_runs SET wake_at = MIN($4, MAX($2, $1 + ($1 - not_before)))
+                 WHERE (call_id, stage) IN (
                     SELECT call_id, stage FROM stage_runs WHERE wake_at <= $1 AND state <> 'running'
                     ORDER BY wake_at LIMIT $3)",
-                " RETURNING workspace, call_id, stage, generation, lane"
+                " RETURNING workspace, call_id, stage, generation, lane, not_before AS due_since"
             ),
         };
-        let mut due = query!(fetch_all, Due, tx, sql, now, now.plus(MESSAGE_OVERDUE), limit)?;
+        let (soonest, latest) = (now.plus(MESSAGE_OVERDUE), now.plus(LOOKED_AT_EVERY));
+        let mut due = query!(fetch_all, Due, tx, sql, now, soonest, limit, latest)?;
         let orphaned = query!(
             fetch_all,
             Due,
             tx,
-            "SELECT workspace, call_id, stage, generation, lane FROM stage_runs
+            "SELECT workspace, call_id, stage, generation, lane, $1 AS due_since FROM stage_runs
              WHERE state = 'running' AND (wake_at IS NULL OR wake_at <= $1) AND NOT EXISTS (
                 SELECT 1 FROM instances WHERE instances.id = stage_runs.owner AND instances.alive_until > $1)
              LIMIT $2",
@@ -92,16 +110,40 @@ impl Store {
 
     /// Starts every run that is parked for `destination`: it was reached again.
     pub async fn unpark(&self, workspace: WorkspaceId, destination: &str) -> Result<u64> {
+        let mut woken = 0;
+        loop {
+            let some = self.unpark_some(workspace, destination).await?;
+            woken += some;
+            if some < UNPARKED_AT_ONCE {
+                return Ok(woken);
+            }
+        }
+    }
+
+    async fn unpark_some(&self, workspace: WorkspaceId, destination: &str) -> Result<u64> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
-        let woken = execute!(
+        let mut calls = query!(
+            fetch_all,
+            (CallId,),
             tx,
             "UPDATE stage_runs SET state = 'waiting', not_before = $3, wake_at = $3, destination = NULL
-             WHERE workspace = $1 AND destination = $2 AND state = 'parked'",
+             WHERE state = 'parked' AND (call_id, stage) IN (
+                SELECT call_id, stage FROM stage_runs
+                WHERE workspace = $1 AND destination = $2 AND state = 'parked' LIMIT $4)
+             RETURNING call_id",
             workspace,
             destination,
             now,
+            i64::try_from(UNPARKED_AT_ONCE).unwrap_or(i64::MAX),
         )?;
+        let woken = calls.len() as u64;
+        // In one order, so that two who wake runs of the same calls do not wait for each other.
+        calls.sort_unstable_by_key(|(call,)| call.0);
+        calls.dedup();
+        for (call,) in calls {
+            refresh_status(&mut tx, call, now).await?;
+        }
         tx.commit().await?;
         Ok(woken)
     }

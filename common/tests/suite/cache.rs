@@ -14,11 +14,12 @@ fn redis() -> Redis {
 }
 
 #[tokio::test]
-async fn a_key_is_seen_by_everybody_once_it_was_remembered() {
+async fn a_key_is_remembered_once_until_it_is_forgotten() {
     let cache = redis();
-    assert!(!cache.seen("a").await);
-    cache.remember("a", SECOND * 60).await;
-    assert!(cache.seen("a").await);
+    assert!(!cache.remember("a", SECOND * 60).await);
+    assert!(cache.remember("a", SECOND * 60).await);
+    cache.forget("a").await;
+    assert!(!cache.remember("a", SECOND * 60).await);
 }
 
 #[tokio::test]
@@ -39,8 +40,8 @@ async fn without_redis_nothing_is_known_and_limits_hold_in_the_process() {
     // Port 9 is discard: nobody listens there.
     let cache = Redis::new("redis://127.0.0.1:9", "test").unwrap();
     let begin = Instant::now();
-    cache.remember("a", SECOND * 60).await;
-    assert!(!cache.seen("a").await);
+    assert!(!cache.remember("a", SECOND * 60).await);
+    assert!(!cache.remember("a", SECOND * 60).await);
     assert_eq!(cache.slot("limit", SECOND * 10, SECOND).await, Slot::Yours(Duration::ZERO));
     assert!(matches!(cache.slot("limit", SECOND * 10, SECOND).await, Slot::Later(_)));
     assert!(begin.elapsed() < SECOND, "{:?}", begin.elapsed());

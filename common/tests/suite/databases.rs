@@ -4,7 +4,7 @@ use std::future::Future;
 
 use common::call::{CallDetails, CallId, CallKind, WorkspaceId};
 use common::event::{Material, MaterialAt, MaterialKind};
-use common::store::{Arrival, InstanceId, Store, TakenIn};
+use common::store::{Action, Arrival, Asked, InstanceId, Store, TakenIn};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -74,4 +74,9 @@ pub(crate) async fn instance(store: &Store) -> InstanceId {
     let instance = InstanceId::new();
     store.renew_instance(instance, std::time::Duration::from_mins(1)).await.unwrap();
     instance
+}
+
+/// Somebody asks for something by hand.
+pub(crate) fn asked(action: Action) -> Asked<'static> {
+    Asked { workspace: WORKSPACE, actor: "cli:test", action, what: serde_json::json!({"by": "a test"}) }
 }

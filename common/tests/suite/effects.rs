@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use common::call::{CallStatus, WorkspaceId};
-use common::store::{Begun, Claim, EffectKey, EffectWant, ErrorText, Intent, Settled, Settlement, Store};
+use common::store::{
+    Action, Begun, Claim, EffectKey, EffectWant, ErrorText, Intent, Settled, Settlement, Store,
+};
 use uuid::Uuid;
 
-use crate::databases::{WORKSPACE, arrival, instance, on_both, take_in};
+use crate::databases::{WORKSPACE, arrival, asked, instance, on_both, take_in};
 
 async fn claim(store: &Store, call: &str) -> Claim {
     let arrived = arrival(call, Some(call));
@@ -136,8 +138,9 @@ async fn a_persons_word_settles_an_unknown_effect_and_wakes_who_waits_for_it() {
     on_both(|store| async move {
         let run = parked_for_the_contact(&store, "a").await;
         let open = store.open_effects(WORKSPACE).await.unwrap();
+        let audit = store.begin_audit(&asked(Action::ResolveEffects), store.now()).await.unwrap();
         assert_eq!(open.iter().map(|effect| effect.id).collect::<Vec<_>>(), [contact().id]);
-        assert!(store.resolve_effect(WORKSPACE, contact().id, true).await.unwrap());
+        assert!(store.resolve_effect(&audit, WORKSPACE, contact().id, true).await.unwrap());
         assert_eq!(store.effect(WORKSPACE, contact().id).await.unwrap().unwrap().state, "confirmed");
         assert!(store.open_effects(WORKSPACE).await.unwrap().is_empty());
         assert_eq!(store.runs(WORKSPACE, run.call).await.unwrap()[0].state, "waiting");
@@ -145,7 +148,7 @@ async fn a_persons_word_settles_an_unknown_effect_and_wakes_who_waits_for_it() {
         let due = store.due_runs(10).await.unwrap();
         assert_eq!(due.iter().map(|due| due.call_id).collect::<Vec<_>>(), [run.call]);
         assert!(
-            !store.resolve_effect(WORKSPACE, contact().id, false).await.unwrap(),
+            !store.resolve_effect(&audit, WORKSPACE, contact().id, false).await.unwrap(),
             "it is not in doubt any more"
         );
     })
@@ -156,14 +159,15 @@ async fn a_persons_word_settles_an_unknown_effect_and_wakes_who_waits_for_it() {
 async fn an_effect_that_a_person_wants_again_is_sent_again_and_one_under_way_is_left_alone() {
     on_both(|store| async move {
         let run = claim(&store, "a").await;
+        let audit = store.begin_audit(&asked(Action::ResolveEffects), store.now()).await.unwrap();
         store.intend(&run, &contact(), &want("x")).await.unwrap();
         assert!(
-            !store.resolve_effect(WORKSPACE, contact().id, false).await.unwrap(),
+            !store.resolve_effect(&audit, WORKSPACE, contact().id, false).await.unwrap(),
             "its request is under way"
         );
         store.fail_effect(contact().id, true, "timed_out").await.unwrap();
-        assert!(!store.resolve_effect(WorkspaceId(Uuid::nil()), contact().id, false).await.unwrap());
-        assert!(store.resolve_effect(WORKSPACE, contact().id, false).await.unwrap());
+        assert!(!store.resolve_effect(&audit, WorkspaceId(Uuid::nil()), contact().id, false).await.unwrap());
+        assert!(store.resolve_effect(&audit, WORKSPACE, contact().id, false).await.unwrap());
         assert_eq!(store.intend(&run, &contact(), &want("x")).await.unwrap(), Intent::Send { prior: None });
     })
     .await;

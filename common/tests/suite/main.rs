@@ -5,6 +5,9 @@
 mod cache;
 mod databases;
 mod effects;
+mod full;
+mod given_up;
 mod idempotency;
+mod replays;
 mod runs;
 mod taking_in;

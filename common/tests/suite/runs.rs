@@ -5,10 +5,11 @@ use std::time::Duration;
 use common::call::{CallId, CallStatus};
 use common::moment::Moment;
 use common::store::{
-    Begun, BegunRun, Claim, DeadFilter, ErrorText, InstanceId, NewRun, Page, Settled, Settlement, Store,
+    Action, Begun, BegunRun, Claim, DeadFilter, ErrorText, InstanceId, NewRun, Page, Settled, Settlement,
+    Store,
 };
 
-use crate::databases::{WORKSPACE, arrival, instance, on_both, take_in};
+use crate::databases::{WORKSPACE, arrival, asked, instance, on_both, take_in};
 
 const NOTHING: Settlement<'static> = Settlement::Done { writes: &[], children: &[] };
 const ERROR: ErrorText<'static> = ErrorText { code: "recording_not_found", text: "the answer was 404" };
@@ -110,12 +111,32 @@ async fn a_run_whose_process_lost_its_lease_and_lives_is_not_to_blame() {
         let call = accepted(&store).await;
         for _ in 0..4 {
             let (run, claim) = take(&store, call, "transcription", 1).await;
-            assert_eq!(run.crashes, 0);
+            assert_eq!((run.attempts, run.crashes), (1, 0));
             store.end_instance(claim.owner).await.unwrap();
             assert_eq!(store.release_runs(claim.owner).await.unwrap(), 1);
             assert_eq!(store.settle_run(&claim, &NOTHING).await.unwrap(), Settled::NotOurs);
             assert_eq!(store.due_runs(10).await.unwrap().len(), 1);
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_that_may_have_killed_two_processes_is_begun_only_by_one_that_does_nothing_else() {
+    on_both(|store| async move {
+        let call = accepted(&store).await;
+        for _ in 0..2 {
+            let (_, claim) = take(&store, call, "transcription", 1).await;
+            store.end_instance(claim.owner).await.unwrap();
+        }
+        let owner = instance(&store).await;
+        let now = store.now();
+        let ask =
+            |alone| store.begin_run_asked(now, WORKSPACE, call, "transcription", 1, false, owner, alone);
+        assert_eq!(ask(false).await.unwrap(), Begun::Suspect);
+        assert_eq!(ask(false).await.unwrap(), Begun::Suspect, "being asked for is no crash");
+        let Begun::Mine(run) = ask(true).await.unwrap() else { panic!("not taken") };
+        assert_eq!((run.crashes, run.attempts), (2, 3));
     })
     .await;
 }
@@ -224,7 +245,7 @@ async fn a_dead_run_is_listed_with_its_reason_and_a_replay_starts_it_as_a_newer_
         let groups = store.dead_groups(WORKSPACE).await.unwrap();
         assert_eq!((groups[0].letters, groups[0].stage.as_str()), (1, "transcription"));
         let run = store
-            .replay_call(WORKSPACE, call, "transcription", |n| format!("input {n}"))
+            .replay_call(&asked(Action::ReplayCall), call, "transcription", |n| format!("input {n}"))
             .await
             .unwrap()
             .unwrap();

@@ -1,0 +1,54 @@
+//! Work that is given up half-way, as when a client hangs up, a lease is lost or the time is up.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use common::store::Store;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::databases::{arrival, postgres, take_in};
+
+/// A transaction needs fewer.
+const POLLS: usize = 40;
+
+/// Polls so often, and drops it.
+async fn given_up_after(polls: usize, work: impl Future) {
+    let (mut work, mut left) = (pin!(work), polls);
+    poll_fn(|cx| {
+        left -= 1;
+        match work.as_mut().poll(cx) {
+            Poll::Pending if left > 0 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_is_given_up_leaves_no_connection_in_it() {
+    let (url, drop_it) = postgres().await;
+    Store::migrate_postgres(&url).await.unwrap();
+    let store = Store::open_postgres(&url).await.unwrap();
+    let mut observer = PgConnection::connect(&url).await.unwrap();
+    for polls in 1..POLLS {
+        let arrival = arrival(&format!("call-{polls}"), None);
+        given_up_after(polls, take_in(&store, &arrival)).await;
+        // What was on its way comes to rest first.
+        let mut open = i64::MAX;
+        for _ in 0..100 {
+            let sql = "SELECT COUNT(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+            open = sqlx::query_scalar(sql).fetch_one(&mut observer).await.unwrap();
+            if open == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(open, 0, "given up after {polls} polls, a connection is left in a transaction");
+    }
+    store.close().await;
+    drop(observer);
+    drop_it.await;
+}
