@@ -3,6 +3,7 @@
 //!
 //! It also hands out the slots of a rate limit, which many processes share when they share a Redis.
 
+mod limiter;
 mod memory;
 mod redis;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+pub use limiter::{Limiter, PATIENCE, RateUsedUp};
 pub use memory::Memory;
 pub use redis::Redis;
 
@@ -23,10 +25,11 @@ pub enum Slot {
 }
 
 pub trait Cache: Send + Sync {
-    /// Whether `key` was remembered. False also where nobody can say.
-    fn seen<'a>(&'a self, key: &'a str) -> BoxFuture<'a, bool>;
+    /// Remembers `key` for `ttl`, and says whether it was remembered already, which does not make it stay
+    /// longer. False also where nobody can say.
+    fn remember<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, bool>;
 
-    fn remember<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, ()>;
+    fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, ()>;
 
     /// The next slot of the limit `key`, which has one every `every`. A slot that is further away than
     /// `patience` is not taken: nobody would come for it.

@@ -10,9 +10,11 @@ use url::Url;
 
 pub mod keys;
 mod load;
+mod rate;
 
 pub use keys::defaults;
 pub use load::{FILE, environment, load};
+pub use rate::Rate;
 
 /// What is wrong with a setting, naming it: the user can mend it.
 #[derive(Debug, thiserror::Error)]

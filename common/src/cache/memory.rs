@@ -62,12 +62,12 @@ impl Memory {
 }
 
 impl Cache for Memory {
-    fn seen<'a>(&'a self, key: &'a str) -> BoxFuture<'a, bool> {
-        self.keys.get(key).map(|found| found.is_some()).boxed()
+    fn remember<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, bool> {
+        async move { !self.keys.entry_by_ref(key).or_insert(ttl).await.is_fresh() }.boxed()
     }
 
-    fn remember<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, ()> {
-        self.keys.insert(key.to_owned(), ttl).boxed()
+    fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, ()> {
+        self.keys.invalidate(key).boxed()
     }
 
     fn slot<'a>(&'a self, key: &'a str, every: Duration, patience: Duration) -> BoxFuture<'a, Slot> {
@@ -82,13 +82,14 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test]
-    async fn a_key_is_seen_once_it_was_remembered_and_until_its_time_is_over() {
+    async fn a_key_is_remembered_until_its_time_is_over_or_it_is_forgotten() {
         let cache = Memory::default();
-        assert!(!cache.seen("a").await);
-        cache.remember("a", SECOND * 60).await;
-        cache.remember("gone", Duration::ZERO).await;
-        assert!(cache.seen("a").await);
-        assert!(!cache.seen("gone").await);
+        assert!(!cache.remember("a", SECOND * 60).await);
+        assert!(cache.remember("a", SECOND * 60).await);
+        cache.forget("a").await;
+        assert!(!cache.remember("a", SECOND * 60).await);
+        assert!(!cache.remember("gone", Duration::ZERO).await);
+        assert!(!cache.remember("gone", Duration::ZERO).await);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use ::redis::{AsyncCommands as _, Client, RedisResult, Script};
+use ::redis::{
+    AsyncCommands as _, Client, ExistenceCheck, RedisResult, Script, SetExpiry, SetOptions, Value,
+};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
@@ -58,6 +60,11 @@ impl Redis {
         })
     }
 
+    /// Whether it answers: for a check. What uses the cache goes on without.
+    pub async fn ping(&self) -> RedisResult<()> {
+        self.connection.clone().ping().await
+    }
+
     fn key(&self, kind: &str, key: &str) -> String {
         format!("{}:{kind}:{key}", self.prefix)
     }
@@ -92,19 +99,23 @@ impl Redis {
 }
 
 impl Cache for Redis {
-    fn seen<'a>(&'a self, key: &'a str) -> BoxFuture<'a, bool> {
+    fn remember<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, bool> {
         async move {
             let mut connection = self.connection.clone();
-            self.ask(connection.exists(self.key("seen", key))).await.unwrap_or(false)
+            let options = SetOptions::default()
+                .conditional_set(ExistenceCheck::NX)
+                .with_expiration(SetExpiry::EX(ttl.as_secs().max(1)));
+            let asked = connection.set_options(self.key("seen", key), 1, options);
+            // Nothing was set where it was there.
+            self.ask::<Value>(asked).await == Some(Value::Nil)
         }
         .boxed()
     }
 
-    fn remember<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, ()> {
+    fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, ()> {
         async move {
             let mut connection = self.connection.clone();
-            let asked = connection.set_ex(self.key("seen", key), 1, ttl.as_secs().max(1));
-            self.ask::<()>(asked).await.unwrap_or_default();
+            self.ask::<()>(connection.del(self.key("seen", key))).await.unwrap_or_default();
         }
         .boxed()
     }

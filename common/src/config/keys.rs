@@ -87,6 +87,18 @@ pub const KEYS: &[Group] = &[
                 "",
                 "Requests that one key may make, such as 20/s. Absent: as many as it likes.",
             ),
+            plain(
+                "DEBRIEF_MAX_REQUESTS",
+                "256",
+                "Requests that bring calls in, at once; what comes on top is answered 503. Uploads have an eighth as \
+                 many places of their own.",
+            ),
+            plain(
+                "DEBRIEF_MAX_CONNECTIONS",
+                "800",
+                "Connections at once; what comes on top is answered 503 and closed. Each is a file that the process \
+                 has open, and many systems allow 1024.",
+            ),
             plain("DEBRIEF_MAX_UPLOAD_MB", "2048", "The largest recording taken, uploaded or fetched."),
             plain(
                 "CORS_ORIGINS",
@@ -155,6 +167,12 @@ pub const KEYS: &[Group] = &[
             secret("ASSEMBLYAI_API_KEY", "Turns AssemblyAI on."),
             plain("ASSEMBLYAI_BASE_URL", "https://api.assemblyai.com", "Its address."),
             plain(
+                "ASSEMBLYAI_RATE",
+                "",
+                "Recordings handed over in a time, such as 5/s, 100/m or 1000/h; one counts once, however often it is \
+                 asked for. Absent: no limit.",
+            ),
+            plain(
                 "ASSEMBLYAI_POLL",
                 "",
                 "How often a transcript that is being made is asked for. Absent: every 3s at first, every 30s later.",
@@ -177,6 +195,11 @@ pub const KEYS: &[Group] = &[
             plain("OPENAI_MODEL", "gpt-4o-mini", "The model that analyses."),
             plain("OPENAI_TRANSCRIBE_MODEL", "", "The model that transcribes. Absent: none does."),
             plain("OPENAI_MAX_INPUT_TOKENS", "100000", "A transcript above it is analysed in parts."),
+            plain(
+                "OPENAI_RATE",
+                "",
+                "Requests to the model in a time, such as 100/m; a transcript in three parts is three. Absent: no limit.",
+            ),
             plain("OPENAI_TIMEOUT", "2m", "How long one answer of the model may take."),
             plain(
                 "OPENAI_PRICE_PROMPT",
@@ -191,14 +214,20 @@ pub const KEYS: &[Group] = &[
         keys: &[
             secret("SLACK_WEBHOOK_URL", "The incoming webhook's address."),
             secret("SLACK_BOT_TOKEN", "A bot's token (xoxb-…): long transcripts then go to the thread."),
-            plain("SLACK_CHANNEL", "", "The channel's id, for the bot token."),
+            plain(
+                "SLACK_CHANNEL",
+                "",
+                "The channel, for the bot token, by its id (C0123456789). By a name (#calls) the bot can also post, \
+                 and needs channels:read (groups:read for a private channel) to find its messages again.",
+            ),
             plain("SLACK_BASE_URL", "https://slack.com/api", "Its address."),
-            plain("SLACK_RATE", "1/s", "Messages to one channel, such as 1/s or 30/m."),
+            plain("SLACK_RATE", "1/s", "Messages to one channel in a time, such as 1/s or 30/m."),
             secret("SLACK_SIGNING_SECRET", "What Slack signs its requests to us with."),
             plain(
                 "SLACK_UNKNOWN",
                 "hold",
-                "A message of which nobody can say whether it was sent: hold (until a person decides) or resend.",
+                "What becomes of a message that an incoming webhook may have taken: hold (until a person decides) or \
+                 resend. With a bot token the channel's history says whether it is there (scope channels:history).",
             ),
         ],
     },
@@ -234,6 +263,12 @@ pub const KEYS: &[Group] = &[
             plain("SALESFORCE_USERNAME", "", "A user, with SALESFORCE_PASSWORD or SALESFORCE_JWT_KEY."),
             secret("SALESFORCE_PASSWORD", "The user's password, with the security token behind it."),
             secret("SALESFORCE_JWT_KEY", "The private key (PEM) whose certificate the connected app knows."),
+            plain(
+                "SALESFORCE_RATE",
+                "",
+                "Contacts looked up and written in a time, such as 1000/h; each takes two or three requests. Absent: no \
+                 limit.",
+            ),
             secret("HUBSPOT_ACCESS_TOKEN", "Turns HubSpot on."),
             plain("HUBSPOT_BASE_URL", "https://api.hubapi.com", "Its address."),
             plain("ZENDESK_BASE_URL", "", "https://<subdomain>.zendesk.com"),
@@ -254,6 +289,7 @@ pub const KEYS: &[Group] = &[
                 "",
                 "The caller's number, in quotes, for calls that have none.",
             ),
+            plain("CRM_RATE", "", "Calls posted to it in a time, such as 5/s. Absent: no limit."),
             plain(
                 "CRM_UNKNOWN",
                 "hold",
