@@ -5,6 +5,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::call::{CallDetails, CallId, CallKind, WorkspaceId};
@@ -54,10 +55,11 @@ struct Wire<E> {
 pub enum DecodeError {
     #[error("failed to read the event: {0}")]
     Json(#[source] Unreadable),
-    #[error("failed to read the event: its type is `{found}`, not `{expected}`")]
+    /// Whatever else the type is, it came from outside and is not repeated.
+    #[error("failed to read the event: its type is not `{expected}`")]
     Type { found: String, expected: &'static str },
-    #[error("failed to read the event: CloudEvents version `{0}` is not supported")]
-    Version(String),
+    #[error("failed to read the event: it is not of CloudEvents version 1.0")]
+    Version,
 }
 
 /// What is wrong with a JSON document, without quoting it: serde's own text holds the value that it did not
@@ -107,9 +109,9 @@ impl<E: Event> Envelope<E> {
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let wire: Wire<serde_json::Value> = serde_json::from_slice(bytes)?;
+        let wire: Wire<&RawValue> = serde_json::from_slice(bytes)?;
         if wire.specversion != "1.0" {
-            return Err(DecodeError::Version(wire.specversion));
+            return Err(DecodeError::Version);
         }
         if wire.key != E::KEY {
             return Err(DecodeError::Type { found: wire.key, expected: E::KEY });
@@ -121,7 +123,7 @@ impl<E: Event> Envelope<E> {
             generation: wire.generation,
             time: wire.time,
             traceparent: wire.traceparent,
-            data: serde_json::from_value(wire.data)?,
+            data: serde_json::from_str(wire.data.get())?,
         })
     }
 }
@@ -227,7 +229,7 @@ mod tests {
         };
         assert_eq!(Envelope::<CallAccepted>::decode(&envelope.encode()).unwrap(), envelope);
         let other = Envelope::<CallAnalyzed>::decode(&envelope.encode()).unwrap_err();
-        assert!(other.to_string().contains("call.accepted.v1"), "{other}");
+        assert!(other.to_string().contains("not `call.analyzed.v1`"), "{other}");
     }
 
     #[test]

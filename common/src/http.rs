@@ -9,11 +9,14 @@ use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, StatusCode};
+use serde_json::Value;
 
 /// What we read of an answer that should be a small document.
 pub const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
-/// What is kept of a body for an error's text.
-const MAX_ERROR_CHARS: usize = 300;
+/// What is kept of a body that explains a status.
+const MAX_ERROR_CHARS: usize = 2000;
+/// `INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY` is one of the longest.
+const MAX_WORD_CHARS: usize = 60;
 /// A `Retry-After` beyond this is a mistake of the other side.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
@@ -51,8 +54,9 @@ pub enum HttpError {
     /// It timed out or broke off after it was sent: the other side may have acted.
     #[error("failed to get an answer: {0}")]
     Lost(String),
-    /// A status outside 2xx.
-    #[error("the answer was {status}: {body}")]
+    /// A status outside 2xx. The body is no part of the error's text: providers quote in it what they were
+    /// sent, and so what people said.
+    #[error("the answer was {status}{}", in_brackets(body))]
     Status { status: StatusCode, retry_after: Option<Duration>, body: String },
     #[error("the answer is longer than {MAX_ANSWER_BYTES} bytes")]
     TooLong,
@@ -81,6 +85,34 @@ impl HttpError {
             Self::Status { status, .. } => status.is_server_error(),
         }
     }
+}
+
+/// The other side's own word for what went wrong (`invalid_api_key`, `DUPLICATES_DETECTED`), where its answer
+/// is one or names one. A sentence is never taken, nor anything that could be a name or a key.
+pub fn error_word(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    if is_word(text.trim()) {
+        return Some(text.trim().to_owned());
+    }
+    let json: Value = serde_json::from_slice(body).ok()?;
+    let top = json.get(0).unwrap_or(&json);
+    let words = [top, &top["error"]].into_iter().flat_map(|object| {
+        ["code", "errorCode", "type", "error"].into_iter().filter_map(|name| object.get(name)?.as_str())
+    });
+    words.into_iter().find(|word| is_word(word)).map(str::to_owned)
+}
+
+/// Two words or more, joined by `_`, all of them in small letters or all in capitals.
+pub fn is_word(text: &str) -> bool {
+    let is_part = |part: &str| {
+        let all = |of: fn(&u8) -> bool| part.as_bytes().iter().all(of);
+        !part.is_empty() && (all(u8::is_ascii_lowercase) || all(u8::is_ascii_uppercase))
+    };
+    text.len() <= MAX_WORD_CHARS && text.contains('_') && text.split('_').all(is_part)
+}
+
+fn in_brackets(body: &str) -> String {
+    error_word(body.as_bytes()).map(|word| format!(" ({word})")).unwrap_or_default()
 }
 
 /// Sends, and reads the answer whole. Every status outside 2xx is an error.
@@ -165,6 +197,32 @@ mod tests {
     #[test]
     fn an_absurd_wait_is_bounded_to_a_day() {
         assert_eq!(read("99999999999"), Some(MAX_RETRY_AFTER));
+    }
+
+    #[test]
+    fn an_error_repeats_a_providers_word_and_never_its_sentence() {
+        let told = |body: &str| {
+            let status = StatusCode::BAD_REQUEST;
+            HttpError::Status { status, retry_after: None, body: body.into() }.to_string()
+        };
+        for (body, word) in [
+            ("invalid_payload", " (invalid_payload)"),
+            (
+                r#"{"error": {"message": "no credit, Odile", "code": "insufficient_quota"}}"#,
+                " (insufficient_quota)",
+            ),
+            (
+                r#"[{"errorCode": "DUPLICATES_DETECTED", "message": "Odile is there"}]"#,
+                " (DUPLICATES_DETECTED)",
+            ),
+            (r#"{"error": "odile"}"#, ""),
+            (r#"{"error": "tok_4711", "code": 7}"#, ""),
+            ("Odile_Marchetti", ""),
+            ("cannot take odile@example.com", ""),
+            ("", ""),
+        ] {
+            assert_eq!(told(body), format!("the answer was 400 Bad Request{word}"));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod cache;
 pub mod call;
 pub mod config;
 pub mod event;
+pub mod failpoint;
 pub mod fault;
 pub mod fetch;
 pub mod http;

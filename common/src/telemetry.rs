@@ -13,7 +13,7 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use prometheus::{Registry, TextEncoder};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -63,14 +63,18 @@ fn resource() -> Resource {
 fn traces(values: &Values) -> Result<SdkTracerProvider, ConfigError> {
     const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     let provider = SdkTracerProvider::builder().with_resource(resource());
-    let Some(endpoint) = values.text(ENDPOINT) else { return Ok(provider.build()) };
+    // Where nothing is exported there are only ids. A process that exports does so whatever the one before
+    // it did.
+    let Some(endpoint) = values.text(ENDPOINT) else {
+        return Ok(provider.with_sampler(Sampler::AlwaysOff).build());
+    };
     let address = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
     let exporter = SpanExporter::builder()
         .with_http()
         .with_endpoint(address)
         .build()
         .map_err(|error| ConfigError::new(ENDPOINT, error.to_string()))?;
-    Ok(provider.with_batch_exporter(exporter).build())
+    Ok(provider.with_sampler(Sampler::AlwaysOn).with_batch_exporter(exporter).build())
 }
 
 fn metrics() -> SdkMeterProvider {

@@ -1,8 +1,5 @@
 //! Who may ask: keys, what each of them opens, and how often.
 
-use std::num::NonZeroU32;
-use std::time::Duration;
-
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use base64::Engine as _;
@@ -64,10 +61,12 @@ impl Access {
     /// From `DEBRIEF_API_KEY`, `DEBRIEF_WEBHOOK_KEY` and `DEBRIEF_RATE_LIMIT` (`100/s`, of each key).
     pub fn read(values: &Values) -> Result<Self, ConfigError> {
         const LIMIT: &str = "DEBRIEF_RATE_LIMIT";
-        let wrong =
-            |text: &str| ConfigError::new(LIMIT, format!("`{text}` is not a rate such as 100/s or 600/m"));
-        let limit = match values.text(LIMIT) {
-            Some(text) => Some(RateLimiter::keyed(quota(&text).ok_or_else(|| wrong(&text))?)),
+        let limit = match values.rate(LIMIT)? {
+            Some(rate) => {
+                let quota = Quota::with_period(rate.every())
+                    .ok_or_else(|| ConfigError::new(LIMIT, "no limit can be kept that is so high"))?;
+                Some(RateLimiter::keyed(quota.allow_burst(rate.count)))
+            }
             None => None,
         };
         Ok(Self { keys: Keys::read(values), limit })
@@ -134,18 +133,6 @@ fn password(basic: &str) -> Option<String> {
 fn query_key(uri: &Uri) -> Option<String> {
     let pairs = url::form_urlencoded::parse(uri.query()?.as_bytes());
     pairs.into_iter().find(|(name, _)| name == "key").map(|(_, key)| key.into_owned())
-}
-
-fn quota(text: &str) -> Option<Quota> {
-    let (count, unit) = text.split_once('/')?;
-    let count: NonZeroU32 = count.trim().parse().ok()?;
-    let span = match unit.trim() {
-        "s" => Duration::from_secs(1),
-        "m" => Duration::from_mins(1),
-        "h" => Duration::from_hours(1),
-        _ => return None,
-    };
-    Some(Quota::with_period(span / count.get())?.allow_burst(count))
 }
 
 #[cfg(test)]
