@@ -19,14 +19,16 @@ use common::telemetry;
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 use ended::{Ended, publish};
 use rowless::without_row;
 
-use crate::broker::{Broker, Delivery, Lane};
+use crate::broker::{Broker, Delivery, Lane, Message, Route};
 use crate::lease::{Held, Lease};
 use crate::metrics;
 use crate::retry::Schedule;
+use crate::shares::Shares;
 use crate::stage::{Cx, Outcome, Run, Stage, StageError};
 use crate::table;
 use crate::wake::{self, RunWoken};
@@ -57,6 +59,7 @@ pub(crate) async fn deliver<S: Stage>(
     engine: &Engine,
     stage: &S,
     (delivery, lane): (Delivery, Lane),
+    shares: &Arc<Shares>,
     stopping: &CancellationToken,
 ) {
     let spec = S::QUEUE.spec;
@@ -71,6 +74,16 @@ pub(crate) async fn deliver<S: Stage>(
     let (ids, nudge, traceparent) = match &read {
         Read::Event(event) => (ids(event), false, event.traceparent.clone()),
         Read::Woken(wake) => (ids(wake), wake.data.nudge, None),
+    };
+    let _share = match shares.take(ids.0) {
+        Some(share) => share,
+        None if lane == Lane::Live && moved_to_bulk(engine, spec.stage, &delivery).await => {
+            return report(delivery.ack().await);
+        }
+        None => match stopping.run_until_cancelled(shares.wait(ids.0)).await {
+            Some(share) => share,
+            None => return report(delivery.give_back().await),
+        },
     };
     let span = tracing::info_span!(
         "run",
@@ -89,10 +102,25 @@ pub(crate) async fn deliver<S: Stage>(
             _ => with_row(engine, stage, ids, nudge, stopping).await,
         }
     };
-    match carried.instrument(span).await {
+    let carried = carried.instrument(span).await;
+    common::failpoint!("ack", spec.stage);
+    match carried {
         Carried::ToTheEnd => report(delivery.ack().await),
         Carried::Interrupted => report(delivery.give_back().await),
     }
+    common::failpoint!("acked", spec.stage);
+}
+
+/// It is more than its workspace's share: it waits where it stands before nobody else.
+async fn moved_to_bulk(engine: &Engine, stage: &'static str, delivery: &Delivery) -> bool {
+    let id = delivery.message_id.unwrap_or_else(Uuid::now_v7);
+    let message =
+        Message { route: Route::Stage { stage }, lane: Lane::Bulk, id, body: delivery.body.clone() };
+    let moved = engine.broker.publish(message).await;
+    if let Err(error) = &moved {
+        tracing::warn!(%error, stage, "failed to move a delivery to the bulk lane; it waits in hand");
+    }
+    moved.is_ok()
 }
 
 enum Carried {
@@ -110,25 +138,34 @@ async fn with_row<S: Stage>(
     stopping: &CancellationToken,
 ) -> Carried {
     let spec = S::QUEUE.spec;
-    let Some(held) = stopping.run_until_cancelled(engine.lease.held()).await else {
-        return Carried::Interrupted;
-    };
-    let asked_at = engine.store.now();
-    let begun = until_stored(stopping, || {
-        let (store, owner) = (&engine.store, held.instance);
-        store.begin_run_asked(asked_at, workspace, call, spec.stage, generation, nudge, owner)
-    });
-    let begun = match begun.await {
-        None => return Carried::Interrupted,
-        Some(Begun::Poison) => {
-            tracing::error!("the run is dead: the process died three times while it worked on this");
-            return Carried::ToTheEnd;
+    let mut alone = false;
+    let (held, _hand, begun) = loop {
+        let hand = async { (engine.lease.hand(alone).await, engine.lease.held().await) };
+        let Some((hand, held)) = stopping.run_until_cancelled(hand).await else {
+            return Carried::Interrupted;
+        };
+        let asked_at = engine.store.now();
+        let begun = until_stored(stopping, || {
+            let (store, owner) = (&engine.store, held.instance);
+            store.begin_run_asked(asked_at, workspace, call, spec.stage, generation, nudge, owner, alone)
+        });
+        match begun.await {
+            None => return Carried::Interrupted,
+            Some(Begun::Suspect) => {
+                tracing::warn!("the process died twice while it worked on this: it goes on alone");
+                alone = true;
+            }
+            Some(Begun::Poison) => {
+                tracing::error!("the run is dead: the process died three times while it worked on this");
+                return Carried::ToTheEnd;
+            }
+            Some(Begun::NothingToDo) => {
+                return announce_again::<S>(engine, (workspace, call, generation), stopping).await;
+            }
+            Some(Begun::Mine(begun)) => break (held, hand, begun),
         }
-        Some(Begun::NothingToDo) => {
-            return announce_again::<S>(engine, (workspace, call, generation), stopping).await;
-        }
-        Some(Begun::Mine(begun)) => begun,
     };
+    common::failpoint!("begun", spec.stage);
     let run = Run {
         workspace,
         call,
@@ -143,9 +180,10 @@ async fn with_row<S: Stage>(
     let cx = Cx::new(engine.store.clone(), run, held.instance);
     let started = Instant::now();
     let Some(result) = work(stage, &cx, &begun, &held, stopping, engine.drain_timeout).await else {
-        // Lost or out of time: the row stays as it is and is taken over when its owner counts as dead.
+        // Lost or out of time: the lease puts it back, or whoever sees that the lease is over takes it.
         return Carried::ToTheEnd;
     };
+    common::failpoint!("handled", spec.stage);
     let lane = cx.run.lane;
     let ended = Ended::of::<S>(engine, &cx, &begun, result);
     tracing::Span::current().record("outcome", ended.name());
@@ -180,7 +218,11 @@ async fn work<S: Stage>(
         Ok(event) => event,
         Err(error) => return Some(Err(StageError::permanent("input_unreadable", error))),
     };
-    let handled = AssertUnwindSafe(stage.handle(cx, &event)).catch_unwind();
+    let handled = AssertUnwindSafe(async {
+        common::failpoint!("handle", cx.run.stage, cx.run.call);
+        stage.handle(cx, &event).await
+    });
+    let handled = handled.catch_unwind();
     let out_of_time = async {
         stopping.cancelled().await;
         tokio::time::sleep(drain_timeout).await;
@@ -192,12 +234,9 @@ async fn work<S: Stage>(
     }
 }
 
+/// Only a text that stands in the code is told: one that was made can quote what was said in the call.
 fn panicked(panic: &(dyn std::any::Any + Send)) -> StageError {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default();
+    let text = panic.downcast_ref::<&str>().copied().unwrap_or("the log says where");
     StageError::transient("panicked", anyhow!("the stage panicked: {text}"))
 }
 

@@ -5,14 +5,19 @@
 //! nobody can be asked, by a policy. A key holds no attempt and no generation, so a retry and a replay
 //! converge on the same remote record.
 //!
-//! What no design can do: a process that is stopped between the commit of its intent and its socket
-//! write, and continued much later, can reach a destination that cannot tell two requests apart.
+//! A process that was stopped between the commit of its intent and its request, and is continued after the
+//! deadline, sends nothing. What no design can do: one that is stopped right at its socket write, and continued
+//! much later, can reach a destination that cannot tell two requests apart.
+
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use common::fault::Fault;
+use common::moment::Moment;
 use common::store::{EffectKey, EffectWant, Intent};
 use serde_json::Value;
 use uuid::Uuid;
@@ -82,6 +87,7 @@ pub trait Effect: Send + Sync {
         Duration::from_secs(30)
     }
     /// Whether a record that exists can be changed. Where it cannot, it is shown as outdated, never made again.
+    /// A change made twice must be as one made once: one of which nobody knows is made again.
     fn can_update(&self) -> bool {
         false
     }
@@ -92,8 +98,13 @@ pub trait Effect: Send + Sync {
         key: Uuid,
         prior: Option<&str>,
     ) -> impl Future<Output = Result<Receipt, StageError>> + Send;
-    /// Looks for it at the destination, for [`Unknown::Ask`].
-    fn ask(&self, _key: Uuid) -> impl Future<Output = Result<Option<Receipt>, StageError>> + Send {
+    /// Looks for it at the destination, for [`Unknown::Ask`]: a record of which nobody knows whether it was
+    /// made. Its request was sent after `since`, by the store's clock, if it was. Asking changes nothing.
+    fn ask(
+        &self,
+        _key: Uuid,
+        _since: Moment,
+    ) -> impl Future<Output = Result<Option<Receipt>, StageError>> + Send {
         async { Ok(None) }
     }
 }
@@ -107,17 +118,32 @@ pub(crate) async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, Stage
         can_update: effect.can_update(),
         resend_unknown: effect.unknown() == Unknown::Resend,
     };
-    let asked_at = cx.store.now();
-    match until_stored(|| cx.store.intend_asked(asked_at, &cx.claim, &key, &want)).await {
-        Intent::Send { prior } => send(cx, effect, &key, prior.as_deref()).await,
-        Intent::Done { remote_id, replaced } => {
-            Ok(Receipt { remote_id: remote_id.unwrap_or_default(), replaced })
-        }
-        Intent::Wait(pause) => Err(in_flight(&key, pause)),
-        Intent::Unknown { absent_since } => settle(cx, effect, &key, absent_since).await,
-        Intent::NotOurs => {
-            Err(StageError::transient("run_taken_over", anyhow!("another process took the run over")))
-        }
+    loop {
+        let asked_at = cx.store.now();
+        // When the intent was written, or a little before.
+        let mut intended_at = asked_at;
+        let intend = || {
+            intended_at = cx.store.now();
+            cx.store.intend_asked(asked_at, &cx.claim, &key, &want)
+        };
+        return match until_stored(intend).await {
+            Intent::Send { prior } => {
+                send(cx, effect, &key, prior.as_deref(), intended_at.plus(want.timeout)).await
+            }
+            Intent::Done { remote_id, replaced } => {
+                Ok(Receipt { remote_id: remote_id.unwrap_or_default(), replaced })
+            }
+            Intent::Wait(pause) => Err(in_flight(&key, pause)),
+            Intent::Unknown { since, absent_since } => {
+                let receipt = settle(cx, effect, &key, since, absent_since).await?;
+                confirm(cx, key.id, receipt).await;
+                // What is there can be of before the content changed.
+                continue;
+            }
+            Intent::NotOurs => {
+                Err(StageError::transient("run_taken_over", anyhow!("another process took the run over")))
+            }
+        };
     }
 }
 
@@ -138,15 +164,25 @@ async fn send(
     effect: &impl Effect,
     key: &EffectKey,
     prior: Option<&str>,
+    deadline: Moment,
 ) -> Result<Receipt, StageError> {
-    let sent = match tokio::time::timeout(effect.timeout() + GRACE, effect.send(key.id, prior)).await {
-        Ok(sent) => sent,
-        Err(_) => Err(StageError::transient(
+    common::failpoint!("send", key.target);
+    // Whoever takes over relies on the deadline. A process that was stopped until then sends nothing any more.
+    let left = deadline.since(cx.now());
+    if left.is_zero() {
+        let late = anyhow!("nothing was sent to `{}`: the process stood still for too long", key.target);
+        return Err(StageError::transient("effect_too_late", late));
+    }
+    let sent = tokio::select! {
+        biased;
+        () = tokio::time::sleep(left) => Err(StageError::transient(
             "effect_timed_out",
             anyhow!("`{}` did not answer within {:?}", key.target, effect.timeout()),
         )
         .maybe_sent()),
+        sent = effect.send(key.id, prior) => sent,
     };
+    common::failpoint!("sent", key.target);
     match sent {
         Ok(receipt) => {
             confirm(cx, key.id, receipt.clone()).await;
@@ -187,12 +223,13 @@ where
     }
 }
 
-/// Finds out whether an effect happened of which nobody knows.
+/// Finds out whether an effect happened of which nobody knows: its receipt, if it did.
 async fn settle(
     cx: &Cx,
     effect: &impl Effect,
     key: &EffectKey,
-    absent_since: Option<common::moment::Moment>,
+    since: Moment,
+    absent_since: Option<Moment>,
 ) -> Result<Receipt, StageError> {
     if effect.unknown() != Unknown::Ask {
         return Err(StageError::unavailable(
@@ -205,8 +242,7 @@ async fn settle(
             ),
         ));
     }
-    if let Some(receipt) = effect.ask(key.id).await? {
-        confirm(cx, key.id, receipt.clone()).await;
+    if let Some(receipt) = effect.ask(key.id, since).await? {
         return Ok(receipt);
     }
     cx.store.absent_effect(key.id).await?;

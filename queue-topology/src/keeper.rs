@@ -3,12 +3,13 @@
 //! It runs in every process that runs stages. A purged queue, a lost message or a broker that came back
 //! empty is a delay because of it, not a loss.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::call::WorkspaceId;
 use common::event::{CallReceived, Envelope, Event as _};
-use common::store::{DeadLetter, OutboxRow};
+use common::store::{DeadLetter, Due, OutboxRow};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -73,19 +74,10 @@ async fn look(engine: &Engine) -> common::store::Result<Duration> {
     }
     let relayed = engine.store.relay_outbox(BATCH, async |rows| relay(engine, rows).await).await?;
     let due = engine.store.due_runs(BATCH).await?;
-    let mut sent = Ok(());
-    for run in &due {
-        let Some(queue) = table::ALL.iter().find(|queue| queue.stage == run.stage) else { continue };
-        let lane = Lane::from_name(&run.lane);
-        let message = wake::message(queue.stage, (run.workspace, run.call_id, run.generation), false, lane);
-        if sent.is_ok() {
-            sent = engine.broker.publish(message).await;
-        }
-        if sent.is_err() {
-            engine.store.wake_soon(run.call_id, &run.stage, run.generation).await?;
-        }
+    if !due.is_empty() {
+        common::failpoint!("due.taken");
     }
-    if let Err(error) = sent {
+    if let Err(error) = wake_all(engine, &due).await? {
         tracing::warn!(%error, "failed to wake what is due; trying again");
         return Ok(LOOK_EVERY);
     }
@@ -95,6 +87,47 @@ async fn look(engine: &Engine) -> common::store::Result<Duration> {
     let now = engine.store.now();
     let next = engine.store.next_wake().await?.map_or(LOOK_EVERY, |next| next.since(now));
     Ok(next.clamp(LOOK_SOONEST, LOOK_EVERY))
+}
+
+/// Sends a message for each row that is due, all at once; what cannot be sent is due at the next look.
+async fn wake_all(engine: &Engine, due: &[Due]) -> common::store::Result<Result<(), BrokerError>> {
+    let now = engine.store.now();
+    let mut backlogs = HashMap::new();
+    let mut sending = Vec::new();
+    for run in due {
+        let Some(queue) = table::ALL.iter().find(|queue| queue.stage == run.stage) else { continue };
+        let lane = Lane::from_name(&run.lane);
+        // Its message waits in line like the others'; another one for each would double the line at every look.
+        // If it was lost after all, it is made up for once the line is empty.
+        if run.was_announced(now) && has_backlog(engine, &mut backlogs, queue.stage, lane).await {
+            continue;
+        }
+        let message = wake::message(queue.stage, (run.workspace, run.call_id, run.generation), false, lane);
+        sending.push(async move { (run, engine.broker.publish(message).await) });
+    }
+    let mut all = Ok(());
+    for (run, sent) in futures::future::join_all(sending).await {
+        if sent.is_err() {
+            engine.store.wake_soon(run.call_id, &run.stage, run.generation).await?;
+            all = sent;
+        }
+    }
+    Ok(all)
+}
+
+/// Whether messages wait in a queue. Where the broker does not say, nothing speaks against one more.
+async fn has_backlog(
+    engine: &Engine,
+    known: &mut HashMap<(&'static str, Lane), bool>,
+    stage: &'static str,
+    lane: Lane,
+) -> bool {
+    if let Some(known) = known.get(&(stage, lane)) {
+        return *known;
+    }
+    let has = engine.broker.depth(stage, lane).await.is_ok_and(|depth| depth.ready > 0);
+    known.insert((stage, lane), has);
+    has
 }
 
 /// Publishes events that ingest had to put aside; returns those that are on the broker now.
@@ -108,7 +141,10 @@ async fn relay(engine: &Engine, rows: Vec<OutboxRow>) -> Vec<i64> {
             body: Bytes::from(row.body),
         };
         match engine.broker.publish(message).await {
-            Ok(()) => published.push(row.id),
+            Ok(()) => {
+                common::failpoint!("relayed");
+                published.push(row.id);
+            }
             Err(error) => {
                 tracing::warn!(%error, "failed to relay an event from the outbox");
                 break;
@@ -127,6 +163,7 @@ async fn record_the_dead(engine: &Engine, shutdown: &CancellationToken) -> Resul
         // Acknowledged only once it is on record; until then it is offered again.
         match engine.store.bury(&letter).await {
             Ok(()) => {
+                common::failpoint!("buried");
                 if let Err(error) = delivery.ack().await {
                     tracing::debug!(%error, "a dead message comes again; it has one record");
                 }

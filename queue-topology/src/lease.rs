@@ -2,11 +2,15 @@
 //!
 //! A process that could not renew cancels what it runs: by then others may have taken it over. It goes on
 //! under a new name, as soon as the store has given that a lease.
+//!
+//! A process that dies takes everything with it that it had in hand, and nobody can say what of it was to
+//! blame. So a run under which two have died already is worked on alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::store::{InstanceId, Store};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -18,11 +22,15 @@ pub struct Held {
     pub lost: CancellationToken,
 }
 
+/// More than a process ever has in hand.
+const HANDS: u32 = 1 << 20;
+
 #[derive(Clone, Debug)]
 pub struct Lease {
     store: Store,
     length: Duration,
     held: watch::Sender<Held>,
+    hands: Arc<Semaphore>,
 }
 
 impl Lease {
@@ -33,7 +41,8 @@ impl Lease {
         }
         let held = Held { instance: InstanceId::new(), lost: CancellationToken::new() };
         store.renew_instance(held.instance, length).await?;
-        Ok(Self { store, length, held: watch::Sender::new(held) })
+        let hands = Arc::new(Semaphore::new(HANDS as usize));
+        Ok(Self { store, length, held: watch::Sender::new(held), hands })
     }
 
     /// The life that can claim something: waits for one while the lease is lost.
@@ -42,6 +51,12 @@ impl Lease {
         let current = held.wait_for(|held| !held.lost.is_cancelled()).await;
         // The sender is in `self`.
         current.map_or_else(|_| self.current(), |held| held.clone())
+    }
+
+    /// A hand to work with, until it is dropped: one, or, once nothing else is in hand, all of them.
+    pub async fn hand(&self, alone: bool) -> Option<OwnedSemaphorePermit> {
+        // Nobody closes it.
+        Arc::clone(&self.hands).acquire_many_owned(if alone { HANDS } else { 1 }).await.ok()
     }
 
     fn current(&self) -> Held {
@@ -86,9 +101,14 @@ impl Lease {
         }
     }
 
-    /// Gives everything up that is still claimed.
+    /// Gives everything up that is still claimed; nothing works on it any more.
     pub async fn end(&self) {
-        if let Err(error) = self.store.end_instance(self.current().instance).await {
+        let instance = self.current().instance;
+        let ended = async {
+            self.store.release_runs(instance).await?;
+            self.store.end_instance(instance).await
+        };
+        if let Err(error) = ended.await {
             tracing::warn!(%error, "failed to end the lease; it runs out by itself");
         }
     }

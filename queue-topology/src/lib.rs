@@ -13,6 +13,7 @@ pub mod pipeline;
 pub mod replay;
 pub mod retry;
 pub mod scrub;
+mod shares;
 pub mod stage;
 pub mod table;
 pub mod wake;

@@ -54,6 +54,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::broker::{BrokerError, Lane};
 use crate::deliver::{Engine, deliver};
+use crate::shares::Shares;
 use crate::stage::Stage;
 
 /// Stages in the order in which a call passes; `Tail` is what the last one emits.
@@ -149,6 +150,7 @@ async fn consume<S: Stage>(
         Lane::Live => spec.prefetch,
         Lane::Bulk => spec.prefetch.div_ceil(4),
     };
+    let shares = Shares::of(prefetch);
     let mut consumer = engine.broker.consume(&spec, lane, prefetch).await?;
     loop {
         let delivery = tokio::select! {
@@ -159,6 +161,9 @@ async fn consume<S: Stage>(
         // on, since nobody would take it over from a process that lives.
         let Some(delivery) = delivery else { return Err(BrokerError::Disconnected) };
         let (engine, stage, stopping) = (engine.clone(), Arc::clone(&stage), shutdown.clone());
-        in_hand.spawn(async move { deliver(&engine, stage.as_ref(), (delivery, lane), &stopping).await });
+        let shares = Arc::clone(&shares);
+        in_hand.spawn(async move {
+            deliver(&engine, stage.as_ref(), (delivery, lane), &shares, &stopping).await;
+        });
     }
 }

@@ -2,11 +2,15 @@
 //!
 //! Only the store is written. The row is due at once and the keeper wakes it, so a replay can be asked for
 //! by any process, with or without a broker at hand; what it does outside converges on the same records.
+//! Who asked for what is kept with it.
+
+use std::time::Duration;
 
 use common::call::{CallId, WorkspaceId};
 use common::event::{CallAccepted, CallAnalyzed, CallTranscribed, Envelope, Event};
 use common::moment::Moment;
-use common::store::{DeadLetter, Store};
+use common::store::{Action, Asked, Audit, DeadFilter, DeadLetter, NewRun, Store};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::table::{self, QueueSpec};
@@ -19,30 +23,92 @@ pub fn stage(name: &str) -> Option<&'static str> {
     STAGES.into_iter().find(|stage| *stage == name)
 }
 
+/// Letters that are read at once.
+const AT_ONCE: i64 = 200;
+
 /// Does the call again from `stage` on. Returns the new generation, or nothing where the call never came
-/// to that stage.
+/// to that stage. `actor` asked for it.
 pub async fn call(
     store: &Store,
-    workspace: WorkspaceId,
+    (workspace, actor): (WorkspaceId, &str),
     call: CallId,
     stage: &'static str,
 ) -> common::store::Result<Option<i64>> {
+    let what = json!({"call": call, "from": stage});
+    let asked = Asked { workspace, actor, action: Action::ReplayCall, what };
     let input = |generation| input_of(stage, workspace, call, generation);
-    Ok(store.replay_call(workspace, call, stage, input).await?.map(|run| run.generation))
+    let run = store.replay_call(&asked, call, stage, input).await?;
+    if let Some(NewRun { generation, .. }) = run {
+        tracing::info!(%call, from = stage, generation, "a call is done again");
+    }
+    Ok(run.map(|run| run.generation))
 }
 
-/// Sends one dead letter on again. False when that was done before, or there is nothing to send.
-pub async fn letter(store: &Store, letter: &DeadLetter) -> common::store::Result<bool> {
-    match (stage(&letter.stage), letter.workspace, letter.call_id) {
-        (Some(stage), Some(workspace), Some(id)) => {
-            if !store.mark_replayed(letter.id).await? {
-                return Ok(false);
+/// What became of a request to send dead letters on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    pub id: Uuid,
+    /// It went on with a batch that had been cut off.
+    pub resumed: bool,
+    /// Letters that were to be sent on.
+    pub matched: i64,
+    /// Letters that are done again: a letter whose run is not dead any more is only done with.
+    pub replayed: i64,
+}
+
+/// Sends on the letters that match, oldest first, with a `pause` after each. `actor` asked for it.
+///
+/// A letter is done with in the transaction that does its run again, so whoever asks for the same after this
+/// was cut off goes on where it was. What dies meanwhile is not of this batch, which would never end.
+pub async fn letters(
+    store: &Store,
+    (workspace, actor): (WorkspaceId, &str),
+    filter: &DeadFilter,
+    pause: Option<Duration>,
+) -> common::store::Result<Batch> {
+    let asked = Asked { workspace, actor, action: Action::ReplayDeadLetters, what: as_given(filter) };
+    let now = store.now();
+    let audit = store.begin_audit(&asked, filter.until.map_or(now, |until| until.min(now))).await?;
+    let filter = DeadFilter { until: Some(audit.bound), ..filter.clone() };
+    let matched = store.count_dead(workspace, &filter).await?;
+    let mut replayed = 0;
+    loop {
+        let some = store.next_dead(workspace, &filter, AT_ONCE).await?;
+        if some.is_empty() {
+            break;
+        }
+        for letter in &some {
+            replayed += i64::from(send_on(store, &audit, letter).await?);
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
             }
-            Ok(call(store, workspace, id, stage).await?.is_some())
+        }
+    }
+    store.end_audit(&audit).await?;
+    let Audit { batch: id, resumed, .. } = audit;
+    tracing::info!(batch = %id, resumed, matched, replayed, "dead letters are done again");
+    Ok(Batch { id, resumed, matched, replayed })
+}
+
+async fn send_on(store: &Store, audit: &Audit, letter: &DeadLetter) -> common::store::Result<bool> {
+    match (stage(&letter.stage), letter.workspace, letter.call_id) {
+        (Some(stage), Some(workspace), Some(call)) => {
+            let input = |generation| input_of(stage, workspace, call, generation);
+            store.replay_letter(audit, letter, (workspace, call), stage, input).await
         }
         // It died before it had a row: the event itself goes round again.
-        _ => store.requeue_letter(letter).await,
+        _ => store.requeue_letter(audit, letter).await,
     }
+}
+
+fn as_given(filter: &DeadFilter) -> Value {
+    let given = [
+        ("stage", filter.stage.clone()),
+        ("group", filter.group.clone()),
+        ("since", filter.since.map(|since| since.to_string())),
+        ("until", filter.until.map(|until| until.to_string())),
+    ];
+    given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?)))).collect()
 }
 
 /// The event that the stage consumes, as its waiting row keeps it.

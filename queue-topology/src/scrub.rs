@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
+use uuid::Uuid;
 
 const MAX_CHARS: usize = 500;
 
@@ -15,10 +16,17 @@ struct Rule {
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     [
-        (r"(?i)\bhttps?://[^\s`'\x22<>)]+", "<url>"),
+        (r"(?i)\b[a-z][a-z0-9+.-]*://[^\s`'\x22<>)]+", "<url>"),
         (r"[^\s@<>`'\x22]+@[^\s@<>`'\x22]+\.[a-zA-Z]{2,}", "<e-mail>"),
         (r"(?i)\b(?:bearer|basic)\s+[a-z0-9._~+/=-]+", "<credentials>"),
-        (r"\+?\d[\d ()./-]{5,}\d", "<number>"),
+        (
+            r"(?i)(?:\b|_)(?:key|token|secret|password|signature)\b['\x22]?\s*[=:]\s*['\x22]?[^\s'\x22&,;}]+",
+            "<credentials>",
+        ),
+        (
+            r"(?i)\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\+?\(?\d[\d\s()./\u{2010}-\u{2015}-]{5,}\d",
+            "<number>",
+        ),
     ]
     .into_iter()
     .filter_map(|(pattern, with)| Regex::new(pattern).ok().map(|pattern| Rule { pattern, with }))
@@ -32,10 +40,10 @@ static VARIABLE: LazyLock<Option<Regex>> =
 pub fn scrub(text: &str) -> String {
     let kept: String = text.chars().filter(|c| !c.is_control()).take(MAX_CHARS * 4).collect();
     let clean = RULES.iter().fold(kept, |text, rule| {
-        // The address of a machine looks like a telephone number, and names nobody.
+        // The address of a machine looks like a telephone number, as parts of our own ids do; they name nobody.
         let with = |found: &Captures<'_>| {
-            let is_machine = found[0].parse::<Ipv4Addr>().is_ok();
-            if is_machine { found[0].to_owned() } else { rule.with.to_owned() }
+            let names_nobody = found[0].parse::<Ipv4Addr>().is_ok() || found[0].parse::<Uuid>().is_ok();
+            if names_nobody { found[0].to_owned() } else { rule.with.to_owned() }
         };
         rule.pattern.replace_all(&text, with).into_owned()
     });
@@ -47,7 +55,7 @@ pub fn group(code: &str, scrubbed: &str) -> String {
     let shape = VARIABLE
         .as_ref()
         .map_or_else(|| scrubbed.to_owned(), |variable| variable.replace_all(scrubbed, "#").into_owned());
-    let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, shape.as_bytes());
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, shape.as_bytes());
     format!("{code}-{}", &id.simple().to_string()[..8])
 }
 
@@ -64,7 +72,16 @@ mod tests {
             assert!(!kept.contains(secret), "{kept}");
         }
         assert!(kept.starts_with("failed to fetch <url> for <e-mail>"), "{kept}");
-        assert_eq!(scrub("failed to reach 127.0.0.1"), "failed to reach 127.0.0.1");
+        for kept in ["failed to reach 127.0.0.1", "effect 11111111-2222-4333-8444-555555555555 is unknown"] {
+            assert_eq!(scrub(kept), kept);
+        }
+        for (text, kept) in [
+            ("amqps://debrief:pw@mq.example.com/%2f is away", "<url> is away"),
+            ("{\"api_key\": \"sk-123\", \"n\": 1}", "{\"api<credentials>\", \"n\": 1}"),
+            ("sent to (202) 555\u{2011}0131", "sent to <number>"),
+        ] {
+            assert_eq!(scrub(text), kept);
+        }
     }
 
     #[test]

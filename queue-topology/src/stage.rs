@@ -101,6 +101,13 @@ impl From<common::store::StoreError> for StageError {
     }
 }
 
+/// A limit of our own: the run comes back when there is a slot.
+impl From<common::cache::RateUsedUp> for StageError {
+    fn from(used_up: common::cache::RateUsedUp) -> Self {
+        Self::new(Fault::Throttled(used_up.wait), "rate_used_up", used_up)
+    }
+}
+
 /// The run in hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {

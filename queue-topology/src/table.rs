@@ -28,6 +28,13 @@ pub struct QueueSpec {
     pub has_rows: bool,
 }
 
+impl QueueSpec {
+    /// How many of a worker's deliveries may wait for a slot of a rate limit: half, so that the others go on.
+    pub fn may_wait(&self) -> usize {
+        usize::from(self.prefetch / 2).max(1)
+    }
+}
+
 impl<E: Event> Queue<E> {
     const fn new(stage: &'static str, prefetch: u16) -> Self {
         Self {

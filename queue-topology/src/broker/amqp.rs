@@ -6,7 +6,6 @@
 //! or a confirm can never belong to another connection than its message.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -54,7 +53,6 @@ pub struct Amqp {
 struct Shared {
     layout: Layout,
     publishers: Vec<Publisher>,
-    turn: AtomicUsize,
     consuming: Link,
     administering: Link,
 }
@@ -77,7 +75,6 @@ impl Amqp {
             .collect();
         let shared = Shared {
             publishers,
-            turn: AtomicUsize::new(0),
             consuming: Link::start(&uri, &format!("{prefix} consume")),
             administering: Link::start(&uri, &format!("{prefix} administer")),
             layout,
@@ -100,11 +97,12 @@ impl Amqp {
         self.shared.administering.channel(CONNECTING).await
     }
 
-    /// The next publisher in turn that can publish.
+    /// The first publisher that has room: what goes out together costs less. The others are for when it is
+    /// full or cut off.
     async fn publisher(&self) -> Result<&Publisher, BrokerError> {
         let all = &self.shared.publishers;
-        let turn = self.shared.turn.fetch_add(1, Ordering::Relaxed);
-        let next = || (0..all.len()).map(|n| &all[(turn + n) % all.len()]).find(|p| p.state() == State::Up);
+        let up = || all.iter().filter(|publisher| publisher.state() == State::Up);
+        let next = || up().find(|publisher| publisher.has_room()).or_else(|| up().next());
         if let Some(publisher) = next() {
             return Ok(publisher);
         }

@@ -176,7 +176,10 @@ pub(super) fn event_message<E: Event>(event: &Envelope<E>, lane: Lane) -> Messag
 /// Publishes what rows already say. When it fails, the keeper wakes them as soon as the broker is back.
 pub(super) async fn publish(engine: &Engine, (call, generation): (CallId, i64), message: Message) {
     let route = message.route;
-    let Err(error) = engine.broker.publish(message).await else { return };
+    common::failpoint!("publish");
+    let published = engine.broker.publish(message).await;
+    common::failpoint!("published");
+    let Err(error) = published else { return };
     tracing::warn!(%error, "failed to publish; the keeper will wake the run");
     let stages: Vec<_> = match route {
         Route::Event { key } => table::consumers_of(key).map(|queue| queue.stage).collect(),

@@ -40,6 +40,9 @@ pub(super) async fn without_row<S: Stage>(
     let Some(held) = stopping.run_until_cancelled(engine.lease.held()).await else {
         return Carried::Interrupted;
     };
+    let Some(_hand) = stopping.run_until_cancelled(engine.lease.hand(false)).await else {
+        return Carried::Interrupted;
+    };
     let cx = Cx::new(engine.store.clone(), run, held.instance);
     loop {
         let handled = AssertUnwindSafe(stage.handle(&cx, &event)).catch_unwind().await;

@@ -12,13 +12,14 @@ use common::event::{
 };
 use common::fault::Fault;
 use common::moment::Moment;
-use common::store::{Arrival, DeadFilter, Page, Store, TakenIn, Write};
+use common::store::{Arrival, Begun, DeadFilter, InstanceId, Page, Store, TakenIn, Write};
 use common::transcript::Transcript;
 use queue_topology::broker::{Broker, BrokerError, Embedded, Lane, Message, Route};
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Engine, Outcome, Pipeline, Stage, StageError, keeper, wake};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -41,30 +42,9 @@ impl Stage for Dedup {
         if event.data.source == "unreadable" {
             return Err(StageError::permanent("details_unreadable", anyhow::anyhow!("no")));
         }
-        let arrival = Arrival {
-            event_id: event.id,
-            workspace: event.workspace,
-            call: event.call,
-            source: event.data.source.clone(),
-            external_id: event.data.external_id.clone(),
-            kind: event.data.kind,
-            details: CallDetails::default(),
-            materials: event.data.materials.clone(),
-        };
-        let input = |generation| {
-            let accepted = Envelope {
-                id: event.id,
-                workspace: event.workspace,
-                call: event.call,
-                generation,
-                time: event.time,
-                traceparent: None,
-                data: CallAccepted {},
-            };
-            String::from_utf8(accepted.encode()).unwrap()
-        };
         let starts = cx.consumers::<CallAccepted>();
-        match cx.store.take_in(&arrival, &starts, cx.run.lane.name(), input).await? {
+        let input = |generation| accepted(event, generation);
+        match cx.store.take_in(&arrival(event), &starts, cx.run.lane.name(), input).await? {
             TakenIn::Accepted { generation } | TakenIn::Repeated { generation, waiting: true } => {
                 cx.emit_at(generation);
                 Ok(Outcome::Emit(CallAccepted {}))
@@ -72,6 +52,33 @@ impl Stage for Dedup {
             _ => Ok(Outcome::Done),
         }
     }
+}
+
+fn arrival(event: &Envelope<CallReceived>) -> Arrival {
+    Arrival {
+        event_id: event.id,
+        workspace: event.workspace,
+        call: event.call,
+        source: event.data.source.clone(),
+        external_id: event.data.external_id.clone(),
+        kind: event.data.kind,
+        details: CallDetails::default(),
+        materials: event.data.materials.clone(),
+    }
+}
+
+/// What a run of transcription is begun with.
+fn accepted(event: &Envelope<CallReceived>, generation: i64) -> String {
+    let accepted = Envelope {
+        id: event.id,
+        workspace: event.workspace,
+        call: event.call,
+        generation,
+        time: event.time,
+        traceparent: None,
+        data: CallAccepted {},
+    };
+    String::from_utf8(accepted.encode()).unwrap()
 }
 
 /// What a scripted stage does, one entry a run.
@@ -174,6 +181,7 @@ impl Process {
         for task in self.tasks {
             task.await.unwrap().unwrap();
         }
+        self.engine.lease.end().await;
         self.engine.broker.close().await;
         self.engine.store.close().await;
     }
@@ -368,6 +376,62 @@ async fn a_run_that_does_not_end_in_time_is_taken_up_by_the_next_process() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_given_back_when_its_process_stops_has_spent_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Scripted::of((0..4).map(|_| Act::Hang));
+    let process = Process::start_in(folder.path(), stage.clone()).await;
+    let call = process.receive().await;
+    process.wait(async || stage.attempts().len() == 1).await;
+    process.stop().await;
+    for stops in 2..=4 {
+        let process = Process::start_in(folder.path(), stage.clone()).await;
+        process.wait(async || stage.attempts().len() == stops).await;
+        process.stop().await;
+    }
+    let process = Process::start_in(folder.path(), stage.clone()).await;
+    transcribed(&process, call).await;
+    assert_eq!(stage.attempts(), [1; 5]);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn what_may_have_killed_two_processes_is_worked_on_alone() {
+    let told = [Arc::new(Notify::new()), Arc::new(Notify::new())];
+    let stage = Scripted::of(told.iter().cloned().map(Act::Until));
+    let process = Process::start(stage.clone()).await;
+    let other = process.receive().await;
+    process.wait(async || stage.attempts().len() == 1).await;
+    let store = &process.engine.store;
+    let suspect = suspect(store).await;
+    let wake = wake::message("transcription", (WORKSPACE, suspect, 1), false, Lane::Live);
+    process.engine.broker.publish(wake).await.unwrap();
+    let behind = process.receive().await;
+    told[0].notify_one();
+    process.wait(async || stage.attempts().len() == 2).await;
+    assert_eq!(stage.attempts(), [1, 3], "the suspect works, and nothing beside it");
+    assert!(store.is_done(other, "transcription", 1).await.unwrap());
+    told[1].notify_one();
+    transcribed(&process, behind).await;
+    assert!(store.is_done(suspect, "transcription", 1).await.unwrap());
+    process.stop().await;
+}
+
+/// A call whose transcription has outlived two processes.
+async fn suspect(store: &Store) -> CallId {
+    let event = received("exotel");
+    let input = |generation| accepted(&event, generation);
+    store.take_in(&arrival(&event), &["transcription"], "live", input).await.unwrap();
+    for _ in 0..2 {
+        let owner = InstanceId::new();
+        store.renew_instance(owner, Duration::from_secs(30)).await.unwrap();
+        let begun = store.begin_run(WORKSPACE, event.call, "transcription", 1, false, owner).await.unwrap();
+        assert!(matches!(begun, Begun::Mine(_)), "{begun:?}");
+        store.end_instance(owner).await.unwrap();
+    }
+    event.call
+}
+
+#[tokio::test]
 async fn a_message_that_was_lost_is_made_up_for_when_its_row_is_due() {
     let stage = Scripted::of([failure(Fault::Transient)]);
     let process = Process::start(stage.clone()).await;
@@ -396,4 +460,61 @@ async fn what_is_in_hand_when_the_broker_goes_away_is_carried_to_its_end() {
             next.is_some_and(|next| next <= process.engine.store.now())
         })
         .await;
+}
+
+#[tokio::test]
+async fn what_is_more_than_a_workspaces_share_does_not_stand_before_the_others() {
+    let told = Arc::new(Notify::new());
+    let stage = Scripted::of((0..4).map(|_| Act::Until(Arc::clone(&told))));
+    let process = Process::start(stage.clone()).await;
+    let waiting = async |lane| process.engine.broker.depth("transcription", lane).await.unwrap().ready;
+    // Of a call that nobody knows: its workspace is there all the same.
+    let other = (WorkspaceId(Uuid::new_v4()), CallId(Uuid::new_v4()), 1);
+    let message = wake::message("transcription", other, false, Lane::Live);
+    process.engine.broker.publish(message).await.unwrap();
+    process.wait(async || waiting(Lane::Live).await == 0).await;
+    for _ in 0..4 {
+        process.receive().await;
+    }
+    // Half of the live lane's four places, the bulk lane's one, and one that waits behind it.
+    process.wait(async || waiting(Lane::Bulk).await == 1 && stage.attempts().len() == 3).await;
+    process
+        .wait(async || {
+            told.notify_one();
+            stage.attempts().len() == 4 && waiting(Lane::Bulk).await == 0
+        })
+        .await;
+    told.notify_waiters();
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_waits_in_line_is_not_sent_again_and_one_that_was_lost_is() {
+    let told = Arc::new(Notify::new());
+    let stage = Scripted::of((0..4).map(|_| Act::Until(Arc::clone(&told))));
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start_in(folder.path(), stage.clone()).await;
+    let waiting = async || process.engine.broker.depth("transcription", Lane::Live).await.unwrap().ready;
+    for _ in 0..5 {
+        process.receive().await;
+    }
+    process.wait(async || stage.attempts().len() == 4 && waiting().await == 1).await;
+    let file = format!("sqlite://{}", folder.path().join("debrief.db").display());
+    let mut database = SqliteConnection::connect(&file).await.unwrap();
+    let mut grown_old = async || {
+        database
+            .execute("UPDATE stage_runs SET not_before = not_before - 90000000, wake_at = 1 WHERE state = 'waiting'")
+            .await
+            .unwrap();
+        // The keeper has looked at it when it is due no more.
+        let now = process.engine.store.now();
+        process.wait(async || process.engine.store.next_wake().await.unwrap() > Some(now)).await;
+    };
+    grown_old().await;
+    assert_eq!(waiting().await, 1, "it waits in line");
+    process.engine.broker.purge("transcription", Lane::Live).await.unwrap();
+    grown_old().await;
+    process.wait(async || waiting().await == 1).await;
+    told.notify_waiters();
+    process.stop().await;
 }

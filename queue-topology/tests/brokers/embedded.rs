@@ -10,6 +10,8 @@ use bytes::Bytes;
 use queue_topology::broker::suite::Site;
 use queue_topology::broker::{Broker, BrokerError, Embedded, Lane, Message, Route};
 use queue_topology::table::CRM;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 use uuid::Uuid;
 
 /// Tells the child of the crash test where its file is.
@@ -48,6 +50,28 @@ async fn a_file_that_is_no_queue_is_refused_and_kept() {
     let refused = Embedded::open(&path).await.err().unwrap();
     assert!(matches!(&refused, BrokerError::Refused(why) if why.contains("queue file")), "{refused:?}");
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("somebody's letters"));
+}
+
+/// SQLite ends a transaction by itself when the disk is full, and for some other reasons.
+#[tokio::test]
+async fn after_a_transaction_that_the_file_ended_by_itself_the_next_one_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let broker = Embedded::open(&path).await.unwrap();
+    let message = || Message {
+        route: Route::Stage { stage: CRM.spec.stage },
+        lane: Lane::Live,
+        id: Uuid::new_v4(),
+        body: Bytes::from_static(b"{}"),
+    };
+    let mut beside = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    let full = "CREATE TRIGGER full BEFORE INSERT ON messages BEGIN SELECT RAISE(ROLLBACK, 'full'); END";
+    sqlx::raw_sql(full).execute(&mut beside).await.unwrap();
+    assert!(broker.publish(message()).await.is_err());
+    sqlx::raw_sql("DROP TRIGGER full").execute(&mut beside).await.unwrap();
+    assert_eq!(broker.publish(message()).await, Ok(()));
+    let depth = broker.depth(CRM.spec.stage, Lane::Live).await.unwrap();
+    assert_eq!((depth.ready, broker.healthy()), (1, true));
 }
 
 #[tokio::test]

@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-/// Of every crate of ours: what it depends on, tests aside.
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+/// Every crate of ours.
+fn packages() -> Vec<Package> {
     let metadata = MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
         .no_deps()
         .other_options(vec!["--offline".into()])
         .exec()
         .unwrap();
-    metadata
-        .packages
+    metadata.packages
+}
+
+/// Of every crate of ours: what it depends on, tests aside.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    packages()
         .iter()
         .map(|package| {
             let on = package.dependencies.iter().filter(|on| on.kind != DependencyKind::Development);
@@ -69,5 +73,20 @@ fn workers_do_not_depend_on_each_other() {
         let wrong: Vec<&String> =
             all[*worker].iter().filter(|on| workers.contains(on) || above.contains(*on)).collect();
         assert!(wrong.is_empty(), "{worker} depends on {wrong:?}");
+    }
+}
+
+#[test]
+fn failpoints_are_only_in_a_build_that_asks_for_them() {
+    for package in packages() {
+        assert!(!package.features.contains_key("default"), "{}", package.name);
+        for on in package.dependencies {
+            assert!(on.name != "fail" || on.optional, "{}", package.name);
+            assert!(
+                !on.features.iter().any(|it| it == "failpoints") || on.name == "fail",
+                "{}",
+                package.name
+            );
+        }
     }
 }

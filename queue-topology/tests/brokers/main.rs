@@ -7,6 +7,7 @@ mod delivery;
 mod embedded;
 mod layers;
 mod rabbitmq;
+mod replays;
 
 /// One test for each of the suite's, run by `$run`.
 macro_rules! suite {

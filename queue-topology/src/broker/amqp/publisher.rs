@@ -1,16 +1,20 @@
 //! Publishes on one connection: many at a time, each until the broker has it on disk.
 //!
 //! One publish at a time would be bound by a round trip and a disk's sync; RabbitMQ syncs thousands in one.
-//! Each publish runs in its own task and holds a place in a bounded window until its confirm arrives or its
-//! channel ends, whether or not somebody still waits for it: what is not known to be settled may still
-//! fill the broker.
+//! Each publish holds a place in a bounded window until its confirm arrives or its channel ends, whether or
+//! not somebody still waits for it: what is not known to be settled may still fill the broker. One task
+//! carries all of them, so that what the broker confirms together wakes one task and not many.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
-use tokio::sync::{Mutex, Semaphore, oneshot};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 use super::link::Link;
 use super::{BLINK, BrokerError, Message, PATIENCE, State, failed};
@@ -25,15 +29,25 @@ pub(super) struct Publisher {
     link: Arc<Link>,
     channel: Mutex<Option<Channel>>,
     window: Arc<Semaphore>,
+    carrier: mpsc::UnboundedSender<BoxFuture<'static, ()>>,
 }
 
 impl Publisher {
     pub(super) fn new(link: Link) -> Self {
-        Self { link: Arc::new(link), channel: Mutex::new(None), window: Arc::new(Semaphore::new(WINDOW)) }
+        // The window bounds what is in it.
+        let (carrier, publishes) = mpsc::unbounded_channel();
+        tokio::spawn(carry(publishes));
+        let window = Arc::new(Semaphore::new(WINDOW));
+        Self { link: Arc::new(link), channel: Mutex::new(None), window, carrier }
     }
 
     pub(super) fn state(&self) -> State {
         self.link.state()
+    }
+
+    /// Whether a publish would not have to wait for others.
+    pub(super) fn has_room(&self) -> bool {
+        self.window.available_permits() > 0
     }
 
     pub(super) async fn up(&self) {
@@ -59,12 +73,13 @@ impl Publisher {
             let channel = self.channel().await?;
             let (tell, told) = oneshot::channel();
             let link = self.link.clone();
-            tokio::spawn(async move {
+            let publish = async move {
                 let outcome = confirmed(&link, &channel, &exchange, &key, &message).await;
                 drop(place);
                 // Whoever asked may have gone away.
                 tell.send(outcome).ok();
-            });
+            };
+            self.carrier.send(publish.boxed()).map_err(|_| BrokerError::Disconnected)?;
             told.await.map_err(|_| BrokerError::Disconnected)?
         };
         tokio::select! {
@@ -88,6 +103,21 @@ impl Publisher {
         *kept = Some(channel.clone());
         Ok(channel)
     }
+}
+
+async fn carry(mut publishes: mpsc::UnboundedReceiver<BoxFuture<'static, ()>>) {
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some(_) = under_way.next() => {}
+            publish = publishes.recv() => match publish {
+                // A panic ends one publish, not all that come after it.
+                Some(publish) => under_way.push(AssertUnwindSafe(publish).catch_unwind()),
+                None => break,
+            },
+        }
+    }
+    while under_way.next().await.is_some() {}
 }
 
 async fn confirmed(

@@ -260,8 +260,32 @@ impl File {
         }
     }
 
+    /// The transaction is begun and ended by hand: where SQLite ends one by itself, as on a full disk, sqlx
+    /// would still count it as open, and refuse every other for ever.
     async fn commit(&mut self, group: &Group) -> Result<(), sqlx::Error> {
-        let mut tx = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        let written = match self.write_rows(group).await {
+            Ok(()) => sqlx::raw_sql("COMMIT").execute(&mut self.connection).await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            // It fails where there is nothing left to roll back.
+            if let Err(error) = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await {
+                tracing::debug!(%error, "the queue file had rolled back by itself");
+            }
+            return Err(error);
+        }
+        self.untidy |= !group.removed.is_empty();
+        self.written += group.rows.len() + group.removed.len();
+        if self.written >= CHECKPOINT_ROWS {
+            self.written = 0;
+            // One that is under way will do.
+            self.checkpoints.try_send(()).ok();
+        }
+        Ok(())
+    }
+
+    async fn write_rows(&mut self, group: &Group) -> Result<(), sqlx::Error> {
         for rows in group.rows.chunks(ROWS) {
             let mut insert: QueryBuilder<Sqlite> =
                 QueryBuilder::new("INSERT INTO messages (id, queue, message_id, key, rejected_by, body) ");
@@ -275,21 +299,13 @@ impl File {
                     .push_bind(&row.body[..]);
             });
             // Few groups are of one size; their statements are not worth keeping.
-            insert.build().persistent(rows.len() < 4).execute(&mut *tx).await?;
+            insert.build().persistent(rows.len() < 4).execute(&mut self.connection).await?;
         }
         if !group.removed.is_empty() {
             sqlx::query("DELETE FROM messages WHERE id IN (SELECT value FROM json_each($1))")
                 .bind(json_ids(&group.removed))
-                .execute(&mut *tx)
+                .execute(&mut self.connection)
                 .await?;
-        }
-        tx.commit().await?;
-        self.untidy |= !group.removed.is_empty();
-        self.written += group.rows.len() + group.removed.len();
-        if self.written >= CHECKPOINT_ROWS {
-            self.written = 0;
-            // One that is under way will do.
-            self.checkpoints.try_send(()).ok();
         }
         Ok(())
     }

@@ -1,0 +1,176 @@
+//! An effect of which nobody knows, and a destination that can be asked.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use common::call::{CallDetails, CallId, CallKind, WorkspaceId};
+use common::event::{Material, MaterialAt, MaterialKind};
+use common::store::{Arrival, Begun, InstanceId, Store};
+
+use super::*;
+use crate::broker::Lane;
+use crate::stage::Run;
+
+/// Keeps what it is sent and loses its first answer.
+#[derive(Default)]
+struct Destination {
+    lost_an_answer: bool,
+    requests: Vec<String>,
+    record: Option<&'static str>,
+}
+
+struct Note<'a> {
+    text: &'static str,
+    at: &'a Mutex<Destination>,
+}
+
+impl Effect for Note<'_> {
+    fn target(&self) -> &'static str {
+        "board"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Call
+    }
+
+    fn object(&self) -> String {
+        "note".into()
+    }
+
+    fn digest(&self) -> String {
+        self.text.into()
+    }
+
+    fn unknown(&self) -> Unknown {
+        Unknown::Ask
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn can_update(&self) -> bool {
+        true
+    }
+
+    async fn send(&self, _key: Uuid, prior: Option<&str>) -> Result<Receipt, StageError> {
+        let mut at = self.at.lock().unwrap();
+        at.requests.push(format!("{} {}", if prior.is_some() { "change" } else { "make" }, self.text));
+        at.record = Some(self.text);
+        if std::mem::replace(&mut at.lost_an_answer, true) {
+            return Ok(Receipt { remote_id: "n1".into(), replaced: None });
+        }
+        Err(StageError::transient("no_answer", anyhow!("reset")).maybe_sent())
+    }
+
+    async fn ask(&self, _key: Uuid, since: Moment) -> Result<Option<Receipt>, StageError> {
+        let mut at = self.at.lock().unwrap();
+        let age = Moment::now().since(since);
+        assert!(age > Duration::ZERO && age < Duration::from_mins(1), "{age:?}");
+        at.requests.push("ask".into());
+        Ok(at.record.map(|_| Receipt { remote_id: "n1".into(), replaced: None }))
+    }
+}
+
+struct World {
+    folder: tempfile::TempDir,
+    store: Store,
+    owner: InstanceId,
+    run: Run,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_embedded(folder.path()).await.unwrap();
+        let call = CallId::derive(WorkspaceId::DEFAULT, "test", "1");
+        let material = Material {
+            kind: MaterialKind::Transcript,
+            digest: "d".into(),
+            at: MaterialAt::Blob("b".into()),
+            media_type: None,
+        };
+        let arrival = Arrival {
+            event_id: Uuid::new_v4(),
+            workspace: WorkspaceId::DEFAULT,
+            call,
+            source: "test".into(),
+            external_id: "1".into(),
+            kind: CallKind::Phone,
+            details: CallDetails::default(),
+            materials: vec![material],
+        };
+        store.take_in(&arrival, &["slack"], "live", |_| String::new()).await.unwrap();
+        let (owner, workspace) = (InstanceId::new(), WorkspaceId::DEFAULT);
+        store.renew_instance(owner, Duration::from_mins(1)).await.unwrap();
+        let begun = store.begin_run(workspace, call, "slack", 1, true, owner).await.unwrap();
+        let Begun::Mine(begun) = begun else { panic!("{begun:?}") };
+        let run = Run {
+            workspace,
+            call,
+            stage: "slack",
+            generation: 1,
+            attempt: 1,
+            fence: begun.fence,
+            since: begun.since,
+            lane: Lane::Live,
+        };
+        Self { folder, store, owner, run }
+    }
+
+    fn cx(&self) -> Cx {
+        Cx::new(self.store.clone(), self.run.clone(), self.owner)
+    }
+
+    /// Nothing that was sent before can be on its way any more, once its time is over.
+    async fn opened_again(mut self) -> Self {
+        self.store.close().await;
+        self.store = Store::open_embedded(self.folder.path()).await.unwrap();
+        self
+    }
+}
+
+async fn once_settled(cx: &Cx, note: &Note<'_>) -> Receipt {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match cx.once(note).await {
+            Ok(receipt) => return receipt,
+            Err(error) => assert!(error.code == "effect_in_flight" && Instant::now() < deadline, "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Makes a note whose answer is lost, and comes back with `then`; what the destination was asked.
+async fn after_a_lost_answer(then: &'static str) -> Vec<String> {
+    let at = Mutex::default();
+    let world = World::new().await;
+    let lost = world.cx().once(&Note { text: "one", at: &at }).await.unwrap_err();
+    assert_eq!((lost.code, lost.fault), ("no_answer", Fault::Throttled(Duration::ZERO)));
+    let world = world.opened_again().await;
+    let receipt = once_settled(&world.cx(), &Note { text: then, at: &at }).await;
+    assert_eq!(receipt.remote_id, "n1");
+    let effects = world.store.effects_of(WorkspaceId::DEFAULT, world.run.call).await.unwrap();
+    assert_eq!((effects[0].state.as_str(), effects[0].digest.as_str()), ("confirmed", then));
+    at.into_inner().unwrap().requests
+}
+
+#[tokio::test]
+async fn a_process_that_stood_still_past_its_deadline_sends_nothing() {
+    let at = Mutex::default();
+    let (world, note) = (World::new().await, Note { text: "one", at: &at });
+    let cx = world.cx();
+    let late = send(&cx, &note, &key(&cx, &note), None, cx.now()).await.unwrap_err();
+    assert_eq!(late.code, "effect_too_late");
+    assert!(at.lock().unwrap().requests.is_empty());
+}
+
+#[tokio::test]
+async fn what_the_destination_has_is_not_made_again() {
+    assert_eq!(after_a_lost_answer("one").await, ["make one", "ask"]);
+}
+
+#[tokio::test]
+async fn what_was_found_with_older_content_is_changed() {
+    assert_eq!(after_a_lost_answer("two").await, ["make one", "ask", "change two"]);
+}
