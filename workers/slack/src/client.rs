@@ -4,6 +4,7 @@
 //! and updates, and answers most failures with 200 and a word. Both use one set of words, listed here.
 
 mod bot;
+mod lookup;
 mod webhook;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 pub use bot::Bot;
+pub use lookup::{LookError, Sought, is_channel_id};
 pub use webhook::Webhook;
 
 use crate::settings::Destination;
@@ -63,6 +65,27 @@ impl Client {
 
     pub fn can_update(&self) -> bool {
         matches!(self, Self::Bot(_))
+    }
+
+    /// Whether [`Self::find`] can say that a message is not there. A webhook shows nothing.
+    pub fn can_find(&self) -> bool {
+        matches!(self, Self::Bot(_))
+    }
+
+    /// The receipt of a message that may have been posted, if it is there.
+    pub async fn find(&self, sought: Sought<'_>) -> Result<Option<String>, LookError> {
+        match self {
+            Self::Webhook(_) => Ok(None),
+            Self::Bot(bot) => bot.find(sought).await,
+        }
+    }
+
+    /// Tries what can be tried without posting: with a bot, its token, its scopes and its channel.
+    pub async fn check(&self) -> Result<(), LookError> {
+        match self {
+            Self::Webhook(_) => Ok(()),
+            Self::Bot(bot) => bot.check().await,
+        }
     }
 
     /// Names the channel as far as we know it, without telling the secret.
@@ -117,21 +140,20 @@ impl From<HttpError> for SlackError {
             HttpError::Lost(_) | HttpError::TooLong => {
                 Self::Lost { said: error.to_string(), retry_after: None }
             }
-            HttpError::Status { status, retry_after, body } => {
+            HttpError::Status { status, retry_after, ref body } => {
                 if status == StatusCode::TOO_MANY_REQUESTS {
                     return throttled(retry_after);
                 }
+                // Not the body: it can quote the message.
+                let told = error.to_string();
                 if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
-                    return Self::Lost { said: format!("{status}: {body}"), retry_after };
+                    return Self::Lost { said: told, retry_after };
                 }
                 // The body is the word itself, or the JSON that a bot gets.
                 let word = bot::word(body.as_bytes()).unwrap_or_else(|| body.trim().to_owned());
-                said(&word, retry_after).unwrap_or_else(|| {
-                    let said = format!("{status}: {body}");
-                    match status.as_u16() {
-                        300..=399 | 401 | 403 | 404 | 410 => Self::Refused { code: "slack_refused", said },
-                        _ => Self::Rejected { code: "slack_rejected", said },
-                    }
+                said(&word, retry_after).unwrap_or_else(|| match status.as_u16() {
+                    300..=399 | 401 | 403 | 404 | 410 => Self::Refused { code: "slack_refused", said: told },
+                    _ => Self::Rejected { code: "slack_rejected", said: told },
                 })
             }
         }

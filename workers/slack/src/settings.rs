@@ -1,9 +1,10 @@
 //! What this worker is told: where to post, how fast, and how messages are written.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use common::config::{ConfigError, Values};
+use common::config::{ConfigError, Rate, Values};
 use common::phone;
 use queue_topology::Unknown;
 use secrecy::SecretString;
@@ -13,17 +14,17 @@ use crate::message::Format;
 
 const BASE_URL: &str = "https://slack.com/api";
 /// Slack takes about one message a second in a channel.
-const EVERY: Duration = Duration::from_secs(1);
+const RATE: Rate = Rate { count: NonZeroU32::MIN, per: Duration::from_secs(1) };
 const REGION: &str = "IN";
 
 pub struct Settings {
     /// Absent: Slack is off, and every call passes.
     pub destination: Option<Destination>,
     pub format: Format,
-    /// Time between two messages in the channel.
-    pub every: Duration,
-    /// What becomes of a message of which nobody knows whether it arrived: [`Unknown::Hold`], or
-    /// [`Unknown::Resend`] where twice is better than never.
+    /// Of messages in the channel.
+    pub rate: Rate,
+    /// What becomes of a message of which nobody knows whether the webhook took it: [`Unknown::Hold`], or
+    /// [`Unknown::Resend`] where twice is better than never. A bot's messages can be found.
     pub unknown: Unknown,
 }
 
@@ -32,7 +33,7 @@ pub enum Destination {
     Webhook { url: SecretString },
     Bot {
         token: SecretString,
-        /// Its id (`C0123`) or name.
+        /// Its id (`C0123`) or name (`#calls`).
         channel: String,
         base: Url,
     },
@@ -54,7 +55,7 @@ impl Settings {
         Ok(Self {
             destination: Destination::read(values)?,
             format: Format { support_numbers, region, timezone },
-            every: values.text("SLACK_RATE").map_or(Ok(EVERY), |text| every(&text))?,
+            rate: values.rate("SLACK_RATE")?.unwrap_or(RATE),
             unknown: Unknown::policy(values, "SLACK_UNKNOWN")?,
         })
     }
@@ -91,22 +92,6 @@ fn region(text: &str) -> Result<String, ConfigError> {
     ))
 }
 
-/// `1/s`, `30/m`: the time between two messages.
-fn every(text: &str) -> Result<Duration, ConfigError> {
-    let read = || {
-        let (count, unit) = text.split_once('/')?;
-        let unit = match unit.trim() {
-            "s" => Duration::from_secs(1),
-            "m" => Duration::from_mins(1),
-            "h" => Duration::from_hours(1),
-            _ => return None,
-        };
-        unit.checked_div(count.trim().parse().ok()?)
-    };
-    read()
-        .ok_or_else(|| ConfigError::new("SLACK_RATE", format!("`{text}` is not a rate such as 1/s or 30/m")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,7 +109,7 @@ mod tests {
         let settings = read([]).unwrap();
         assert!(settings.destination.is_none());
         assert_eq!(settings.format.region, "IN");
-        assert_eq!((settings.every, settings.unknown), (Duration::from_secs(1), Unknown::Hold));
+        assert_eq!((settings.rate.every(), settings.unknown), (Duration::from_secs(1), Unknown::Hold));
     }
 
     #[test]
@@ -144,19 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_read_as_the_time_between_two_messages() {
-        assert_eq!(read([("SLACK_RATE", "4/s")]).unwrap().every, Duration::from_millis(250));
-        assert_eq!(read([("SLACK_RATE", "30 / m")]).unwrap().every, Duration::from_secs(2));
-        for wrong in ["1", "0/s", "x/s", "1/day", "-1/s"] {
-            assert!(complaint([("SLACK_RATE", wrong)]).contains(wrong));
-        }
-    }
-
-    #[test]
     fn a_wrong_setting_is_named() {
         assert!(complaint([("DEBRIEF_TIMEZONE", "Mars/Base")]).starts_with("DEBRIEF_TIMEZONE: "));
         assert!(complaint([("DEBRIEF_REGION", "India")]).starts_with("DEBRIEF_REGION: "));
         assert!(complaint([("SLACK_UNKNOWN", "maybe")]).starts_with("SLACK_UNKNOWN: "));
+        assert!(complaint([("SLACK_RATE", "often")]).starts_with("SLACK_RATE: "));
         let wrong = complaint([("SLACK_WEBHOOK_URL", "hooks.example/secret")]);
         assert!(wrong.starts_with("SLACK_WEBHOOK_URL: ") && !wrong.contains("secret"), "{wrong}");
     }

@@ -1,22 +1,18 @@
 //! The stage: posts an analyzed call, once.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use common::cache::{Cache, Slot};
+use common::cache::{Cache, Limiter};
 use common::call::CallKind;
 use common::event::{CallAnalyzed, Envelope, Nothing};
-use common::fault::Fault;
+use common::moment::Moment;
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Effect, Outcome, Receipt, Scope, Stage, StageError, Unknown};
 use uuid::Uuid;
 
-use crate::client::{Client, Message, sha256};
+use crate::client::{Client, Message, Sought, sha256};
 use crate::message::{self, Format};
 use crate::settings::Settings;
-
-/// A slot of the rate limit that is further away is not waited for in hand.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Posts each analyzed call to the configured channel.
 pub struct Post {
@@ -28,20 +24,20 @@ pub struct Post {
 /// Where messages go, and how.
 struct Channel {
     client: Client,
-    cache: Arc<dyn Cache>,
-    every: Duration,
+    limiter: Limiter,
+    /// Of a message that cannot be looked for.
     unknown: Unknown,
 }
 
 impl Post {
     /// `cache` hands out the slots of the channel's rate limit.
     pub fn new(settings: Settings, cache: Arc<dyn Cache>) -> Self {
-        let Settings { destination, format, every, unknown } = settings;
-        let channel = destination.map(|destination| Channel {
-            client: Client::new(destination),
-            cache,
-            every,
-            unknown,
+        let Settings { destination, format, rate, unknown } = settings;
+        let channel = destination.map(|destination| {
+            let client = Client::new(destination);
+            let may_wait = Self::QUEUE.spec.may_wait();
+            let limiter = Limiter::new(cache, client.limit(), "SLACK_RATE", Some(rate), may_wait);
+            Channel { client, limiter, unknown }
         });
         Self { channel, format }
     }
@@ -111,7 +107,7 @@ impl Effect for Part<'_> {
     }
 
     fn unknown(&self) -> Unknown {
-        self.channel.unknown
+        if self.channel.client.can_find() { Unknown::Ask } else { self.channel.unknown }
     }
 
     fn can_update(&self) -> bool {
@@ -121,17 +117,15 @@ impl Effect for Part<'_> {
     /// The slot is taken here, where something is sent: a run that finds its first parts already posted
     /// must not wait for them again.
     async fn send(&self, key: Uuid, prior: Option<&str>) -> Result<Receipt, StageError> {
-        let Channel { client, cache, every, .. } = self.channel;
-        match cache.slot(&client.limit(), *every, PATIENCE).await {
-            Slot::Yours(wait) => tokio::time::sleep(wait).await,
-            Slot::Later(wait) => {
-                let full =
-                    anyhow::anyhow!("failed to post to Slack: the channel's rate (SLACK_RATE) is used up");
-                return Err(StageError::new(Fault::Throttled(wait), "slack_rate", full));
-            }
-        }
+        let Channel { client, limiter, .. } = self.channel;
+        limiter.slot().await?;
         let message = Message { text: self.text, effect: key, thread: self.thread, prior };
         let remote_id = client.post(message).await?;
         Ok(Receipt { remote_id, replaced: None })
+    }
+
+    async fn ask(&self, key: Uuid, since: Moment) -> Result<Option<Receipt>, StageError> {
+        let found = self.channel.client.find(Sought { effect: key, since, thread: self.thread }).await?;
+        Ok(found.map(|remote_id| Receipt { remote_id, replaced: None }))
     }
 }

@@ -1,7 +1,9 @@
-//! A bot's token: `chat.postMessage` and `chat.update`. Most failures come as 200 with `ok: false` and a word.
+//! A bot's token: `chat.postMessage` and `chat.update`, and how every method of Slack's answers: most
+//! failures come as 200 with `ok: false` and a word.
 
 use chrono::Utc;
 use common::http::{self, Answer};
+use reqwest::RequestBuilder;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,7 @@ use super::webhook::Body;
 use super::{Message, SlackError, said};
 
 /// The type of our messages' metadata, by which they can be told from anybody else's.
-const EVENT_TYPE: &str = "debrief_post";
+pub(super) const EVENT_TYPE: &str = "debrief_post";
 
 pub struct Bot {
     http: reqwest::Client,
@@ -37,8 +39,14 @@ struct Request<'a> {
 struct Said {
     ok: bool,
     error: Option<String>,
-    channel: Option<String>,
-    ts: Option<String>,
+    /// With `missing_scope`: the one that is missing.
+    needed: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Posted {
+    channel: String,
+    ts: String,
 }
 
 /// The word of a refusal, where the body is one.
@@ -54,8 +62,8 @@ impl Bot {
     /// A receipt is `<channel id>/<ts>`: an update names the channel by its id, and the configured one may
     /// be another by then.
     pub(super) async fn post(&self, message: Message<'_>) -> Result<String, SlackError> {
-        let prior = message.prior.map(|receipt| self.place(receipt));
-        let thread = message.thread.map(|receipt| self.place(receipt));
+        let prior = message.prior.map(|receipt| receipt.split_once('/').unwrap_or((&self.channel, receipt)));
+        let thread = message.thread.and_then(place);
         let (channel, _) = prior.or(thread).unwrap_or((&self.channel, ""));
         let body = Request {
             channel,
@@ -64,35 +72,53 @@ impl Bot {
             body: Body::of(message.text),
             metadata: json!({"event_type": EVENT_TYPE, "event_payload": {"effect": message.effect}}),
         };
-        let method = if prior.is_some() { "/chat.update" } else { "/chat.postMessage" };
+        let method = if prior.is_some() { "chat.update" } else { "chat.postMessage" };
         let request = self
-            .http
-            .post(http::join(&self.base, method))
-            .bearer_auth(self.token.expose_secret())
+            .request(reqwest::Method::POST, method)
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .json(&body);
-        receipt(&http::send(request).await?)
+        let answer = send(request).await?;
+        let posted: Posted =
+            serde_json::from_slice(&answer.body).map_err(|_| lost("the answer names no message"))?;
+        Ok(format!("{}/{}", posted.channel, posted.ts))
     }
 
-    fn place<'a>(&'a self, receipt: &'a str) -> (&'a str, &'a str) {
-        receipt.split_once('/').unwrap_or((&self.channel, receipt))
+    pub(super) fn request(&self, verb: reqwest::Method, method: &str) -> RequestBuilder {
+        let address = http::join(&self.base, &format!("/{method}"));
+        self.http.request(verb, address).bearer_auth(self.token.expose_secret())
     }
 }
 
-fn receipt(answer: &Answer) -> Result<String, SlackError> {
-    let lost = |said: &str| SlackError::Lost { said: said.to_owned(), retry_after: None };
-    let said_of = |word: String| {
-        let retry_after = http::retry_after(&answer.headers, Utc::now());
-        said(&word, retry_after).unwrap_or(SlackError::Rejected { code: "slack_rejected", said: word })
-    };
+/// The channel's id and the `ts` of a receipt. One of a webhook, which the bot has followed, names no message.
+pub(super) fn place(receipt: &str) -> Option<(&str, &str)> {
+    receipt.split_once('/')
+}
+
+pub(super) fn lost(said: &str) -> SlackError {
+    SlackError::Lost { said: said.to_owned(), retry_after: None }
+}
+
+/// Sends; only an answer that says `ok` is one.
+pub(super) async fn send(request: RequestBuilder) -> Result<Answer, SlackError> {
+    let answer = http::send(request).await?;
     match serde_json::from_slice(&answer.body) {
-        Ok(Said { ok: true, channel: Some(channel), ts: Some(ts), .. }) => Ok(format!("{channel}/{ts}")),
-        Ok(Said { ok: false, error: Some(word), .. }) => Err(said_of(word)),
-        Ok(Said { ok: false, .. }) => Err(SlackError::Rejected {
+        Ok(Said { ok: true, .. }) => Ok(answer),
+        Ok(Said { error: Some(word), needed, .. }) => {
+            let retry_after = http::retry_after(&answer.headers, Utc::now());
+            let rejected = |said| SlackError::Rejected { code: "slack_rejected", said };
+            Err(match (said(&word, retry_after), needed) {
+                (Some(SlackError::Refused { code, said }), Some(needed)) => {
+                    SlackError::Refused { code, said: format!("{said}, needed: {needed}") }
+                }
+                (Some(error), _) => error,
+                (None, _) if http::is_word(&word) => rejected(word),
+                (None, _) => rejected("a word that is none of Slack's".to_owned()),
+            })
+        }
+        Ok(Said { error: None, .. }) => Err(SlackError::Rejected {
             code: "slack_rejected",
             said: "ok is false, without an error".to_owned(),
         }),
-        Ok(_) => Err(lost("the answer names no message")),
         Err(_) => Err(lost("the answer is not JSON of Slack's")),
     }
 }

@@ -55,9 +55,8 @@ impl Webhook {
         if answer.body.trim_ascii() == OK.as_bytes() {
             return Ok(OK.to_owned());
         }
-        let body: String = String::from_utf8_lossy(&answer.body).chars().take(100).collect();
         Err(SlackError::Lost {
-            said: format!("{} with `{body}`, not `ok`", answer.status),
+            said: format!("{} with something that is not `ok`", answer.status),
             retry_after: None,
         })
     }

@@ -1,0 +1,239 @@
+//! Whether a message is in Slack: recorded answers, and what each of them says.
+
+use std::time::Duration;
+
+use common::fault::Fault;
+use common::moment::Moment;
+use queue_topology::StageError;
+use queue_topology::stage::Sent;
+use serde_json::{Value, json};
+use slack::Destination;
+use slack::client::{Client, Sought};
+use uuid::Uuid;
+use wiremock::matchers::{any, header, method, path, query_param, query_param_is_missing};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+const EFFECT: Uuid = Uuid::from_u128(7);
+const HISTORY: &str = "/api/conversations.history";
+const REPLIES: &str = "/api/conversations.replies";
+const LIST: &str = "/api/conversations.list";
+
+async fn server() -> MockServer {
+    let _installed_before = rustls::crypto::ring::default_provider().install_default();
+    MockServer::start().await
+}
+
+fn bot(server: &MockServer, channel: &str) -> Client {
+    let base = format!("{}/api", server.uri()).parse().unwrap();
+    Client::new(Destination::Bot { token: "xoxb-1".into(), channel: channel.into(), base })
+}
+
+fn sought(thread: Option<&str>) -> Sought<'_> {
+    Sought { effect: EFFECT, since: Moment::from_micros(1_700_000_000_000_000), thread }
+}
+
+async fn find(server: &MockServer, thread: Option<&str>) -> Result<Option<String>, StageError> {
+    Ok(bot(server, "C024BE91L").find(sought(thread)).await?)
+}
+
+fn message(ts: &str, event_type: &str, effect: Uuid) -> Value {
+    json!({
+        "type": "message", "user": "U1", "bot_id": "B1", "text": "Hi", "ts": ts,
+        "metadata": { "event_type": event_type, "event_payload": { "effect": effect } },
+    })
+}
+
+fn ours() -> Value {
+    message("1700000001.000200", "debrief_post", EFFECT)
+}
+
+/// A page that others follow, if there is a cursor.
+fn page(field: &str, things: &[Value], cursor: &str) -> ResponseTemplate {
+    let next = json!({ "next_cursor": cursor });
+    ResponseTemplate::new(200).set_body_json(
+        json!({ "ok": true, field: things, "has_more": !cursor.is_empty(), "response_metadata": next }),
+    )
+}
+
+fn no(word: &str) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({ "ok": false, "error": word }))
+}
+
+async fn answering(answer: ResponseTemplate) -> MockServer {
+    let server = server().await;
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    server
+}
+
+#[tokio::test]
+async fn a_message_is_found_in_the_history_by_its_metadata_and_on_whatever_page_it_is() {
+    let server = server().await;
+    let others = [
+        json!({ "type": "message", "user": "U2", "text": "Good morning", "ts": "1700000003.000100" }),
+        message("1700000002.000100", "debrief_post", Uuid::from_u128(8)),
+        message("1700000001.000900", "somebody_elses", EFFECT),
+    ];
+    let asked = || {
+        Mock::given(method("GET"))
+            .and(path(HISTORY))
+            .and(header("authorization", "Bearer xoxb-1"))
+            .and(query_param("channel", "C024BE91L"))
+            .and(query_param("include_all_metadata", "true"))
+            .and(query_param("oldest", "1699999700.000000"))
+            .and(query_param("latest", "1700003600.000000"))
+    };
+    let first = asked().and(query_param_is_missing("cursor"));
+    first.respond_with(page("messages", &others, "dGVhbTpD")).expect(1).mount(&server).await;
+    let second = asked().and(query_param("cursor", "dGVhbTpD"));
+    second.respond_with(page("messages", &[ours()], "")).expect(1).mount(&server).await;
+    assert_eq!(find(&server, None).await.unwrap().as_deref(), Some("C024BE91L/1700000001.000200"));
+}
+
+#[tokio::test]
+async fn a_part_is_found_in_the_thread_that_it_continues_and_in_its_channel() {
+    let server = server().await;
+    let parent = message("1700000000.000100", "debrief_post", Uuid::from_u128(6));
+    Mock::given(path(REPLIES))
+        .and(query_param("channel", "C0OTHER99"))
+        .and(query_param("ts", "1700000000.000100"))
+        .and(query_param("include_all_metadata", "true"))
+        .respond_with(page("messages", &[parent, ours()], ""))
+        .mount(&server)
+        .await;
+    let found = find(&server, Some("C0OTHER99/1700000000.000100")).await.unwrap();
+    assert_eq!(found.as_deref(), Some("C0OTHER99/1700000001.000200"));
+}
+
+#[tokio::test]
+async fn what_is_on_no_page_is_absent_and_so_is_what_has_lost_its_thread() {
+    let empty = answering(page("messages", &[], "")).await;
+    assert_eq!(find(&empty, None).await.unwrap(), None);
+    // Without metadata nothing is ours.
+    let bare = json!({ "type": "message", "text": "Hi", "ts": "1700000001.000200" });
+    assert_eq!(find(&answering(page("messages", &[bare], "")).await, None).await.unwrap(), None);
+    let gone = answering(no("thread_not_found")).await;
+    assert_eq!(find(&gone, Some("C024BE91L/1.2")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_failure_to_look_is_no_answer_and_never_a_request_that_may_have_taken_effect() {
+    let busy = ResponseTemplate::new(429).insert_header("retry-after", "60").set_body_json(json!({
+        "ok": false, "error": "ratelimited"
+    }));
+    let cut_short = r#"{"ok":true,"messages":[{"ts":"17"#;
+    let no_way_on = json!({ "ok": true, "messages": [], "has_more": true });
+    let cases = [
+        (no("missing_scope"), Fault::Unavailable, "slack_missing_scope"),
+        (no("invalid_auth"), Fault::Unavailable, "slack_invalid_auth"),
+        (no("not_in_channel"), Fault::Unavailable, "slack_not_in_channel"),
+        (no("channel_not_found"), Fault::Permanent, "slack_channel_not_found"),
+        (no("something_new"), Fault::Permanent, "slack_rejected"),
+        (busy, Fault::Throttled(Duration::from_mins(1)), "slack_rate_limited"),
+        (no("ratelimited"), Fault::Throttled(Duration::from_secs(30)), "slack_rate_limited"),
+        (no("fatal_error"), Fault::Transient, "slack_no_answer"),
+        (ResponseTemplate::new(503), Fault::Transient, "slack_no_answer"),
+        (ResponseTemplate::new(200).set_body_string(cut_short), Fault::Transient, "slack_no_answer"),
+        (ResponseTemplate::new(200).set_body_string("<html>"), Fault::Transient, "slack_no_answer"),
+        (
+            ResponseTemplate::new(200).set_body_json(json!({ "ok": true })),
+            Fault::Transient,
+            "slack_no_answer",
+        ),
+        (ResponseTemplate::new(200).set_body_json(no_way_on), Fault::Transient, "slack_no_answer"),
+        (page("messages", &[], "round and round"), Fault::Transient, "slack_no_answer"),
+    ];
+    for (answer, fault, code) in cases {
+        let error = find(&answering(answer).await, None).await.unwrap_err();
+        assert_eq!((error.fault, error.code, error.sent), (fault, code, Sent::No), "{error}");
+        assert!(
+            error.to_string().starts_with("failed to ") && !error.to_string().contains("xoxb"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_slack_that_cannot_be_asked_is_waited_for() {
+    let server = server().await;
+    // A port that was free a moment ago, and that nobody listens on.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let base = format!("http://127.0.0.1:{free}").parse().unwrap();
+    let away = Client::new(Destination::Bot { token: "xoxb-1".into(), channel: "C024BE91L".into(), base });
+    let error = StageError::from(away.find(sought(None)).await.unwrap_err());
+    assert_eq!((error.fault, error.code), (Fault::Unavailable, "slack_unreachable"));
+    assert!(server.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_scope_that_is_missing_is_named() {
+    let missing = |needed: &str| {
+        ResponseTemplate::new(200).set_body_json(
+            json!({ "ok": false, "error": "missing_scope", "needed": needed, "provided": "chat:write" }),
+        )
+    };
+    let error = find(&answering(missing("channels:history")).await, None).await.unwrap_err();
+    assert!(error.to_string().contains("needed: channels:history"), "{error}");
+
+    let server = answering(missing("channels:read")).await;
+    let error = bot(&server, "#calls").find(sought(None)).await.unwrap_err().to_string();
+    assert!(error.contains("set SLACK_CHANNEL to the channel's id"), "{error}");
+}
+
+#[tokio::test]
+async fn a_channel_that_is_configured_by_its_name_is_looked_up() {
+    let channel = |id: &str, name: &str| json!({ "id": id, "name": name, "is_channel": true });
+    let server = server().await;
+    let public = || Mock::given(path(LIST)).and(query_param("types", "public_channel"));
+    let first = page("channels", &[channel("C0GENERAL", "general")], "more");
+    public().and(query_param_is_missing("cursor")).respond_with(first).mount(&server).await;
+    let second = page("channels", &[channel("C0CALLS77", "calls")], "");
+    public().and(query_param("cursor", "more")).respond_with(second).mount(&server).await;
+    let private = page("channels", &[channel("C0SECRET1", "secret-calls")], "");
+    Mock::given(path(LIST))
+        .and(query_param("types", "private_channel"))
+        .respond_with(private)
+        .mount(&server)
+        .await;
+    for id in ["C0CALLS77", "C0SECRET1"] {
+        let history = Mock::given(path(HISTORY)).and(query_param("channel", id));
+        history.respond_with(page("messages", &[ours()], "")).mount(&server).await;
+    }
+    for (name, id) in [("#calls", "C0CALLS77"), ("calls", "C0CALLS77"), ("#secret-calls", "C0SECRET1")] {
+        let found = bot(&server, name).find(sought(None)).await.unwrap();
+        assert_eq!(found, Some(format!("{id}/1700000001.000200")), "{name}");
+    }
+    let error = StageError::from(bot(&server, "#nowhere").find(sought(None)).await.unwrap_err());
+    assert_eq!((error.fault, error.code), (Fault::Permanent, "slack_channel_not_found"));
+    assert!(error.to_string().contains("`nowhere`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_check_tries_the_token_its_scopes_and_the_channel_and_posts_nothing() {
+    let signed_in = |scopes: &str| {
+        let answer =
+            ResponseTemplate::new(200).set_body_json(json!({ "ok": true, "team": "T", "user_id": "U" }));
+        answer.insert_header("x-oauth-scopes", scopes)
+    };
+    let checked = async |sign_in: ResponseTemplate, history: ResponseTemplate| {
+        let server = server().await;
+        Mock::given(method("POST")).and(path("/api/auth.test")).respond_with(sign_in).mount(&server).await;
+        Mock::given(path(HISTORY)).and(query_param("limit", "1")).respond_with(history).mount(&server).await;
+        let checked = bot(&server, "C024BE91L").check().await.map_err(|error| error.to_string());
+        let paths = server.received_requests().await.unwrap();
+        assert!(paths.iter().all(|request| !request.url.path().contains("chat.")));
+        checked
+    };
+    let good = || page("messages", &[], "");
+    checked(signed_in("chat:write,channels:history"), good()).await.unwrap();
+    let cases = [
+        (no("invalid_auth"), good(), "SLACK_BOT_TOKEN"),
+        (signed_in("channels:history,channels:read"), good(), "chat:write"),
+        (signed_in("chat:write"), no("missing_scope"), "channels:history"),
+        (signed_in("chat:write,channels:history"), no("not_in_channel"), "invite the bot"),
+        (signed_in("chat:write,channels:history"), no("channel_not_found"), "SLACK_CHANNEL"),
+    ];
+    for (sign_in, history, told) in cases {
+        let error = checked(sign_in, history).await.unwrap_err();
+        assert!(error.contains(told), "{error}");
+    }
+}
