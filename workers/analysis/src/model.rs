@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use common::cache::RateUsedUp;
 use common::fault::Fault;
 use queue_topology::StageError;
 
@@ -50,6 +51,9 @@ pub enum ModelError {
     Unreachable(String),
     #[error("failed to ask the model: it asked to wait {0:?}")]
     Throttled(Duration),
+    /// Our own limit.
+    #[error(transparent)]
+    RateUsedUp(#[from] RateUsedUp),
     /// Our request is one that this model will never take.
     #[error("failed to ask the model: it rejects the request ({0})")]
     Rejected(String),
@@ -73,6 +77,7 @@ pub const DESTINATION: &str = "model";
 impl From<ModelError> for StageError {
     fn from(error: ModelError) -> Self {
         match &error {
+            ModelError::RateUsedUp(used_up) => used_up.clone().into(),
             ModelError::Unauthorized(_) => Self::unavailable(DESTINATION, "model_unauthorized", error),
             ModelError::NoQuota(_) => Self::unavailable(DESTINATION, "model_quota_exceeded", error),
             ModelError::NotFound(_) => Self::unavailable(DESTINATION, "model_not_found", error),

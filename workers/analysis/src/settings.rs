@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::config::{ConfigError, Values};
+use common::config::{ConfigError, Rate, Values};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -28,6 +28,8 @@ pub struct OpenAiSettings {
     pub prices: Option<Prices>,
     /// Of one request, from connecting to the last byte.
     pub timeout: Duration,
+    /// Of requests to the model. Absent: no limit.
+    pub rate: Option<Rate>,
 }
 
 /// US dollars for a million tokens.
@@ -39,7 +41,7 @@ pub struct Prices {
 
 impl Settings {
     /// `OPENAI_API_KEY` turns the model on; `OPENAI_BASE_URL`, `OPENAI_MODEL`, `OPENAI_MAX_INPUT_TOKENS`,
-    /// `OPENAI_TIMEOUT` and `OPENAI_PRICE_PROMPT` with `OPENAI_PRICE_COMPLETION` (US dollars for a million
+    /// `OPENAI_TIMEOUT`, `OPENAI_RATE` and `OPENAI_PRICE_PROMPT` with `OPENAI_PRICE_COMPLETION` (US dollars for a million
     /// tokens; without them no cost is said) adjust it.
     pub fn read(values: &Values) -> Result<Self, ConfigError> {
         let base_url = values.url("OPENAI_BASE_URL", DEFAULT_BASE_URL)?;
@@ -60,6 +62,7 @@ impl Settings {
             (None, Some(_)) => return Err(missing("OPENAI_PRICE_PROMPT", "OPENAI_PRICE_COMPLETION")),
         };
         let timeout = values.duration("OPENAI_TIMEOUT", DEFAULT_TIMEOUT)?;
+        let rate = values.rate("OPENAI_RATE")?;
         let Some(api_key) = values.secret("OPENAI_API_KEY") else { return Ok(Self::default()) };
         if !api_key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ConfigError::new("OPENAI_API_KEY", "it holds characters that no key has"));
@@ -72,6 +75,7 @@ impl Settings {
                 max_input_tokens,
                 prices,
                 timeout,
+                rate,
             }),
         })
     }
@@ -124,6 +128,7 @@ mod tests {
             ("OPENAI_PRICE_PROMPT", "NaN"),
             ("OPENAI_MAX_INPUT_TOKENS", "10"),
             ("OPENAI_BASE_URL", "file:///tmp"),
+            ("OPENAI_RATE", "fast"),
             ("OPENAI_API_KEY", "two words"),
         ] {
             let error = Settings::read(&Values::of([(name, value)])).unwrap_err();

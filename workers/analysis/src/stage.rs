@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use common::analysis::{ActionItem, Analysis, Usage};
+use common::cache::{Cache, Limiter};
 use common::call::Call;
 use common::event::{CallAnalyzed, CallTranscribed, Envelope};
 use common::store::Write;
@@ -30,21 +31,26 @@ struct Reader {
     model: Arc<dyn Model>,
     max_input_tokens: usize,
     prices: Option<Prices>,
+    /// Absent: as fast as the model answers.
+    limiter: Option<Limiter>,
 }
 
 impl Analyze {
-    pub fn new(settings: &Settings) -> Self {
+    /// `cache` hands out the slots of the rate limit.
+    pub fn new(settings: &Settings, cache: Arc<dyn Cache>) -> Self {
+        let may_wait = Self::QUEUE.spec.may_wait();
         let reader = settings.openai.as_ref().map(|openai| Reader {
             model: Arc::new(OpenAi::new(openai)),
             max_input_tokens: openai.max_input_tokens,
             prices: openai.prices,
+            limiter: Some(Limiter::new(cache, "openai", "OPENAI_RATE", openai.rate, may_wait)),
         });
         Self { reader }
     }
 
     /// With a model of the caller's own.
     pub fn with_model(model: Arc<dyn Model>, max_input_tokens: usize, prices: Option<Prices>) -> Self {
-        Self { reader: Some(Reader { model, max_input_tokens, prices }) }
+        Self { reader: Some(Reader { model, max_input_tokens, prices, limiter: None }) }
     }
 
     /// What `transcript` says about `call`.
@@ -79,7 +85,12 @@ impl Reader {
         let started = Instant::now();
         let mut usage = Usage { model: self.model.name().to_owned(), ..Usage::default() };
         let mut parts = Vec::new();
-        for prompt in prompt::prompts(call, transcript, self.max_input_tokens) {
+        let prompts = prompt::prompts(call, transcript, self.max_input_tokens);
+        if let Some(limiter) = &self.limiter {
+            // Together: who has to wait between two parts would ask, and pay, for the first again.
+            limiter.slots(u32::try_from(prompts.len()).unwrap_or(u32::MAX)).await?;
+        }
+        for prompt in prompts {
             let answer = self.model.read(&prompt).await?;
             usage.prompt_tokens = usage.prompt_tokens.saturating_add(answer.prompt_tokens);
             usage.completion_tokens = usage.completion_tokens.saturating_add(answer.completion_tokens);

@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use analysis::{Analyze, Settings, builtin, metrics, schema};
 use common::analysis::{Analysis, Category, ContactField, Resolution, Tone};
+use common::cache::{Cache, Memory};
 use common::call::{Call, CallDetails, CallId, CallKind, CallStatus, Participant, Role, WorkspaceId};
 use common::config::Values;
 use common::event::{CallAnalyzed, CallTranscribed, Envelope, Material, MaterialAt, MaterialKind};
@@ -99,7 +101,10 @@ fn a_phone_call_is_counted_as_by_hand() {
 #[tokio::test]
 async fn without_a_model_a_meeting_gives_what_was_said_by_rule() {
     let (transcript, _) = meeting();
-    let found = Analyze::new(&Settings::default()).analyze(&call(&PEOPLE), transcript.clone()).await.unwrap();
+    let found = Analyze::new(&Settings::default(), cache())
+        .analyze(&call(&PEOPLE), transcript.clone())
+        .await
+        .unwrap();
     assert_eq!(found.analyzer, builtin::NAME);
     assert!(found.usage.is_none());
     assert!(found.metrics.talk_ratio.is_some());
@@ -222,6 +227,10 @@ async fn server(answer: impl Respond + 'static) -> MockServer {
     server
 }
 
+fn cache() -> Arc<dyn Cache> {
+    Arc::new(Memory::default())
+}
+
 fn analyze(server: &MockServer, more: &[(&str, &str)]) -> Analyze {
     let base = format!("{}/proxy/v1/", server.uri());
     let mut values = Values::of([
@@ -232,7 +241,7 @@ fn analyze(server: &MockServer, more: &[(&str, &str)]) -> Analyze {
     for (name, value) in more {
         values.set(name, value);
     }
-    Analyze::new(&Settings::read(&values).unwrap())
+    Analyze::new(&Settings::read(&values).unwrap(), cache())
 }
 
 /// What a stage reports when the model answers like this; the model must have been asked exactly once.
@@ -305,6 +314,17 @@ async fn a_rate_limit_waits_as_long_as_it_says() {
     assert_eq!(error.fault, Fault::Throttled(Duration::from_secs(7)));
     let error = failure(api_error(429, "rate_limit_exceeded")).await;
     assert!(matches!(error.fault, Fault::Throttled(wait) if wait >= Duration::from_secs(1)));
+}
+
+#[tokio::test]
+async fn a_rate_that_is_used_up_asks_no_model() {
+    let server = server(ok(&completion(&obedient_reply().to_string(), "stop"))).await;
+    let analyze = analyze(&server, &[("OPENAI_RATE", "1/h")]);
+    analyze.analyze(&call(&[]), recap()).await.unwrap();
+    let error = StageError::from(analyze.analyze(&call(&[]), recap()).await.unwrap_err());
+    assert_eq!(error.code, "rate_used_up");
+    assert!(matches!(error.fault, Fault::Throttled(wait) if wait > Duration::from_mins(59)), "{error:?}");
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -395,7 +415,8 @@ async fn a_transcript_beyond_the_limit_is_read_in_parts_and_joined() {
         let text = format!("Point {n} is about the contract. {}", "It goes on for a while. ".repeat(5));
         long.segments.push(Segment { text, ..long.segments[0].clone() });
     }
-    let found = analyze(&server, &[("OPENAI_MAX_INPUT_TOKENS", "4000")])
+    // The parts of one transcript go together, however low the rate is.
+    let found = analyze(&server, &[("OPENAI_MAX_INPUT_TOKENS", "4000"), ("OPENAI_RATE", "1/h")])
         .analyze(&call(&[]), long.numbered())
         .await
         .unwrap();
@@ -475,7 +496,7 @@ async fn the_stage_keeps_the_analysis_of_the_stored_transcript_and_hands_the_cal
     let folder = tempfile::tempdir().unwrap();
     let call = call(&PEOPLE);
     let cx = context(folder.path(), &call, Some(meeting().0)).await;
-    let outcome = Analyze::new(&Settings::default()).handle(&cx, &transcribed(&call)).await.unwrap();
+    let outcome = Analyze::new(&Settings::default(), cache()).handle(&cx, &transcribed(&call)).await.unwrap();
     assert_eq!(outcome, Outcome::Emit(CallAnalyzed {}));
     let writes = cx.take_writes();
     let [Write::Analysis(analysis)] = &writes[..] else { panic!("{writes:?}") };
@@ -500,6 +521,7 @@ async fn a_call_without_a_transcript_fails_for_good() {
     let folder = tempfile::tempdir().unwrap();
     let call = call(&[]);
     let cx = context(folder.path(), &call, None).await;
-    let error = Analyze::new(&Settings::default()).handle(&cx, &transcribed(&call)).await.unwrap_err();
+    let error =
+        Analyze::new(&Settings::default(), cache()).handle(&cx, &transcribed(&call)).await.unwrap_err();
     assert_eq!((error.fault, error.code), (Fault::Permanent, "transcript_not_found"));
 }

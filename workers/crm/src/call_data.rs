@@ -7,11 +7,14 @@
 mod payload;
 mod transcription;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use common::cache::{Cache, Limiter, PATIENCE};
+use common::config::Rate;
 use common::fault::Fault;
 use common::http::{self, HttpError};
-use queue_topology::{Effect, Receipt, Scope, StageError, Unknown};
+use queue_topology::{Effect, Receipt, Scope, StageError, Unknown, table};
 use reqwest::StatusCode;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -31,6 +34,8 @@ pub struct CallDataSettings {
     pub defaults: Defaults,
     /// What becomes of a post of which nobody knows whether it arrived.
     pub unknown: Unknown,
+    /// Of calls that are posted. Absent: no limit.
+    pub rate: Option<Rate>,
 }
 
 /// What went wrong, by what is to be done about it.
@@ -94,11 +99,14 @@ impl From<MissingId> for StageError {
 pub struct CallData {
     http: reqwest::Client,
     settings: CallDataSettings,
+    limiter: Limiter,
 }
 
 impl CallData {
-    pub fn new(settings: CallDataSettings) -> Self {
-        Self { http: http::client(TIMEOUT), settings }
+    /// `cache` hands out the slots of the rate limit.
+    pub fn new(settings: CallDataSettings, cache: Arc<dyn Cache>) -> Self {
+        let limiter = Limiter::new(cache, "call_data", "CRM_RATE", settings.rate, table::CRM.spec.may_wait());
+        Self { http: http::client(TIMEOUT), settings, limiter }
     }
 
     pub fn defaults(&self) -> &Defaults {
@@ -145,11 +153,12 @@ impl Effect for LogEffect<'_> {
     }
 
     fn timeout(&self) -> Duration {
-        TIMEOUT
+        PATIENCE + TIMEOUT
     }
 
     /// The id of the receipt is ours: the API finds calls by it and promises none of its own.
     async fn send(&self, _key: Uuid, _prior: Option<&str>) -> Result<Receipt, StageError> {
+        self.call_data.limiter.slot().await?;
         self.call_data.post(&self.payload).await?;
         Ok(Receipt { remote_id: self.call_id.clone(), replaced: None })
     }

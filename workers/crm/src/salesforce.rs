@@ -8,9 +8,13 @@ mod auth;
 mod client;
 mod mapping;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use queue_topology::{Effect, Receipt, Scope, StageError, Unknown};
+use common::cache::{Cache, Limiter, PATIENCE};
+use common::config::Rate;
+use common::moment::Moment;
+use queue_topology::{Effect, Receipt, Scope, StageError, Unknown, table};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use url::Url;
@@ -31,11 +35,14 @@ pub struct SalesforceSettings {
     /// Not needed where we sign with a key.
     pub consumer_secret: Option<SecretString>,
     pub grant: Grant,
+    /// Of contacts that are looked up and written. Absent: no limit.
+    pub rate: Option<Rate>,
 }
 
 /// One org, and the token with which we use it.
 pub struct Salesforce {
     client: Client,
+    limiter: Limiter,
 }
 
 /// A contact that is there, with the columns that this org has.
@@ -46,9 +53,14 @@ struct Known {
 }
 
 impl Salesforce {
-    pub fn new(settings: SalesforceSettings) -> Self {
-        let SalesforceSettings { login_url, consumer_key, consumer_secret, grant } = settings;
-        Self { client: Client::new(Auth::new(login_url, consumer_key, consumer_secret, grant)) }
+    /// `cache` hands out the slots of the rate limit.
+    pub fn new(settings: SalesforceSettings, cache: Arc<dyn Cache>) -> Self {
+        let SalesforceSettings { login_url, consumer_key, consumer_secret, grant, rate } = settings;
+        let may_wait = table::CRM.spec.may_wait();
+        Self {
+            client: Client::new(Auth::new(login_url, consumer_key, consumer_secret, grant)),
+            limiter: Limiter::new(cache, "salesforce", "SALESFORCE_RATE", rate, may_wait),
+        }
     }
 
     /// Signs in, to see whether the credentials are good.
@@ -63,14 +75,28 @@ impl Salesforce {
 
     async fn save(&self, contact: &Contact, prior: Option<&str>) -> Result<Receipt, SalesforceError> {
         let known = mapping::fields(contact);
-        let Some(found) = self.find(&contact.email, prior).await? else {
-            let remote_id = self.create(known).await?;
-            return Ok(Receipt { remote_id, replaced: None });
+        let found = match self.find(&contact.email, prior).await? {
+            Some(found) => found,
+            None => match self.create(known.clone()).await {
+                Ok(remote_id) => return Ok(Receipt { remote_id, replaced: None }),
+                Err(error) => self.the_one_it_duplicates(error).await?,
+            },
         };
         let missing = mapping::missing(&found.record, &found.columns, &known);
         let filled = self.fill(&found.id, missing).await?;
         let replaced = (!filled.is_empty()).then(|| mapping::replaced(&found.record, &filled));
         Ok(Receipt { remote_id: found.id, replaced })
+    }
+
+    /// The org knows this person by something else than the address: that record is the one we looked for.
+    async fn the_one_it_duplicates(&self, error: SalesforceError) -> Result<Known, SalesforceError> {
+        match error {
+            SalesforceError::Duplicate { of: Some(id), reason } => {
+                let found = self.select(&Wanted::Id(&id)).await?;
+                found.ok_or(SalesforceError::Duplicate { of: None, reason })
+            }
+            other => Err(other),
+        }
     }
 
     /// The record that we wrote before, if it is still there, else one with this address.
@@ -174,21 +200,24 @@ impl Effect for ContactEffect<'_> {
         Unknown::Ask
     }
 
-    /// A sign-in, a look and a write, each of which may take its own time.
+    /// A slot, a sign-in, a look and a write, each of which may take its own time.
     fn timeout(&self) -> Duration {
-        Duration::from_mins(1)
+        PATIENCE + Duration::from_mins(1)
     }
 
     fn can_update(&self) -> bool {
         true
     }
 
+    /// One slot for all of its requests: with one for each, many runs would look and none would write.
     async fn send(&self, _key: Uuid, prior: Option<&str>) -> Result<Receipt, StageError> {
+        self.salesforce.limiter.slot().await?;
         Ok(self.salesforce.save(self.contact, prior).await?)
     }
 
     /// Done only if nothing is left to fill: what may have been lost can be an update as well.
-    async fn ask(&self, _key: Uuid) -> Result<Option<Receipt>, StageError> {
+    async fn ask(&self, _key: Uuid, _since: Moment) -> Result<Option<Receipt>, StageError> {
+        self.salesforce.limiter.slot().await?;
         let known = mapping::fields(self.contact);
         let found = self.salesforce.find(&self.contact.email, None).await?;
         Ok(found

@@ -50,7 +50,8 @@ fn salesforce(values: &Values) -> Result<Option<SalesforceSettings>, ConfigError
         let problem = "without a user it must be the org's own My Domain address";
         return Err(ConfigError::new("SALESFORCE_LOGIN_URL", problem));
     }
-    Ok(Some(SalesforceSettings { login_url, consumer_key, consumer_secret, grant }))
+    let rate = values.rate("SALESFORCE_RATE")?;
+    Ok(Some(SalesforceSettings { login_url, consumer_key, consumer_secret, grant, rate }))
 }
 
 fn call_data(values: &Values) -> Result<Option<CallDataSettings>, ConfigError> {
@@ -83,6 +84,7 @@ fn call_data(values: &Values) -> Result<Option<CallDataSettings>, ConfigError> {
             region,
         },
         unknown,
+        rate: values.rate("CRM_RATE")?,
     }))
 }
 
@@ -133,6 +135,7 @@ mod tests {
         assert_eq!(problem(&[upload]), "CRM_UPLOAD_URL");
         let url = ("CRM_UPLOAD_URL", "http://127.0.0.1:9/call-data");
         assert_eq!(problem(&[upload, url, ("CRM_UNKNOWN", "ask")]), "CRM_UNKNOWN");
+        assert_eq!(problem(&[upload, url, ("CRM_RATE", "5")]), "CRM_RATE");
         assert_eq!(problem(&[upload, url]), "");
     }
 }

@@ -3,8 +3,11 @@
 //! Each destination is tried whatever became of the others. What worked is in the ledger and is not done
 //! again when the run comes back for what did not.
 
+use std::sync::Arc;
+
 use common::analysis::ContactFacts;
 use common::blobs::Blobs;
+use common::cache::Cache;
 use common::call::{Call, CallKind};
 use common::event::{CallAnalyzed, Envelope, MaterialAt, MaterialKind, Nothing};
 use common::fault::Fault;
@@ -62,10 +65,11 @@ impl Stage for Crm {
 }
 
 impl Crm {
-    pub fn new(settings: Settings, blobs: Blobs) -> Self {
+    /// `cache` hands out the slots of the rate limits.
+    pub fn new(settings: Settings, blobs: Blobs, cache: &Arc<dyn Cache>) -> Self {
         Self {
-            salesforce: settings.salesforce.map(Salesforce::new),
-            call_data: settings.call_data.map(CallData::new),
+            salesforce: settings.salesforce.map(|settings| Salesforce::new(settings, cache.clone())),
+            call_data: settings.call_data.map(|settings| CallData::new(settings, cache.clone())),
             blobs,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::blobs::BlobError;
+use common::cache::RateUsedUp;
 use common::fault::Fault;
 use common::http::HttpError;
 use common::transcript::Transcript;
@@ -70,6 +71,9 @@ pub enum SpeechError {
     Down { provider: &'static str, answer: HttpError },
     #[error("{provider} asks us to wait")]
     Throttled { provider: &'static str, wait: Duration },
+    /// Our own limit.
+    #[error(transparent)]
+    RateUsedUp(#[from] RateUsedUp),
     /// No answer, a broken one, or a failure on its side: it may have done what was asked.
     #[error("{provider} gave no usable answer: {problem}")]
     Unclear { provider: &'static str, problem: String },
@@ -109,6 +113,7 @@ impl SpeechError {
 impl From<SpeechError> for StageError {
     fn from(error: SpeechError) -> Self {
         match &error {
+            SpeechError::RateUsedUp(used_up) => used_up.clone().into(),
             SpeechError::Account { provider, .. } => {
                 Self::unavailable(*provider, "speech_to_text_refuses_account", error)
             }

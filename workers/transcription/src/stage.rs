@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use common::blobs::Blobs;
+use common::cache::Cache;
 use common::call::CallDetails;
 use common::config::{ConfigError, Values};
 use common::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialKind};
@@ -93,10 +94,15 @@ pub struct Transcription {
 }
 
 impl Transcription {
-    /// With the provider that `values` configure, if any.
-    pub fn from_values(values: &Values, blobs: Blobs, sealer: Sealer) -> Result<Self, ConfigError> {
-        let speech =
-            AssemblyAi::from_values(values)?.map(|provider| Arc::new(provider) as Arc<dyn SpeechToText>);
+    /// With the provider that `values` configure, if any. `cache` hands out the slots of its rate limit.
+    pub fn from_values(
+        values: &Values,
+        blobs: Blobs,
+        sealer: Sealer,
+        cache: Arc<dyn Cache>,
+    ) -> Result<Self, ConfigError> {
+        let speech = AssemblyAi::from_values(values, cache)?
+            .map(|provider| Arc::new(provider) as Arc<dyn SpeechToText>);
         Ok(Self::new(Settings::read(values)?, speech, blobs, sealer))
     }
 

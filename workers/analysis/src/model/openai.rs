@@ -27,8 +27,6 @@ use crate::settings::OpenAiSettings;
 
 /// How long to wait after a 429 that does not say so: per-minute limits fill again within seconds.
 const DEFAULT_WAIT: Duration = Duration::from_secs(20);
-/// What is kept of a provider's message.
-const MAX_MESSAGE_CHARS: usize = 200;
 
 pub struct OpenAi {
     client: Client<OpenAIConfig>,
@@ -190,9 +188,9 @@ fn checked(sent: Result<http::Answer, HttpError>) -> Result<reqwest::Response, M
 fn failed(answer: &http::Answer) -> ModelError {
     let error = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
     let word = |name: &str| error["error"][name].as_str().unwrap_or_default();
-    let message: String =
-        word("message").chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect();
-    let said = format!("{} {message}", answer.status.as_u16()).trim_end().to_owned();
+    // Its message can quote the request, and with it what was said in the call.
+    let reason = http::error_word(&answer.body).unwrap_or_default();
+    let said = format!("{} {reason}", answer.status.as_u16()).trim_end().to_owned();
     let no_quota = [word("code"), word("type")].contains(&"insufficient_quota");
     let wait = http::retry_after(&answer.headers, Utc::now());
     match answer.status {

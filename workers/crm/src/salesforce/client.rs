@@ -4,6 +4,7 @@
 //! quota is a 403, a locked row a 400). What was only read cannot have taken effect, whatever happened to
 //! the answer.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -13,6 +14,7 @@ use queue_topology::StageError;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::auth::{Auth, Token};
 use super::mapping::{Fields, Record};
@@ -41,6 +43,10 @@ pub enum SalesforceError {
     /// The record was deleted or merged into another: look for the contact again.
     #[error("failed to change a contact: it is not there any more")]
     Gone,
+    /// A rule of the org says that this person is there already: `of` is the one contact that it means, if it
+    /// tells, and tells of one.
+    #[error("failed to write a contact: {reason}")]
+    Duplicate { of: Option<String>, reason: String },
     /// Will be refused every time.
     #[error("failed to write a contact: {reason}")]
     Refused { code: &'static str, reason: String },
@@ -59,6 +65,7 @@ impl From<SalesforceError> for StageError {
             }
             SalesforceError::Fields { .. } => Self::permanent("salesforce_field_refused", error),
             SalesforceError::Gone => Self::transient("salesforce_contact_gone", error),
+            SalesforceError::Duplicate { .. } => Self::permanent("salesforce_duplicate", error),
             SalesforceError::Refused { code, .. } => Self::permanent(code, error),
         }
     }
@@ -71,6 +78,11 @@ struct ApiError {
     #[serde(default)]
     message: String,
     fields: Option<Vec<String>>,
+    #[serde(rename = "duplicateResult")]
+    duplicates: Option<Value>,
+    /// How Salesforce spells it in most versions of its API.
+    #[serde(rename = "duplicateResut")]
+    duplicates_misspelt: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -220,10 +232,9 @@ impl SalesforceError {
         }
         let errors: Vec<ApiError> = serde_json::from_slice(&answer.body).unwrap_or_default();
         let code = errors.first().map_or("", |error| error.code.as_str());
-        let reason = errors.first().map_or_else(
-            || format!("the answer was {}", answer.status),
-            |error| bounded(&format!("{}: {}", error.code, error.message)),
-        );
+        // The message can quote what we know of a person.
+        let reason =
+            http::error_word(&answer.body).unwrap_or_else(|| format!("the answer was {}", answer.status));
         match code {
             "UNABLE_TO_LOCK_ROW" => {
                 return Self::Transient {
@@ -237,9 +248,7 @@ impl SalesforceError {
                 return Self::Unavailable { code: "salesforce_quota_used_up", reason };
             }
             "ENTITY_IS_DELETED" => return Self::Gone,
-            // The org's own rule says that this person is there already; which record it means, and
-            // whether it is right, is for people to say.
-            "DUPLICATES_DETECTED" => return Self::Refused { code: "salesforce_duplicate", reason },
+            "DUPLICATES_DETECTED" => return Self::duplicate(&errors, &reason),
             // This record is out of our reach; others are not.
             "INSUFFICIENT_ACCESS_OR_READONLY" | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => {
                 return Self::Refused { code: "salesforce_record_forbidden", reason };
@@ -260,6 +269,40 @@ impl SalesforceError {
             }
         }
     }
+}
+
+impl SalesforceError {
+    fn duplicate(errors: &[ApiError], reason: &str) -> Self {
+        let ids: BTreeSet<&str> = errors.iter().flat_map(matching_contacts).collect();
+        let mut ids: Vec<&str> = ids.into_iter().collect();
+        match (ids.pop(), ids.as_slice()) {
+            (Some(id), []) => Self::Duplicate { of: Some(id.to_owned()), reason: reason.to_owned() },
+            // Which of them it is, is for people to say.
+            (Some(last), others) => {
+                let others = others.join(", ");
+                let reason =
+                    bounded(&format!("{reason}: several contacts match, merge them: {others}, {last}"));
+                Self::Duplicate { of: None, reason }
+            }
+            (None, _) => Self::Duplicate { of: None, reason: reason.to_owned() },
+        }
+    }
+}
+
+/// The ids of the contacts that a rule takes for the one that was sent. It can find leads as well.
+fn matching_contacts(error: &ApiError) -> impl Iterator<Item = &str> {
+    let results = [&error.duplicates, &error.duplicates_misspelt].into_iter().flatten();
+    results
+        .flat_map(|found| list(found, "matchResults"))
+        .flat_map(|result| list(result, "matchRecords"))
+        .map(|found| &found["record"])
+        .filter(|record| record["attributes"]["type"] == "Contact")
+        .filter_map(|record| record["Id"].as_str())
+        .filter(|id| super::is_id(id))
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value[name].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The fields that an error is about.

@@ -1,5 +1,7 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use common::cache::Memory;
 use common::fault::Fault;
 use crm::call_data::{CallData, CallDataSettings, Defaults};
 use queue_topology::stage::Sent;
@@ -14,8 +16,9 @@ use crate::{cut_short, nobody, tls};
 async fn post(uri: &str) -> Result<Receipt, StageError> {
     tls();
     let url = format!("{uri}/apis/api/public/call-data").parse().unwrap();
-    let call_data =
-        CallData::new(CallDataSettings { url, defaults: Defaults::default(), unknown: Unknown::Hold });
+    let settings =
+        CallDataSettings { url, defaults: Defaults::default(), unknown: Unknown::Hold, rate: None };
+    let call_data = CallData::new(settings, Arc::new(Memory::default()));
     call_data.log("CALL-1".into(), json!({"lead": {}})).send(Uuid::nil(), None).await
 }
 

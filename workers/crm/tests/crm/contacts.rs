@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::analysis::ContactField;
+use common::cache::Memory;
 use common::fault::Fault;
+use common::moment::Moment;
 use crm::salesforce::{Grant, Salesforce, SalesforceSettings};
 use crm::{Contact, Name};
 use queue_topology::stage::Sent;
@@ -20,12 +23,14 @@ const QUERY: &str = "/services/data/v60.0/query";
 
 fn salesforce(login: &str) -> Salesforce {
     tls();
-    Salesforce::new(SalesforceSettings {
+    let settings = SalesforceSettings {
         login_url: login.parse().unwrap(),
         consumer_key: "key".into(),
         consumer_secret: Some("secret".into()),
         grant: Grant::ClientCredentials,
-    })
+        rate: None,
+    };
+    Salesforce::new(settings, Arc::new(Memory::default()))
 }
 
 fn conor(learned: &[(ContactField, &str)]) -> Contact {
@@ -108,11 +113,77 @@ async fn an_unknown_outcome_is_settled_by_looking() {
     let org = Org::start().await;
     let (plain, learned) = (conor(&[]), conor(&[(ContactField::Title, "CFO")]));
     let salesforce = salesforce(&org.server.uri());
-    let ask = async |contact: &Contact| salesforce.contact(contact).ask(Uuid::nil()).await.unwrap();
+    let ask =
+        async |contact: &Contact| salesforce.contact(contact).ask(Uuid::nil(), Moment::now()).await.unwrap();
     assert_eq!(ask(&plain).await, None);
     salesforce.contact(&plain).send(Uuid::nil(), None).await.unwrap();
     assert_eq!(ask(&plain).await.unwrap().remote_id, "003000000000000001");
     assert_eq!(ask(&learned).await, None, "what was lost can be the update");
+}
+
+/// What an org answers whose duplicate rule finds these records, by type and id.
+fn duplicates(spelt: &str, found: &[(&str, &str)]) -> ResponseTemplate {
+    let record = |(kind, id): &(&str, &str)| {
+        let url = format!("/services/data/v60.0/sobjects/{kind}/{id}");
+        json!({"additionalInformation": [], "fieldDiffs": [], "matchConfidence": 100.0,
+               "record": {"attributes": {"type": kind, "url": url}, "Id": id}})
+    };
+    let message = "Use one of these records?";
+    let results = json!([{"entityType": "Contact", "errors": [], "matchEngine": "FuzzyMatchEngine",
+                          "matchRecords": found.iter().map(record).collect::<Vec<_>>(),
+                          "rule": "Standard_Contact_Match_Rule_v1_1", "size": found.len(), "success": true}]);
+    let result = json!({"allowSave": false, "duplicateRule": "Standard_Contact_Duplicate_Rule",
+                        "duplicateRuleEntityType": "Contact", "errorMessage": message, "matchResults": results});
+    refusal(400, &json!({spelt: result, "errorCode": "DUPLICATES_DETECTED", "message": message}))
+}
+
+/// An org that holds one contact under another address, and answers creations with this.
+async fn org_with_rule(answer: ResponseTemplate) -> Org {
+    let org = Org::start().await;
+    org.holds(json!({"Id": "003A", "Email": "conor@home.example.com", "LastName": "O'Neil", "Phone": null}));
+    let creation = Mock::given(method("POST")).and(path(CONTACTS)).respond_with(answer);
+    creation.with_priority(1).mount(&org.server).await;
+    org
+}
+
+#[tokio::test]
+async fn the_one_contact_that_a_duplicate_rule_names_is_the_one_that_is_filled() {
+    // A lead with the same name is not a contact, and a record that two rules find is one.
+    let found = [("Lead", "00QA"), ("Contact", "003A"), ("Contact", "003A")];
+    for spelt in ["duplicateResut", "duplicateResult"] {
+        let org = org_with_rule(duplicates(spelt, &found)).await;
+        let contact = conor(&[(ContactField::Phone, "202-555-0100")]);
+        let receipt = save(&org.server.uri(), &contact, None).await.unwrap();
+        assert_eq!(receipt.remote_id, "003A");
+        assert_eq!(org.bodies("PATCH").await, [json!({"FirstName": "Conor", "Phone": "202-555-0100"})]);
+        assert_eq!(org.contacts().len(), 1);
+        assert_eq!(org.contacts()[0]["Email"], "conor@home.example.com", "what is there stays");
+    }
+}
+
+#[tokio::test]
+async fn a_duplicate_that_is_not_one_contact_is_for_people() {
+    let cases = [
+        (vec![], ""),
+        (vec![("Lead", "00QA")], ""),
+        (vec![("Contact", "003A"), ("Contact", "003B")], "003A, 003B"),
+        // It cannot be read by the user whom we sign in as.
+        (vec![("Contact", "003Hidden")], ""),
+        (vec![("Contact", "003A/../x")], ""),
+    ];
+    for (found, told) in cases {
+        let org = org_with_rule(duplicates("duplicateResut", &found)).await;
+        let error = save(&org.server.uri(), &conor(&[]), None).await.unwrap_err();
+        assert_eq!(
+            (error.fault, error.code, error.sent),
+            (Fault::Permanent, "salesforce_duplicate", Sent::No)
+        );
+        assert!(
+            error.to_string().contains("DUPLICATES_DETECTED") && error.to_string().contains(told),
+            "{error}"
+        );
+        assert!(org.bodies("PATCH").await.is_empty());
+    }
 }
 
 #[tokio::test]
@@ -193,7 +264,8 @@ async fn many_contacts_at_once_sign_in_once() {
     let salesforce = salesforce(&org.server.uri());
     let contact = conor(&[]);
     let (first, second) = (salesforce.contact(&contact), salesforce.contact(&contact));
-    let (first, second) = tokio::join!(first.ask(Uuid::nil()), second.ask(Uuid::nil()));
+    let (first, second) =
+        tokio::join!(first.ask(Uuid::nil(), Moment::now()), second.ask(Uuid::nil(), Moment::now()));
     assert!(first.is_ok() && second.is_ok());
     let requests = org.server.received_requests().await.unwrap();
     assert_eq!(requests.iter().filter(|request| request.url.path().ends_with("/token")).count(), 1);

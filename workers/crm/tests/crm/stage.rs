@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -5,6 +6,7 @@ use common::analysis::{
     Analysis, Category, ContactFacts, ContactField, Fact, Metrics, Priority, Resolution, Sentiment, Tone,
 };
 use common::blobs::Blobs;
+use common::cache::{Cache, Memory};
 use common::call::{CallDetails, CallId, CallKind, Participant, Role, WorkspaceId};
 use common::config::Values;
 use common::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
@@ -114,7 +116,8 @@ impl World {
     fn crm(&self, settings: &[(&str, &str)]) -> Crm {
         let settings = Settings::read(&Values::of(settings.iter().copied())).unwrap();
         assert!(self.folder.path().exists());
-        Crm::new(settings, self.blobs.clone())
+        let cache: Arc<dyn Cache> = Arc::new(Memory::default());
+        Crm::new(settings, self.blobs.clone(), &cache)
     }
 }
 
@@ -293,6 +296,25 @@ async fn a_call_without_a_campaign_is_not_posted_and_says_what_to_set() {
     assert_eq!((error.fault, error.code), (Fault::Permanent, "call_data_id_missing"));
     assert!(error.to_string().contains("CRM_CAMPAIGN_ID"), "{error}");
     assert!(posted(&logs).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_rate_that_is_used_up_makes_the_run_come_back_for_what_is_left() {
+    let (world, org, logs) = (World::new().await, Org::start().await, accepting().await);
+    let (org_url, logs_url) = (org.server.uri(), logs.uri());
+    let rates = [("SALESFORCE_RATE", "1/h"), ("CRM_RATE", "1/h")];
+    let crm = world.crm(&[salesforce(&org_url), call_data(&logs_url), rates.to_vec()].concat());
+    let cx = world.cx(meeting(CallKind::Meeting)).await;
+    let error = handle(&crm, &cx).await.unwrap_err();
+    assert_eq!(error.code, "rate_used_up");
+    assert!(matches!(error.fault, Fault::Throttled(wait) if wait > Duration::from_mins(50)), "{error:?}");
+    assert!(error.to_string().contains("SALESFORCE_RATE"), "{error}");
+    assert_eq!((org.contacts().len(), posted(&logs).await.len()), (1, 1), "one of each is allowed");
+
+    // As if the hour were over: what is done takes no slot again.
+    let later = world.crm(&[salesforce(&org_url), call_data(&logs_url), rates.to_vec()].concat());
+    assert_eq!(handle(&later, &cx).await.unwrap(), Outcome::Done);
+    assert_eq!((org.contacts().len(), posted(&logs).await.len()), (2, 1));
 }
 
 #[tokio::test]

@@ -7,13 +7,16 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use common::cache::{Cache, Limiter};
 use common::config::{ConfigError, Values};
 use common::http::{self, HttpError};
 use common::transcript::{Segment, Transcript};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use queue_topology::table;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Body, Client, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -34,6 +37,7 @@ pub struct AssemblyAi {
     client: Client,
     base: Url,
     key: SecretString,
+    limiter: Limiter,
 }
 
 #[derive(Deserialize)]
@@ -67,13 +71,17 @@ struct Utterance {
 }
 
 impl AssemblyAi {
-    /// Absent where no `ASSEMBLYAI_API_KEY` is set.
-    pub fn from_values(values: &Values) -> Result<Option<Self>, ConfigError> {
+    /// Absent where no `ASSEMBLYAI_API_KEY` is set. `cache` hands out the slots of `ASSEMBLYAI_RATE`.
+    pub fn from_values(values: &Values, cache: Arc<dyn Cache>) -> Result<Option<Self>, ConfigError> {
         let base = values.url("ASSEMBLYAI_BASE_URL", "https://api.assemblyai.com")?;
+        let rate = values.rate("ASSEMBLYAI_RATE")?;
+        let may_wait = table::TRANSCRIPTION.spec.may_wait();
+        let limiter = Limiter::new(cache, NAME, "ASSEMBLYAI_RATE", rate, may_wait);
         Ok(values.secret("ASSEMBLYAI_API_KEY").map(|key| Self {
             client: http::client(REQUEST_TIMEOUT),
             base,
             key,
+            limiter,
         }))
     }
 
@@ -81,7 +89,10 @@ impl AssemblyAi {
         self.client.post(http::join(&self.base, path)).header(AUTHORIZATION, self.key.expose_secret())
     }
 
+    /// Takes the slot of the whole job: with another for its submission, long audio would be sent again and
+    /// again while others take that one.
     async fn upload(&self, audio: Audio) -> Result<String, SpeechError> {
+        self.limiter.slot().await?;
         let request = self
             .post("/v2/upload")
             .timeout(UPLOAD_TIMEOUT)
@@ -170,17 +181,19 @@ fn progress(view: View) -> Result<Progress, SpeechError> {
         "queued" | "processing" => Ok(Progress::Running),
         "completed" => Ok(Progress::Done(transcript(view))),
         "error" => {
-            let reason: String = view.error.unwrap_or_default().chars().take(300).collect();
-            Ok(Progress::Failed(Failed { for_good: is_the_audios_fault(&reason), reason }))
+            let fault = fault_of_the_audio(&view.error.unwrap_or_default());
+            let reason = fault.unwrap_or("what it says of the job stands in its own list of jobs").to_owned();
+            Ok(Progress::Failed(Failed { for_good: fault.is_some(), reason }))
         }
         _ => Err(SpeechError::Unclear { provider: NAME, problem: "a status that is not known".into() }),
     }
 }
 
 /// Its errors have no codes. These are what it says of audio it cannot use; whatever else is worth another try.
-fn is_the_audios_fault(reason: &str) -> bool {
+/// Only they are repeated: the rest can quote the audio's address, or anything else.
+fn fault_of_the_audio(reason: &str) -> Option<&'static str> {
     let reason = reason.to_lowercase();
-    [
+    let known = [
         "does not appear to contain audio",
         "no spoken audio",
         "too short",
@@ -188,9 +201,8 @@ fn is_the_audios_fault(reason: &str) -> bool {
         "file type",
         "transcoding failed",
         "no audio",
-    ]
-    .iter()
-    .any(|words| reason.contains(words))
+    ];
+    known.into_iter().find(|words| reason.contains(words))
 }
 
 fn transcript(view: View) -> Transcript {

@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use common::cache::Memory;
 use common::fault::Fault;
 use futures::{StreamExt as _, stream};
 use queue_topology::StageError;
@@ -13,7 +14,7 @@ const COMPLETED: &str = include_str!("../../../tests/samples/assemblyai/complete
 fn provider(base: &str) -> AssemblyAi {
     drop(rustls::crypto::ring::default_provider().install_default());
     let values = Values::of([("ASSEMBLYAI_API_KEY", "secret-key"), ("ASSEMBLYAI_BASE_URL", base)]);
-    AssemblyAi::from_values(&values).unwrap().unwrap()
+    AssemblyAi::from_values(&values, Arc::new(Memory::default())).unwrap().unwrap()
 }
 
 async fn looked(answer: ResponseTemplate) -> Result<Progress, SpeechError> {
@@ -72,6 +73,29 @@ async fn audio_is_uploaded_and_submitted_with_the_key_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_rate_that_is_used_up_hands_no_audio_over() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let server = MockServer::start().await;
+    Mock::given(path("/v2/upload"))
+        .respond_with(answer(r#"{"upload_url":"https://cdn.example.com/u/1"}"#))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let base = server.uri();
+    let values = Values::of([
+        ("ASSEMBLYAI_API_KEY", "key"),
+        ("ASSEMBLYAI_BASE_URL", base.as_str()),
+        ("ASSEMBLYAI_RATE", "1/h"),
+    ]);
+    let provider = AssemblyAi::from_values(&values, Arc::new(Memory::default())).unwrap().unwrap();
+    let upload = || provider.upload(Audio { bytes: 0, body: stream::empty().boxed() });
+    upload().await.unwrap();
+    let error = StageError::from(upload().await.unwrap_err());
+    assert_eq!((error.code, error.sent), ("rate_used_up", Sent::No));
+    assert!(matches!(error.fault, Fault::Throttled(wait) if wait > Duration::from_mins(59)), "{error:?}");
+}
+
+#[tokio::test]
 async fn utterances_become_segments_with_their_speakers() {
     let transcript = done(COMPLETED).await;
     assert_eq!(transcript.segments.len(), 3);
@@ -96,14 +120,18 @@ async fn a_job_is_running_until_it_is_done_or_failed() {
         let found = looked(answer(&format!(r#"{{"id":"t-1","status":"{status}"}}"#))).await.unwrap();
         assert_eq!(found, Progress::Running);
     }
-    for (reason, for_good) in [
-        ("Transcoding failed. File does not appear to contain audio.", true),
-        ("Audio duration is too short.", true),
-        ("Download error, unable to download the file", false),
-        ("Server error, developers have been alerted", false),
+    let elsewhere = "what it says of the job stands in its own list of jobs";
+    for (said, reason, for_good) in [
+        (
+            "Transcoding failed. File does not appear to contain audio.",
+            "does not appear to contain audio",
+            true,
+        ),
+        ("Audio duration is too short.", "too short", true),
+        ("Download error, unable to download https://r.example.com/a?token=s", elsewhere, false),
+        ("Server error, developers have been alerted", elsewhere, false),
     ] {
-        let found =
-            looked(answer(&json!({"id": "t-1", "status": "error", "error": reason}).to_string())).await;
+        let found = looked(answer(&json!({"id": "t-1", "status": "error", "error": said}).to_string())).await;
         assert_eq!(found.unwrap(), Progress::Failed(Failed { reason: reason.into(), for_good }));
     }
 }
