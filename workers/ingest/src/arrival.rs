@@ -5,7 +5,6 @@
 //! the same delivery twice is the same event, and one that brings something new is not.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -72,15 +71,16 @@ impl Ingest {
         }
         let seen_key = format!("event:{id}");
         let (repeated, durable) = futures::join!(
-            self.cache.seen(&seen_key),
+            self.cache.remember(&seen_key, SEEN_FOR),
             publish::publish(self.publisher.as_ref(), self.outbox.as_ref(), &event, self.lane)
         );
-        if durable? == Durable::Published {
-            // Nobody has to wait for what only makes a later answer friendlier.
-            let cache = Arc::clone(&self.cache);
-            tokio::spawn(async move { cache.remember(&seen_key, SEEN_FOR).await });
+        if !matches!(durable, Ok(Durable::Published)) {
+            // Nobody has it yet: who sends it again should not hear that it is there.
+            self.cache.forget(&seen_key).await;
         }
-        tracing::info!(event = %id, %call, %workspace, repeated, "accepted");
+        durable?;
+        // Dedup says at `info` what became of it.
+        tracing::debug!(event = %id, %call, %workspace, repeated, "accepted");
         Ok(Accepted { call, repeated })
     }
 
@@ -98,6 +98,7 @@ impl Ingest {
                 let (digest, media_type) = (upload.digest.clone(), upload.media_type.clone());
                 let key = place.key(&digest);
                 upload.keep_as(&key).await?;
+                common::failpoint!("ingest.stored");
                 Material { kind, digest, at: MaterialAt::Blob(key), media_type }
             }
             Found::Session(session) => {
@@ -121,7 +122,10 @@ impl Ingest {
 
     async fn store(&self, key: &str, bytes: Bytes) -> Result<(), Problem> {
         let problem = match tokio::time::timeout(STORE_WITHIN, self.blobs.put(key, bytes)).await {
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(())) => {
+                common::failpoint!("ingest.stored");
+                return Ok(());
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };

@@ -7,11 +7,13 @@ mod arrival;
 mod fields;
 mod form;
 mod linger;
+mod overload;
 mod publish;
 mod routes;
 mod sources;
 mod time;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use common::blobs::Blobs;
@@ -27,6 +29,8 @@ pub use routes::router;
 
 const MIB: u64 = 1024 * 1024;
 const BESIDE_AUDIO_BYTES: u64 = 64 * MIB;
+/// Enough to keep a broker busy, and few enough that one that confirms 300 a second confirms each in time.
+const MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(256).expect("it is above zero");
 
 /// What ingest works with. The process that serves it fills this in.
 #[derive(Clone)]
@@ -48,6 +52,8 @@ pub struct Settings {
     pub timezone: chrono_tz::Tz,
     /// `DEBRIEF_MAX_UPLOAD_MB`: the longest recording, in bytes.
     pub max_audio_bytes: u64,
+    /// `DEBRIEF_MAX_REQUESTS`: how many are in hand at once; what comes on top is answered 503.
+    pub max_requests: usize,
     /// What AssemblyAI's webhook has to bring; absent where neither `ASSEMBLYAI_API_KEY` nor
     /// `ASSEMBLYAI_WEBHOOK_SECRET` is set.
     pub assemblyai_secret: Option<SecretString>,
@@ -63,6 +69,8 @@ impl Settings {
         let timezone = values.parse("DEBRIEF_TIMEZONE", "a time zone such as Asia/Kolkata")?;
         let max_upload_mb: u64 =
             values.parse("DEBRIEF_MAX_UPLOAD_MB", "a number of megabytes")?.unwrap_or(2048);
+        let max_requests: NonZeroUsize =
+            values.parse("DEBRIEF_MAX_REQUESTS", "a number above 0")?.unwrap_or(MAX_REQUESTS);
         let (configured, api_key) =
             (values.secret("ASSEMBLYAI_WEBHOOK_SECRET"), values.secret("ASSEMBLYAI_API_KEY"));
         let assemblyai_secret = (configured.is_some() || api_key.is_some()).then(|| {
@@ -72,6 +80,7 @@ impl Settings {
         Ok(Self {
             timezone: timezone.unwrap_or(chrono_tz::UTC),
             max_audio_bytes: max_upload_mb.saturating_mul(MIB),
+            max_requests: max_requests.get(),
             assemblyai_secret,
         })
     }

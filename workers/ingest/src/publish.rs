@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 const CONFIRM_WITHIN: Duration = Duration::from_secs(1);
 const KEEP_WITHIN: Duration = Duration::from_secs(1);
-const COME_BACK_IN: Duration = Duration::from_secs(5);
+pub(crate) const COME_BACK_IN: Duration = Duration::from_secs(5);
 
 /// Why a broker did not confirm. Whatever it was, the outbox is next.
 #[derive(Debug, thiserror::Error)]
@@ -74,13 +74,19 @@ pub(crate) async fn publish(
     event: &Envelope<CallReceived>,
     lane: Lane,
 ) -> Result<Durable, Problem> {
+    common::failpoint!("ingest.publish");
     let unpublished = match timeout(CONFIRM_WITHIN, publisher.publish(event, lane)).await {
-        Ok(Ok(())) => return Ok(Durable::Published),
+        Ok(Ok(())) => {
+            common::failpoint!("ingest.confirmed");
+            return Ok(Durable::Published);
+        }
         Ok(Err(fault)) => fault.to_string(),
         Err(_) => "no confirm in time".to_owned(),
     };
+    common::failpoint!("ingest.keep");
     let unkept = match timeout(KEEP_WITHIN, outbox.keep(event, lane)).await {
         Ok(Ok(())) => {
+            common::failpoint!("ingest.kept");
             tracing::warn!(event = %event.id, call = %event.call, broker = unpublished, "kept in the outbox");
             return Ok(Durable::InOutbox);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{Router, post};
 use common::call::CallId;
@@ -16,6 +16,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+use crate::overload::{self, Places};
 use crate::sources::{assemblyai, meeting, session, upload, zapier};
 use crate::{Ingest, form, linger, publish};
 
@@ -27,6 +28,7 @@ const BODY_IDLE: Duration = Duration::from_secs(30);
 /// The routes of ingest. [`common::web::finish`] goes around those of all roles together.
 pub fn router(ingest: Ingest) -> Router {
     let longest = ingest.settings.longest_form();
+    let places = Places::new(ingest.settings.max_requests);
     Router::new()
         .route("/webhook/zapier", post(from_zapier))
         .route("/webhooks/assemblyai", post(from_assemblyai))
@@ -35,6 +37,7 @@ pub fn router(ingest: Ingest) -> Router {
         .route("/api/sessions", post(sessions))
         .layer(DefaultBodyLimit::max(usize::try_from(longest).unwrap_or(usize::MAX)))
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
+        .layer(from_fn_with_state(places, overload::admit))
         .layer(from_fn(linger::linger))
         .with_state(ingest)
 }

@@ -4,6 +4,7 @@
 mod access;
 mod durable;
 mod files;
+mod overload;
 mod wire;
 mod world;
 mod zapier;
