@@ -150,13 +150,12 @@ pub(crate) async fn replay(
     params.check()?;
     let from = from.unwrap_or(again::STAGES[0]);
     let call = find(&api.store, reader.workspace, &id).await?;
-    let (store, workspace, id) = (api.store.clone(), reader.workspace, call.id);
+    let (store, who, id) = (api.store.clone(), (reader.workspace, reader.actor), call.id);
     let asked = json!(["replay", id, from]);
-    let replayed = once(&api.store, workspace, key, &asked, async move {
-        let generation = again::call(&store, workspace, id, from)
+    let replayed = once(&api.store, reader.workspace, key, &asked, async move {
+        let generation = again::call(&store, who, id, from)
             .await?
             .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}")))?;
-        tracing::info!(call = %id, from, generation, "a call is done again");
         Ok(Replayed { call_id: id.0, from, generation, status_url: format!("/api/calls/{id}/timeline") })
     });
     Ok((StatusCode::ACCEPTED, replayed.await?))

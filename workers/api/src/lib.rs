@@ -64,6 +64,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/dead-letters/replay", post(operations::replay))
         .route("/api/dead-letters/{id}", get(operations::dead_letter))
         .route("/api/effects", get(operations::effects))
+        .route("/api/audit", get(operations::audit))
         .layer(from_fn(ask::in_time))
         .with_state(api)
         .merge(openapi::routes())

@@ -33,7 +33,7 @@ const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline';
     tags(
         (name = "bringing in", description = "What the outside sends (role `ingest`)"),
         (name = "calls", description = "What became of it"),
-        (name = "operations", description = "Queues, dead letters and effects"),
+        (name = "operations", description = "Queues, dead letters, effects, and who had what done again"),
         (name = "health", description = "The process itself; every process serves these"),
     ),
     paths(
@@ -42,6 +42,7 @@ const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline';
         transcripts::negotiated, transcripts::json, transcripts::vtt, transcripts::srt, transcripts::txt,
         recording::recording,
         operations::queues, operations::dead_letters, operations::dead_letter, operations::replay, operations::effects,
+        operations::audit,
         health::show, health::ready, health::metrics,
     ),
     components(schemas(ProblemView)),

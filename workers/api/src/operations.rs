@@ -1,13 +1,11 @@
-//! For whoever operates the system: queues, what died in them, and what was changed outside.
+//! For whoever operates the system: queues, what died in them, what was changed outside, and who asked.
 
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::Uri;
-use common::call::WorkspaceId;
-use common::moment::Moment;
-use common::store::{DeadFilter, Page, Store};
+use common::store::DeadFilter;
 use common::web;
 use futures::future::join_all;
 use queue_topology::broker::{BrokerError, Depth, Lane};
@@ -22,13 +20,11 @@ use crate::ask::{self, Answer, Id, Params, Reader, find, not_found};
 use crate::calls::body_params;
 use crate::health::broker_state;
 use crate::once::once;
-use crate::view::{self, Batch, DeadLetterDetail, DeadLetters, Effects, ProblemView, Queues};
+use crate::view::{self, Audit, Batch, DeadLetterDetail, DeadLetters, Effects, ProblemView, Queues};
 
 /// A broker that takes longer is one that does not say.
 const DEPTH_WITHIN: Duration = Duration::from_secs(1);
 const MAX_FILTER_BYTES: usize = 16 * 1024;
-/// Letters that are read at once while a batch is replayed.
-const BATCH: i64 = 500;
 
 /// What waits at each stage, as the broker and the store say it.
 #[utoipa::path(get, path = "/api/queues", operation_id = "listQueues", tag = "operations", responses((status = 200, body = Queues)))]
@@ -129,8 +125,8 @@ pub(crate) struct DeadLettersReplay {
 
 /// Sends dead letters on again: those that match, or all.
 ///
-/// What is sent is marked, so that the same batch again changes nothing, and one that was cut off goes on
-/// where it was.
+/// What is sent is marked, so that the same batch again changes nothing. Who asks for the same within a day
+/// after a batch was cut off goes on where it was: `resumed` says so, and what died since it began is not of it.
 #[utoipa::path(post, path = "/api/dead-letters/replay", operation_id = "replayDeadLetters", tag = "operations",
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key again is answered as the first time, and does nothing; for a day")),
     request_body(content = Option<DeadLettersReplay>, content_type = "application/json"),
@@ -141,34 +137,39 @@ pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Requ
     let key = web::idempotency_key(request.headers())?;
     let known = ["stage", "group", "since", "until", "dry_run"];
     let mut params = body_params(request, &known, MAX_FILTER_BYTES).await?;
-    let mut filter = dead_filter(&mut params);
+    let filter = dead_filter(&mut params);
     let dry_run = params.read("dry_run", "true or false", |text| text.parse::<bool>().ok()) == Some(true);
     params.check()?;
     // To look is never done for the second time.
     let key = key.filter(|_| !dry_run);
     let asked = json!(["dead-letters", &filter.stage, &filter.group, &filter.since, &filter.until]);
-    // What dies again meanwhile is not of this batch, which would never end.
-    let now = api.store.now();
-    filter.until = Some(filter.until.map_or(now, |until: Moment| until.min(now)));
-    let (store, workspace) = (api.store.clone(), reader.workspace);
-    once(&api.store, workspace, key, &asked, async move { batch(&store, workspace, &filter, dry_run).await })
-        .await
+    let (store, who) = (api.store.clone(), (reader.workspace, reader.actor));
+    once(&api.store, reader.workspace, key, &asked, async move {
+        if dry_run {
+            let matched = store.count_dead(who.0, &filter).await?;
+            return Ok(Batch { id: None, resumed: false, matched, replayed: 0 });
+        }
+        Ok(view::batch(&again::letters(&store, who, &filter, None).await?))
+    })
+    .await
 }
 
-async fn batch(store: &Store, workspace: WorkspaceId, filter: &DeadFilter, dry_run: bool) -> Answer<Batch> {
-    let page = Page { offset: 0, limit: BATCH };
-    let (mut letters, matched) = store.dead_letters(workspace, filter, page).await?;
-    let mut replayed = 0;
-    if !dry_run {
-        while !letters.is_empty() {
-            for letter in &letters {
-                replayed += i64::from(again::letter(store, letter).await?);
-            }
-            (letters, _) = store.dead_letters(workspace, filter, page).await?;
-        }
-        tracing::info!(matched, replayed, "dead letters are done again");
-    }
-    Ok(Batch { matched, replayed })
+/// Who had what done again, newest first.
+#[utoipa::path(get, path = "/api/audit", operation_id = "listAudit", tag = "operations",
+    params(("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
+    responses((status = 200, body = Audit),
+        (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+pub(crate) async fn audit(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<Audit>> {
+    let mut params = Params::of_query(&uri);
+    let page = params.page();
+    params.check()?;
+    let (rows, total) = api.store.audit(reader.workspace, page).await?;
+    Ok(Json(Audit {
+        items: rows.iter().map(view::audit_entry).collect(),
+        page: ask::number(page),
+        limit: page.limit,
+        total,
+    }))
 }
 
 /// What was changed in other systems: for a call, or, of all calls, what is not confirmed.

@@ -19,8 +19,8 @@ use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Schem
 pub use analysis::{AnalysisView, analysis};
 pub use call::{CallList, CallSummary, CallView, EffectOfCall, SourceCallView, call, source_call, summary};
 pub use operations::{
-    Batch, DeadLetterDetail, DeadLetterView, DeadLetters, EffectView, Effects, QueueView, Queues, Replayed,
-    dead_group, dead_letter, dead_letter_detail, effect, queues,
+    Audit, AuditEntry, Batch, DeadLetterDetail, DeadLetterView, DeadLetters, EffectView, Effects, QueueView,
+    Queues, Replayed, audit_entry, batch, dead_group, dead_letter, dead_letter_detail, effect, queues,
 };
 pub use timeline::{TimelineView, timeline};
 pub use transcript::{TranscriptView, transcript};

@@ -72,6 +72,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Who had what done again
+    Audit {
+        #[command(subcommand)]
+        what: Audit,
+    },
     /// What was changed in other people's systems
     Effects {
         #[command(subcommand)]
@@ -132,7 +137,7 @@ enum Dead {
         #[arg(long)]
         dry_run: bool,
         /// How many a second at most
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         rate: Option<u32>,
     },
 }
@@ -143,19 +148,36 @@ enum Effects {
     List {
         #[arg(long)]
         call: Option<String>,
+        /// `target=NAME`, `state=NAME` or `since=TIME`; can be repeated
+        #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',', conflicts_with = "call")]
+        filter: Vec<String>,
     },
     /// One of them, whole
     Show { id: Uuid },
     /// Say what became of effects of which nobody knows
     Resolve {
-        #[arg(required = true)]
+        #[arg(required_unless_present = "filter")]
         ids: Vec<Uuid>,
+        /// Instead of ids: `target=NAME`, `state=NAME` or `since=TIME`; can be repeated
+        #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',', conflicts_with = "ids")]
+        filter: Vec<String>,
         /// They happened
         #[arg(long, conflicts_with = "resend", required_unless_present = "resend")]
         sent: bool,
         /// They did not: do them again
         #[arg(long)]
         resend: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// The newest requests by hand: replays, and words given for effects
+    List {
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+        limit: i64,
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -213,12 +235,15 @@ async fn dispatch(command: Command, values: Values) -> Ended {
             commands::dead::replay(&values, which, dry_run, rate).await
         }
         Command::Queues { watch, json } => commands::queues::queues(values, watch, json).await,
-        Command::Effects { what: Effects::List { call } } => {
-            commands::effects::list(&values, call.as_deref()).await
+        Command::Audit { what: Audit::List { limit, json } } => {
+            commands::audit::list(&values, limit, json).await
+        }
+        Command::Effects { what: Effects::List { call, filter } } => {
+            commands::effects::list(&values, call.as_deref(), &filter).await
         }
         Command::Effects { what: Effects::Show { id } } => commands::effects::show(&values, id).await,
-        Command::Effects { what: Effects::Resolve { ids, sent, .. } } => {
-            commands::effects::resolve(&values, &ids, sent).await
+        Command::Effects { what: Effects::Resolve { ids, filter, sent, .. } } => {
+            commands::effects::resolve(&values, &ids, &filter, sent).await
         }
         Command::Topology { what } => match what {
             Topology::Apply => commands::topology::apply(&values).await,

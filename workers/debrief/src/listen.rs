@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
 
 use crate::deployment::{Deployment, StartError};
+use crate::doors::Doors;
 use crate::ports::{ToBroker, ToOutbox};
 use crate::roles::{self, Role};
 use crate::serve::serve;
@@ -84,9 +85,10 @@ impl Listener {
         if let Some(cors) = cors(values)? {
             router = router.layer(cors);
         }
+        let doors = Doors::read(values)?;
         Ok(async move {
             let closing = shutdown.clone();
-            let serving = serve(self.socket, router, async move {
+            let serving = serve(self.socket, doors, router, async move {
                 closing.cancelled().await;
                 tokio::time::sleep(BEFORE_CLOSING).await;
             });

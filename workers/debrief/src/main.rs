@@ -6,7 +6,9 @@ mod outcome;
 mod cli;
 mod commands;
 mod deployment;
+mod doors;
 mod listen;
+mod panics;
 mod ports;
 mod roles;
 mod serve;
@@ -15,5 +17,8 @@ mod supervise;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    panics::report();
+    #[cfg(feature = "failpoints")]
+    common::failpoint::setup();
     cli::main()
 }

@@ -18,9 +18,9 @@ pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>
     let Deployment { values, store, blobs, cache, sealer, .. } = deployment;
     Ok(Pipeline::new()
         .then(Dedup { store: store.clone(), blobs: blobs.clone() })
-        .then(Transcription::from_values(values, blobs.clone(), sealer.clone())?)
-        .then(Analyze::new(&analysis::Settings::read(values)?))
-        .ends_in(Crm::new(crm::Settings::read(values)?, blobs.clone()))
+        .then(Transcription::from_values(values, blobs.clone(), sealer.clone(), cache.clone())?)
+        .then(Analyze::new(&analysis::Settings::read(values)?, cache.clone()))
+        .ends_in(Crm::new(crm::Settings::read(values)?, blobs.clone(), cache))
         .ends_in(Post::new(slack::Settings::read(values)?, cache.clone())))
 }
 

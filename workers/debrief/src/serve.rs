@@ -12,13 +12,20 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 
+use crate::doors::Doors;
+
 /// From the connection, or the answer before, to the end of a request's head.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// Where no connection can be taken, files are short: some are closed by then.
 const TRY_AGAIN_IN: Duration = Duration::from_secs(1);
 
 /// Until `closing`; then to the end of the requests that are in hand.
-pub(crate) async fn serve(socket: TcpListener, router: Router, closing: impl Future<Output = ()>) {
+pub(crate) async fn serve(
+    socket: TcpListener,
+    doors: Doors,
+    router: Router,
+    closing: impl Future<Output = ()>,
+) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
     let open = GracefulShutdown::new();
@@ -27,6 +34,10 @@ pub(crate) async fn serve(socket: TcpListener, router: Router, closing: impl Fut
         let stream = tokio::select! {
             stream = accept(&socket) => stream,
             () = &mut closing => break,
+        };
+        let Some(place) = doors.place() else {
+            doors.turn_away(stream);
+            continue;
         };
         let service = router
             .clone()
@@ -37,6 +48,7 @@ pub(crate) async fn serve(socket: TcpListener, router: Router, closing: impl Fut
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection broke");
             }
+            drop(place);
         });
     }
     drop(socket);
@@ -68,7 +80,7 @@ mod tests {
         let address = socket.local_addr().unwrap();
         let router = Router::new().route("/", axum::routing::get(|| async { "here" }));
         let closing = CancellationToken::new();
-        let serving = tokio::spawn(serve(socket, router, closing.clone().cancelled_owned()));
+        let serving = tokio::spawn(serve(socket, Doors::new(8), router, closing.clone().cancelled_owned()));
         let mut silent = TcpStream::connect(address).await.unwrap();
         let mut slow = TcpStream::connect(address).await.unwrap();
         slow.write_all(b"GET / HT").await.unwrap();
@@ -83,5 +95,30 @@ mod tests {
         slow.read_to_end(&mut left).await.unwrap();
         closing.cancel();
         serving.await.unwrap();
+    }
+    #[tokio::test]
+    async fn a_connection_too_many_is_told_so_and_the_next_is_served_when_there_is_room() {
+        async fn asked(address: std::net::SocketAddr) -> String {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        }
+        let socket = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let router = Router::new().route("/", axum::routing::get(|| async { "here" }));
+        tokio::spawn(serve(socket, Doors::new(1), router, std::future::pending()));
+        let mut only = TcpStream::connect(address).await.unwrap();
+        only.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        only.read_u8().await.unwrap();
+        let refused = asked(address).await;
+        assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 5"), "{refused}");
+        assert!(refused.contains("application/problem+json") && refused.ends_with('}'), "{refused}");
+        drop(only);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+        while !asked(address).await.ends_with("here") {
+            assert!(tokio::time::Instant::now() < deadline, "there is no room again");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! What somebody who operates the system looks at: queues, dead letters, effects.
 
 use common::moment::Moment;
-use common::store::{DeadGroup, DeadLetter, EffectRow, StageCounts};
+use common::store::{AuditRow, DeadGroup, DeadLetter, EffectRow, StageCounts};
 use queue_topology::broker::Depth;
-use queue_topology::table;
+use queue_topology::{replay, table};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -169,10 +169,63 @@ pub fn dead_group(of: &DeadGroup) -> DeadGroupView {
 /// What became of a request to replay dead letters.
 #[derive(Serialize, ToSchema)]
 pub struct Batch {
+    /// By which `/api/audit` names it; null in a dry run.
+    pub id: Option<Uuid>,
+    /// It was the rest of a batch that had been cut off.
+    pub resumed: bool,
     /// Letters that the filter named.
     pub matched: i64,
     /// Letters that are done again; zero in a dry run.
     pub replayed: i64,
+}
+
+pub fn batch(of: &replay::Batch) -> Batch {
+    Batch { id: Some(of.id), resumed: of.resumed, matched: of.matched, replayed: of.replayed }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Audit {
+    pub items: Vec<AuditEntry>,
+    pub page: i64,
+    pub limit: i64,
+    pub total: i64,
+}
+
+/// Somebody asked for something by hand.
+#[derive(Serialize, ToSchema)]
+pub struct AuditEntry {
+    pub id: Uuid,
+    /// The same for all who went on with one batch.
+    pub batch: Uuid,
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Moment,
+    /// `api key`; `no key`, where none is set; `cli:` and the user of the machine who ran the command.
+    pub actor: String,
+    /// `call_replay`, `dead_letters_replay` or `effects_resolve`.
+    pub action: String,
+    /// The filter or the ids, as they were given.
+    pub asked: Value,
+    /// It went on with a batch that had been cut off.
+    pub resumed: bool,
+    /// How many calls, letters or effects.
+    pub done: i64,
+    /// Null while it is being done, and where it was cut off.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Moment>,
+}
+
+pub fn audit_entry(of: &AuditRow) -> AuditEntry {
+    AuditEntry {
+        id: of.id,
+        batch: of.batch,
+        at: of.at,
+        actor: of.actor.clone(),
+        action: of.action.clone(),
+        asked: serde_json::from_str(&of.asked).unwrap_or_else(|_| Value::from(of.asked.clone())),
+        resumed: of.resumed,
+        done: of.done,
+        ended_at: of.ended_at,
+    }
 }
 
 /// A call that is done again.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::world::World;
 
-const ROUTES: [&str; 25] = [
+const ROUTES: [&str; 26] = [
     "POST /webhook/zapier",
     "POST /webhooks/assemblyai",
     "POST /api/meetings",
@@ -30,6 +30,7 @@ const ROUTES: [&str; 25] = [
     "GET /api/dead-letters/{id}",
     "POST /api/dead-letters/replay",
     "GET /api/effects",
+    "GET /api/audit",
 ];
 
 #[tokio::test]
@@ -99,6 +100,7 @@ async fn what_an_answer_holds_is_what_the_document_says() {
         ("/api/queues".into(), "Queues"),
         ("/api/dead-letters".into(), "DeadLetters"),
         (format!("/api/effects?call={id}"), "Effects"),
+        ("/api/audit".into(), "Audit"),
     ] {
         let answer = world.json(&path).await;
         let described = document["components"]["schemas"][schema]["properties"].as_object();

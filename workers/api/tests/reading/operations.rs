@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use axum::body::Body;
+use axum::http::Request;
 use bytes::Bytes;
 use common::event::MaterialAt;
 use common::store::{DeadFilter, Page};
@@ -83,11 +85,15 @@ async fn dead_letters_that_match_are_replayed_once() {
     let world = World::new().await;
     let call = world.dead("a").await;
     world.dead("b").await;
-    let replay = async |body: Value| world.post("/api/dead-letters/replay", body).await.json();
-    assert_eq!(replay(json!({"dry_run": true})).await, json!({"matched": 2, "replayed": 0}));
-    assert_eq!(replay(json!({"stage": "crm"})).await, json!({"matched": 0, "replayed": 0}));
-    assert_eq!(replay(json!({"group": "recording_not_found"})).await, json!({"matched": 2, "replayed": 2}));
-    assert_eq!(replay(json!({})).await, json!({"matched": 0, "replayed": 0}));
+    let replay = async |body: Value| {
+        let batch = world.post("/api/dead-letters/replay", body).await.json();
+        assert_eq!(batch["resumed"], false);
+        (batch["matched"].as_i64().unwrap(), batch["replayed"].as_i64().unwrap())
+    };
+    assert_eq!(replay(json!({"dry_run": true})).await, (2, 0));
+    assert_eq!(replay(json!({"stage": "crm"})).await, (0, 0));
+    assert_eq!(replay(json!({"group": "recording_not_found"})).await, (2, 2));
+    assert_eq!(replay(json!({})).await, (0, 0));
     assert_eq!(world.store.runs(WORKSPACE, call).await.unwrap()[0].state, "waiting");
     let page = Page { offset: 0, limit: 1 };
     assert_eq!(world.store.dead_letters(WORKSPACE, &DeadFilter::default(), page).await.unwrap().1, 0);
@@ -103,7 +109,7 @@ async fn a_replay_with_a_key_that_was_used_is_answered_as_before_and_does_nothin
     let call = world.dead("a").await;
     let all = "/api/dead-letters/replay";
     let first = world.post_with_key(all, json!({}), "k").await.json();
-    assert_eq!(first, json!({"matched": 1, "replayed": 1}));
+    assert_eq!((&first["matched"], &first["replayed"]), (&json!(1), &json!(1)));
     world.die(call, 2).await;
     assert_eq!(world.post_with_key(all, json!({}), "k").await.json(), first);
     assert_eq!(world.json("/api/dead-letters").await["total"], 1, "what died since then is still there");
@@ -138,4 +144,32 @@ async fn effects_are_listed_of_a_call_or_where_they_are_not_confirmed() {
     assert_eq!(in_doubt["items"][0]["code"], "timed_out");
     assert_eq!(world.json("/api/effects?page=2").await["items"], json!([]));
     world.get("/api/effects?call=nobody").await.is_problem(404);
+}
+
+#[tokio::test]
+async fn the_audit_says_who_had_what_done_again_and_a_dry_run_leaves_no_trace() {
+    let world = World::with(&[("DEBRIEF_API_KEY", "k")], |broker| broker).await;
+    let call = world.dead("a").await;
+    let post = async |path: &str, body: Value| {
+        let request = Request::post(path).header("authorization", "Bearer k");
+        let request = request.header("content-type", "application/json");
+        world.send(request.body(Body::from(body.to_string())).unwrap()).await.json()
+    };
+    let audit = async |query: &str| world.get_with_key(&format!("/api/audit{query}"), "k").await.json();
+    post("/api/dead-letters/replay", json!({"dry_run": true})).await;
+    assert_eq!(audit("").await["total"], 0);
+    let batch = post("/api/dead-letters/replay", json!({"stage": "transcription"})).await;
+    post(&format!("/api/calls/{call}/replay"), json!({})).await;
+    let all = audit("").await;
+    assert_eq!(all["total"], 2);
+    let [one, letters] = [&all["items"][0], &all["items"][1]];
+    assert_eq!((&one["action"], &one["actor"]), (&json!("call_replay"), &json!("api key")));
+    assert_eq!((&one["asked"], &one["done"]), (&json!({"call": call, "from": "transcription"}), &json!(1)));
+    assert_eq!((&letters["action"], &letters["actor"]), (&json!("dead_letters_replay"), &json!("api key")));
+    assert_eq!((&letters["batch"], &letters["done"]), (&batch["id"], &json!(1)));
+    assert_eq!((&letters["asked"], &letters["resumed"]), (&json!({"stage": "transcription"}), &json!(false)));
+    assert!(letters["ended_at"].is_string(), "{letters}");
+    let second = audit("?page=2&limit=1").await;
+    assert_eq!((&second["items"][0], &second["page"]), (letters, &json!(2)));
+    world.get("/api/audit").await.is_problem(401);
 }

@@ -1,11 +1,13 @@
 //! `debrief check`: the configuration in words, and whether what it names can be reached.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use common::cache::Redis;
+use common::cache::{Cache, Memory, Redis};
 use common::config::{self, Values};
 use queue_topology::broker::{self, Amqp, Broker as _};
+use transcription::speech::assemblyai::AssemblyAi;
 
 use crate::deployment::{self, data_folder, is_running, open_store};
 use crate::listen;
@@ -50,12 +52,28 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
             .await,
         );
     }
+    if let Some(address) = values.text("REDIS_URL") {
+        let redis = Redis::new(&address, &broker::prefix(values)?)?;
+        say("cache", within(async { Ok(redis.ping().await?) }).await);
+    }
+    let cache: Arc<dyn Cache> = Arc::new(Memory::default());
     let crm = crm::Crm::new(
         crm::Settings::read(values)?,
         common::blobs::Blobs::local(&data_folder(values)?.join("blobs")).map_err(anyhow::Error::from)?,
+        &cache,
     );
     if crm.is_on() {
         say("crm", within(async { Ok(crm.check().await?) }).await);
+    }
+    match slack::Settings::read(values)?.destination {
+        Some(slack::Destination::Webhook { .. }) => {
+            say!("slack: an incoming webhook can be tried only by posting to it");
+        }
+        Some(bot) => {
+            let client = slack::client::Client::new(bot);
+            say("slack", within(async { Ok(client.check().await?) }).await);
+        }
+        None => {}
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
@@ -67,6 +85,7 @@ fn read_all(values: &Values) -> Result<(), config::ConfigError> {
     common::web::Access::read(values)?;
     ingest::Settings::read(values)?;
     transcription::Settings::read(values)?;
+    AssemblyAi::from_values(values, Arc::new(Memory::default()))?;
     analysis::Settings::read(values)?;
     crm::Settings::read(values)?;
     slack::Settings::read(values)?;
@@ -99,6 +118,14 @@ fn describe(values: &Values) -> Result<(), deployment::StartError> {
         say!("{service}: {}", if on { "on" } else { "off, no key is set" });
     }
     let given: Vec<_> = values.given().collect();
+    if let Some(slack::Destination::Bot { channel, .. }) = slack::Settings::read(values)?.destination
+        && !slack::client::is_channel_id(&channel)
+    {
+        say!(
+            "SLACK_CHANNEL: `{channel}` is a name; finding a message again takes the channel's id, or the scope \
+             channels:read (groups:read for a private channel)"
+        );
+    }
     for name in values.without_effect() {
         say!("{name}: is set and has no effect yet");
     }

@@ -11,7 +11,7 @@ use queue_topology::replay;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::print;
+use super::{audit, print};
 use crate::deployment::open_store;
 use crate::outcome::{Ended, failed};
 
@@ -23,19 +23,13 @@ pub(crate) struct Which {
     #[arg(long)]
     pub(crate) group: Option<String>,
     /// RFC 3339
-    #[arg(long, value_parser = moment)]
+    #[arg(long, value_parser = print::moment)]
     pub(crate) since: Option<Moment>,
-    #[arg(long, value_parser = moment)]
+    #[arg(long, value_parser = print::moment)]
     pub(crate) until: Option<Moment>,
 }
 
-fn moment(text: &str) -> Result<Moment, String> {
-    text.parse::<chrono::DateTime<chrono::Utc>>()
-        .map(Moment::from)
-        .map_err(|_| format!("`{text}` is no time such as 2026-01-31T12:00:00Z"))
-}
-
-const BATCH: i64 = 500;
+const SHOWN: i64 = 500;
 
 impl From<Which> for DeadFilter {
     fn from(which: Which) -> Self {
@@ -77,37 +71,30 @@ pub(crate) async fn show(values: &Values, id: Uuid) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sends letters on, oldest last; each is marked with the statement that sends it, so that a run that was
-/// stopped midway goes on where it was.
+/// Sends letters on, oldest first. Stopped midway, the same command goes on where it was.
 pub(crate) async fn replay(values: &Values, which: Which, dry_run: bool, rate: Option<u32>) -> Ended {
     let store = open_store(values).await?;
-    let mut filter = DeadFilter::from(which);
-    // What dies again meanwhile is not of this batch, which would never end.
-    let now = store.now();
-    filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
-    let (mut found, total) = letters(&store, &filter).await?;
+    let filter = DeadFilter::from(which);
     if dry_run {
+        let total = store.count_dead(WorkspaceId::DEFAULT, &filter).await.map_err(anyhow::Error::from)?;
+        store.close().await;
         say!("{total} would be replayed");
         return Ok(ExitCode::SUCCESS);
     }
-    let pause = rate.filter(|rate| *rate > 0).map(|rate| Duration::from_secs(1) / rate);
-    let mut replayed = 0;
-    while !found.is_empty() {
-        for letter in &found {
-            replayed += u64::from(replay::letter(&store, letter).await.map_err(anyhow::Error::from)?);
-            if let Some(pause) = pause {
-                tokio::time::sleep(pause).await;
-            }
-        }
-        (found, _) = letters(&store, &filter).await?;
-    }
+    let pause = rate.map(|rate| Duration::from_secs(1) / rate);
+    let who = (WorkspaceId::DEFAULT, &*audit::actor());
+    let batch = replay::letters(&store, who, &filter, pause).await.map_err(anyhow::Error::from)?;
     store.close().await;
-    say!("{replayed} of {total} are done again");
+    let replay::Batch { id, resumed, matched, replayed } = batch;
+    say!("{replayed} of {matched} are done again (batch {id})");
+    if resumed {
+        say!("this was the rest of a batch that had been cut off; what died since it began is not of it");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn letters(store: &Store, filter: &DeadFilter) -> anyhow::Result<(Vec<DeadLetter>, i64)> {
-    Ok(store.dead_letters(WorkspaceId::DEFAULT, filter, Page { offset: 0, limit: BATCH }).await?)
+    Ok(store.dead_letters(WorkspaceId::DEFAULT, filter, Page { offset: 0, limit: SHOWN }).await?)
 }
 
 fn view(letter: &DeadLetter) -> serde_json::Value {

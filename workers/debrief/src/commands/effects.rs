@@ -3,19 +3,46 @@
 use std::process::ExitCode;
 
 use common::call::WorkspaceId;
-use common::config::Values;
-use common::store::EffectRow;
+use common::config::{ConfigError, Values};
+use common::store::{Action, Asked, Audit, EffectFilter, EffectRow, EffectState, Store};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{calls, print};
+use super::{audit, calls, print};
 use crate::deployment::open_store;
 use crate::outcome::{Ended, FAILED, failed};
 
-pub(crate) async fn list(values: &Values, call: Option<&str>) -> Ended {
+const SHOWN: i64 = 1000;
+
+/// Which effects a command is about: `target=slack`, `state=unknown`, `since=2026-01-31T12:00:00Z`.
+pub(crate) fn filter(parts: &[String]) -> Result<EffectFilter, ConfigError> {
+    const NAME: &str = "--filter";
+    let wrong = |problem: String| ConfigError::new(NAME, problem);
+    let mut filter = EffectFilter::default();
+    for part in parts {
+        let (name, value) = part
+            .split_once('=')
+            .filter(|(_, value)| !value.is_empty())
+            .ok_or_else(|| wrong(format!("`{part}` is none of target=NAME, state=NAME, since=TIME")))?;
+        match name {
+            "target" => filter.target = Some(value.to_owned()),
+            "state" => {
+                let names = || EffectState::ALL.map(EffectState::name).join(", ");
+                let state = EffectState::from_name(value);
+                filter.state = Some(state.ok_or_else(|| wrong(format!("`{value}` is none of {}", names())))?);
+            }
+            "since" => filter.since = Some(print::moment(value).map_err(wrong)?),
+            _ => return Err(wrong(format!("`{name}` is none of target, state, since"))),
+        }
+    }
+    Ok(filter)
+}
+
+pub(crate) async fn list(values: &Values, call: Option<&str>, parts: &[String]) -> Ended {
+    let filter = filter(parts)?;
     let store = open_store(values).await?;
     let effects = match call {
-        None => store.open_effects(WorkspaceId::DEFAULT).await.map_err(anyhow::Error::from)?,
+        None => store.effects(WorkspaceId::DEFAULT, &filter, SHOWN).await.map_err(anyhow::Error::from)?,
         Some(id) => {
             let Some(call) = calls::find(&store, id).await? else {
                 return failed(format!("there is no call `{id}`"));
@@ -27,15 +54,26 @@ pub(crate) async fn list(values: &Values, call: Option<&str>) -> Ended {
         [
             effect.id.to_string(),
             effect.target.clone(),
-            effect.object.clone(),
+            without_address(&effect.object),
             effect.state.clone(),
             effect.call_id.to_string(),
             effect.updated_at.to_string(),
         ]
     });
     print::table(["id", "target", "object", "state", "call", "since"], rows);
+    if i64::try_from(effects.len()) == Ok(SHOWN) {
+        say!("the oldest {SHOWN}; narrow it with --filter");
+    }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A list is copied into chats and tickets: whose contact it is, `show` says.
+fn without_address(object: &str) -> String {
+    match object.split_once(':') {
+        Some((kind, whose)) if whose.contains('@') => format!("{kind}:<e-mail>"),
+        _ => object.to_owned(),
+    }
 }
 
 pub(crate) async fn show(values: &Values, id: Uuid) -> Ended {
@@ -47,20 +85,54 @@ pub(crate) async fn show(values: &Values, id: Uuid) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes a person's word for what became of effects of which nobody knows.
-pub(crate) async fn resolve(values: &Values, ids: &[Uuid], sent: bool) -> Ended {
+/// Takes a person's word for what became of effects of which nobody knows: of those that are named, or of
+/// all that match.
+pub(crate) async fn resolve(values: &Values, ids: &[Uuid], parts: &[String], sent: bool) -> Ended {
+    let filter = filter(parts)?;
     let store = open_store(values).await?;
-    let mut all = true;
-    for id in ids {
-        if store.resolve_effect(WorkspaceId::DEFAULT, *id, sent).await.map_err(anyhow::Error::from)? {
-            say!("{id}: {}", if sent { "taken as sent" } else { "is sent again" });
-        } else {
-            all = false;
-            say!("{id}: is not unknown; nothing was changed");
+    let word = if sent { "sent" } else { "resend" };
+    let what =
+        if ids.is_empty() { json!({"as": word, "filter": parts}) } else { json!({"as": word, "ids": ids}) };
+    let actor = audit::actor();
+    let asked =
+        Asked { workspace: WorkspaceId::DEFAULT, actor: &actor, action: Action::ResolveEffects, what };
+    let audit = store.begin_audit(&asked, store.now()).await.map_err(anyhow::Error::from)?;
+    let (mut resolved, mut refused) = (0, 0);
+    let mut some = next(&store, ids, &filter, &audit).await?;
+    while !some.is_empty() {
+        let before = resolved;
+        for id in &some {
+            let taken = store.resolve_effect(&audit, WorkspaceId::DEFAULT, *id, sent).await;
+            if taken.map_err(anyhow::Error::from)? {
+                resolved += 1;
+                say!("{id}: {}", if sent { "taken as sent" } else { "is sent again" });
+            } else {
+                refused += 1;
+                say!("{id}: is not unknown; nothing was changed");
+            }
         }
+        // Those that match are fewer each time, since they are not in doubt any more.
+        let more = ids.is_empty() && resolved > before;
+        some = if more { next(&store, ids, &filter, &audit).await? } else { Vec::new() };
     }
+    store.end_audit(&audit).await.map_err(anyhow::Error::from)?;
     store.close().await;
-    Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+    if ids.is_empty() {
+        say!("{resolved} of those that match are resolved");
+    }
+    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+async fn next(
+    store: &Store,
+    ids: &[Uuid],
+    filter: &EffectFilter,
+    audit: &Audit,
+) -> anyhow::Result<Vec<Uuid>> {
+    if !ids.is_empty() {
+        return Ok(ids.to_vec());
+    }
+    Ok(store.doubtful_effects(WorkspaceId::DEFAULT, filter, audit.bound, SHOWN).await?)
 }
 
 fn view(effect: &EffectRow) -> serde_json::Value {
@@ -70,4 +142,41 @@ fn view(effect: &EffectRow) -> serde_json::Value {
         "replaced": effect.replaced.as_ref().map(|replaced| &replaced.0), "code": effect.error_code,
         "deadline": effect.deadline, "updated_at": effect.updated_at,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(parts: &[&str]) -> Result<EffectFilter, String> {
+        let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
+        filter(&parts).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_filter_names_a_target_a_state_and_a_time() {
+        let filter = read(&["target=slack", "state=unknown", "since=2026-01-31T12:00:00Z"]).unwrap();
+        assert_eq!(filter.target.as_deref(), Some("slack"));
+        assert_eq!(filter.state, Some(EffectState::Unknown));
+        assert_eq!(filter.since.unwrap().to_string(), "2026-01-31T12:00:00Z");
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_refused_and_does_not_mean_all() {
+        for (part, said) in [
+            ("slack", "--filter: `slack` is none of target=NAME, state=NAME, since=TIME"),
+            ("target=", "--filter: `target=` is none of target=NAME, state=NAME, since=TIME"),
+            ("targe=slack", "--filter: `targe` is none of target, state, since"),
+            ("state=lost", "--filter: `lost` is none of intent, confirmed, unknown, not_sent, outdated"),
+            ("since=noon", "--filter: `noon` is no time such as 2026-01-31T12:00:00Z"),
+        ] {
+            assert_eq!(read(&[part]).unwrap_err(), said);
+        }
+    }
+
+    #[test]
+    fn a_list_tells_no_address() {
+        assert_eq!(without_address("contact:helen@example.com"), "contact:<e-mail>");
+        assert_eq!(without_address("part:3"), "part:3");
+    }
 }

@@ -1,6 +1,7 @@
-//! How results are printed: JSON for programs, columns for people.
+//! How results are printed: JSON for programs, columns for people; and how a time is read.
 
 use anyhow::Context as _;
+use common::moment::Moment;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -28,4 +29,11 @@ pub(crate) fn table<const N: usize>(heads: [&str; N], rows: impl IntoIterator<It
             .collect();
         say!("{}", line.join("  ").trim_end());
     }
+}
+
+/// A time on the command line.
+pub(crate) fn moment(text: &str) -> Result<Moment, String> {
+    text.parse::<chrono::DateTime<chrono::Utc>>()
+        .map(Moment::from)
+        .map_err(|_| format!("`{text}` is no time such as 2026-01-31T12:00:00Z"))
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use common::config::{ConfigError, Values};
 use queue_topology::replay;
 
+use super::audit;
 use super::calls::find;
 use crate::deployment::open_store;
 use crate::outcome::{Ended, failed};
@@ -20,7 +21,9 @@ pub(crate) async fn call(values: &Values, id: &str, from: &str) -> Ended {
     let Some(call) = find(&store, id).await? else {
         return failed(format!("there is no call `{id}`"));
     };
-    let replayed = replay::call(&store, call.workspace, call.id, stage).await.map_err(anyhow::Error::from)?;
+    let replayed = replay::call(&store, (call.workspace, &audit::actor()), call.id, stage)
+        .await
+        .map_err(anyhow::Error::from)?;
     store.close().await;
     let Some(generation) = replayed else {
         return failed(format!("call {} never came to {stage}", call.id));

@@ -84,16 +84,16 @@ impl Meeting {
             (name, email)
         };
         let (ours, theirs) = (word(), word());
-        let first = person(&theirs);
-        let second = loop {
-            let other = person(&theirs);
-            if other.0 != first.0 {
-                break other;
+        // Of two people with one name nobody could say who spoke.
+        let [host, first, second] = loop {
+            let people = [person(&ours), person(&theirs), person(&theirs)];
+            if people[0].0 != people[1].0 && people[0].0 != people[2].0 && people[1].0 != people[2].0 {
+                break people;
             }
         };
         Self {
             uuid: format!("{}==", word()),
-            host: person(&ours),
+            host,
             customers: [first, second],
             title: pick(&["Head of Operations", "Director of Sales", "IT Manager"]),
         }

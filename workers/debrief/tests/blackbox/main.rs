@@ -11,7 +11,9 @@ mod processes;
 mod proxy;
 mod world;
 
+mod asked;
 mod bad_input;
 mod happy;
 mod killed;
+mod private;
 mod unwell;

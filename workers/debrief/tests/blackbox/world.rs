@@ -1,7 +1,7 @@
 //! A deployment under test, with the providers it talks to.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -14,7 +14,8 @@ use crate::inputs::{Meeting, PhoneCall, word};
 use crate::processes::{Process, command, debrief, free_port, simulators};
 use crate::proxy::Proxy;
 
-const PATIENCE: Duration = Duration::from_mins(1);
+/// What may have been sent is asked about a minute later at the soonest.
+const PATIENCE: Duration = Duration::from_mins(2);
 const ROLES: [&str; 7] = ["ingest", "api", "dedup", "transcription", "analysis", "crm", "slack"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -343,6 +344,26 @@ impl World {
         }
     }
 
+    /// What a role says at `path`, as text.
+    pub(crate) async fn text(&self, role: &str, path: &str) -> String {
+        let answer = self.client.get(self.address(role, path)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{role} {path}");
+        answer.text().await.unwrap()
+    }
+
+    /// Everything that a role wrote to its standard output and error.
+    pub(crate) fn said(&self, role: &str) -> String {
+        std::fs::read_to_string(self.log(role)).unwrap()
+    }
+
+    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn address(&self, role: &str, path: &str) -> String {
         let port = self.ports.get(role).unwrap_or_else(|| &self.ports["all"]);
         format!("http://127.0.0.1:{port}{path}")
@@ -385,6 +406,7 @@ fn settings(providers: &HashMap<String, String>) -> HashMap<String, String> {
         ("OPENAI_API_KEY", "key".to_owned()),
         ("OPENAI_BASE_URL", format!("{}/v1", providers["openai"])),
         ("SLACK_WEBHOOK_URL", format!("{}/services/T/B/x", providers["slack"])),
+        ("SLACK_BASE_URL", format!("{}/api", providers["slack"])),
         ("SLACK_RATE", "50/s".to_owned()),
         ("SUPPORT_NUMBER", "+12025550100".to_owned()),
         ("SALESFORCE_LOGIN_URL", providers["salesforce"].clone()),

@@ -1,0 +1,70 @@
+//! How many connections a process has at once.
+//!
+//! Each is memory and an open file. Without a bound, whoever opens enough of them keeps the process from
+//! opening a file of its own, and nobody is told anything.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::config::{ConfigError, Values};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// With what else a process has open it stays below 1024 files, which many systems allow.
+const CONNECTIONS: usize = 800;
+/// Connections that are being told that there is no room; what comes on top of these is closed.
+const TOLD_AT_ONCE: usize = 64;
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+const NO_ROOM: &str = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\
+    \"detail\":\"there are too many connections at the moment; nothing was accepted, send it again\"}";
+
+#[derive(Clone)]
+pub(crate) struct Doors {
+    places: Arc<Semaphore>,
+    told: Arc<Semaphore>,
+}
+
+impl Doors {
+    /// Reads `DEBRIEF_MAX_CONNECTIONS`.
+    pub(crate) fn read(values: &Values) -> Result<Self, ConfigError> {
+        let wanted: Option<NonZeroUsize> = values.parse("DEBRIEF_MAX_CONNECTIONS", "a number above 0")?;
+        Ok(Self::new(wanted.map_or(CONNECTIONS, NonZeroUsize::get)))
+    }
+
+    pub(crate) fn new(connections: usize) -> Self {
+        let places = connections.min(Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(places)), told: Arc::new(Semaphore::new(TOLD_AT_ONCE)) }
+    }
+
+    /// A place for one connection, until it is dropped.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// Answers 503 to what was not even read, and closes.
+    pub(crate) fn turn_away(&self, stream: TcpStream) {
+        let Ok(place) = Arc::clone(&self.told).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            if tokio::time::timeout(TOLD_WITHIN, tell(stream)).await.is_err() {
+                tracing::debug!("a sender for whom there is no room does not hear it");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn tell(mut stream: TcpStream) -> std::io::Result<()> {
+    let length = NO_ROOM.len();
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\n\
+         connection: close\r\ncontent-length: {length}\r\n\r\n{NO_ROOM}"
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await?;
+    // A connection that is closed with bytes unread is reset, and the answer with it.
+    let mut unread = [0; 4096];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
+}
