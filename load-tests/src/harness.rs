@@ -3,8 +3,15 @@
 
 pub mod amqp;
 pub mod http;
+pub mod ledger;
 pub mod load;
+pub mod mix;
+pub mod open_loop;
 pub mod process;
+pub mod providers;
 pub mod report;
+pub mod seen;
 pub mod servers;
+pub mod usage;
 pub mod webhook;
+pub mod wire;

@@ -32,6 +32,7 @@ pub use faults::{Fault, Faults, ModelFault};
 use recordings::Shelf;
 pub use recordings::{Recording, Variant};
 pub use salesforce::CONTACT_FIELDS;
+pub(crate) use slack::natural_key as slack_key;
 pub use spoken::{Utterance, recording_with};
 
 #[derive(Clone, Debug)]

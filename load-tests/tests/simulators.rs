@@ -455,6 +455,16 @@ async fn an_answer_that_is_cut_short_breaks_in_its_body() {
 }
 
 #[tokio::test]
+async fn an_answer_that_stalls_took_effect_and_never_ends() {
+    let play = playground().await;
+    play.sims.slack.set_faults(Faults::next([Fault { stall: true, ..Fault::default() }]));
+    let response = play.webhook("one").timeout(Duration::from_secs(1)).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(response.bytes().await.unwrap_err().is_timeout());
+    assert_eq!(play.sims.slack.effects()["post"].len(), 1);
+}
+
+#[tokio::test]
 async fn a_simulator_is_driven_over_http_by_whoever_did_not_start_it() {
     let play = playground().await;
     let control = |method, path: &str| play.at(method, &play.sims.slack, &format!("/_control/{path}"));

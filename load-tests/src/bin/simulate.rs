@@ -10,11 +10,19 @@ use load_tests::{Options, Simulators};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+const CONTROL: &str = r#"GET received lists what arrived, GET effects counts what was made, POST faults sets what goes wrong:
+  {"latency_ms": 50, "rate": 0.1, "always": FAULT, "next": [FAULT, ...]}
+`next` meets one request each, `always` the others, or a share of them. A FAULT is {"path": "/upload", "delay_ms": 100}
+and what happens there: "status": 500, "body": "...", "accept": true (it took effect nevertheless), "retry_after": "7",
+"retry_after_date_s": 7 (the same as a date), "reset": true, "accept_then_reset": true, "cut_short": true,
+"stall": true (the answer stops in its body), "model": "not_json" | "cut_off" | "refusal" | "schema_break"."#;
+
 /// Simulates the providers that Debrief talks to, on loopback.
 ///
 /// Prints where they listen and runs until SIGTERM or SIGINT. Each has control routes under `/_control`:
 /// `received`, `effects` and `faults`.
 #[derive(Parser)]
+#[command(after_help = CONTROL)]
 struct Cli {
     #[command(subcommand)]
     which: Which,

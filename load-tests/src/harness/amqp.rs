@@ -17,6 +17,8 @@ use uuid::Uuid;
 use super::load::Sender;
 
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
+/// A queue that has not grown for so long has what it gets.
+const QUIET: Duration = Duration::from_secs(2);
 const PERSISTENT: u8 = 2;
 
 /// Where a webhook's event goes, as `debrief topology export` says.
@@ -86,26 +88,62 @@ impl Broker {
         taken.map(|message| message.delivery.data).context("the queue is empty")
     }
 
+    /// Messages of the first queue that nobody holds.
+    pub async fn depth(&self) -> anyhow::Result<u64> {
+        self.depth_of(&self.topology.queue).await
+    }
+
+    /// Messages of the queue of a stage that nobody holds.
+    pub async fn depth_of_stage(&self, stage: &str) -> anyhow::Result<u64> {
+        let queue = self.topology.queues.iter().find(|queue| queue.ends_with(&format!(".{stage}")));
+        self.depth_of(queue.with_context(|| format!("no queue of {stage}"))?).await
+    }
+
+    async fn depth_of(&self, queue: &str) -> anyhow::Result<u64> {
+        let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let found = self.channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
+        Ok(u64::from(found.context("look at the queue")?.message_count()))
+    }
+
     /// Fails unless the queue holds as many messages as were accepted; empties it.
     pub async fn settle(&self, accepted: u64) -> anyhow::Result<()> {
+        self.settle_with(accepted, 0, 0).await.map(drop)
+    }
+
+    /// The same where `aside` of what was accepted went to the outbox. Some of that may be in the queue too,
+    /// since a confirm can come after it was no longer waited for.
+    pub async fn settle_beside(&self, accepted: u64, aside: u64) -> anyhow::Result<()> {
+        self.settle_with(accepted, aside, 0).await.map(drop)
+    }
+
+    /// The same where `others` were sent beside, which may be in the queue although nobody was told so: they were
+    /// refused when a confirm took too long, or the answer did not arrive. Returns how many messages there were.
+    pub async fn settle_with(&self, accepted: u64, aside: u64, others: u64) -> anyhow::Result<u64> {
+        let expected = accepted.saturating_sub(aside)..=accepted + others;
         let queue = self.topology.queue.as_str();
         let deadline = Instant::now() + SETTLED_WITHIN;
-        let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-        loop {
-            let found = self.channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
-            let depth = u64::from(found.context("look at the queue")?.message_count());
-            if depth == accepted {
-                break;
-            }
-            if depth > accepted || Instant::now() > deadline {
-                bail!("{accepted} messages were accepted, and the queue holds {depth}");
+        let (mut depth, mut since) = (self.depth().await?, Instant::now());
+        // What was put aside may still arrive, and would be counted with what comes next.
+        let quiet = if aside + others > 0 { QUIET } else { Duration::ZERO };
+        while !expected.contains(&depth) || since.elapsed() < quiet {
+            if depth > *expected.end() || Instant::now() > deadline {
+                bail!(
+                    "{accepted} messages were accepted, {aside} of them put aside, and the queue holds {depth}"
+                );
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
+            let now = self.depth().await?;
+            if now != depth {
+                (depth, since) = (now, Instant::now());
+            }
         }
         let purged = self.channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await;
         let purged = u64::from(purged.context("empty the queue")?);
-        ensure!(purged == accepted, "{accepted} messages were accepted, and the queue held {purged}");
-        Ok(())
+        ensure!(
+            expected.contains(&purged),
+            "{accepted} messages were accepted, {aside} of them put aside, and the queue held {purged}"
+        );
+        Ok(purged)
     }
 
     /// Deletes everything under the prefix.

@@ -11,31 +11,53 @@ pub struct Connection {
     stream: TcpStream,
     address: SocketAddr,
     buffer: BytesMut,
+    /// A header with its line end, or nothing.
+    authorization: String,
 }
 
 pub struct Answer {
     pub status: u16,
     pub body: Bytes,
+    pub has_retry_after: bool,
+    /// The connection ends with it.
+    pub closes: bool,
 }
 
 impl Connection {
     pub async fn open(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, address, buffer: BytesMut::with_capacity(4096) })
+        Ok(Self { stream, address, buffer: BytesMut::with_capacity(4096), authorization: String::new() })
+    }
+
+    /// With this key, where there is one.
+    pub fn with_key(mut self, key: Option<&str>) -> Self {
+        self.authorization = key.map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
+        self
     }
 
     pub async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
-        self.ask(format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address).as_bytes()).await
+        let (address, authorization) = (self.address, &self.authorization);
+        self.ask(format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{authorization}\r\n").as_bytes()).await
     }
 
     pub async fn post_json(&mut self, path: &str, body: &str) -> anyhow::Result<Answer> {
-        let (address, length) = (self.address, body.len());
+        let (address, length, authorization) = (self.address, body.len(), &self.authorization);
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-             content-length: {length}\r\n\r\n{body}"
+             content-length: {length}\r\n{authorization}\r\n{body}"
         );
         self.ask(request.as_bytes()).await
+    }
+
+    pub async fn put(&mut self, path: &str, content_type: &str, body: &[u8]) -> anyhow::Result<Answer> {
+        let (address, length) = (self.address, body.len());
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: {content_type}\r\n\
+             content-length: {length}\r\n{}\r\n",
+            self.authorization
+        );
+        self.ask(&[head.as_bytes(), body].concat()).await
     }
 
     async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
@@ -51,7 +73,10 @@ impl Connection {
             self.more().await?;
         }
         let body = self.buffer.copy_to_bytes(length);
-        Ok(Answer { status, body })
+        // Only who was refused asks for the rest.
+        let says = |line: &[u8]| status >= 400 && has_line(&head, line);
+        let (has_retry_after, closes) = (says(b"retry-after:"), says(b"connection: close"));
+        Ok(Answer { status, body, has_retry_after, closes })
     }
 
     async fn more(&mut self) -> anyhow::Result<()> {
@@ -67,11 +92,20 @@ fn read_head(head: &[u8]) -> anyhow::Result<(u16, usize)> {
     let head = std::str::from_utf8(head).context("read the head of an answer")?;
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+    // RFC 9110, 15.3.5: nothing stands behind it, and nothing says so.
+    let nothing = (status == Some(204)).then_some(0);
     let length = lines
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .and_then(|(_, length)| length.trim().parse().ok());
+        .and_then(|(_, length)| length.trim().parse().ok())
+        .or(nothing);
     status.zip(length).with_context(|| format!("no status or no length in `{head}`"))
+}
+
+/// Whether a line begins like this, in whatever case.
+fn has_line(head: &[u8], beginning: &[u8]) -> bool {
+    let line = [b"\r\n", beginning].concat();
+    head.windows(line.len()).any(|bytes| bytes.eq_ignore_ascii_case(&line))
 }
 
 #[cfg(test)]
@@ -82,10 +116,12 @@ mod tests {
     fn a_head_says_status_and_length_in_whatever_case() {
         let head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 12\r\nretry-after: 5\r\n\r\n";
         assert_eq!(read_head(head).unwrap(), (503, 12));
+        assert!(has_line(head, b"Retry-After:") && !has_line(head, b"connection: close"));
     }
 
     #[test]
     fn a_body_of_unknown_length_is_refused() {
+        assert_eq!(read_head(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap(), (204, 0));
         assert!(read_head(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
     }
 }

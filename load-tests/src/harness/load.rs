@@ -1,5 +1,7 @@
 //! Load in a closed loop: so many at a time, each sent again as soon as it was answered.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -80,6 +82,26 @@ pub async fn closed_loop<S: Sender>(senders: Vec<S>, seconds: u64) -> anyhow::Re
     }
     all.times.micros.sort_unstable();
     Ok(all)
+}
+
+/// Lets all of them send until `count` were accepted. The first that is not accepted ends it.
+pub async fn send_all<S: Sender>(senders: Vec<S>, count: u64) -> anyhow::Result<()> {
+    let left = Arc::new(AtomicU64::new(count));
+    let mut running = JoinSet::new();
+    for mut sender in senders {
+        let left = Arc::clone(&left);
+        running.spawn(async move {
+            let take = |left: u64| left.checked_sub(1);
+            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+                sender.send().await?;
+            }
+            Ok::<_, anyhow::Error>(())
+        });
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.context("a sender panicked")??;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::process::{Child, Command};
 
 use super::http::Connection;
-use super::webhook;
+use super::{usage, webhook};
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const END_WITHIN: Duration = Duration::from_mins(1);
@@ -18,8 +18,6 @@ const END_WITHIN: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(1);
 /// Without one more for so long, no more are coming.
 const STALLED: Duration = Duration::from_secs(30);
-/// Of the times in `/proc/PID/stat`; the same on every Linux that people run.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The binary.
 pub struct Program {
@@ -30,8 +28,10 @@ pub struct Program {
 pub type Settings = Vec<(&'static str, String)>;
 
 impl Program {
-    pub fn at(path: PathBuf) -> anyhow::Result<Self> {
+    pub fn at(mut path: PathBuf) -> anyhow::Result<Self> {
         ensure!(path.exists(), "there is no {}: build it, or name it with --debrief", path.display());
+        // It is started in other folders.
+        path = path.canonicalize().with_context(|| format!("find {}", path.display()))?;
         Ok(Self { path })
     }
 
@@ -107,32 +107,18 @@ pub struct Running {
 }
 
 impl Running {
-    fn proc(&self, file: &str) -> anyhow::Result<String> {
-        let id = self.child.id().context("debrief has ended")?;
-        std::fs::read_to_string(format!("/proc/{id}/{file}")).context("look at the process")
+    pub fn id(&self) -> anyhow::Result<u32> {
+        self.child.id().context("debrief has ended")
     }
 
     /// A line of `/proc/PID/status` that counts kB, in MB (10⁶ bytes).
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     pub fn memory_mb(&self, line: &str) -> anyhow::Result<f64> {
-        let status = self.proc("status")?;
-        let number = status
-            .lines()
-            .filter_map(|text| text.split_once(':'))
-            .find(|(name, _)| *name == line)
-            .and_then(|(_, value)| value.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        let kibibytes = number.with_context(|| format!("no {line} in the process's status"))?;
-        Ok(kibibytes as f64 * 1024.0 / 1e6)
+        usage::memory_mb(self.id()?, line)
     }
 
     /// Processor time used so far, in seconds.
     pub fn processor_s(&self) -> anyhow::Result<f64> {
-        let stat = self.proc("stat")?;
-        // The name, in parentheses, may hold blanks; what follows it counts from field 3.
-        let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' ').collect::<Vec<_>>());
-        let ticks = |field: usize| fields.as_ref()?.get(field - 3)?.parse::<f64>().ok();
-        let used = ticks(14).zip(ticks(15)).context("read the process's times")?;
-        Ok((used.0 + used.1) / TICKS_PER_SECOND)
+        usage::processor_s(self.id()?)
     }
 
     /// Waits until so many calls have gone as far as they get without a provider.

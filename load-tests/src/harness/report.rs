@@ -17,6 +17,31 @@ The load is made on the machine that is measured, and shares its processor with 
 <!-- ingest -->
 <!-- /ingest -->
 
+## Overload
+
+<!-- overload -->
+<!-- /overload -->
+
+## Pipeline
+
+<!-- pipeline -->
+<!-- /pipeline -->
+
+## Backlog
+
+<!-- drain -->
+<!-- /drain -->
+
+## More workers
+
+<!-- scale -->
+<!-- /scale -->
+
+## A large recording
+
+<!-- large -->
+<!-- /large -->
+
 ## Idle
 
 <!-- idle -->
@@ -26,6 +51,13 @@ The load is made on the machine that is measured, and shares its processor with 
 
 <!-- start -->
 <!-- /start -->
+
+## Faults
+
+`make faults ARGS=\"run NAME --seed N\"` repeats one of them; each replaces its own line.
+
+<!-- faults -->
+<!-- /faults -->
 ";
 
 pub struct Report {
@@ -67,6 +99,37 @@ impl Report {
             .with_context(|| format!("{} has no place for `{name}`", self.path.display()))?;
         std::fs::write(&self.path, after).context("write the results")
     }
+
+    /// Puts a line into the table of section `name`, in place of the one that has the same first two cells.
+    pub fn line(&self, name: &str, head: &str, cells: &[String]) -> anyhow::Result<()> {
+        let before = std::fs::read_to_string(&self.path).context("read the results")?;
+        let section = section_of(&before, name)
+            .with_context(|| format!("{} has no place for `{name}`", self.path.display()))?;
+        let after = replaced(&before, name, &with_line(section, head, cells)).unwrap_or(before);
+        std::fs::write(&self.path, after).context("write the results")
+    }
+
+    /// What is measured, and when.
+    pub fn of(&self) -> String {
+        format!("{}, {}", chrono::Utc::now().format("%Y-%m-%d %H:%M"), self.measured)
+    }
+}
+
+/// What stands between the markers of a section.
+fn section_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("<!-- {name} -->\n"))?;
+    rest.split_once(&format!("<!-- /{name} -->")).map(|(section, _)| section)
+}
+
+/// A table of which one line is another one, sorted by its lines.
+fn with_line(table: &str, head: &str, cells: &[String]) -> String {
+    let line = format!("| {} |", cells.join(" | "));
+    let key = |line: &str| line.split('|').skip(1).take(2).map(str::trim).collect::<String>();
+    let mut lines: Vec<&str> = table.lines().skip(2).filter(|old| key(old) != key(&line)).collect();
+    lines.push(&line);
+    lines.sort_unstable();
+    let columns = "|---".repeat(cells.len());
+    format!("{head}\n{columns}|\n{}\n", lines.join("\n"))
 }
 
 /// `text` with another section in place of the one of that name.
@@ -128,8 +191,22 @@ mod tests {
     }
 
     #[test]
+    fn a_line_replaces_the_one_of_the_same_name_and_kind() {
+        let cells = |of: [&str; 3]| of.map(str::to_owned).to_vec();
+        let head = "| fault | kind | verdict |";
+        let one = with_line("", head, &cells(["b", "servers", "broken"]));
+        let two = with_line(&one, head, &cells(["a", "servers", "holds"]));
+        let three = with_line(&two, head, &cells(["b", "servers", "holds"]));
+        assert_eq!(
+            three,
+            format!("{head}\n|---|---|---|\n| a | servers | holds |\n| b | servers | holds |\n")
+        );
+    }
+
+    #[test]
     fn every_measurement_has_its_place() {
-        assert!(["ingest", "idle", "start"].iter().all(|name| replaced(EMPTY, name, "").is_some()));
+        let all = ["ingest", "overload", "pipeline", "drain", "scale", "large", "idle", "start", "faults"];
+        assert!(all.iter().all(|name| replaced(EMPTY, name, "").is_some()));
         assert_eq!(replaced(EMPTY, "other", ""), None);
     }
 }

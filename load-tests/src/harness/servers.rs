@@ -24,6 +24,14 @@ pub struct Servers {
     pub redis: String,
 }
 
+impl Servers {
+    /// As they are named on a command line.
+    pub fn args(&self) -> Vec<String> {
+        let Self { amqp, database, redis } = self;
+        vec![format!("--amqp={amqp}"), format!("--database={database}"), format!("--redis={redis}")]
+    }
+}
+
 /// One deployment's own place on servers. Its queues are the caller's to remove.
 pub struct Place {
     servers: Servers,
@@ -77,6 +85,15 @@ impl Place {
             .context("make or drop the database of this run")?;
         Ok(())
     }
+}
+
+/// How many events of the deployment with this database went to the outbox since the last time, because the
+/// broker was short of memory or did not confirm in time; forgets them.
+pub async fn put_aside(database: &str) -> anyhow::Result<u64> {
+    let mut database = PgConnection::connect(database).await.context("connect to the database")?;
+    let removed =
+        sqlx::query("DELETE FROM outbox").execute(&mut database).await.context("empty the outbox")?;
+    Ok(removed.rows_affected())
 }
 
 /// Which PostgreSQL it is.

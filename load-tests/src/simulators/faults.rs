@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +42,10 @@ pub struct Fault {
     pub delay_ms: u64,
     /// Answered with this status, in the provider's own error form unless `body` is set.
     pub status: Option<u16>,
-    /// The value of a `Retry-After` header, as it stands.
+    /// The value of a `Retry-After` header, as it stands: seconds, a date, or nonsense.
     pub retry_after: Option<String>,
+    /// Instead of it, a `Retry-After` header with the date that is so many seconds ahead when it is answered.
+    pub retry_after_date_s: Option<u32>,
     /// Answered with this body, with status 200 unless `status` is set.
     pub body: Option<String>,
     /// The request takes effect before `status` or `body` answers it.
@@ -53,6 +56,8 @@ pub struct Fault {
     pub accept_then_reset: bool,
     /// The request takes effect; the answer ends in the middle of its body.
     pub cut_short: bool,
+    /// The request takes effect; the answer stops in the middle of its body, and the connection stays open.
+    pub stall: bool,
     /// Of the model only: what is wrong with its answer.
     pub model: Option<ModelFault>,
 }
@@ -105,7 +110,10 @@ impl Fault {
                 return cut_without_answer();
             }
             if self.cut_short {
-                return cut_in_the_middle(answer).await;
+                return half(answer, Then::Cut).await;
+            }
+            if self.stall {
+                return half(answer, Then::Silence).await;
             }
             if !replaced {
                 return answer;
@@ -124,7 +132,9 @@ impl Fault {
             }
             None => refusal(status),
         };
-        if let Some(value) = self.retry_after.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        let date =
+            self.retry_after_date_s.map(|seconds| http_date(Utc::now() + TimeDelta::seconds(seconds.into())));
+        if let Some(value) = date.or(self.retry_after).and_then(|text| HeaderValue::from_str(&text).ok()) {
             answer.headers_mut().insert(header::RETRY_AFTER, value);
         }
         answer
@@ -162,6 +172,11 @@ impl Faults {
     }
 }
 
+/// RFC 9110, 5.6.7. It knows only whole seconds: what is between them is cut off.
+fn http_date(at: DateTime<Utc>) -> String {
+    at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 /// A longer answer is cut before its first byte.
 const MAX_CUT: usize = 64 * 1024 * 1024;
 
@@ -176,14 +191,25 @@ fn cut_without_answer() -> Response {
     Response::new(Body::from_stream(stream::once(async { Err::<Bytes, _>(cut()) })))
 }
 
-async fn cut_in_the_middle(answer: Response) -> Response {
+/// What comes after the first half of an answer.
+#[derive(Clone, Copy)]
+enum Then {
+    Cut,
+    Silence,
+}
+
+/// Half of an answer that promises the whole.
+async fn half(answer: Response, then: Then) -> Response {
     let (mut parts, body) = answer.into_parts();
     let Ok(whole) = axum::body::to_bytes(body, MAX_CUT).await else { return cut_without_answer() };
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
     let half = whole.slice(..whole.len() / 2);
-    let chunks = stream::once(async { Ok(half) }).chain(stream::once(async {
-        // Time for what stands before it to be flushed.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    let chunks = stream::once(async { Ok(half) }).chain(stream::once(async move {
+        match then {
+            // Time for what stands before it to be flushed.
+            Then::Cut => tokio::time::sleep(Duration::from_millis(20)).await,
+            Then::Silence => std::future::pending().await,
+        }
         Err(cut())
     }));
     Response::from_parts(parts, Body::from_stream(chunks))
@@ -217,6 +243,12 @@ mod tests {
         let mut faults = Faults { rate: 0.2, ..Faults::always(Fault::status(503)) };
         assert!(faults.plan("/x", 0.1).1.is_some());
         assert!(faults.plan("/x", 0.3).1.is_none());
+    }
+
+    #[test]
+    fn a_date_is_written_as_the_rfc_says() {
+        let at = "1994-11-06T08:49:37.9Z".parse().unwrap();
+        assert_eq!(http_date(at), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 
     #[test]

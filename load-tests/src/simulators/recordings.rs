@@ -40,6 +40,8 @@ pub enum Variant {
     Redirect(String),
     /// 16 KiB every 200 ms.
     Slow,
+    /// The bytes, then silence until it is so many bytes long; none of it is kept.
+    Long(u64),
 }
 
 impl std::str::FromStr for Variant {
@@ -49,6 +51,9 @@ impl std::str::FromStr for Variant {
         if let Some(address) = text.strip_prefix("redirect:") {
             return Ok(Self::Redirect(address.to_owned()));
         }
+        if let Some(bytes) = text.strip_prefix("long:") {
+            return bytes.parse().map(Self::Long).map_err(|_| format!("`{bytes}` is no number of bytes"));
+        }
         match text {
             "" | "whole" => Ok(Self::Whole),
             "html" => Ok(Self::Html),
@@ -56,7 +61,9 @@ impl std::str::FromStr for Variant {
             "stall" => Ok(Self::Stall),
             "slow" => Ok(Self::Slow),
             code => code.parse().map(Self::Status).map_err(|_| {
-                format!("`{code}` is none of whole, html, endless, stall, slow, redirect:<url>, or a status")
+                format!(
+                    "`{code}` is none of whole, html, endless, stall, slow, long:<bytes>, redirect:<url>, or a status"
+                )
             }),
         }
     }
@@ -156,6 +163,10 @@ async fn serve(State(shelf): State<Shelf>, Path(name): Path<String>, headers: He
         Variant::Endless => endless(bytes),
         Variant::Stall => stalled(&bytes),
         Variant::Slow => slow(bytes),
+        Variant::Long(length) => {
+            let head = [(header::CONTENT_TYPE, content_type), (header::CONTENT_LENGTH, length.to_string())];
+            return (head, long(bytes, length)).into_response();
+        }
     };
     ([(header::CONTENT_TYPE, content_type)], body).into_response()
 }
@@ -216,6 +227,16 @@ fn endless(bytes: Bytes) -> Body {
     }))
 }
 
+fn long(bytes: Bytes, length: u64) -> Body {
+    let silence = Bytes::from_static(&[128; PIECE]);
+    Body::from_stream(stream::unfold((Some(bytes), length), move |(first, left)| {
+        let piece = first.unwrap_or_else(|| silence.clone());
+        let piece = piece.slice(..piece.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+        let left = left - piece.len() as u64;
+        async move { (!piece.is_empty()).then_some((Ok::<_, io::Error>(piece), (None, left))) }
+    }))
+}
+
 fn stalled(bytes: &Bytes) -> Body {
     let start = bytes.slice(..bytes.len() / 2);
     Body::from_stream(stream::unfold(Some(start), |start| async move {
@@ -240,6 +261,14 @@ fn slow(bytes: Bytes) -> Body {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_long_recording_begins_with_its_bytes_and_has_its_length() {
+        let (start, length) = (Bytes::from_static(b"RIFF"), 3 * PIECE as u64 + 7);
+        let whole = axum::body::to_bytes(long(start, length), usize::MAX).await.unwrap();
+        assert!(whole.starts_with(b"RIFF\x80") && whole.len() as u64 == length);
+        assert_eq!("long:7".parse(), Ok(Variant::Long(7)));
+    }
 
     #[test]
     fn ranges_are_read_as_the_rfc_says() {

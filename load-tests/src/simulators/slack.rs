@@ -28,16 +28,25 @@ const MAX_LIMIT: usize = 999;
 const USER: &str = "U0SIMULATE";
 const BOT: &str = "B0SIMULATE";
 const TEAM: &str = "T0SIMULATE";
+/// Of every token, as each answer of a method lists them.
+const SCOPES: &str = "chat:write,channels:history,channels:read,groups:history,groups:read";
 
 struct Desk {
     control: Arc<Control>,
     /// By channel id, then by `ts`, which sorts as text.
     channels: Mutex<BTreeMap<String, BTreeMap<String, Value>>>,
+    /// By id, the channels that were posted to by their name.
+    names: Mutex<BTreeMap<String, String>>,
     last_ts_us: Mutex<i64>,
 }
 
 pub(crate) fn app(control: Arc<Control>) -> Router {
-    let desk = Arc::new(Desk { control, channels: Mutex::default(), last_ts_us: Mutex::new(0) });
+    let desk = Arc::new(Desk {
+        control,
+        channels: Mutex::default(),
+        names: Mutex::default(),
+        last_ts_us: Mutex::new(0),
+    });
     Router::new()
         .route("/services/{*secret}", post(webhook))
         .route("/api/{method}", any(call))
@@ -98,7 +107,8 @@ async fn call(State(desk): State<Arc<Desk>>, Path(method): Path<String>, request
         Ok(args) => desk.answer(&method, &args),
         Err(word) => Err(word),
     };
-    Json(said.unwrap_or_else(|word| json!({ "ok": false, "error": word }))).into_response()
+    let scopes = [("x-oauth-scopes", SCOPES)];
+    (scopes, Json(said.unwrap_or_else(|word| json!({ "ok": false, "error": word })))).into_response()
 }
 
 /// The arguments: of the query, or of a body that is a form or JSON.
@@ -167,6 +177,7 @@ impl Desk {
             "chat.update" => self.update(args),
             "conversations.history" => self.history(args),
             "conversations.replies" => self.replies(args),
+            "conversations.list" => self.list(args),
             _ => Err("unknown_method"),
         }
     }
@@ -200,9 +211,13 @@ impl Desk {
     }
 
     fn post(&self, args: &Map<String, Value>) -> Said {
-        let channel = channel_id(text(args, "channel").ok_or("channel_not_found")?);
+        let named = text(args, "channel").ok_or("channel_not_found")?;
+        let channel = channel_id(named);
         if !is_channel(&channel) {
             return Err("channel_not_found");
+        }
+        if let Some(name) = named.strip_prefix('#') {
+            lock(&self.names).insert(channel.clone(), name.to_owned());
         }
         check_content(args)?;
         check_metadata(args)?;
@@ -247,7 +262,7 @@ impl Desk {
         let channel = text(args, "channel").filter(|id| is_channel(id)).ok_or("channel_not_found")?;
         let channels = lock(&self.channels);
         let messages = channels.get(channel).into_iter().flat_map(|all| all.values().rev());
-        page(messages.filter(|message| message["thread_ts"].is_null()), args)
+        page("messages", messages.filter(|message| message["thread_ts"].is_null()), args)
     }
 
     /// The message and what was answered to it, oldest first.
@@ -257,12 +272,27 @@ impl Desk {
         let channels = lock(&self.channels);
         let messages = channels.get(channel).filter(|messages| messages.contains_key(ts));
         let messages = messages.ok_or("thread_not_found")?.values();
-        page(messages.filter(|message| message["ts"] == ts || message["thread_ts"] == ts), args)
+        page("messages", messages.filter(|message| message["ts"] == ts || message["thread_ts"] == ts), args)
+    }
+
+    /// The channels that have a name here, all of them public.
+    fn list(&self, args: &Map<String, Value>) -> Said {
+        let public =
+            text(args, "types").unwrap_or("public_channel").split(',').any(|kind| kind == "public_channel");
+        let names = lock(&self.names);
+        let channel = |(id, name): (&String, &String)| {
+            json!({
+                "id": id, "name": name, "is_channel": true, "is_private": false, "is_member": true,
+                "is_archived": false,
+            })
+        };
+        let channels: Vec<Value> = names.iter().filter(|_| public).map(channel).collect();
+        page("channels", channels.iter(), args)
     }
 }
 
 /// By what a post is known again: the effect that its metadata names, else its text.
-fn natural_key(message: &Value) -> String {
+pub(crate) fn natural_key(message: &Value) -> String {
     let payload = &message["metadata"]["event_payload"];
     match payload["effect"].as_str() {
         Some(effect) => format!("effect:{effect}"),
@@ -284,8 +314,8 @@ fn flag(args: &Map<String, Value>, name: &str) -> bool {
     args.get(name).is_some_and(|value| value == true || value == "1" || value == "true")
 }
 
-/// One page of `messages`, between `oldest` and `latest`. The cursor is how many came before.
-fn page<'a>(messages: impl Iterator<Item = &'a Value>, args: &Map<String, Value>) -> Said {
+/// One page of things, messages between `oldest` and `latest`. The cursor is how many came before.
+fn page<'a>(field: &str, things: impl Iterator<Item = &'a Value>, args: &Map<String, Value>) -> Said {
     let number = |name: &str| {
         let value = args.get(name)?;
         value.as_str().map_or_else(|| value.as_u64(), |text| text.parse().ok())
@@ -310,7 +340,7 @@ fn page<'a>(messages: impl Iterator<Item = &'a Value>, args: &Map<String, Value>
         oldest.is_none_or(|from| ts > from || (inclusive && ts >= from))
             && latest.is_none_or(|until| ts < until || (inclusive && ts <= until))
     };
-    let mut rest = messages.filter(within).skip(before);
+    let mut rest = things.filter(within).skip(before);
     let mut shown: Vec<Value> = rest.by_ref().take(limit).cloned().collect();
     if !flag(args, "include_all_metadata") {
         shown.iter_mut().filter_map(Value::as_object_mut).for_each(|message| {
@@ -320,6 +350,6 @@ fn page<'a>(messages: impl Iterator<Item = &'a Value>, args: &Map<String, Value>
     let more = rest.next().is_some();
     let cursor = if more { format!("next:{}", before + shown.len()) } else { String::new() };
     Ok(json!({
-        "ok": true, "messages": shown, "has_more": more, "response_metadata": { "next_cursor": cursor },
+        "ok": true, field: shown, "has_more": more, "response_metadata": { "next_cursor": cursor },
     }))
 }

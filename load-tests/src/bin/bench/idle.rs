@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::Bench;
 use load_tests::harness::load::Sender as _;
 use load_tests::harness::process::{Program, Running};
-use load_tests::harness::report::{Report, verdict};
+use load_tests::harness::report::verdict;
 use load_tests::harness::webhook::Webhooks;
 
 const QUIET: Duration = Duration::from_secs(10);
@@ -15,7 +16,8 @@ const TARGET_MB: f64 = 60.0;
 /// Enough that every part of it has worked.
 pub(crate) const CALLS: u64 = 2000;
 
-pub(crate) async fn measure(program: &Program, report: &Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<()> {
+    let program = &bench.program;
     let folder = tempfile::tempdir().context("make a data folder")?;
     let debrief = program.run(&[], &vec![], folder.path()).await?;
     let mut table = String::from(
@@ -36,7 +38,7 @@ pub(crate) async fn measure(program: &Program, report: &Report) -> anyhow::Resul
         verdict(worked.0 < TARGET_MB),
         worked.0,
     );
-    report.section("idle", "idle", &[], &text)
+    bench.report.section("idle", "idle", &[], &text)
 }
 
 /// Waits, looks, and makes a line of the table. Returns the memory in MB, too.

@@ -5,17 +5,16 @@
 //! whatever else the machine does falls on both. What was accepted has to be there afterwards, every time.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use sqlx::{Connection as _, PgConnection};
 
-use crate::Ingest;
-use load_tests::harness::amqp::{self, Broker, Topology};
+use crate::on_servers::{OnServers, on_servers};
+use crate::{Bench, Ingest};
+use load_tests::harness::amqp;
 use load_tests::harness::load::{Sender as _, Times, closed_loop};
-use load_tests::harness::process::{Program, Settings};
-use load_tests::harness::report::{Report, verdict};
-use load_tests::harness::servers::{Place, postgresql_version};
+use load_tests::harness::process::Program;
+use load_tests::harness::report::verdict;
+use load_tests::harness::servers::{postgresql_version, put_aside};
 use load_tests::harness::webhook::{self, Webhooks};
 
 /// What the targets speak of.
@@ -50,40 +49,21 @@ impl Line {
     }
 }
 
-pub(crate) async fn measure(program: &Program, how: &Ingest, report: &Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(bench: &Bench, how: &Ingest) -> anyhow::Result<()> {
     let postgresql = postgresql_version(&how.servers.database).await?;
     let rabbitmq = amqp::version(&how.servers.amqp).await?;
-    let place = Place::make(&how.servers).await?;
-    let measured = on_servers(program, how, &place).await;
-    place.remove().await?;
+    let measured = on_servers(bench, &how.servers, async |here| in_turn(how, here).await).await;
     let (event_bytes, mut lines) = measured?;
-    lines.extend(embedded(program, how).await?);
+    lines.extend(embedded(&bench.program, how).await?);
     let args = format!("ingest --rounds {} --seconds {}", how.rounds, how.seconds);
     let versions = [("RabbitMQ", rabbitmq.as_str()), ("PostgreSQL", postgresql.as_str())];
-    report.section("ingest", &args, &versions, &text(&lines, how, event_bytes)?)
+    bench.report.section("ingest", &args, &versions, &text(&lines, how, event_bytes)?)
 }
 
 /// The bare client and `debrief run --role ingest`, in turn. Returns the size of an event, too.
-async fn on_servers(program: &Program, how: &Ingest, place: &Place) -> anyhow::Result<(usize, Vec<Line>)> {
-    let folder = tempfile::tempdir().context("make a data folder")?;
-    let settings = place.settings()?;
-    program.output(&["migrate"], &settings, folder.path()).await?;
-    program.output(&["topology", "apply"], &settings, folder.path()).await?;
-    let exported = program.output(&["topology", "export"], &settings, folder.path()).await?;
-    let broker = Broker::connect(&how.servers.amqp, Topology::read(&exported, &place.prefix)?).await?;
-    let measured = in_turn(program, how, &settings, folder.path(), &broker).await;
-    broker.remove().await?;
-    measured
-}
-
-async fn in_turn(
-    program: &Program,
-    how: &Ingest,
-    settings: &Settings,
-    folder: &Path,
-    broker: &Broker,
-) -> anyhow::Result<(usize, Vec<Line>)> {
-    let debrief = program.run(&["--role", "ingest"], settings, folder).await?;
+async fn in_turn(how: &Ingest, here: &OnServers<'_>) -> anyhow::Result<(usize, Vec<Line>)> {
+    let broker = &here.broker;
+    let debrief = here.run(&["ingest"]).await?;
     for webhook in &mut Webhooks::open(debrief.address, 1).await? {
         webhook.send().await?;
     }
@@ -97,27 +77,17 @@ async fn in_turn(
             broker.settle(sent.accepted).await?;
             bare.add(sent.times);
             let sent = closed_loop(Webhooks::open(debrief.address, at_once).await?, how.seconds).await?;
-            broker.settle(sent.accepted.saturating_sub(put_aside(settings).await?)).await?;
+            let aside = put_aside(&here.database).await?;
+            if aside > 0 {
+                println!("{aside} events were put aside in the outbox");
+            }
+            broker.settle_beside(sent.accepted, aside).await?;
             ours.add(sent.times);
         }
         lines.extend([bare, ours]);
     }
     debrief.stop().await?;
     Ok((event.len(), lines))
-}
-
-/// How many events went to the outbox since the last time, because the broker was short of memory or did not
-/// confirm in time; forgets them.
-async fn put_aside(settings: &Settings) -> anyhow::Result<u64> {
-    let url = settings.iter().find(|(name, _)| *name == "DATABASE_URL").map(|(_, url)| url);
-    let mut database =
-        PgConnection::connect(url.context("a database")?).await.context("connect to the database")?;
-    let removed =
-        sqlx::query("DELETE FROM outbox").execute(&mut database).await.context("empty the outbox")?;
-    if removed.rows_affected() > 0 {
-        println!("{} events were put aside in the outbox", removed.rows_affected());
-    }
-    Ok(removed.rows_affected())
 }
 
 /// The process that has everything in itself: all roles at work, and for comparison ingest alone.

@@ -1,19 +1,17 @@
 //! How long it takes from the start of the process until it is ready.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 
+use crate::Bench;
 use crate::idle::{CALLS, worked_in};
 use load_tests::harness::process::Program;
-use load_tests::harness::report::{Report, verdict};
+use load_tests::harness::report::verdict;
 
 const RUNS: usize = 20;
-/// Nobody stops a process the moment it is ready.
-const UP_FOR: Duration = Duration::from_millis(200);
 const TARGET_MS: f64 = 300.0;
 
-pub(crate) async fn measure(program: &Program, report: &Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<()> {
+    let program = &bench.program;
     let mut fresh = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
         let folder = tempfile::tempdir().context("make a data folder")?;
@@ -38,13 +36,12 @@ pub(crate) async fn measure(program: &Program, report: &Report) -> anyhow::Resul
         existing.worst_ms,
         verdict(worst < TARGET_MS),
     );
-    report.section("start", "start", &[], &text)
+    bench.report.section("start", "start", &[], &text)
 }
 
 async fn once(program: &Program, folder: &tempfile::TempDir) -> anyhow::Result<f64> {
     let debrief = program.run(&[], &vec![], folder.path()).await?;
     let took = debrief.ready_after;
-    tokio::time::sleep(UP_FOR).await;
     debrief.stop().await?;
     Ok(took.as_secs_f64() * 1000.0)
 }
