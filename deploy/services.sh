@@ -7,10 +7,16 @@
 #   deploy/services.sh stop      ends what `start` started, and nothing else; the data stay
 #   deploy/services.sh run CMD…  start, CMD with the variables set, and stop (unless `start` was called before)
 #
+# For those who break a server that this script runs; `start` mends what they did:
+#   deploy/services.sh signal SERVER SIGNAL   to each of its processes: KILL, STOP, CONT …
+#   deploy/services.sh rabbitmqctl ARGS…      on its RabbitMQ
+#
 # Each server is, in this order: the one named by a DEBRIEF_TEST_…_URL that is already set; the one that
 # this script runs; one that answers on its standard port with its default credentials; a new one, from
 # Debian's packages (installed when missing), on a port and in a folder of its own, on loopback only.
 # The folder is `.services` in the checkout, or $DEBRIEF_SERVICES_DIR. Delete it, after `stop`, to start afresh.
+# With DEBRIEF_SERVICES_OWN=1 only servers of that folder are used, whatever else is set or answers. Several
+# folders can have their servers running side by side.
 set -euo pipefail
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -92,6 +98,8 @@ launch() {
 end() {
     local pid start waited=0
     if runs "$1"; then
+        # One that was stopped would never see it.
+        signal "$1" CONT
         read -r pid start <"$dir/$1.pid"
         kill "-$2" "$pid" 2>/dev/null || true
         while runs "$1"; do
@@ -122,6 +130,28 @@ fail() {
     say "$1; the end of $dir/${1%% *}.log:"
     tail -n 25 "$dir/${1%% *}.log" >&2
     exit 1
+}
+
+# family ID: the process and those that it started.
+family() { echo "$1" "$(cat "/proc/$1/task/"*/children 2>/dev/null || true)"; }
+
+# signal NAME SIGNAL: to all of its processes at once; after KILL they are gone, and their port is free.
+signal() {
+    local pid all waited=0
+    runs "$1" || die "$1 is none that this script runs"
+    read -r pid _ <"$dir/$1.pid"
+    read -ra all < <(family "$pid")
+    # Some may end by themselves meanwhile.
+    kill "-$2" "${all[@]}" 2>/dev/null || true
+    [ "$2" = KILL ] || return 0
+    for pid in "${all[@]}"; do
+        # Until nothing is left of it: a PostgreSQL would take the dead one for one that runs.
+        while [ -e "/proc/$pid" ]; do
+            sleep 0.05
+            waited=$((waited + 1))
+            [ "$waited" -lt 600 ] || die "$1 (process $pid) cannot be killed"
+        done
+    done
 }
 
 # ---------------------------------------------------------------- ports
@@ -218,10 +248,24 @@ install_package() {
 
 # ---------------------------------------------------------------- starting each of them
 
+# Sets `erlang`, the start of every command that belongs to our broker: which port mapper it asks, which node
+# it is or talks to, and whose cookie it has. Nodes of different folders have the same name and never meet.
+erlang_of() {
+    erlang=(env "HOME=$dir/rabbitmq" ERL_EPMD_ADDRESS=127.0.0.1 "ERL_EPMD_PORT=$1" RABBITMQ_NODENAME=debrief-dev@localhost)
+}
+
+run_rabbitmqctl() {
+    runs rabbitmq || die "rabbitmq is none that this script runs"
+    local erlang
+    erlang_of "$(cat "$dir/epmd.port")"
+    (as rabbitmq "${erlang[@]}" "RABBITMQ_CONF_ENV_FILE=$dir/rabbitmq/rabbitmq-env.conf" \
+        /usr/lib/rabbitmq/bin/rabbitmqctl "$@" 9>&-)
+}
+
 start_rabbitmq() {
     install_package rabbitmq-server
     own rabbitmq
-    local home=$dir/rabbitmq amqp epmd dist
+    local home=$dir/rabbitmq amqp epmd dist erlang
     end rabbitmq TERM
     end epmd TERM
     amqp=$(port rabbitmq) epmd=$(port epmd) dist=$(port rabbitmq-dist)
@@ -235,14 +279,13 @@ CONF
     echo '[].' >"$home/enabled_plugins"
     if is_root; then chown rabbitmq "$home/rabbitmq.conf" "$home/enabled_plugins"; fi
     # A port mapper of our own: the one that Erlang starts by itself listens everywhere and outlives the broker.
-    local erlang=(env "HOME=$home" "ERL_EPMD_ADDRESS=127.0.0.1" "ERL_EPMD_PORT=$epmd")
+    erlang_of "$epmd"
     launch epmd rabbitmq "${erlang[@]}" epmd -address 127.0.0.1 -port "$epmd"
     await epmd is_open "$epmd"
     # RUNNING_UNDER_SYSTEMD makes the script become the broker instead of starting it, so that the process
     # whose id we keep is the broker's. The schedulers' busy waiting is for machines that do nothing else.
     launch rabbitmq rabbitmq "${erlang[@]}" \
         RUNNING_UNDER_SYSTEMD=true \
-        RABBITMQ_NODENAME=debrief-dev@localhost \
         "RABBITMQ_DIST_PORT=$dist" \
         "RABBITMQ_MNESIA_BASE=$home/data" \
         "RABBITMQ_LOG_BASE=$home/log" \
@@ -298,12 +341,12 @@ start_redis() {
 
 # locate NAME VARIABLE STANDARD_PORT: sets `origin` (given, ours, standard or none) and `url`.
 locate() {
-    local given=${!2:-}
-    if [ -n "$given" ]; then
+    local given=${!2:-} own=${DEBRIEF_SERVICES_OWN:-}
+    if [ -n "$given" ] && [ -z "$own" ]; then
         origin=given url=$given
     elif runs "$1" && answers "$1" "$(cat "$dir/$1.port")"; then
         origin=ours url=$(url_of "$1" "$(cat "$dir/$1.port")")
-    elif is_open "$3" && answers "$1" "$3"; then
+    elif [ -z "$own" ] && is_open "$3" && answers "$1" "$3"; then
         origin=standard url=$(url_of "$1" "$3")
     else
         origin=none url=
@@ -336,6 +379,7 @@ each() {
 ensure() {
     # Whether a PostgreSQL lets us in, only its client can say.
     if [ "$1" = postgresql ] && [ -z "${!2:-}" ] && is_open "$3"; then install_package postgresql-client; fi
+    if runs "$1"; then signal "$1" CONT; fi
     locate "$@"
     if [ "$origin" = none ]; then
         "start_$1"
@@ -397,6 +441,16 @@ status)
     all_answer=true
     each print_status
     $all_answer
+    ;;
+signal)
+    [ $# = 3 ] || die "signal which server, and how? signal rabbitmq KILL"
+    choose_folder
+    signal "$2" "$3"
+    ;;
+rabbitmqctl)
+    shift
+    choose_folder
+    run_rabbitmqctl "$@"
     ;;
 run)
     shift
