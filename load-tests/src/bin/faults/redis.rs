@@ -27,7 +27,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "redis-down",
         about: "Redis goes away for seconds, while every call is sent twice",
         kinds: &[Kind::Servers],
-        pace: Pace::Fast,
+        pace: Pace::Long,
         play: |run| Box::pin(broken(run, Break::Down)),
     },
     Fault {
