@@ -21,7 +21,8 @@ use uuid::Uuid;
 
 /// Every test has its own queues, and a small broker has only so much room for making them.
 static ROOM: Semaphore = Semaphore::const_new(3);
-const DEADLINE: Duration = Duration::from_secs(20);
+/// A consumer that hears nothing asks after ten seconds, and again ten seconds after an answer that did not come.
+const DEADLINE: Duration = Duration::from_mins(1);
 
 fn address() -> String {
     #[expect(clippy::disallowed_methods, reason = "a test is told where its broker is")]
