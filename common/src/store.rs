@@ -5,13 +5,16 @@
 //! the workspace, and nothing reads across.
 
 mod audit;
+mod beginning;
 mod calls;
 mod clock;
+mod connections;
 mod dead_letters;
 mod effects;
 mod gather;
 mod idempotency;
 mod instances;
+mod intents;
 mod open;
 mod outbox;
 mod replays;
@@ -25,25 +28,28 @@ mod waking;
 
 use std::time::Duration;
 
-use sqlx::{PgPool, Postgres, SqlitePool, Transaction};
+use sqlx::SqlitePool;
 
 pub use audit::{Action, Asked, Audit, AuditRow};
+pub use beginning::{Begun, BegunRun};
 pub use calls::{Arrival, CallFilter, DeliveredRow, Page, Stats, StoredMaterial, TakenIn};
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
-pub use effects::{EffectKey, EffectRow, EffectState, EffectWant, Intent};
+pub use effects::{EffectKey, EffectRow, EffectState};
 pub use idempotency::KeyClaim;
 pub use instances::InstanceId;
+pub use intents::{EffectWant, Intent};
 pub use open::OpenError;
 pub use outbox::OutboxRow;
 pub use results::Write;
 pub use run_views::{EndedRun, RunRow, StageCounts};
 pub use settling::{ErrorText, Settled, Settlement};
-pub use stage_runs::{Begun, BegunRun, Claim, NewRun, RunState};
+pub use stage_runs::{Claim, NewRun, RunState};
 pub use unresolved::EffectFilter;
 pub use waking::Due;
 
 use crate::moment::Moment;
 use clock::Clock;
+use connections::{Connections, Lent};
 use gather::Writer;
 
 /// The store could not be used. What was asked did not happen, or nobody knows; asking again is safe.
@@ -75,13 +81,6 @@ fn within<T>(
     }
 }
 
-/// In a task of its own, which ends also when nobody waits for it any more: a `BEGIN` that is given up half-way
-/// puts its connection back into the pool in a transaction of which sqlx does not know, and so never ends.
-async fn begin(pool: PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
-    let beginning = tokio::spawn(async move { pool.begin().await });
-    beginning.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))
-}
-
 /// A handle; cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -92,13 +91,13 @@ pub struct Store {
 
 #[derive(Clone, Debug)]
 enum Db {
-    Postgres(PgPool),
+    Postgres(Connections),
     Sqlite { writer: Writer, readers: SqlitePool },
 }
 
-/// A transaction on either database.
+/// A transaction on either database, or what one statement needs of it.
 enum Tx {
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Lent),
     Sqlite(gather::Operation),
 }
 
@@ -131,8 +130,12 @@ macro_rules! query {
 macro_rules! read {
     ($how:ident, $row:ty, $store:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
         match &$store.db {
-            $crate::store::Db::Postgres(pool) =>
-                $crate::store::in_time(sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(pool)).await,
+            $crate::store::Db::Postgres(connections) => $crate::store::in_time(async {
+                let mut lent = connections.lend().await?;
+                let answer = sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(&mut *lent).await?;
+                lent.done();
+                Ok(answer)
+            }).await,
             $crate::store::Db::Sqlite { readers, .. } =>
                 sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(readers).await,
         }
@@ -164,7 +167,16 @@ impl Store {
 
     async fn begin_tx(&self) -> Result<Tx> {
         Ok(match &self.db {
-            Db::Postgres(pool) => Tx::Postgres(in_time(begin(pool.clone())).await?),
+            Db::Postgres(connections) => Tx::Postgres(in_time(connections.begin()).await?),
+            Db::Sqlite { writer, .. } => Tx::Sqlite(writer.begin().await?),
+        })
+    }
+
+    /// For an operation that is one statement: PostgreSQL commits it by itself, and that saves two more. Of
+    /// several, each would be committed, so that nothing is taken back.
+    async fn one_statement(&self) -> Result<Tx> {
+        Ok(match &self.db {
+            Db::Postgres(connections) => Tx::Postgres(in_time(connections.lend()).await?),
             Db::Sqlite { writer, .. } => Tx::Sqlite(writer.begin().await?),
         })
     }
@@ -181,7 +193,7 @@ impl Tx {
 
     async fn roll_back(self) -> Result<()> {
         match self {
-            Self::Postgres(tx) => in_time(tx.rollback()).await?,
+            Self::Postgres(tx) => in_time(tx.roll_back()).await?,
             Self::Sqlite(tx) => tx.roll_back().await?,
         }
         Ok(())

@@ -102,7 +102,7 @@ impl Store {
 
     /// What was asked for is done, to its end.
     pub async fn end_audit(&self, audit: &Audit) -> Result<()> {
-        let mut tx = self.begin_tx().await?;
+        let mut tx = self.one_statement().await?;
         execute!(tx, "UPDATE audit SET ended_at = $2 WHERE id = $1", audit.id, self.now())?;
         tx.commit().await
     }
@@ -125,11 +125,12 @@ impl Store {
     }
 }
 
-/// Notes, in the transaction that does it, what was asked for and done at once.
-pub(super) async fn note(tx: &mut Tx, asked: &Asked<'_>, now: Moment) -> Result<()> {
+/// Notes, in the transaction that does it, what was asked for and done at once. Returns its batch.
+pub(super) async fn note(tx: &mut Tx, asked: &Asked<'_>, now: Moment) -> Result<Uuid> {
     let id = Uuid::now_v7();
     let audit = Audit { id, batch: id, resumed: false, bound: now };
-    insert(tx, asked, &audit, (1, Some(now)), now).await
+    insert(tx, asked, &audit, (1, Some(now)), now).await?;
+    Ok(id)
 }
 
 /// Counts one more, in the transaction that does it.

@@ -171,31 +171,33 @@ impl Store {
             storable(&CallDetails::default()),
             now,
         )?;
-        let known = digests(&mut tx, arrival.call).await?;
-        if !keep(&mut tx, arrival, now).await? {
+        let Some(is_new) = keep(&mut tx, arrival, now).await? else {
             let waiting = stage_runs::is_waiting(&mut tx, arrival.call, starts, call.generation).await?;
             tx.roll_back().await?;
             return Ok(TakenIn::Repeated { generation: call.generation, waiting });
-        }
-        let is_new = arrival.materials.iter().any(|material| !known.contains(&material.digest));
+        };
         let generation = call.generation + i64::from(is_new);
+        if is_new {
+            let waiting = |stage: &&'static str| NewRun {
+                stage,
+                generation,
+                lane: lane.to_owned(),
+                input: input_of(generation),
+            };
+            let runs: Vec<_> = starts.iter().map(waiting).collect();
+            stage_runs::put_waiting(&mut tx, arrival.workspace, arrival.call, &runs, now).await?;
+        }
         let mut details = call.details.0;
         details.merge(arrival.details.clone());
         execute!(
             tx,
-            "UPDATE calls SET details = $2, agent = $3, generation = $4 WHERE id = $1",
+            settling::status!("details = $3, agent = $4, generation = $5, "),
             arrival.call,
+            now,
             storable(&details),
             details.agent_name.as_deref().map(|name| bounded(name, 200)),
             generation,
         )?;
-        if is_new {
-            for stage in starts {
-                let run = NewRun { stage, generation, lane: lane.to_owned(), input: input_of(generation) };
-                stage_runs::put_waiting(&mut tx, arrival.workspace, arrival.call, &run, now).await?;
-            }
-            settling::refresh_status(&mut tx, arrival.call, now).await?;
-        }
         crate::failpoint!("take_in.commit");
         tx.commit().await?;
         crate::failpoint!("take_in.committed");
@@ -317,26 +319,21 @@ impl Store {
     }
 }
 
-async fn digests(tx: &mut Tx, call: CallId) -> Result<Vec<String>> {
-    let rows = query!(
-        fetch_all,
-        (String,),
-        *tx,
-        "SELECT digest FROM materials WHERE call_id = $1 AND digest <> ''",
-        call
-    )?;
-    Ok(rows.into_iter().map(|(digest,)| digest).collect())
-}
-
-/// Keeps what the event brought; false when this event was kept before.
-async fn keep(tx: &mut Tx, arrival: &Arrival, now: Moment) -> Result<bool> {
+/// Keeps what the event brought, and says whether any of it is new to the call; nothing when this event was
+/// kept before.
+async fn keep(tx: &mut Tx, arrival: &Arrival, now: Moment) -> Result<Option<bool>> {
     let nothing_usable = arrival.materials.is_empty().then_some(None);
     let rows = arrival.materials.iter().map(Some).chain(nothing_usable);
+    let mut is_new = false;
     for (position, material) in (0_i64..).zip(rows) {
-        let inserted = execute!(
+        let kept = query!(
+            fetch_optional,
+            (i64,),
             *tx,
             "INSERT INTO materials (event_id, position, workspace, call_id, kind, digest, material, received_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+             RETURNING (SELECT COUNT(*) FROM materials AS known
+                WHERE known.call_id = $4 AND known.digest = $6 AND known.event_id <> $1)",
             arrival.event_id,
             position,
             arrival.workspace,
@@ -346,9 +343,8 @@ async fn keep(tx: &mut Tx, arrival: &Arrival, now: Moment) -> Result<bool> {
             material.map(storable),
             now,
         )?;
-        if inserted == 0 {
-            return Ok(false);
-        }
+        let Some((known,)) = kept else { return Ok(None) };
+        is_new |= material.is_some() && known == 0;
     }
-    Ok(true)
+    Ok(Some(is_new))
 }

@@ -61,7 +61,7 @@ const MAX_ERROR_CHARS: usize = 1000;
 impl Store {
     /// Records a message behind which no run stands. One that was sent on and died again is listed again.
     pub async fn bury(&self, letter: &DeadLetter) -> Result<()> {
-        let mut tx = self.begin_tx().await?;
+        let mut tx = self.one_statement().await?;
         execute!(
             tx,
             "INSERT INTO dead_letters (id, workspace, call_id, stage, generation, attempts, error_code, error_text,

@@ -59,7 +59,7 @@ impl Store {
 
     /// Keeps what was answered.
     pub async fn answer_key(&self, workspace: WorkspaceId, id: Uuid, answer: &str) -> Result<()> {
-        let mut tx = self.begin_tx().await?;
+        let mut tx = self.one_statement().await?;
         execute!(
             tx,
             "UPDATE idempotency_keys SET answer = $3 WHERE workspace = $1 AND id = $2",
@@ -72,7 +72,7 @@ impl Store {
 
     /// Nothing was done: who comes next with the key may do it.
     pub async fn release_key(&self, workspace: WorkspaceId, id: Uuid) -> Result<()> {
-        let mut tx = self.begin_tx().await?;
+        let mut tx = self.one_statement().await?;
         execute!(
             tx,
             "DELETE FROM idempotency_keys WHERE workspace = $1 AND id = $2 AND answer IS NULL",

@@ -31,7 +31,7 @@ impl Store {
         self.sync_clock().await?;
         let now = self.now();
         let until = now.plus(lease);
-        let mut tx = self.begin_tx().await?;
+        let mut tx = self.one_statement().await?;
         execute!(
             tx,
             "INSERT INTO instances (id, started_at, alive_until) VALUES ($1, $2, $3)
@@ -47,7 +47,7 @@ impl Store {
     /// Puts back what an instance of this process held when it lost its lease or was asked to stop, unless somebody
     /// has taken it over. The process has not died, so no run is to blame, and none has spent an attempt.
     pub async fn release_runs(&self, instance: InstanceId) -> Result<u64> {
-        let mut tx = self.begin_tx().await?;
+        let mut tx = self.one_statement().await?;
         let released = execute!(
             tx,
             "UPDATE stage_runs SET state = 'waiting', owner = NULL, attempts = attempts - 1, not_before = $2, wake_at = $2
@@ -61,7 +61,7 @@ impl Store {
 
     /// Ends an instance: what it still holds can be taken over at once.
     pub async fn end_instance(&self, instance: InstanceId) -> Result<()> {
-        let mut tx = self.begin_tx().await?;
+        let mut tx = self.one_statement().await?;
         execute!(tx, "DELETE FROM instances WHERE id = $1", instance.0)?;
         tx.commit().await
     }
@@ -69,7 +69,7 @@ impl Store {
     /// Ends every instance. Only the process that owns an embedded store may say so, at its start: whoever
     /// held something there before is gone.
     pub async fn end_all_instances(&self) -> Result<()> {
-        let mut tx = self.begin_tx().await?;
+        let mut tx = self.one_statement().await?;
         execute!(tx, "DELETE FROM instances")?;
         tx.commit().await
     }

@@ -11,6 +11,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 
+use super::connections::{Connections, FRESH};
 use super::gather::Writer;
 use super::{Db, PATIENCE, Store, execute, in_time, query, within};
 use crate::call::WorkspaceId;
@@ -23,8 +24,6 @@ static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection that is not busy may take to say that it is there.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection that came back well so lately is not tested again.
-const FRESH: Duration = Duration::from_secs(1);
 /// The keeper publishes within a transaction, so one may be idle for longer than a statement takes.
 const SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s';
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
@@ -81,7 +80,7 @@ impl Store {
         }
         let now = postgres_time(&mut connection).await?;
         drop(connection);
-        Ok(Self::over(Db::Postgres(pool), now))
+        Ok(Self::over(Db::Postgres(Connections::new(pool)), now))
     }
 
     /// Brings a PostgreSQL database up to this program.
@@ -91,12 +90,12 @@ impl Store {
             PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect(url).await?;
         POSTGRES.run(&pool).await?;
         let now = postgres_time(&mut *pool.acquire().await?).await?;
-        Self::over(Db::Postgres(pool), now).plant().await
+        Self::over(Db::Postgres(Connections::new(pool)), now).plant().await
     }
 
     /// What a fresh store starts with.
     async fn plant(&self) -> Result<(), OpenError> {
-        let mut tx = self.begin_tx().await.map_err(|error| error.0)?;
+        let mut tx = self.one_statement().await.map_err(|error| error.0)?;
         execute!(
             tx,
             "INSERT INTO workspaces (id, name, created_at) VALUES ($1, 'default', $2) ON CONFLICT DO NOTHING",
@@ -109,11 +108,12 @@ impl Store {
 
     /// Reads the database's clock anew.
     pub async fn sync_clock(&self) -> super::Result<()> {
-        if let Db::Postgres(pool) = &self.db {
-            let mut connection = in_time(pool.acquire()).await?;
+        if let Db::Postgres(connections) = &self.db {
+            let mut connection = in_time(connections.lend()).await?;
             let asked = Instant::now();
             let time = in_time(postgres_time(&mut connection)).await?;
             self.clock.set(time, asked.elapsed());
+            connection.done();
         }
         Ok(())
     }
@@ -139,8 +139,8 @@ impl Store {
     /// Waits for statements under way, within bounds, and closes every connection.
     pub async fn close(&self) {
         match &self.db {
-            Db::Postgres(pool) => {
-                if tokio::time::timeout(PATIENCE, pool.close()).await.is_err() {
+            Db::Postgres(connections) => {
+                if tokio::time::timeout(PATIENCE, connections.close()).await.is_err() {
                     tracing::warn!("the database does not answer; its connections are left");
                 }
             }

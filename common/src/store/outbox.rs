@@ -16,7 +16,7 @@ pub struct OutboxRow {
 
 impl Store {
     pub async fn add_to_outbox(&self, event_id: Uuid, lane: &str, body: &str) -> Result<()> {
-        let mut tx = self.begin_tx().await?;
+        let mut tx = self.one_statement().await?;
         execute!(
             tx,
             "INSERT INTO outbox (event_id, lane, body, created_at) VALUES ($1, $2, $3, $4)",

@@ -3,6 +3,8 @@
 //! What is done again, the letter that is done with and who asked stand in one transaction: whoever is cut
 //! off has done a letter whole or not at all.
 
+use uuid::Uuid;
+
 use super::audit::{self, Asked, Audit};
 use super::settling::refresh_status;
 use super::stage_runs::{NewRun, put_waiting};
@@ -12,23 +14,24 @@ use crate::moment::Moment;
 
 impl Store {
     /// Does the call again from `stage` on: raises its generation and makes the run wait with the same
-    /// input. Returns the new run, or nothing where that stage never ran for this call.
+    /// input. Returns the new run and the batch it is on record as, or nothing where that stage never ran for
+    /// this call. In the live lane: a person waits for it.
     pub async fn replay_call(
         &self,
         asked: &Asked<'_>,
         call: CallId,
         stage: &'static str,
         input_of: impl Fn(i64) -> String + Send,
-    ) -> Result<Option<NewRun>> {
+    ) -> Result<Option<(NewRun, Uuid)>> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         let Some(run) = again(&mut tx, (asked.workspace, call), (stage, "live"), input_of, now).await? else {
             tx.roll_back().await?;
             return Ok(None);
         };
-        audit::note(&mut tx, asked, now).await?;
+        let batch = audit::note(&mut tx, asked, now).await?;
         tx.commit().await?;
-        Ok(Some(run))
+        Ok(Some((run, batch)))
     }
 
     /// Does the run again of which `letter` tells, from its stage on. False where that was done before, or
@@ -120,7 +123,7 @@ async fn again(
     )?;
     let Some((generation,)) = row else { return Ok(None) };
     let run = NewRun { stage, generation, lane: lane.to_owned(), input: input_of(generation) };
-    put_waiting(tx, workspace, call, &run, now).await?;
+    put_waiting(tx, workspace, call, std::slice::from_ref(&run), now).await?;
     // No message announces it: the keeper does.
     execute!(
         *tx,

@@ -74,13 +74,10 @@ impl Store {
     }
 }
 
-/// Derives the call's status from its runs. The call's row is locked first, so that two stages that end
-/// at the same time do not each miss the other.
-pub(super) async fn refresh_status(tx: &mut Tx, call: CallId, now: Moment) -> Result<()> {
-    execute!(*tx, "UPDATE calls SET updated_at = $2 WHERE id = $1", call, now)?;
-    execute!(
-        *tx,
-        "UPDATE calls SET status = (
+/// Derives the call's status from its runs, and sets what else there is to set.
+macro_rules! status {
+    ($also:literal) => {
+        concat!("UPDATE calls SET ", $also, "updated_at = $2, status = (
             SELECT CASE
                 WHEN COUNT(*) = 0 THEN 'no_recording'
                 WHEN COUNT(*) FILTER (WHERE state IN ('waiting', 'running')) > 0 THEN
@@ -90,71 +87,83 @@ pub(super) async fn refresh_status(tx: &mut Tx, call: CallId, now: Moment) -> Re
                 WHEN COUNT(*) FILTER (WHERE state = 'parked') > 0 THEN 'waiting'
                 ELSE 'completed'
             END FROM stage_runs WHERE stage_runs.call_id = calls.id)
-         WHERE id = $1",
-        call,
-    )?;
+         WHERE id = $1")
+    };
+}
+pub(super) use status;
+
+/// Keeps a run that ended as history.
+macro_rules! history {
+    () => {
+        "INSERT INTO stage_history (call_id, stage, generation, fence, workspace, state, attempts, error_code, since,
+            started_at, finished_at)
+         VALUES ($1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $2) ON CONFLICT DO NOTHING"
+    };
+}
+
+/// Moves the row to its next state, under the fence. A newer generation that waits in it is left there.
+macro_rules! end {
+    ($with:literal, $from:literal, $and:literal) => {
+        concat!(
+            $with,
+            "UPDATE stage_runs SET state = $5, attempts = attempts - $6,
+                crashes = CASE WHEN $5 = 'done' THEN 0 ELSE crashes END,
+                not_before = $7, wake_at = $8, destination = $9, error_code = $10, error_text = $11,
+                finished_at = $12, owner = NULL",
+            $from,
+            " WHERE call_id = $1 AND stage = $2 AND owner = $3 AND fence = $4 AND state = 'running'",
+            $and,
+            " RETURNING generation, next_generation, attempts, CASE WHEN $5 = 'dead' THEN input ELSE '' END AS input,
+                since, started_at"
+        )
+    };
+}
+
+/// Derives the call's status from its runs. The transaction has locked the call's row already: of two stages
+/// that end at the same time each would else miss the other.
+pub(super) async fn refresh_status(tx: &mut Tx, call: CallId, now: Moment) -> Result<()> {
+    execute!(*tx, status!(""), call, now)?;
     Ok(())
 }
 
+/// A run as it ended.
 #[derive(sqlx::FromRow)]
-struct SettledRow {
-    generation: i64,
-    state: String,
-}
-
-#[derive(sqlx::FromRow)]
-struct Before {
+struct Ended {
     generation: i64,
     next_generation: Option<i64>,
     attempts: i64,
+    /// Only of what is dead.
     input: String,
     since: Moment,
     started_at: Option<Moment>,
 }
 
+/// Whoever changes runs together with their call locks the call first, so that no two wait for each other.
 pub(super) async fn settle(
     tx: &mut Tx,
     claim: &Claim,
     settlement: &Settlement<'_>,
     now: Moment,
 ) -> Result<Settled> {
-    // Under the fence, and it locks the row: from here on nobody takes it over.
-    let before = query!(
-        fetch_optional,
-        Before,
-        *tx,
-        "UPDATE stage_runs SET finished_at = $5
-         WHERE call_id = $1 AND stage = $2 AND owner = $3 AND fence = $4 AND state = 'running'
-         RETURNING generation, next_generation, attempts, input, since, started_at",
-        claim.call,
-        claim.stage,
-        claim.owner.0,
-        claim.fence,
-        now,
-    )?;
-    let Some(before) = before else { return Ok(Settled::NotOurs) };
-    let row = end(tx, claim, settlement, now).await?;
-    let newer = row.state == "waiting" && row.generation != before.generation;
+    let Some(run) = end(tx, claim, settlement, now).await? else { return Ok(Settled::NotOurs) };
     match settlement {
         Settlement::Done { writes, children } => {
             let of = Of {
                 workspace: claim.workspace,
                 call: claim.call,
                 stage: claim.stage,
-                generation: before.generation,
+                generation: run.generation,
                 now,
             };
             for write in *writes {
                 results::save(tx, &of, write).await?;
             }
             // What follows belongs to the newer generation, and will follow from it.
-            for child in children.iter().filter(|_| before.next_generation.is_none()) {
-                put_waiting(tx, claim.workspace, claim.call, child, now).await?;
+            if run.next_generation.is_none() {
+                put_waiting(tx, claim.workspace, claim.call, children, now).await?;
             }
-            remember(tx, claim, &before, RunState::Done, None, now).await?;
         }
         Settlement::Dead { error, group } => {
-            remember(tx, claim, &before, RunState::Dead, Some(error.code), now).await?;
             execute!(
                 *tx,
                 "INSERT INTO dead_letters (id, workspace, call_id, stage, generation, attempts, error_code, error_text,
@@ -164,19 +173,28 @@ pub(super) async fn settle(
                 claim.workspace,
                 claim.call,
                 claim.stage,
-                before.generation,
-                before.attempts,
+                run.generation,
+                run.attempts,
                 error.code,
                 bounded(error.text, MAX_ERROR_CHARS),
                 *group,
-                &before.input,
+                &run.input,
                 now,
             )?;
         }
         Settlement::Again { .. } | Settlement::Parked { .. } => {}
     }
-    refresh_status(tx, claim.call, now).await?;
-    Ok(if newer { Settled::NewerWaits { generation: row.generation } } else { Settled::Yes })
+    if run.next_generation.is_some() {
+        start_newer(tx, claim, now).await?;
+    }
+    match settlement {
+        Settlement::Done { .. } => remember(tx, claim, &run, RunState::Done, None, now).await?,
+        Settlement::Dead { error, .. } => {
+            remember(tx, claim, &run, RunState::Dead, Some(error.code), now).await?;
+        }
+        Settlement::Again { .. } | Settlement::Parked { .. } => refresh_status(tx, claim.call, now).await?,
+    }
+    Ok(run.next_generation.map_or(Settled::Yes, |generation| Settled::NewerWaits { generation }))
 }
 
 /// When a run that is parked looks again. One probes a destination for all that wait for it in a workspace,
@@ -203,8 +221,9 @@ async fn probe(
     Ok(if prober.is_some() { now.plus(probe_at.since(now) * OTHERS_LOOK_RARELY) } else { probe_at })
 }
 
-/// Moves the row to its next state, or to the newer generation that waited in it.
-async fn end(tx: &mut Tx, claim: &Claim, settlement: &Settlement<'_>, now: Moment) -> Result<SettledRow> {
+/// Ends the run if `claim` still holds it. Locks the call's row, and then the run's: from here on nobody takes
+/// it over.
+async fn end(tx: &mut Tx, claim: &Claim, settlement: &Settlement<'_>, now: Moment) -> Result<Option<Ended>> {
     let (state, not_before, spent, error, destination) = match settlement {
         Settlement::Done { .. } => (RunState::Done, now, true, None, None),
         Settlement::Again { not_before, spent, error } => {
@@ -217,53 +236,67 @@ async fn end(tx: &mut Tx, claim: &Claim, settlement: &Settlement<'_>, now: Momen
         Settlement::Dead { error, .. } => (RunState::Dead, now, true, Some(*error), None),
     };
     let wake_at = matches!(state, RunState::Waiting | RunState::Parked).then_some(not_before);
+    let sql = match tx {
+        Tx::Postgres(_) => end!(
+            "WITH locked AS (SELECT id FROM calls WHERE id = $1 FOR UPDATE) ",
+            " FROM locked",
+            " AND stage_runs.call_id = locked.id"
+        ),
+        Tx::Sqlite(_) => end!("", "", ""),
+    };
     Ok(query!(
-        fetch_one,
-        SettledRow,
+        fetch_optional,
+        Ended,
         *tx,
-        "UPDATE stage_runs SET
-            state = CASE WHEN next_generation IS NULL THEN $3 ELSE 'waiting' END,
-            generation = COALESCE(next_generation, generation),
-            input = COALESCE(next_input, input),
-            attempts = CASE WHEN next_generation IS NULL THEN attempts - $4 ELSE 0 END,
-            crashes = CASE WHEN next_generation IS NULL AND $3 <> 'done' THEN crashes ELSE 0 END,
-            since = CASE WHEN next_generation IS NULL THEN since ELSE $5 END,
-            not_before = CASE WHEN next_generation IS NULL THEN $6 ELSE $5 END,
-            wake_at = CASE WHEN next_generation IS NULL THEN $7 ELSE $5 END,
-            destination = CASE WHEN next_generation IS NULL THEN $8 END,
-            error_code = CASE WHEN next_generation IS NULL THEN $9 END,
-            error_text = CASE WHEN next_generation IS NULL THEN $10 END,
-            owner = NULL, next_generation = NULL, next_input = NULL
-         WHERE call_id = $1 AND stage = $2
-         RETURNING generation, state",
+        sql,
         claim.call,
         claim.stage,
+        claim.owner.0,
+        claim.fence,
         state.name(),
         i64::from(!spent),
-        now,
         not_before,
         wake_at,
         destination,
         error.map(|error| error.code),
         error.map(|error| bounded(error.text, MAX_ERROR_CHARS)),
+        now,
     )?)
 }
 
-/// Keeps a run that ended as history.
+/// Starts the newer generation that waited in the row of a run that has ended.
+async fn start_newer(tx: &mut Tx, claim: &Claim, now: Moment) -> Result<()> {
+    execute!(
+        *tx,
+        "UPDATE stage_runs SET state = 'waiting', generation = next_generation, input = next_input,
+            attempts = 0, crashes = 0, since = $3, not_before = $3, wake_at = $3, destination = NULL,
+            error_code = NULL, error_text = NULL, next_generation = NULL, next_input = NULL
+         WHERE call_id = $1 AND stage = $2",
+        claim.call,
+        claim.stage,
+        now,
+    )?;
+    Ok(())
+}
+
+/// Keeps a run that ended as history, and derives the call's status: in one statement where one can do both.
 async fn remember(
     tx: &mut Tx,
     claim: &Claim,
-    run: &Before,
+    run: &Ended,
     state: RunState,
     error_code: Option<&str>,
     now: Moment,
 ) -> Result<()> {
+    let (sql, both) = match tx {
+        Tx::Postgres(_) => (concat!("WITH remembered AS (", history!(), ") ", status!("")), true),
+        Tx::Sqlite(_) => (history!(), false),
+    };
     execute!(
         *tx,
-        "INSERT INTO stage_history (call_id, stage, generation, fence, workspace, state, attempts, error_code, since,
-            started_at, finished_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+        sql,
         claim.call,
+        now,
         claim.stage,
         run.generation,
         claim.fence,
@@ -273,7 +306,6 @@ async fn remember(
         error_code,
         run.since,
         run.started_at,
-        now,
     )?;
-    Ok(())
+    if both { Ok(()) } else { refresh_status(tx, claim.call, now).await }
 }

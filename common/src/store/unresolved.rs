@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::settling::refresh_status;
-use super::{Audit, EffectRow, EffectState, Result, Store, audit, execute, query, read};
-use crate::call::{CallId, WorkspaceId};
+use super::waking::wake_parked;
+use super::{Audit, EffectRow, EffectState, Result, Store, audit, execute, read};
+use crate::call::WorkspaceId;
 use crate::moment::Moment;
 
 /// Narrows a list of effects. Without a state it means those that are not confirmed.
@@ -128,19 +128,7 @@ impl Store {
             tx.roll_back().await?;
             return Ok(false);
         }
-        let woken = query!(
-            fetch_all,
-            (CallId,),
-            tx,
-            "UPDATE stage_runs SET state = 'waiting', not_before = $3, wake_at = $3, destination = NULL
-             WHERE workspace = $1 AND destination = $2 AND state = 'parked' RETURNING call_id",
-            workspace,
-            format!("effect:{id}"),
-            now,
-        )?;
-        for (call,) in woken {
-            refresh_status(&mut tx, call, now).await?;
-        }
+        wake_parked(&mut tx, workspace, &format!("effect:{id}"), u64::MAX, now).await?;
         audit::count(&mut tx, audit).await?;
         tx.commit().await?;
         Ok(true)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::settling::refresh_status;
-use super::{Db, Result, Store, execute, query, read};
+use super::{Db, Result, Store, Tx, execute, query, read};
 use crate::call::{CallId, WorkspaceId};
 use crate::moment::Moment;
 
@@ -14,6 +14,18 @@ const LOOKED_AT_EVERY: Duration = Duration::from_mins(10);
 
 /// Runs that are woken in one transaction.
 const UNPARKED_AT_ONCE: u64 = 200;
+
+macro_rules! parked_calls {
+    ($lock:literal) => {
+        concat!(
+            "SELECT id FROM calls WHERE id IN (
+                SELECT call_id FROM stage_runs
+                WHERE workspace = $1 AND destination = $2 AND state = 'parked' LIMIT $3)
+             ORDER BY id",
+            $lock
+        )
+    };
+}
 
 /// A row that the keeper has to wake.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -38,6 +50,11 @@ impl Store {
     /// Rows whose time has come, or whose owner is dead, each postponed so that the next look does not
     /// wake it again at once: for as long as it has waited, within bounds. Two keepers never take the same row.
     pub async fn due_runs(&self, limit: i64) -> Result<Vec<Due>> {
+        self.due_runs_seen_by(true, limit).await
+    }
+
+    /// [`Self::due_runs`] for a process that says of others that they are dead only where it `judges`.
+    pub async fn due_runs_seen_by(&self, judges: bool, limit: i64) -> Result<Vec<Due>> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         let sql = match &self.db {
@@ -63,11 +80,12 @@ impl Store {
             Due,
             tx,
             "SELECT workspace, call_id, stage, generation, lane, $1 AS due_since FROM stage_runs
-             WHERE state = 'running' AND (wake_at IS NULL OR wake_at <= $1) AND NOT EXISTS (
+             WHERE $3 AND state = 'running' AND (wake_at IS NULL OR wake_at <= $1) AND NOT EXISTS (
                 SELECT 1 FROM instances WHERE instances.id = stage_runs.owner AND instances.alive_until > $1)
              LIMIT $2",
             now,
             limit,
+            judges,
         )?;
         for run in &orphaned {
             execute!(
@@ -85,7 +103,7 @@ impl Store {
 
     /// The message that was to wake a run could not be sent: the next look of a keeper wakes it.
     pub async fn wake_soon(&self, call: CallId, stage: &str, generation: i64) -> Result<()> {
-        let mut tx = self.begin_tx().await?;
+        let mut tx = self.one_statement().await?;
         execute!(
             tx,
             "UPDATE stage_runs SET wake_at = $4 WHERE call_id = $1 AND stage = $2 AND generation = $3 AND wake_at > $4",
@@ -121,30 +139,40 @@ impl Store {
     }
 
     async fn unpark_some(&self, workspace: WorkspaceId, destination: &str) -> Result<u64> {
-        let now = self.now();
         let mut tx = self.begin_tx().await?;
-        let mut calls = query!(
-            fetch_all,
-            (CallId,),
-            tx,
-            "UPDATE stage_runs SET state = 'waiting', not_before = $3, wake_at = $3, destination = NULL
-             WHERE state = 'parked' AND (call_id, stage) IN (
-                SELECT call_id, stage FROM stage_runs
-                WHERE workspace = $1 AND destination = $2 AND state = 'parked' LIMIT $4)
-             RETURNING call_id",
-            workspace,
-            destination,
-            now,
-            i64::try_from(UNPARKED_AT_ONCE).unwrap_or(i64::MAX),
-        )?;
-        let woken = calls.len() as u64;
-        // In one order, so that two who wake runs of the same calls do not wait for each other.
-        calls.sort_unstable_by_key(|(call,)| call.0);
-        calls.dedup();
-        for (call,) in calls {
-            refresh_status(&mut tx, call, now).await?;
-        }
+        let woken = wake_parked(&mut tx, workspace, destination, UNPARKED_AT_ONCE, self.now()).await?;
         tx.commit().await?;
         Ok(woken)
     }
+}
+
+/// Starts runs that are parked for `destination`, about `limit` at most, and says how many.
+pub(super) async fn wake_parked(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    destination: &str,
+    limit: u64,
+    now: Moment,
+) -> Result<u64> {
+    // The calls are locked before their runs, and in one order, so that nobody waits for who waits for him.
+    let sql = match tx {
+        Tx::Postgres(_) => parked_calls!(" FOR UPDATE"),
+        Tx::Sqlite(_) => parked_calls!(""),
+    };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let calls = query!(fetch_all, (CallId,), *tx, sql, workspace, destination, limit)?;
+    let mut woken = 0;
+    for (call,) in calls {
+        woken += execute!(
+            *tx,
+            "UPDATE stage_runs SET state = 'waiting', not_before = $4, wake_at = $4, destination = NULL
+             WHERE workspace = $1 AND destination = $2 AND call_id = $3 AND state = 'parked'",
+            workspace,
+            destination,
+            call,
+            now,
+        )?;
+        refresh_status(tx, call, now).await?;
+    }
+    Ok(woken)
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use common::call::{CallStatus, WorkspaceId};
+use common::moment::Moment;
 use common::store::{
     Action, Begun, Claim, EffectKey, EffectWant, ErrorText, Intent, Settled, Settlement, Store,
 };
@@ -23,6 +24,14 @@ fn contact() -> EffectKey {
     EffectKey::new(WORKSPACE.0, "salesforce", "contact:helen@example.com")
 }
 
+/// Writes an intent; when it was asked for.
+async fn intended(store: &Store, claim: &Claim, want: &EffectWant) -> Moment {
+    let asked_at = store.now();
+    let intent = store.intend_asked(asked_at, claim, &contact(), want).await.unwrap();
+    assert!(matches!(intent, Intent::Send { .. }), "{intent:?}");
+    asked_at
+}
+
 fn want(digest: &str) -> EffectWant {
     EffectWant {
         digest: digest.into(),
@@ -37,9 +46,9 @@ fn want(digest: &str) -> EffectWant {
 async fn of_two_calls_that_share_a_contact_one_sends_and_the_other_waits() {
     on_both(|store| async move {
         let (first, second) = (claim(&store, "a").await, claim(&store, "b").await);
-        assert_eq!(store.intend(&first, &contact(), &want("x")).await.unwrap(), Intent::Send { prior: None });
+        let asked_at = intended(&store, &first, &want("x")).await;
         assert!(matches!(store.intend(&second, &contact(), &want("x")).await.unwrap(), Intent::Wait(_)));
-        store.confirm_effect(contact().id, "003A", None).await.unwrap();
+        assert!(store.confirm_effect(contact().id, (asked_at, "x"), "003A", None).await.unwrap());
         let done = Intent::Done { remote_id: Some("003A".into()), replaced: None };
         assert_eq!(store.intend(&second, &contact(), &want("x")).await.unwrap(), done);
         let changed = store.intend(&second, &contact(), &want("y")).await.unwrap();
@@ -78,10 +87,10 @@ async fn a_run_that_was_taken_over_may_not_send() {
 async fn a_request_that_certainly_failed_is_sent_again_and_one_that_may_have_arrived_is_not() {
     on_both(|store| async move {
         let run = claim(&store, "a").await;
-        store.intend(&run, &contact(), &want("x")).await.unwrap();
-        store.fail_effect(contact().id, false, "refused").await.unwrap();
-        assert_eq!(store.intend(&run, &contact(), &want("x")).await.unwrap(), Intent::Send { prior: None });
-        store.fail_effect(contact().id, true, "timed_out").await.unwrap();
+        let asked_at = intended(&store, &run, &want("x")).await;
+        store.fail_effect(contact().id, asked_at, false, "refused").await.unwrap();
+        let asked_at = intended(&store, &run, &want("x")).await;
+        store.fail_effect(contact().id, asked_at, true, "timed_out").await.unwrap();
         assert!(matches!(store.intend(&run, &contact(), &want("x")).await.unwrap(), Intent::Wait(_)));
         let listed = store.effects_of(WORKSPACE, run.call).await.unwrap();
         assert_eq!(
@@ -99,8 +108,8 @@ async fn what_cannot_be_changed_at_its_destination_is_shown_as_outdated() {
     on_both(|store| async move {
         let run = claim(&store, "a").await;
         let fixed = |digest| EffectWant { can_update: false, ..want(digest) };
-        store.intend(&run, &contact(), &fixed("x")).await.unwrap();
-        store.confirm_effect(contact().id, "1", None).await.unwrap();
+        let asked_at = intended(&store, &run, &fixed("x")).await;
+        store.confirm_effect(contact().id, (asked_at, "x"), "1", None).await.unwrap();
         assert!(matches!(store.intend(&run, &contact(), &fixed("y")).await.unwrap(), Intent::Done { .. }));
         assert_eq!(store.effects_of(WORKSPACE, run.call).await.unwrap()[0].state, "outdated");
     })
@@ -112,8 +121,8 @@ async fn another_call_may_change_a_shared_record_whatever_generation_each_of_the
     on_both(|store| async move {
         let (first, second) = (claim(&store, "a").await, claim(&store, "b").await);
         let newer = EffectWant { generation: 2, ..want("x") };
-        store.intend(&first, &contact(), &newer).await.unwrap();
-        store.confirm_effect(contact().id, "003A", None).await.unwrap();
+        let asked_at = intended(&store, &first, &newer).await;
+        store.confirm_effect(contact().id, (asked_at, "x"), "003A", None).await.unwrap();
         let changed = store.intend(&second, &contact(), &want("y")).await.unwrap();
         assert_eq!(changed, Intent::Send { prior: Some("003A".into()) });
     })
@@ -123,8 +132,8 @@ async fn another_call_may_change_a_shared_record_whatever_generation_each_of_the
 /// A run of `call` that is parked for the contact, of which nobody knows whether it was made.
 async fn parked_for_the_contact(store: &Store, call: &str) -> Claim {
     let run = claim(store, call).await;
-    store.intend(&run, &contact(), &want("x")).await.unwrap();
-    store.fail_effect(contact().id, true, "timed_out").await.unwrap();
+    let asked_at = intended(store, &run, &want("x")).await;
+    store.fail_effect(contact().id, asked_at, true, "timed_out").await.unwrap();
     let destination = format!("effect:{}", contact().id);
     let error = ErrorText { code: "effect_unknown", text: "nobody knows" };
     let probe_at = store.now().plus(Duration::from_mins(10));
@@ -160,15 +169,59 @@ async fn an_effect_that_a_person_wants_again_is_sent_again_and_one_under_way_is_
     on_both(|store| async move {
         let run = claim(&store, "a").await;
         let audit = store.begin_audit(&asked(Action::ResolveEffects), store.now()).await.unwrap();
-        store.intend(&run, &contact(), &want("x")).await.unwrap();
+        let asked_at = intended(&store, &run, &want("x")).await;
         assert!(
             !store.resolve_effect(&audit, WORKSPACE, contact().id, false).await.unwrap(),
             "its request is under way"
         );
-        store.fail_effect(contact().id, true, "timed_out").await.unwrap();
+        store.fail_effect(contact().id, asked_at, true, "timed_out").await.unwrap();
         assert!(!store.resolve_effect(&audit, WorkspaceId(Uuid::nil()), contact().id, false).await.unwrap());
         assert!(store.resolve_effect(&audit, WORKSPACE, contact().id, false).await.unwrap());
         assert_eq!(store.intend(&run, &contact(), &want("x")).await.unwrap(), Intent::Send { prior: None });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_known_late_counts_of_its_own_request_and_of_no_newer_one() {
+    on_both(|store| async move {
+        let run = claim(&store, "a").await;
+        let (id, state) = (contact().id, async || {
+            let effect = store.effect(WORKSPACE, contact().id).await.unwrap().unwrap();
+            (effect.state, effect.remote_id)
+        });
+        let first = intended(&store, &run, &want("x")).await;
+        store.fail_effect(id, first, true, "timed_out").await.unwrap();
+        let audit = store.begin_audit(&asked(Action::ResolveEffects), store.now()).await.unwrap();
+        assert!(store.resolve_effect(&audit, WORKSPACE, id, false).await.unwrap());
+        let second = intended(&store, &run, &want("y")).await;
+        store.fail_effect(id, first, false, "too_late").await.unwrap();
+        assert!(!store.confirm_effect(id, (first, "x"), "old", None).await.unwrap());
+        assert_eq!(state().await, ("intent".into(), None));
+        store.fail_effect(id, second, true, "timed_out").await.unwrap();
+        assert!(!store.confirm_effect(id, (first, "x"), "old", None).await.unwrap());
+        assert_eq!(state().await, ("unknown".into(), None));
+        assert!(store.confirm_effect(id, (second, "y"), "new", None).await.unwrap(), "it is known after all");
+        assert!(!store.confirm_effect(id, (first, "x"), "old", None).await.unwrap());
+        store.found_effect(id, "old", None).await.unwrap();
+        assert_eq!(state().await, ("confirmed".into(), Some("new".into())));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_destination_did_not_have_says_nothing_of_what_was_sent_since() {
+    on_both(|store| async move {
+        let run = claim(&store, "a").await;
+        let asked_at = intended(&store, &run, &want("x")).await;
+        store.fail_effect(contact().id, asked_at, true, "timed_out").await.unwrap();
+        store.absent_effect(contact().id).await.unwrap();
+        let absent_since = store.effect(WORKSPACE, contact().id).await.unwrap().unwrap().absent_at.unwrap();
+        store.confirm_effect(contact().id, (asked_at, "x"), "003A", None).await.unwrap();
+        store.absent_effect(contact().id).await.unwrap();
+        store.still_absent_effect(contact().id, absent_since).await.unwrap();
+        let effect = store.effect(WORKSPACE, contact().id).await.unwrap().unwrap();
+        assert_eq!((effect.state.as_str(), effect.remote_id.as_deref()), ("confirmed", Some("003A")));
     })
     .await;
 }

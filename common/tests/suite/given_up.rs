@@ -1,4 +1,5 @@
-//! Work that is given up half-way, as when a client hangs up, a lease is lost or the time is up.
+//! Connections: whose they are next, and what becomes of work that is given up half-way, as when a client hangs
+//! up, a lease is lost or the time is up.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -49,6 +50,40 @@ async fn a_transaction_that_is_given_up_leaves_no_connection_in_it() {
         assert_eq!(open, 0, "given up after {polls} polls, a connection is left in a transaction");
     }
     store.close().await;
+    drop(observer);
+    drop_it.await;
+}
+
+async fn connections(observer: &mut PgConnection) -> i64 {
+    let sql = "SELECT COUNT(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    sqlx::query_scalar(sql).fetch_one(observer).await.unwrap()
+}
+
+#[tokio::test]
+async fn who_comes_one_after_the_other_has_the_same_connection_until_the_store_is_closed() {
+    let (url, drop_it) = postgres().await;
+    Store::migrate_postgres(&url).await.unwrap();
+    let store = Store::open_postgres(&url).await.unwrap();
+    let mut observer = PgConnection::connect(&url).await.unwrap();
+    for name in ["a", "b", "c", "d"] {
+        take_in(&store, &arrival(name, None)).await;
+        store.ping().await.unwrap();
+    }
+    let at_work = connections(&mut observer).await;
+    store.close().await;
+    assert!(store.ping().await.is_err(), "it is closed");
+    let mut left = at_work;
+    for _ in 0..100 {
+        left = connections(&mut observer).await;
+        if left == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The one that opened the store may still have been on its way back.
+    assert!(at_work <= 2, "{at_work} connections for one after the other");
+    assert_eq!(left, 0);
     drop(observer);
     drop_it.await;
 }

@@ -1,12 +1,12 @@
 //! Who may run what, and what a run leaves behind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::call::{CallId, CallStatus};
 use common::moment::Moment;
 use common::store::{
     Action, Begun, BegunRun, Claim, DeadFilter, ErrorText, InstanceId, NewRun, Page, Settled, Settlement,
-    Store,
+    Store, TakenIn,
 };
 
 use crate::databases::{WORKSPACE, arrival, asked, instance, on_both, take_in};
@@ -106,6 +106,30 @@ async fn a_run_whose_owner_is_dead_is_taken_over_and_the_dead_one_can_change_not
 }
 
 #[tokio::test]
+async fn who_does_not_know_whether_others_are_dead_takes_nothing_over_and_has_it_woken_when_it_does() {
+    on_both(|store| async move {
+        let call = accepted(&store).await;
+        let (_, lost) = take(&store, call, "transcription", 1).await;
+        store.end_instance(lost.owner).await.unwrap();
+        assert!(store.due_runs_seen_by(false, 10).await.unwrap().is_empty());
+        assert_eq!(store.due_runs_seen_by(true, 10).await.unwrap().len(), 1);
+        let (owner, now) = (instance(&store).await, store.now());
+        let ask = |judges_in| {
+            store.begin_run_asked(now, WORKSPACE, call, "transcription", 1, false, owner, true, judges_in)
+        };
+        assert_eq!(ask(Duration::from_millis(50)).await.unwrap(), Begun::NothingToDo);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while store.due_runs(10).await.unwrap().is_empty() {
+            assert!(Instant::now() < deadline, "it is not woken");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let Begun::Mine(run) = ask(Duration::ZERO).await.unwrap() else { panic!("not taken") };
+        assert_eq!((run.attempts, run.crashes), (2, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_run_whose_process_lost_its_lease_and_lives_is_not_to_blame() {
     on_both(|store| async move {
         let call = accepted(&store).await;
@@ -131,8 +155,10 @@ async fn a_run_that_may_have_killed_two_processes_is_begun_only_by_one_that_does
         }
         let owner = instance(&store).await;
         let now = store.now();
-        let ask =
-            |alone| store.begin_run_asked(now, WORKSPACE, call, "transcription", 1, false, owner, alone);
+        let ask = |alone| {
+            let judges_in = Duration::ZERO;
+            store.begin_run_asked(now, WORKSPACE, call, "transcription", 1, false, owner, alone, judges_in)
+        };
         assert_eq!(ask(false).await.unwrap(), Begun::Suspect);
         assert_eq!(ask(false).await.unwrap(), Begun::Suspect, "being asked for is no crash");
         let Begun::Mine(run) = ask(true).await.unwrap() else { panic!("not taken") };
@@ -197,6 +223,44 @@ async fn material_that_arrives_while_a_run_works_starts_the_run_again_when_it_en
 }
 
 #[tokio::test]
+async fn material_that_arrives_while_a_run_ends_and_the_run_do_not_wait_for_each_other() {
+    on_both(|store| async move {
+        let call = accepted(&store).await;
+        for generation in 1..10 {
+            let (_, claim) = take(&store, call, "transcription", generation).await;
+            let arriving = arrival("a", Some(&format!("https://r.example.com/{generation}.mp3")));
+            let children = [child("analysis", generation)];
+            let done = Settlement::Done { writes: &[], children: &children };
+            let (ended, arrived) = tokio::join!(store.settle_run(&claim, &done), take_in(&store, &arriving));
+            assert_ne!(ended.unwrap(), Settled::NotOurs);
+            assert_eq!(arrived, TakenIn::Accepted { generation: generation + 1 });
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn runs_that_are_woken_and_a_run_that_makes_them_anew_do_not_wait_for_each_other() {
+    on_both(|store| async move {
+        let call = accepted(&store).await;
+        for generation in 1..10 {
+            let (_, claim) = take(&store, call, "transcription", generation).await;
+            let children = [child("slack", generation)];
+            let done = Settlement::Done { writes: &[], children: &children };
+            let (ended, woken) =
+                tokio::join!(store.settle_run(&claim, &done), store.unpark(WORKSPACE, "slack.com"));
+            assert_eq!((ended.unwrap(), woken.is_ok()), (Settled::Yes, true));
+            let (_, claim) = take(&store, call, "slack", generation).await;
+            let probe_at = store.now().plus(Duration::from_hours(1));
+            let parked = Settlement::Parked { destination: "slack.com", probe_at, error: ERROR };
+            store.settle_run(&claim, &parked).await.unwrap();
+            take_in(&store, &arrival("a", Some(&format!("https://r.example.com/{generation}.mp3")))).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn runs_that_wait_for_a_destination_go_on_together_when_it_is_back() {
     on_both(|store| async move {
         let call = accepted(&store).await;
@@ -244,7 +308,7 @@ async fn a_dead_run_is_listed_with_its_reason_and_a_replay_starts_it_as_a_newer_
         assert_eq!(status(&store, call).await, CallStatus::Failed);
         let groups = store.dead_groups(WORKSPACE).await.unwrap();
         assert_eq!((groups[0].letters, groups[0].stage.as_str()), (1, "transcription"));
-        let run = store
+        let (run, _) = store
             .replay_call(&asked(Action::ReplayCall), call, "transcription", |n| format!("input {n}"))
             .await
             .unwrap()

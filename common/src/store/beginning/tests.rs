@@ -74,7 +74,10 @@ async fn a_claim_whose_answer_was_lost_is_given_again_to_who_asked() {
     let folder = tempfile::tempdir().unwrap();
     let (store, call, owner) = waiting(&folder).await;
     let asked_at = store.now();
-    let ask = || store.begin_run_asked(asked_at, WORKSPACE, call, "transcription", 1, false, owner, false);
+    let ask = || {
+        let judges_in = Duration::ZERO;
+        store.begin_run_asked(asked_at, WORKSPACE, call, "transcription", 1, false, owner, false, judges_in)
+    };
     let Begun::Mine(lost) = ask().await.unwrap() else { panic!("not taken") };
     let Begun::Mine(run) = ask().await.unwrap() else { panic!("not given again") };
     assert_eq!((run.attempts, run.crashes), (1, 0));
