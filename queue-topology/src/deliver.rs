@@ -6,8 +6,11 @@
 
 mod ended;
 mod rowless;
+#[cfg(test)]
+mod tests;
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +28,7 @@ use ended::{Ended, publish};
 use rowless::without_row;
 
 use crate::broker::{Broker, Delivery, Lane, Message, Route};
+use crate::effect::Requests;
 use crate::lease::{Held, Lease};
 use crate::metrics;
 use crate::retry::Schedule;
@@ -147,7 +151,10 @@ async fn with_row<S: Stage>(
         let asked_at = engine.store.now();
         let begun = until_stored(stopping, || {
             let (store, owner) = (&engine.store, held.instance);
-            store.begin_run_asked(asked_at, workspace, call, spec.stage, generation, nudge, owner, alone)
+            let judges_in = engine.lease.judges_in();
+            store.begin_run_asked(
+                asked_at, workspace, call, spec.stage, generation, nudge, owner, alone, judges_in,
+            )
         });
         match begun.await {
             None => return Carried::Interrupted,
@@ -177,7 +184,8 @@ async fn with_row<S: Stage>(
         lane: Lane::from_name(&begun.lane),
     };
     tracing::Span::current().record("attempt", run.attempt);
-    let cx = Cx::new(engine.store.clone(), run, held.instance);
+    let requests = Requests::beside(engine.lease.requests());
+    let cx = Cx::new(engine.store.clone(), run, held.instance).with(requests);
     let started = Instant::now();
     let Some(result) = work(stage, &cx, &begun, &held, stopping, engine.drain_timeout).await else {
         // Lost or out of time: the lease puts it back, or whoever sees that the lease is over takes it.
@@ -205,7 +213,8 @@ async fn with_row<S: Stage>(
     }
 }
 
-/// Calls the stage; nothing when the lease was lost, or the process had to stop before it ended.
+/// Calls the stage; nothing when the lease was lost, or the process had to stop before it ended. A request that
+/// is on its way then comes to its end first, and nothing new is sent.
 async fn work<S: Stage>(
     stage: &S,
     cx: &Cx,
@@ -222,16 +231,24 @@ async fn work<S: Stage>(
         common::failpoint!("handle", cx.run.stage, cx.run.call);
         stage.handle(cx, &event).await
     });
-    let handled = handled.catch_unwind();
+    let mut handled = pin!(handled.catch_unwind());
     let out_of_time = async {
         stopping.cancelled().await;
         tokio::time::sleep(drain_timeout).await;
     };
     tokio::select! {
-        handled = handled => Some(handled.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))),
-        () = held.lost.cancelled() => None,
-        () = out_of_time => None,
+        handled = &mut handled => {
+            return Some(handled.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))));
+        }
+        () = held.lost.cancelled() => {}
+        () = out_of_time => {}
     }
+    tokio::select! {
+        biased;
+        () = cx.requests.end() => {}
+        _ = handled => {}
+    }
+    None
 }
 
 /// Only a text that stands in the code is told: one that was made can quote what was said in the call.

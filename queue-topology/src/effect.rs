@@ -9,8 +9,9 @@
 //! deadline, sends nothing. What no design can do: one that is stopped right at its socket write, and continued
 //! much later, can reach a destination that cannot tell two requests apart.
 
+mod requests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::future::Future;
 use std::time::Duration;
@@ -18,9 +19,13 @@ use std::time::Duration;
 use anyhow::anyhow;
 use common::fault::Fault;
 use common::moment::Moment;
-use common::store::{EffectKey, EffectWant, Intent};
+use common::store::{EffectKey, EffectWant, Intent, Store};
 use serde_json::Value;
+use tokio::runtime::Handle;
 use uuid::Uuid;
+
+use requests::OnItsWay;
+pub(crate) use requests::Requests;
 
 use crate::deliver::STORE_PAUSE;
 use crate::stage::{Cx, Sent, StageError};
@@ -29,6 +34,9 @@ use crate::stage::{Cx, Sent, StageError};
 const ABSENT_TWICE_AFTER: Duration = Duration::from_secs(15);
 /// What a request may take beyond its own timeout before it is given up here.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long a run that is given up waits for the store to take how its request ended. After that it is recorded
+/// when the store answers, if the process still runs then.
+const RECORDED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whose thing an effect makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,16 +127,27 @@ pub(crate) async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, Stage
         resend_unknown: effect.unknown() == Unknown::Resend,
     };
     loop {
+        if cx.requests.are_over() {
+            return Err(taken_over());
+        }
         let asked_at = cx.store.now();
         // When the intent was written, or a little before.
         let mut intended_at = asked_at;
-        let intend = || {
+        let mut intending = Intending { store: &cx.store, key: &key, asked_at, answered: false };
+        let ask = || {
             intended_at = cx.store.now();
             cx.store.intend_asked(asked_at, &cx.claim, &key, &want)
         };
-        return match until_stored(intend).await {
+        let intent = until_stored(ask).await;
+        intending.answered = true;
+        return match intent {
             Intent::Send { prior } => {
-                send(cx, effect, &key, prior.as_deref(), intended_at.plus(want.timeout)).await
+                let Some(request) = cx.requests.begin() else {
+                    intending.answered = false;
+                    return Err(taken_over());
+                };
+                let intended = Intended { key: &key, asked_at, deadline: intended_at.plus(want.timeout) };
+                send(cx, effect, intended, prior.as_deref(), request).await
             }
             Intent::Done { remote_id, replaced } => {
                 Ok(Receipt { remote_id: remote_id.unwrap_or_default(), replaced })
@@ -136,18 +155,51 @@ pub(crate) async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, Stage
             Intent::Wait(pause) => Err(in_flight(&key, pause)),
             Intent::Unknown { since, absent_since } => {
                 let receipt = settle(cx, effect, &key, since, absent_since).await?;
-                confirm(cx, key.id, receipt).await;
+                let found = || cx.store.found_effect(key.id, &receipt.remote_id, receipt.replaced.as_ref());
+                until_stored(found).await;
                 // What is there can be of before the content changed.
                 continue;
             }
-            Intent::NotOurs => {
-                Err(StageError::transient("run_taken_over", anyhow!("another process took the run over")))
-            }
+            Intent::NotOurs => Err(taken_over()),
         };
     }
 }
 
+fn taken_over() -> StageError {
+    StageError::transient("run_taken_over", anyhow!("another process took the run over"))
+}
+
+/// An intent that is being written. Where nobody waits for the answer any more, nothing is sent for it.
+struct Intending<'a> {
+    store: &'a Store,
+    key: &'a EffectKey,
+    asked_at: Moment,
+    answered: bool,
+}
+
+impl Drop for Intending<'_> {
+    fn drop(&mut self) {
+        if let (false, Ok(runtime)) = (self.answered, Handle::try_current()) {
+            let (store, id, asked_at) = (self.store.clone(), self.key.id, self.asked_at);
+            runtime.spawn(async move {
+                until_stored(|| store.fail_effect(id, asked_at, false, "run_taken_over")).await;
+            });
+        }
+    }
+}
+
+/// An intent that is written.
+struct Intended<'a> {
+    key: &'a EffectKey,
+    /// Names it: a later intent for the same key was asked for later.
+    asked_at: Moment,
+    deadline: Moment,
+}
+
 pub(crate) async fn void(cx: &Cx, effect: &impl Effect) -> Result<(), StageError> {
+    if cx.requests.are_over() {
+        return Err(taken_over());
+    }
     Ok(cx.store.void_effect(key(cx, effect).id).await?)
 }
 
@@ -162,16 +214,19 @@ fn key(cx: &Cx, effect: &impl Effect) -> EffectKey {
 async fn send(
     cx: &Cx,
     effect: &impl Effect,
-    key: &EffectKey,
+    Intended { key, asked_at, deadline }: Intended<'_>,
     prior: Option<&str>,
-    deadline: Moment,
+    request: OnItsWay,
 ) -> Result<Receipt, StageError> {
     common::failpoint!("send", key.target);
     // Whoever takes over relies on the deadline. A process that was stopped until then sends nothing any more.
     let left = deadline.since(cx.now());
     if left.is_zero() {
+        let (code, store, id) = ("effect_too_late", cx.store.clone(), key.id);
+        let failing = async move { until_stored(|| store.fail_effect(id, asked_at, false, code)).await };
+        record(request, id, failing).await;
         let late = anyhow!("nothing was sent to `{}`: the process stood still for too long", key.target);
-        return Err(StageError::transient("effect_too_late", late));
+        return Err(StageError::transient(code, late));
     }
     let sent = tokio::select! {
         biased;
@@ -183,26 +238,40 @@ async fn send(
         sent = effect.send(key.id, prior) => sent,
     };
     common::failpoint!("sent", key.target);
+    let (store, id) = (cx.store.clone(), key.id);
     match sent {
         Ok(receipt) => {
-            confirm(cx, key.id, receipt.clone()).await;
+            let (digest, Receipt { remote_id, replaced }) = (effect.digest(), receipt.clone());
+            let confirming = async move {
+                let confirm = || store.confirm_effect(id, (asked_at, &digest), &remote_id, replaced.as_ref());
+                if !until_stored(confirm).await {
+                    tracing::info!(effect = %id, "what was done is on record, or something newer is");
+                }
+            };
+            record(request, id, confirming).await;
             Ok(receipt)
         }
         Err(error) => {
-            let unknown = error.sent == Sent::Maybe;
-            until_stored(|| cx.store.fail_effect(key.id, unknown, error.code)).await;
+            let (unknown, code) = (error.sent == Sent::Maybe, error.code);
+            let failing = async move {
+                until_stored(|| store.fail_effect(id, asked_at, unknown, code)).await;
+            };
+            record(request, id, failing).await;
             if unknown && effect.unknown() != Unknown::Resend { Err(unsettled(error)) } else { Err(error) }
         }
     }
 }
 
-/// Only we know that it happened, so that is recorded even when the run is cancelled meanwhile.
-async fn confirm(cx: &Cx, id: Uuid, receipt: Receipt) {
-    let store = cx.store.clone();
-    let recording = tokio::spawn(async move {
-        until_stored(|| store.confirm_effect(id, &receipt.remote_id, receipt.replaced.as_ref())).await;
-    });
-    if let Err(error) = recording.await {
+/// Only we know how a request ended, so that is recorded even when the run is given up meanwhile.
+async fn record(request: OnItsWay, id: Uuid, recording: impl Future<Output = ()> + Send + 'static) {
+    let mut recording = tokio::spawn(recording);
+    let soon = tokio::time::timeout(RECORDED_WITHIN, &mut recording).await;
+    drop(request);
+    let recorded = match soon {
+        Ok(recorded) => recorded,
+        Err(_) => recording.await,
+    };
+    if let Err(error) = recorded {
         tracing::error!(%error, effect = %id, "failed to record what was done");
     }
 }
@@ -245,12 +314,15 @@ async fn settle(
     if let Some(receipt) = effect.ask(key.id, since).await? {
         return Ok(receipt);
     }
-    cx.store.absent_effect(key.id).await?;
-    let absent_for = absent_since.map(|since| cx.now().since(since)).unwrap_or_default();
+    let Some(since) = absent_since else {
+        cx.store.absent_effect(key.id).await?;
+        return Err(in_flight(key, ABSENT_TWICE_AFTER));
+    };
+    let absent_for = cx.now().since(since);
     if absent_for < ABSENT_TWICE_AFTER {
         return Err(in_flight(key, ABSENT_TWICE_AFTER.saturating_sub(absent_for)));
     }
-    cx.store.void_effect(key.id).await?;
+    cx.store.still_absent_effect(key.id, since).await?;
     Err(in_flight(key, Duration::ZERO))
 }
 

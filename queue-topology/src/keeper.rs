@@ -73,7 +73,8 @@ async fn look(engine: &Engine) -> common::store::Result<Duration> {
         return Ok(LOOK_EVERY);
     }
     let relayed = engine.store.relay_outbox(BATCH, async |rows| relay(engine, rows).await).await?;
-    let due = engine.store.due_runs(BATCH).await?;
+    let judges = engine.lease.judges_in().is_zero();
+    let due = engine.store.due_runs_seen_by(judges, BATCH).await?;
     if !due.is_empty() {
         common::failpoint!("due.taken");
     }

@@ -6,13 +6,18 @@
 //! A process that dies takes everything with it that it had in hand, and nobody can say what of it was to
 //! blame. So a run under which two have died already is worked on alone.
 
-use std::sync::Arc;
+mod renewals;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::store::{InstanceId, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use renewals::Renewals;
 
 /// One life under one name.
 #[derive(Clone, Debug)]
@@ -31,6 +36,8 @@ pub struct Lease {
     length: Duration,
     held: watch::Sender<Held>,
     hands: Arc<Semaphore>,
+    renewals: Arc<Mutex<Renewals>>,
+    requests: TaskTracker,
 }
 
 impl Lease {
@@ -42,7 +49,11 @@ impl Lease {
         let held = Held { instance: InstanceId::new(), lost: CancellationToken::new() };
         store.renew_instance(held.instance, length).await?;
         let hands = Arc::new(Semaphore::new(HANDS as usize));
-        Ok(Self { store, length, held: watch::Sender::new(held), hands })
+        let renewals = Arc::new(Mutex::new(Renewals::first(length, Instant::now())));
+        let requests = TaskTracker::new();
+        // Whoever waits for them waits for those that are on their way then.
+        requests.close();
+        Ok(Self { store, length, held: watch::Sender::new(held), hands, renewals, requests })
     }
 
     /// The life that can claim something: waits for one while the lease is lost.
@@ -57,6 +68,21 @@ impl Lease {
     pub async fn hand(&self, alone: bool) -> Option<OwnedSemaphorePermit> {
         // Nobody closes it.
         Arc::clone(&self.hands).acquire_many_owned(if alone { HANDS } else { 1 }).await.ok()
+    }
+
+    /// How long until this process may say that another is dead: see [`renewals`]. Zero where it may; and in an
+    /// embedded store, where the others are gone for certain.
+    pub fn judges_in(&self) -> Duration {
+        if self.store.is_embedded() { Duration::ZERO } else { self.renewals().judges_in(Instant::now()) }
+    }
+
+    /// The requests of this process that are on their way.
+    pub(crate) fn requests(&self) -> &TaskTracker {
+        &self.requests
+    }
+
+    fn renewals(&self) -> MutexGuard<'_, Renewals> {
+        self.renewals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn current(&self) -> Held {
@@ -86,6 +112,7 @@ impl Lease {
             match tokio::time::timeout(left, renewing).await {
                 Ok(Ok(_)) => {
                     (renewed, pause) = (before, self.length / 3);
+                    self.renewals().succeeded(before, Instant::now());
                     if lost {
                         self.held.send_replace(Held { instance, lost: CancellationToken::new() });
                     }
@@ -95,6 +122,7 @@ impl Lease {
                 Err(_) => tracing::warn!("failed to renew the lease: the store does not answer"),
             }
             pause = self.length / 30;
+            self.renewals().failed();
             if renewed.elapsed() >= self.length {
                 self.lose();
             }

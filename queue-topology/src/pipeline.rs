@@ -116,11 +116,17 @@ impl Worker {
         (self.run)(engine, shutdown).await
     }
 
-    /// After `shutdown`: waits until what is in hand has ended, within bounds.
+    /// After `shutdown`: waits until what is in hand has ended, within bounds: the time to drain, and, where a
+    /// request is on its way then, that request's own deadline.
     pub async fn drain(&self, engine: &Engine) {
         self.in_hand.close();
         let patience = engine.drain_timeout + Duration::from_secs(1);
-        if tokio::time::timeout(patience, self.in_hand.wait()).await.is_err() {
+        if tokio::time::timeout(patience, self.in_hand.wait()).await.is_ok() {
+            return;
+        }
+        engine.lease.requests().wait().await;
+        // What waited for one has a moment to let go.
+        if tokio::time::timeout(Duration::from_secs(1), self.in_hand.wait()).await.is_err() {
             tracing::warn!(stage = self.stage, "some runs did not end in time; others take them over");
         }
     }

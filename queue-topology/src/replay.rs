@@ -26,22 +26,32 @@ pub fn stage(name: &str) -> Option<&'static str> {
 /// Letters that are read at once.
 const AT_ONCE: i64 = 200;
 
-/// Does the call again from `stage` on. Returns the new generation, or nothing where the call never came
-/// to that stage. `actor` asked for it.
+/// A call that is done again, and what the audit keeps that under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    pub generation: i64,
+    pub batch: Uuid,
+}
+
+/// Does the call again from `stage` on; nothing where the call never came to that stage. `actor` asked for it.
+///
+/// In the live lane: a person waits for one call, and it stands before nobody for long. What comes in thousands,
+/// dead letters and imports, goes through the bulk lane.
 pub async fn call(
     store: &Store,
     (workspace, actor): (WorkspaceId, &str),
     call: CallId,
     stage: &'static str,
-) -> common::store::Result<Option<i64>> {
-    let what = json!({"call": call, "from": stage});
+) -> common::store::Result<Option<Again>> {
+    let what = call_as_asked(call, stage);
     let asked = Asked { workspace, actor, action: Action::ReplayCall, what };
     let input = |generation| input_of(stage, workspace, call, generation);
-    let run = store.replay_call(&asked, call, stage, input).await?;
-    if let Some(NewRun { generation, .. }) = run {
-        tracing::info!(%call, from = stage, generation, "a call is done again");
-    }
-    Ok(run.map(|run| run.generation))
+    let Some((NewRun { generation, .. }, batch)) = store.replay_call(&asked, call, stage, input).await?
+    else {
+        return Ok(None);
+    };
+    tracing::info!(%call, from = stage, generation, %batch, actor, "a call is done again");
+    Ok(Some(Again { generation, batch }))
 }
 
 /// What became of a request to send dead letters on.
@@ -66,7 +76,7 @@ pub async fn letters(
     filter: &DeadFilter,
     pause: Option<Duration>,
 ) -> common::store::Result<Batch> {
-    let asked = Asked { workspace, actor, action: Action::ReplayDeadLetters, what: as_given(filter) };
+    let asked = Asked { workspace, actor, action: Action::ReplayDeadLetters, what: letters_as_asked(filter) };
     let now = store.now();
     let audit = store.begin_audit(&asked, filter.until.map_or(now, |until| until.min(now))).await?;
     let filter = DeadFilter { until: Some(audit.bound), ..filter.clone() };
@@ -86,7 +96,7 @@ pub async fn letters(
     }
     store.end_audit(&audit).await?;
     let Audit { batch: id, resumed, .. } = audit;
-    tracing::info!(batch = %id, resumed, matched, replayed, "dead letters are done again");
+    tracing::info!(batch = %id, resumed, matched, replayed, actor, "dead letters are done again");
     Ok(Batch { id, resumed, matched, replayed })
 }
 
@@ -101,7 +111,13 @@ async fn send_on(store: &Store, audit: &Audit, letter: &DeadLetter) -> common::s
     }
 }
 
-fn as_given(filter: &DeadFilter) -> Value {
+/// What the audit keeps of a request to do a call again.
+pub fn call_as_asked(call: CallId, stage: &str) -> Value {
+    json!({"call": call, "from": stage})
+}
+
+/// What the audit keeps of a request to send dead letters on: the filter, as it was given.
+pub fn letters_as_asked(filter: &DeadFilter) -> Value {
     let given = [
         ("stage", filter.stage.clone()),
         ("group", filter.group.clone()),

@@ -11,7 +11,7 @@ use common::moment::Moment;
 use common::store::{Claim, InstanceId, Store, Write};
 
 use crate::broker::Lane;
-use crate::effect::{self, Effect, Receipt};
+use crate::effect::{self, Effect, Receipt, Requests};
 use crate::table::{self, Queue};
 
 pub trait Stage: Send + Sync + 'static {
@@ -129,6 +129,7 @@ pub struct Cx {
     pub run: Run,
     pub store: Store,
     pub(crate) claim: Claim,
+    pub(crate) requests: Requests,
     found: Mutex<Found>,
 }
 
@@ -143,7 +144,11 @@ impl Cx {
     pub fn new(store: Store, run: Run, owner: InstanceId) -> Self {
         let claim =
             Claim { workspace: run.workspace, call: run.call, stage: run.stage, owner, fence: run.fence };
-        Self { run, store, claim, found: Mutex::default() }
+        Self { run, store, claim, requests: Requests::default(), found: Mutex::default() }
+    }
+
+    pub(crate) fn with(self, requests: Requests) -> Self {
+        Self { requests, ..self }
     }
 
     /// The store's clock.

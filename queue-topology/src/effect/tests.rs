@@ -72,15 +72,15 @@ impl Effect for Note<'_> {
     }
 }
 
-struct World {
+pub(crate) struct World {
     folder: tempfile::TempDir,
-    store: Store,
-    owner: InstanceId,
-    run: Run,
+    pub(crate) store: Store,
+    pub(crate) owner: InstanceId,
+    pub(crate) run: Run,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(folder.path()).await.unwrap();
         let call = CallId::derive(WorkspaceId::DEFAULT, "test", "1");
@@ -118,7 +118,7 @@ impl World {
         Self { folder, store, owner, run }
     }
 
-    fn cx(&self) -> Cx {
+    pub(crate) fn cx(&self) -> Cx {
         Cx::new(self.store.clone(), self.run.clone(), self.owner)
     }
 
@@ -160,7 +160,9 @@ async fn a_process_that_stood_still_past_its_deadline_sends_nothing() {
     let at = Mutex::default();
     let (world, note) = (World::new().await, Note { text: "one", at: &at });
     let cx = world.cx();
-    let late = send(&cx, &note, &key(&cx, &note), None, cx.now()).await.unwrap_err();
+    let (key, request) = (key(&cx, &note), cx.requests.begin().unwrap());
+    let intended = Intended { key: &key, asked_at: cx.now(), deadline: cx.now() };
+    let late = send(&cx, &note, intended, None, request).await.unwrap_err();
     assert_eq!(late.code, "effect_too_late");
     assert!(at.lock().unwrap().requests.is_empty());
 }
@@ -173,4 +175,74 @@ async fn what_the_destination_has_is_not_made_again() {
 #[tokio::test]
 async fn what_was_found_with_older_content_is_changed() {
     assert_eq!(after_a_lost_answer("two").await, ["make one", "ask", "change two"]);
+}
+
+/// A note whose request is answered late: meanwhile it was taken for lost, and another process sends its own.
+struct Late<'a> {
+    world: &'a World,
+    at: &'a Mutex<Destination>,
+    refused: bool,
+}
+
+impl Effect for Late<'_> {
+    fn target(&self) -> &'static str {
+        "board"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Call
+    }
+
+    fn object(&self) -> String {
+        "note".into()
+    }
+
+    fn digest(&self) -> String {
+        "late".into()
+    }
+
+    fn unknown(&self) -> Unknown {
+        Unknown::Ask
+    }
+
+    async fn send(&self, key: Uuid, _prior: Option<&str>) -> Result<Receipt, StageError> {
+        let other = self.world.cx();
+        self.world.store.void_effect(key).await.unwrap();
+        if self.refused {
+            let want = EffectWant {
+                digest: "newer".into(),
+                generation: 1,
+                timeout: Duration::from_mins(1),
+                can_update: true,
+                resend_unknown: false,
+            };
+            let key = super::key(&other, self);
+            let intent = self.world.store.intend(&other.claim, &key, &want).await.unwrap();
+            assert_eq!(intent, Intent::Send { prior: None });
+            return Err(StageError::transient("refused", anyhow!("429")));
+        }
+        self.at.lock().unwrap().lost_an_answer = true;
+        other.once(&Note { text: "newer", at: self.at }).await.unwrap();
+        Ok(Receipt { remote_id: "n0".into(), replaced: None })
+    }
+}
+
+/// What the ledger says of the note once the late answer is there.
+async fn after_a_late_answer(refused: bool) -> (String, String, Option<String>) {
+    let (world, at) = (World::new().await, Mutex::default());
+    let ended = world.cx().once(&Late { world: &world, at: &at, refused }).await;
+    assert_eq!(ended.is_err(), refused);
+    let effects = world.store.effects_of(WorkspaceId::DEFAULT, world.run.call).await.unwrap();
+    let [effect] = &effects[..] else { panic!("{effects:?}") };
+    (effect.state.clone(), effect.digest.clone(), effect.remote_id.clone())
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_noticed_late_says_nothing_of_the_request_of_another_process() {
+    assert_eq!(after_a_late_answer(true).await, ("intent".into(), "newer".into(), None));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_noticed_late_does_not_replace_what_another_process_made() {
+    assert_eq!(after_a_late_answer(false).await, ("confirmed".into(), "newer".into(), Some("n1".into())));
 }

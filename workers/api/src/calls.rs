@@ -153,7 +153,7 @@ pub(crate) async fn replay(
     let (store, who, id) = (api.store.clone(), (reader.workspace, reader.actor), call.id);
     let asked = json!(["replay", id, from]);
     let replayed = once(&api.store, reader.workspace, key, &asked, async move {
-        let generation = again::call(&store, who, id, from)
+        let again::Again { generation, .. } = again::call(&store, who, id, from)
             .await?
             .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}")))?;
         Ok(Replayed { call_id: id.0, from, generation, status_url: format!("/api/calls/{id}/timeline") })

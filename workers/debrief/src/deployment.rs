@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use common::blobs::Blobs;
@@ -13,6 +14,7 @@ use common::store::{OpenError, Store};
 use queue_topology::broker::{self, Amqp, Broker, BrokerError, Embedded};
 
 pub(crate) const SEAL_KEY: &str = "DEBRIEF_SEAL_KEY";
+const READ_SEAL_KEY: &str = "read the key that seals addresses";
 
 /// Everything that outlives a request.
 pub(crate) struct Deployment {
@@ -62,7 +64,8 @@ impl Deployment {
             None => Arc::new(Memory::default()),
             Some(address) => Arc::new(Redis::new(&address, &broker::prefix(&values)?)?),
         };
-        let sealer = sealer(&values, &store).await?;
+        let kept = until_answered(READ_SEAL_KEY, || seal_text(&values, &store)).await?;
+        let sealer = Sealer::from_key(seal_key(&kept)?);
         let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
         Ok(Self { values, store, broker, blobs, cache, sealer, _folder: lock })
     }
@@ -153,19 +156,78 @@ pub(crate) fn is_running(values: &Values) -> Result<bool, StartError> {
     }
 }
 
-/// The key that seals URLs: `DEBRIEF_SEAL_KEY`, or one that the store keeps for all processes.
+/// The key that seals URLs, for a command that does not wait for the store.
 pub(crate) async fn sealer(values: &Values, store: &Store) -> Result<Sealer, StartError> {
-    let text = match values.text(SEAL_KEY) {
-        Some(text) => text,
-        None => store
-            .shared_secret("seal_key", || hex::encode(Sealer::generate_key()))
-            .await
-            .context("read the key that seals addresses")?,
-    };
+    let text = seal_text(values, store).await.context(READ_SEAL_KEY)?;
     Ok(Sealer::from_key(seal_key(&text)?))
+}
+
+/// `DEBRIEF_SEAL_KEY`, or the key that the store keeps for all processes.
+async fn seal_text(values: &Values, store: &Store) -> common::store::Result<String> {
+    match values.text(SEAL_KEY) {
+        Some(text) => Ok(text),
+        None => store.shared_secret("seal_key", || hex::encode(Sealer::generate_key())).await,
+    }
+}
+
+/// The store answered when it was opened; should it be gone for a moment now, that is no reason to end. `what`
+/// goes on after "failed to".
+pub(crate) async fn until_answered<T, F>(what: &'static str, mut ask: impl FnMut() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = common::store::Result<T>>,
+{
+    const TRIES: u32 = 30;
+    let mut tries = 0;
+    loop {
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if tries < TRIES => {
+                tries += 1;
+                tracing::warn!(%error, "failed to {what}; trying again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(error).context(what),
+        }
+    }
 }
 
 pub(crate) fn seal_key(text: &str) -> Result<[u8; 32], ConfigError> {
     let key = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
     key.ok_or_else(|| ConfigError::new(SEAL_KEY, "must be 64 hexadecimal digits"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks a store that does not answer so many times; how often it was asked, and what came of it.
+    async fn asked_of_one_that_is_gone(times: u32) -> (u32, anyhow::Result<()>) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_embedded(folder.path()).await.unwrap();
+        store.close().await;
+        tokio::time::pause();
+        let mut asked = 0;
+        let ended = until_answered(READ_SEAL_KEY, || {
+            asked += 1;
+            let answers = asked > times;
+            let store = &store;
+            async move { if answers { Ok(()) } else { seal_text(&Values::of([]), store).await.map(drop) } }
+        });
+        let ended = ended.await;
+        (asked, ended)
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_gone_for_a_moment_is_waited_for() {
+        let (asked, ended) = asked_of_one_that_is_gone(2).await;
+        ended.unwrap();
+        assert_eq!(asked, 3);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_does_not_come_back_is_not_waited_for_for_ever() {
+        let (asked, ended) = asked_of_one_that_is_gone(u32::MAX).await;
+        assert!(format!("{:#}", ended.unwrap_err()).starts_with("read the key that seals addresses: "));
+        assert_eq!(asked, 31);
+    }
 }

@@ -130,8 +130,8 @@ async fn effects_are_listed_of_a_call_or_where_they_are_not_confirmed() {
     let done = world.completed("done").await;
     let open = world.arrived("open", vec![recording(MaterialAt::Blob("b".into()))]).await;
     let claim = world.begin(open, "transcription", 1).await;
-    let key = world.intend(&claim, "post").await;
-    world.store.fail_effect(key.id, true, "timed_out").await.unwrap();
+    let (key, asked_at) = world.intend(&claim, "post").await;
+    world.store.fail_effect(key.id, asked_at, true, "timed_out").await.unwrap();
     let of_call = world.json(&format!("/api/effects?call={done}")).await;
     assert_eq!((&of_call["items"][0]["state"], &of_call["total"]), (&json!("confirmed"), &json!(1)));
     assert_eq!(world.json("/api/effects?call=done").await, of_call);

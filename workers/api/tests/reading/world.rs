@@ -13,6 +13,7 @@ use common::blobs::Blobs;
 use common::call::{CallDetails, CallId, CallKind, Role, WorkspaceId};
 use common::config::Values;
 use common::event::{Material, MaterialAt, MaterialKind};
+use common::moment::Moment;
 use common::seal::Sealer;
 use common::store::{
     Arrival, Begun, Claim, EffectKey, EffectWant, ErrorText, InstanceId, Intent, NewRun, Settled, Settlement,
@@ -136,8 +137,8 @@ impl World {
         let claim = self.begin(call, "analysis", 1).await;
         self.end(&claim, &[Write::Analysis(Box::new(analysis()))], &["slack"]).await;
         let claim = self.begin(call, "slack", 1).await;
-        let key = self.intend(&claim, "post").await;
-        self.store.confirm_effect(key.id, "1700000000.1", None).await.unwrap();
+        let (key, asked_at) = self.intend(&claim, "post").await;
+        self.store.confirm_effect(key.id, (asked_at, "d"), "1700000000.1", None).await.unwrap();
         self.end(&claim, &[], &[]).await;
         call
     }
@@ -172,7 +173,7 @@ impl World {
         assert_eq!(self.store.settle_run(claim, &done).await.unwrap(), Settled::Yes);
     }
 
-    pub(crate) async fn intend(&self, claim: &Claim, object: &str) -> EffectKey {
+    pub(crate) async fn intend(&self, claim: &Claim, object: &str) -> (EffectKey, Moment) {
         let key = EffectKey::new(claim.call.0, "slack", object);
         let want = EffectWant {
             digest: "d".into(),
@@ -181,8 +182,10 @@ impl World {
             can_update: false,
             resend_unknown: false,
         };
-        assert_eq!(self.store.intend(claim, &key, &want).await.unwrap(), Intent::Send { prior: None });
-        key
+        let asked_at = self.store.now();
+        let intent = self.store.intend_asked(asked_at, claim, &key, &want).await.unwrap();
+        assert_eq!(intent, Intent::Send { prior: None });
+        (key, asked_at)
     }
 }
 

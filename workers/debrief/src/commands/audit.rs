@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use common::call::WorkspaceId;
 use common::config::Values;
-use common::store::Page;
-use serde_json::json;
+use common::store::{Action, Page};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::print;
 use crate::deployment::open_store;
@@ -42,7 +43,29 @@ pub(crate) async fn list(values: &Values, limit: i64, as_json: bool) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Says what was put on record, and the batch under which `debrief audit list` shows it. On standard error:
+/// standard output is the command's own answer.
+pub(crate) fn told(actor: &str, action: Action, asked: &Value, batch: Uuid) {
+    eprintln!("{}", record(actor, action, asked, batch));
+}
+
+fn record(actor: &str, action: Action, asked: &Value, batch: Uuid) -> String {
+    format!("debrief: on record: {actor} {} {asked} (batch {batch})", action.name())
+}
+
 /// Whom the audit names: the user of this machine who runs the command.
 pub(crate) fn actor() -> String {
     format!("cli:{}", whoami::username().unwrap_or_else(|_| "unknown".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_says_who_what_and_where_to_find_it() {
+        let line = record("cli:ada", Action::ReplayDeadLetters, &json!({"stage": "crm"}), Uuid::nil());
+        let wanted = r#"debrief: on record: cli:ada dead_letters_replay {"stage":"crm"} (batch 00000000-0000-0000-0000-000000000000)"#;
+        assert_eq!(line, wanted);
+    }
 }

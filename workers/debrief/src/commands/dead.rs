@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::call::WorkspaceId;
 use common::config::Values;
 use common::moment::Moment;
-use common::store::{DeadFilter, DeadLetter, Page, Store};
+use common::store::{Action, DeadFilter, DeadLetter, Page, Store};
 use queue_topology::replay;
 use serde_json::json;
 use uuid::Uuid;
@@ -82,7 +82,8 @@ pub(crate) async fn replay(values: &Values, which: Which, dry_run: bool, rate: O
         return Ok(ExitCode::SUCCESS);
     }
     let pause = rate.map(|rate| Duration::from_secs(1) / rate);
-    let who = (WorkspaceId::DEFAULT, &*audit::actor());
+    let actor = audit::actor();
+    let who = (WorkspaceId::DEFAULT, &*actor);
     let batch = replay::letters(&store, who, &filter, pause).await.map_err(anyhow::Error::from)?;
     store.close().await;
     let replay::Batch { id, resumed, matched, replayed } = batch;
@@ -90,6 +91,7 @@ pub(crate) async fn replay(values: &Values, which: Which, dry_run: bool, rate: O
     if resumed {
         say!("this was the rest of a batch that had been cut off; what died since it began is not of it");
     }
+    audit::told(&actor, Action::ReplayDeadLetters, &replay::letters_as_asked(&filter), id);
     Ok(ExitCode::SUCCESS)
 }
 

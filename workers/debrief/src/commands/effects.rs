@@ -97,6 +97,7 @@ pub(crate) async fn resolve(values: &Values, ids: &[Uuid], parts: &[String], sen
     let asked =
         Asked { workspace: WorkspaceId::DEFAULT, actor: &actor, action: Action::ResolveEffects, what };
     let audit = store.begin_audit(&asked, store.now()).await.map_err(anyhow::Error::from)?;
+    audit::told(&actor, asked.action, &asked.what, audit.batch);
     let (mut resolved, mut refused) = (0, 0);
     let mut some = next(&store, ids, &filter, &audit).await?;
     while !some.is_empty() {

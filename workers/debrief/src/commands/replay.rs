@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use common::config::{ConfigError, Values};
+use common::store::Action;
 use queue_topology::replay;
 
 use super::audit;
@@ -21,13 +22,14 @@ pub(crate) async fn call(values: &Values, id: &str, from: &str) -> Ended {
     let Some(call) = find(&store, id).await? else {
         return failed(format!("there is no call `{id}`"));
     };
-    let replayed = replay::call(&store, (call.workspace, &audit::actor()), call.id, stage)
-        .await
-        .map_err(anyhow::Error::from)?;
+    let actor = audit::actor();
+    let replayed =
+        replay::call(&store, (call.workspace, &actor), call.id, stage).await.map_err(anyhow::Error::from)?;
     store.close().await;
-    let Some(generation) = replayed else {
+    let Some(replay::Again { generation, batch }) = replayed else {
         return failed(format!("call {} never came to {stage}", call.id));
     };
     say!("call {} is done again from {stage} on, as generation {generation}", call.id);
+    audit::told(&actor, Action::ReplayCall, &replay::call_as_asked(call.id, stage), batch);
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use common::config::{ConfigError, Values};
-use common::store::Store;
 use common::telemetry;
 use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
@@ -16,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::deployment::{Deployment, StartError};
+use crate::deployment::{Deployment, StartError, until_answered};
 use crate::listen::Listener;
 use crate::outcome::Ended;
 use crate::roles::{self, Role};
@@ -77,7 +76,8 @@ impl Running {
         let mut running = Self { deployment, lease: None, shutdown, tasks, address };
         if !workers.is_empty() || roles.contains(&Role::Keeper) {
             let store = running.deployment.store.clone();
-            let lease = take_lease(&store, lease_length).await?;
+            let take = || Lease::acquire(store.clone(), lease_length);
+            let lease = until_answered("take a lease on the store", take).await?;
             running.lease = Some(lease.clone());
             let broker = Arc::clone(&running.deployment.broker);
             running.work(&Engine { store, broker, lease, schedule, drain_timeout }, workers);
@@ -141,23 +141,6 @@ impl Running {
 
     pub(crate) fn deployment(&self) -> &Deployment {
         &self.deployment
-    }
-}
-
-/// The store answered when it was opened; should it be gone for a moment now, that is no reason to end.
-async fn take_lease(store: &Store, length: Duration) -> anyhow::Result<Lease> {
-    const TRIES: u32 = 30;
-    let mut tries = 0;
-    loop {
-        match Lease::acquire(store.clone(), length).await {
-            Ok(lease) => return Ok(lease),
-            Err(error) if tries < TRIES => {
-                tries += 1;
-                tracing::warn!(%error, "failed to take a lease on the store; trying again");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Err(error) => return Err(error).context("take a lease on the store"),
-        }
     }
 }
 

@@ -371,6 +371,8 @@ async fn the_command_line_says_in_words_what_is_wrong_and_ends() {
     // Slower than they die again.
     let (code, said) = world.command(&["dead", "replay", "--rate", "2"], &[]).await;
     assert!(code == Some(0) && said.starts_with("5 of 5 are done again (batch "), "{code:?} {said}");
+    let on_record = " dead_letters_replay {} (batch ";
+    assert!(said.contains("\ndebrief: on record: cli:") && said.contains(on_record), "{said}");
     for running in [true, false] {
         if !running {
             world.stop_role("all").await;
@@ -386,6 +388,8 @@ async fn the_command_line_says_in_words_what_is_wrong_and_ends() {
             (vec!["dead", "list", "--since", "yesterday"], 2, "--since"),
             (vec!["replay", "--call", "nobody"], 1, "there is no call"),
             (vec!["replay", "--call", id, "--from", "nowhere"], 2, "--from"),
+            (vec!["replay", "--call", id], 0, " call_replay {\"call\":\""),
+            (vec!["effects", "resolve", "--sent", "--filter", "target=slack"], 0, " effects_resolve {"),
             (vec!["check"], 0, "embedded"),
             (vec!["frobnicate"], 2, "frobnicate"),
             (vec!["run", "--role", "nobody"], 2, "--role"),

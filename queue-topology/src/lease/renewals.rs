@@ -1,0 +1,103 @@
+//! When this process may say that others are dead.
+//!
+//! While the store is away nobody can renew, and when it is back every lease is over although nobody died. So
+//! whoever could not renew itself lets the others come back first: for as long as anybody takes from one renewal
+//! to the next. The same holds for a process that stood still, and for one that has just started: they do not
+//! know whether the store was there.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Renewals {
+    /// From one to the next, while all is well.
+    pause: Duration,
+    last: Instant,
+    /// Since when each came in time; nothing while they fail.
+    in_time_since: Option<Instant>,
+}
+
+impl Renewals {
+    pub(super) fn first(length: Duration, answered: Instant) -> Self {
+        Self { pause: length / 3, last: answered, in_time_since: Some(answered) }
+    }
+
+    pub(super) fn succeeded(&mut self, asked: Instant, answered: Instant) {
+        if self.in_time_since.is_none() || self.is_late(answered) {
+            self.in_time_since = Some(answered);
+        }
+        self.last = asked;
+    }
+
+    pub(super) fn failed(&mut self) {
+        self.in_time_since = None;
+    }
+
+    /// How long until this process may call others dead, if it goes on to renew; zero where it may.
+    pub(super) fn judges_in(&self, now: Instant) -> Duration {
+        match self.in_time_since {
+            Some(since) if !self.is_late(now) => self.pause.saturating_sub(now.duration_since(since)),
+            _ => self.pause,
+        }
+    }
+
+    fn is_late(&self, now: Instant) -> bool {
+        now.duration_since(self.last) > self.pause * 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: Duration = Duration::from_secs(30);
+
+    /// A process that took its lease a minute ago and renewed it every ten seconds, and a clock that starts now.
+    fn well() -> (Renewals, impl Fn(u64) -> Instant) {
+        let began = Instant::now();
+        let at = move |seconds| began + Duration::from_secs(60 + seconds);
+        let mut renewals = Renewals::first(LENGTH, began);
+        for seconds in 1..=6 {
+            let renewed = began + Duration::from_secs(seconds * 10);
+            renewals.succeeded(renewed, renewed);
+        }
+        (renewals, at)
+    }
+
+    fn judges_in(renewals: &Renewals, now: Instant) -> u64 {
+        renewals.judges_in(now).as_secs()
+    }
+
+    #[test]
+    fn who_renews_in_time_may_judge() {
+        let (renewals, at) = well();
+        assert_eq!([0, 5, 11, 20].map(|now| judges_in(&renewals, at(now))), [0; 4]);
+    }
+
+    #[test]
+    fn who_has_just_started_lets_the_others_renew_first() {
+        let began = Instant::now();
+        let renewals = Renewals::first(LENGTH, began);
+        let after = |seconds| judges_in(&renewals, began + Duration::from_secs(seconds));
+        assert_eq!([0, 4, 10].map(after), [10, 6, 0]);
+    }
+
+    #[test]
+    fn who_could_not_renew_lets_the_others_renew_first() {
+        let (mut renewals, at) = well();
+        renewals.failed();
+        assert_eq!(judges_in(&renewals, at(15)), 10);
+        // The store was back in the middle of it.
+        renewals.succeeded(at(40), at(46));
+        assert_eq!([46, 50, 56].map(|now| judges_in(&renewals, at(now))), [10, 6, 0]);
+    }
+
+    #[test]
+    fn who_stood_still_lets_the_others_renew_first() {
+        let (mut renewals, at) = well();
+        assert_eq!(judges_in(&renewals, at(45)), 10, "it has not noticed yet");
+        renewals.succeeded(at(45), at(45));
+        assert_eq!([45, 50, 55].map(|now| judges_in(&renewals, at(now))), [10, 5, 0]);
+    }
+}
