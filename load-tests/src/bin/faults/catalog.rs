@@ -7,7 +7,8 @@ use load_tests::harness::ledger::Verdict;
 
 use crate::run::{Kind, Run};
 use crate::{
-    broker, clocks, databases, failpoints, kills, poison, processes, providers, redis, replays, unanswered,
+    broker, clocks, databases, failpoints, kills, poison, processes, providers, redis, replays, topology,
+    unanswered,
 };
 
 /// Whether it runs in CI.
@@ -45,6 +46,7 @@ pub(crate) struct Fault {
 pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
     [
         broker::FAULTS,
+        topology::FAULTS,
         kills::FAULTS,
         failpoints::FAULTS,
         processes::FAULTS,

@@ -3,6 +3,7 @@
 //! A call whose webhook was answered with 2xx ends done or dead, and is seen; what it makes at a provider is
 //! made once, or shown as unknown. Every fault can be repeated by its name and its seed.
 
+mod answers;
 mod broker;
 mod catalog;
 mod clocks;
@@ -20,6 +21,7 @@ mod run;
 mod senders;
 mod servers;
 mod shown;
+mod topology;
 mod unanswered;
 mod world;
 
