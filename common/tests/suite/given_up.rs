@@ -87,3 +87,24 @@ async fn who_comes_one_after_the_other_has_the_same_connection_until_the_store_i
     drop(observer);
     drop_it.await;
 }
+
+#[tokio::test]
+async fn of_connections_that_broke_together_one_fails_its_operation_and_no_other() {
+    let (url, drop_it) = postgres().await;
+    Store::migrate_postgres(&url).await.unwrap();
+    let store = Store::open_postgres(&url).await.unwrap();
+    let mut observer = PgConnection::connect(&url).await.unwrap();
+    futures::future::try_join_all((0..16).map(|_| store.ping())).await.unwrap();
+    let sql = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    let ended: i64 = sqlx::query_scalar(sql).fetch_one(&mut observer).await.unwrap();
+    assert!(ended >= 2, "{ended}");
+    let mut failed = 0;
+    for _ in 0..=ended {
+        failed += usize::from(store.ping().await.is_err());
+    }
+    assert!(failed <= 1, "{failed} operations failed");
+    store.close().await;
+    drop(observer);
+    drop_it.await;
+}
