@@ -32,6 +32,8 @@ use crate::stage::{Cx, Sent, StageError};
 
 /// Between two answers "absent", so that a record that is just appearing is not missed.
 const ABSENT_TWICE_AFTER: Duration = Duration::from_secs(15);
+/// Who else sends for a key, such as a contact that two calls share, is mostly done long before its time is over.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// What a request may take beyond its own timeout before it is given up here.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long a run that is given up waits for the store to take how its request ended. After that it is recorded
@@ -152,7 +154,7 @@ pub(crate) async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, Stage
             Intent::Done { remote_id, replaced } => {
                 Ok(Receipt { remote_id: remote_id.unwrap_or_default(), replaced })
             }
-            Intent::Wait(pause) => Err(in_flight(&key, pause)),
+            Intent::Wait(pause) => Err(in_flight(&key, pause.min(LOOK_AGAIN))),
             Intent::Unknown { since, absent_since } => {
                 let receipt = settle(cx, effect, &key, since, absent_since).await?;
                 let found = || cx.store.found_effect(key.id, &receipt.remote_id, receipt.replaced.as_ref());

@@ -168,6 +168,24 @@ async fn a_process_that_stood_still_past_its_deadline_sends_nothing() {
 }
 
 #[tokio::test]
+async fn who_finds_another_at_it_looks_again_soon() {
+    let at = Mutex::default();
+    let (world, note) = (World::new().await, Note { text: "one", at: &at });
+    let cx = world.cx();
+    let minutes = EffectWant {
+        digest: note.digest(),
+        generation: 1,
+        timeout: Duration::from_mins(5),
+        can_update: true,
+        resend_unknown: false,
+    };
+    world.store.intend(&cx.claim, &key(&cx, &note), &minutes).await.unwrap();
+    let busy = cx.once(&note).await.unwrap_err();
+    assert_eq!((busy.code, busy.fault), ("effect_in_flight", Fault::Throttled(LOOK_AGAIN)));
+    assert!(at.lock().unwrap().requests.is_empty());
+}
+
+#[tokio::test]
 async fn what_the_destination_has_is_not_made_again() {
     assert_eq!(after_a_lost_answer("one").await, ["make one", "ask"]);
 }
