@@ -6,11 +6,11 @@ mod body;
 mod problem;
 mod request;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::Router;
 
@@ -32,23 +32,30 @@ pub fn finish(router: Router, keys: &Keys) -> Router {
                 "this path takes other methods; see the Allow header",
             )
         });
-    let router = if keys.any() { router } else { router.layer(from_fn(loopback_only)) };
-    router.layer(from_fn(request::observed))
+    router.layer(from_fn_with_state(LoopbackOnly(!keys.any()), around))
+}
+
+#[derive(Clone, Copy)]
+struct LoopbackOnly(bool);
+
+/// One layer for all of it: each copies what it goes around, for every request.
+async fn around(State(LoopbackOnly(is_set)): State<LoopbackOnly>, request: Request, next: Next) -> Response {
+    let answer = async |request: Request| {
+        let foreign = if is_set { foreign(request.headers(), request.uri()) } else { None };
+        match foreign {
+            Some(name) => refusal(name),
+            None => next.run(request).await,
+        }
+    };
+    request::observed(request, answer).await
 }
 
 /// A web page that a browser shows can send requests to this machine, and DNS rebinding lets it read the
 /// answers; it cannot lie about the `Host` it means and the `Origin` it has.
-async fn loopback_only(request: Request, next: Next) -> Response {
-    match foreign(request.headers(), request.uri()) {
-        None => next.run(request).await,
-        Some(name) => Problem::new(
-            StatusCode::FORBIDDEN,
-            format!(
-                "no key is set, so only this machine may ask: the {name} is another; set DEBRIEF_API_KEY"
-            ),
-        )
-        .into_response(),
-    }
+fn refusal(name: &str) -> Response {
+    let detail =
+        format!("no key is set, so only this machine may ask: the {name} is another; set DEBRIEF_API_KEY");
+    Problem::new(StatusCode::FORBIDDEN, detail).into_response()
 }
 
 /// The header that names another machine.

@@ -1,15 +1,16 @@
 //! The cache that many processes share. Whatever goes wrong with Redis, the answer is as if the key were
 //! absent, and limits are kept within the process until it is back.
 
-use std::sync::{Mutex, PoisonError};
+mod seen;
+
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use ::redis::{
-    AsyncCommands as _, Client, ExistenceCheck, RedisResult, Script, SetExpiry, SetOptions, Value,
-};
+use ::redis::{AsyncCommands as _, Client, RedisResult, Script};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use seen::Seen;
 
 use super::{Cache, Memory, Slot};
 use crate::config::ConfigError;
@@ -34,10 +35,11 @@ return {1, wait}
 
 pub struct Redis {
     connection: ConnectionManager,
+    health: Arc<Health>,
     prefix: String,
+    seen: Seen,
     slot: Script,
     fallback: Memory,
-    resting_until: Mutex<Option<Instant>>,
 }
 
 impl Redis {
@@ -51,12 +53,14 @@ impl Redis {
             .set_number_of_retries(1);
         let client = Client::open(url).map_err(failed)?;
         let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(failed)?;
+        let health = Arc::new(Health::default());
         Ok(Self {
+            seen: Seen::start(connection.clone(), Arc::clone(&health)),
             connection,
+            health,
             prefix: prefix.to_owned(),
             slot: Script::new(SLOT),
             fallback: Memory::default(),
-            resting_until: Mutex::default(),
         })
     }
 
@@ -68,7 +72,15 @@ impl Redis {
     fn key(&self, kind: &str, key: &str) -> String {
         format!("{}:{kind}:{key}", self.prefix)
     }
+}
 
+/// Whether Redis is worth asking.
+#[derive(Default)]
+struct Health {
+    resting_until: Mutex<Option<Instant>>,
+}
+
+impl Health {
     /// `None` when Redis failed, is too slow, or did so a moment ago.
     async fn ask<T>(&self, question: impl Future<Output = RedisResult<T>>) -> Option<T> {
         if self.resting().is_some_and(|until| Instant::now() < until) {
@@ -100,22 +112,13 @@ impl Redis {
 
 impl Cache for Redis {
     fn remember<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, bool> {
-        async move {
-            let mut connection = self.connection.clone();
-            let options = SetOptions::default()
-                .conditional_set(ExistenceCheck::NX)
-                .with_expiration(SetExpiry::EX(ttl.as_secs().max(1)));
-            let asked = connection.set_options(self.key("seen", key), 1, options);
-            // Nothing was set where it was there.
-            self.ask::<Value>(asked).await == Some(Value::Nil)
-        }
-        .boxed()
+        self.seen.remember(self.key("seen", key), ttl).boxed()
     }
 
     fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, ()> {
         async move {
             let mut connection = self.connection.clone();
-            self.ask::<()>(connection.del(self.key("seen", key))).await.unwrap_or_default();
+            self.health.ask::<()>(connection.del(self.key("seen", key))).await.unwrap_or_default();
         }
         .boxed()
     }
@@ -125,7 +128,7 @@ impl Cache for Redis {
             let mut connection = self.connection.clone();
             let mut call = self.slot.key(self.key("slot", key));
             call.arg(micros(every)).arg(micros(patience));
-            match self.ask(call.invoke_async::<(bool, u64)>(&mut connection)).await {
+            match self.health.ask(call.invoke_async::<(bool, u64)>(&mut connection)).await {
                 Some((true, wait)) => Slot::Yours(Duration::from_micros(wait)),
                 Some((false, wait)) => Slot::Later(Duration::from_micros(wait)),
                 None => self.fallback.slot(key, every, patience).await,

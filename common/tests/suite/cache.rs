@@ -46,3 +46,19 @@ async fn without_redis_nothing_is_known_and_limits_hold_in_the_process() {
     assert!(matches!(cache.slot("limit", SECOND * 10, SECOND).await, Slot::Later(_)));
     assert!(begin.elapsed() < SECOND, "{:?}", begin.elapsed());
 }
+
+#[tokio::test]
+async fn of_many_asked_at_once_each_hears_of_its_own_key() {
+    let cache = redis();
+    for known in (0..300).step_by(3) {
+        assert!(!cache.remember(&known.to_string(), SECOND * 60).await);
+    }
+    let keys: Vec<String> = (0..300).map(|key| key.to_string()).collect();
+    let answers = futures::future::join_all(keys.iter().map(|key| cache.remember(key, SECOND * 60))).await;
+    for (key, known) in answers.into_iter().enumerate() {
+        assert_eq!(known, key % 3 == 0, "{key}");
+    }
+    let twice =
+        futures::future::join(cache.remember("twice", SECOND * 60), cache.remember("twice", SECOND * 60));
+    assert_eq!(twice.await, (false, true));
+}

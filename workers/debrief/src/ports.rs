@@ -3,29 +3,20 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bytes::Bytes;
-use common::event::{CallReceived, Envelope, Event as _};
+use common::event::{CallReceived, Event as _};
 use common::store::Store;
 use futures::future::BoxFuture;
-use ingest::{Nudge, Outbox, PublishFault, Publisher};
+use ingest::{Nudge, Outbox, Outgoing, PublishFault, Publisher};
 use queue_topology::broker::{Broker, BrokerError, Lane, Message, Route};
 use queue_topology::wake;
 
 pub(crate) struct ToBroker(pub(crate) Arc<dyn Broker>);
 
 impl Publisher for ToBroker {
-    fn publish<'a>(
-        &'a self,
-        event: &'a Envelope<CallReceived>,
-        lane: Lane,
-    ) -> BoxFuture<'a, Result<(), PublishFault>> {
-        let message = Message {
-            route: Route::Event { key: CallReceived::KEY },
-            lane,
-            id: event.id,
-            body: Bytes::from(event.encode()),
-        };
-        self.send(message)
+    fn publish<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<(), PublishFault>> {
+        let Outgoing { event, body, lane } = outgoing;
+        let route = Route::Event { key: CallReceived::KEY };
+        self.send(Message { route, lane: *lane, id: event.id, body: body.clone() })
     }
 
     fn nudge(&self, nudge: Nudge) -> BoxFuture<'_, Result<(), PublishFault>> {
@@ -48,14 +39,11 @@ impl ToBroker {
 pub(crate) struct ToOutbox(pub(crate) Store);
 
 impl Outbox for ToOutbox {
-    fn keep<'a>(
-        &'a self,
-        event: &'a Envelope<CallReceived>,
-        lane: Lane,
-    ) -> BoxFuture<'a, Result<(), anyhow::Error>> {
+    fn keep<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<(), anyhow::Error>> {
+        let Outgoing { event, body, lane } = outgoing;
         Box::pin(async move {
-            let body = String::from_utf8(event.encode()).context("encode the event")?;
-            Ok(self.0.add_to_outbox(event.id, lane.name(), &body).await?)
+            let body = str::from_utf8(body).context("encode the event")?;
+            Ok(self.0.add_to_outbox(event.id, lane.name(), body).await?)
         })
     }
 }

@@ -4,7 +4,6 @@
 //! queries of URLs (they are signed anew each time), the time of the event and the delivery's own id. So
 //! the same delivery twice is the same event, and one that brings something new is not.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,7 +18,7 @@ use uuid::Uuid;
 
 use crate::Ingest;
 use crate::form::Upload;
-use crate::publish::{self, Durable};
+use crate::publish::{self, Durable, Outgoing};
 
 /// Names that deliveries carry for themselves and not for the call.
 const DELIVERY_FIELDS: [&str; 6] =
@@ -66,13 +65,16 @@ impl Ingest {
         let id = event_id(call, &data);
         let (time, traceparent) = (Moment::now(), telemetry::traceparent());
         let mut event = Envelope { id, workspace, call, generation: 0, time, traceparent, data };
-        if event.encode().len() > MAX_BYTES {
+        let mut body = event.encode();
+        if body.len() > MAX_BYTES {
             self.move_details(place, &mut event).await?;
+            body = event.encode();
         }
+        let outgoing = Outgoing { event, body: body.into(), lane: self.lane };
         let seen_key = format!("event:{id}");
         let (repeated, durable) = futures::join!(
             self.cache.remember(&seen_key, SEEN_FOR),
-            publish::publish(self.publisher.as_ref(), self.outbox.as_ref(), &event, self.lane)
+            publish::publish(self.publisher.as_ref(), self.outbox.as_ref(), &outgoing)
         );
         if !matches!(durable, Ok(Durable::Published)) {
             // Nobody has it yet: who sends it again should not hear that it is there.
@@ -151,42 +153,45 @@ fn event_id(call: CallId, data: &CallReceived) -> Uuid {
     let materials: Vec<Value> =
         data.materials.iter().map(|material| json!([material.kind, material.digest])).collect();
     let said = json!([data.source, data.external_id, data.kind, details, materials]);
-    let mut text = String::new();
+    let mut text = Vec::new();
     canonical(&said, &mut text);
-    Uuid::new_v5(&call.0, text.as_bytes())
+    Uuid::new_v5(&call.0, &text)
 }
 
 /// JSON with its names in order, without delivery fields and without the queries of URLs.
-fn canonical(value: &Value, text: &mut String) {
+fn canonical(value: &Value, text: &mut Vec<u8>) {
     match value {
         Value::Object(map) => {
             let mut fields: Vec<_> =
                 map.iter().filter(|(name, _)| !DELIVERY_FIELDS.contains(&name.as_str())).collect();
             fields.sort_unstable_by_key(|(name, _)| *name);
-            text.push('{');
+            text.push(b'{');
             for (name, value) in fields {
-                canonical(&Value::from(name.as_str()), text);
-                text.push(':');
+                json_text(name, text);
+                text.push(b':');
                 canonical(value, text);
-                text.push(',');
+                text.push(b',');
             }
-            text.push('}');
+            text.push(b'}');
         }
         Value::Array(values) => {
-            text.push('[');
+            text.push(b'[');
             for value in values {
                 canonical(value, text);
-                text.push(',');
+                text.push(b',');
             }
-            text.push(']');
+            text.push(b']');
         }
-        Value::String(words) => {
-            let _infallible = write!(text, "{}", Value::from(without_query(words)));
-        }
-        other => {
-            let _infallible = write!(text, "{other}");
+        Value::String(words) => json_text(without_query(words), text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            text.extend_from_slice(value.to_string().as_bytes());
         }
     }
+}
+
+fn json_text(words: &str, text: &mut Vec<u8>) {
+    // Neither a text nor a list of bytes can refuse.
+    serde_json::to_writer(text, words).unwrap_or_default();
 }
 
 /// A URL without its query and fragment; any other text as it is.

@@ -24,7 +24,7 @@ use common::web::Access;
 use queue_topology::broker::Lane;
 use secrecy::{ExposeSecret, SecretString};
 
-pub use publish::{Nudge, Outbox, PublishFault, Publisher};
+pub use publish::{Nudge, Outbox, Outgoing, PublishFault, Publisher};
 pub use routes::router;
 
 const MIB: u64 = 1024 * 1024;

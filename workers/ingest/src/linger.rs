@@ -11,7 +11,6 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
 use axum::http::header::EXPECT;
-use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -20,14 +19,14 @@ use futures::{Stream, StreamExt as _};
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 const MAX_TIME: Duration = Duration::from_secs(5);
 
-pub(crate) async fn linger(request: Request, next: Next) -> Response {
+pub(crate) async fn until_told(request: Request, answer: impl AsyncFnOnce(Request) -> Response) -> Response {
     // Who waits to be told to send has not sent anything.
     if request.headers().contains_key(EXPECT) {
-        return next.run(request).await;
+        return answer(request).await;
     }
     let (parts, body) = request.into_parts();
     let mut rest = Shared(Arc::new(Mutex::new(body.into_data_stream())));
-    let response = next.run(Request::from_parts(parts, Body::from_stream(rest.clone()))).await;
+    let response = answer(Request::from_parts(parts, Body::from_stream(rest.clone()))).await;
     if response.status().is_client_error() || response.status().is_server_error() {
         let read_on = async {
             let mut bytes = 0;

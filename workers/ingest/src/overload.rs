@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -70,7 +70,7 @@ impl Places {
 }
 
 /// Lets a request pass while there is a place for it, else answers 503.
-pub(crate) async fn admit(State(places): State<Places>, request: Request, next: Next) -> Response {
+pub(crate) async fn admit(places: &Places, request: Request, next: Next) -> Response {
     let is_form = media_type(request.headers()).starts_with("multipart/");
     let free = if is_form { &places.0.forms } else { &places.0.short };
     let Ok(_place) = free.try_acquire() else {

@@ -7,15 +7,18 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use bytes::Bytes;
 use common::call::{CallId, WorkspaceId};
 use common::event::{CallReceived, Envelope};
 use common::web::Problem;
 use futures::future::BoxFuture;
 use queue_topology::broker::Lane;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 const CONFIRM_WITHIN: Duration = Duration::from_secs(1);
 const KEEP_WITHIN: Duration = Duration::from_secs(1);
+/// Between two tries of the outbox.
+const KEEP_AGAIN: Duration = Duration::from_millis(50);
 pub(crate) const COME_BACK_IN: Duration = Duration::from_secs(5);
 
 /// Why a broker did not confirm. Whatever it was, the outbox is next.
@@ -37,15 +40,19 @@ pub struct Nudge {
     pub generation: i64,
 }
 
+/// An event on its way.
+pub struct Outgoing {
+    pub event: Envelope<CallReceived>,
+    /// The event, encoded.
+    pub body: Bytes,
+    pub lane: Lane,
+}
+
 /// The broker, as ingest sees it. The future is dropped when it takes too long; the message may have
 /// gone out nevertheless.
 pub trait Publisher: Send + Sync {
     /// `Ok` once the broker has confirmed the event.
-    fn publish<'a>(
-        &'a self,
-        event: &'a Envelope<CallReceived>,
-        lane: Lane,
-    ) -> BoxFuture<'a, Result<(), PublishFault>>;
+    fn publish<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<(), PublishFault>>;
 
     fn nudge(&self, nudge: Nudge) -> BoxFuture<'_, Result<(), PublishFault>>;
 }
@@ -53,11 +60,7 @@ pub trait Publisher: Send + Sync {
 /// Where an event waits while the broker does not confirm.
 pub trait Outbox: Send + Sync {
     /// `Ok` once the event is on disk.
-    fn keep<'a>(
-        &'a self,
-        event: &'a Envelope<CallReceived>,
-        lane: Lane,
-    ) -> BoxFuture<'a, Result<(), anyhow::Error>>;
+    fn keep<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<(), anyhow::Error>>;
 }
 
 /// Where an event ended up.
@@ -71,11 +74,11 @@ pub(crate) enum Durable {
 pub(crate) async fn publish(
     publisher: &dyn Publisher,
     outbox: &dyn Outbox,
-    event: &Envelope<CallReceived>,
-    lane: Lane,
+    outgoing: &Outgoing,
 ) -> Result<Durable, Problem> {
+    let event = &outgoing.event;
     common::failpoint!("ingest.publish");
-    let unpublished = match timeout(CONFIRM_WITHIN, publisher.publish(event, lane)).await {
+    let unpublished = match timeout(CONFIRM_WITHIN, publisher.publish(outgoing)).await {
         Ok(Ok(())) => {
             common::failpoint!("ingest.confirmed");
             return Ok(Durable::Published);
@@ -84,15 +87,21 @@ pub(crate) async fn publish(
         Err(_) => "no confirm in time".to_owned(),
     };
     common::failpoint!("ingest.keep");
-    let unkept = match timeout(KEEP_WITHIN, outbox.keep(event, lane)).await {
-        Ok(Ok(())) => {
-            common::failpoint!("ingest.kept");
-            tracing::warn!(event = %event.id, call = %event.call, broker = unpublished, "kept in the outbox");
-            return Ok(Durable::InOutbox);
+    let mut unkept = "no answer in time".to_owned();
+    let until = Instant::now() + KEEP_WITHIN;
+    // A connection that broke says nothing of the next.
+    while Instant::now() < until {
+        match timeout_at(until, outbox.keep(outgoing)).await {
+            Ok(Ok(())) => {
+                common::failpoint!("ingest.kept");
+                tracing::warn!(event = %event.id, call = %event.call, broker = unpublished, "kept in the outbox");
+                return Ok(Durable::InOutbox);
+            }
+            Ok(Err(error)) => unkept = format!("{error:#}"),
+            Err(_) => break,
         }
-        Ok(Err(error)) => format!("{error:#}"),
-        Err(_) => "no answer in time".to_owned(),
-    };
+        sleep(KEEP_AGAIN).await;
+    }
     tracing::error!(
         event = %event.id, call = %event.call, workspace = %event.workspace,
         broker = unpublished, outbox = unkept, "failed to keep an event; its sender was told to send again"

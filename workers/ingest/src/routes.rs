@@ -1,11 +1,12 @@
 //! The routes by which things come in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{Router, post};
 use common::call::CallId;
@@ -14,6 +15,7 @@ use common::seal::{WEBHOOK_SECRET_HEADER, same_secret};
 use common::web::{self, Door, Problem};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use tower::ServiceBuilder;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::overload::{self, Places};
@@ -35,14 +37,22 @@ pub fn router(ingest: Ingest) -> Router {
         .route("/api/meetings", post(meetings))
         .route("/api/calls", post(calls))
         .route("/api/sessions", post(sessions))
-        .layer(DefaultBodyLimit::max(usize::try_from(longest).unwrap_or(usize::MAX)))
-        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
-        .layer(from_fn_with_state(places, overload::admit))
-        .layer(from_fn(linger::linger))
-        .with_state(ingest)
+        .layer(
+            // Each layer of its own would copy all that it goes around, for every request.
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(places, guarded))
+                .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
+                .layer(DefaultBodyLimit::max(usize::try_from(longest).unwrap_or(usize::MAX))),
+        )
+        .with_state(Arc::new(ingest))
 }
 
-async fn from_zapier(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
+/// What goes around every request. One that is turned away is told so as well.
+async fn guarded(State(places): State<Places>, request: Request, next: Next) -> Response {
+    linger::until_told(request, async |request| overload::admit(&places, request, next).await).await
+}
+
+async fn from_zapier(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let caller = ingest.access.admit(Door::Unsigned, &parts.headers, &parts.uri)?;
     let body = web::json(&parts.headers, body, MAX_WEBHOOK_BYTES).await?;
@@ -56,7 +66,7 @@ async fn from_zapier(State(ingest): State<Ingest>, request: Request) -> Result<R
         .into_response())
 }
 
-async fn meetings(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
+async fn meetings(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {
     let caller = ingest.access.admit(Door::BringIn, request.headers(), request.uri())?;
     let idempotency_key = web::idempotency_key(request.headers())?;
     let mut parts = form::open(request, ingest.settings.longest_form()).await?;
@@ -84,7 +94,7 @@ async fn meetings(State(ingest): State<Ingest>, request: Request) -> Result<Resp
     Ok(accepted(ingest.accept(caller.workspace, arrival).await?.call))
 }
 
-async fn calls(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
+async fn calls(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {
     let caller = ingest.access.admit(Door::BringIn, request.headers(), request.uri())?;
     let idempotency_key = web::idempotency_key(request.headers())?;
     let mut parts = form::open(request, ingest.settings.longest_form()).await?;
@@ -104,7 +114,7 @@ async fn calls(State(ingest): State<Ingest>, request: Request) -> Result<Respons
     Ok(accepted(ingest.accept(caller.workspace, arrival).await?.call))
 }
 
-async fn sessions(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
+async fn sessions(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let caller = ingest.access.admit(Door::BringIn, &parts.headers, &parts.uri)?;
     let idempotency_key = web::idempotency_key(&parts.headers)?;
@@ -113,7 +123,7 @@ async fn sessions(State(ingest): State<Ingest>, request: Request) -> Result<Resp
     Ok(accepted(ingest.accept(caller.workspace, arrival).await?.call))
 }
 
-async fn from_assemblyai(State(ingest): State<Ingest>, request: Request) -> Result<Response, Problem> {
+async fn from_assemblyai(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {
     let sent = request.headers().get(WEBHOOK_SECRET_HEADER).and_then(|secret| secret.to_str().ok());
     let wanted = ingest.settings.assemblyai_secret.as_ref().map(ExposeSecret::expose_secret);
     if !sent.zip(wanted).is_some_and(|(sent, wanted)| same_secret(sent, wanted)) {

@@ -40,6 +40,14 @@ async fn what_is_on_disk_nowhere_is_never_accepted() {
 }
 
 #[tokio::test]
+async fn an_outbox_that_fails_is_asked_again_while_there_is_time() {
+    let world = World::with(&[], Mood::Refuses, Mood::Stumbles);
+    let (answer, _) = send(&world).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(world.outbox.events.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn what_only_the_outbox_knows_is_not_called_a_duplicate_later() {
     let world = World::with(&[], Mood::Refuses, Mood::Works);
     send(&world).await;

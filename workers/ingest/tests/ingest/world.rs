@@ -1,6 +1,7 @@
 //! A listener with a broker, an outbox and a folder that the test looks into.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use common::seal::{Sealer, of_call};
 use common::web::{self, Access};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, pending};
-use ingest::{Ingest, Nudge, Outbox, PublishFault, Publisher, Settings};
+use ingest::{Ingest, Nudge, Outbox, Outgoing, PublishFault, Publisher, Settings};
 use queue_topology::broker::Lane;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -27,24 +28,28 @@ use tower::ServiceExt as _;
 pub(crate) enum Mood {
     Works,
     Refuses,
+    /// Refuses the first, as over a connection that has just broken.
+    Stumbles,
     Hangs,
 }
 
 #[derive(Clone)]
 pub(crate) struct Sink {
     mood: Mood,
+    stumbled: Arc<AtomicBool>,
     pub(crate) events: Arc<Mutex<Vec<Envelope<CallReceived>>>>,
     pub(crate) nudges: Arc<Mutex<Vec<Nudge>>>,
 }
 
 impl Sink {
     fn new(mood: Mood) -> Self {
-        Self { mood, events: Arc::default(), nudges: Arc::default() }
+        Self { mood, stumbled: Arc::default(), events: Arc::default(), nudges: Arc::default() }
     }
 
     async fn take(&self, event: &Envelope<CallReceived>) -> Result<(), PublishFault> {
         match self.mood {
-            Mood::Works => {
+            Mood::Stumbles if !self.stumbled.swap(true, Ordering::Relaxed) => Err(PublishFault::Blocked),
+            Mood::Works | Mood::Stumbles => {
                 self.events.lock().expect("no test panics in here").push(event.clone());
                 Ok(())
             }
@@ -55,12 +60,8 @@ impl Sink {
 }
 
 impl Publisher for Sink {
-    fn publish<'a>(
-        &'a self,
-        event: &'a Envelope<CallReceived>,
-        _: Lane,
-    ) -> BoxFuture<'a, Result<(), PublishFault>> {
-        self.take(event).boxed()
+    fn publish<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<(), PublishFault>> {
+        self.take(&outgoing.event).boxed()
     }
 
     fn nudge(&self, nudge: Nudge) -> BoxFuture<'_, Result<(), PublishFault>> {
@@ -73,12 +74,8 @@ impl Publisher for Sink {
 }
 
 impl Outbox for Sink {
-    fn keep<'a>(
-        &'a self,
-        event: &'a Envelope<CallReceived>,
-        _: Lane,
-    ) -> BoxFuture<'a, Result<(), anyhow::Error>> {
-        async move { Ok(self.take(event).await?) }.boxed()
+    fn keep<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<(), anyhow::Error>> {
+        async move { Ok(self.take(&outgoing.event).await?) }.boxed()
     }
 }
 

@@ -18,13 +18,12 @@ use common::blobs::Blobs;
 use common::cache::Memory;
 use common::call::CallId;
 use common::config::Values;
-use common::event::{CallReceived, Envelope};
 use common::seal::Sealer;
 use common::store::Store;
 use common::web::Access;
 use futures::future::{BoxFuture, ready};
 use futures::stream::{self, BoxStream, StreamExt as _};
-use ingest::{Ingest, Nudge, Outbox, PublishFault, Publisher};
+use ingest::{Ingest, Nudge, Outbox, Outgoing, PublishFault, Publisher};
 use queue_topology::broker::Lane;
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
@@ -211,11 +210,7 @@ impl Form {
 struct NoBroker;
 
 impl Publisher for NoBroker {
-    fn publish<'a>(
-        &'a self,
-        _: &'a Envelope<CallReceived>,
-        _: Lane,
-    ) -> BoxFuture<'a, Result<(), PublishFault>> {
+    fn publish<'a>(&'a self, _: &'a Outgoing) -> BoxFuture<'a, Result<(), PublishFault>> {
         Box::pin(ready(Err(PublishFault::Blocked)))
     }
 
@@ -238,14 +233,11 @@ impl Kept {
 }
 
 impl Outbox for Kept {
-    fn keep<'a>(
-        &'a self,
-        event: &'a Envelope<CallReceived>,
-        lane: Lane,
-    ) -> BoxFuture<'a, Result<(), anyhow::Error>> {
+    fn keep<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<(), anyhow::Error>> {
+        let event = &outgoing.event;
         let brought = event.data.materials.iter().map(|material| material.digest.clone()).collect();
         self.digests.lock().unwrap_or_else(PoisonError::into_inner).insert(event.call, brought);
-        self.outbox.keep(event, lane)
+        self.outbox.keep(outgoing)
     }
 }
 
