@@ -31,7 +31,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 
 pub use audit::{Action, Asked, Audit, AuditRow};
-pub use beginning::{Begun, BegunRun};
+pub use beginning::{Begun, BegunRun, Taking};
 pub use calls::{Arrival, CallFilter, DeliveredRow, Page, Stats, StoredMaterial, TakenIn};
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
 pub use effects::{EffectKey, EffectRow, EffectState};

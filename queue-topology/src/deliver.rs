@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use common::call::{CallId, WorkspaceId};
 use common::event::{DecodeError, Envelope, Event};
-use common::store::{Begun, BegunRun, Settled, Store};
+use common::store::{Begun, BegunRun, Settled, Store, Taking};
 use common::telemetry;
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
@@ -149,12 +149,11 @@ async fn with_row<S: Stage>(
             return Carried::Interrupted;
         };
         let asked_at = engine.store.now();
-        let begun = until_stored(stopping, || {
-            let (store, owner) = (&engine.store, held.instance);
-            let judges_in = engine.lease.judges_in();
-            store.begin_run_asked(
-                asked_at, workspace, call, spec.stage, generation, nudge, owner, alone, judges_in,
-            )
+        let begun = until_stored(stopping, || async {
+            let (stage, owner, judges_in) = (spec.stage, held.instance, engine.lease.judges_in());
+            let taking =
+                Taking { asked_at, workspace, call, stage, generation, nudge, owner, alone, judges_in };
+            engine.store.begin_run_asked(&taking).await
         });
         match begun.await {
             None => return Carried::Interrupted,

@@ -40,22 +40,32 @@ pub struct BegunRun {
     pub destination: Option<String>,
 }
 
-/// Who wants to take which run, and since when.
-struct Taking {
-    asked_at: Moment,
-    now: Moment,
-    workspace: WorkspaceId,
-    call: CallId,
-    stage: &'static str,
-    generation: i64,
-    nudge: bool,
-    owner: InstanceId,
-    judges_in: Duration,
+/// Who wants to take which run.
+#[derive(Clone, Copy, Debug)]
+pub struct Taking {
+    /// When it asked first.
+    pub asked_at: Moment,
+    pub workspace: WorkspaceId,
+    pub call: CallId,
+    pub stage: &'static str,
+    pub generation: i64,
+    /// What the run waits for may have happened: it need not be due.
+    pub nudge: bool,
+    pub owner: InstanceId,
+    /// The process has nothing else in hand.
+    pub alone: bool,
+    /// Until then the process cannot say whether others are dead. Zero: it can.
+    pub judges_in: Duration,
 }
 
 impl Taking {
+    /// How many times owners may have died under what it takes, and one more.
+    fn bearable(&self) -> i64 {
+        if self.alone { MAX_CRASHES } else { MAX_CRASHES - 1 }
+    }
+
     /// Takes it, in one statement, if owners of it have died fewer times than `bearable`.
-    async fn take(&self, tx: &mut Tx, bearable: i64) -> Result<Option<BegunRun>> {
+    async fn take(&self, tx: &mut Tx, now: Moment, bearable: i64) -> Result<Option<BegunRun>> {
         Ok(query!(
             fetch_optional,
             BegunRun,
@@ -76,7 +86,7 @@ impl Taking {
             self.generation,
             self.owner.0,
             self.asked_at,
-            self.now,
+            now,
             self.nudge,
             bearable,
             self.judges_in.is_zero(),
@@ -126,46 +136,23 @@ impl Store {
         nudge: bool,
         owner: InstanceId,
     ) -> Result<Begun> {
-        self.begin_run_asked(
-            self.now(),
-            workspace,
-            call,
-            stage,
-            generation,
-            nudge,
-            owner,
-            true,
-            Duration::ZERO,
-        )
-        .await
+        let (asked_at, alone, judges_in) = (self.now(), true, Duration::ZERO);
+        let taking = Taking { asked_at, workspace, call, stage, generation, nudge, owner, alone, judges_in };
+        self.begin_run_asked(&taking).await
     }
 
-    /// [`Self::begin_run`] for who asks until it is answered: `asked_at` is when it asked first. Where an
-    /// answer was lost after the claim was committed, the claim is given again; otherwise the run would
-    /// belong to a process that lives and does not know of it. `alone` says that the process has nothing else
-    /// in hand. Where `judges_in` is not zero, so long the process does not know whether others are dead: a run
-    /// under a dead owner is woken again then.
-    #[expect(clippy::too_many_arguments, reason = "what begin_run takes, and who asks")]
-    pub async fn begin_run_asked(
-        &self,
-        asked_at: Moment,
-        workspace: WorkspaceId,
-        call: CallId,
-        stage: &'static str,
-        generation: i64,
-        nudge: bool,
-        owner: InstanceId,
-        alone: bool,
-        judges_in: Duration,
-    ) -> Result<Begun> {
+    /// [`Self::begin_run`] for who asks until it is answered. Where an answer was lost after the claim was
+    /// committed, the claim is given again; otherwise the run would belong to a process that lives and does
+    /// not know of it. Where the process cannot say whether others are dead, a run under a dead owner is woken
+    /// again when it can.
+    pub async fn begin_run_asked(&self, taking: &Taking) -> Result<Begun> {
         let now = self.now();
-        let taking = Taking { asked_at, now, workspace, call, stage, generation, nudge, owner, judges_in };
-        let bearable = if alone { MAX_CRASHES } else { MAX_CRASHES - 1 };
         let mut tx = self.one_statement().await?;
-        if let Some(run) = taking.take(&mut tx, bearable).await? {
+        if let Some(run) = taking.take(&mut tx, now, taking.bearable()).await? {
             tx.commit().await?;
             return Ok(Begun::Mine(run));
         }
+        let Taking { workspace, call, stage, generation, judges_in, .. } = *taking;
         let row = query!(
             fetch_optional,
             Looked,
@@ -181,57 +168,49 @@ impl Store {
             tx.roll_back().await?;
             return Ok(Begun::NothingToDo);
         };
-        if row.is_early(now) {
-            // Who woke it may go by a clock that is ahead of ours: it is woken again when it is due, not
-            // only when its message counts as lost.
-            execute!(
-                tx,
-                "UPDATE stage_runs SET wake_at = not_before
-                 WHERE workspace = $1 AND call_id = $2 AND stage = $3 AND generation = $4
-                    AND state IN ('waiting', 'parked') AND not_before > $5 AND wake_at > not_before",
-                workspace,
-                call,
-                stage,
-                generation,
-                now,
-            )?;
-            tx.commit().await?;
-            return Ok(Begun::NothingToDo);
-        }
         let judged_at = now.plus(judges_in);
-        if !judges_in.is_zero() && row.is_woken_too_late(judged_at) {
+        // Who woke it may go by a clock that is ahead of ours: it is woken again when it is due, not only when
+        // its message counts as lost.
+        let wake_at = if row.is_early(now) {
+            Some(row.not_before)
+        } else {
+            Some(judged_at).filter(|at| !judges_in.is_zero() && row.is_woken_too_late(*at))
+        };
+        if let Some(wake_at) = wake_at {
             execute!(
                 tx,
                 "UPDATE stage_runs SET wake_at = $5
                  WHERE workspace = $1 AND call_id = $2 AND stage = $3 AND generation = $4
-                    AND state = 'running' AND wake_at > $5",
+                    AND state = $6 AND not_before = $7 AND wake_at > $5",
                 workspace,
                 call,
                 stage,
                 generation,
-                judged_at,
+                wake_at,
+                &row.state,
+                row.not_before,
             )?;
             tx.commit().await?;
             return Ok(Begun::NothingToDo);
         }
         tx.roll_back().await?;
-        if row.crashes_if_taken() < bearable {
+        if row.crashes_if_taken() < taking.bearable() {
             return Ok(Begun::NothingToDo);
         }
-        self.begin_suspect(&taking, bearable).await
+        self.begin_suspect(taking, now).await
     }
 
     /// Begins a run under which owners have died, if it can be taken at all.
-    async fn begin_suspect(&self, taking: &Taking, bearable: i64) -> Result<Begun> {
+    async fn begin_suspect(&self, taking: &Taking, now: Moment) -> Result<Begun> {
         let mut tx = self.begin_tx().await?;
         // Its end, if it has come, changes the call, which is locked before its runs.
         execute!(tx, "UPDATE calls SET updated_at = updated_at WHERE id = $1", taking.call)?;
-        let Some(run) = taking.take(&mut tx, i64::MAX).await? else {
+        let Some(run) = taking.take(&mut tx, now, i64::MAX).await? else {
             tx.roll_back().await?;
             return Ok(Begun::NothingToDo);
         };
         if run.crashes >= MAX_CRASHES {
-            let Taking { workspace, call, stage, owner, now, .. } = *taking;
+            let Taking { workspace, call, stage, owner, .. } = *taking;
             let claim = Claim { workspace, call, stage, owner, fence: run.fence };
             let error =
                 ErrorText { code: "poison", text: "the process died three times while it worked on this" };
@@ -239,7 +218,7 @@ impl Store {
             tx.commit().await?;
             return Ok(Begun::Poison);
         }
-        if run.crashes >= bearable {
+        if run.crashes >= taking.bearable() {
             tx.roll_back().await?;
             return Ok(Begun::Suspect);
         }

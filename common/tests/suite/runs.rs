@@ -6,7 +6,7 @@ use common::call::{CallId, CallStatus};
 use common::moment::Moment;
 use common::store::{
     Action, Begun, BegunRun, Claim, DeadFilter, ErrorText, InstanceId, NewRun, Page, Settled, Settlement,
-    Store, TakenIn,
+    Store, TakenIn, Taking,
 };
 
 use crate::databases::{WORKSPACE, arrival, asked, instance, on_both, take_in};
@@ -105,6 +105,22 @@ async fn a_run_whose_owner_is_dead_is_taken_over_and_the_dead_one_can_change_not
     .await;
 }
 
+/// Of the first run of transcription, by who has nothing else in hand and knows who is dead.
+fn taking(call: CallId, owner: InstanceId, asked_at: Moment) -> Taking {
+    let (stage, generation, judges_in) = ("transcription", 1, Duration::ZERO);
+    Taking {
+        asked_at,
+        workspace: WORKSPACE,
+        call,
+        stage,
+        generation,
+        nudge: false,
+        owner,
+        alone: true,
+        judges_in,
+    }
+}
+
 #[tokio::test]
 async fn who_does_not_know_whether_others_are_dead_takes_nothing_over_and_has_it_woken_when_it_does() {
     on_both(|store| async move {
@@ -114,8 +130,9 @@ async fn who_does_not_know_whether_others_are_dead_takes_nothing_over_and_has_it
         assert!(store.due_runs_seen_by(false, 10).await.unwrap().is_empty());
         assert_eq!(store.due_runs_seen_by(true, 10).await.unwrap().len(), 1);
         let (owner, now) = (instance(&store).await, store.now());
-        let ask = |judges_in| {
-            store.begin_run_asked(now, WORKSPACE, call, "transcription", 1, false, owner, true, judges_in)
+        let ask = async |judges_in| {
+            let taking = Taking { judges_in, ..taking(call, owner, now) };
+            store.begin_run_asked(&taking).await
         };
         assert_eq!(ask(Duration::from_millis(50)).await.unwrap(), Begun::NothingToDo);
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -155,10 +172,7 @@ async fn a_run_that_may_have_killed_two_processes_is_begun_only_by_one_that_does
         }
         let owner = instance(&store).await;
         let now = store.now();
-        let ask = |alone| {
-            let judges_in = Duration::ZERO;
-            store.begin_run_asked(now, WORKSPACE, call, "transcription", 1, false, owner, alone, judges_in)
-        };
+        let ask = async |alone| store.begin_run_asked(&Taking { alone, ..taking(call, owner, now) }).await;
         assert_eq!(ask(false).await.unwrap(), Begun::Suspect);
         assert_eq!(ask(false).await.unwrap(), Begun::Suspect, "being asked for is no crash");
         let Begun::Mine(run) = ask(true).await.unwrap() else { panic!("not taken") };

@@ -74,10 +74,18 @@ async fn a_claim_whose_answer_was_lost_is_given_again_to_who_asked() {
     let folder = tempfile::tempdir().unwrap();
     let (store, call, owner) = waiting(&folder).await;
     let asked_at = store.now();
-    let ask = || {
-        let judges_in = Duration::ZERO;
-        store.begin_run_asked(asked_at, WORKSPACE, call, "transcription", 1, false, owner, false, judges_in)
+    let taking = Taking {
+        asked_at,
+        workspace: WORKSPACE,
+        call,
+        stage: "transcription",
+        generation: 1,
+        nudge: false,
+        owner,
+        alone: false,
+        judges_in: Duration::ZERO,
     };
+    let ask = || store.begin_run_asked(&taking);
     let Begun::Mine(lost) = ask().await.unwrap() else { panic!("not taken") };
     let Begun::Mine(run) = ask().await.unwrap() else { panic!("not given again") };
     assert_eq!((run.attempts, run.crashes), (1, 0));
