@@ -92,7 +92,6 @@ async fn look(engine: &Engine) -> common::store::Result<Duration> {
 
 /// Sends a message for each row that is due, all at once; what cannot be sent is due at the next look.
 async fn wake_all(engine: &Engine, due: &[Due]) -> common::store::Result<Result<(), BrokerError>> {
-    let now = engine.store.now();
     let mut backlogs = HashMap::new();
     let mut sending = Vec::new();
     for run in due {
@@ -100,7 +99,7 @@ async fn wake_all(engine: &Engine, due: &[Due]) -> common::store::Result<Result<
         let lane = Lane::from_name(&run.lane);
         // Its message waits in line like the others'; another one for each would double the line at every look.
         // If it was lost after all, it is made up for once the line is empty.
-        if run.was_announced(now) && has_backlog(engine, &mut backlogs, queue.stage, lane).await {
+        if run.announced && has_backlog(engine, &mut backlogs, queue.stage, lane).await {
             continue;
         }
         let message = wake::message(queue.stage, (run.workspace, run.call_id, run.generation), false, lane);

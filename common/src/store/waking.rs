@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::settling::refresh_status;
-use super::{Db, Result, Store, Tx, execute, query, read};
+use super::{Result, Store, Tx, execute, query, read};
 use crate::call::{CallId, WorkspaceId};
 use crate::moment::Moment;
 
@@ -35,15 +35,19 @@ pub struct Due {
     pub stage: String,
     pub generation: i64,
     pub lane: String,
-    /// When its time came, or its owner was found dead.
-    pub due_since: Moment,
+    /// A message was sent for it before, which may still wait in its queue.
+    pub announced: bool,
 }
 
-impl Due {
-    /// Whether a message was sent for it before, which may still wait in its queue: its time came a while ago.
-    pub fn was_announced(&self, now: Moment) -> bool {
-        now.since(self.due_since) >= MESSAGE_OVERDUE
-    }
+/// Rows whose time has come. Of one for which nobody has sent a message yet `wake_at` is its own time.
+macro_rules! due {
+    ($lock:literal) => {
+        concat!(
+            "SELECT workspace, call_id, stage, generation, lane, wake_at > not_before AS announced
+             FROM stage_runs WHERE wake_at <= $1 AND state <> 'running' ORDER BY wake_at LIMIT $2",
+            $lock
+        )
+    };
 }
 
 impl Store {
@@ -57,29 +61,45 @@ impl Store {
     pub async fn due_runs_seen_by(&self, judges: bool, limit: i64) -> Result<Vec<Due>> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
-        let sql = match &self.db {
-            Db::Postgres(_) => concat!(
-                "UPDATE stage_runs SET wake_at = LEAST($4, GREATEST($2, $1 + ($1 - not_before)))
-                 WHERE (call_id, stage) IN (
-                    SELECT call_id, stage FROM stage_runs WHERE wake_at <= $1 AND state <> 'running'
-                    ORDER BY wake_at LIMIT $3 FOR UPDATE SKIP LOCKED)",
-                " RETURNING workspace, call_id, stage, generation, lane, not_before AS due_since"
-            ),
-            Db::Sqlite { .. } => concat!(
-                "UPDATE stage_runs SET wake_at = MIN($4, MAX($2, $1 + ($1 - not_before)))
-                 WHERE (call_id, stage) IN (
-                    SELECT call_id, stage FROM stage_runs WHERE wake_at <= $1 AND state <> 'running'
-                    ORDER BY wake_at LIMIT $3)",
-                " RETURNING workspace, call_id, stage, generation, lane, not_before AS due_since"
-            ),
-        };
         let (soonest, latest) = (now.plus(MESSAGE_OVERDUE), now.plus(LOOKED_AT_EVERY));
-        let mut due = query!(fetch_all, Due, tx, sql, now, soonest, limit, latest)?;
+        let mut due = match &mut tx {
+            Tx::Postgres(_) => query!(
+                fetch_all,
+                Due,
+                tx,
+                concat!(
+                    "UPDATE stage_runs SET wake_at = LEAST($4, GREATEST($3, $1 + ($1 - not_before))) FROM (",
+                    due!(" FOR UPDATE SKIP LOCKED"),
+                    ") AS due WHERE stage_runs.call_id = due.call_id AND stage_runs.stage = due.stage
+                     RETURNING due.workspace, due.call_id, due.stage, due.generation, due.lane, due.announced"
+                ),
+                now,
+                limit,
+                soonest,
+                latest,
+            )?,
+            // It returns of a row only what it is afterwards; but nobody else writes meanwhile.
+            Tx::Sqlite(_) => {
+                let due = query!(fetch_all, Due, tx, due!(""), now, limit)?;
+                execute!(
+                    tx,
+                    "UPDATE stage_runs SET wake_at = MIN($4, MAX($3, $1 + ($1 - not_before)))
+                     WHERE (call_id, stage) IN (
+                        SELECT call_id, stage FROM stage_runs WHERE wake_at <= $1 AND state <> 'running'
+                        ORDER BY wake_at LIMIT $2)",
+                    now,
+                    limit,
+                    soonest,
+                    latest,
+                )?;
+                due
+            }
+        };
         let orphaned = query!(
             fetch_all,
             Due,
             tx,
-            "SELECT workspace, call_id, stage, generation, lane, $1 AS due_since FROM stage_runs
+            "SELECT workspace, call_id, stage, generation, lane, FALSE AS announced FROM stage_runs
              WHERE $3 AND state = 'running' AND (wake_at IS NULL OR wake_at <= $1) AND NOT EXISTS (
                 SELECT 1 FROM instances WHERE instances.id = stage_runs.owner AND instances.alive_until > $1)
              LIMIT $2",
@@ -101,16 +121,16 @@ impl Store {
         Ok(due)
     }
 
-    /// The message that was to wake a run could not be sent: the next look of a keeper wakes it.
+    /// The message that was to wake a run could not be sent: a keeper wakes it as soon as it is due.
     pub async fn wake_soon(&self, call: CallId, stage: &str, generation: i64) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(
             tx,
-            "UPDATE stage_runs SET wake_at = $4 WHERE call_id = $1 AND stage = $2 AND generation = $3 AND wake_at > $4",
+            "UPDATE stage_runs SET wake_at = not_before
+             WHERE call_id = $1 AND stage = $2 AND generation = $3 AND wake_at > not_before",
             call,
             stage,
             generation,
-            self.now(),
         )?;
         tx.commit().await
     }

@@ -105,6 +105,28 @@ async fn a_run_whose_owner_is_dead_is_taken_over_and_the_dead_one_can_change_not
     .await;
 }
 
+#[tokio::test]
+async fn a_run_that_came_due_while_nobody_could_be_told_was_not_announced() {
+    on_both(|store| async move {
+        let call = accepted(&store).await;
+        let (_, claim) = take(&store, call, "transcription", 1).await;
+        let not_before = store.now().minus(Duration::from_mins(5));
+        let later = Settlement::Again { not_before, spent: false, error: None };
+        store.settle_run(&claim, &later).await.unwrap();
+        for _ in 0..2 {
+            let due = store.due_runs(10).await.unwrap();
+            assert_eq!(
+                due.iter().map(|run| (run.call_id, run.announced)).collect::<Vec<_>>(),
+                [(call, false)]
+            );
+            assert!(store.due_runs(10).await.unwrap().is_empty(), "it is postponed");
+            // The broker did not take it.
+            store.wake_soon(call, "transcription", 1).await.unwrap();
+        }
+    })
+    .await;
+}
+
 /// Of the first run of transcription, by who has nothing else in hand and knows who is dead.
 fn taking(call: CallId, owner: InstanceId, asked_at: Moment) -> Taking {
     let (stage, generation, judges_in) = ("transcription", 1, Duration::ZERO);

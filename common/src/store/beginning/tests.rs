@@ -70,6 +70,16 @@ async fn what_was_woken_a_moment_too_soon_is_woken_again_when_it_is_due() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_handed_on_with_a_message_and_is_overdue_was_announced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, call, _) = waiting(&folder).await;
+    assert!(store.due_runs(10).await.unwrap().is_empty());
+    store.clock.set(store.now().plus(Duration::from_mins(2)), Duration::ZERO);
+    let due = store.due_runs(10).await.unwrap();
+    assert_eq!(due.iter().map(|run| (run.call_id, run.announced)).collect::<Vec<_>>(), [(call, true)]);
+}
+
+#[tokio::test]
 async fn a_claim_whose_answer_was_lost_is_given_again_to_who_asked() {
     let folder = tempfile::tempdir().unwrap();
     let (store, call, owner) = waiting(&folder).await;
