@@ -16,12 +16,6 @@ mod supervise;
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
-
-/// Many small things live for one request each: the system's allocator takes twice as long over them.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
-
 fn main() -> ExitCode {
     panics::report();
     #[cfg(feature = "failpoints")]
