@@ -503,7 +503,11 @@ async fn a_message_that_waits_in_line_is_not_sent_again_and_one_that_was_lost_is
     let mut database = SqliteConnection::connect(&file).await.unwrap();
     let mut grown_old = async || {
         database
-            .execute("UPDATE stage_runs SET not_before = not_before - 90000000, wake_at = 1 WHERE state = 'waiting'")
+            // A minute after its own time, as of one for which a message was sent.
+            .execute(
+                "UPDATE stage_runs SET not_before = not_before - 90000000, wake_at = not_before - 30000000
+                 WHERE state = 'waiting'",
+            )
             .await
             .unwrap();
         // The keeper has looked at it when it is due no more.
