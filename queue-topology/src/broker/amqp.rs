@@ -165,14 +165,14 @@ impl Broker for Amqp {
     }
 
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<(), BrokerError>> {
-        in_time(async move {
+        async move {
             let layout = &self.shared.layout;
             let (exchange, key) = match message.route {
                 Route::Event { key } => (layout.events(), export::key(key, message.lane)),
                 Route::Stage { stage } => (String::new(), layout.queue(stage, message.lane)),
             };
-            self.publisher().await?.publish(exchange, key, message).await
-        })
+            self.publisher().await?.publish(&exchange, &key, message).await
+        }
         .boxed()
     }
 

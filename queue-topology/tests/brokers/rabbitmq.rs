@@ -224,14 +224,14 @@ async fn a_lost_connection_is_made_again_and_what_was_in_hand_is_delivered_again
         let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
         let in_hand = consumer.next().await.unwrap();
 
-        proxy.pass.send_replace(false);
+        proxy.wire.send_replace(Wire::Cut);
         let ended = tokio::time::timeout(DEADLINE, consumer.next()).await.expect("an end in time");
         assert!(ended.is_none());
         until(async || broker.state() == State::Disconnected).await;
         assert_eq!(broker.publish(to_crm("lost")).await, Err(BrokerError::Disconnected));
         assert_eq!(in_hand.ack().await, Err(BrokerError::Disconnected));
 
-        proxy.pass.send_replace(true);
+        proxy.wire.send_replace(Wire::Whole);
         until(async || broker.healthy()).await;
         broker.publish(to_crm("after")).await.unwrap();
         let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
@@ -259,10 +259,40 @@ async fn a_broker_that_is_not_there_or_does_not_know_us_is_told_apart() {
     assert!(!nonsense.to_string().contains("s3cret"), "{nonsense}");
 }
 
+#[tokio::test]
+async fn who_publishes_to_a_broker_that_hangs_is_told_so_and_what_was_sent_can_still_arrive() {
+    run(async |vhost: &Vhost| {
+        let proxy = Proxy::start().await;
+        let broker = vhost.broker_at(&proxy.address);
+        broker.declare().await.unwrap();
+        broker.publish(to_crm("before")).await.unwrap();
+
+        proxy.wire.send_replace(Wire::Frozen);
+        let hanging = tokio::time::timeout(DEADLINE, broker.publish(to_crm("meanwhile")));
+        assert_eq!(hanging.await.expect("an answer in time"), Err(BrokerError::Timeout));
+
+        proxy.wire.send_replace(Wire::Whole);
+        broker.publish(to_crm("after")).await.unwrap();
+        let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
+        for body in ["before", "meanwhile", "after"] {
+            assert_eq!(consumer.next().await.unwrap().body, body);
+        }
+    })
+    .await;
+}
+
 /// Stands between a client and the broker, and can stop doing so.
 struct Proxy {
     address: String,
-    pass: watch::Sender<bool>,
+    wire: watch::Sender<Wire>,
+}
+
+#[derive(Clone, Copy)]
+enum Wire {
+    Whole,
+    /// Nothing passes and nothing ends.
+    Frozen,
+    Cut,
 }
 
 impl Proxy {
@@ -272,23 +302,34 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
-        let (pass, passing) = watch::channel(true);
+        let (wire, state) = watch::channel(Wire::Whole);
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
-                let (target, mut passing) = (target.clone(), passing.clone());
+                let (target, mut state) = (target.clone(), state.clone());
                 tokio::spawn(async move {
                     // A connection that ends however it ends is what is tested.
                     let relay = async {
                         let mut broker = TcpStream::connect(target).await?;
                         copy_bidirectional(&mut client, &mut broker).await
                     };
-                    tokio::select! {
-                        _ = relay => {}
-                        _ = passing.wait_for(|pass| !pass) => {}
+                    tokio::pin!(relay);
+                    loop {
+                        let now = *state.borrow_and_update();
+                        let relaying = async {
+                            match now {
+                                Wire::Whole => drop((&mut relay).await),
+                                Wire::Frozen => std::future::pending().await,
+                                Wire::Cut => {}
+                            }
+                        };
+                        tokio::select! {
+                            () = relaying => break,
+                            changed = state.changed() => if changed.is_err() { break },
+                        }
                     }
                 });
             }
         });
-        Self { address: url.to_string(), pass }
+        Self { address: url.to_string(), wire }
     }
 }

@@ -68,12 +68,8 @@ impl Link {
         }
     }
 
-    /// Ends when the broker blocks the connection.
-    pub(super) async fn blocked(&self) {
-        let mut now = self.now.clone();
-        if now.wait_for(|now| now.blocked).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    pub(super) fn blockings(&self) -> Blockings {
+        Blockings(self.now.clone())
     }
 
     pub(super) async fn connection(&self, patience: Duration) -> Result<Arc<Connection>, BrokerError> {
@@ -99,6 +95,21 @@ impl Link {
     pub(super) async fn close(&self) {
         self.closing.cancel();
         self.ended.cancelled().await;
+    }
+}
+
+/// The times at which the broker blocks the connection.
+pub(super) struct Blockings(watch::Receiver<Now>);
+
+impl Blockings {
+    pub(super) async fn next(&mut self) {
+        while self.0.changed().await.is_ok() {
+            if self.0.borrow_and_update().blocked {
+                return;
+            }
+        }
+        // Closed: never again.
+        std::future::pending::<()>().await;
     }
 }
 
