@@ -2,6 +2,8 @@
 //!
 //! An event carries ids and a few fields, under [`MAX_BYTES`]; what is larger stands in a blob that it names.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
@@ -13,6 +15,8 @@ use crate::moment::Moment;
 
 /// What an encoded event may take. A queue is no place for documents.
 pub const MAX_BYTES: usize = 4096;
+/// What most of them take.
+const TYPICAL_BYTES: usize = 1536;
 
 /// A body that can travel: its key is its CloudEvents `type` and its routing key, and ends in the version.
 pub trait Event: Serialize + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static {
@@ -35,19 +39,22 @@ pub struct Envelope<E> {
 
 /// The document on the wire.
 #[derive(Serialize, Deserialize)]
-struct Wire<E> {
-    specversion: String,
+struct Wire<'a, E> {
+    #[serde(borrow)]
+    specversion: Cow<'a, str>,
     id: Uuid,
-    source: String,
-    #[serde(rename = "type")]
-    key: String,
+    #[serde(borrow)]
+    source: Cow<'a, str>,
+    #[serde(rename = "type", borrow)]
+    key: Cow<'a, str>,
     subject: CallId,
     time: Moment,
-    datacontenttype: String,
+    #[serde(borrow)]
+    datacontenttype: Cow<'a, str>,
     workspace: WorkspaceId,
     generation: i64,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    traceparent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default, borrow)]
+    traceparent: Option<Cow<'a, str>>,
     data: E,
 }
 
@@ -102,19 +109,22 @@ impl<E: Event> Envelope<E> {
             datacontenttype: "application/json".into(),
             workspace: self.workspace,
             generation: self.generation,
-            traceparent: self.traceparent.clone(),
+            traceparent: self.traceparent.as_deref().map(Cow::Borrowed),
             data: &self.data,
         };
-        serde_json::to_vec(&wire).unwrap_or_default()
+        let mut bytes = Vec::with_capacity(TYPICAL_BYTES);
+        // Neither an event nor a list of bytes refuses.
+        serde_json::to_writer(&mut bytes, &wire).unwrap_or_default();
+        bytes
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let wire: Wire<&RawValue> = serde_json::from_slice(bytes)?;
+        let wire: Wire<'_, &RawValue> = serde_json::from_slice(bytes)?;
         if wire.specversion != "1.0" {
             return Err(DecodeError::Version);
         }
         if wire.key != E::KEY {
-            return Err(DecodeError::Type { found: wire.key, expected: E::KEY });
+            return Err(DecodeError::Type { found: wire.key.into_owned(), expected: E::KEY });
         }
         Ok(Self {
             id: wire.id,
@@ -122,7 +132,7 @@ impl<E: Event> Envelope<E> {
             call: wire.subject,
             generation: wire.generation,
             time: wire.time,
-            traceparent: wire.traceparent,
+            traceparent: wire.traceparent.map(Cow::into_owned),
             data: serde_json::from_str(wire.data.get())?,
         })
     }

@@ -1,8 +1,4 @@
 //! What one delivery says about a call, and how it becomes an event.
-//!
-//! The event's id is a hash of what it says, without what differs when the same thing is said again: the
-//! queries of URLs (they are signed anew each time), the time of the event and the delivery's own id. So
-//! the same delivery twice is the same event, and one that brings something new is not.
 
 use std::time::Duration;
 
@@ -12,17 +8,13 @@ use common::event::{CallReceived, Envelope, Kept, MAX_BYTES, Material, MaterialA
 use common::moment::Moment;
 use common::web::Problem;
 use common::{seal, telemetry};
-use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
 
 use crate::Ingest;
+use crate::fingerprint::{event_id, without_query};
 use crate::form::Upload;
 use crate::publish::{self, Durable, Outgoing};
 
-/// Names that deliveries carry for themselves and not for the call.
-const DELIVERY_FIELDS: [&str; 6] =
-    ["delivery_id", "event_id", "event_time", "event_ts", "request_id", "sent_at"];
 const SEEN_FOR: Duration = Duration::from_hours(24);
 /// Long details go to a blob first; with the broker's and the outbox's second the answer stays under three.
 const STORE_WITHIN: Duration = Duration::from_millis(700);
@@ -148,95 +140,6 @@ impl Place {
     }
 }
 
-fn event_id(call: CallId, data: &CallReceived) -> Uuid {
-    let Kept::Inline(details) = &data.details else { return Uuid::nil() };
-    let materials: Vec<Value> =
-        data.materials.iter().map(|material| json!([material.kind, material.digest])).collect();
-    let said = json!([data.source, data.external_id, data.kind, details, materials]);
-    let mut text = Vec::new();
-    canonical(&said, &mut text);
-    Uuid::new_v5(&call.0, &text)
-}
-
-/// JSON with its names in order, without delivery fields and without the queries of URLs.
-fn canonical(value: &Value, text: &mut Vec<u8>) {
-    match value {
-        Value::Object(map) => {
-            let mut fields: Vec<_> =
-                map.iter().filter(|(name, _)| !DELIVERY_FIELDS.contains(&name.as_str())).collect();
-            fields.sort_unstable_by_key(|(name, _)| *name);
-            text.push(b'{');
-            for (name, value) in fields {
-                json_text(name, text);
-                text.push(b':');
-                canonical(value, text);
-                text.push(b',');
-            }
-            text.push(b'}');
-        }
-        Value::Array(values) => {
-            text.push(b'[');
-            for value in values {
-                canonical(value, text);
-                text.push(b',');
-            }
-            text.push(b']');
-        }
-        Value::String(words) => json_text(without_query(words), text),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {
-            text.extend_from_slice(value.to_string().as_bytes());
-        }
-    }
-}
-
-fn json_text(words: &str, text: &mut Vec<u8>) {
-    // Neither a text nor a list of bytes can refuse.
-    serde_json::to_writer(text, words).unwrap_or_default();
-}
-
-/// A URL without its query and fragment; any other text as it is.
-pub(crate) fn without_query(text: &str) -> &str {
-    let is_url = text.contains("://") && !text.contains(char::is_whitespace);
-    if is_url { text.split(['?', '#']).next().unwrap_or(text) } else { text }
-}
-
 pub(crate) fn hex_digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(details: &Value) -> Uuid {
-        let data = CallReceived {
-            source: "exotel".into(),
-            external_id: "CALL-1".into(),
-            kind: CallKind::Phone,
-            details: Kept::Inline(serde_json::from_value(details.clone()).unwrap()),
-            materials: vec![],
-        };
-        event_id(CallId(Uuid::nil()), &data)
-    }
-
-    #[test]
-    fn the_same_thing_said_again_is_the_same_event() {
-        let first =
-            json!({ "metadata": { "a": 1, "link": "https://x.example.com/a?sig=1", "event_id": "1" } });
-        let again =
-            json!({ "metadata": { "event_id": "2", "link": "https://x.example.com/a?sig=2", "a": 1 } });
-        assert_eq!(id(&first), id(&again));
-    }
-
-    #[test]
-    fn whatever_else_differs_is_another_event() {
-        let first = id(&json!({ "metadata": { "a": "what? no" } }));
-        for other in [
-            json!({ "metadata": { "a": "what" } }),
-            json!({ "metadata": { "b": "what? no" } }),
-            json!({ "duration_ms": 1, "metadata": { "a": "what? no" } }),
-        ] {
-            assert_ne!(first, id(&other), "{other}");
-        }
-    }
 }

@@ -44,15 +44,12 @@ impl Fields {
 
     /// Whether there is a value; null and empty texts are as if it were absent.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.peek(name).is_some_and(|value| {
-            !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty())
-        })
+        self.peek(name).is_some_and(is_there)
     }
 
     /// The value as it came, where there is one.
     pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
-        let has = self.has(name);
-        self.left.remove(name).filter(|_| has)
+        self.left.remove(name).filter(is_there)
     }
 
     /// A text or a number, without the blanks around it.
@@ -62,7 +59,7 @@ impl Fields {
 
     fn text_up_to(&mut self, name: &str, max_chars: usize) -> Option<String> {
         let text = match self.value(name)? {
-            Value::String(text) => text.replace('\0', "").trim().to_owned(),
+            Value::String(text) => trimmed(text),
             Value::Number(number) => number.to_string(),
             Value::Bool(yes) => yes.to_string(),
             other => {
@@ -142,6 +139,21 @@ impl Fields {
             return Err(Problem::fields(self.errors));
         }
         Ok(clean_map(self.left).into_iter().filter(|(_, value)| !value.is_null()).collect())
+    }
+}
+
+fn is_there(value: &Value) -> bool {
+    !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty())
+}
+
+/// Without NUL and the blanks around it. A text that has neither is kept and not copied.
+fn trimmed(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "").trim().to_owned()
+    } else if text.trim().len() < text.len() {
+        text.trim().to_owned()
+    } else {
+        text
     }
 }
 

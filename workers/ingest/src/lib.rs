@@ -5,6 +5,7 @@
 
 mod arrival;
 mod fields;
+mod fingerprint;
 mod form;
 mod linger;
 mod overload;

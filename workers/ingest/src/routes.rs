@@ -14,6 +14,7 @@ use common::moment::Moment;
 use common::seal::{WEBHOOK_SECRET_HEADER, same_secret};
 use common::web::{self, Door, Problem};
 use secrecy::ExposeSecret;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tower::ServiceBuilder;
 use tower_http::timeout::RequestBodyTimeoutLayer;
@@ -61,9 +62,15 @@ async fn from_zapier(State(ingest): State<Arc<Ingest>>, request: Request) -> Res
     let accepted = ingest.accept(caller.workspace, arrival).await?;
     let message =
         if accepted.repeated { "Duplicate call - already received" } else { "Call queued for processing" };
-    let timestamp = Moment::now();
-    Ok(Json(json!({ "success": true, "message": message, "call_id": call_id, "timestamp": timestamp }))
-        .into_response())
+    Ok(Json(Queued { success: true, message, call_id, timestamp: Moment::now() }).into_response())
+}
+
+#[derive(Serialize)]
+struct Queued {
+    success: bool,
+    message: &'static str,
+    call_id: String,
+    timestamp: Moment,
 }
 
 async fn meetings(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {

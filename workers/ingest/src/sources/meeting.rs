@@ -7,8 +7,9 @@ use common::web::Problem;
 use serde_json::{Map, Value};
 
 use super::upload;
-use crate::arrival::{Arrival, Found, without_query};
+use crate::arrival::{Arrival, Found};
 use crate::fields::Fields;
+use crate::fingerprint::without_query;
 use crate::form::Upload;
 
 const AT: &str = "/meeting";
