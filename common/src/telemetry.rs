@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal as _;
 
 use opentelemetry::propagation::TextMapPropagator as _;
-use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry::{InstrumentationScope, global};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
@@ -24,6 +24,7 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 use crate::config::{ConfigError, Values};
 
 const TRACEPARENT: &str = "traceparent";
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const SERVICE: &str = "debrief";
 /// The libraries' own spans and debug lines help nobody who operates this, and what becomes of a connection
 /// to the broker is said once, by us.
@@ -42,6 +43,8 @@ pub fn start(values: &Values) -> Result<Telemetry, ConfigError> {
     let filter = values.text(FILTER).unwrap_or_else(|| DEFAULT_FILTER.to_owned());
     let filter = EnvFilter::try_new(&filter).map_err(|error| ConfigError::new(FILTER, error.to_string()))?;
     let traces = traces(values)?;
+    // What describes a span beyond its ids costs every request something, so it is there where it is seen.
+    let is_seen = values.text(ENDPOINT).is_some();
     let metrics = metrics();
     let scope = InstrumentationScope::builder(SERVICE).build();
     let to_terminal = std::io::stderr().is_terminal();
@@ -50,7 +53,16 @@ pub fn start(values: &Values) -> Result<Telemetry, ConfigError> {
     tracing_subscriber::registry()
         .with(filter)
         .with(lines)
-        .with(tracing_opentelemetry::layer().with_tracer(traces.tracer_with_scope(scope)))
+        .with(
+            tracing_opentelemetry::layer()
+                .with_location(is_seen)
+                .with_threads(is_seen)
+                .with_target(is_seen)
+                .with_tracked_inactivity(is_seen)
+                // Nobody asks OpenTelemetry for the current span; `tracing` has it.
+                .with_context_activation(false)
+                .with_tracer(traces.tracer_with_scope(scope)),
+        )
         .try_init()
         .map_err(|error| ConfigError::new(FILTER, error.to_string()))?;
     Ok(Telemetry { traces, metrics })
@@ -61,7 +73,6 @@ fn resource() -> Resource {
 }
 
 fn traces(values: &Values) -> Result<SdkTracerProvider, ConfigError> {
-    const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     let provider = SdkTracerProvider::builder().with_resource(resource());
     // Where nothing is exported there are only ids. A process that exports does so whatever the one before
     // it did.
@@ -113,9 +124,11 @@ impl Telemetry {
 
 /// The trace context of the current span.
 pub fn traceparent() -> Option<String> {
-    let mut carrier = HashMap::new();
-    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut carrier);
-    carrier.remove(TRACEPARENT)
+    let context = Span::current().context();
+    let span = context.span().span_context().clone();
+    // https://www.w3.org/TR/trace-context/#traceparent-header, version 00
+    let flags = span.trace_flags().to_u8();
+    span.is_valid().then(|| format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id()))
 }
 
 /// Makes `span` a child of the span that `traceparent` names. What is not valid is as if it were absent.
