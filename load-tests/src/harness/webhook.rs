@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::http::Connection;
@@ -13,23 +13,22 @@ pub const PATH: &str = "/webhook/zapier";
 
 /// Every field filled, the recording's address signed as a provider signs it.
 pub fn body(id: Uuid) -> String {
-    json!({
-        "call_id": id,
-        "from_number": "+12025550143",
-        "to_number": "+12025550100",
-        "duration": 184,
-        "recording_url": format!(
-            "https://recordings.example.com/2026/11/{id}.mp3?Expires=1795170000&Signature=kq0XJ3v9bT5mZcW1yRfN8hL2sUeA7dGp"
-        ),
-        "timestamp": "2026-11-20T09:31:07+05:30",
-        "status": "completed",
-        "agent_phone": "+12025550111",
-        "agent_name": "Amara Lindgren",
-        "agent_slack_handle": "@amara.lindgren",
-        "department": "Customer Support",
-        "customer_segment": "Enterprise",
-    })
-    .to_string()
+    format!(
+        r#"{{
+  "call_id": "{id}",
+  "from_number": "+12025550143",
+  "to_number": "+12025550100",
+  "duration": 184,
+  "recording_url": "https://recordings.example.com/2026/11/{id}.mp3?Expires=1795170000&Signature=kq0XJ3v9bT5mZcW1yRfN8hL2sUeA7dGp",
+  "timestamp": "2026-11-20T09:31:07+05:30",
+  "status": "completed",
+  "agent_phone": "+12025550111",
+  "agent_name": "Amara Lindgren",
+  "agent_slack_handle": "@amara.lindgren",
+  "department": "Customer Support",
+  "customer_segment": "Enterprise"
+}}"#
+    )
 }
 
 /// Posts webhooks on a connection of its own.
