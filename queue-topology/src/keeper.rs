@@ -130,26 +130,30 @@ async fn has_backlog(
     has
 }
 
-/// Publishes events that ingest had to put aside; returns those that are on the broker now.
+/// Publishes events that ingest had to put aside, all at once: after an outage there are many. Returns those that
+/// are on the broker now.
 async fn relay(engine: &Engine, rows: Vec<OutboxRow>) -> Vec<i64> {
-    let mut published = Vec::new();
-    for row in rows {
+    let sending = rows.into_iter().map(async |row| {
         let message = Message {
             route: Route::Event { key: CallReceived::KEY },
             lane: Lane::from_name(&row.lane),
             id: row.event_id,
             body: Bytes::from(row.body),
         };
-        match engine.broker.publish(message).await {
+        (row.id, engine.broker.publish(message).await)
+    });
+    let (mut published, mut problem) = (Vec::new(), None);
+    for (id, sent) in futures::future::join_all(sending).await {
+        match sent {
             Ok(()) => {
                 common::failpoint!("relayed");
-                published.push(row.id);
+                published.push(id);
             }
-            Err(error) => {
-                tracing::warn!(%error, "failed to relay an event from the outbox");
-                break;
-            }
+            Err(error) => problem = Some(error),
         }
+    }
+    if let Some(error) = problem {
+        tracing::warn!(%error, "failed to relay events from the outbox");
     }
     published
 }

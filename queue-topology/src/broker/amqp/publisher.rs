@@ -160,6 +160,7 @@ impl Carrier {
             while let Some(publish) = self.next_to_send() {
                 sent.push(publish);
             }
+            self.in_hand.store(self.under_way.len() + self.waiting.len(), Ordering::Relaxed);
             self.tell_if_idle();
             tokio::select! {
                 biased;
@@ -173,7 +174,7 @@ impl Carrier {
                     self.opened(opened);
                 }
                 () = blockings.next() => self.tell_all(&BrokerError::Blocked),
-                _ = look.tick(), if self.has_work() => self.look_at_the_clock().await,
+                _ = look.tick(), if self.has_work() => self.look_at_the_clock(),
             }
         }
     }
@@ -194,7 +195,6 @@ impl Carrier {
             Asked::Publish(publish) => self.waiting.push_back(publish),
             Asked::Idle(tell) => self.idle.push(tell),
         }
-        self.count();
     }
 
     fn opened(&mut self, opened: Result<Channel, BrokerError>) {
@@ -202,7 +202,6 @@ impl Carrier {
             Ok(channel) => self.channel = Some(Arc::new(channel)),
             Err(error) => {
                 self.waiting.drain(..).for_each(|mut publish| publish.asker.tell(Err(error.clone())));
-                self.count();
             }
         }
     }
@@ -243,17 +242,15 @@ impl Carrier {
             Some(Err(error)) => Err(unpublished(&error, key.as_str())),
             None => Err(BrokerError::Disconnected),
         });
-        self.count();
     }
 
     /// What is under way stays so: it can still arrive.
     fn tell_all(&mut self, error: &BrokerError) {
         self.under_way.values_mut().for_each(|(asker, _)| asker.tell(Err(error.clone())));
         self.waiting.drain(..).for_each(|mut publish| publish.asker.tell(Err(error.clone())));
-        self.count();
     }
 
-    async fn look_at_the_clock(&mut self) {
+    fn look_at_the_clock(&mut self) {
         let now = Instant::now();
         if self.link.state() == State::Blocked {
             // The broker has not even read what came since.
@@ -272,13 +269,9 @@ impl Carrier {
         if oldest.is_some_and(|oldest| now - oldest >= LOST)
             && let Some(channel) = self.channel.take()
         {
-            // Ends every publish of the channel.
-            channel.close(200, "a confirm is missing".into()).await.ok();
+            // Ends every publish of the channel. A broker that hangs does not answer this either.
+            tokio::spawn(async move { channel.close(200, "a confirm is missing".into()).await.ok() });
         }
-    }
-
-    fn count(&self) {
-        self.in_hand.store(self.under_way.len() + self.waiting.len(), Ordering::Relaxed);
     }
 
     fn tell_if_idle(&mut self) {
