@@ -3,6 +3,7 @@
 //! An org knows the fields it was given and refuses a record as a whole when one is unknown or too long.
 //! Errors are arrays; those of signing in are objects. Access tokens never say when they end.
 
+mod contacts;
 mod signin;
 mod soql;
 
@@ -21,6 +22,7 @@ use serde_json::{Map, Value, json};
 
 use super::control::Control;
 use super::{Bounded, Options, lock};
+use contacts::{Contacts, EMAIL};
 
 /// The standard fields of `Contact` that the simulator has, each with its longest value in characters.
 pub const CONTACT_FIELDS: &[(&str, usize)] = &[
@@ -62,14 +64,13 @@ pub const CONTACT_FIELDS: &[(&str, usize)] = &[
 /// Of a field that the org was given beyond the standard ones.
 const CUSTOM_LENGTH: usize = 255;
 const READ_ONLY: [&str; 3] = ["Id", "CreatedDate", "LastModifiedDate"];
-const MAX_CONTACTS: usize = 200_000;
 const MAX_SESSIONS: usize = 10_000;
 
 pub(super) struct Org {
     base: String,
     control: Arc<Control>,
     fields: Mutex<HashSet<String>>,
-    contacts: Mutex<Bounded<Map<String, Value>>>,
+    contacts: Mutex<Contacts>,
     created: Mutex<u64>,
     sessions: Mutex<Bounded<()>>,
 }
@@ -79,7 +80,7 @@ pub(crate) fn app(base: &str, control: Arc<Control>, options: &Options) -> Route
         base: base.to_owned(),
         control,
         fields: Mutex::new(options.contact_fields.iter().cloned().collect()),
-        contacts: Mutex::new(Bounded::new(MAX_CONTACTS)),
+        contacts: Mutex::new(Contacts::new()),
         created: Mutex::new(0),
         sessions: Mutex::new(Bounded::new(MAX_SESSIONS)),
     });
@@ -215,7 +216,12 @@ async fn query(
     };
     // Oldest first, which is also the order of CreatedDate, the one that can be asked for.
     let contacts = lock(&org.contacts);
-    let found = contacts.iter().filter(holds).take(query.limit.unwrap_or(2000));
+    let candidates: Box<dyn Iterator<Item = &Map<String, Value>>> =
+        match conditions.iter().find(|(name, _)| name == EMAIL) {
+            Some((_, addresses)) => Box::new(contacts.with_email(addresses)),
+            None => Box::new(contacts.iter()),
+        };
+    let found = candidates.filter(holds).take(query.limit.unwrap_or(2000));
     let records: Vec<Value> = found.map(|contact| record(contact, &columns, &version)).collect();
     Ok(Json(json!({ "totalSize": records.len(), "done": true, "records": records })))
 }
@@ -349,15 +355,13 @@ impl Org {
         id
     }
 
-    fn change(&self, id: &str, fields: Map<String, Value>) -> Result<(), Refusal> {
+    fn change(&self, id: &str, mut fields: Map<String, Value>) -> Result<(), Refusal> {
         if fields.get("LastName").is_some_and(|name| name.as_str().is_none_or(|name| name.trim().is_empty()))
         {
             required(&fields)?;
         }
-        let mut contacts = lock(&self.contacts);
-        let contact = contacts.get_mut(id).ok_or_else(Refusal::not_found)?;
-        contact.extend(fields);
-        contact.insert("LastModifiedDate".to_owned(), json!(Utc::now()));
+        fields.insert("LastModifiedDate".to_owned(), json!(Utc::now()));
+        lock(&self.contacts).change(id, fields).ok_or_else(Refusal::not_found)?;
         self.control.made("contact_update", id);
         Ok(())
     }

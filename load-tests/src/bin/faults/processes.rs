@@ -119,7 +119,8 @@ async fn stopped_at(run: Run, role: &'static str, point: &str) -> anyhow::Result
     // So that the first one gets the run.
     world.terminate(&other).await?;
     world.terminate(&name).await?;
-    world.start_process_with(&name, &[("FAILPOINTS", &format!("{point}=return(stop)"))]).await?;
+    // Once: another run that gets there when it goes on would stop it again.
+    world.start_process_with(&name, &[("FAILPOINTS", &format!("{point}=1*return(stop)"))]).await?;
     for _ in 0..3 {
         accepted(&world, &Call::phone(&mut dice, &world.simulators)).await?;
         accepted(&world, &Call::meeting(&mut dice)).await?;

@@ -1,0 +1,94 @@
+//! The contacts of an org, oldest first, and found by e-mail without looking at each: a run of many thousand
+//! calls asks for one address after the other.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::{Map, Value};
+
+use super::super::Bounded;
+
+const MAX_CONTACTS: usize = 200_000;
+pub(super) const EMAIL: &str = "Email";
+
+pub(super) struct Contacts {
+    by_id: Bounded<Map<String, Value>>,
+    /// Ids that rise with time, by e-mail in lower case. One whose contact is gone by now is passed over.
+    by_email: HashMap<String, BTreeSet<String>>,
+}
+
+impl Contacts {
+    pub(super) fn new() -> Self {
+        Self { by_id: Bounded::new(MAX_CONTACTS), by_email: HashMap::new() }
+    }
+
+    pub(super) fn insert(&mut self, id: String, contact: Map<String, Value>) {
+        if let Some(email) = email(&contact) {
+            self.by_email.entry(email).or_default().insert(id.clone());
+        }
+        self.by_id.insert(id, contact);
+    }
+
+    /// `None` where there is no such contact.
+    pub(super) fn change(&mut self, id: &str, fields: Map<String, Value>) -> Option<()> {
+        let contact = self.by_id.get_mut(id)?;
+        let before = email(contact);
+        contact.extend(fields);
+        let now = email(contact);
+        if before != now {
+            if let Some(ids) = before.and_then(|before| self.by_email.get_mut(&before)) {
+                ids.remove(id);
+            }
+            if let Some(now) = now {
+                self.by_email.entry(now).or_default().insert(id.to_owned());
+            }
+        }
+        Some(())
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&Map<String, Value>> {
+        self.by_id.get(id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Map<String, Value>> {
+        self.by_id.iter()
+    }
+
+    /// Those with one of these addresses, in whatever case.
+    pub(super) fn with_email(&self, addresses: &[String]) -> impl Iterator<Item = &Map<String, Value>> {
+        let ids = addresses.iter().filter_map(|address| self.by_email.get(&address.to_lowercase())).flatten();
+        let ids: BTreeSet<&String> = ids.collect();
+        ids.into_iter().filter_map(|id| self.by_id.get(id))
+    }
+}
+
+fn email(contact: &Map<String, Value>) -> Option<String> {
+    contact.get(EMAIL).and_then(Value::as_str).map(str::to_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(email: &str) -> Map<String, Value> {
+        json!({ "Email": email }).as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_contact_is_found_by_the_address_it_has_now_in_whatever_case() {
+        let mut contacts = Contacts::new();
+        contacts.insert("1".into(), of("A@example.com"));
+        contacts.insert("2".into(), of("a@EXAMPLE.com"));
+        contacts.insert("3".into(), of("b@example.com"));
+        let found = |contacts: &Contacts, emails: &[&str]| {
+            let emails: Vec<String> = emails.iter().map(|&email| email.to_owned()).collect();
+            contacts.with_email(&emails).count()
+        };
+        assert_eq!(found(&contacts, &["a@example.COM"]), 2);
+        assert_eq!(found(&contacts, &["a@example.com", "b@example.com", "A@example.com"]), 3);
+        contacts.change("2", of("c@example.com")).unwrap();
+        assert_eq!((found(&contacts, &["a@example.com"]), found(&contacts, &["C@example.com"])), (1, 1));
+        assert_eq!(contacts.change("4", of("c@example.com")), None);
+    }
+}
