@@ -13,9 +13,10 @@ use super::Health;
 
 /// Keys of one question.
 const AT_ONCE: usize = 256;
-/// How long a key waits for others where the last one had some. The broker takes longer to confirm what is
-/// published meanwhile.
+/// How long a key waits for others where the last question had many of them: the broker takes longer to confirm
+/// what is published meanwhile. With fewer the wait would be longer than what it saves.
 const COMPANY: Duration = Duration::from_micros(500);
+const MANY: usize = 4;
 
 pub(super) struct Seen {
     asks: mpsc::UnboundedSender<Ask>,
@@ -61,7 +62,7 @@ async fn answer(
                 asks.push(ask);
             }
         }
-        is_busy = asks.len() > 1;
+        is_busy = asks.len() > MANY;
         let mut question = Pipeline::with_capacity(asks.len());
         for Ask { key, ttl, .. } in &asks {
             question.cmd("SET").arg(key).arg(1).arg("NX").arg("EX").arg(ttl.as_secs().max(1));
