@@ -1,5 +1,7 @@
 //! Calls and what arrived about them.
 
+use std::cmp::Reverse;
+
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -215,16 +217,18 @@ impl Store {
         workspace: WorkspaceId,
         external_id: &str,
     ) -> Result<Option<Call>> {
-        let row = read!(
-            fetch_optional,
+        // Asked for in the order of their times, SQLite looks through all calls by time instead of these by id.
+        let rows = read!(
+            fetch_all,
             CallRow,
             self,
             "SELECT id, workspace, source, external_id, kind, status, generation, details, received_at, updated_at
-             FROM calls WHERE workspace = $1 AND external_id = $2 ORDER BY received_at DESC, id LIMIT 1",
+             FROM calls WHERE workspace = $1 AND external_id = $2",
             workspace,
             external_id,
         )?;
-        Ok(row.map(Call::try_from).transpose()?)
+        let newest = rows.into_iter().max_by_key(|row| (row.received_at, Reverse(row.id.0)));
+        Ok(newest.map(Call::try_from).transpose()?)
     }
 
     /// What a transcript can be made from, oldest first.

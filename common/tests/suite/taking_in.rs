@@ -1,12 +1,12 @@
 //! What arrivals make of a call.
 
-use common::call::{CallStatus, WorkspaceId};
-use common::store::{CallFilter, Page, Store, TakenIn};
+use common::call::{CallId, CallStatus, WorkspaceId};
+use common::store::{Arrival, CallFilter, Page, Store, TakenIn};
 use uuid::Uuid;
 
 use crate::databases::{WORKSPACE, arrival, on_both, take_in};
 
-async fn status(store: &Store, call: common::call::CallId) -> CallStatus {
+async fn status(store: &Store, call: CallId) -> CallStatus {
     store.call(WORKSPACE, call).await.unwrap().unwrap().status
 }
 
@@ -34,6 +34,27 @@ async fn the_same_delivery_again_is_announced_again_but_starts_nothing_new() {
         assert_eq!(take_in(&store, &same_recording).await, TakenIn::Noted);
         let another_recording = arrival("a", Some("https://r.example.com/b.mp3"));
         assert_eq!(take_in(&store, &another_recording).await, TakenIn::Accepted { generation: 2 });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_sources_that_use_one_id_the_newer_call_is_found_by_it() {
+    on_both(|store| async move {
+        let find = async |workspace| store.call_by_external_id(workspace, "a").await.unwrap();
+        assert_eq!(find(WORKSPACE).await, None);
+        let first = arrival("a", None);
+        let second = Arrival {
+            source: "twilio".into(),
+            call: CallId::derive(WORKSPACE, "twilio", "a"),
+            ..arrival("a", None)
+        };
+        for newest in [first, second] {
+            take_in(&store, &newest).await;
+            take_in(&store, &arrival("b", None)).await;
+            assert_eq!(find(WORKSPACE).await.unwrap().id, newest.call);
+        }
+        assert_eq!(find(WorkspaceId(Uuid::from_u128(7))).await, None);
     })
     .await;
 }
