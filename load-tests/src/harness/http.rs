@@ -30,6 +30,14 @@ impl Connection {
         Ok(Self { stream, address, buffer: BytesMut::with_capacity(4096), authorization: String::new() })
     }
 
+    pub async fn open_all(address: SocketAddr, count: usize) -> anyhow::Result<Vec<Self>> {
+        let mut all = Vec::with_capacity(count);
+        for _ in 0..count {
+            all.push(Self::open(address).await.context("connect to Debrief")?);
+        }
+        Ok(all)
+    }
+
     /// With this key, where there is one.
     pub fn with_key(mut self, key: Option<&str>) -> Self {
         self.authorization = key.map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();

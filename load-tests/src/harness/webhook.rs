@@ -39,12 +39,8 @@ pub struct Webhooks {
 
 impl Webhooks {
     pub async fn open(address: SocketAddr, connections: usize) -> anyhow::Result<Vec<Self>> {
-        let mut all = Vec::with_capacity(connections);
-        for _ in 0..connections {
-            let connection = Connection::open(address).await.context("connect to Debrief")?;
-            all.push(Self { connection, has_recording: true });
-        }
-        Ok(all)
+        let connections = Connection::open_all(address, connections).await?;
+        Ok(connections.into_iter().map(|connection| Self { connection, has_recording: true }).collect())
     }
 
     /// Announces calls whose recording is still to come.

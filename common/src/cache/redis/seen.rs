@@ -16,7 +16,7 @@ const AT_ONCE: usize = 256;
 /// How long a key waits for others where the last question had many of them: the broker takes longer to confirm
 /// what is published meanwhile. With fewer the wait would be longer than what it saves.
 const COMPANY: Duration = Duration::from_micros(500);
-const MANY: usize = 4;
+const MANY: usize = 8;
 
 pub(super) struct Seen {
     asks: mpsc::UnboundedSender<Ask>,
