@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::waking::wake_parked;
-use super::{Audit, EffectRow, EffectState, Result, Store, audit, execute, read};
+use super::{Audit, EffectRow, EffectState, Page, Result, Store, audit, execute, read};
 use crate::call::WorkspaceId;
 use crate::moment::Moment;
 
@@ -54,9 +54,28 @@ impl Store {
         )?)
     }
 
-    /// Effects that are not confirmed, oldest first.
-    pub async fn open_effects(&self, workspace: WorkspaceId) -> Result<Vec<EffectRow>> {
-        self.effects(workspace, &EffectFilter::default(), i64::MAX).await
+    /// A page of the effects that are not confirmed, oldest first, and how many there are in all.
+    pub async fn open_effects(&self, workspace: WorkspaceId, page: Page) -> Result<(Vec<EffectRow>, i64)> {
+        let rows = read!(
+            fetch_all,
+            EffectRow,
+            self,
+            "SELECT id, call_id, target, object, state, digest, generation, remote_id, replaced, deadline, absent_at,
+                error_code, updated_at
+             FROM effects WHERE workspace = $1 AND state <> 'confirmed'
+             ORDER BY updated_at, id LIMIT $2 OFFSET $3",
+            workspace,
+            page.limit,
+            page.offset,
+        )?;
+        let (total,) = read!(
+            fetch_one,
+            (i64,),
+            self,
+            "SELECT COUNT(*) FROM effects WHERE workspace = $1 AND state <> 'confirmed'",
+            workspace,
+        )?;
+        Ok((rows, total))
     }
 
     /// Those that match, have stood so since `bound` or longer, and of which only a person can say what

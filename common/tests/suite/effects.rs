@@ -5,11 +5,13 @@ use std::time::Duration;
 use common::call::{CallStatus, WorkspaceId};
 use common::moment::Moment;
 use common::store::{
-    Action, Begun, Claim, EffectKey, EffectWant, ErrorText, Intent, Settled, Settlement, Store,
+    Action, Begun, Claim, EffectKey, EffectWant, ErrorText, Intent, Page, Settled, Settlement, Store,
 };
 use uuid::Uuid;
 
 use crate::databases::{WORKSPACE, arrival, asked, instance, on_both, take_in};
+
+const EVERYTHING: Page = Page { offset: 0, limit: 1000 };
 
 async fn claim(store: &Store, call: &str) -> Claim {
     let arrived = arrival(call, Some(call));
@@ -143,15 +145,37 @@ async fn parked_for_the_contact(store: &Store, call: &str) -> Claim {
 }
 
 #[tokio::test]
+async fn effects_that_are_not_confirmed_are_listed_page_by_page_oldest_first() {
+    on_both(|store| async move {
+        let run = claim(&store, "a").await;
+        let keys = ["one", "two", "three", "sent"].map(|object| EffectKey::new(WORKSPACE.0, "slack", object));
+        for (since, key) in (0..).zip(&keys) {
+            let asked_at = store.now().plus(Duration::from_millis(since));
+            store.intend_asked(asked_at, &run, key, &want("x")).await.unwrap();
+        }
+        let [.., sent] = &keys;
+        let asked_at = store.effect(WORKSPACE, sent.id).await.unwrap().unwrap().updated_at;
+        assert!(store.confirm_effect(sent.id, (asked_at, "x"), "1.2", None).await.unwrap());
+        for (offset, wanted) in [(0, vec!["one", "two"]), (2, vec!["three"]), (4, vec![])] {
+            let (page, total) = store.open_effects(WORKSPACE, Page { offset, limit: 2 }).await.unwrap();
+            assert_eq!(page.iter().map(|effect| effect.object.as_str()).collect::<Vec<_>>(), wanted);
+            assert_eq!(total, 3);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_persons_word_settles_an_unknown_effect_and_wakes_who_waits_for_it() {
     on_both(|store| async move {
         let run = parked_for_the_contact(&store, "a").await;
-        let open = store.open_effects(WORKSPACE).await.unwrap();
+        let (open, total) = store.open_effects(WORKSPACE, EVERYTHING).await.unwrap();
         let audit = store.begin_audit(&asked(Action::ResolveEffects), store.now()).await.unwrap();
         assert_eq!(open.iter().map(|effect| effect.id).collect::<Vec<_>>(), [contact().id]);
+        assert_eq!(total, 1);
         assert!(store.resolve_effect(&audit, WORKSPACE, contact().id, true).await.unwrap());
         assert_eq!(store.effect(WORKSPACE, contact().id).await.unwrap().unwrap().state, "confirmed");
-        assert!(store.open_effects(WORKSPACE).await.unwrap().is_empty());
+        assert_eq!(store.open_effects(WORKSPACE, EVERYTHING).await.unwrap(), (Vec::new(), 0));
         assert_eq!(store.runs(WORKSPACE, run.call).await.unwrap()[0].state, "waiting");
         assert_eq!(store.call(WORKSPACE, run.call).await.unwrap().unwrap().status, CallStatus::Queued);
         let due = store.due_runs(10).await.unwrap();

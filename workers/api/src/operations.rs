@@ -183,18 +183,19 @@ pub(crate) async fn effects(State(api): State<Api>, reader: Reader, uri: Uri) ->
     let mut params = Params::of_query(&uri);
     let (call, page) = (params.text("call"), params.page());
     params.check()?;
-    let effects = match call {
+    let (effects, total) = match call {
         Some(id) => {
             let call = find(&api.store, reader.workspace, &id).await?;
-            api.store.effects_of(reader.workspace, call.id).await?
+            let effects = api.store.effects_of(reader.workspace, call.id).await?;
+            let total = i64::try_from(effects.len()).unwrap_or(i64::MAX);
+            let [offset, limit] =
+                [page.offset, page.limit].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+            (effects.into_iter().skip(offset).take(limit).collect(), total)
         }
-        None => api.store.open_effects(reader.workspace).await?,
+        None => api.store.open_effects(reader.workspace, page).await?,
     };
-    let total = i64::try_from(effects.len()).unwrap_or(i64::MAX);
-    let (offset, limit) =
-        [page.offset, page.limit].map(|count| usize::try_from(count).unwrap_or(usize::MAX)).into();
     Ok(Json(Effects {
-        items: effects.iter().skip(offset).take(limit).map(view::effect).collect(),
+        items: effects.iter().map(view::effect).collect(),
         page: ask::number(page),
         limit: page.limit,
         total,
