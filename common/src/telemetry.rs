@@ -127,8 +127,11 @@ pub fn traceparent() -> Option<String> {
     let context = Span::current().context();
     let span = context.span().span_context().clone();
     // https://www.w3.org/TR/trace-context/#traceparent-header, version 00
-    let flags = span.trace_flags().to_u8();
-    span.is_valid().then(|| format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id()))
+    span.is_valid().then(|| {
+        let (trace, id) = (span.trace_id().to_bytes(), span.span_id().to_bytes());
+        let flags = [span.trace_flags().to_u8()];
+        ["00", &hex::encode(trace), &hex::encode(id), &hex::encode(flags)].join("-")
+    })
 }
 
 /// Makes `span` a child of the span that `traceparent` names. What is not valid is as if it were absent.
