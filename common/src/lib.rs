@@ -2,6 +2,7 @@
 //! process (HTTP client, configuration, telemetry). It names no message broker and no provider.
 
 pub mod analysis;
+pub mod batch;
 pub mod blobs;
 pub mod cache;
 pub mod call;

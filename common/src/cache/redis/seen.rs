@@ -1,6 +1,5 @@
-//! Asks which keys are known, many in one question: what comes while one is on its way goes with the next.
-//! A busy process waits for company besides. So it pays for a round trip and not for each key, and a quiet one
-//! waits for nothing.
+//! Asks which keys are known, many in one question: what comes while one is on its way goes with the next. So a
+//! busy process pays for a round trip and not for each key, and a quiet one waits for nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +9,10 @@ use ::redis::{Pipeline, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Health;
+use crate::batch;
 
 /// Keys of one question.
 const AT_ONCE: usize = 256;
-/// How long a key waits for others where the last question had many of them: the broker takes longer to confirm
-/// what is published meanwhile. With fewer the wait would be longer than what it saves.
-const COMPANY: Duration = Duration::from_micros(500);
-const MANY: usize = 8;
 
 pub(super) struct Seen {
     asks: mpsc::UnboundedSender<Ask>,
@@ -52,17 +48,14 @@ async fn answer(
     mut connection: ConnectionManager,
     health: Arc<Health>,
 ) {
-    let (mut asks, mut is_busy) = (Vec::new(), false);
+    let mut asks = Vec::new();
     while asked.recv_many(&mut asks, AT_ONCE).await > 0 {
-        if is_busy {
-            tokio::time::sleep(COMPANY).await;
-            while asks.len() < AT_ONCE
-                && let Ok(ask) = asked.try_recv()
-            {
-                asks.push(ask);
-            }
+        batch::others_first().await;
+        while asks.len() < AT_ONCE
+            && let Ok(ask) = asked.try_recv()
+        {
+            asks.push(ask);
         }
-        is_busy = asks.len() > MANY;
         let mut question = Pipeline::with_capacity(asks.len());
         for Ask { key, ttl, .. } in &asks {
             question.cmd("SET").arg(key).arg(1).arg("NX").arg("EX").arg(ttl.as_secs().max(1));

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use common::batch;
 use futures::future::{BoxFuture, OptionFuture};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
@@ -167,6 +168,9 @@ impl Carrier {
                 Some((number, outcome)) = sent.next() => self.settle(number, outcome),
                 count = asked.recv_many(&mut received, WINDOW), if is_open => {
                     is_open = count > 0;
+                    // What goes out together costs the broker less than one after the other.
+                    batch::others_first().await;
+                    received.extend(std::iter::from_fn(|| asked.try_recv().ok()));
                     received.drain(..).for_each(|asked| self.take(asked));
                 }
                 Some(opened) = OptionFuture::from(opening.as_mut()) => {
