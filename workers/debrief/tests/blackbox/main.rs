@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
 
+mod collector;
 mod inputs;
 mod processes;
 mod proxy;
@@ -16,4 +17,5 @@ mod bad_input;
 mod happy;
 mod killed;
 mod private;
+mod traced;
 mod unwell;

@@ -5,17 +5,13 @@
 //! itself is looked through for them: what each process logged, its metrics, the traces that it exported, and
 //! the lists and error texts of its commands and of its API.
 
-use std::sync::{Arc, Mutex};
-
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::routing::post;
 use queue_topology::broker::{Amqp, Broker, Embedded, Lane, Message, Route};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use crate::collector::Collector;
 use crate::inputs::{Meeting, PhoneCall, word};
 use crate::world::{Kind, World};
 
@@ -158,24 +154,6 @@ fn capital(word: &str) -> String {
     word[..1].to_uppercase() + &word[1..]
 }
 
-/// The traces that were exported, as they arrived: protobuf holds texts as they are.
-#[derive(Clone, Default)]
-struct Traces(Arc<Mutex<Vec<u8>>>);
-
-impl Traces {
-    /// Listens; its address.
-    async fn receive(&self) -> String {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let take = |State(traces): State<Self>, body: Bytes| async move {
-            traces.0.lock().unwrap().extend_from_slice(&body);
-        };
-        let router = axum::Router::new().route("/v1/traces", post(take)).with_state(self.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        address
-    }
-}
-
 /// What was said where, and what of it nobody may see.
 struct Looked<'a> {
     marks: &'a Marks,
@@ -197,10 +175,9 @@ impl Looked<'_> {
 }
 
 async fn nothing_is_told(kind: Kind, extra: &[(&str, &str)]) {
-    let (marks, traces) = (Marks::new(), Traces::default());
-    let collector = traces.receive().await;
+    let (marks, collector) = (Marks::new(), Collector::start().await);
     let mut settings = vec![
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.address.as_str()),
         ("DEBRIEF_MAX_ATTEMPTS", "2"),
         ("ASSEMBLYAI_API_KEY", &marks.key),
         ("OPENAI_API_KEY", &marks.key),
@@ -238,7 +215,7 @@ async fn nothing_is_told(kind: Kind, extra: &[(&str, &str)]) {
         assert!(log.contains("running"), "{role} logged nothing");
         looked.at(&format!("the log of {role}"), &log);
     }
-    let exported = String::from_utf8_lossy(&traces.0.lock().unwrap()).into_owned();
+    let exported = collector.text();
     for span in ["transcription", "/webhook/zapier", "model_rejected"] {
         assert!(exported.contains(span), "`{span}` was not traced");
     }
