@@ -10,6 +10,7 @@ mod collector;
 mod inputs;
 mod processes;
 mod proxy;
+mod settings;
 mod world;
 
 mod asked;

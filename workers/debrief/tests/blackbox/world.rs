@@ -10,9 +10,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::inputs::{Meeting, PhoneCall, word};
+use crate::inputs::{Meeting, PhoneCall};
 use crate::processes::{Process, command, debrief, free_port, simulators};
 use crate::proxy::Proxy;
+use crate::settings::{Servers, servers, settings};
 
 /// What may have been sent is asked about a minute later at the soonest.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -24,14 +25,6 @@ pub(crate) enum Kind {
     Embedded,
     /// One process a role, on RabbitMQ, PostgreSQL and Redis.
     Servers,
-}
-
-/// What only a deployment on servers has.
-struct Servers {
-    database: String,
-    name: String,
-    postgres: Proxy,
-    rabbitmq: Proxy,
 }
 
 pub(crate) struct World {
@@ -392,65 +385,4 @@ fn migrated(world: &World) -> Option<()> {
 #[expect(clippy::disallowed_methods, reason = "the environment says what to leave out")]
 fn left_out() -> Option<String> {
     std::env::var("DEBRIEF_TEST_WITHOUT_ROLE").ok()
-}
-
-fn settings(providers: &HashMap<String, String>) -> HashMap<String, String> {
-    let recordings = providers["recordings"].trim_start_matches("http://").to_owned();
-    [
-        ("DEBRIEF_RETRY_SCHEDULE", "200ms,500ms,1s".to_owned()),
-        ("DEBRIEF_LEASE", "3s".to_owned()),
-        ("DEBRIEF_ALLOW_PRIVATE_FETCH", recordings),
-        ("ASSEMBLYAI_API_KEY", "key".to_owned()),
-        ("ASSEMBLYAI_BASE_URL", providers["assemblyai"].clone()),
-        ("ASSEMBLYAI_POLL", "200ms".to_owned()),
-        ("OPENAI_API_KEY", "key".to_owned()),
-        ("OPENAI_BASE_URL", format!("{}/v1", providers["openai"])),
-        ("SLACK_WEBHOOK_URL", format!("{}/services/T/B/x", providers["slack"])),
-        ("SLACK_BASE_URL", format!("{}/api", providers["slack"])),
-        ("SLACK_RATE", "50/s".to_owned()),
-        ("SUPPORT_NUMBER", "+12025550100".to_owned()),
-        ("SALESFORCE_LOGIN_URL", providers["salesforce"].clone()),
-        ("SALESFORCE_CONSUMER_KEY", "key".to_owned()),
-        ("SALESFORCE_CONSUMER_SECRET", "secret".to_owned()),
-        ("CRM_AUTO_UPLOAD", "true".to_owned()),
-        ("CRM_UPLOAD_URL", format!("{}/apis/api/public/call-data", providers["call_data"])),
-        ("CRM_CAMPAIGN_ID", "campaign".to_owned()),
-        ("CRM_VOICE_AGENT_ID", "agent".to_owned()),
-        ("CRM_CLIENT_ID", "client".to_owned()),
-        ("CRM_DEFAULT_CALLER_PHONE", "+12025550100".to_owned()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
-}
-
-/// A database and a queue prefix of its own, behind wires that can be cut.
-async fn servers(settings: &mut HashMap<String, String>) -> Servers {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tests are told by the environment where their servers are"
-    )]
-    let server = |name: &str| {
-        std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
-    };
-    let database = server("DEBRIEF_TEST_DATABASE_URL");
-    let name = format!("debrief_test_{}", word());
-    let mut connection = PgConnection::connect(&database).await.unwrap();
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-    let through = async |address: &str, default_port: u16| {
-        let mut url = url::Url::parse(address).unwrap();
-        let host = url.host_str().unwrap().to_owned();
-        let proxy = Proxy::to(format!("{host}:{}", url.port().unwrap_or(default_port))).await;
-        url.set_host(Some("127.0.0.1")).unwrap();
-        url.set_port(Some(proxy.address.port())).unwrap();
-        (proxy, url)
-    };
-    let (postgres, mut database_url) = through(&database, 5432).await;
-    database_url.set_path(&name);
-    let (rabbitmq, amqp_url) = through(&server("DEBRIEF_TEST_AMQP_URL"), 5672).await;
-    settings.insert("DATABASE_URL".into(), database_url.to_string());
-    settings.insert("AMQP_URL".into(), amqp_url.to_string());
-    settings.insert("REDIS_URL".into(), server("DEBRIEF_TEST_REDIS_URL"));
-    settings.insert("DEBRIEF_QUEUE_PREFIX".into(), format!("test-{}", word()));
-    Servers { database, name, postgres, rabbitmq }
 }
