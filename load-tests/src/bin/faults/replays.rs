@@ -95,14 +95,14 @@ async fn replay(run: Run, calls: usize) -> anyhow::Result<Verdict> {
         }
         (left, patience) = (now, patience * 5 / 4);
     }
-    let (code, said) = world.command(&["dead", "replay", "--stage", "slack"]).await?;
+    let within = STALLED + Duration::from_millis(all.saturating_mul(50));
+    let (code, said) = world.command_within(within, &["dead", "replay", "--stage", "slack"]).await?;
     ensure!(code == Some(0), "debrief dead replay: {code:?}\n{said}");
     println!(
         "{kills} kills; letters left after each that came somewhere: {cut_off:?}; at last: {}",
         said.trim()
     );
 
-    let within = STALLED + Duration::from_millis(all.saturating_mul(50));
     let mut verdict = world.settled(within, &Allowed::nothing()).await?;
     verdict.demand(!cut_off.is_empty(), "the replay was never cut off midway: it shows nothing");
     verdict.demand(dead_letters(&world).await? == 0, "dead letters are left");

@@ -194,9 +194,18 @@ impl World {
 
     /// Runs a command beside the deployment, with its settings: the exit code, and what it said.
     pub(crate) async fn command(&self, args: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
+        self.command_within(COMMAND_WITHIN, args).await
+    }
+
+    /// The same where there is much to do.
+    pub(crate) async fn command_within(
+        &self,
+        within: Duration,
+        args: &[&str],
+    ) -> anyhow::Result<(Option<i32>, String)> {
         let mut command = self.debrief();
         let ended = command.args(args).env("PORT", "0").stdin(Stdio::null()).output();
-        let ended = tokio::time::timeout(COMMAND_WITHIN, ended).await;
+        let ended = tokio::time::timeout(within, ended).await;
         let ended = ended.with_context(|| format!("`debrief {}` does not end", args.join(" ")))?;
         let output = ended.context("start debrief")?;
         let said = [output.stdout, output.stderr].concat();
