@@ -10,6 +10,7 @@ use anyhow::ensure;
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use load_tests::harness::ledger::{Allowed, Verdict};
+use load_tests::simulators::{self, Faults};
 use rand::rngs::StdRng;
 
 use crate::catalog::{Fault, Pace};
@@ -43,6 +44,8 @@ enum When {
     BrokerAway,
     /// A message comes that nobody can read.
     Unreadable,
+    /// Slack does not answer, so that runs have to be done again later.
+    SlackAway,
 }
 
 impl Point {
@@ -225,7 +228,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         "killed-while-runs-are-woken",
         "Runs that are due were taken to be woken, and nobody was told",
         Kind::BOTH,
-        |run| died(run, Point::of("due.taken", STAGES)).boxed_local(),
+        |run| died(run, Point::of("due.taken", STAGES).when(When::SlackAway)).boxed_local(),
     ),
     long(
         "killed-while-a-dead-message-is-recorded",
@@ -247,6 +250,10 @@ async fn died(run: Run, point: Point) -> anyhow::Result<Verdict> {
     match point.when {
         When::BrokerAway => world.servers().freeze(Server::Rabbitmq).await?,
         When::Unreadable => poison::publish(&world, &[("analysis", b"{\"not\": \"an event")]).await?,
+        When::SlackAway => {
+            let fault = simulators::Fault::status(503);
+            world.simulators.slack.set_faults(Faults::always(fault));
+        }
         When::Called => {}
     }
     let mut dice = run.dice();
@@ -255,6 +262,7 @@ async fn died(run: Run, point: Point) -> anyhow::Result<Verdict> {
     if point.when == When::BrokerAway {
         world.servers().thaw(Server::Rabbitmq).await?;
     }
+    world.simulators.slack.set_faults(Faults::default());
     let died = sent?;
     for name in &names {
         if world.is_running(name) {
