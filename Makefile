@@ -3,7 +3,7 @@
 CARGO ?= cargo
 # For the CI: --locked
 LOCKED ?=
-# For `make test`: --no-fail-fast, -p common, a test's name …  For `make bench`: ingest, overload, pipeline,
+# For `make test`: --no-fail-fast, -p store, a test's name …  For `make bench`: ingest, overload, pipeline,
 # drain, scale, large, idle, start, load --url URL --rate N …
 # For `make faults`: list, fast, all, run NAME --seed N …
 ARGS ?=

@@ -134,7 +134,7 @@ impl Management {
                 .and_then(|()| address.set_password(Some("guest")))
                 .map_err(|()| wrong())?;
         }
-        let client = common::http::client(Duration::from_secs(10));
+        let client = platform::http::client(Duration::from_secs(10));
         Ok(Self { client, address, vhost: vhost.to_owned() })
     }
 
@@ -180,7 +180,7 @@ impl Management {
 
     /// `None` for what does not exist.
     async fn send(&self, request: RequestBuilder) -> Result<Option<Value>, BrokerError> {
-        let answer = common::http::send_any(request).await.map_err(|_| BrokerError::Disconnected)?;
+        let answer = platform::http::send_any(request).await.map_err(|_| BrokerError::Disconnected)?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
             status if status.is_success() => Ok(serde_json::from_slice(&answer.body).ok()),

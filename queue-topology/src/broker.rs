@@ -7,10 +7,10 @@
 use std::fmt;
 
 use bytes::Bytes;
-use common::config::{ConfigError, Values};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use platform::config::{ConfigError, Values};
 use uuid::Uuid;
 
 use crate::table::QueueSpec;

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use common::call::{CallId, WorkspaceId};
-use common::event::{DecodeError, Envelope, Event};
-use common::store::{Begun, BegunRun, Settled, Store, Taking};
-use common::telemetry;
+use domain::call::{CallId, WorkspaceId};
+use domain::event::{DecodeError, Envelope, Event};
 use futures::FutureExt as _;
+use platform::telemetry;
+use store::{Begun, BegunRun, Settled, Store, Taking};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -107,12 +107,12 @@ pub(crate) async fn deliver<S: Stage>(
         }
     };
     let carried = carried.instrument(span).await;
-    common::failpoint!("ack", spec.stage);
+    platform::failpoint!("ack", spec.stage);
     match carried {
         Carried::ToTheEnd => report(delivery.ack().await),
         Carried::Interrupted => report(delivery.give_back().await),
     }
-    common::failpoint!("acked", spec.stage);
+    platform::failpoint!("acked", spec.stage);
 }
 
 /// It is more than its workspace's share: it waits where it stands before nobody else.
@@ -171,7 +171,7 @@ async fn with_row<S: Stage>(
             Some(Begun::Mine(begun)) => break (held, hand, begun),
         }
     };
-    common::failpoint!("begun", spec.stage);
+    platform::failpoint!("begun", spec.stage);
     let run = Run {
         workspace,
         call,
@@ -190,7 +190,7 @@ async fn with_row<S: Stage>(
         // Lost or out of time: the lease puts it back, or whoever sees that the lease is over takes it.
         return Carried::ToTheEnd;
     };
-    common::failpoint!("handled", spec.stage);
+    platform::failpoint!("handled", spec.stage);
     let lane = cx.run.lane;
     let ended = Ended::of::<S>(engine, &cx, &begun, result);
     tracing::Span::current().record("outcome", ended.name());
@@ -227,7 +227,7 @@ async fn work<S: Stage>(
         Err(error) => return Some(Err(StageError::permanent("input_unreadable", error))),
     };
     let handled = AssertUnwindSafe(async {
-        common::failpoint!("handle", cx.run.stage, cx.run.call);
+        platform::failpoint!("handle", cx.run.stage, cx.run.call);
         stage.handle(cx, &event).await
     });
     let mut handled = pin!(handled.catch_unwind());
@@ -310,7 +310,7 @@ fn report(settled: Result<(), crate::broker::BrokerError>) {
 /// down, consumers pause here, and no attempt is spent.
 async fn until_stored<T, F>(stopping: &CancellationToken, mut ask: impl FnMut() -> F) -> Option<T>
 where
-    F: Future<Output = common::store::Result<T>>,
+    F: Future<Output = store::Result<T>>,
 {
     loop {
         match ask().await {

@@ -17,10 +17,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use common::fault::Fault;
-use common::moment::Moment;
-use common::store::{EffectKey, EffectWant, Intent, Store};
+use domain::fault::Fault;
+use domain::moment::Moment;
 use serde_json::Value;
+use store::{EffectKey, EffectWant, Intent, Store};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -62,12 +62,15 @@ pub enum Unknown {
 
 impl Unknown {
     /// Reads a policy for a destination that cannot be asked: `hold` (the default) or `resend`.
-    pub fn policy(values: &common::config::Values, name: &str) -> Result<Self, common::config::ConfigError> {
+    pub fn policy(
+        values: &platform::config::Values,
+        name: &str,
+    ) -> Result<Self, platform::config::ConfigError> {
         match values.text(name).as_deref() {
             None | Some("hold") => Ok(Self::Hold),
             Some("resend") => Ok(Self::Resend),
             Some(other) => {
-                Err(common::config::ConfigError::new(name, format!("`{other}` is neither hold nor resend")))
+                Err(platform::config::ConfigError::new(name, format!("`{other}` is neither hold nor resend")))
             }
         }
     }
@@ -220,7 +223,7 @@ async fn send(
     prior: Option<&str>,
     request: OnItsWay,
 ) -> Result<Receipt, StageError> {
-    common::failpoint!("send", key.target);
+    platform::failpoint!("send", key.target);
     // Whoever takes over relies on the deadline. A process that was stopped until then sends nothing any more.
     let left = deadline.since(cx.now());
     if left.is_zero() {
@@ -239,7 +242,7 @@ async fn send(
         .maybe_sent()),
         sent = effect.send(key.id, prior) => sent,
     };
-    common::failpoint!("sent", key.target);
+    platform::failpoint!("sent", key.target);
     let (store, id) = (cx.store.clone(), key.id);
     match sent {
         Ok(receipt) => {
@@ -281,7 +284,7 @@ async fn record(request: OnItsWay, id: Uuid, recording: impl Future<Output = ()>
 /// Repeats a call to the store until it answers. A run that is cancelled stops asking.
 async fn until_stored<T, F>(mut ask: impl FnMut() -> F) -> T
 where
-    F: Future<Output = common::store::Result<T>>,
+    F: Future<Output = store::Result<T>>,
 {
     loop {
         match ask().await {

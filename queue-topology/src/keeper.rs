@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::call::WorkspaceId;
-use common::event::{CallReceived, Envelope, Event as _};
-use common::store::{DeadLetter, Due, OutboxRow};
+use domain::call::WorkspaceId;
+use domain::event::{CallReceived, Envelope, Event as _};
+use store::{DeadLetter, Due, OutboxRow};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -68,7 +68,7 @@ async fn report_what_waits(engine: &Engine) {
 }
 
 /// One look at the store. Returns how long nothing will be due.
-async fn look(engine: &Engine) -> common::store::Result<Duration> {
+async fn look(engine: &Engine) -> store::Result<Duration> {
     if !engine.broker.healthy() {
         return Ok(LOOK_EVERY);
     }
@@ -76,7 +76,7 @@ async fn look(engine: &Engine) -> common::store::Result<Duration> {
     let judges = engine.lease.judges_in().is_zero();
     let due = engine.store.due_runs_seen_by(judges, BATCH).await?;
     if !due.is_empty() {
-        common::failpoint!("due.taken");
+        platform::failpoint!("due.taken");
     }
     if let Err(error) = wake_all(engine, &due).await? {
         tracing::warn!(%error, "failed to wake what is due; trying again");
@@ -91,7 +91,7 @@ async fn look(engine: &Engine) -> common::store::Result<Duration> {
 }
 
 /// Sends a message for each row that is due, all at once; what cannot be sent is due at the next look.
-async fn wake_all(engine: &Engine, due: &[Due]) -> common::store::Result<Result<(), BrokerError>> {
+async fn wake_all(engine: &Engine, due: &[Due]) -> store::Result<Result<(), BrokerError>> {
     let mut backlogs = HashMap::new();
     let mut sending = Vec::new();
     for run in due {
@@ -146,7 +146,7 @@ async fn relay(engine: &Engine, rows: Vec<OutboxRow>) -> Vec<i64> {
     for (id, sent) in futures::future::join_all(sending).await {
         match sent {
             Ok(()) => {
-                common::failpoint!("relayed");
+                platform::failpoint!("relayed");
                 published.push(id);
             }
             Err(error) => problem = Some(error),
@@ -167,7 +167,7 @@ async fn record_the_dead(engine: &Engine, shutdown: &CancellationToken) -> Resul
         // Acknowledged only once it is on record; until then it is offered again.
         match engine.store.bury(&letter).await {
             Ok(()) => {
-                common::failpoint!("buried");
+                platform::failpoint!("buried");
                 if let Err(error) = delivery.ack().await {
                     tracing::debug!(%error, "a dead message comes again; it has one record");
                 }

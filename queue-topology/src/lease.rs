@@ -11,7 +11,7 @@ mod renewals;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::store::{InstanceId, Store};
+use store::{InstanceId, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,7 @@ pub struct Lease {
 
 impl Lease {
     /// Takes a lease. In an embedded store whoever had one before is gone.
-    pub async fn acquire(store: Store, length: Duration) -> common::store::Result<Self> {
+    pub async fn acquire(store: Store, length: Duration) -> store::Result<Self> {
         if store.is_embedded() {
             store.end_all_instances().await?;
         }

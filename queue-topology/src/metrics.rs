@@ -7,9 +7,9 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use common::store::{EffectState, StageCounts};
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use opentelemetry::{KeyValue, global};
+use store::{EffectState, StageCounts};
 
 use crate::broker::Lane;
 use crate::deliver::Engine;
@@ -86,7 +86,7 @@ pub(crate) fn undecodable(stage: &'static str) {
 }
 
 /// Looks at what waits.
-pub(crate) async fn observe(engine: &Engine) -> common::store::Result<()> {
+pub(crate) async fn observe(engine: &Engine) -> store::Result<()> {
     let counts = engine.store.stage_counts().await?;
     let now = engine.store.now();
     for queue in &table::ALL {

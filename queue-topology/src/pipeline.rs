@@ -1,7 +1,7 @@
 //! Stages joined: the compiler checks that what one emits is what the next consumes.
 //!
 //! ```compile_fail
-//! # use common::event::{CallAccepted, CallReceived, CallTranscribed, Envelope};
+//! # use domain::event::{CallAccepted, CallReceived, CallTranscribed, Envelope};
 //! # use queue_topology::{table, Cx, Outcome, Pipeline, Stage, StageError, table::Queue};
 //! struct Transcribe;
 //! impl Stage for Transcribe {
@@ -19,7 +19,7 @@
 //! The same stage fits where `CallAccepted` is emitted:
 //!
 //! ```
-//! # use common::event::{CallAccepted, CallReceived, CallTranscribed, Envelope};
+//! # use domain::event::{CallAccepted, CallReceived, CallTranscribed, Envelope};
 //! # use queue_topology::{table, Cx, Outcome, Pipeline, Stage, StageError, table::Queue};
 //! # struct Dedup;
 //! # impl Stage for Dedup {
@@ -46,7 +46,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::event::{CallReceived, Event, Nothing};
+use domain::event::{CallReceived, Event, Nothing};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;

@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use common::call::{CallId, WorkspaceId};
-use common::event::{CallAccepted, CallAnalyzed, CallTranscribed, Envelope, Event};
-use common::moment::Moment;
-use common::store::{Action, Asked, Audit, DeadFilter, DeadLetter, NewRun, Store};
+use domain::call::{CallId, WorkspaceId};
+use domain::event::{CallAccepted, CallAnalyzed, CallTranscribed, Envelope, Event};
+use domain::moment::Moment;
 use serde_json::{Value, json};
+use store::{Action, Asked, Audit, DeadFilter, DeadLetter, NewRun, Store};
 use uuid::Uuid;
 
 use crate::table::{self, QueueSpec};
@@ -42,7 +42,7 @@ pub async fn call(
     (workspace, actor): (WorkspaceId, &str),
     call: CallId,
     stage: &'static str,
-) -> common::store::Result<Option<Again>> {
+) -> store::Result<Option<Again>> {
     let what = call_as_asked(call, stage);
     let asked = Asked { workspace, actor, action: Action::ReplayCall, what };
     let input = |generation| input_of(stage, workspace, call, generation);
@@ -75,7 +75,7 @@ pub async fn letters(
     (workspace, actor): (WorkspaceId, &str),
     filter: &DeadFilter,
     pause: Option<Duration>,
-) -> common::store::Result<Batch> {
+) -> store::Result<Batch> {
     let asked = Asked { workspace, actor, action: Action::ReplayDeadLetters, what: letters_as_asked(filter) };
     let now = store.now();
     let audit = store.begin_audit(&asked, filter.until.map_or(now, |until| until.min(now))).await?;
@@ -100,7 +100,7 @@ pub async fn letters(
     Ok(Batch { id, resumed, matched, replayed })
 }
 
-async fn send_on(store: &Store, audit: &Audit, letter: &DeadLetter) -> common::store::Result<bool> {
+async fn send_on(store: &Store, audit: &Audit, letter: &DeadLetter) -> store::Result<bool> {
     match (stage(&letter.stage), letter.workspace, letter.call_id) {
         (Some(stage), Some(workspace), Some(call)) => {
             let input = |generation| input_of(stage, workspace, call, generation);
@@ -146,7 +146,7 @@ fn envelope<E: Event>(workspace: WorkspaceId, call: CallId, generation: i64, dat
         call,
         generation,
         time: Moment::now(),
-        traceparent: common::telemetry::traceparent(),
+        traceparent: platform::telemetry::traceparent(),
         data,
     }
 }

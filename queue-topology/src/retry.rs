@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use common::config::{ConfigError, Values};
-use common::fault::Fault;
+use domain::fault::Fault;
+use platform::config::{ConfigError, Values};
 
 /// How old a generation may grow while a destination keeps telling us to wait.
 const MAX_AGE: Duration = Duration::from_hours(24);

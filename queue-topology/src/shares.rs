@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::call::WorkspaceId;
+use domain::call::WorkspaceId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::call::{CallId, WorkspaceId};
-use common::event::{Envelope, Event};
-use common::fault::Fault;
-use common::moment::Moment;
-use common::store::{Claim, InstanceId, Store, Write};
+use domain::call::{CallId, WorkspaceId};
+use domain::event::{Envelope, Event};
+use domain::fault::Fault;
+use domain::moment::Moment;
+use store::{Claim, InstanceId, Store, Write};
 
 use crate::broker::Lane;
 use crate::effect::{self, Effect, Receipt, Requests};
@@ -95,15 +95,15 @@ impl StageError {
     }
 }
 
-impl From<common::store::StoreError> for StageError {
-    fn from(error: common::store::StoreError) -> Self {
+impl From<store::StoreError> for StageError {
+    fn from(error: store::StoreError) -> Self {
         Self::unavailable("store", "store_unavailable", error)
     }
 }
 
 /// A limit of our own: the run comes back when there is a slot.
-impl From<common::cache::RateUsedUp> for StageError {
-    fn from(used_up: common::cache::RateUsedUp) -> Self {
+impl From<platform::cache::RateUsedUp> for StageError {
+    fn from(used_up: platform::cache::RateUsedUp) -> Self {
         Self::new(Fault::Throttled(used_up.wait), "rate_used_up", used_up)
     }
 }

@@ -4,7 +4,7 @@
 
 use std::marker::PhantomData;
 
-use common::event::{CallAccepted, CallAnalyzed, CallReceived, CallTranscribed, Event};
+use domain::event::{CallAccepted, CallAnalyzed, CallReceived, CallTranscribed, Event};
 
 /// The queue of one stage. Its AMQP names are `<prefix>.<stage>` and `<prefix>.<stage>.bulk`.
 #[derive(Debug)]

@@ -4,9 +4,9 @@
 //! the row decides.
 
 use bytes::Bytes;
-use common::call::{CallId, WorkspaceId};
-use common::event::{Envelope, Event};
-use common::moment::Moment;
+use domain::call::{CallId, WorkspaceId};
+use domain::event::{Envelope, Event};
+use domain::moment::Moment;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

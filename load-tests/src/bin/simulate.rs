@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use load_tests::simulators::{Provider, Simulator};
-use load_tests::{Options, Simulators};
 use serde_json::json;
+use simulators::{Options, Simulators};
+use simulators::{Provider, Simulator};
 use tokio::signal::unix::{SignalKind, signal};
 
 const CONTROL: &str = r#"GET received lists what arrived, GET effects counts what was made, POST faults sets what goes wrong:

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 
 use super::http::Connection;
 use super::process::Settings;
-use crate::simulators::Effects;
+use simulators::Effects;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
 

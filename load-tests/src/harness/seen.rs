@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::http::Connection;
 use super::ledger::{Key, Open, Seen, Stand};
-use crate::Simulators;
-use crate::simulators::slack_key;
+use simulators::Simulators;
+use simulators::slack_key;
 
 /// The most that the API gives on a page.
 const PAGE: usize = 1000;

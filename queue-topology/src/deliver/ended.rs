@@ -1,11 +1,11 @@
 //! How a run ended: what is stored, and what is said and sent once it is.
 
 use bytes::Bytes;
-use common::call::CallId;
-use common::event::{Envelope, Event};
-use common::moment::Moment;
-use common::store::{BegunRun, ErrorText, NewRun, Settled, Settlement};
-use common::telemetry;
+use domain::call::CallId;
+use domain::event::{Envelope, Event};
+use domain::moment::Moment;
+use platform::telemetry;
+use store::{BegunRun, ErrorText, NewRun, Settled, Settlement};
 use uuid::Uuid;
 
 use super::Engine;
@@ -17,7 +17,7 @@ use crate::{table, wake};
 
 /// How a run ended, ready to be stored.
 pub(super) enum Ended {
-    Done { writes: Vec<common::store::Write>, children: Vec<NewRun>, event: Option<Message> },
+    Done { writes: Vec<store::Write>, children: Vec<NewRun>, event: Option<Message> },
     Again { not_before: Moment, spent: bool, error: Option<Told> },
     Parked { destination: String, probe_at: Moment, error: Told },
     Dead { error: Told },
@@ -80,7 +80,7 @@ impl Ended {
         }
     }
 
-    pub(super) async fn settle(&self, engine: &Engine, cx: &Cx) -> common::store::Result<Settled> {
+    pub(super) async fn settle(&self, engine: &Engine, cx: &Cx) -> store::Result<Settled> {
         let group;
         let settlement = match self {
             Self::Done { writes, children, .. } => Settlement::Done { writes, children },
@@ -176,9 +176,9 @@ pub(super) fn event_message<E: Event>(event: &Envelope<E>, lane: Lane) -> Messag
 /// Publishes what rows already say. When it fails, the keeper wakes them as soon as the broker is back.
 pub(super) async fn publish(engine: &Engine, (call, generation): (CallId, i64), message: Message) {
     let route = message.route;
-    common::failpoint!("publish");
+    platform::failpoint!("publish");
     let published = engine.broker.publish(message).await;
-    common::failpoint!("published");
+    platform::failpoint!("published");
     let Err(error) = published else { return };
     tracing::warn!(%error, "failed to publish; the keeper will wake the run");
     let stages: Vec<_> = match route {

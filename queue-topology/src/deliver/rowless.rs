@@ -3,10 +3,10 @@
 use std::panic::AssertUnwindSafe;
 
 use anyhow::anyhow;
-use common::event::{Envelope, Event};
-use common::fault::Fault;
-use common::store::DeadLetter;
+use domain::event::{Envelope, Event};
+use domain::fault::Fault;
 use futures::FutureExt as _;
+use store::DeadLetter;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::event::{CallAnalyzed, Nothing};
+use domain::event::{CallAnalyzed, Nothing};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 

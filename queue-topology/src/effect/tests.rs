@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
-use common::call::{CallDetails, CallId, CallKind, WorkspaceId};
-use common::event::{Material, MaterialAt, MaterialKind};
-use common::store::{Arrival, Begun, InstanceId, Store};
+use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
+use domain::event::{Material, MaterialAt, MaterialKind};
+use store::{Arrival, Begun, InstanceId, Store};
 
 use super::*;
 use crate::broker::Lane;

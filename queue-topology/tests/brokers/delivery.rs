@@ -5,21 +5,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::call::{CallDetails, CallId, CallKind, CallStatus, WorkspaceId};
-use common::config::Values;
-use common::event::{
+use domain::call::{CallDetails, CallId, CallKind, CallStatus, WorkspaceId};
+use domain::event::{
     CallAccepted, CallReceived, CallTranscribed, Envelope, Event, Kept, Material, MaterialAt, MaterialKind,
 };
-use common::fault::Fault;
-use common::moment::Moment;
-use common::store::{Arrival, Begun, DeadFilter, InstanceId, Page, Store, TakenIn, Write};
-use common::transcript::Transcript;
+use domain::fault::Fault;
+use domain::moment::Moment;
+use domain::transcript::Transcript;
+use platform::config::Values;
 use queue_topology::broker::{Broker, BrokerError, Embedded, Lane, Message, Route};
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Engine, Outcome, Pipeline, Stage, StageError, keeper, wake};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
+use store::{Arrival, Begun, DeadFilter, InstanceId, Page, Store, TakenIn, Write};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -3,13 +3,11 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use common::call::{CallDetails, CallId, CallKind, WorkspaceId};
-use common::event::{Material, MaterialAt, MaterialKind};
-use common::store::{
-    Arrival, Begun, Claim, DeadFilter, ErrorText, InstanceId, Page, Settled, Settlement, Store,
-};
+use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
+use domain::event::{Material, MaterialAt, MaterialKind};
 use queue_topology::replay;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use store::{Arrival, Begun, Claim, DeadFilter, ErrorText, InstanceId, Page, Settled, Settlement, Store};
 use uuid::Uuid;
 
 const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;

@@ -8,8 +8,8 @@ mod rules;
 mod summary;
 mod tone;
 
-use common::analysis::{Analysis, Category, Priority, Resolution, Sentiment, Tone};
-use common::transcript::Transcript;
+use domain::analysis::{Analysis, Category, Priority, Resolution, Sentiment, Tone};
+use domain::transcript::Transcript;
 
 use crate::{grounding, language, metrics, sides};
 

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use common::analysis::{ContactFacts, ContactField, Fact};
-use common::transcript::{Segment, Transcript};
+use domain::analysis::{ContactFacts, ContactField, Fact};
+use domain::transcript::{Segment, Transcript};
 
 use crate::schema::{SaidContact, SaidFact};
 use crate::{spoken, text};

@@ -1,7 +1,7 @@
 //! Decides whether the English rules apply: by the language that the source names, else by the share of
 //! common English words.
 
-use common::transcript::Transcript;
+use domain::transcript::Transcript;
 
 use crate::text;
 

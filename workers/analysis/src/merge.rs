@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use common::analysis::{Priority, Resolution};
+use domain::analysis::{Priority, Resolution};
 
 use crate::schema::{Reading, SaidAction};
 use crate::text;
@@ -63,7 +63,7 @@ fn highest(all: impl Iterator<Item = Priority>) -> Priority {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common::analysis::{Category, Sentiment, Tone};
+    use domain::analysis::{Category, Sentiment, Tone};
 
     fn reading(summary: &str, sentiment: Sentiment, resolution: Resolution, priority: Priority) -> Reading {
         Reading {

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use common::analysis::Metrics;
-use common::call::Role;
-use common::transcript::{Segment, Transcript};
+use domain::analysis::Metrics;
+use domain::call::Role;
+use domain::transcript::{Segment, Transcript};
 
 use crate::text;
 

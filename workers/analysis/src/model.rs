@@ -6,8 +6,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use common::cache::RateUsedUp;
-use common::fault::Fault;
+use domain::fault::Fault;
+use platform::cache::RateUsedUp;
 use queue_topology::StageError;
 
 use crate::prompt::Prompt;

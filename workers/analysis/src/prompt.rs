@@ -5,8 +5,8 @@
 //! no words of a caller can begin a line of their own. What a model says all the same is proven afterwards
 //! ([`crate::grounding`]).
 
-use common::call::{Call, CallKind};
-use common::transcript::{Segment, Transcript};
+use domain::call::{Call, CallKind};
+use domain::transcript::{Segment, Transcript};
 use uuid::Uuid;
 
 use crate::text;

@@ -7,7 +7,7 @@
 
 use std::sync::LazyLock;
 
-use common::analysis::{Category, ContactField, Priority, Resolution, Sentiment, Tone};
+use domain::analysis::{Category, ContactField, Priority, Resolution, Sentiment, Tone};
 use jsonschema::Validator;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde::{Deserialize, Serialize};

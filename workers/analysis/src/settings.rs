@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::config::{ConfigError, Rate, Values};
+use platform::config::{ConfigError, Rate, Values};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 

@@ -5,8 +5,8 @@
 
 use std::sync::LazyLock;
 
-use common::call::{Call, Role};
-use common::transcript::{Segment, Transcript};
+use domain::call::{Call, Role};
+use domain::transcript::{Segment, Transcript};
 use regex::Regex;
 
 use crate::text;
@@ -57,7 +57,7 @@ pub(crate) fn with_roles(mut transcript: Transcript, call: &Call) -> Transcript 
 mod tests {
     use super::*;
     use crate::testing::{call, transcript};
-    use common::call::Participant;
+    use domain::call::Participant;
 
     #[test]
     fn who_answers_like_a_desk_is_not_the_customer() {

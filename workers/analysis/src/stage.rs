@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::anyhow;
-use common::analysis::{ActionItem, Analysis, Usage};
-use common::cache::{Cache, Limiter};
-use common::call::Call;
-use common::event::{CallAnalyzed, CallTranscribed, Envelope};
-use common::store::Write;
-use common::transcript::Transcript;
+use domain::analysis::{ActionItem, Analysis, Usage};
+use domain::call::Call;
+use domain::event::{CallAnalyzed, CallTranscribed, Envelope};
+use domain::transcript::Transcript;
+use platform::cache::{Cache, Limiter};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
+use store::Write;
 
 use crate::model::{Model, ModelError, OpenAi};
 use crate::schema::Reading;

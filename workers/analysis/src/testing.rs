@@ -1,8 +1,8 @@
 //! Builders for the tests of this crate.
 
-use common::call::{Call, CallDetails, CallId, CallKind, CallStatus, Role, WorkspaceId};
-use common::moment::Moment;
-use common::transcript::{Segment, Transcript};
+use domain::call::{Call, CallDetails, CallId, CallKind, CallStatus, Role, WorkspaceId};
+use domain::moment::Moment;
+use domain::transcript::{Segment, Transcript};
 
 pub(crate) fn call() -> Call {
     Call {

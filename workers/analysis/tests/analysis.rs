@@ -6,18 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use analysis::{Analyze, Settings, builtin, metrics, schema};
-use common::analysis::{Analysis, Category, ContactField, Resolution, Tone};
-use common::cache::{Cache, Memory};
-use common::call::{Call, CallDetails, CallId, CallKind, CallStatus, Participant, Role, WorkspaceId};
-use common::config::Values;
-use common::event::{CallAnalyzed, CallTranscribed, Envelope, Material, MaterialAt, MaterialKind};
-use common::fault::Fault;
-use common::moment::Moment;
-use common::store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, Write};
-use common::transcript::{Segment, Transcript};
+use domain::analysis::{Analysis, Category, ContactField, Resolution, Tone};
+use domain::call::{Call, CallDetails, CallId, CallKind, CallStatus, Participant, Role, WorkspaceId};
+use domain::event::{CallAnalyzed, CallTranscribed, Envelope, Material, MaterialAt, MaterialKind};
+use domain::fault::Fault;
+use domain::moment::Moment;
+use domain::transcript::{Segment, Transcript};
+use platform::cache::{Cache, Memory};
+use platform::config::Values;
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage, StageError};
 use serde_json::{Value, json};
+use store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, Write};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 

@@ -9,13 +9,13 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, NaiveTime};
-use common::blobs::BlobError;
-use common::call::{Call, CallId, WorkspaceId};
-use common::moment::Moment;
-use common::store::{Page, Store, StoreError};
-use common::web::{Door, FieldProblem, Problem};
+use domain::call::{Call, CallId, WorkspaceId};
+use domain::moment::Moment;
+use platform::blobs::BlobError;
 use serde_json::Value;
+use store::{Page, Store, StoreError};
 use uuid::Uuid;
+use web::{Door, FieldProblem, Problem};
 
 use crate::Api;
 

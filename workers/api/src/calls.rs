@@ -4,14 +4,14 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
-use common::call::CallStatus;
-use common::moment::Moment;
-use common::store::CallFilter;
-use common::web::{self, Problem};
+use domain::call::CallStatus;
+use domain::moment::Moment;
 use queue_topology::replay as again;
 use serde::Serialize;
 use serde_json::{Value, json};
+use store::CallFilter;
 use utoipa::ToSchema;
+use web::{self, Problem};
 
 use crate::Api;
 use crate::ask::{self, Answer, Id, Params, Reader, find, find_by_source_id};

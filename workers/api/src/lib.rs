@@ -6,7 +6,6 @@
 
 mod ask;
 mod calls;
-mod captions;
 mod health;
 mod once;
 mod openapi;
@@ -20,12 +19,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
-use common::blobs::Blobs;
-use common::seal::Sealer;
-use common::store::Store;
-use common::web::Access;
+use platform::blobs::Blobs;
+use platform::seal::Sealer;
 use queue_topology::broker::Broker;
+use store::Store;
 use tokio_util::sync::CancellationToken;
+use web::Access;
 
 pub use health::health;
 
@@ -43,7 +42,7 @@ pub struct Api {
     pub stopping: CancellationToken,
 }
 
-/// Everything that is read over HTTP but [`health`]. [`common::web::finish`] goes around the routes of all
+/// Everything that is read over HTTP but [`health`]. [`web::finish`] goes around the routes of all
 /// roles together.
 pub fn router(api: Api) -> Router {
     Router::new()

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::http::StatusCode;
-use common::call::WorkspaceId;
-use common::store::{KeyClaim, Store};
-use common::web::Problem;
+use domain::call::WorkspaceId;
 use serde::Serialize;
 use serde_json::Value;
+use store::{KeyClaim, Store};
 use uuid::Uuid;
+use web::Problem;
 
 use crate::ask::Answer;
 

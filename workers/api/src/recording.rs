@@ -10,11 +10,11 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use common::blobs::{BlobError, Blobs};
-use common::call::CallId;
-use common::event::{Material, MaterialAt, MaterialKind};
-use common::web::Problem;
+use domain::call::CallId;
+use domain::event::{Material, MaterialAt, MaterialKind};
 use futures::{Stream, stream};
+use platform::blobs::{BlobError, Blobs};
+use web::Problem;
 
 use crate::Api;
 use crate::ask::{Answer, Id, Reader, find, not_found};

@@ -5,13 +5,13 @@ use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use common::transcript::Transcript;
-use common::web::Problem;
+use domain::transcript::Transcript;
+use web::Problem;
 
 use crate::Api;
 use crate::ask::{Answer, Id, Reader, find, not_found};
-use crate::captions;
 use crate::view::{self, ProblemView, TranscriptView};
+use media::captions;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {

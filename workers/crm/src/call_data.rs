@@ -10,10 +10,10 @@ mod transcription;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::cache::{Cache, Limiter, PATIENCE};
-use common::config::Rate;
-use common::fault::Fault;
-use common::http::{self, HttpError};
+use domain::fault::Fault;
+use platform::cache::{Cache, Limiter, PATIENCE};
+use platform::config::Rate;
+use platform::http::{self, HttpError};
 use queue_topology::{Effect, Receipt, Scope, StageError, Unknown, table};
 use reqwest::StatusCode;
 use serde_json::Value;

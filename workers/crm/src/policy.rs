@@ -11,9 +11,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use common::analysis::{ContactFacts, ContactField, Fact};
-use common::call::{CallDetails, Participant, Role};
-use common::transcript::Transcript;
+use domain::analysis::{ContactFacts, ContactField, Fact};
+use domain::call::{CallDetails, Participant, Role};
+use domain::transcript::Transcript;
 use serde::Serialize;
 
 /// The longest address that RFC 5321 allows is 254; CRMs take 80, and a cut address is somebody else's.
@@ -220,7 +220,7 @@ fn folded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use common::transcript::Segment;
+    use domain::transcript::Segment;
     use proptest::prelude::*;
 
     use super::*;

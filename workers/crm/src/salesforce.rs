@@ -11,9 +11,9 @@ mod mapping;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::cache::{Cache, Limiter, PATIENCE};
-use common::config::Rate;
-use common::moment::Moment;
+use domain::moment::Moment;
+use platform::cache::{Cache, Limiter, PATIENCE};
+use platform::config::Rate;
 use queue_topology::{Effect, Receipt, Scope, StageError, Unknown, table};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};

@@ -1,7 +1,7 @@
 //! Which systems are configured, and how.
 
-use common::config::{ConfigError, Values};
-use common::phone;
+use domain::phone;
+use platform::config::{ConfigError, Values};
 use queue_topology::Unknown;
 
 use crate::call_data::{CallDataSettings, Defaults};

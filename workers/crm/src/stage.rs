@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use common::analysis::ContactFacts;
-use common::blobs::Blobs;
-use common::cache::Cache;
-use common::call::{Call, CallKind};
-use common::event::{CallAnalyzed, Envelope, MaterialAt, MaterialKind, Nothing};
-use common::fault::Fault;
-use common::transcript::Transcript;
+use domain::analysis::ContactFacts;
+use domain::call::{Call, CallKind};
+use domain::event::{CallAnalyzed, Envelope, MaterialAt, MaterialKind, Nothing};
+use domain::fault::Fault;
+use domain::transcript::Transcript;
+use platform::blobs::Blobs;
+use platform::cache::Cache;
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
 use serde_json::Value;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use common::config::{self, Values};
+use platform::config::{self, Values};
 use uuid::Uuid;
 
 use crate::commands;

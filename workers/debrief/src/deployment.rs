@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use common::blobs::Blobs;
-use common::cache::{Cache, Memory, Redis};
-use common::config::{ConfigError, Values};
-use common::seal::Sealer;
-use common::store::{OpenError, Store};
+use platform::blobs::Blobs;
+use platform::cache::{Cache, Memory, Redis};
+use platform::config::{ConfigError, Values};
+use platform::seal::Sealer;
 use queue_topology::broker::{self, Amqp, Broker, BrokerError, Embedded};
+use store::{OpenError, Store};
 
 pub(crate) const SEAL_KEY: &str = "DEBRIEF_SEAL_KEY";
 const READ_SEAL_KEY: &str = "read the key that seals addresses";
@@ -163,7 +163,7 @@ pub(crate) async fn sealer(values: &Values, store: &Store) -> Result<Sealer, Sta
 }
 
 /// `DEBRIEF_SEAL_KEY`, or the key that the store keeps for all processes.
-async fn seal_text(values: &Values, store: &Store) -> common::store::Result<String> {
+async fn seal_text(values: &Values, store: &Store) -> store::Result<String> {
     match values.text(SEAL_KEY) {
         Some(text) => Ok(text),
         None => store.shared_secret("seal_key", || hex::encode(Sealer::generate_key())).await,
@@ -174,7 +174,7 @@ async fn seal_text(values: &Values, store: &Store) -> common::store::Result<Stri
 /// goes on after "failed to".
 pub(crate) async fn until_answered<T, F>(what: &'static str, mut ask: impl FnMut() -> F) -> anyhow::Result<T>
 where
-    F: Future<Output = common::store::Result<T>>,
+    F: Future<Output = store::Result<T>>,
 {
     const TRIES: u32 = 30;
     let mut tries = 0;

@@ -8,13 +8,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use api::Api;
 use axum::http::{HeaderValue, Method, header};
-use common::config::{ConfigError, Values};
-use common::web::{self, Access, Keys};
 use ingest::Ingest;
+use platform::config::{ConfigError, Values};
 use queue_topology::broker::Lane;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
+use web::{self, Access, Keys};
 
 use crate::deployment::{Deployment, StartError};
 use crate::doors::Doors;

@@ -19,6 +19,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     panics::report();
     #[cfg(feature = "failpoints")]
-    common::failpoint::setup();
+    platform::failpoint::setup();
     cli::main()
 }

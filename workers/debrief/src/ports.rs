@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use common::event::{CallReceived, Event as _};
-use common::store::Store;
+use domain::event::{CallReceived, Event as _};
 use futures::future::BoxFuture;
 use ingest::{Nudge, Outbox, Outgoing, PublishFault, Publisher};
 use queue_topology::broker::{Broker, BrokerError, Lane, Message, Route};
 use queue_topology::wake;
+use store::Store;
 
 pub(crate) struct ToBroker(pub(crate) Arc<dyn Broker>);
 

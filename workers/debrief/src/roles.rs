@@ -3,10 +3,10 @@
 use std::str::FromStr;
 
 use analysis::Analyze;
-use common::config::Values;
-use common::event::CallAnalyzed;
 use crm::Crm;
 use dedup::Dedup;
+use domain::event::CallAnalyzed;
+use platform::config::Values;
 use queue_topology::{Pipeline, table};
 use slack::Post;
 use transcription::Transcription;

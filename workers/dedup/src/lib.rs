@@ -5,12 +5,12 @@
 //! and only material that the call did not have starts work. The database decides, in one transaction.
 
 use anyhow::Context as _;
-use common::blobs::{BlobError, Blobs};
-use common::call::CallDetails;
-use common::event::{CallAccepted, CallReceived, Envelope, Kept, Unreadable};
-use common::store::{Arrival, Store, TakenIn};
+use domain::call::CallDetails;
+use domain::event::{CallAccepted, CallReceived, Envelope, Kept, Unreadable};
+use platform::blobs::{BlobError, Blobs};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
+use store::{Arrival, Store, TakenIn};
 
 /// What is read of a blob that holds a call's details.
 const MAX_DETAILS_BYTES: u64 = 4 * 1024 * 1024;
@@ -79,7 +79,7 @@ fn accepted(event: &Envelope<CallReceived>, generation: i64) -> Envelope<CallAcc
         call: event.call,
         generation,
         time: event.time,
-        traceparent: common::telemetry::traceparent(),
+        traceparent: platform::telemetry::traceparent(),
         data: CallAccepted {},
     }
 }

@@ -3,15 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
 
 use bytes::Bytes;
-use common::blobs::Blobs;
-use common::call::{CallDetails, CallId, CallKind, WorkspaceId};
-use common::event::{CallReceived, Envelope, Kept, Material, MaterialAt, MaterialKind};
-use common::fault::Fault;
-use common::moment::Moment;
-use common::store::{InstanceId, Store};
 use dedup::Dedup;
+use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
+use domain::event::{CallReceived, Envelope, Kept, Material, MaterialAt, MaterialKind};
+use domain::fault::Fault;
+use domain::moment::Moment;
+use platform::blobs::Blobs;
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
+use store::{InstanceId, Store};
 use uuid::Uuid;
 
 const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
@@ -32,7 +32,7 @@ impl World {
     async fn handle(
         &self,
         event: &Envelope<CallReceived>,
-    ) -> Result<Outcome<common::event::CallAccepted>, StageError> {
+    ) -> Result<Outcome<domain::event::CallAccepted>, StageError> {
         let run = Run {
             workspace: event.workspace,
             call: event.call,

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::call::{CallDetails, CallId, CallKind, WorkspaceId};
-use common::event::{CallReceived, Envelope, Kept, MAX_BYTES, Material, MaterialAt, MaterialKind};
-use common::moment::Moment;
-use common::web::Problem;
-use common::{seal, telemetry};
+use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
+use domain::event::{CallReceived, Envelope, Kept, MAX_BYTES, Material, MaterialAt, MaterialKind};
+use domain::moment::Moment;
+use platform::{seal, telemetry};
 use sha2::{Digest as _, Sha256};
+use web::Problem;
 
 use crate::Ingest;
 use crate::fingerprint::{event_id, without_query};
@@ -92,7 +92,7 @@ impl Ingest {
                 let (digest, media_type) = (upload.digest.clone(), upload.media_type.clone());
                 let key = place.key(&digest);
                 upload.keep_as(&key).await?;
-                common::failpoint!("ingest.stored");
+                platform::failpoint!("ingest.stored");
                 Material { kind, digest, at: MaterialAt::Blob(key), media_type }
             }
             Found::Session(session) => {
@@ -117,7 +117,7 @@ impl Ingest {
     async fn store(&self, key: &str, bytes: Bytes) -> Result<(), Problem> {
         let problem = match tokio::time::timeout(STORE_WITHIN, self.blobs.put(key, bytes)).await {
             Ok(Ok(())) => {
-                common::failpoint!("ingest.stored");
+                platform::failpoint!("ingest.stored");
                 return Ok(());
             }
             Ok(Err(error)) => error.to_string(),

@@ -2,9 +2,9 @@
 //! Each field that cannot be used is named by its JSON pointer, all of them in one answer.
 
 use chrono_tz::Tz;
-use common::moment::Moment;
-use common::web::{FieldProblem, Problem};
+use domain::moment::Moment;
 use serde_json::{Map, Value};
+use web::{FieldProblem, Problem};
 
 use crate::time;
 

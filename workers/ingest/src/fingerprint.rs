@@ -5,8 +5,8 @@
 //! that brings something new is not. What is hashed may never change: a webhook that is sent again after an
 //! upgrade would be another event.
 
-use common::call::{CallDetails, CallId};
-use common::event::{CallReceived, Kept};
+use domain::call::{CallDetails, CallId};
+use domain::event::{CallReceived, Kept};
 use serde::Serialize;
 use serde_json::Value;
 use sha1::{Digest as _, Sha1};
@@ -179,9 +179,9 @@ pub(crate) fn without_query(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use common::call::{CallKind, Direction, Participant};
-    use common::event::{Material, MaterialAt, MaterialKind};
-    use common::moment::Moment;
+    use domain::call::{CallKind, Direction, Participant};
+    use domain::event::{Material, MaterialAt, MaterialKind};
+    use domain::moment::Moment;
     use proptest::prelude::*;
     use serde_json::json;
 

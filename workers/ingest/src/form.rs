@@ -8,11 +8,11 @@ use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest as _, Request};
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
-use common::blobs::{BlobError, Blobs};
-use common::web::{self, Problem, media_type};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use platform::blobs::{BlobError, Blobs};
 use serde_json::Value;
 use uuid::Uuid;
+use web::{self, Problem, media_type};
 
 use crate::publish::unavailable;
 

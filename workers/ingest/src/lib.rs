@@ -17,13 +17,13 @@ mod time;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use common::blobs::Blobs;
-use common::cache::Cache;
-use common::config::{ConfigError, Values};
-use common::seal::{Sealer, webhook_secret};
-use common::web::Access;
+use platform::blobs::Blobs;
+use platform::cache::Cache;
+use platform::config::{ConfigError, Values};
+use platform::seal::{Sealer, webhook_secret};
 use queue_topology::broker::Lane;
 use secrecy::{ExposeSecret, SecretString};
+use web::Access;
 
 pub use publish::{Nudge, Outbox, Outgoing, PublishFault, Publisher};
 pub use routes::router;

@@ -12,10 +12,10 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use common::web::{Problem, media_type};
 use opentelemetry::global;
 use opentelemetry::metrics::Counter;
 use tokio::sync::Semaphore;
+use web::{Problem, media_type};
 
 use crate::publish::COME_BACK_IN;
 

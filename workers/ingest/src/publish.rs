@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
-use common::call::{CallId, WorkspaceId};
-use common::event::{CallReceived, Envelope};
-use common::web::Problem;
+use domain::call::{CallId, WorkspaceId};
+use domain::event::{CallReceived, Envelope};
 use futures::future::BoxFuture;
 use queue_topology::broker::Lane;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use web::Problem;
 
 const CONFIRM_WITHIN: Duration = Duration::from_secs(1);
 const KEEP_WITHIN: Duration = Duration::from_secs(1);
@@ -77,23 +77,23 @@ pub(crate) async fn publish(
     outgoing: &Outgoing,
 ) -> Result<Durable, Problem> {
     let event = &outgoing.event;
-    common::failpoint!("ingest.publish");
+    platform::failpoint!("ingest.publish");
     let unpublished = match timeout(CONFIRM_WITHIN, publisher.publish(outgoing)).await {
         Ok(Ok(())) => {
-            common::failpoint!("ingest.confirmed");
+            platform::failpoint!("ingest.confirmed");
             return Ok(Durable::Published);
         }
         Ok(Err(fault)) => fault.to_string(),
         Err(_) => "no confirm in time".to_owned(),
     };
-    common::failpoint!("ingest.keep");
+    platform::failpoint!("ingest.keep");
     let mut unkept = "no answer in time".to_owned();
     let until = Instant::now() + KEEP_WITHIN;
     // A connection that broke says nothing of the next.
     while Instant::now() < until {
         match timeout_at(until, outbox.keep(outgoing)).await {
             Ok(Ok(())) => {
-                common::failpoint!("ingest.kept");
+                platform::failpoint!("ingest.kept");
                 tracing::warn!(event = %event.id, call = %event.call, broker = unpublished, "kept in the outbox");
                 return Ok(Durable::InOutbox);
             }

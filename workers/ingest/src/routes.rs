@@ -9,15 +9,15 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{Router, post};
-use common::call::CallId;
-use common::moment::Moment;
-use common::seal::{WEBHOOK_SECRET_HEADER, same_secret};
-use common::web::{self, Door, Problem};
+use domain::call::CallId;
+use domain::moment::Moment;
+use platform::seal::{WEBHOOK_SECRET_HEADER, same_secret};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tower::ServiceBuilder;
 use tower_http::timeout::RequestBodyTimeoutLayer;
+use web::{self, Door, Problem};
 
 use crate::overload::{self, Places};
 use crate::sources::{assemblyai, meeting, session, upload, zapier};
@@ -28,7 +28,7 @@ const MAX_SESSION_BYTES: usize = 8 * 1024 * 1024;
 /// A sender that stops in the middle of a body for longer has gone.
 const BODY_IDLE: Duration = Duration::from_secs(30);
 
-/// The routes of ingest. [`common::web::finish`] goes around those of all roles together.
+/// The routes of ingest. [`web::finish`] goes around those of all roles together.
 pub fn router(ingest: Ingest) -> Router {
     let longest = ingest.settings.longest_form();
     let places = Places::new(ingest.settings.max_requests);

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
-use common::moment::Moment;
+use domain::moment::Moment;
 use serde_json::Value;
 
 /// RFC 3339, RFC 2822, `2025-10-09 17:58:27` with or without a fraction and an offset, and Unix time in

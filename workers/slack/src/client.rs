@@ -9,8 +9,8 @@ mod webhook;
 
 use std::time::Duration;
 
-use common::fault::Fault;
-use common::http::HttpError;
+use domain::fault::Fault;
+use platform::http::HttpError;
 use queue_topology::StageError;
 use reqwest::StatusCode;
 use secrecy::ExposeSecret as _;
@@ -48,7 +48,7 @@ pub enum Client {
 
 impl Client {
     pub fn new(destination: Destination) -> Self {
-        let http = common::http::client(TIMEOUT);
+        let http = platform::http::client(TIMEOUT);
         match destination {
             Destination::Webhook { url } => Self::Webhook(Webhook::new(http, url)),
             Destination::Bot { token, channel, base } => Self::Bot(Bot::new(http, token, channel, base)),

@@ -5,8 +5,8 @@
 //! who picks up and says who he is; but somebody *we* called picks up with a mere greeting, and then the
 //! other voice is the agent.
 
-use common::call::{CallDetails, Direction, Role};
-use common::transcript::{Segment, Transcript};
+use domain::call::{CallDetails, Direction, Role};
+use domain::transcript::{Segment, Transcript};
 
 use crate::parties::participants;
 
@@ -146,7 +146,7 @@ fn quote(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use common::call::Participant;
+    use domain::call::Participant;
 
     use super::*;
 

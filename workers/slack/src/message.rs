@@ -5,9 +5,9 @@
 //! take `<+12025550100>` for a link and show the number without them. What people said is never rephrased.
 
 use chrono_tz::Tz;
-use common::analysis::{Analysis, Tone};
-use common::call::{Call, CallDetails, Role};
-use common::transcript::{Segment, Transcript};
+use domain::analysis::{Analysis, Tone};
+use domain::call::{Call, CallDetails, Role};
+use domain::transcript::{Segment, Transcript};
 
 use crate::concern::concern;
 use crate::escape::{defuse, escape, field, id, is_blank, unlink};
@@ -139,9 +139,9 @@ fn capitalized(text: &str) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use chrono_tz::Asia::Kolkata;
-    use common::analysis::{Category, Metrics, Priority, Resolution, Sentiment};
-    use common::call::{CallId, CallKind, CallStatus, Participant, WorkspaceId};
-    use common::moment::Moment;
+    use domain::analysis::{Category, Metrics, Priority, Resolution, Sentiment};
+    use domain::call::{CallId, CallKind, CallStatus, Participant, WorkspaceId};
+    use domain::moment::Moment;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! Decides who called whom: the direction of a call, the number of ours and the customer's.
 
-use common::call::{Call, CallDetails, CallKind, Direction, Participant, Role};
-use common::phone::Number;
+use domain::call::{Call, CallDetails, CallKind, Direction, Participant, Role};
+use domain::phone::Number;
 
 /// Numbers as they arrived.
 #[derive(Debug, PartialEq, Eq)]

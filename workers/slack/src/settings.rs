@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use common::config::{ConfigError, Rate, Values};
-use common::phone;
+use domain::phone;
+use platform::config::{ConfigError, Rate, Values};
 use queue_topology::Unknown;
 use secrecy::SecretString;
 use url::Url;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use common::cache::{Cache, Limiter};
-use common::call::CallKind;
-use common::event::{CallAnalyzed, Envelope, Nothing};
-use common::moment::Moment;
+use domain::call::CallKind;
+use domain::event::{CallAnalyzed, Envelope, Nothing};
+use domain::moment::Moment;
+use platform::cache::{Cache, Limiter};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Effect, Outcome, Receipt, Scope, Stage, StageError, Unknown};
 use uuid::Uuid;

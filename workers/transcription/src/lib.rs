@@ -1,8 +1,8 @@
 //! Turns what arrived about a call into its transcript: reads what others transcribed, and has recordings
 //! transcribed by a provider.
 
-pub mod format;
 mod material;
+mod roles;
 pub mod speech;
 mod stage;
 

@@ -2,14 +2,14 @@
 
 use anyhow::anyhow;
 use bytes::Bytes;
-use common::blobs::{BlobError, Blobs};
-use common::call::{CallId, WorkspaceId};
-use common::event::{Material, MaterialAt, MaterialKind};
-use common::fetch::{FetchError, Fetcher};
-use common::seal::{self, Sealer};
-use common::store::StoredMaterial;
+use domain::call::{CallId, WorkspaceId};
+use domain::event::{Material, MaterialAt, MaterialKind};
 use futures::TryStreamExt as _;
+use platform::blobs::{BlobError, Blobs};
+use platform::fetch::{FetchError, Fetcher};
+use platform::seal::{self, Sealer};
 use queue_topology::StageError;
+use store::StoredMaterial;
 
 /// A transcript of a day's talk is some 2 MB.
 const MAX_TRANSCRIPT_BYTES: u64 = 16 * 1024 * 1024;
@@ -108,7 +108,7 @@ pub(crate) fn blob_fault(error: BlobError) -> StageError {
 
 #[cfg(test)]
 mod tests {
-    use common::moment::Moment;
+    use domain::moment::Moment;
 
     use super::*;
 

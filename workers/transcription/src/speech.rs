@@ -5,13 +5,13 @@ pub mod assemblyai;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::blobs::BlobError;
-use common::cache::RateUsedUp;
-use common::fault::Fault;
-use common::http::HttpError;
-use common::transcript::Transcript;
+use domain::fault::Fault;
+use domain::transcript::Transcript;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use platform::blobs::BlobError;
+use platform::cache::RateUsedUp;
+use platform::http::HttpError;
 use queue_topology::StageError;
 use reqwest::StatusCode;
 use secrecy::SecretString;

@@ -8,28 +8,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use common::blobs::Blobs;
-use common::cache::Cache;
-use common::call::CallDetails;
-use common::config::{ConfigError, Values};
-use common::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialKind};
-use common::fetch::{Allow, Credential, Fetcher, Limits};
-use common::http;
-use common::moment::Moment;
-use common::seal::{self, Sealer};
-use common::store::{EffectState, Write};
-use common::transcript::Transcript;
+use domain::call::CallDetails;
+use domain::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialKind};
+use domain::moment::Moment;
+use domain::transcript::Transcript;
+use platform::blobs::Blobs;
+use platform::cache::Cache;
+use platform::config::{ConfigError, Values};
+use platform::fetch::{Allow, Credential, Fetcher, Limits};
+use platform::http;
+use platform::seal::{self, Sealer};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Effect, Outcome, Receipt, Scope, Stage, StageError, Unknown};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
+use store::{EffectState, Write};
 use url::Url;
 use uuid::Uuid;
 
-use crate::format;
 use crate::material::{self, Source};
+use crate::roles;
 use crate::speech::assemblyai::AssemblyAi;
 use crate::speech::{Audio, Failed, Notify, Progress, SpeechError, SpeechToText};
+use media::transcripts;
 
 /// Ten hours of audio, the longest that is taken, are done in well under one.
 const DEADLINE: Duration = Duration::from_hours(3);
@@ -129,7 +130,7 @@ impl Transcription {
         let bytes = self.source.text(cx.run.workspace, cx.run.call, material).await?;
         let (kind, zone) = (material.kind, self.zone);
         // Megabytes of somebody else's text: not on a thread that others wait for.
-        let parsed = tokio::task::spawn_blocking(move || format::parse(kind, &bytes, zone))
+        let parsed = tokio::task::spawn_blocking(move || transcripts::parse(kind, &bytes, zone))
             .await
             .map_err(|error| StageError::transient("transcript_reader_failed", error))?
             .map_err(|why| {
@@ -234,7 +235,7 @@ impl Stage for Transcription {
             .call(cx.run.workspace, cx.run.call)
             .await?
             .map_or_else(CallDetails::default, |call| call.details);
-        format::assign_roles(&mut transcript, &details);
+        roles::assign_roles(&mut transcript, &details);
         cx.keep(Write::Transcript(transcript));
         Ok(Outcome::Emit(CallTranscribed {}))
     }

@@ -7,19 +7,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::blobs::Blobs;
-use common::call::{CallDetails, CallId, CallKind, Participant, Role, WorkspaceId};
-use common::config::Values;
-use common::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialAt, MaterialKind};
-use common::fault::Fault;
-use common::moment::Moment;
-use common::seal::{self, Sealer};
-use common::store::{Arrival, Begun, InstanceId, Store, Write};
-use common::transcript::{Segment, Transcript};
+use domain::call::{CallDetails, CallId, CallKind, Participant, Role, WorkspaceId};
+use domain::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialAt, MaterialKind};
+use domain::fault::Fault;
+use domain::moment::Moment;
+use domain::transcript::{Segment, Transcript};
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, TryStreamExt as _};
+use platform::blobs::Blobs;
+use platform::config::Values;
+use platform::seal::{self, Sealer};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
+use store::{Arrival, Begun, InstanceId, Store, Write};
 use transcription::speech::{Audio, Failed, Notify, Progress, SpeechError, SpeechToText};
 use transcription::{Settings, Transcription};
 use uuid::Uuid;
@@ -321,7 +321,7 @@ async fn a_recording_that_cannot_be_fetched_says_so() {
     let bench = Bench::new().await;
     let cx = bench.arrives(MaterialKind::Recording, bench.sealed(&format!("{}/page", server.uri()))).await;
     let stage =
-        bench.stage(Some(Arc::clone(&speech)), |settings| settings.allow = common::fetch::Allow::None);
+        bench.stage(Some(Arc::clone(&speech)), |settings| settings.allow = platform::fetch::Allow::None);
     let error = handle(&stage, &cx).await.unwrap_err();
     assert_eq!((error.fault, error.code), (Fault::Permanent, "recording_url_refused"));
 

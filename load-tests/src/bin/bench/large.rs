@@ -18,7 +18,7 @@ use load_tests::harness::providers::Providers;
 use load_tests::harness::report::verdict;
 use load_tests::harness::servers::{Servers, postgresql_version};
 use load_tests::harness::webhook;
-use load_tests::simulators::{Utterance, recording_with};
+use simulators::{Utterance, recording_with};
 
 const TARGET_MB: f64 = 100.0;
 /// For the fetch, the upload and what follows.

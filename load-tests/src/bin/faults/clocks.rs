@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use chrono::Utc;
 use futures::FutureExt as _;
-use load_tests::Options;
 use load_tests::harness::ledger::{Allowed, Verdict};
+use simulators::Options;
 
 use crate::catalog::{Fault, Pace};
 use crate::failpoints::accepted;

@@ -1,4 +1,4 @@
-//! Processes that die between two steps, at points compiled in for these runs (`common/src/failpoint.rs`).
+//! Processes that die between two steps, at points compiled in for these runs (`common/platform/src/failpoint.rs`).
 //!
 //! Every process that can pass the point is started so that it dies there as by `kill -9`. Calls come in until
 //! one has died; then all are started as usual, what was not accepted is sent again, and everything has to end.
@@ -10,8 +10,8 @@ use anyhow::ensure;
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use load_tests::harness::ledger::{Allowed, Verdict};
-use load_tests::simulators::{self, Faults};
 use rand::rngs::StdRng;
+use simulators::{self, Faults};
 
 use crate::catalog::{Fault, Pace};
 use crate::inputs::Call;

@@ -1,13 +1,13 @@
 //! Calls made by dice, each with what it makes at the providers.
 
-use load_tests::Simulators;
 use load_tests::harness::ledger::Key;
-use load_tests::simulators::{Recording, Utterance, recording_with};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use simulators::Simulators;
+use simulators::{Recording, Utterance, recording_with};
 
 const FIRST: [&str; 8] = ["Amara", "Bruno", "Chiara", "Davud", "Elif", "Farah", "Goran", "Hanne"];
 const LAST: [&str; 8] = ["Okafor", "Lindgren", "Moretti", "Petrov", "Sato", "Nielsen", "Duarte", "Weiss"];

@@ -10,8 +10,8 @@ use futures::FutureExt as _;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use load_tests::harness::ledger::{Allowed, Verdict};
-use load_tests::simulators::Faults;
 use serde_json::{Value, json};
+use simulators::Faults;
 use uuid::Uuid;
 
 use crate::catalog::{Fault, Pace};

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
-use load_tests::Options;
 use load_tests::harness::ledger::{Allowed, Verdict};
 use load_tests::harness::wire::Wire;
-use load_tests::simulators::{self, Faults, Received, Simulator};
 use rand::RngExt as _;
+use simulators::Options;
+use simulators::{self, Faults, Received, Simulator};
 use tokio::time::sleep;
 
 use crate::catalog::{Fault, Pace};

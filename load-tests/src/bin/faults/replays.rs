@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use load_tests::harness::ledger::{Allowed, Verdict};
-use load_tests::simulators::{self, Faults};
 use rand::RngExt as _;
+use simulators::{self, Faults};
 use tokio::task::JoinSet;
 
 use crate::catalog::{Fault, Pace};

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use load_tests::Options;
 use load_tests::harness::ledger::{Allowed, Verdict};
-use load_tests::simulators::{self, Faults};
+use simulators::Options;
+use simulators::{self, Faults};
 
 use crate::catalog::{Fault, Pace};
 use crate::inputs::Call;

@@ -13,9 +13,9 @@ use load_tests::harness::amqp::{Broker, Topology};
 use load_tests::harness::http::Connection;
 use load_tests::harness::ledger::Ledger;
 use load_tests::harness::servers::{Place, Servers};
-use load_tests::{Options, Simulators};
 use rand::rngs::StdRng;
 use serde_json::Value;
+use simulators::{Options, Simulators};
 use tokio::process::Command;
 
 use crate::inputs::Call;

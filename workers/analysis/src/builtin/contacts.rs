@@ -3,8 +3,8 @@
 
 use std::sync::LazyLock;
 
-use common::analysis::ContactField;
-use common::transcript::{Segment, Transcript};
+use domain::analysis::ContactField;
+use domain::transcript::{Segment, Transcript};
 use regex::Regex;
 
 use crate::schema::{SaidContact, SaidFact};

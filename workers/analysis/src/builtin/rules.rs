@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use common::analysis::{ActionItem, Category, Resolution};
-use common::transcript::Segment;
+use domain::analysis::{ActionItem, Category, Resolution};
+use domain::transcript::Segment;
 use regex::Regex;
 
 use crate::{spoken, text};
@@ -273,7 +273,7 @@ pub(super) fn category(segments: &[&Segment]) -> Category {
 mod tests {
     use super::*;
     use crate::testing::transcript;
-    use common::transcript::Transcript;
+    use domain::transcript::Transcript;
 
     fn said(lines: &[&str]) -> Transcript {
         transcript(&lines.iter().map(|text| ("Olga Lindqvist", *text)).collect::<Vec<_>>())

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use common::transcript::{Segment, Transcript};
+use domain::transcript::{Segment, Transcript};
 use yake_rust::{Config, StopWords};
 
 use super::rules;

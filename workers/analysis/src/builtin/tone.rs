@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use common::analysis::Sentiment;
-use common::transcript::Segment;
+use domain::analysis::Sentiment;
+use domain::transcript::Segment;
 
 use crate::text;
 

@@ -13,7 +13,7 @@ use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use chrono::Utc;
-use common::http::{self, HttpError};
+use platform::http::{self, HttpError};
 use reqwest::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;

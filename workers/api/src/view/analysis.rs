@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use common::analysis::{ActionItem, Analysis, ContactFacts, Fact, Metrics, Usage};
+use domain::analysis::{ActionItem, Analysis, ContactFacts, Fact, Metrics, Usage};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::Object;

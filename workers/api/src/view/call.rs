@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use common::analysis::Analysis;
-use common::call::{Call, CallStatus, Participant};
-use common::moment::Moment;
-use common::store::{EffectRow, EffectState};
-use common::transcript::Transcript;
+use domain::analysis::Analysis;
+use domain::call::{Call, CallStatus, Participant};
+use domain::moment::Moment;
+use domain::transcript::Transcript;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use store::{EffectRow, EffectState};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;

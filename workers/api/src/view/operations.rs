@@ -1,11 +1,11 @@
 //! What somebody who operates the system looks at: queues, dead letters, effects.
 
-use common::moment::Moment;
-use common::store::{AuditRow, DeadGroup, DeadLetter, EffectRow, StageCounts};
+use domain::moment::Moment;
 use queue_topology::broker::Depth;
 use queue_topology::{replay, table};
 use serde::Serialize;
 use serde_json::Value;
+use store::{AuditRow, DeadGroup, DeadLetter, EffectRow, StageCounts};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use common::call::Call;
-use common::moment::Moment;
-use common::store::{DeliveredRow, EffectRow, EndedRun, RunRow, RunState};
+use domain::call::Call;
+use domain::moment::Moment;
 use serde::Serialize;
+use store::{DeliveredRow, EffectRow, EndedRun, RunRow, RunState};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;

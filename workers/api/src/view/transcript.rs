@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use common::transcript::{Segment, Transcript};
+use domain::transcript::{Segment, Transcript};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::Object;

@@ -3,11 +3,11 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use bytes::Bytes;
-use common::event::MaterialAt;
-use common::store::{DeadFilter, Page};
+use domain::event::MaterialAt;
 use queue_topology::broker::{Broker as _, Embedded, Lane, Message, Route};
 use queue_topology::table::ALL;
 use serde_json::{Value, json};
+use store::{DeadFilter, Page};
 use uuid::Uuid;
 
 use crate::health::Moody;

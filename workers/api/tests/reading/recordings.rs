@@ -1,5 +1,5 @@
 use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG};
-use common::event::{Material, MaterialAt};
+use domain::event::{Material, MaterialAt};
 
 use crate::world::{World, recording};
 

@@ -8,24 +8,24 @@ use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::routing::Router;
-use common::analysis::{Analysis, Category, Metrics, Priority, Resolution, Sentiment, Tone};
-use common::blobs::Blobs;
-use common::call::{CallDetails, CallId, CallKind, Role, WorkspaceId};
-use common::config::Values;
-use common::event::{Material, MaterialAt, MaterialKind};
-use common::moment::Moment;
-use common::seal::Sealer;
-use common::store::{
+use domain::analysis::{Analysis, Category, Metrics, Priority, Resolution, Sentiment, Tone};
+use domain::call::{CallDetails, CallId, CallKind, Role, WorkspaceId};
+use domain::event::{Material, MaterialAt, MaterialKind};
+use domain::moment::Moment;
+use domain::transcript::{Segment, Transcript};
+use platform::blobs::Blobs;
+use platform::config::Values;
+use platform::seal::Sealer;
+use queue_topology::broker::{Broker, Embedded};
+use serde_json::Value;
+use store::{
     Arrival, Begun, Claim, EffectKey, EffectWant, ErrorText, InstanceId, Intent, NewRun, Settled, Settlement,
     Store, Write,
 };
-use common::transcript::{Segment, Transcript};
-use common::web::{self, Access};
-use queue_topology::broker::{Broker, Embedded};
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
+use web::{self, Access};
 
 pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 

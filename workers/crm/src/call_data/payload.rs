@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use chrono::SecondsFormat;
-use common::call::{Call, CallDetails, CallKind, Direction};
-use common::moment::Moment;
-use common::phone::Number;
-use common::transcript::Transcript;
+use domain::call::{Call, CallDetails, CallKind, Direction};
+use domain::moment::Moment;
+use domain::phone::Number;
+use domain::transcript::Transcript;
 use serde_json::{Value, json};
 
 use super::transcription::{from_session, from_transcript};
@@ -162,8 +162,8 @@ pub(super) fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use common::call::{CallId, CallStatus, Role, WorkspaceId};
-    use common::transcript::Segment;
+    use domain::call::{CallId, CallStatus, Role, WorkspaceId};
+    use domain::transcript::Segment;
 
     use super::*;
 

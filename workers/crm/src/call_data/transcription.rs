@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use common::call::{Call, Role};
-use common::transcript::{Segment, Transcript};
+use domain::call::{Call, Role};
+use domain::transcript::{Segment, Transcript};
 use serde_json::{Map, Value, json};
 
 use super::payload::{Times, stamp, text};

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::Utc;
-use common::fault::Fault;
-use common::http::{self, Answer, HttpError};
+use domain::fault::Fault;
+use platform::http::{self, Answer, HttpError};
 use queue_topology::StageError;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::ExposeSecret as _;

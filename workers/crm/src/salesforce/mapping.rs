@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use common::analysis::ContactField;
+use domain::analysis::ContactField;
 use serde_json::{Map, Value};
 
 use crate::policy::Contact;

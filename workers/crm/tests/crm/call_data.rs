@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::cache::Memory;
-use common::fault::Fault;
 use crm::call_data::{CallData, CallDataSettings, Defaults};
+use domain::fault::Fault;
+use platform::cache::Memory;
 use queue_topology::stage::Sent;
 use queue_topology::{Effect as _, Receipt, StageError, Unknown};
 use serde_json::json;

@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::analysis::ContactField;
-use common::cache::Memory;
-use common::fault::Fault;
-use common::moment::Moment;
 use crm::salesforce::{Grant, Salesforce, SalesforceSettings};
 use crm::{Contact, Name};
+use domain::analysis::ContactField;
+use domain::fault::Fault;
+use domain::moment::Moment;
+use platform::cache::Memory;
 use queue_topology::stage::Sent;
 use queue_topology::{Effect as _, Receipt, StageError};
 use serde_json::{Value, json};

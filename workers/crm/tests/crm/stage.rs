@@ -2,21 +2,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::analysis::{
+use crm::{Crm, Settings};
+use domain::analysis::{
     Analysis, Category, ContactFacts, ContactField, Fact, Metrics, Priority, Resolution, Sentiment, Tone,
 };
-use common::blobs::Blobs;
-use common::cache::{Cache, Memory};
-use common::call::{CallDetails, CallId, CallKind, Participant, Role, WorkspaceId};
-use common::config::Values;
-use common::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
-use common::fault::Fault;
-use common::store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, Write};
-use common::transcript::{Segment, Transcript};
-use crm::{Crm, Settings};
+use domain::call::{CallDetails, CallId, CallKind, Participant, Role, WorkspaceId};
+use domain::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
+use domain::fault::Fault;
+use domain::transcript::{Segment, Transcript};
+use platform::blobs::Blobs;
+use platform::cache::{Cache, Memory};
+use platform::config::Values;
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
 use serde_json::{Value, json};
+use store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, Write};
 use uuid::Uuid;
 use wiremock::matchers::{body_partial_json, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -141,7 +141,7 @@ fn analysis(contacts: Vec<ContactFacts>) -> Analysis {
     }
 }
 
-async fn handle(crm: &Crm, cx: &Cx) -> Result<Outcome<common::event::Nothing>, StageError> {
+async fn handle(crm: &Crm, cx: &Cx) -> Result<Outcome<domain::event::Nothing>, StageError> {
     let event = Envelope {
         id: Uuid::new_v4(),
         workspace: WORKSPACE,

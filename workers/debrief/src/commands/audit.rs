@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use common::call::WorkspaceId;
-use common::config::Values;
-use common::store::{Action, Page};
+use domain::call::WorkspaceId;
+use platform::config::Values;
 use serde_json::{Value, json};
+use store::{Action, Page};
 use uuid::Uuid;
 
 use super::print;

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use common::call::{Call, CallId, CallStatus, WorkspaceId};
-use common::config::{ConfigError, Values};
-use common::store::{CallFilter, Page, Store};
+use domain::call::{Call, CallId, CallStatus, WorkspaceId};
+use platform::config::{ConfigError, Values};
+use store::{CallFilter, Page, Store};
 use uuid::Uuid;
 
 use super::print;

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::cache::{Cache, Memory, Redis};
-use common::config::{self, Values};
+use platform::cache::{Cache, Memory, Redis};
+use platform::config::{self, Values};
 use queue_topology::broker::{self, Amqp, Broker as _};
 use transcription::speech::assemblyai::AssemblyAi;
 
@@ -59,7 +59,7 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
     let cache: Arc<dyn Cache> = Arc::new(Memory::default());
     let crm = crm::Crm::new(
         crm::Settings::read(values)?,
-        common::blobs::Blobs::local(&data_folder(values)?.join("blobs")).map_err(anyhow::Error::from)?,
+        platform::blobs::Blobs::local(&data_folder(values)?.join("blobs")).map_err(anyhow::Error::from)?,
         &cache,
     );
     if crm.is_on() {
@@ -82,7 +82,7 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
 fn read_all(values: &Values) -> Result<(), config::ConfigError> {
     queue_topology::retry::Schedule::read(values)?;
     broker::prefix(values)?;
-    common::web::Access::read(values)?;
+    web::Access::read(values)?;
     ingest::Settings::read(values)?;
     transcription::Settings::read(values)?;
     AssemblyAi::from_values(values, Arc::new(Memory::default()))?;

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use common::call::WorkspaceId;
-use common::config::Values;
-use common::moment::Moment;
-use common::store::{Action, DeadFilter, DeadLetter, Page, Store};
+use domain::call::WorkspaceId;
+use domain::moment::Moment;
+use platform::config::Values;
 use queue_topology::replay;
 use serde_json::json;
+use store::{Action, DeadFilter, DeadLetter, Page, Store};
 use uuid::Uuid;
 
 use super::{audit, print};

@@ -9,11 +9,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use common::call::{Call, CallStatus, WorkspaceId};
-use common::config::Values;
-use common::store::{EffectState, Store};
-use common::telemetry;
-use load_tests::{Options, Simulators};
+use domain::call::{Call, CallStatus, WorkspaceId};
+use platform::config::Values;
+use platform::telemetry;
+use simulators::{Options, Simulators};
+use store::{EffectState, Store};
 use tokio::time::Instant;
 
 use super::print;

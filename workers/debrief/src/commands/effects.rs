@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use common::call::WorkspaceId;
-use common::config::{ConfigError, Values};
-use common::store::{Action, Asked, Audit, EffectFilter, EffectRow, EffectState, Store};
+use domain::call::WorkspaceId;
+use platform::config::{ConfigError, Values};
 use serde_json::json;
+use store::{Action, Asked, Audit, EffectFilter, EffectRow, EffectState, Store};
 use uuid::Uuid;
 
 use super::{audit, calls, print};

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use common::blobs::Blobs;
-use common::config::{ConfigError, Values};
-use common::telemetry;
 use indicatif::{ProgressBar, ProgressStyle};
+use platform::blobs::Blobs;
+use platform::config::{ConfigError, Values};
+use platform::telemetry;
 use serde::Serialize;
 
 use self::classify::Zone;

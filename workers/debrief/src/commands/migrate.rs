@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use common::config::Values;
-use common::store::Store;
+use platform::config::Values;
+use store::Store;
 
 use crate::deployment::open_store;
 use crate::outcome::Ended;

@@ -1,7 +1,7 @@
 //! How results are printed: JSON for programs, columns for people; and how a time is read.
 
 use anyhow::Context as _;
-use common::moment::Moment;
+use domain::moment::Moment;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 

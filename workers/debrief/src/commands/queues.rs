@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use common::config::Values;
-use common::store::{StageCounts, Store};
+use platform::config::Values;
 use queue_topology::broker::{self, Amqp, Broker, Lane};
 use queue_topology::table;
 use serde::Serialize;
+use store::{StageCounts, Store};
 
 use super::print;
 use super::run::StopSignal;

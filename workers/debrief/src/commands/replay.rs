@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use common::config::{ConfigError, Values};
-use common::store::Action;
+use platform::config::{ConfigError, Values};
 use queue_topology::replay;
+use store::Action;
 
 use super::audit;
 use super::calls::find;

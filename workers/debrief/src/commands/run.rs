@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use common::config::{ConfigError, Values};
-use common::telemetry;
+use platform::config::{ConfigError, Values};
+use platform::telemetry;
 use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use common::config::{ConfigError, Values};
+use platform::config::{ConfigError, Values};
 use queue_topology::apply::Management;
 use queue_topology::broker::{self, Amqp, Broker as _};
 use queue_topology::export::Layout;

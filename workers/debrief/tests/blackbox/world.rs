@@ -64,7 +64,7 @@ impl World {
             roles.iter().map(|role| ((*role).to_owned(), free_port())).collect();
         let door = ports.get("ingest").unwrap_or_else(|| &ports["all"]);
         settings.insert("DEBRIEF_PUBLIC_URL".into(), format!("http://127.0.0.1:{door}"));
-        let client = common::http::client(Duration::from_secs(10));
+        let client = platform::http::client(Duration::from_secs(10));
         let mut world = Self {
             kind,
             folder,
@@ -213,9 +213,8 @@ impl World {
 
     /// A recording in which the call is spoken.
     pub(crate) fn spoken(call: &PhoneCall) -> Vec<u8> {
-        let dialogue =
-            serde_json::from_value::<Vec<load_tests::simulators::Utterance>>(call.dialogue()).unwrap();
-        load_tests::simulators::recording_with(&dialogue)
+        let dialogue = serde_json::from_value::<Vec<simulators::Utterance>>(call.dialogue()).unwrap();
+        simulators::recording_with(&dialogue)
     }
 
     /// What was uploaded and belongs to no call yet.

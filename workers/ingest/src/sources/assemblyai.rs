@@ -1,10 +1,10 @@
 //! AssemblyAI's word that a transcript is ready. It is a nudge and proves nothing: the worker asks by the
 //! job that it stored.
 
-use common::call::{CallId, WorkspaceId};
-use common::web::{FieldProblem, Problem};
+use domain::call::{CallId, WorkspaceId};
 use queue_topology::table::TRANSCRIPTION;
 use uuid::Uuid;
+use web::{FieldProblem, Problem};
 
 use crate::publish::Nudge;
 

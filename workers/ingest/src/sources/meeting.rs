@@ -1,10 +1,10 @@
 //! A meeting in the JSON that Zoom gives for one, with its transcript or recording.
 
 use chrono_tz::Tz;
-use common::call::{CallDetails, CallKind, Participant, Role};
-use common::event::MaterialKind;
-use common::web::Problem;
+use domain::call::{CallDetails, CallKind, Participant, Role};
+use domain::event::MaterialKind;
 use serde_json::{Map, Value};
+use web::Problem;
 
 use super::upload;
 use crate::arrival::{Arrival, Found};

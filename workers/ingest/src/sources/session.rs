@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use chrono_tz::Tz;
-use common::call::{CallDetails, CallKind};
-use common::web::Problem;
+use domain::call::{CallDetails, CallKind};
 use serde_json::{Map, Value};
+use web::Problem;
 
 use crate::arrival::{Arrival, Found};
 use crate::fields::{Fields, clean};

@@ -1,10 +1,10 @@
 //! A recording that somebody uploads, with what they know of the call.
 
 use chrono_tz::Tz;
-use common::call::{CallDetails, CallKind};
-use common::event::MaterialKind;
-use common::web::Problem;
+use domain::call::{CallDetails, CallKind};
+use domain::event::MaterialKind;
 use serde_json::Value;
+use web::Problem;
 
 use super::zapier;
 use crate::arrival::{Arrival, Found};

@@ -5,9 +5,9 @@
 //! what it must not open, and the call shows that.
 
 use chrono_tz::Tz;
-use common::call::{CallDetails, CallKind};
-use common::web::Problem;
+use domain::call::{CallDetails, CallKind};
 use serde_json::Value;
+use web::Problem;
 
 use crate::arrival::{Arrival, Found};
 use crate::fields::Fields;

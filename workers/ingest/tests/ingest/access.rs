@@ -1,8 +1,8 @@
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use common::call::{CallId, WorkspaceId};
-use common::seal::webhook_secret;
+use domain::call::{CallId, WorkspaceId};
+use platform::seal::webhook_secret;
 use serde_json::json;
 use uuid::Uuid;
 

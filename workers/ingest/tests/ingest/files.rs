@@ -1,8 +1,8 @@
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::header::CONTENT_TYPE;
-use common::call::{CallId, CallKind, Role, WorkspaceId};
-use common::event::{Kept, MAX_BYTES, MaterialKind};
+use domain::call::{CallId, CallKind, Role, WorkspaceId};
+use domain::event::{Kept, MAX_BYTES, MaterialKind};
 use serde_json::{Value, json};
 
 use crate::world::{Answer, Form, Mood, World, post};

@@ -9,19 +9,19 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::routing::Router;
-use common::blobs::Blobs;
-use common::cache::Memory;
-use common::call::{CallDetails, CallId};
-use common::config::Values;
-use common::event::{CallReceived, Envelope, Kept, MaterialAt};
-use common::seal::{Sealer, of_call};
-use common::web::{self, Access};
+use domain::call::{CallDetails, CallId};
+use domain::event::{CallReceived, Envelope, Kept, MaterialAt};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, pending};
 use ingest::{Ingest, Nudge, Outbox, Outgoing, PublishFault, Publisher, Settings};
+use platform::blobs::Blobs;
+use platform::cache::Memory;
+use platform::config::Values;
+use platform::seal::{Sealer, of_call};
 use queue_topology::broker::Lane;
 use serde_json::Value;
 use tower::ServiceExt as _;
+use web::{self, Access};
 
 /// How a broker or an outbox behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

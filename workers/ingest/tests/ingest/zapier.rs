@@ -1,8 +1,8 @@
 use axum::body::Body;
 use axum::http::{Method, Request};
 use bytes::Bytes;
-use common::call::{CallId, CallKind, WorkspaceId};
-use common::event::{Kept, MAX_BYTES, MaterialKind};
+use domain::call::{CallId, CallKind, WorkspaceId};
+use domain::event::{Kept, MAX_BYTES, MaterialKind};
 use futures::stream;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 //! failures come as 200 with `ok: false` and a word.
 
 use chrono::Utc;
-use common::http::{self, Answer};
+use platform::http::{self, Answer};
 use reqwest::RequestBuilder;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret as _, SecretString};

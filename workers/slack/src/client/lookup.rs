@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use common::fault::Fault;
-use common::moment::Moment;
+use domain::fault::Fault;
+use domain::moment::Moment;
 use queue_topology::StageError;
 use reqwest::Method;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! An incoming webhook: one address, one channel; it answers `ok` and names no message.
 
-use common::http;
+use platform::http;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;

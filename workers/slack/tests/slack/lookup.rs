@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use common::fault::Fault;
-use common::moment::Moment;
+use domain::fault::Fault;
+use domain::moment::Moment;
 use queue_topology::StageError;
 use queue_topology::stage::Sent;
 use serde_json::{Value, json};

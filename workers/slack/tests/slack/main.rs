@@ -8,13 +8,13 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::cache::Memory;
-use common::call::{CallKind, WorkspaceId};
-use common::config::Values;
-use common::fault::Fault;
-use common::store::Settlement;
+use domain::call::{CallKind, WorkspaceId};
+use domain::fault::Fault;
+use platform::cache::Memory;
+use platform::config::Values;
 use serde_json::json;
 use slack::{MAX_CHARS, Post, Settings};
+use store::Settlement;
 use wiremock::matchers::{any, body_partial_json, header, path};
 use wiremock::{Mock, ResponseTemplate};
 

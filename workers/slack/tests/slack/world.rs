@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::analysis::{Analysis, Category, Metrics, Priority, Resolution, Sentiment, Tone};
-use common::cache::Memory;
-use common::call::{CallDetails, CallId, CallKind, WorkspaceId};
-use common::config::Values;
-use common::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
-use common::moment::Moment;
-use common::store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, TakenIn, Write};
-use common::transcript::{Segment, Transcript};
+use domain::analysis::{Analysis, Category, Metrics, Priority, Resolution, Sentiment, Tone};
+use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
+use domain::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
+use domain::moment::Moment;
+use domain::transcript::{Segment, Transcript};
+use platform::cache::Memory;
+use platform::config::Values;
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
 use serde_json::Value;
 use slack::{Post, Settings};
+use store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, TakenIn, Write};
 use uuid::Uuid;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};

@@ -10,12 +10,12 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::cache::{Cache, Limiter};
-use common::config::{ConfigError, Values};
-use common::http::{self, HttpError};
-use common::transcript::{Segment, Transcript};
+use domain::transcript::{Segment, Transcript};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use platform::cache::{Cache, Limiter};
+use platform::config::{ConfigError, Values};
+use platform::http::{self, HttpError};
 use queue_topology::table;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Body, Client, RequestBuilder, StatusCode};

@@ -8,8 +8,8 @@ use load_tests::harness::http::Connection;
 use load_tests::harness::load::Sender;
 use load_tests::harness::providers::Providers;
 use load_tests::harness::webhook;
-use load_tests::simulators::{Utterance, recording_with};
 use serde_json::{Value, json};
+use simulators::{Utterance, recording_with};
 use uuid::Uuid;
 
 /// The seconds that one of them speaks.

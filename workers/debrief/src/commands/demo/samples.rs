@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use common::call::CallStatus;
-use common::http;
-use load_tests::Simulators;
-use load_tests::simulators::{Recording, Utterance, Variant, recording_with};
+use domain::call::CallStatus;
+use platform::http;
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
+use simulators::Simulators;
+use simulators::{Recording, Utterance, Variant, recording_with};
 
 const PHONE_CALL: &str = include_str!("../../../samples/phone_call.json");
 const MEETING: &str = include_str!("../../../samples/meeting.json");

@@ -14,21 +14,21 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{Request, StatusCode};
 use axum::routing::Router;
-use common::blobs::Blobs;
-use common::cache::Memory;
-use common::call::CallId;
-use common::config::Values;
-use common::seal::Sealer;
-use common::store::Store;
-use common::web::Access;
+use domain::call::CallId;
 use futures::future::{BoxFuture, ready};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use ingest::{Ingest, Nudge, Outbox, Outgoing, PublishFault, Publisher};
+use platform::blobs::Blobs;
+use platform::cache::Memory;
+use platform::config::Values;
+use platform::seal::Sealer;
 use queue_topology::broker::Lane;
 use serde_json::{Value, json};
+use store::Store;
 use tokio_util::io::ReaderStream;
 use tower::ServiceExt as _;
 use uuid::Uuid;
+use web::Access;
 
 use super::classify::{extension, read_json};
 use super::pairing::{Item, What};
@@ -293,7 +293,7 @@ mod tests {
         let what = What::Meeting { meeting, transcript, audio };
         let (sent, waiting) = send(Item { path, what }).await;
         let sent = sent.unwrap();
-        let workspace = common::call::WorkspaceId::DEFAULT;
+        let workspace = domain::call::WorkspaceId::DEFAULT;
         assert_eq!(sent.call, CallId::derive(workspace, "zoom", "m-1"));
         assert_eq!((sent.digests.len(), waiting), (2, 1));
     }

@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use common::call::{CallId, CallStatus, WorkspaceId};
-use common::store::{DeadFilter, Page, RunRow, RunState, Store};
+use domain::call::{CallId, CallStatus, WorkspaceId};
+use store::{DeadFilter, Page, RunRow, RunState, Store};
 use tokio::time::{Instant, sleep};
 
 use super::upload::Sent;

@@ -1,7 +1,7 @@
 use bytes::Bytes;
-use common::cache::Memory;
-use common::fault::Fault;
+use domain::fault::Fault;
 use futures::{StreamExt as _, stream};
+use platform::cache::Memory;
 use queue_topology::StageError;
 use queue_topology::stage::Sent;
 use wiremock::matchers::{body_json, header, method, path};
@@ -66,7 +66,7 @@ async fn audio_is_uploaded_and_submitted_with_the_key_as_it_is() {
     let uploaded = provider.upload(Audio { bytes: 12, body: stream::iter(pieces).boxed() }).await.unwrap();
     let notify = Notify {
         url: "https://debrief.example.com/webhooks/assemblyai?call=1".into(),
-        header: common::seal::WEBHOOK_SECRET_HEADER,
+        header: platform::seal::WEBHOOK_SECRET_HEADER,
         secret: "shared".into(),
     };
     assert_eq!(provider.submit(&uploaded, Some(&notify)).await.unwrap(), "t-1");

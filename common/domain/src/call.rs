@@ -1,0 +1,257 @@
+//! A call: a phone call, a meeting, an agent session or a practice meeting, and what its source said of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::moment::Moment;
+
+/// One company, team or client. Every row and every event belongs to one; nothing reads across.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
+#[serde(transparent)]
+pub struct WorkspaceId(pub Uuid);
+
+impl WorkspaceId {
+    /// The workspace that a fresh installation starts with.
+    pub const DEFAULT: Self = Self(Uuid::from_u128(0x6465_6272_6965_6600_8000_0000_0000_0001));
+}
+
+/// The id of a call: `uuid_v5(uuid_v5(workspace, source), external id)`, so that everybody who sees an
+/// event computes the same one without asking a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
+#[serde(transparent)]
+pub struct CallId(pub Uuid);
+
+impl CallId {
+    pub fn derive(workspace: WorkspaceId, source: &str, external_id: &str) -> Self {
+        let source = Uuid::new_v5(&workspace.0, source.as_bytes());
+        Self(Uuid::new_v5(&source, external_id.as_bytes()))
+    }
+}
+
+impl std::fmt::Display for WorkspaceId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::fmt::Display for CallId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallKind {
+    Phone,
+    Meeting,
+    /// A conversation that a voice agent held and wrote down itself.
+    Session,
+    /// A practice meeting; it never reaches a CRM or Slack.
+    Practice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Incoming,
+    Outgoing,
+}
+
+/// Where a call stands, for people. It is derived from the call's stage runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallStatus {
+    Queued,
+    Processing,
+    /// Something outside has to happen first: a provider must be configured or come back.
+    Waiting,
+    Completed,
+    Failed,
+    /// The source announced a call but no recording or transcript of it; a later delivery can bring one.
+    NoRecording,
+}
+
+impl CallStatus {
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Processing, Self::Waiting, Self::Completed, Self::Failed, Self::NoRecording];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Processing => "processing",
+            Self::Waiting => "waiting",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::NoRecording => "no_recording",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+}
+
+/// What part somebody plays in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Speaks for us: a support agent, a sales person, a voice agent.
+    Agent,
+    Customer,
+    /// Called the meeting; one of us, never a customer.
+    Host,
+    Presenter,
+    Participant,
+}
+
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Customer => "customer",
+            Self::Host => "host",
+            Self::Presenter => "presenter",
+            Self::Participant => "participant",
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Participant {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+}
+
+/// What sources said about a call. Every field may be missing; what arrives later adds to it
+/// ([`CallDetails::merge`]), and an empty value never replaces one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CallDetails {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Moment>,
+    /// The start as the source wrote it, where it could not be read as a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<i64>,
+    /// The source's own word for how the call ended (`completed`, `no-answer` …).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_slack_handle: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub department: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_segment: Option<String>,
+    /// The subject of a meeting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub participants: Vec<Participant>,
+    /// The lead a voice agent wrote down during a session, as it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead: Option<Value>,
+    /// What else the source sent, by the source's own names.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+}
+
+/// A call as the store knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    pub id: CallId,
+    pub workspace: WorkspaceId,
+    /// Who made the external id: `exotel`, `twilio`, `zoom`, `upload` …
+    pub source: String,
+    pub external_id: String,
+    pub kind: CallKind,
+    pub status: CallStatus,
+    /// Rises when usable material arrives or a person asks for the call to be done again; 0 before the first.
+    pub generation: i64,
+    pub details: CallDetails,
+    pub received_at: Moment,
+    pub updated_at: Moment,
+}
+
+impl CallDetails {
+    /// Adds what `newer` knows. Fields that are absent or empty there stay as they are here.
+    pub fn merge(&mut self, newer: Self) {
+        fn text(old: &mut Option<String>, new: Option<String>) {
+            if let Some(new) = new.filter(|new| !new.trim().is_empty()) {
+                *old = Some(new);
+            }
+        }
+        text(&mut self.from_number, newer.from_number);
+        text(&mut self.to_number, newer.to_number);
+        text(&mut self.started_text, newer.started_text);
+        text(&mut self.source_status, newer.source_status);
+        text(&mut self.agent_name, newer.agent_name);
+        text(&mut self.agent_phone, newer.agent_phone);
+        text(&mut self.agent_slack_handle, newer.agent_slack_handle);
+        text(&mut self.department, newer.department);
+        text(&mut self.customer_segment, newer.customer_segment);
+        text(&mut self.topic, newer.topic);
+        self.direction = newer.direction.or(self.direction);
+        self.started_at = newer.started_at.or(self.started_at);
+        self.ended_at = newer.ended_at.or(self.ended_at);
+        self.duration_ms = newer.duration_ms.or(self.duration_ms);
+        if !newer.participants.is_empty() {
+            self.participants = newer.participants;
+        }
+        if newer.lead.as_ref().is_some_and(|lead| !lead.is_null()) {
+            self.lead = newer.lead;
+        }
+        for (name, value) in newer.metadata {
+            if !value.is_null() {
+                self.metadata.insert(name, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_delivery_adds_and_an_empty_value_never_replaces() {
+        let mut known = CallDetails { from_number: Some("+12025550131".into()), ..CallDetails::default() };
+        known.merge(CallDetails {
+            from_number: Some("  ".into()),
+            department: Some("Sales".into()),
+            ..CallDetails::default()
+        });
+        assert_eq!(known.from_number.as_deref(), Some("+12025550131"));
+        assert_eq!(known.department.as_deref(), Some("Sales"));
+    }
+
+    #[test]
+    fn the_same_source_and_id_are_the_same_call_and_another_source_is_not() {
+        let id = |source| CallId::derive(WorkspaceId::DEFAULT, source, "CALL-1");
+        assert_eq!(id("exotel"), id("exotel"));
+        assert_ne!(id("exotel"), id("twilio"));
+    }
+}

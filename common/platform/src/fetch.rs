@@ -1,0 +1,417 @@
+//! Fetches what a URL from outside names, without becoming the sender's hand inside our network.
+//!
+//! Whoever may send a webhook may send any URL: of our cloud's metadata service, of a neighbour's admin page. So
+//! every hop is checked: a literal address before the request, a name when it is resolved, and the connection
+//! goes to the very addresses that were checked (a second look-up could answer otherwise). Redirects are
+//! followed here, not by the client. Nothing goes through a proxy, which would resolve names itself.
+
+mod address;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _};
+use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::{Client, Response, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::{Instant, timeout_at};
+use url::{Host, Url};
+
+use crate::config::{ConfigError, Values};
+use crate::http;
+pub use address::is_public;
+use domain::fault::Fault;
+
+/// What is looked at to tell audio from a page that says it is gone.
+const SNIFF_BYTES: usize = 1024;
+
+/// Which private addresses may be fetched from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Allow {
+    #[default]
+    None,
+    All,
+    /// `host:port`, as they stand in URLs.
+    Hosts(Vec<String>),
+}
+
+impl Allow {
+    /// Reads `DEBRIEF_ALLOW_PRIVATE_FETCH`: `true`, `false` or a list of `host:port`.
+    pub fn from_values(values: &Values) -> Result<Self, ConfigError> {
+        const NAME: &str = "DEBRIEF_ALLOW_PRIVATE_FETCH";
+        match values.text(NAME).as_deref() {
+            None | Some("false" | "0" | "no") => Ok(Self::None),
+            Some("true" | "1" | "yes") => Ok(Self::All),
+            Some(_) => {
+                let hosts = values.list(NAME);
+                match hosts.iter().find(|host| !has_port(host)) {
+                    Some(host) => {
+                        Err(ConfigError::new(NAME, format!("`{host}` is neither true, false nor host:port")))
+                    }
+                    None => Ok(Self::Hosts(hosts.iter().map(|host| host.to_lowercase()).collect())),
+                }
+            }
+        }
+    }
+
+    fn permits(&self, url: &Url) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Hosts(hosts) => {
+                let host = url.host_str().unwrap_or_default();
+                let port = url.port_or_known_default().unwrap_or_default();
+                hosts.contains(&format!("{host}:{port}"))
+            }
+        }
+    }
+}
+
+fn has_port(host: &str) -> bool {
+    host.rsplit_once(':').is_some_and(|(name, port)| !name.is_empty() && port.parse::<u16>().is_ok())
+}
+
+/// What one fetch may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub max_bytes: u64,
+    /// From the first request to the last byte.
+    pub total: Duration,
+    /// Without any byte.
+    pub stall: Duration,
+    pub redirects: u32,
+}
+
+impl Default for Limits {
+    /// For recordings: AssemblyAI takes 2.2 GB an upload.
+    fn default() -> Self {
+        Self {
+            max_bytes: 2_200_000_000,
+            // Whoever waits holds a delivery, and RabbitMQ closes a channel that holds one for 30 minutes.
+            total: Duration::from_mins(10),
+            stall: Duration::from_secs(30),
+            redirects: 5,
+        }
+    }
+}
+
+/// A user and a password for a provider's own hosts, sent to no other.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// `exotel.com`, or `*.exotel.com` for every host below it.
+    pub hosts: Vec<String>,
+    pub user: String,
+    pub password: SecretString,
+}
+
+impl Credential {
+    fn is_for(&self, host: &str) -> bool {
+        self.hosts.iter().any(|known| match known.strip_prefix('*') {
+            Some(below) => host.len() > below.len() && host.ends_with(below),
+            None => host == known,
+        })
+    }
+}
+
+/// Why a fetch did not bring audio. No text holds the URL's path or query: they can be secrets.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FetchError {
+    /// We do not go there.
+    #[error("failed to fetch: {0}")]
+    Refused(String),
+    #[error("failed to fetch from {host}: the answer was {status}")]
+    Status { host: String, status: StatusCode, retry_after: Option<Duration> },
+    #[error("failed to fetch from {host}: it did not answer: {problem}")]
+    NotReached { host: String, problem: String },
+    #[error("failed to fetch from {host}: the answer broke off: {problem}")]
+    Broken { host: String, problem: String },
+    #[error("failed to fetch from {host}: nothing came for {seconds} s")]
+    Stalled { host: String, seconds: u64 },
+    #[error("failed to fetch from {host}: it took longer than {seconds} s")]
+    TooSlow { host: String, seconds: u64 },
+    #[error("failed to fetch from {host}: it is longer than {} MB", max_bytes / 1_048_576)]
+    TooLarge { host: String, max_bytes: u64 },
+    #[error("failed to fetch from {host}: it is empty")]
+    Empty { host: String },
+    #[error("failed to fetch from {host}: it is {found}, not audio")]
+    NotAudio { host: String, found: &'static str },
+}
+
+impl FetchError {
+    /// A provider announces a recording before it has published it, so 403, 404 and an empty answer may pass.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Refused(_) | Self::TooLarge { .. } | Self::NotAudio { .. } => Fault::Permanent,
+            Self::Status { status, retry_after, .. } => match status.as_u16() {
+                429 => retry_after.map_or(Fault::Transient, Fault::Throttled),
+                401 | 403 | 404 | 408 | 425 => Fault::Transient,
+                _ if status.is_server_error() => Fault::Transient,
+                _ => Fault::Permanent,
+            },
+            Self::NotReached { .. }
+            | Self::Broken { .. }
+            | Self::Stalled { .. }
+            | Self::TooSlow { .. }
+            | Self::Empty { .. } => Fault::Transient,
+        }
+    }
+
+    /// Snake case, stable: what people filter by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "recording_url_refused",
+            Self::Status { status, .. } => match status.as_u16() {
+                404 => "recording_not_found",
+                401 | 403 => "recording_forbidden",
+                410 => "recording_gone",
+                429 => "recording_throttled",
+                _ => "recording_fetch_failed",
+            },
+            Self::NotReached { .. } | Self::Broken { .. } => "recording_fetch_failed",
+            Self::Stalled { .. } | Self::TooSlow { .. } => "recording_fetch_timed_out",
+            Self::TooLarge { .. } => "recording_too_large",
+            Self::Empty { .. } => "recording_empty",
+            Self::NotAudio { .. } => "recording_not_audio",
+        }
+    }
+
+    /// What the other side asked us to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// What is coming in. The stream ends with an error where a limit is passed or the answer breaks off.
+pub struct Fetched {
+    pub content_type: Option<String>,
+    pub body: BoxStream<'static, Result<Bytes, FetchError>>,
+}
+
+/// What the first bytes are, where they are not what is wanted.
+type Sniff = fn(&[u8]) -> Option<&'static str>;
+
+#[derive(Clone)]
+pub struct Fetcher {
+    /// Connects to public addresses only.
+    guarded: Client,
+    /// For what [`Allow`] permits.
+    open: Client,
+    allow: Allow,
+    limits: Limits,
+    credentials: Vec<Credential>,
+}
+
+impl Fetcher {
+    #[expect(clippy::missing_panics_doc, reason = "a client with fixed settings can be built")]
+    pub fn new(allow: Allow, limits: Limits, credentials: Vec<Credential>) -> Self {
+        let build = |builder: reqwest::ClientBuilder| builder.build().expect("fixed settings can be built");
+        let guarded = build(outside().dns_resolver(address::PublicOnly));
+        Self { guarded, open: build(outside()), allow, limits, credentials }
+    }
+
+    /// Starts to fetch a recording: follows redirects, and has looked at the first bytes when it returns.
+    pub async fn recording(&self, url: &str) -> Result<Fetched, FetchError> {
+        self.fetch(url, not_audio).await
+    }
+
+    /// Starts to fetch a text, such as a transcript.
+    pub async fn document(&self, url: &str) -> Result<Fetched, FetchError> {
+        self.fetch(url, |_| None).await
+    }
+
+    async fn fetch(&self, url: &str, refused: Sniff) -> Result<Fetched, FetchError> {
+        let deadline = Instant::now() + self.limits.total;
+        let mut url = Url::parse(url).map_err(|_| FetchError::Refused("the address is no URL".into()))?;
+        for _ in 0..=self.limits.redirects {
+            let host = host_of(&url);
+            let response = match timeout_at(deadline, self.request(&url)).await {
+                Ok(response) => response?,
+                Err(_) => return Err(too_slow(host, &self.limits)),
+            };
+            let status = response.status();
+            if status.is_success() {
+                return self.read(response, host, deadline, refused).await;
+            }
+            let Some(next) = redirect(&response, &url) else {
+                let retry_after = http::retry_after(response.headers(), chrono::Utc::now());
+                return Err(FetchError::Status { host, status, retry_after });
+            };
+            url = next?;
+        }
+        Err(FetchError::Refused(format!("more than {} redirects", self.limits.redirects)))
+    }
+
+    async fn request(&self, url: &Url) -> Result<Response, FetchError> {
+        let permitted = self.allow.permits(url);
+        let client = if permitted {
+            &self.open
+        } else {
+            check(url)?;
+            &self.guarded
+        };
+        let mut request = client.get(url.clone());
+        let host = url.host_str().unwrap_or_default();
+        // In clear text only to where the operator said so.
+        if (url.scheme() == "https" || permitted)
+            && let Some(credential) = self.credentials.iter().find(|credential| credential.is_for(host))
+        {
+            request = request.basic_auth(&credential.user, Some(credential.password.expose_secret()));
+        }
+        let sent = tokio::time::timeout(self.limits.stall, request.send());
+        match sent.await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(match address::refusal(&error) {
+                Some(refusal) => FetchError::Refused(refusal.to_string()),
+                None => FetchError::NotReached {
+                    host: host_of(url),
+                    problem: http::not_answered(&error).to_string(),
+                },
+            }),
+            Err(_) => Err(FetchError::Stalled { host: host_of(url), seconds: self.limits.stall.as_secs() }),
+        }
+    }
+
+    async fn read(
+        &self,
+        response: Response,
+        host: String,
+        deadline: Instant,
+        refused: Sniff,
+    ) -> Result<Fetched, FetchError> {
+        let limits = self.limits;
+        if response.content_length().is_some_and(|length| length > limits.max_bytes) {
+            return Err(FetchError::TooLarge { host, max_bytes: limits.max_bytes });
+        }
+        let content_type =
+            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut reading = Reading { response, host, deadline, limits, bytes: 0 };
+        let mut head = BytesMut::new();
+        while head.len() < SNIFF_BYTES {
+            match reading.next().await? {
+                Some(chunk) => head.extend_from_slice(&chunk),
+                None => break,
+            }
+        }
+        if head.is_empty() {
+            return Err(FetchError::Empty { host: reading.host });
+        }
+        if let Some(found) = refused(&head) {
+            return Err(FetchError::NotAudio { host: reading.host, found });
+        }
+        let rest = stream::try_unfold(reading, |mut reading| async move {
+            Ok(reading.next().await?.map(|chunk| (chunk, reading)))
+        });
+        let body = stream::once(async move { Ok(head.freeze()) }).chain(rest.into_stream()).boxed();
+        Ok(Fetched { content_type, body })
+    }
+}
+
+/// No proxy, no redirects, no decompression: bytes are kept as they come. No connection is used twice.
+#[expect(clippy::disallowed_methods, reason = "`http::client` is for our own providers")]
+fn outside() -> reqwest::ClientBuilder {
+    Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_gzip()
+        .pool_max_idle_per_host(0)
+        .connect_timeout(Duration::from_secs(10))
+        .user_agent(concat!("debrief/", env!("CARGO_PKG_VERSION")))
+}
+
+struct Reading {
+    response: Response,
+    host: String,
+    deadline: Instant,
+    limits: Limits,
+    bytes: u64,
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
+        let stalled = Instant::now() + self.limits.stall;
+        let chunk = match timeout_at(stalled.min(self.deadline), self.response.chunk()).await {
+            Ok(Ok(chunk)) => chunk,
+            Ok(Err(error)) => {
+                return Err(FetchError::Broken {
+                    host: self.host.clone(),
+                    problem: http::not_answered(&error).to_string(),
+                });
+            }
+            Err(_) if stalled < self.deadline => {
+                return Err(FetchError::Stalled {
+                    host: self.host.clone(),
+                    seconds: self.limits.stall.as_secs(),
+                });
+            }
+            Err(_) => return Err(too_slow(self.host.clone(), &self.limits)),
+        };
+        self.bytes += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if self.bytes > self.limits.max_bytes {
+            return Err(FetchError::TooLarge { host: self.host.clone(), max_bytes: self.limits.max_bytes });
+        }
+        Ok(chunk)
+    }
+}
+
+fn too_slow(host: String, limits: &Limits) -> FetchError {
+    FetchError::TooSlow { host, seconds: limits.total.as_secs() }
+}
+
+fn host_of(url: &Url) -> String {
+    url.host_str().unwrap_or("nowhere").to_owned()
+}
+
+/// What can be said of a URL before its name is resolved. A literal address never reaches the resolver.
+fn check(url: &Url) -> Result<(), FetchError> {
+    let refused = |problem: String| Err(FetchError::Refused(problem));
+    if !matches!(url.scheme(), "http" | "https") {
+        return refused(format!("`{}` is neither http nor https", url.scheme()));
+    }
+    let address = match url.host() {
+        Some(Host::Ipv4(address)) => address.into(),
+        Some(Host::Ipv6(address)) => address.into(),
+        Some(Host::Domain(_)) => return Ok(()),
+        None => return refused("the address has no host".into()),
+    };
+    if is_public(address) { Ok(()) } else { refused(format!("{address} is not a public address")) }
+}
+
+/// Where an answer sends us, if it does.
+fn redirect(response: &Response, from: &Url) -> Option<Result<Url, FetchError>> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    let target = from.join(location).map_err(|_| FetchError::Refused("it redirects to no URL".into()));
+    Some(target.and_then(|target| match target.scheme() {
+        "http" | "https" => Ok(target),
+        other => Err(FetchError::Refused(format!("it redirects to `{other}`"))),
+    }))
+}
+
+/// What the first bytes are, where they are no audio for certain. Telephony providers send raw formats
+/// that no table knows, so what is not text passes.
+fn not_audio(head: &[u8]) -> Option<&'static str> {
+    if let Some(kind) = infer::get(head) {
+        return match kind.matcher_type() {
+            infer::MatcherType::Text => Some("a page of text"),
+            _ => None,
+        };
+    }
+    // A character can be cut at the end of what was looked at.
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&head[..error.valid_up_to()]).ok()?
+        }
+        Err(_) => return None,
+    };
+    text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\u{c}')).then_some("text")
+}

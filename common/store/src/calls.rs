@@ -1,0 +1,354 @@
+//! Calls and what arrived about them.
+
+use std::cmp::Reverse;
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::settling;
+use super::stage_runs::{self, NewRun};
+use super::types::{bounded, storable};
+use super::{Result, Store, Tx, execute, query, read};
+use domain::call::{Call, CallDetails, CallId, CallKind, CallStatus, WorkspaceId};
+use domain::event::{Material, MaterialKind};
+use domain::moment::Moment;
+
+/// One delivery about a call, as dedup hands it over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrival {
+    pub event_id: Uuid,
+    pub workspace: WorkspaceId,
+    pub call: CallId,
+    pub source: String,
+    pub external_id: String,
+    pub kind: CallKind,
+    pub details: CallDetails,
+    pub materials: Vec<Material>,
+}
+
+/// What an arrival meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenIn {
+    /// It brought usable material that the call did not have: work starts at this generation.
+    Accepted { generation: i64 },
+    /// This very event was taken in before. Where its work has not started, it is announced again.
+    Repeated { generation: i64, waiting: bool },
+    /// It brought facts, or material the call had already.
+    Noted,
+}
+
+/// Material that arrived, with when.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredMaterial {
+    pub material: Material,
+    pub received_at: Moment,
+}
+
+/// One thing that a delivery brought, or the delivery itself where it brought nothing usable.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct DeliveredRow {
+    pub event_id: Uuid,
+    /// `recording`, `transcript`, `session`; `announcement` where there was nothing to make a transcript from.
+    pub kind: String,
+    /// Empty for an announcement.
+    pub digest: String,
+    pub received_at: Moment,
+}
+
+/// Which calls a list shows. Every field narrows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallFilter {
+    pub status: Option<CallStatus>,
+    pub source: Option<String>,
+    pub agent: Option<String>,
+    pub from: Option<Moment>,
+    pub to: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub offset: i64,
+    pub limit: i64,
+}
+
+/// Calls of a workspace, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Stats {
+    pub total: i64,
+    pub completed: i64,
+    pub failed: i64,
+    /// Calls whose Slack post is confirmed.
+    pub posted: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct CallRow {
+    id: CallId,
+    workspace: WorkspaceId,
+    source: String,
+    external_id: String,
+    kind: String,
+    status: String,
+    generation: i64,
+    details: Json<CallDetails>,
+    received_at: Moment,
+    updated_at: Moment,
+}
+
+impl TryFrom<CallRow> for Call {
+    type Error = sqlx::Error;
+
+    fn try_from(row: CallRow) -> std::result::Result<Self, sqlx::Error> {
+        Ok(Self {
+            kind: kind_from(&row.kind)?,
+            status: CallStatus::from_name(&row.status)
+                .ok_or_else(|| sqlx::Error::Decode(format!("`{}` is no call status", row.status).into()))?,
+            id: row.id,
+            workspace: row.workspace,
+            source: row.source,
+            external_id: row.external_id,
+            generation: row.generation,
+            details: row.details.0,
+            received_at: row.received_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+fn kind_name(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Phone => "phone",
+        CallKind::Meeting => "meeting",
+        CallKind::Session => "session",
+        CallKind::Practice => "practice",
+    }
+}
+
+fn kind_from(name: &str) -> std::result::Result<CallKind, sqlx::Error> {
+    [CallKind::Phone, CallKind::Meeting, CallKind::Session, CallKind::Practice]
+        .into_iter()
+        .find(|kind| kind_name(*kind) == name)
+        .ok_or_else(|| sqlx::Error::Decode(format!("`{name}` is no kind of call").into()))
+}
+
+fn material_kind(kind: MaterialKind) -> &'static str {
+    match kind {
+        MaterialKind::Recording => "recording",
+        MaterialKind::Transcript => "transcript",
+        MaterialKind::Session => "session",
+    }
+}
+
+const SELECT_CALL: &str =
+    "SELECT id, workspace, source, external_id, kind, status, generation, details, received_at, updated_at FROM calls
+     WHERE workspace = $1 AND id = $2";
+
+impl Store {
+    /// Takes an arrival in, in one transaction: keeps its material, merges its facts, and, where usable
+    /// material is new to the call, raises the generation and makes a waiting run for each of `starts`,
+    /// whose input `input_of` encodes.
+    pub async fn take_in(
+        &self,
+        arrival: &Arrival,
+        starts: &[&'static str],
+        lane: &str,
+        input_of: impl Fn(i64) -> String + Send,
+    ) -> Result<TakenIn> {
+        let now = self.now();
+        let mut tx = self.begin_tx().await?;
+        // Locks the call's row: whoever comes second sees what the first wrote.
+        let call = query!(
+            fetch_one,
+            CallRow,
+            tx,
+            "INSERT INTO calls (id, workspace, source, external_id, kind, status, generation, details, agent, received_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, 'no_recording', 0, $6, NULL, $7, $7)
+             ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at
+             RETURNING id, workspace, source, external_id, kind, status, generation, details, received_at, updated_at",
+            arrival.call,
+            arrival.workspace,
+            &arrival.source,
+            &arrival.external_id,
+            kind_name(arrival.kind),
+            storable(&CallDetails::default()),
+            now,
+        )?;
+        let Some(is_new) = keep(&mut tx, arrival, now).await? else {
+            let waiting = stage_runs::is_waiting(&mut tx, arrival.call, starts, call.generation).await?;
+            tx.roll_back().await?;
+            return Ok(TakenIn::Repeated { generation: call.generation, waiting });
+        };
+        let generation = call.generation + i64::from(is_new);
+        if is_new {
+            let waiting = |stage: &&'static str| NewRun {
+                stage,
+                generation,
+                lane: lane.to_owned(),
+                input: input_of(generation),
+            };
+            let runs: Vec<_> = starts.iter().map(waiting).collect();
+            stage_runs::put_waiting(&mut tx, arrival.workspace, arrival.call, &runs, now).await?;
+        }
+        let mut details = call.details.0;
+        details.merge(arrival.details.clone());
+        execute!(
+            tx,
+            settling::status!("details = $3, agent = $4, generation = $5, "),
+            arrival.call,
+            now,
+            storable(&details),
+            details.agent_name.as_deref().map(|name| bounded(name, 200)),
+            generation,
+        )?;
+        platform::failpoint!("take_in.commit");
+        tx.commit().await?;
+        platform::failpoint!("take_in.committed");
+        Ok(if is_new { TakenIn::Accepted { generation } } else { TakenIn::Noted })
+    }
+
+    pub async fn call(&self, workspace: WorkspaceId, id: CallId) -> Result<Option<Call>> {
+        let row = read!(fetch_optional, CallRow, self, SELECT_CALL, workspace, id)?;
+        Ok(row.map(Call::try_from).transpose()?)
+    }
+
+    /// The call with this id of the source's; where several sources used it, the newest.
+    pub async fn call_by_external_id(
+        &self,
+        workspace: WorkspaceId,
+        external_id: &str,
+    ) -> Result<Option<Call>> {
+        // Asked for in the order of their times, SQLite looks through all calls by time instead of these by id.
+        let rows = read!(
+            fetch_all,
+            CallRow,
+            self,
+            "SELECT id, workspace, source, external_id, kind, status, generation, details, received_at, updated_at
+             FROM calls WHERE workspace = $1 AND external_id = $2",
+            workspace,
+            external_id,
+        )?;
+        let newest = rows.into_iter().max_by_key(|row| (row.received_at, Reverse(row.id.0)));
+        Ok(newest.map(Call::try_from).transpose()?)
+    }
+
+    /// What a transcript can be made from, oldest first.
+    pub async fn materials(&self, workspace: WorkspaceId, call: CallId) -> Result<Vec<StoredMaterial>> {
+        let rows = read!(
+            fetch_all,
+            (Json<Material>, Moment),
+            self,
+            "SELECT material, received_at FROM materials
+             WHERE workspace = $1 AND call_id = $2 AND kind <> 'announcement' ORDER BY received_at, event_id, position",
+            workspace,
+            call,
+        )?;
+        Ok(rows
+            .into_iter()
+            .map(|(Json(material), received_at)| StoredMaterial { material, received_at })
+            .collect())
+    }
+
+    /// What arrived about a call and when, announcements included, oldest first.
+    pub async fn deliveries(&self, workspace: WorkspaceId, call: CallId) -> Result<Vec<DeliveredRow>> {
+        Ok(read!(
+            fetch_all,
+            DeliveredRow,
+            self,
+            "SELECT event_id, kind, digest, received_at FROM materials
+             WHERE workspace = $1 AND call_id = $2 ORDER BY received_at, event_id, position",
+            workspace,
+            call,
+        )?)
+    }
+
+    /// A page of calls, newest first, and how many there are in all.
+    pub async fn calls(
+        &self,
+        workspace: WorkspaceId,
+        filter: &CallFilter,
+        page: Page,
+    ) -> Result<(Vec<Call>, i64)> {
+        let from = filter.from.unwrap_or(Moment::from_micros(0));
+        let to = filter.to.unwrap_or(Moment::from_micros(253_402_300_799_000_000));
+        let status = filter.status.map(CallStatus::name);
+        let rows = read!(
+            fetch_all,
+            CallRow,
+            self,
+            "SELECT id, workspace, source, external_id, kind, status, generation, details, received_at, updated_at
+             FROM calls WHERE workspace = $1 AND received_at >= $2 AND received_at <= $3
+                AND (CAST($4 AS TEXT) IS NULL OR status = $4) AND (CAST($5 AS TEXT) IS NULL OR source = $5)
+                AND (CAST($6 AS TEXT) IS NULL OR agent = $6)
+             ORDER BY received_at DESC, id LIMIT $7 OFFSET $8",
+            workspace,
+            from,
+            to,
+            status,
+            filter.source.as_deref(),
+            filter.agent.as_deref(),
+            page.limit,
+            page.offset,
+        )?;
+        let (total,) = read!(
+            fetch_one,
+            (i64,),
+            self,
+            "SELECT COUNT(*) FROM calls WHERE workspace = $1 AND received_at >= $2 AND received_at <= $3
+                AND (CAST($4 AS TEXT) IS NULL OR status = $4) AND (CAST($5 AS TEXT) IS NULL OR source = $5)
+                AND (CAST($6 AS TEXT) IS NULL OR agent = $6)",
+            workspace,
+            from,
+            to,
+            status,
+            filter.source.as_deref(),
+            filter.agent.as_deref(),
+        )?;
+        let calls = rows.into_iter().map(Call::try_from).collect::<std::result::Result<_, _>>()?;
+        Ok((calls, total))
+    }
+
+    pub async fn stats(&self, workspace: WorkspaceId) -> Result<Stats> {
+        Ok(read!(
+            fetch_one,
+            Stats,
+            self,
+            "SELECT COUNT(*) AS total,
+                COUNT(*) FILTER (WHERE status = 'completed') AS completed,
+                COUNT(*) FILTER (WHERE status = 'failed') AS failed,
+                (SELECT COUNT(*) FROM effects WHERE workspace = $1 AND target = 'slack' AND object = 'post'
+                    AND state = 'confirmed') AS posted
+             FROM calls WHERE workspace = $1",
+            workspace,
+        )?)
+    }
+}
+
+/// Keeps what the event brought, and says whether any of it is new to the call; nothing when this event was
+/// kept before.
+async fn keep(tx: &mut Tx, arrival: &Arrival, now: Moment) -> Result<Option<bool>> {
+    let nothing_usable = arrival.materials.is_empty().then_some(None);
+    let rows = arrival.materials.iter().map(Some).chain(nothing_usable);
+    let mut is_new = false;
+    for (position, material) in (0_i64..).zip(rows) {
+        let kept = query!(
+            fetch_optional,
+            (i64,),
+            *tx,
+            "INSERT INTO materials (event_id, position, workspace, call_id, kind, digest, material, received_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+             RETURNING (SELECT COUNT(*) FROM materials AS known
+                WHERE known.call_id = $4 AND known.digest = $6 AND known.event_id <> $1)",
+            arrival.event_id,
+            position,
+            arrival.workspace,
+            arrival.call,
+            material.map_or("announcement", |material| material_kind(material.kind)),
+            material.map_or("", |material| material.digest.as_str()),
+            material.map(storable),
+            now,
+        )?;
+        let Some((known,)) = kept else { return Ok(None) };
+        is_new |= material.is_some() && known == 0;
+    }
+    Ok(Some(is_new))
+}

@@ -1,0 +1,345 @@
+//! What a run may do about its effect, committed before it does it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::types::Json;
+
+use super::stage_runs::Claim;
+use super::{Db, EffectKey, EffectRow, EffectState, Result, Store, Tx, execute, query};
+use domain::moment::Moment;
+
+/// What a run wants to have done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectWant {
+    pub digest: String,
+    pub generation: i64,
+    /// How long the request may take.
+    pub timeout: Duration,
+    /// Whether a record that exists can be changed; doing so twice is as once.
+    pub can_update: bool,
+    /// What to do when nobody knows whether it happened: send again, or not without an answer.
+    pub resend_unknown: bool,
+}
+
+/// What a run may do about its effect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intent {
+    /// The intent is committed: send, changing `prior` where a record exists.
+    Send { prior: Option<String> },
+    /// It is done, or as done as it can be.
+    Done { remote_id: Option<String>, replaced: Option<Value> },
+    /// Somebody may still be sending; look again then.
+    Wait(Duration),
+    /// Nobody knows whether it happened. The destination can be asked, or a person. The request was sent
+    /// after `since`, if it was.
+    Unknown { since: Moment, absent_since: Option<Moment> },
+    /// The run was taken over; it must not do anything.
+    NotOurs,
+}
+
+/// Nobody takes the run over between the look at its row and the commit.
+macro_rules! intend_first {
+    ($lock:literal) => {
+        concat!(
+            "INSERT INTO effects (id, workspace, call_id, stage, target, object, state, digest, generation, deadline,
+                updated_at)
+             SELECT $1, $2, $3, $4, $5, $6, 'intent', $7, $8, $9, $10 FROM stage_runs
+             WHERE call_id = $3 AND stage = $4 AND owner = $11 AND fence = $12 AND state = 'running'",
+            $lock,
+            " ON CONFLICT DO NOTHING"
+        )
+    };
+}
+
+/// After a request's deadline, how long its packets may still be on their way.
+const STRAGGLERS: Duration = Duration::from_secs(30);
+
+impl Store {
+    /// Commits the intent to do `key`, if it is to be done.
+    pub async fn intend(&self, claim: &Claim, key: &EffectKey, want: &EffectWant) -> Result<Intent> {
+        self.intend_asked(self.now(), claim, key, want).await
+    }
+
+    /// [`Self::intend`] for who asks until it is answered: `asked_at` is when it asked first. An intent whose
+    /// answer was lost is one of which nothing was sent.
+    pub async fn intend_asked(
+        &self,
+        asked_at: Moment,
+        claim: &Claim,
+        key: &EffectKey,
+        want: &EffectWant,
+    ) -> Result<Intent> {
+        let now = self.now();
+        if self.intend_first(asked_at, now, claim, key, want).await? {
+            return Ok(Intent::Send { prior: None });
+        }
+        let mut tx = self.begin_tx().await?;
+        if !holds(&mut tx, claim).await? {
+            tx.roll_back().await?;
+            return Ok(Intent::NotOurs);
+        }
+        execute!(
+            tx,
+            "INSERT INTO effects (id, workspace, call_id, stage, target, object, state, digest, generation, deadline, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, 'not_sent', '', 0, $7, $7) ON CONFLICT DO NOTHING",
+            key.id,
+            claim.workspace,
+            claim.call,
+            claim.stage,
+            &key.target,
+            &key.object,
+            now,
+        )?;
+        // Locks the row: of two calls that share a contact, one goes first.
+        let row = query!(
+            fetch_one,
+            EffectRow,
+            tx,
+            "UPDATE effects SET updated_at = updated_at WHERE id = $1
+             RETURNING id, call_id, target, object, state, digest, generation, remote_id, replaced, deadline, absent_at,
+                error_code, updated_at",
+            key.id,
+        )?;
+        // Who sent before an embedded store was opened is gone, and its connections with it.
+        let sender_gone = self.is_embedded() && row.updated_at < self.opened_at;
+        let stragglers = if sender_gone { Duration::ZERO } else { STRAGGLERS };
+        let outdone = row.call_id == claim.call && row.generation > want.generation;
+        let answer_lost = row.state == EffectState::Intent.name()
+            && (row.call_id, row.updated_at, &row.digest) == (claim.call, asked_at, &want.digest);
+        let intent = if answer_lost {
+            Intent::Send { prior: row.remote_id.clone() }
+        } else {
+            verdict(&row, want, outdone, now, stragglers)
+        };
+        match &intent {
+            Intent::Send { .. } => execute!(
+                tx,
+                "UPDATE effects SET state = 'intent', digest = $2, generation = $3, deadline = $4, absent_at = NULL,
+                    call_id = $5, stage = $6, error_code = NULL, updated_at = $7
+                 WHERE id = $1",
+                key.id,
+                &want.digest,
+                want.generation,
+                now.plus(want.timeout),
+                claim.call,
+                claim.stage,
+                asked_at,
+            )?,
+            Intent::Done { .. } if row.digest != want.digest && !outdone => execute!(
+                tx,
+                "UPDATE effects SET state = 'outdated', updated_at = $2 WHERE id = $1",
+                key.id,
+                now,
+            )?,
+            Intent::Unknown { .. } => execute!(
+                tx,
+                "UPDATE effects SET state = 'unknown', updated_at = $2 WHERE id = $1 AND state <> 'unknown'",
+                key.id,
+                now,
+            )?,
+            _ => 0,
+        };
+        platform::failpoint!("intent.commit", key.target);
+        tx.commit().await?;
+        platform::failpoint!("intent.committed", key.target);
+        Ok(intent)
+    }
+
+    /// Commits the intent where it is the first of its key, in one statement; false where it is not, or the
+    /// run is not ours.
+    async fn intend_first(
+        &self,
+        asked_at: Moment,
+        now: Moment,
+        claim: &Claim,
+        key: &EffectKey,
+        want: &EffectWant,
+    ) -> Result<bool> {
+        let sql = match &self.db {
+            Db::Postgres(_) => intend_first!(" FOR UPDATE"),
+            Db::Sqlite { .. } => intend_first!(""),
+        };
+        let mut tx = self.one_statement().await?;
+        platform::failpoint!("intent.commit", key.target);
+        let first = execute!(
+            tx,
+            sql,
+            key.id,
+            claim.workspace,
+            claim.call,
+            claim.stage,
+            &key.target,
+            &key.object,
+            &want.digest,
+            want.generation,
+            now.plus(want.timeout),
+            asked_at,
+            claim.owner.0,
+            claim.fence,
+        )? == 1;
+        if first {
+            tx.commit().await?;
+            platform::failpoint!("intent.committed", key.target);
+        } else {
+            tx.roll_back().await?;
+        }
+        Ok(first)
+    }
+}
+
+/// Whether `claim` still holds its run; locks the run's row until the transaction ends.
+async fn holds(tx: &mut Tx, claim: &Claim) -> Result<bool> {
+    let rows = execute!(
+        *tx,
+        "UPDATE stage_runs SET fence = fence
+         WHERE call_id = $1 AND stage = $2 AND owner = $3 AND fence = $4 AND state = 'running'",
+        claim.call,
+        claim.stage,
+        claim.owner.0,
+        claim.fence,
+    )?;
+    Ok(rows == 1)
+}
+
+/// What a row says about a want. `outdone` says that a newer generation of the same call wrote the row;
+/// generations of different calls, which can share a record, say nothing about each other.
+fn verdict(row: &EffectRow, want: &EffectWant, outdone: bool, now: Moment, stragglers: Duration) -> Intent {
+    let prior = row.remote_id.clone();
+    match EffectState::from_name(&row.state) {
+        Some(EffectState::Confirmed | EffectState::Outdated) => {
+            let up_to_date = row.digest == want.digest || outdone;
+            if up_to_date || !want.can_update {
+                Intent::Done { remote_id: prior, replaced: row.replaced.clone().map(|Json(value)| value) }
+            } else {
+                Intent::Send { prior }
+            }
+        }
+        // Who would rather send twice than never need not wait for stragglers.
+        Some(EffectState::Intent) if want.resend_unknown && now < row.deadline => {
+            Intent::Wait(row.deadline.since(now))
+        }
+        Some(EffectState::Intent | EffectState::Unknown)
+            if !want.resend_unknown && now < row.deadline.plus(stragglers) =>
+        {
+            Intent::Wait(row.deadline.plus(stragglers).since(now))
+        }
+        Some(EffectState::Intent | EffectState::Unknown) if want.resend_unknown => Intent::Send { prior },
+        // What is unknown is a change of that record, and a change made twice is made once.
+        Some(EffectState::Intent | EffectState::Unknown) if want.can_update && prior.is_some() => {
+            Intent::Send { prior }
+        }
+        Some(EffectState::Intent | EffectState::Unknown) => {
+            Intent::Unknown { since: row.deadline.minus(want.timeout), absent_since: row.absent_at }
+        }
+        Some(EffectState::NotSent) | None => Intent::Send { prior },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use domain::call::CallId;
+
+    fn row(state: EffectState, digest: &str, generation: i64) -> EffectRow {
+        EffectRow {
+            id: Uuid::nil(),
+            call_id: CallId(Uuid::nil()),
+            target: "slack".into(),
+            object: "post".into(),
+            state: state.name().into(),
+            digest: digest.into(),
+            generation,
+            remote_id: Some("r1".into()),
+            replaced: None,
+            deadline: Moment::from_micros(10_000_000),
+            absent_at: None,
+            error_code: None,
+            updated_at: Moment::from_micros(0),
+        }
+    }
+
+    fn want(digest: &str, generation: i64) -> EffectWant {
+        EffectWant {
+            digest: digest.into(),
+            generation,
+            timeout: Duration::from_secs(1),
+            can_update: true,
+            resend_unknown: false,
+        }
+    }
+
+    fn at(seconds: i64) -> Moment {
+        Moment::from_micros(seconds * 1_000_000)
+    }
+
+    /// A first request, of which nobody has said how it ended.
+    fn first(state: EffectState) -> EffectRow {
+        EffectRow { remote_id: None, ..row(state, "a", 1) }
+    }
+
+    fn look(row: &EffectRow, want: &EffectWant, now: Moment) -> Intent {
+        verdict(row, want, row.generation > want.generation, now, Duration::from_secs(30))
+    }
+
+    #[test]
+    fn who_would_rather_send_twice_waits_only_for_the_deadline() {
+        let (row, resend) =
+            (row(EffectState::Intent, "x", 1), EffectWant { resend_unknown: true, ..want("x", 1) });
+        assert_eq!(look(&row, &resend, at(9)), Intent::Wait(Duration::from_secs(1)));
+        assert_eq!(look(&row, &resend, at(10)), Intent::Send { prior: Some("r1".into()) });
+        assert!(matches!(look(&row, &want("x", 1), at(39)), Intent::Wait(_)));
+    }
+
+    #[test]
+    fn what_is_confirmed_with_the_same_content_is_never_sent_again() {
+        let intent = look(&row(EffectState::Confirmed, "a", 1), &want("a", 2), at(0));
+        assert!(matches!(intent, Intent::Done { remote_id: Some(id), .. } if id == "r1"));
+    }
+
+    #[test]
+    fn an_older_generation_does_not_overwrite_what_a_newer_one_sent() {
+        assert!(matches!(
+            look(&row(EffectState::Confirmed, "b", 3), &want("a", 2), at(0)),
+            Intent::Done { .. }
+        ));
+    }
+
+    #[test]
+    fn changed_content_updates_the_record_where_it_can_be_updated() {
+        let confirmed = row(EffectState::Confirmed, "a", 1);
+        assert_eq!(look(&confirmed, &want("b", 2), at(0)), Intent::Send { prior: Some("r1".into()) });
+        let fixed = EffectWant { can_update: false, ..want("b", 2) };
+        assert!(matches!(look(&confirmed, &fixed, at(0)), Intent::Done { .. }));
+    }
+
+    #[test]
+    fn an_intent_of_a_process_that_died_is_unknown_only_when_nothing_can_be_on_its_way() {
+        let intent = first(EffectState::Intent);
+        assert_eq!(look(&intent, &want("a", 1), at(15)), Intent::Wait(Duration::from_secs(25)));
+        let unknown = Intent::Unknown { since: at(9), absent_since: None };
+        assert_eq!(look(&intent, &want("a", 1), at(40)), unknown);
+    }
+
+    #[test]
+    fn a_change_of_which_nobody_knows_is_made_again_when_nothing_of_it_can_be_on_its_way() {
+        for state in [EffectState::Intent, EffectState::Unknown] {
+            let change = row(state, "a", 1);
+            assert!(matches!(look(&change, &want("a", 1), at(39)), Intent::Wait(_)));
+            let again = Intent::Send { prior: Some("r1".into()) };
+            assert_eq!(look(&change, &want("a", 1), at(40)), again);
+            let fixed = EffectWant { can_update: false, ..want("a", 1) };
+            assert!(matches!(look(&change, &fixed, at(40)), Intent::Unknown { .. }));
+        }
+    }
+
+    #[test]
+    fn an_unknown_effect_is_sent_again_only_where_the_policy_says_so() {
+        let unknown = first(EffectState::Unknown);
+        assert!(matches!(look(&unknown, &want("a", 1), at(100)), Intent::Unknown { .. }));
+        let resend = EffectWant { resend_unknown: true, ..want("a", 1) };
+        assert!(matches!(look(&unknown, &resend, at(0)), Intent::Send { .. }));
+    }
+}

@@ -1,0 +1,91 @@
+//! What people and metrics are shown of runs.
+
+use super::{Result, Store, read};
+use domain::call::{CallId, WorkspaceId};
+use domain::moment::Moment;
+
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct RunRow {
+    pub stage: String,
+    pub generation: i64,
+    pub state: String,
+    pub attempts: i64,
+    pub crashes: i64,
+    pub destination: Option<String>,
+    pub error_code: Option<String>,
+    pub since: Moment,
+    pub not_before: Moment,
+    pub started_at: Option<Moment>,
+    pub finished_at: Option<Moment>,
+}
+
+/// A run of an earlier generation, or of this one, that ended.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct EndedRun {
+    pub stage: String,
+    pub generation: i64,
+    pub state: String,
+    pub attempts: i64,
+    pub error_code: Option<String>,
+    pub since: Moment,
+    pub started_at: Option<Moment>,
+    pub finished_at: Moment,
+}
+
+/// What one stage holds, over all workspaces: for whoever operates the system.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct StageCounts {
+    pub stage: String,
+    pub waiting_due: i64,
+    pub waiting_later: i64,
+    pub running: i64,
+    pub parked: i64,
+    pub dead: i64,
+    /// When the oldest run that is due became due.
+    pub oldest_due: Option<Moment>,
+}
+
+impl Store {
+    pub async fn runs(&self, workspace: WorkspaceId, call: CallId) -> Result<Vec<RunRow>> {
+        Ok(read!(
+            fetch_all,
+            RunRow,
+            self,
+            "SELECT stage, generation, state, attempts, crashes, destination, error_code, since, not_before,
+                started_at, finished_at
+             FROM stage_runs WHERE workspace = $1 AND call_id = $2 ORDER BY since, stage",
+            workspace,
+            call,
+        )?)
+    }
+
+    pub async fn ended_runs(&self, workspace: WorkspaceId, call: CallId) -> Result<Vec<EndedRun>> {
+        Ok(read!(
+            fetch_all,
+            EndedRun,
+            self,
+            "SELECT stage, generation, state, attempts, error_code, since, started_at, finished_at
+             FROM stage_history WHERE workspace = $1 AND call_id = $2 ORDER BY finished_at, stage",
+            workspace,
+            call,
+        )?)
+    }
+
+    pub async fn stage_counts(&self) -> Result<Vec<StageCounts>> {
+        let now = self.now();
+        Ok(read!(
+            fetch_all,
+            StageCounts,
+            self,
+            "SELECT stage,
+                COUNT(*) FILTER (WHERE state = 'waiting' AND not_before <= $1) AS waiting_due,
+                COUNT(*) FILTER (WHERE state = 'waiting' AND not_before > $1) AS waiting_later,
+                COUNT(*) FILTER (WHERE state = 'running') AS running,
+                COUNT(*) FILTER (WHERE state = 'parked') AS parked,
+                COUNT(*) FILTER (WHERE state = 'dead') AS dead,
+                MIN(CASE WHEN state = 'waiting' AND not_before <= $1 THEN not_before END) AS oldest_due
+             FROM stage_runs WHERE state <> 'done' GROUP BY stage",
+            now,
+        )?)
+    }
+}

@@ -1,0 +1,12 @@
+//! The store, on PostgreSQL and on SQLite: one set of tests.
+
+#![expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
+
+mod databases;
+mod effects;
+mod full;
+mod given_up;
+mod idempotency;
+mod replays;
+mod runs;
+mod taking_in;
