@@ -7,5 +7,6 @@ mod column;
 pub mod event;
 pub mod fault;
 pub mod moment;
+pub mod person_name;
 pub mod phone;
 pub mod transcript;
