@@ -1,14 +1,16 @@
-//! Telephone numbers: equal when their E.164 forms are, shown as they arrived.
+//! Phone numbers. Two numbers are equal when their E.164 forms are equal. People are always shown the number as
+//! it arrived, never the form that is compared here.
 
 use phonenumber::country;
 
-/// A number reduced to what two spellings of it share.
+/// A phone number in the form in which numbers are compared: two spellings of one number give the same value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Number(String);
 
 impl Number {
-    /// Reads `text` in `region` (an ISO 3166 code such as `IN`) where it has no country code. `442079460123`
-    /// and `00442079460123` are read as international too; what cannot be read compares by its digits.
+    /// Reads `text`. When `text` has no country code, it is read as a number of `region` (an ISO 3166 code such
+    /// as `IN`). `442079460123` and `00442079460123` are read as international numbers too. A text that is no
+    /// valid number is compared by its digits.
     pub fn read(text: &str, region: &str) -> Self {
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         let region: Option<country::Id> = region.parse().ok();
@@ -30,7 +32,7 @@ impl Number {
     }
 }
 
-/// The region that a number written with `+` belongs to.
+/// The region (an ISO 3166 code) of a number that is written with `+`; nothing for any other number.
 pub fn region_of(text: &str) -> Option<String> {
     text.trim()
         .starts_with('+')
@@ -58,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_plan_knows_compares_by_its_digits() {
+    fn a_number_that_no_numbering_plan_knows_is_compared_by_its_digits() {
         assert_eq!(Number::read("0000-000-0456", "IN"), Number::read("00000000456", "IN"));
     }
 
