@@ -1,4 +1,5 @@
-//! A call: a phone call, a meeting, an agent session or a practice meeting, and what its source said of it.
+//! A call is a phone call, a meeting, a session of a voice agent or a practice meeting. This module holds its
+//! identity and the details that its source gave.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,7 +7,8 @@ use uuid::Uuid;
 
 use crate::moment::Moment;
 
-/// One company, team or client. Every row and every event belongs to one; nothing reads across.
+/// The id of a workspace: one company, team or client. Every row and every event belongs to one workspace, and
+/// nothing may read the data of another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(transparent)]
@@ -17,8 +19,8 @@ impl WorkspaceId {
     pub const DEFAULT: Self = Self(Uuid::from_u128(0x6465_6272_6965_6600_8000_0000_0000_0001));
 }
 
-/// The id of a call: `uuid_v5(uuid_v5(workspace, source), external id)`, so that everybody who sees an
-/// event computes the same one without asking a database.
+/// The id of a call. It is `uuid_v5(uuid_v5(workspace, source), external id)`, so every process that sees an
+/// event computes the same id without asking a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(transparent)]
@@ -61,17 +63,19 @@ pub enum Direction {
     Outgoing,
 }
 
-/// Where a call stands, for people. It is derived from the call's stage runs.
+/// The state of a call, as people see it. It is derived from the call's stage runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallStatus {
     Queued,
     Processing,
-    /// Something outside has to happen first: a provider must be configured or come back.
+    /// Something outside Debrief has to happen first: somebody must configure a provider, or a provider that is
+    /// down must come back.
     Waiting,
     Completed,
     Failed,
-    /// The source announced a call but no recording or transcript of it; a later delivery can bring one.
+    /// The source announced the call, but sent neither a recording nor a transcript. A later delivery can still
+    /// bring one.
     NoRecording,
 }
 
@@ -95,14 +99,14 @@ impl CallStatus {
     }
 }
 
-/// What part somebody plays in a call.
+/// The part that a person plays in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Speaks for us: a support agent, a sales person, a voice agent.
     Agent,
     Customer,
-    /// Called the meeting; one of us, never a customer.
+    /// Invited the others to the meeting. The host is one of us, never a customer.
     Host,
     Presenter,
     Participant,
@@ -133,8 +137,8 @@ pub struct Participant {
     pub role: Option<Role>,
 }
 
-/// What sources said about a call. Every field may be missing; what arrives later adds to it
-/// ([`CallDetails::merge`]), and an empty value never replaces one.
+/// What the sources said about a call. Every field may be missing. A later delivery adds to it
+/// ([`CallDetails::merge`]), and an empty value never replaces a value that is there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CallDetails {
@@ -146,7 +150,7 @@ pub struct CallDetails {
     pub direction: Option<Direction>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Moment>,
-    /// The start as the source wrote it, where it could not be read as a time.
+    /// The start in the source's own text, when that text could not be read as a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,10 +175,10 @@ pub struct CallDetails {
     pub topic: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<Participant>,
-    /// The lead a voice agent wrote down during a session, as it came.
+    /// The lead that a voice agent wrote down during a session, unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead: Option<Value>,
-    /// What else the source sent, by the source's own names.
+    /// Everything else that the source sent, under the source's own field names.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
 }
@@ -184,12 +188,13 @@ pub struct CallDetails {
 pub struct Call {
     pub id: CallId,
     pub workspace: WorkspaceId,
-    /// Who made the external id: `exotel`, `twilio`, `zoom`, `upload` …
+    /// The system that gave the call its external id: `exotel`, `twilio`, `zoom`, `upload` …
     pub source: String,
     pub external_id: String,
     pub kind: CallKind,
     pub status: CallStatus,
-    /// Rises when usable material arrives or a person asks for the call to be done again; 0 before the first.
+    /// How often the call was processed from the start. It rises by one when new material arrives from which a
+    /// transcript can be made, and when a person asks to process the call again. It is 0 before the first time.
     pub generation: i64,
     pub details: CallDetails,
     pub received_at: Moment,
@@ -197,7 +202,7 @@ pub struct Call {
 }
 
 impl CallDetails {
-    /// Adds what `newer` knows. Fields that are absent or empty there stay as they are here.
+    /// Adds the values of `newer`. A field that is absent or empty in `newer` keeps its present value.
     pub fn merge(&mut self, newer: Self) {
         fn text(old: &mut Option<String>, new: Option<String>) {
             if let Some(new) = new.filter(|new| !new.trim().is_empty()) {
@@ -237,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_later_delivery_adds_and_an_empty_value_never_replaces() {
+    fn a_later_delivery_adds_values_and_an_empty_value_never_replaces_one() {
         let mut known = CallDetails { from_number: Some("+12025550131".into()), ..CallDetails::default() };
         known.merge(CallDetails {
             from_number: Some("  ".into()),
@@ -249,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_source_and_id_are_the_same_call_and_another_source_is_not() {
+    fn the_same_source_and_id_are_the_same_call_and_the_same_id_of_another_source_is_not() {
         let id = |source| CallId::derive(WorkspaceId::DEFAULT, source, "CALL-1");
         assert_eq!(id("exotel"), id("exotel"));
         assert_ne!(id("exotel"), id("twilio"));

@@ -1,4 +1,5 @@
-//! The domain in plain types and pure rules: no I/O, no clock and no dice.
+//! The domain: plain types and pure rules. Nothing here does I/O or draws random numbers, and no rule reads a
+//! clock: a time is always an argument.
 
 pub mod analysis;
 pub mod call;

@@ -1,7 +1,8 @@
-//! A point in time that is the same on every store: microseconds, UTC.
+//! A point in time that is the same on every store: UTC, in microseconds.
 //!
-//! PostgreSQL keeps microseconds and would round what Rust measured; SQLite has no type for time at all.
-//! So a time is cut to microseconds where it is made, and what was written compares equal to what is read.
+//! Rust measures nanoseconds, PostgreSQL keeps microseconds and would round them, and SQLite has no type for
+//! times at all. So a [`Moment`] is cut to microseconds when it is made: the time that is read from a store
+//! equals the time that was written.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Moment(i64);
 
 impl Moment {
-    /// The wall clock of this process. Decisions on rows take the store's clock instead (`Store::now`).
+    /// The time by this process's own clock. A decision about a row uses the store's clock instead
+    /// (`Store::now`), because the clocks of two machines differ.
     pub fn now() -> Self {
         Self::from(Utc::now())
     }
@@ -31,7 +33,7 @@ impl Moment {
         DateTime::from_timestamp_micros(self.0).unwrap_or(DateTime::UNIX_EPOCH)
     }
 
-    /// Time from `earlier` to `self`; zero when `earlier` is later.
+    /// The time from `earlier` to `self`. It is zero when `earlier` is in fact later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }

@@ -6,7 +6,7 @@
 
 use anyhow::Context as _;
 use domain::call::CallDetails;
-use domain::event::{CallAccepted, CallReceived, Envelope, Kept, Unreadable};
+use domain::event::{CallAccepted, CallReceived, Envelope, InvalidJson, Kept};
 use platform::blobs::{BlobError, Blobs};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
@@ -65,7 +65,7 @@ impl Dedup {
             gone => StageError::permanent("details_missing", gone),
         })?;
         serde_json::from_slice(&bytes)
-            .map_err(Unreadable::from)
+            .map_err(InvalidJson::from)
             .with_context(|| format!("read the details in `{key}`"))
             .map_err(|error| StageError::permanent("details_unreadable", error))
     }
