@@ -8,6 +8,8 @@ mod column;
 pub mod event;
 pub mod fault;
 pub mod moment;
+pub mod note;
 pub mod person_name;
 pub mod phone;
+pub mod shown_text;
 pub mod transcript;

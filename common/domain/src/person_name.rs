@@ -4,6 +4,8 @@
 //! round (`Rao, Priya`), and a telephone joins under its own name (`iPhone`). A CRM has one field for each part, and a
 //! contact whose last name is `(she/her)` is worse than none.
 
+use crate::shown_text::visible;
+
 /// The parts of a person's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PersonName {
@@ -119,25 +121,17 @@ pub fn is_device(display: &str) -> bool {
     words.any(|word| DEVICES.contains(&word))
 }
 
-/// `text` without characters that only steer how it is shown: bidirectional controls, other control and format
-/// characters, and the variation selectors of emoji. A joiner stays, because words of some scripts need it.
-pub fn visible(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .filter(|c| {
-            !matches!(*c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
-                | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
-        })
-        .collect()
-}
-
-/// The display name without what stands beside the name: brackets, an employer, and words without a letter.
-fn personal_part(display: &str) -> String {
+/// The display name without what stands beside the name: brackets, an address, an employer, and words without a letter.
+/// Two display names of one person often share only this part.
+pub fn personal_part(display: &str) -> String {
     let display = visible(display);
     let outside = without_brackets(&display);
     // A name that stands wholly in brackets is still a name.
-    let text =
-        if has_letters(&outside) { outside } else { display.replace(['(', ')', '[', ']', '{', '}'], " ") };
+    let text = if has_letters(&outside) {
+        outside
+    } else {
+        display.replace(['(', ')', '[', ']', '{', '}', '<', '>'], " ")
+    };
     let text = [" | ", " / ", " @ ", " - ", " – ", " — "]
         .iter()
         .fold(text.as_str(), |text, mark| match text.split_once(mark) {
@@ -161,8 +155,8 @@ fn without_brackets(text: &str) -> String {
     text.chars()
         .filter(|c| {
             match c {
-                '(' | '[' | '{' => depth += 1,
-                ')' | ']' | '}' => {
+                '(' | '[' | '{' | '<' => depth += 1,
+                ')' | ']' | '}' | '>' => {
                     depth = depth.saturating_sub(1);
                     return false;
                 }
@@ -273,6 +267,7 @@ mod tests {
             ("王小明", "", "", "王小明"),
             ("  Ann\u{202e}   Lee \n", "", "Ann", "Lee"),
             ("(Priya Rao)", "", "Priya", "Rao"),
+            ("प्रिया शर्मा <priya@acme.example.com>", "", "प्रिया", "शर्मा"),
         ] {
             let name = PersonName::read(display).unwrap();
             let text = |part: Option<String>| part.unwrap_or_default();

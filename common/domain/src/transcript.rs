@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Role;
+use crate::note::Note;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
@@ -12,6 +13,9 @@ pub struct Transcript {
     pub language: Option<String>,
     /// The segments in the order in which they were said.
     pub segments: Vec<Segment>,
+    /// What was odd about the source of the transcript, and what of it could not be used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
 }
 
 /// A piece of speech by one speaker. Times count from the start of the call. They are absent when the source gave
