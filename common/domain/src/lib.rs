@@ -5,6 +5,7 @@ pub mod analysis;
 pub mod call;
 #[cfg(feature = "sqlx")]
 mod column;
+pub mod due;
 pub mod event;
 pub mod fault;
 pub mod moment;
