@@ -56,5 +56,5 @@ fn view(answer: &impl Serialize) -> Answer<Value> {
 }
 
 fn ours() -> Problem {
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a mistake of ours; the log says more")
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is an error in Debrief; its log says more")
 }
