@@ -6,17 +6,17 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use domain::call::CallStatus;
 use domain::moment::Moment;
-use queue_topology::replay as again;
+use queue_topology::replay as replays;
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::CallFilter;
 use utoipa::ToSchema;
 use web::{self, Problem};
 
-use crate::Api;
-use crate::ask::{self, Answer, Id, Params, Reader, find, find_by_source_id};
 use crate::health::StatsView;
-use crate::once::once;
+use crate::idempotency::answer_once;
+use crate::request::{self, Answer, Id, Params, Reader, find, find_by_source_id};
+use crate::state::Api;
 use crate::view::{self, CallList, CallView, ProblemView, Replayed, SourceCallView, TimelineView};
 
 /// A replay names a stage and nothing else.
@@ -79,7 +79,7 @@ pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) ->
     let (calls, total) = api.store.calls(reader.workspace, &filter, page).await?;
     Ok(Json(CallList {
         calls: calls.iter().map(view::summary).collect(),
-        page: ask::number(page),
+        page: request::number(page),
         limit: page.limit,
         skip: page.offset,
         total,
@@ -145,17 +145,18 @@ pub(crate) async fn replay(
 ) -> Answer<(StatusCode, Json<Value>)> {
     let key = web::idempotency_key(request.headers())?;
     let mut params = body_params(request, &["from"], MAX_REPLAY_BYTES).await?;
-    let stages = format!("one of {}", again::STAGES.join(", "));
-    let from = params.read("from", &stages, again::stage);
+    let stages = format!("one of {}", replays::STAGES.join(", "));
+    let from = params.read("from", &stages, replays::stage);
     params.check()?;
-    let from = from.unwrap_or(again::STAGES[0]);
+    let from = from.unwrap_or(replays::STAGES[0]);
     let call = find(&api.store, reader.workspace, &id).await?;
     let (store, who, id) = (api.store.clone(), (reader.workspace, reader.actor), call.id);
-    let asked = json!(["replay", id, from]);
-    let replayed = once(&api.store, reader.workspace, key, &asked, async move {
-        let again::Again { generation, .. } = again::call(&store, who, id, from)
+    let named = json!(["replay", id, from]);
+    let replayed = answer_once(&api.store, reader.workspace, key, &named, async move {
+        let generation = replays::call(&store, who, id, from)
             .await?
-            .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}")))?;
+            .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}")))?
+            .generation;
         Ok(Replayed { call_id: id.0, from, generation, status_url: format!("/api/calls/{id}/timeline") })
     });
     Ok((StatusCode::ACCEPTED, replayed.await?))

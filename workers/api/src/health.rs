@@ -26,8 +26,8 @@ use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
 use web::Problem;
 
-use crate::Api;
-use crate::ask::{Answer, Reader};
+use crate::request::{Answer, Reader};
+use crate::state::Api;
 
 const WITHIN: Duration = Duration::from_millis(1500);
 const FRESH: Duration = Duration::from_millis(500);

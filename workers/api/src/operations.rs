@@ -7,18 +7,18 @@ use axum::extract::{Request, State};
 use axum::http::Uri;
 use futures::future::join_all;
 use queue_topology::broker::{BrokerError, Depth, Lane};
-use queue_topology::{replay as again, table};
+use queue_topology::{replay as replays, table};
 use serde_json::{Value, json};
 use store::DeadFilter;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::Api;
-use crate::ask::{self, Answer, Id, Params, Reader, find, not_found};
 use crate::calls::body_params;
 use crate::health::broker_state;
-use crate::once::once;
+use crate::idempotency::answer_once;
+use crate::request::{self, Answer, Id, Params, Reader, find, not_found};
+use crate::state::Api;
 use crate::view::{self, Audit, Batch, DeadLetterDetail, DeadLetters, Effects, ProblemView, Queues};
 
 /// A broker that takes longer is one that does not say.
@@ -82,7 +82,7 @@ pub(crate) async fn dead_letters(
     Ok(Json(DeadLetters {
         items: letters.iter().map(view::dead_letter).collect(),
         groups: groups.iter().map(view::dead_group).collect(),
-        page: ask::number(page),
+        page: request::number(page),
         limit: page.limit,
         total,
     }))
@@ -141,14 +141,14 @@ pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Requ
     params.check()?;
     // To look is never done for the second time.
     let key = key.filter(|_| !dry_run);
-    let asked = json!(["dead-letters", &filter.stage, &filter.group, &filter.since, &filter.until]);
+    let named = json!(["dead-letters", &filter.stage, &filter.group, &filter.since, &filter.until]);
     let (store, who) = (api.store.clone(), (reader.workspace, reader.actor));
-    once(&api.store, reader.workspace, key, &asked, async move {
+    answer_once(&api.store, reader.workspace, key, &named, async move {
         if dry_run {
             let matched = store.count_dead(who.0, &filter).await?;
             return Ok(Batch { id: None, resumed: false, matched, replayed: 0 });
         }
-        Ok(view::batch(&again::letters(&store, who, &filter, None).await?))
+        Ok(view::batch(&replays::letters(&store, who, &filter, None).await?))
     })
     .await
 }
@@ -165,7 +165,7 @@ pub(crate) async fn audit(State(api): State<Api>, reader: Reader, uri: Uri) -> A
     let (rows, total) = api.store.audit(reader.workspace, page).await?;
     Ok(Json(Audit {
         items: rows.iter().map(view::audit_entry).collect(),
-        page: ask::number(page),
+        page: request::number(page),
         limit: page.limit,
         total,
     }))
@@ -195,7 +195,7 @@ pub(crate) async fn effects(State(api): State<Api>, reader: Reader, uri: Uri) ->
     };
     Ok(Json(Effects {
         items: effects.iter().map(view::effect).collect(),
-        page: ask::number(page),
+        page: request::number(page),
         limit: page.limit,
         total,
     }))

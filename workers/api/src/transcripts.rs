@@ -8,8 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use domain::transcript::Transcript;
 use web::Problem;
 
-use crate::Api;
-use crate::ask::{Answer, Id, Reader, find, not_found};
+use crate::request::{Answer, Id, Reader, find, not_found};
+use crate::state::Api;
 use crate::view::{self, ProblemView, TranscriptView};
 use media::captions;
 

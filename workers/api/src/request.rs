@@ -17,7 +17,7 @@ use store::{Page, Store, StoreError};
 use uuid::Uuid;
 use web::{Door, FieldProblem, Problem};
 
-use crate::Api;
+use crate::state::Api;
 
 /// Longer than a database that is merely busy takes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);

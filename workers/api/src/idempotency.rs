@@ -14,20 +14,20 @@ use store::{KeyClaim, Store};
 use uuid::Uuid;
 use web::Problem;
 
-use crate::ask::Answer;
+use crate::request::Answer;
 
 const COME_BACK_IN: Duration = Duration::from_secs(5);
 
 /// Does `work`, or answers what it answered before. Without a `key` it is always done.
-pub(crate) async fn once<T: Serialize + Send + 'static>(
+pub(crate) async fn answer_once<T: Serialize + Send + 'static>(
     store: &Store,
     workspace: WorkspaceId,
     key: Option<String>,
-    asked: &Value,
+    request: &Value,
     work: impl Future<Output = Answer<T>> + Send + 'static,
 ) -> Answer<Json<Value>> {
     let Some(key) = key else { return Ok(Json(view(&work.await?)?)) };
-    let id = Uuid::new_v5(&workspace.0, format!("{key}\n{asked}").as_bytes());
+    let id = Uuid::new_v5(&workspace.0, format!("{key}\n{request}").as_bytes());
     match store.claim_key(workspace, id).await? {
         KeyClaim::Yours => {}
         KeyClaim::Answered(answer) => return Ok(Json(serde_json::from_str(&answer).map_err(|_| ours())?)),
