@@ -70,7 +70,7 @@ fn from_cues(text: &str) -> Result<Parsed, ReadError> {
             if !text.is_empty() {
                 segments.push(Segment {
                     start_ms: Some(cue.start_ms),
-                    // Some files have an end before its start. Such an end does not say when the words ended.
+                    // In some files a cue ends before it starts. Such an end does not say when the words ended.
                     end_ms: Some(cue.end_ms.max(cue.start_ms)),
                     ..segment(speaker, text)
                 });

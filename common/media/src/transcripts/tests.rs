@@ -29,8 +29,8 @@ fn said(parsed: &Parsed) -> Vec<(Option<&str>, &str)> {
     segments.iter().map(|segment| (segment.speaker.as_deref(), segment.text.as_str())).collect()
 }
 
-/// The files that we read otherwise than vtt.js does, on purpose. The first has a fraction of two digits, for
-/// which the standard drops the whole cue. The second has `120:00.000`, which vtt.js reads as hours and minutes.
+/// The files that we read differently from vtt.js on purpose. The first has a fraction of two digits, for which the
+/// standard drops the whole cue. The second has `120:00.000`, which vtt.js reads as hours and minutes.
 const WIDER_THAN_THE_STANDARD: &[&str] = &["fraction-digits", "minimum-spots-over-sixty"];
 
 #[test]

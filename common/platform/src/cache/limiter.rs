@@ -1,4 +1,4 @@
-//! A limit on how many requests we send to a provider in a time. It is kept before a request goes out.
+//! Limits how many requests we send to a provider in a given time. It works before a request is sent.
 //!
 //! When the next slot is near, the run waits for it. When it is far away, the run ends and comes back later. Only
 //! some of the runs of a process may wait at the same time, so that the runs that need no slot can still work.

@@ -17,8 +17,8 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Waits for the answer to `command`. There is none when Redis fails, is too slow, or did one of the two less
-    /// than a second ago.
+    /// Waits for the answer to `command`. There is none when Redis fails or is too slow, and none for a second after
+    /// that.
     pub(super) async fn run<T>(&self, command: impl Future<Output = RedisResult<T>>) -> Option<T> {
         if self.paused_until().is_some_and(|until| Instant::now() < until) {
             return None;
