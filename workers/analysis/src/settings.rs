@@ -41,7 +41,7 @@ pub struct Prices {
 
 impl Settings {
     /// Reads the settings. `OPENAI_API_KEY` switches the model on. `OPENAI_BASE_URL`, `OPENAI_MODEL`,
-    /// `OPENAI_MAX_INPUT_TOKENS`, `OPENAI_TIMEOUT` and `OPENAI_RATE` have defaults. `OPENAI_PRICE_PROMPT` and
+    /// `OPENAI_MAX_INPUT_TOKENS`, `OPENAI_TIMEOUT` and `OPENAI_RATE` are optional. `OPENAI_PRICE_PROMPT` and
     /// `OPENAI_PRICE_COMPLETION` (US dollars for a million tokens) are set together; without them no cost is computed.
     pub fn read(values: &Values) -> Result<Self, ConfigError> {
         let base_url = values.url("OPENAI_BASE_URL", DEFAULT_BASE_URL)?;
