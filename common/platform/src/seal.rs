@@ -101,20 +101,20 @@ mod tests {
     #[test]
     fn a_sealed_url_can_be_opened_only_for_its_own_call() {
         let sealer = Sealer::from_key(Sealer::generate_key());
-        let sealed = sealer.seal(b"call 1", URL);
-        assert!(!sealed.contains("recordings"), "{sealed}");
-        assert_eq!(sealer.open(b"call 1", &sealed).unwrap(), URL);
-        assert!(matches!(sealer.open(b"call 2", &sealed), Err(OpenError::Refused)));
-        assert_ne!(sealed, sealer.seal(b"call 1", URL), "sealing the same text again gives another value");
+        let value = sealer.seal(b"call 1", URL);
+        assert!(!value.contains("recordings"), "{value}");
+        assert_eq!(sealer.open(b"call 1", &value).unwrap(), URL);
+        assert!(matches!(sealer.open(b"call 2", &value), Err(OpenError::Refused)));
+        assert_ne!(value, sealer.seal(b"call 1", URL), "sealing the same text again gives another value");
     }
 
     #[test]
     fn a_text_sealed_with_another_key_or_changed_is_refused() {
         let sealer = Sealer::from_key([1; 32]);
-        let sealed = sealer.seal(b"", URL);
-        assert!(matches!(Sealer::from_key([2; 32]).open(b"", &sealed), Err(OpenError::Refused)));
-        let changed = format!("{PREFIX}A{}", &sealed[PREFIX.len() + 1..]);
-        assert!(changed == sealed || sealer.open(b"", &changed).is_err());
+        let value = sealer.seal(b"", URL);
+        assert!(matches!(Sealer::from_key([2; 32]).open(b"", &value), Err(OpenError::Refused)));
+        let changed = format!("{PREFIX}A{}", &value[PREFIX.len() + 1..]);
+        assert!(changed == value || sealer.open(b"", &changed).is_err());
         for text in ["", "s1.", "s1.AAAA", "s1.%%%", URL] {
             assert!(matches!(sealer.open(b"", text), Err(OpenError::Malformed)), "{text}");
         }

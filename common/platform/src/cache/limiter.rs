@@ -12,7 +12,7 @@ use super::{Cache, Slot};
 use crate::config::Rate;
 
 /// How long a run waits for a slot. It comes back later when the slot is further away.
-const MAX_WAIT: Duration = Duration::from_secs(10);
+pub const MAX_WAIT: Duration = Duration::from_secs(10);
 
 pub struct Limiter {
     cache: Arc<dyn Cache>,

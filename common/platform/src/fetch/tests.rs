@@ -25,8 +25,8 @@ fn fetcher_allowing(addresses: &[SocketAddr]) -> Fetcher {
 }
 
 async fn fetched(fetcher: &Fetcher, url: &str) -> Result<Vec<u8>, FetchError> {
-    let fetched = fetcher.recording(url).await?;
-    fetched
+    let recording = fetcher.recording(url).await?;
+    recording
         .body
         .try_fold(Vec::new(), |mut all, chunk| async move {
             all.extend_from_slice(&chunk);
