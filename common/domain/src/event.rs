@@ -72,8 +72,8 @@ pub enum DecodeError {
     Version,
 }
 
-/// What is wrong with a JSON document, and where. It never quotes the document, as serde's own error text does:
-/// the value that serde did not expect can be a person's name.
+/// What is wrong with a JSON document, and where. Serde's own error text quotes the value that serde did not expect,
+/// and that can be a person's name. So this text quotes nothing.
 #[derive(Debug, thiserror::Error)]
 #[error("{kind} at line {line}, column {column}")]
 pub struct InvalidJson {

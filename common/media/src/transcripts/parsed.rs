@@ -2,8 +2,8 @@
 
 use domain::transcript::Segment;
 
-/// One turn for each second of a whole day is less than this. The limit exists because a turn takes far more memory
-/// than the few bytes that can spell it in a file.
+/// The highest number of segments. A whole day with a turn every second has fewer. The limit is needed because a segment
+/// takes far more memory than the few bytes that it can have in a file.
 pub(super) const MAX_SEGMENTS: usize = 100_000;
 
 /// Why a supplied transcript cannot be used. The text completes "failed to read the transcript: …".

@@ -17,8 +17,8 @@ const MAX_LABEL_WORDS: usize = 7;
 /// How often the file must use a label that does not read like a name.
 const MIN_USES_OF_AN_UNLIKELY_LABEL: u32 = 3;
 
-/// Words before a colon that start a sentence or a line of a file's heading, and are no names. The list is sorted,
-/// because it is searched by halves.
+/// Words before a colon that start a sentence or a line of a file's heading, and are no names. The list is sorted for
+/// the binary search.
 const NOT_NAMES: &[&str] = &[
     "action",
     "action item",
@@ -248,7 +248,8 @@ fn reads_like_a_name(label: &str) -> bool {
     };
     let digits = label.chars().filter(char::is_ascii_digit).count();
     let letters = label.chars().any(char::is_alphabetic);
-    // A person who dialled in by phone is shown by the phone number. A short number, as in `10: …`, numbers a list.
+    // A person who dialled in by phone is shown by the phone number. A short number, as in `10: …`, only counts the
+    // entries of a list.
     (letters || digits >= 5)
         && label.split_whitespace().all(word_of_a_name)
         && !label.split_whitespace().all(|word| PARTICLES.contains(&word))

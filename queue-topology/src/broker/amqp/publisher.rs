@@ -169,7 +169,7 @@ impl Carrier {
                 count = asked.recv_many(&mut received, WINDOW), if is_open => {
                     is_open = count > 0;
                     // What goes out together costs the broker less than one after the other.
-                    batch::others_first().await;
+                    batch::let_ready_tasks_run().await;
                     received.extend(std::iter::from_fn(|| asked.try_recv().ok()));
                     received.drain(..).for_each(|asked| self.take(asked));
                 }

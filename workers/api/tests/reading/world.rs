@@ -1,4 +1,4 @@
-//! A process that serves readers, and calls in its store.
+//! A process with the HTTP API for the tests, and functions that put calls into its store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ impl World {
 
     pub(crate) async fn with(
         settings: &[(&str, &str)],
-        around: impl FnOnce(Arc<dyn Broker>) -> Arc<dyn Broker>,
+        wrap: impl FnOnce(Arc<dyn Broker>) -> Arc<dyn Broker>,
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(dir.path()).await.unwrap();
@@ -55,7 +55,7 @@ impl World {
         let stopping = CancellationToken::new();
         let api = Api {
             store: store.clone(),
-            broker: around(Arc::new(broker)),
+            broker: wrap(Arc::new(broker)),
             blobs: blobs.clone(),
             sealer: Sealer::from_key([7; 32]),
             access: Arc::clone(&access),
@@ -98,14 +98,14 @@ impl World {
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
-    /// The JSON of an answer that says 200.
+    /// The JSON of an answer, which must have status 200.
     pub(crate) async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
         answer.json()
     }
 
-    /// A call that its source announced as `external_id`, with what it brought.
+    /// Makes a call that its source announced as `external_id`, with these materials.
     pub(crate) async fn arrived(&self, external_id: &str, materials: Vec<Material>) -> CallId {
         let call = CallId::derive(WORKSPACE, "exotel", external_id);
         let details = CallDetails {
@@ -129,7 +129,7 @@ impl World {
         call
     }
 
-    /// A call that went through every stage and is in Slack.
+    /// Makes a call that went through all stages and is posted in Slack.
     pub(crate) async fn completed(&self, external_id: &str) -> CallId {
         let call = self.arrived(external_id, vec![recording(MaterialAt::SealedUrl("s".into()))]).await;
         let claim = self.begin(call, "transcription", 1).await;
@@ -143,7 +143,7 @@ impl World {
         call
     }
 
-    /// A call whose transcription died.
+    /// Makes a call whose transcription is dead.
     pub(crate) async fn dead(&self, external_id: &str) -> CallId {
         let call = self.arrived(external_id, vec![recording(MaterialAt::SealedUrl("s".into()))]).await;
         self.die(call, 1).await;
@@ -252,7 +252,7 @@ impl Answer {
         assert_eq!(self.json()["status"], status);
     }
 
-    /// A problem with exactly these fields.
+    /// Asserts that this is a problem which names exactly these fields.
     pub(crate) fn names(&self, pointers: &[&str]) {
         self.is_problem(422);
         let body = self.json();

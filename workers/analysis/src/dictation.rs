@@ -1,4 +1,4 @@
-//! Reads addresses and numbers as people say them: `odile at marchetti dot example dot com`, `two oh two`.
+//! Reads e-mail addresses and numbers as people dictate them: `odile at marchetti dot example dot com`, `two oh two`.
 
 use std::sync::LazyLock;
 
@@ -6,13 +6,14 @@ use regex::Regex;
 
 use crate::text;
 
-static WRITTEN: LazyLock<Regex> = LazyLock::new(|| {
+/// An e-mail address as it is written.
+static WRITTEN_ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)[a-z0-9._%+-]*[a-z0-9_%+-]@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}")
         .expect("a fixed pattern")
 });
 
-/// The word before `at` with what `dot`, `underscore` and `dash` join to it, and a domain.
-static SAID: LazyLock<Regex> = LazyLock::new(|| {
+/// An e-mail address as it is spoken: the words before `at`, joined by `dot`, `underscore` or `dash`, and a domain.
+static SPOKEN_ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"(?ix) \b ([\p{L}0-9]+ (?: (?: \s+(?:dot|underscore|dash|hyphen|plus)\s+ | [._-] ) [\p{L}0-9]+ )*)
           \s+ at \s+
@@ -21,10 +22,11 @@ static SAID: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a fixed pattern")
 });
 
-static JOINT: LazyLock<Regex> =
+/// A spoken sign of an e-mail address.
+static SPOKEN_SIGN: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)\s+(dot|underscore|dash|hyphen|plus)\s+").expect("a fixed pattern"));
 
-/// `I'm Gil Novak`, `this is Gil`.
+/// A speaker who says their own name: `I'm Gil Novak`, `this is Gil`.
 static OWN_NAME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"\b(?i:i['’]m|i am|my name is|my name['’]s|this is)\s+(\p{Lu}[\p{L}'’-]*(?:\s+\p{Lu}[\p{L}'’-]*){0,3})",
@@ -32,8 +34,8 @@ static OWN_NAME: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a fixed pattern")
 });
 
-/// Words before `at` that are no mailbox: "reach me at acme dot com" names a site.
-const NO_MAILBOX: [&str; 24] = [
+/// Words before `at` that are not the name of a mailbox. "Reach me at acme dot com", for example, names a web site.
+const NOT_MAILBOXES: [&str; 24] = [
     "me",
     "us",
     "him",
@@ -60,21 +62,22 @@ const NO_MAILBOX: [&str; 24] = [
     "office",
 ];
 
-/// The e-mail addresses of `text`, written or spoken, in lower case.
+/// The e-mail addresses in `text`, written or spoken, in lower case.
 pub(crate) fn emails(text: &str) -> Vec<String> {
-    let written = WRITTEN.find_iter(text).map(|found| found.as_str().to_lowercase());
-    let said = SAID.captures_iter(text).filter_map(|found| {
+    let written = WRITTEN_ADDRESS.find_iter(text).map(|found| found.as_str().to_lowercase());
+    let spoken = SPOKEN_ADDRESS.captures_iter(text).filter_map(|found| {
         let (mailbox, domain) = (&found[1], &found[2]);
-        let spoken = JOINT.is_match(mailbox) || JOINT.is_match(domain);
-        (spoken && !NO_MAILBOX.contains(&mailbox.to_lowercase().as_str()))
-            .then(|| format!("{}@{}", joined(mailbox), joined(domain)))
+        let has_sign = SPOKEN_SIGN.is_match(mailbox) || SPOKEN_SIGN.is_match(domain);
+        (has_sign && !NOT_MAILBOXES.contains(&mailbox.to_lowercase().as_str()))
+            .then(|| format!("{}@{}", with_signs(mailbox), with_signs(domain)))
     });
-    written.chain(said).collect()
+    written.chain(spoken).collect()
 }
 
-fn joined(said: &str) -> String {
-    JOINT
-        .replace_all(said, |found: &regex::Captures| match found[1].to_lowercase().as_str() {
+/// Replaces spoken signs by the written ones.
+fn with_signs(spoken: &str) -> String {
+    SPOKEN_SIGN
+        .replace_all(spoken, |found: &regex::Captures| match found[1].to_lowercase().as_str() {
             "underscore" => "_",
             "dash" | "hyphen" => "-",
             "plus" => "+",
@@ -83,8 +86,8 @@ fn joined(said: &str) -> String {
         .to_lowercase()
 }
 
-/// The numbers of `text` as runs of digits. Digits that stand together, grouped by blanks, hyphens, dots,
-/// slashes or brackets or said one by one, are one run; any other word or a comma ends it.
+/// The numbers in `text` as runs of digits. One run is made of digits that are said one by one, or that are grouped by
+/// spaces, hyphens, dots, slashes or brackets. A comma or any other word ends the run.
 pub(crate) fn digit_runs(text: &str) -> Vec<String> {
     let mut runs = vec![String::new()];
     let mut times = 1;
@@ -99,7 +102,7 @@ pub(crate) fn digit_runs(text: &str) -> Vec<String> {
         if word.is_empty() && !ends {
             continue;
         }
-        let said = match word.to_lowercase().as_str() {
+        let digits = match word.to_lowercase().as_str() {
             "double" => {
                 times = 2;
                 continue;
@@ -113,11 +116,11 @@ pub(crate) fn digit_runs(text: &str) -> Vec<String> {
             }
             word => digit(word).to_owned(),
         };
-        if let Some(run) = runs.last_mut().filter(|_| !said.is_empty()) {
-            run.push_str(&said.repeat(times));
+        if let Some(run) = runs.last_mut().filter(|_| !digits.is_empty()) {
+            run.push_str(&digits.repeat(times));
         }
         times = 1;
-        if said.is_empty() || ends {
+        if digits.is_empty() || ends {
             runs.push(String::new());
         }
     }
@@ -125,6 +128,7 @@ pub(crate) fn digit_runs(text: &str) -> Vec<String> {
     runs
 }
 
+/// The digit that `word` says; an empty text when it says none.
 fn digit(word: &str) -> &'static str {
     match word {
         "zero" | "oh" | "o" => "0",
@@ -141,17 +145,17 @@ fn digit(word: &str) -> &'static str {
     }
 }
 
-/// The digits of `text`, in order.
+/// The digits in `text`, in their order.
 pub(crate) fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// The name by which the speaker of `sentence` introduces themselves.
+/// The name with which the speaker of `sentence` introduces themselves.
 pub(crate) fn own_name(sentence: &str) -> Option<&str> {
     Some(OWN_NAME.captures(sentence)?.get(1)?.as_str())
 }
 
-/// Whether the words of `value` stand together in `text`, spelled alike but for case and punctuation.
+/// Whether `text` contains the words of `value` one after the other. Capital letters and punctuation do not matter.
 pub(crate) fn says(text: &str, value: &str) -> bool {
     text::contains(&text::folded(text), &text::folded(value))
 }
@@ -161,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_read_written_and_spoken() {
+    fn an_email_address_is_read_in_its_written_and_in_its_spoken_form() {
         assert_eq!(emails("It's r.Delacroix@mail.example.com."), ["r.delacroix@mail.example.com"]);
         assert_eq!(
             emails("Write to me, odile at marchetti dot example dot com please"),
@@ -174,20 +178,20 @@ mod tests {
     }
 
     #[test]
-    fn a_site_or_a_place_is_no_address() {
+    fn a_web_site_or_a_place_is_not_taken_for_an_email_address() {
         assert!(emails("You can reach me at acme dot com.").is_empty());
         assert!(emails("Look at work. Then call.").is_empty());
         assert!(emails("We met at marchetti.example.com once").is_empty());
     }
 
     #[test]
-    fn who_says_a_name_of_their_own_is_heard() {
+    fn the_name_with_which_a_speaker_introduces_themselves_is_found() {
         assert_eq!(own_name("Hi, I’m Odile Marchetti, from sales."), Some("Odile Marchetti"));
         assert_eq!(own_name("I'm late, this is a bad line."), None);
     }
 
     #[test]
-    fn digits_are_read_grouped_and_said_one_by_one() {
+    fn digits_are_read_when_they_are_grouped_and_when_they_are_said_one_by_one() {
         assert_eq!(digit_runs("My line is (202) 555-0147."), ["2025550147"]);
         assert_eq!(digit_runs("two oh two, triple five, zero one four seven"), ["202", "555", "0147"]);
         assert_eq!(digit_runs("two oh two triple five zero one four seven"), ["2025550147"]);

@@ -1,5 +1,5 @@
-//! What every reading route needs of a request: who asks, which call, which part of a list; and how it is
-//! refused.
+//! Reads from a request what most routes need: who sends it, which call it is about, and which part of a list it wants.
+//! It also says how a request is refused.
 
 use std::time::Duration;
 
@@ -17,69 +17,70 @@ use store::{Page, Store, StoreError};
 use uuid::Uuid;
 use web::{Door, FieldProblem, Problem};
 
-use crate::Api;
+use crate::state::Api;
 
-/// Longer than a database that is merely busy takes.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-const COME_BACK_IN: Duration = Duration::from_secs(5);
+/// How long an answer may take. A database that is only busy answers sooner.
+const MAX_ANSWER_TIME: Duration = Duration::from_secs(10);
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 1000;
 
-/// Why a request gets no answer.
-pub(crate) struct Refused(Problem);
+/// Why a request is refused.
+pub(crate) struct Refusal(Problem);
 
-pub(crate) type Answer<T> = Result<T, Refused>;
+pub(crate) type Answer<T> = Result<T, Refusal>;
 
-impl From<Problem> for Refused {
+impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self(problem)
     }
 }
 
-impl From<StoreError> for Refused {
+impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        tracing::warn!(%error, "a reader got no answer");
+        tracing::warn!(%error, "failed to read the store for a request");
         unavailable("the store cannot be used at the moment")
     }
 }
 
-impl From<BlobError> for Refused {
+impl From<BlobError> for Refusal {
     fn from(error: BlobError) -> Self {
-        tracing::warn!(%error, "a reader got no answer");
+        tracing::warn!(%error, "failed to read a blob for a request");
         unavailable("the blobs cannot be read at the moment")
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         self.0.into_response()
     }
 }
 
-fn unavailable(detail: &str) -> Refused {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(COME_BACK_IN).into()
+fn unavailable(detail: &str) -> Refusal {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_AFTER).into()
 }
 
-pub(crate) fn not_found(detail: impl Into<String>) -> Refused {
+pub(crate) fn not_found(detail: impl Into<String>) -> Refusal {
     Problem::new(StatusCode::NOT_FOUND, detail).into()
 }
 
-/// Says so when a database hangs. What changes something may take as long as it takes.
+/// Answers with status 503 when the answer takes too long, for example because the database hangs. A POST has no time
+/// limit, because it changes something and must come to its end.
 pub(crate) async fn in_time(request: Request, next: Next) -> Response {
     if request.method() == Method::POST {
         return next.run(request).await;
     }
-    match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
+    match tokio::time::timeout(MAX_ANSWER_TIME, next.run(request)).await {
         Ok(response) => response,
         Err(_) => unavailable("there was no answer in time").into_response(),
     }
 }
 
-/// Who asks, with a key that may read. First among a handler's arguments, so that nobody else is told
-/// anything.
+/// The sender of a request, whose key may read. This is the first argument of a handler, so that a sender without such
+/// a key learns nothing from the checks of the other arguments.
 pub(crate) struct Reader {
     pub(crate) workspace: WorkspaceId,
-    /// Whom the audit names.
+    /// The name under which the audit lists the sender.
     pub(crate) actor: &'static str,
 }
 
@@ -92,13 +93,13 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let api = Api::from_ref(state);
         let caller = api.access.admit(Door::Api, &parts.headers, &parts.uri)?;
-        // Without a key set, whoever is on this machine may ask.
+        // When no key is set, everybody on this machine may send requests.
         let actor = if api.access.keys().any() { "api key" } else { "no key" };
         Ok(Self { workspace: caller.workspace, actor })
     }
 }
 
-/// The one id in the path, decoded.
+/// The id in the path, decoded. The path has only one.
 pub(crate) struct Id(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
@@ -106,7 +107,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = Path::<String>::from_request_parts(parts, state).await.ok().map(|Path(id)| id);
-        // No database keeps a NUL in a text.
+        // PostgreSQL refuses NUL in a text, so no row can have such an id.
         let readable = id.filter(|id| !id.contains('\0'));
         readable
             .map(Self)
@@ -114,7 +115,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// The call with this id of ours, or of its source's.
+/// The call with this id. It is our id or the source's.
 pub(crate) async fn find(store: &Store, workspace: WorkspaceId, id: &str) -> Answer<Call> {
     let ours = match id.parse::<Uuid>() {
         Ok(uuid) => store.call(workspace, CallId(uuid)).await?,
@@ -133,21 +134,22 @@ pub(crate) async fn find_by_source_id(store: &Store, workspace: WorkspaceId, id:
         .ok_or_else(|| not_found(format!("there is no call `{id}`")))
 }
 
-/// Named values of a query or of a JSON object. What cannot be used is collected, so that one answer names
-/// all of it; an empty value is as if it were absent.
+/// The parameters of a request, from its query or from a JSON object. All values that cannot be used are collected, so
+/// that one answer names them all. An empty value counts as absent.
 #[derive(Default)]
 pub(crate) struct Params {
     values: Vec<(String, String)>,
-    wrong: Vec<FieldProblem>,
+    problems: Vec<FieldProblem>,
 }
 
 impl Params {
     pub(crate) fn of_query(uri: &Uri) -> Self {
         let pairs = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-        Self { values: pairs.into_owned().collect(), wrong: Vec::new() }
+        Self { values: pairs.into_owned().collect(), problems: Vec::new() }
     }
 
-    /// Of an object that may hold `known` names: a misspelt filter must not mean "all".
+    /// The parameters in a JSON object, which may hold only `known` names. If an unknown name were ignored, a misspelt
+    /// filter would select everything.
     pub(crate) fn of_json(body: &Value, known: &[&str]) -> Self {
         let mut params = Self::default();
         let Some(object) = body.as_object() else {
@@ -157,7 +159,7 @@ impl Params {
         for (name, value) in object {
             match value {
                 _ if !known.contains(&name.as_str()) => {
-                    params.refuse(name, format!("is not known; there are {}", known.join(", ")));
+                    params.refuse(name, format!("is not known; the known names are {}", known.join(", ")));
                 }
                 Value::Null => {}
                 Value::String(text) => params.values.push((name.clone(), text.clone())),
@@ -172,46 +174,47 @@ impl Params {
         let (_, text) = self.values.iter().find(|(known, _)| known == name)?;
         let text = text.trim().to_owned();
         if text.contains('\0') {
-            self.refuse(name, "must not hold a NUL");
+            self.refuse(name, "must not contain a NUL character");
             return None;
         }
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// A value that `read` understands; `wanted` says what that is.
+    /// The value that `read` makes of the parameter. `expected` tells the sender which values `read` accepts.
     pub(crate) fn read<T>(
         &mut self,
         name: &str,
-        wanted: &str,
+        expected: &str,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let text = self.text(name)?;
         let value = read(&text);
         if value.is_none() {
             let shown: String = text.chars().take(80).collect();
-            self.refuse(name, format!("`{shown}` is not {wanted}"));
+            self.refuse(name, format!("`{shown}` is not {expected}"));
         }
         value
     }
 
-    /// The start of a span of time, or its end.
+    /// A time that is the start of a period, or its end. This matters for a day: it starts at its first microsecond and
+    /// ends at its last.
     pub(crate) fn moment(&mut self, name: &str, end: bool) -> Option<Moment> {
         self.read(name, "a time such as 2025-10-23T10:18:31Z, or a day such as 2025-10-23", |text| {
             moment(text, end)
         })
     }
 
-    /// `page` (from 1) or `skip`, and `limit`.
+    /// Reads `limit`, and `page` (from 1) or `skip`.
     pub(crate) fn page(&mut self) -> Page {
-        let whole = |least: i64, most: i64| {
-            move |text: &str| text.parse().ok().filter(|number| (least..=most).contains(number))
+        let whole = |min: i64, max: i64| {
+            move |text: &str| text.parse().ok().filter(|number| (min..=max).contains(number))
         };
         let limit =
             self.read("limit", "a number from 1 to 1000", whole(1, MAX_LIMIT)).unwrap_or(DEFAULT_LIMIT);
-        let page = self.read("page", "a number from 1 on", whole(1, i64::MAX));
-        let skip = self.read("skip", "a number from 0 on", whole(0, i64::MAX));
+        let page = self.read("page", "a number of 1 or more", whole(1, i64::MAX));
+        let skip = self.read("skip", "a number of 0 or more", whole(0, i64::MAX));
         if page.is_some() && skip.is_some() {
-            self.refuse("skip", "goes without `page`");
+            self.refuse("skip", "cannot be used together with `page`");
         }
         let offset = skip.unwrap_or_else(|| (page.unwrap_or(1) - 1).saturating_mul(limit));
         Page { offset, limit }
@@ -223,16 +226,16 @@ impl Params {
         } else {
             format!("/{}", name.replace('~', "~0").replace('/', "~1"))
         };
-        self.wrong.push(FieldProblem { pointer, detail: detail.into() });
+        self.problems.push(FieldProblem { pointer, detail: detail.into() });
     }
 
-    /// 422 for everything that could not be used.
+    /// It is an error with status 422 when a parameter could not be used.
     pub(crate) fn check(self) -> Result<(), Problem> {
-        if self.wrong.is_empty() { Ok(()) } else { Err(Problem::fields(self.wrong)) }
+        if self.problems.is_empty() { Ok(()) } else { Err(Problem::fields(self.problems)) }
     }
 }
 
-/// The number of a page, from 1.
+/// The number of a page. The first page has the number 1.
 pub(crate) fn number(page: Page) -> i64 {
     page.offset / page.limit + 1
 }
@@ -242,7 +245,7 @@ fn moment(text: &str, end: bool) -> Option<Moment> {
         let time = if end { NaiveTime::from_hms_micro_opt(23, 59, 59, 999_999)? } else { NaiveTime::MIN };
         return Some(day.and_time(time).and_utc().into());
     }
-    // A `+` that was not encoded arrives as a blank.
+    // A `+` in a query means a space, so a `+` that the sender did not encode arrives as a space.
     let text = text.replace(' ', "+");
     DateTime::parse_from_rfc3339(&text).ok().map(|time| time.to_utc().into())
 }
@@ -257,13 +260,13 @@ mod tests {
         Params::of_query(&format!("/?{text}").parse().unwrap())
     }
 
-    fn wrong(params: Params) -> Vec<String> {
+    fn wrong_fields(params: Params) -> Vec<String> {
         let fields = params.check().err().map(|problem| problem.errors).unwrap_or_default();
         fields.into_iter().map(|field| field.pointer).collect()
     }
 
     #[test]
-    fn a_page_and_a_skip_name_the_same_part_of_a_list() {
+    fn a_page_number_and_a_skip_can_select_the_same_part_of_a_list() {
         assert_eq!(query("page=3&limit=20").page(), Page { offset: 40, limit: 20 });
         assert_eq!(query("skip=40&limit=20").page(), Page { offset: 40, limit: 20 });
         assert_eq!(query("page=&limit=").page(), Page { offset: 0, limit: 50 });
@@ -271,18 +274,18 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_cannot_be_used_is_named_at_once() {
+    fn one_answer_names_every_parameter_that_cannot_be_used() {
         let mut params = query("page=0&limit=1001&skip=x&from=yesterday");
         params.page();
         params.moment("from", false);
-        assert_eq!(wrong(params), ["/limit", "/page", "/skip", "/from"]);
+        assert_eq!(wrong_fields(params), ["/limit", "/page", "/skip", "/from"]);
         let mut both = query("page=1&skip=0");
         both.page();
-        assert_eq!(wrong(both), ["/skip"]);
+        assert_eq!(wrong_fields(both), ["/skip"]);
     }
 
     #[test]
-    fn a_day_means_all_of_it_and_an_unencoded_plus_is_read() {
+    fn a_day_means_the_whole_day_and_an_unencoded_plus_is_accepted() {
         let time = |text: &str, end| moment(text, end).map(|time| time.to_string());
         assert_eq!(time("2025-10-23", false).as_deref(), Some("2025-10-23T00:00:00Z"));
         assert_eq!(time("2025-10-23", true).as_deref(), Some("2025-10-23T23:59:59.999999Z"));
@@ -291,11 +294,11 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_filter_is_refused_and_does_not_mean_all() {
+    fn a_misspelt_filter_is_refused_and_does_not_select_everything() {
         let known = ["stage", "group"];
-        assert_eq!(wrong(Params::of_json(&json!({"grup": "x"}), &known)), ["/grup"]);
-        assert_eq!(wrong(Params::of_json(&json!({"stage": 3}), &known)), ["/stage"]);
-        assert_eq!(wrong(Params::of_json(&json!([]), &known)), [""]);
-        assert!(wrong(Params::of_json(&json!({"stage": null}), &known)).is_empty());
+        assert_eq!(wrong_fields(Params::of_json(&json!({"grup": "x"}), &known)), ["/grup"]);
+        assert_eq!(wrong_fields(Params::of_json(&json!({"stage": 3}), &known)), ["/stage"]);
+        assert_eq!(wrong_fields(Params::of_json(&json!([]), &known)), [""]);
+        assert!(wrong_fields(Params::of_json(&json!({"stage": null}), &known)).is_empty());
     }
 }
