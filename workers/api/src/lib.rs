@@ -22,7 +22,7 @@ use axum::routing::{get, post};
 pub use health::health;
 pub use state::Api;
 
-/// All routes of the API except those of [`health`]. The caller has to pass the routes of all roles together to
+/// All routes of the API except those of [`health()`]. The caller has to pass the routes of all roles together to
 /// [`web::finish`].
 pub fn router(api: Api) -> Router {
     Router::new()
