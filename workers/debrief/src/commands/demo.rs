@@ -44,7 +44,10 @@ pub(crate) async fn demo(once: bool) -> Ended {
     let as_expected = show(&running.deployment().store, &samples).await?;
     say!("\nLook at   {address}/docs              the API, to try out");
     say!("          {address}/api/calls/history  every call, as JSON");
-    say!("          {}/_control/received  what reached Slack", simulators.slack.url(""));
+    say!(
+        "          {}/_control/received  what reached Slack",
+        simulators.of(&simulators::slack::PROVIDER).url("")
+    );
     if !once {
         say!("\nIt serves on until you press Ctrl-C.");
         stop.given().await;
@@ -55,36 +58,20 @@ pub(crate) async fn demo(once: bool) -> Ended {
     Ok(if as_expected || !once { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-/// An embedded deployment whose providers are the simulators.
+/// Returns the settings of an embedded deployment whose providers are the simulators.
 fn settings(simulators: &Simulators, folder: &std::path::Path) -> Result<Values, StartError> {
     let folder = folder.to_str().context("the temporary folder has a name that is not text")?;
-    let recordings = simulators.recordings.address.to_string();
     let port = if std::net::TcpListener::bind(("127.0.0.1", 8000)).is_ok() { "8000" } else { "0" };
-    Ok(Values::of([
+    let providers = simulators.settings();
+    let providers = providers.iter().map(|(name, value)| (*name, value.as_str()));
+    Ok(Values::of(providers.chain([
         ("DEBRIEF_DATA_DIR", folder),
         ("PORT", port),
         ("DEBRIEF_RETRY_SCHEDULE", RETRY_SCHEDULE),
-        ("DEBRIEF_ALLOW_PRIVATE_FETCH", &recordings),
         ("RUST_LOG", "off"),
-        ("ASSEMBLYAI_API_KEY", "demo"),
-        ("ASSEMBLYAI_BASE_URL", &simulators.assemblyai.url("")),
-        ("ASSEMBLYAI_POLL", "200ms"),
-        ("OPENAI_API_KEY", "demo"),
-        ("OPENAI_BASE_URL", &simulators.openai.url("/v1")),
-        ("OPENAI_MODEL", "simulated-model"),
-        ("SLACK_WEBHOOK_URL", &simulators.slack.url("/services/T0DEMO/B0DEMO/secret")),
         ("SLACK_RATE", "20/s"),
         ("SUPPORT_NUMBER", "+442079460100"),
-        ("SALESFORCE_LOGIN_URL", &simulators.salesforce.url("")),
-        ("SALESFORCE_CONSUMER_KEY", "demo"),
-        ("SALESFORCE_CONSUMER_SECRET", "demo"),
-        ("CRM_AUTO_UPLOAD", "true"),
-        ("CRM_UPLOAD_URL", &simulators.call_data.url("/apis/api/public/call-data")),
-        ("CRM_CAMPAIGN_ID", "demo-campaign"),
-        ("CRM_VOICE_AGENT_ID", "demo-agent"),
-        ("CRM_CLIENT_ID", "demo-client"),
-        ("CRM_DEFAULT_CALLER_PHONE", "+12025550100"),
-    ]))
+    ])))
 }
 
 /// Waits for every sample to end and prints how; whether each ended as it should.

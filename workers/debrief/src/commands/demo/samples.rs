@@ -8,8 +8,7 @@ use platform::http;
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-use simulators::Simulators;
-use simulators::{Recording, Utterance, Variant, recording_with};
+use simulators::{Recording, Simulators, Utterance, Variant, recording_with};
 
 const PHONE_CALL: &str = include_str!("../../../samples/phone_call.json");
 const MEETING: &str = include_str!("../../../samples/meeting.json");

@@ -1,27 +1,28 @@
-//! Whether a world has come to rest, and what it looks like then.
+//! Whether everything in a world has ended, and what has become of it.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use load_tests::harness::ledger::{Allowed, Seen, Verdict};
+use load_tests::harness::ledger::{Allowed, Verdict};
+use load_tests::harness::seen::Seen;
 
 use super::World;
 
-const LOOK: Duration = Duration::from_millis(200);
-/// What may still come when nothing moves any more has come by then.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// The time for which nothing may change before everything is taken to have ended.
 const QUIET: Duration = Duration::from_secs(1);
-/// Of what is left when the time is up, so much is told.
-const TOLD: usize = 10;
+/// The number of open things that are listed when the time is up.
+const LISTED: usize = 10;
 
 impl World {
-    /// Waits until nothing moves any more, and says whether every promise holds. What has not come to an end
-    /// after `within` is a broken promise.
+    /// Waits until everything has ended, and says whether every promise was kept. What has not ended after `within` is a
+    /// broken promise.
     pub(crate) async fn settled(&self, within: Duration, allowed: &Allowed) -> anyhow::Result<Verdict> {
         let until = Instant::now() + within;
         let mut seen;
         let mut unsettled;
         loop {
-            unsettled = self.moving().await?;
+            unsettled = self.open_work().await?;
             seen = self.seen(until).await?;
             if unsettled.is_empty() {
                 unsettled = self.ledger.unfinished(&seen, allowed);
@@ -36,45 +37,51 @@ impl World {
             if Instant::now() > until {
                 break;
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
         let mut verdict = self.ledger.check(&seen, allowed);
         if !unsettled.is_empty() && verdict.holds() {
             let all = unsettled.len();
-            unsettled.truncate(TOLD);
-            verdict.broke(format!("after {within:?} {all} things still move: {}", unsettled.join("; ")));
+            unsettled.truncate(LISTED);
+            verdict.add_broken(format!(
+                "after {within:?} {all} things have not ended: {}",
+                unsettled.join("; ")
+            ));
         }
         Ok(verdict)
     }
 
-    /// Reads all there is. A process that was just started may need a moment.
+    /// Reads what the API and the simulators show. A process that was just started may need a moment.
     async fn seen(&self, until: Instant) -> anyhow::Result<Seen> {
         loop {
             match Seen::read(self.api()?, &self.simulators).await {
                 Ok(seen) => return Ok(seen),
                 Err(error) if Instant::now() > until => return Err(error),
-                Err(_) => tokio::time::sleep(LOOK).await,
+                Err(_) => tokio::time::sleep(LOOK_EVERY).await,
             }
         }
     }
 
-    /// What has not come to rest: messages in queues, and runs that are due, will be, or are in hand.
-    async fn moving(&self) -> anyhow::Result<Vec<String>> {
-        let Ok(queues) = self.get("/api/queues").await else { return Ok(vec!["the API is away".into()]) };
-        let stages = queues["items"].as_array().context("the list of queues has no items")?;
-        let mut moving = Vec::new();
+    /// Returns a text for each kind of work that is left: messages in queues, and runs that are due, will be due later, or
+    /// are running.
+    async fn open_work(&self) -> anyhow::Result<Vec<String>> {
+        let Ok(queues) = self.get("/api/queues").await else {
+            return Ok(vec!["the API does not answer".into()]);
+        };
+        let stages = queues["items"].as_array().context("read the items in the list of queues")?;
+        let mut open = Vec::new();
         for stage in stages {
             let counts = ["running", "waiting_due", "waiting_later"].map(|name| (name, &stage[name]));
             let lanes = ["live", "bulk"].map(|lane| (lane, &stage["lanes"][lane]["ready"]));
             for (name, count) in counts.into_iter().chain(lanes) {
                 if count != 0 {
-                    moving.push(format!("{}: {name} {count}", stage["stage"].as_str().unwrap_or_default()));
+                    open.push(format!("{}: {name} {count}", stage["stage"].as_str().unwrap_or_default()));
                 }
             }
         }
         if queues["rejected"] != 0 {
-            moving.push(format!("rejected {}", queues["rejected"]));
+            open.push(format!("rejected {}", queues["rejected"]));
         }
-        Ok(moving)
+        Ok(open)
     }
 }

@@ -1,4 +1,4 @@
-//! Whether everything that was accepted is there afterwards, and came to an end.
+//! Whether every accepted call is in the history afterwards, and has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -11,24 +11,24 @@ use load_tests::harness::http::Connection;
 
 const PAGE: usize = 1000;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Calls of these statuses have work before them.
+/// The statuses of calls that have not ended.
 const OPEN: [&str; 2] = ["queued", "processing"];
 
 #[derive(Deserialize)]
 struct Page {
-    calls: Vec<Listed>,
+    calls: Vec<ListedCall>,
     total: u64,
 }
 
 #[derive(Deserialize)]
-struct Listed {
+struct ListedCall {
     external_id: String,
     status: String,
 }
 
-/// Reads the history until every one of `accepted` is in it and none of them has work before it, or nothing
-/// has changed for `patience`. Returns how many there are of each status; `missing` counts those that are not there.
-pub(crate) async fn found(
+/// Reads the history until every one of the `accepted` calls is in it and has ended, or until nothing has changed for
+/// `patience`. Returns the number of calls of each status. Those that are not in the history are counted as `missing`.
+pub(crate) async fn statuses_once_ended(
     address: SocketAddr,
     key: Option<&str>,
     accepted: &BTreeSet<String>,
@@ -37,26 +37,26 @@ pub(crate) async fn found(
 ) -> anyhow::Result<BTreeMap<String, u64>> {
     let (mut counts, mut changed) = (BTreeMap::new(), Instant::now());
     loop {
-        let now = counted(address, key, accepted, since).await?;
-        let is_settled = now.keys().all(|status| status != "missing" && !OPEN.contains(&status.as_str()));
+        let now = statuses(address, key, accepted, since).await?;
+        let has_ended = now.keys().all(|status| status != "missing" && !OPEN.contains(&status.as_str()));
         if now != counts {
             (counts, changed) = (now, Instant::now());
         }
-        if is_settled || changed.elapsed() > patience {
+        if has_ended || changed.elapsed() > patience {
             return Ok(counts);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-async fn counted(
+async fn statuses(
     address: SocketAddr,
     key: Option<&str>,
     accepted: &BTreeSet<String>,
     since: &str,
 ) -> anyhow::Result<BTreeMap<String, u64>> {
     let mut connection = Connection::open(address).await.context("connect to Debrief")?.with_key(key);
-    // By id, since a page shifts when a call comes in between two of them.
+    // The calls are kept by their ids, because a call that comes in between two pages shifts the second one.
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     for page in 1.. {
         let answer =
@@ -64,8 +64,8 @@ async fn counted(
         ensure!(answer.status == 200, "the history answered {}", answer.status);
         let Page { calls, total } = serde_json::from_slice(&answer.body).context("read the history")?;
         let is_last = calls.len() < PAGE || (page * PAGE) as u64 >= total;
-        let ours = calls.into_iter().filter(|call| accepted.contains(&call.external_id));
-        known.extend(ours.map(|call| (call.external_id, call.status)));
+        let sent_here = calls.into_iter().filter(|call| accepted.contains(&call.external_id));
+        known.extend(sent_here.map(|call| (call.external_id, call.status)));
         if is_last {
             break;
         }
@@ -78,7 +78,7 @@ async fn counted(
     Ok(counts)
 }
 
-/// `12 completed, 3 waiting`.
+/// Writes the numbers as `12 completed, 3 waiting`.
 pub(crate) fn in_words(counts: &BTreeMap<String, u64>) -> String {
     let words: Vec<String> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
