@@ -1,11 +1,13 @@
 //! The domain in plain types and pure rules: no I/O, no clock and no dice.
 
 pub mod analysis;
+pub mod blank;
 pub mod call;
 #[cfg(feature = "sqlx")]
 mod column;
 pub mod event;
 pub mod fault;
 pub mod moment;
+pub mod parties;
 pub mod phone;
 pub mod transcript;
