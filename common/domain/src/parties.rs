@@ -48,6 +48,7 @@ impl SupportLines {
         Self { numbers: numbers.collect(), region }
     }
 
+    /// The country in which a number without a country code is read.
     pub fn region(&self) -> Region {
         self.region
     }
@@ -89,16 +90,20 @@ impl SupportLines {
             _ => None,
         };
         let support = if has_direction { ours.or(only_line) } else { None };
-        let named = || {
-            let mut customers = details.participants.iter().filter(|who| who.role == Some(Role::Customer));
-            customers.find_map(|who| given(who.phone.as_ref()))
-        };
+        let named = || details.participants_as(&[Role::Customer]).find_map(|who| given(who.phone.as_ref()));
         Parties { known_direction, support, customer: theirs.or_else(named) }
     }
 
     fn is_ours(&self, number: Option<&str>) -> bool {
         let number = number.and_then(|number| read(number, self.region));
         number.is_some() && self.numbers.iter().any(|(_, ours)| *ours == number)
+    }
+}
+
+/// No numbers of ours, so that no number tells the direction of a call.
+impl Default for SupportLines {
+    fn default() -> Self {
+        Self::new(Vec::new(), None)
     }
 }
 
@@ -197,14 +202,8 @@ mod tests {
 
     #[test]
     fn a_phone_call_without_our_number_used_the_only_line() {
-        assert_eq!(
-            shown(&lines(&["+12025550100"]), &between("+12025550131", " ")).1,
-            Some("+12025550100")
-        );
-        assert_eq!(
-            shown(&lines(&["+12025550100", "+12025550101"]), &between("+12025550131", " ")).1,
-            None
-        );
+        assert_eq!(shown(&lines(&["+12025550100"]), &between("+12025550131", " ")).1, Some("+12025550100"));
+        assert_eq!(shown(&lines(&["+12025550100", "+12025550101"]), &between("+12025550131", " ")).1, None);
     }
 
     #[test]

@@ -32,17 +32,17 @@ use crate::ask::{Answer, Reader};
 const WITHIN: Duration = Duration::from_millis(1500);
 const FRESH: Duration = Duration::from_millis(500);
 
-/// `/health`, `/ready` and `/metrics`: every process serves them.
-pub fn health(api: Api) -> Router {
+pub(crate) fn routes(monitor: Monitor) -> Router {
     Router::new()
         .route("/health", get(show))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(Monitor { api, last: Arc::default() })
+        .with_state(monitor)
 }
 
+/// Looks at how the process is, and remembers it for a moment.
 #[derive(Clone)]
-struct Monitor {
+pub(crate) struct Monitor {
     api: Api,
     last: Arc<Mutex<Option<(Instant, Found)>>>,
 }
@@ -66,18 +66,24 @@ struct Found {
 #[schema(as = Health)]
 pub(crate) struct HealthView {
     /// `healthy`, or `degraded` when database, broker or blobs are not well.
-    status: &'static str,
+    pub(crate) status: &'static str,
     #[schema(value_type = String, format = DateTime)]
     timestamp: Moment,
+    /// Of this program.
+    pub(crate) version: &'static str,
+    /// What this process runs: `ingest`, `api`, `keeper` or the name of a stage.
+    pub(crate) roles: Vec<&'static str>,
+    /// `embedded` where everything is in this process and its data folder, else `servers`.
+    pub(crate) deployment: &'static str,
     /// `connected` or `unreachable`.
-    database: &'static str,
+    pub(crate) database: &'static str,
     /// `connected`, `blocked` (short of memory or disk) or `disconnected`.
-    broker: &'static str,
+    pub(crate) broker: &'static str,
     /// `connected` or `unreachable`.
-    blobs: &'static str,
+    pub(crate) blobs: &'static str,
     stats: StatsView,
     /// By name: `enabled`, or `disabled` where nothing is configured for it.
-    services: BTreeMap<&'static str, &'static str>,
+    pub(crate) services: BTreeMap<&'static str, &'static str>,
 }
 
 /// Calls, counted; null where the database did not say.
@@ -108,6 +114,29 @@ impl From<Stats> for StatsView {
 }
 
 impl Monitor {
+    pub(crate) fn new(api: Api) -> Self {
+        Self { api, last: Arc::default() }
+    }
+
+    /// What `/health` says; `/` says no more.
+    pub(crate) async fn health(&self) -> HealthView {
+        let found = self.look().await;
+        let reached = |well| if well { "connected" } else { "unreachable" };
+        let on = |on| if on { "enabled" } else { "disabled" };
+        HealthView {
+            status: if self.is_well(found) { "healthy" } else { "degraded" },
+            timestamp: Moment::now(),
+            version: env!("CARGO_PKG_VERSION"),
+            roles: self.api.roles.clone(),
+            deployment: if self.api.store.is_embedded() { "embedded" } else { "servers" },
+            database: reached(found.database),
+            broker: broker_state(self.api.broker.state()),
+            blobs: reached(found.blobs),
+            stats: found.stats.map(StatsView::from).unwrap_or_default(),
+            services: self.api.services.iter().map(|(name, is_on)| (*name, on(*is_on))).collect(),
+        }
+    }
+
     async fn look(&self) -> Found {
         // Whoever comes while somebody looks waits for what that finds.
         let mut last = self.last.lock().await;
@@ -149,18 +178,7 @@ pub(crate) fn broker_state(state: broker::State) -> &'static str {
 /// Always 200: the status says how.
 #[utoipa::path(get, path = "/health", operation_id = "health", tag = "health", security(()), responses((status = 200, body = HealthView)))]
 async fn show(State(monitor): State<Monitor>) -> Json<HealthView> {
-    let found = monitor.look().await;
-    let reached = |well| if well { "connected" } else { "unreachable" };
-    let on = |on| if on { "enabled" } else { "disabled" };
-    Json(HealthView {
-        status: if monitor.is_well(found) { "healthy" } else { "degraded" },
-        timestamp: Moment::now(),
-        database: reached(found.database),
-        broker: broker_state(monitor.api.broker.state()),
-        blobs: reached(found.blobs),
-        stats: found.stats.map(StatsView::from).unwrap_or_default(),
-        services: monitor.api.services.iter().map(|(name, is_on)| (*name, on(*is_on))).collect(),
-    })
+    Json(monitor.health().await)
 }
 
 /// Whether requests should come here.

@@ -4,9 +4,11 @@
 //! It reads the store and the broker and writes nothing but replays. Every answer with a person's data
 //! needs the API key; what tells a load balancer or a reader of the documentation something does not.
 
+mod accept;
 mod ask;
 mod calls;
 mod health;
+mod home;
 mod once;
 mod openapi;
 mod operations;
@@ -20,13 +22,12 @@ use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use platform::blobs::Blobs;
+use platform::config::Installation;
 use platform::seal::Sealer;
 use queue_topology::broker::Broker;
 use store::Store;
 use tokio_util::sync::CancellationToken;
 use web::Access;
-
-pub use health::health;
 
 /// What the read side needs of a process.
 #[derive(Clone)]
@@ -36,13 +37,22 @@ pub struct Api {
     pub blobs: Blobs,
     pub sealer: Sealer,
     pub access: Arc<Access>,
+    pub installation: Arc<Installation>,
+    /// What this process runs, by the names of its roles.
+    pub roles: Vec<&'static str>,
     /// What `/health` lists, and whether it is configured.
     pub services: Vec<(&'static str, bool)>,
     /// Cancelled when the process is asked to stop: from then on it is not ready.
     pub stopping: CancellationToken,
 }
 
-/// Everything that is read over HTTP but [`health`]. [`web::finish`] goes around the routes of all
+/// What every process serves: `/health`, `/ready`, `/metrics`, and `/`, which says what runs here.
+pub fn health(api: Api) -> Router {
+    let monitor = health::Monitor::new(api);
+    health::routes(monitor.clone()).merge(home::routes(monitor))
+}
+
+/// Everything that is read over HTTP but [`health()`]. [`web::finish`] goes around the routes of all
 /// roles together.
 pub fn router(api: Api) -> Router {
     Router::new()

@@ -9,6 +9,7 @@ use domain::transcript::Transcript;
 use web::Problem;
 
 use crate::Api;
+use crate::accept::{accepted, media_ranges};
 use crate::ask::{Answer, Id, Reader, find, not_found};
 use crate::view::{self, ProblemView, TranscriptView};
 use media::captions;
@@ -47,20 +48,13 @@ impl Format {
         if accept.trim().is_empty() {
             return Some(Self::Json);
         }
-        let mut wanted: Vec<(f32, Self)> = accept.split(',').filter_map(weighed).collect();
+        let wanted =
+            media_ranges(accept).filter_map(|(range, weight)| Some((weight, Self::of_media_range(range)?)));
+        let mut wanted: Vec<(f32, Self)> = wanted.collect();
         // Stable: of two that are wanted equally, the first.
         wanted.sort_by(|(one, _), (other, _)| other.total_cmp(one));
         wanted.first().map(|(_, format)| *format)
     }
-}
-
-/// One part of an `Accept` header with its weight, if there is anything of it and it is wanted at all.
-fn weighed(part: &str) -> Option<(f32, Format)> {
-    let (range, parameters) = part.split_once(';').unwrap_or((part, ""));
-    let format = Format::of_media_range(range.trim())?;
-    let weight = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
-    let weight = weight.map_or(1.0, |weight| weight.trim().parse().unwrap_or(0.0));
-    (weight > 0.0).then_some((weight, format))
 }
 
 /// The transcript in the form that the `Accept` header prefers.
@@ -77,8 +71,7 @@ pub(crate) async fn negotiated(
     Id(id): Id,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let accept: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    let Some(format) = Format::preferred(&accept.join(",")) else {
+    let Some(format) = Format::preferred(&accepted(&headers)) else {
         let detail =
             "a transcript is there as application/json, text/vtt, application/x-subrip or text/plain";
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail).into());

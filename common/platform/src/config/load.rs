@@ -255,8 +255,7 @@ mod tests {
     fn a_variable_that_is_nearly_ours_is_remembered_where_it_has_a_value() {
         let values =
             load(None, env(&[("SLACK_WEBHOK_URL", "x"), ("OPENAI_API_KEYS", " "), ("PATH", "/bin")]));
-        let found: Vec<_> =
-            values.unwrap().misspellings().iter().map(|found| found.meant.clone()).collect();
+        let found: Vec<_> = values.unwrap().misspellings().iter().map(|found| found.meant.clone()).collect();
         assert_eq!(found, ["SLACK_WEBHOOK_URL"]);
     }
 

@@ -44,7 +44,7 @@ fn names(key: &Key) -> impl Iterator<Item = String> {
 }
 
 fn squeeze(name: &str) -> String {
-    name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_uppercase()).collect()
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
 }
 
 /// How many slips lead from one of our names to the other; absent where it is another name altogether.
