@@ -202,6 +202,18 @@ pub struct Call {
 }
 
 impl CallDetails {
+    /// The participants who play one of these parts.
+    pub fn participants_as(&self, roles: &[Role]) -> impl Iterator<Item = &Participant> {
+        self.participants.iter().filter(|who| who.role.is_some_and(|role| roles.contains(&role)))
+    }
+
+    /// How long the call was, in milliseconds, as its source said it: its duration, else the time between its start
+    /// and its end.
+    pub fn said_duration_ms(&self) -> Option<i64> {
+        let between = || Some((self.ended_at?.micros() - self.started_at?.micros()) / 1000);
+        self.duration_ms.or_else(between).filter(|duration_ms| *duration_ms >= 0)
+    }
+
     /// Adds the values of `newer`. A field that is absent or empty in `newer` keeps its present value.
     pub fn merge(&mut self, newer: Self) {
         fn text(old: &mut Option<String>, new: Option<String>) {

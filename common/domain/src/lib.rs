@@ -2,11 +2,13 @@
 //! clock: a time is always an argument.
 
 pub mod analysis;
+pub mod blank;
 pub mod call;
 #[cfg(feature = "sqlx")]
 mod column;
 pub mod event;
 pub mod fault;
 pub mod moment;
+pub mod parties;
 pub mod phone;
 pub mod transcript;

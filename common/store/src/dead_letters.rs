@@ -116,6 +116,20 @@ impl Store {
         Ok((letters, total))
     }
 
+    /// The letters of one call, oldest first. Those that were replayed are left out.
+    pub async fn dead_letters_of(&self, workspace: WorkspaceId, call: CallId) -> Result<Vec<DeadLetter>> {
+        Ok(read!(
+            fetch_all,
+            DeadLetter,
+            self,
+            "SELECT id, workspace, call_id, stage, generation, attempts, error_code, error_text, error_group, body,
+                died_at, replayed_at
+             FROM dead_letters WHERE workspace = $1 AND call_id = $2 AND replayed_at IS NULL ORDER BY died_at, id",
+            workspace,
+            call,
+        )?)
+    }
+
     /// How many letters match.
     pub async fn count_dead(&self, workspace: WorkspaceId, filter: &DeadFilter) -> Result<i64> {
         let (since, until) = filter.span();

@@ -78,7 +78,7 @@ pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) ->
     params.check()?;
     let (calls, total) = api.store.calls(reader.workspace, &filter, page).await?;
     Ok(Json(CallList {
-        calls: calls.iter().map(view::summary).collect(),
+        calls: calls.iter().map(|call| view::summary(call, &api.installation.lines)).collect(),
         page: request::number(page),
         limit: page.limit,
         skip: page.offset,
@@ -94,7 +94,7 @@ pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
     let call = find(&api.store, reader.workspace, &id).await?;
     let analysis = api.store.analysis(reader.workspace, call.id).await?;
     let effects = api.store.effects_of(reader.workspace, call.id).await?;
-    Ok(Json(view::call(&call, analysis.as_ref(), &effects)))
+    Ok(Json(view::call(&call, &api.installation.lines, analysis.as_ref(), &effects)))
 }
 
 /// What happened to a call.

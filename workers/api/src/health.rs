@@ -33,16 +33,17 @@ const CHECK_TIMEOUT: Duration = Duration::from_millis(1500);
 const MAX_AGE: Duration = Duration::from_millis(500);
 
 /// The routes `/health`, `/ready` and `/metrics`. Every process serves them.
-pub fn health(api: Api) -> Router {
+pub(crate) fn routes(monitor: Monitor) -> Router {
     Router::new()
         .route("/health", get(show))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(Monitor { api, last: Arc::default() })
+        .with_state(monitor)
 }
 
+/// Looks at how the process is, and remembers it for a moment.
 #[derive(Clone)]
-struct Monitor {
+pub(crate) struct Monitor {
     api: Api,
     last: Arc<Mutex<Option<(Instant, Checked)>>>,
 }
@@ -66,18 +67,24 @@ struct Checked {
 #[schema(as = Health)]
 pub(crate) struct HealthView {
     /// `healthy`, or `degraded` when the database, the broker or the blobs do not work.
-    status: &'static str,
+    pub(crate) status: &'static str,
     #[schema(value_type = String, format = DateTime)]
     timestamp: Moment,
+    /// Of this program.
+    pub(crate) version: &'static str,
+    /// What this process runs: `ingest`, `api`, `keeper` or the name of a stage.
+    pub(crate) roles: Vec<&'static str>,
+    /// `embedded` where everything is in this process and its data folder, else `servers`.
+    pub(crate) deployment: &'static str,
     /// `connected` or `unreachable`.
-    database: &'static str,
+    pub(crate) database: &'static str,
     /// `connected`, `blocked` (the broker is short of memory or disk space) or `disconnected`.
-    broker: &'static str,
+    pub(crate) broker: &'static str,
     /// `connected` or `unreachable`.
-    blobs: &'static str,
+    pub(crate) blobs: &'static str,
     stats: StatsView,
     /// Each service by its name: `enabled`, or `disabled` when nothing is configured for it.
-    services: BTreeMap<&'static str, &'static str>,
+    pub(crate) services: BTreeMap<&'static str, &'static str>,
 }
 
 /// Counts of calls. They are null when the database did not answer.
@@ -108,6 +115,29 @@ impl From<Stats> for StatsView {
 }
 
 impl Monitor {
+    pub(crate) fn new(api: Api) -> Self {
+        Self { api, last: Arc::default() }
+    }
+
+    /// What `/health` says; `/` says no more.
+    pub(crate) async fn health(&self) -> HealthView {
+        let checked = self.check().await;
+        let connection = |works| if works { "connected" } else { "unreachable" };
+        let service = |is_on| if is_on { "enabled" } else { "disabled" };
+        HealthView {
+            status: if self.is_healthy(checked) { "healthy" } else { "degraded" },
+            timestamp: Moment::now(),
+            version: env!("CARGO_PKG_VERSION"),
+            roles: self.api.roles.clone(),
+            deployment: if self.api.store.is_embedded() { "embedded" } else { "servers" },
+            database: connection(checked.database),
+            broker: broker_state(self.api.broker.state()),
+            blobs: connection(checked.blobs),
+            stats: checked.stats.map(StatsView::from).unwrap_or_default(),
+            services: self.api.services.iter().map(|(name, is_on)| (*name, service(*is_on))).collect(),
+        }
+    }
+
     async fn check(&self) -> Checked {
         // The lock is held during a check. A request that comes meanwhile waits for it and takes its result.
         let mut last = self.last.lock().await;
@@ -149,18 +179,7 @@ pub(crate) fn broker_state(state: broker::State) -> &'static str {
 /// The HTTP status is always 200. The field `status` says how the process is.
 #[utoipa::path(get, path = "/health", operation_id = "health", tag = "health", security(()), responses((status = 200, body = HealthView)))]
 async fn show(State(monitor): State<Monitor>) -> Json<HealthView> {
-    let checked = monitor.check().await;
-    let connection = |works| if works { "connected" } else { "unreachable" };
-    let service = |is_on| if is_on { "enabled" } else { "disabled" };
-    Json(HealthView {
-        status: if monitor.is_healthy(checked) { "healthy" } else { "degraded" },
-        timestamp: Moment::now(),
-        database: connection(checked.database),
-        broker: broker_state(monitor.api.broker.state()),
-        blobs: connection(checked.blobs),
-        stats: checked.stats.map(StatsView::from).unwrap_or_default(),
-        services: monitor.api.services.iter().map(|(name, is_on)| (*name, service(*is_on))).collect(),
-    })
+    Json(monitor.health().await)
 }
 
 /// Whether the process is ready for requests.

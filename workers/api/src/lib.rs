@@ -4,8 +4,10 @@
 //! It reads the store and the broker. The only things that it writes are replays. Every answer that holds a person's
 //! data needs the API key. The answers for a load balancer and the documentation need no key.
 
+mod accept;
 mod calls;
 mod health;
+mod home;
 mod idempotency;
 mod openapi;
 mod operations;
@@ -19,8 +21,13 @@ use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
-pub use health::health;
 pub use state::Api;
+
+/// What every process serves: `/health`, `/ready`, `/metrics`, and `/`, which says what runs here.
+pub fn health(api: Api) -> Router {
+    let monitor = health::Monitor::new(api);
+    health::routes(monitor.clone()).merge(home::routes(monitor))
+}
 
 /// All routes of the API except those of [`health()`]. The caller has to pass the routes of all roles together to
 /// [`web::finish`].

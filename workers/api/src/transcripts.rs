@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use domain::transcript::Transcript;
 use web::Problem;
 
+use crate::accept::{accepted, media_ranges};
 use crate::request::{Answer, Id, Reader, find, not_found};
 use crate::state::Api;
 use crate::view::{self, ProblemView, TranscriptView};
@@ -47,21 +48,13 @@ impl Format {
         if accept.trim().is_empty() {
             return Some(Self::Json);
         }
-        let mut accepted: Vec<(f32, Self)> = accept.split(',').filter_map(weighted).collect();
+        let wanted =
+            media_ranges(accept).filter_map(|(range, weight)| Some((weight, Self::of_media_range(range)?)));
+        let mut wanted: Vec<(f32, Self)> = wanted.collect();
         // The sort is stable: of two formats with the same weight, the first in the header is taken.
-        accepted.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        accepted.first().map(|(_, format)| *format)
+        wanted.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        wanted.first().map(|(_, format)| *format)
     }
-}
-
-/// The format that a part of an `Accept` header names, and its weight. There is no result when we do not have the
-/// format, or when its weight is zero.
-fn weighted(part: &str) -> Option<(f32, Format)> {
-    let (range, parameters) = part.split_once(';').unwrap_or((part, ""));
-    let format = Format::of_media_range(range.trim())?;
-    let weight = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
-    let weight = weight.map_or(1.0, |weight| weight.trim().parse().unwrap_or(0.0));
-    (weight > 0.0).then_some((weight, format))
 }
 
 /// The transcript in the format that the `Accept` header prefers.
@@ -78,8 +71,7 @@ pub(crate) async fn negotiated(
     Id(id): Id,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let accept: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    let Some(format) = Format::preferred(&accept.join(",")) else {
+    let Some(format) = Format::preferred(&accepted(&headers)) else {
         let detail =
             "a transcript is available as application/json, text/vtt, application/x-subrip or text/plain";
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail).into());

@@ -22,7 +22,7 @@ pub use operations::{
     Audit, AuditEntry, Batch, DeadLetterDetail, DeadLetterView, DeadLetters, EffectView, Effects, QueueView,
     Queues, Replayed, audit_entry, batch, dead_group, dead_letter, dead_letter_detail, effect, queues,
 };
-pub use timeline::{TimelineView, timeline};
+pub use timeline::{StageView, TimelineView, timeline};
 pub use transcript::{TranscriptView, transcript};
 
 /// A problem as in RFC 9457. Every answer with a status of 4xx or 5xx has such a body, with the media type

@@ -15,7 +15,7 @@ use domain::transcript::{Segment, Transcript};
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, TryStreamExt as _};
 use platform::blobs::Blobs;
-use platform::config::Values;
+use platform::config::{Installation, Values};
 use platform::seal::{self, Sealer};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
@@ -153,7 +153,7 @@ impl Bench {
             ("ASSEMBLYAI_API_KEY", "key"),
             ("DEBRIEF_PUBLIC_URL", "https://debrief.example.com/base/"),
         ]);
-        let mut settings = Settings::read(&values).unwrap();
+        let mut settings = Settings::read(&values, &Installation::read(&values).unwrap()).unwrap();
         change(&mut settings);
         let speech = speech.map(|speech| speech as Arc<dyn SpeechToText>);
         Transcription::new(settings, speech, self.blobs.clone(), self.sealer.clone())

@@ -216,6 +216,9 @@ async fn a_run_that_kills_its_third_process_is_dead_and_shown_as_poison() {
         let page = Page { offset: 0, limit: 10 };
         let (letters, _) = store.dead_letters(WORKSPACE, &DeadFilter::default(), page).await.unwrap();
         assert_eq!((letters[0].error_code.as_str(), letters[0].call_id), ("poison", Some(call)));
+        assert_eq!(store.dead_letters_of(WORKSPACE, call).await.unwrap(), letters);
+        let another = CallId::derive(WORKSPACE, "exotel", "nobody");
+        assert_eq!(store.dead_letters_of(WORKSPACE, another).await.unwrap(), []);
         assert_eq!(status(&store, call).await, CallStatus::Failed);
     })
     .await;

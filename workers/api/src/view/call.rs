@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use domain::analysis::Analysis;
 use domain::call::{Call, CallStatus, Participant};
 use domain::moment::Moment;
+use domain::parties::SupportLines;
 use domain::transcript::Transcript;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -27,7 +28,8 @@ pub struct CallView {
     pub kind: Cow<'static, str>,
     #[schema(schema_with = status)]
     pub status: Cow<'static, str>,
-    /// The direction that the source gave.
+    /// A call from a support number, or from its own agent's number, is outgoing. Any other call is incoming. When neither
+    /// number is ours, the source's own word counts. The direction of a meeting, and of a call without any number, is null.
     #[schema(schema_with = direction)]
     pub direction: Option<Cow<'static, str>>,
     pub from_number: Option<String>,
@@ -136,15 +138,15 @@ pub struct SourceCallView {
     pub tone: Option<Cow<'static, str>>,
 }
 
-/// A call with its analysis, if it has one, and its effects.
-pub fn call(of: &Call, analyzed: Option<&Analysis>, effects: &[EffectRow]) -> CallView {
+/// A call with its analysis, if it has one, and its effects. `lines` tell who called whom.
+pub fn call(of: &Call, lines: &SupportLines, analyzed: Option<&Analysis>, effects: &[EffectRow]) -> CallView {
     CallView {
         id: of.id.0,
         external_id: of.external_id.clone(),
         source: of.source.clone(),
         kind: name_of(&of.kind),
         status: of.status.name().into(),
-        direction: of.details.direction.as_ref().map(name_of),
+        direction: lines.parties(of).known_direction.as_ref().map(name_of),
         from_number: of.details.from_number.clone(),
         to_number: of.details.to_number.clone(),
         started_at: started(of),
@@ -158,14 +160,14 @@ pub fn call(of: &Call, analyzed: Option<&Analysis>, effects: &[EffectRow]) -> Ca
     }
 }
 
-pub fn summary(of: &Call) -> CallSummary {
+pub fn summary(of: &Call, lines: &SupportLines) -> CallSummary {
     CallSummary {
         id: of.id.0,
         external_id: of.external_id.clone(),
         source: of.source.clone(),
         kind: name_of(&of.kind),
         status: of.status.name().into(),
-        direction: of.details.direction.as_ref().map(name_of),
+        direction: lines.parties(of).known_direction.as_ref().map(name_of),
         from_number: of.details.from_number.clone(),
         to_number: of.details.to_number.clone(),
         agent: of.details.agent_name.clone(),

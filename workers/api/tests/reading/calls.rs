@@ -15,7 +15,7 @@ async fn a_call_is_shown_with_its_analysis_and_its_effects() {
         (&call["source"], &call["kind"], &call["status"]),
         (&json!("exotel"), &json!("phone"), &json!("completed"))
     );
-    assert_eq!((&call["direction"], &call["to_number"]), (&Value::Null, &Value::Null));
+    assert_eq!((&call["direction"], &call["to_number"]), (&json!("incoming"), &Value::Null));
     assert_eq!((&call["started_at"], &call["duration_ms"]), (&json!("last Tuesday"), &json!(61_400)));
     assert_eq!(call["metadata"]["agent_name"], "Dana Ortiz");
     assert_eq!(call["analysis"]["tone"], "Negative");

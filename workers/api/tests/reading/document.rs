@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::world::World;
 
-const ROUTES: [&str; 26] = [
+const ROUTES: [&str; 27] = [
+    "GET /",
     "POST /webhook/zapier",
     "POST /webhooks/assemblyai",
     "POST /api/meetings",
@@ -86,7 +87,8 @@ async fn an_answer_has_exactly_the_fields_that_the_openapi_document_names() {
     world.dead("dead").await;
     let document = world.json("/openapi.json").await;
     for (path, schema) in [
-        ("/health".to_owned(), "Health"),
+        ("/".to_owned(), "Home"),
+        ("/health".into(), "Health"),
         (format!("/api/calls/{id}"), "Call"),
         ("/call/CALL-1".into(), "SourceCallView"),
         ("/api/calls/history".into(), "CallList"),

@@ -14,7 +14,7 @@ use domain::event::{Material, MaterialAt, MaterialKind};
 use domain::moment::Moment;
 use domain::transcript::{Segment, Transcript};
 use platform::blobs::Blobs;
-use platform::config::Values;
+use platform::config::{Installation, Values};
 use platform::seal::Sealer;
 use queue_topology::broker::{Broker, Embedded};
 use serde_json::Value;
@@ -51,7 +51,8 @@ impl World {
         let broker = Embedded::open(&dir.path().join("queue.db")).await.unwrap();
         broker.declare().await.unwrap();
         let blobs = Blobs::local(&dir.path().join("blobs")).unwrap();
-        let access = Arc::new(Access::read(&Values::of(settings.iter().copied())).unwrap());
+        let values = Values::of(settings.iter().copied());
+        let access = Arc::new(Access::read(&values).unwrap());
         let stopping = CancellationToken::new();
         let api = Api {
             store: store.clone(),
@@ -59,6 +60,8 @@ impl World {
             blobs: blobs.clone(),
             sealer: Sealer::from_key([7; 32]),
             access: Arc::clone(&access),
+            installation: Arc::new(Installation::read(&values).unwrap()),
+            roles: vec!["api", "ingest"],
             services: vec![("transcription", true), ("slack", false)],
             stopping: stopping.clone(),
         };

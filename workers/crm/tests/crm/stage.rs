@@ -12,7 +12,7 @@ use domain::fault::Fault;
 use domain::transcript::{Segment, Transcript};
 use platform::blobs::Blobs;
 use platform::cache::{Cache, Memory};
-use platform::config::Values;
+use platform::config::{Installation, Values};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
 use serde_json::{Value, json};
@@ -114,7 +114,8 @@ impl World {
     }
 
     fn crm(&self, settings: &[(&str, &str)]) -> Crm {
-        let settings = Settings::read(&Values::of(settings.iter().copied())).unwrap();
+        let values = Values::of(settings.iter().copied());
+        let settings = Settings::read(&values, &Installation::read(&values).unwrap()).unwrap();
         assert!(self.folder.path().exists());
         let cache: Arc<dyn Cache> = Arc::new(Memory::default());
         Crm::new(settings, self.blobs.clone(), &cache)

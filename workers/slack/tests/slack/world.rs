@@ -9,7 +9,7 @@ use domain::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
 use domain::moment::Moment;
 use domain::transcript::{Segment, Transcript};
 use platform::cache::Memory;
-use platform::config::Values;
+use platform::config::{Installation, Values};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
 use serde_json::Value;
@@ -159,7 +159,12 @@ pub(crate) fn slack_set_by(settings: &[(&str, &str)]) -> Post {
     let mut values = Values::of(settings.iter().copied());
     values.set("SUPPORT_NUMBER", "+12025550100");
     values.set("SLACK_RATE", "1000/s");
-    Post::new(Settings::read(&values).unwrap(), Arc::new(Memory::default()))
+    post_set_by(&values)
+}
+
+pub(crate) fn post_set_by(values: &Values) -> Post {
+    let installation = Installation::read(values).unwrap();
+    Post::new(Settings::read(values, &installation).unwrap(), Arc::new(Memory::default()))
 }
 
 pub(crate) fn sample() -> (CallDetails, Transcript) {
