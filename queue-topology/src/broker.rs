@@ -11,6 +11,7 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use platform::config::{ConfigError, Values};
+use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use crate::table::QueueSpec;
@@ -44,7 +45,8 @@ pub enum Route {
 
 /// Bulk takes imports, replays and whoever is above their rate, so that a backfill never stands before a
 /// live call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Lane {
     Live,
     Bulk,
@@ -53,17 +55,15 @@ pub enum Lane {
 impl Lane {
     pub const BOTH: [Self; 2] = [Self::Live, Self::Bulk];
 
-    /// As it stands in a row.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Bulk => "bulk",
-        }
+    /// The lane as it stands in a row.
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 
-    /// Reads what stands in a row; what is not `bulk` is live.
+    /// Reads a lane from a row. A name that is not known is the live lane: work must not wait for ever behind
+    /// other work because of a word.
     pub fn from_name(name: &str) -> Self {
-        if name == Self::Bulk.name() { Self::Bulk } else { Self::Live }
+        name.parse().unwrap_or(Self::Live)
     }
 
     /// What is appended to a queue's name and to a routing key.

@@ -115,7 +115,7 @@ pub(crate) async fn observe(engine: &Engine) -> store::Result<()> {
         }
     }
     let open = engine.store.open_effect_counts().await?;
-    for state in EffectState::ALL.into_iter().filter(|state| *state != EffectState::Confirmed) {
+    for state in EffectState::ALL.iter().filter(|state| **state != EffectState::Confirmed) {
         let effects = open.iter().find(|(name, _)| name == state.name()).map_or(0, |(_, effects)| *effects);
         INSTRUMENTS.effects.record(effects, &[KeyValue::new("state", state.name())]);
     }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
+use strum::IntoStaticStr;
 use uuid::Uuid;
 
 use crate::call::{CallDetails, CallId, CallKind, WorkspaceId};
@@ -203,8 +204,9 @@ pub struct Material {
     pub media_type: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum MaterialKind {
     /// Audio of the call: an upload, or where to fetch it.
     Recording,
@@ -212,6 +214,12 @@ pub enum MaterialKind {
     Transcript,
     /// A voice agent's session in JSON.
     Session,
+}
+
+impl MaterialKind {
+    pub const fn name(self) -> &'static str {
+        self.into_str()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

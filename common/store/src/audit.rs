@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use strum::IntoStaticStr;
 use uuid::Uuid;
 
 use super::{Page, Result, Store, Tx, execute, query, read};
@@ -17,20 +18,20 @@ use domain::moment::Moment;
 const RESUMED_WITHIN: Duration = Duration::from_hours(24);
 
 /// What can be asked for by hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str)]
 pub enum Action {
+    #[strum(serialize = "call_replay")]
     ReplayCall,
+    #[strum(serialize = "dead_letters_replay")]
     ReplayDeadLetters,
+    #[strum(serialize = "effects_resolve")]
     ResolveEffects,
 }
 
 impl Action {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ReplayCall => "call_replay",
-            Self::ReplayDeadLetters => "dead_letters_replay",
-            Self::ResolveEffects => "effects_resolve",
-        }
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Calls and what arrived about them.
 
 use std::cmp::Reverse;
+use std::str::FromStr;
 
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use super::stage_runs::{self, NewRun};
 use super::types::{bounded, storable};
 use super::{Result, Store, Tx, execute, query, read};
 use domain::call::{Call, CallDetails, CallId, CallKind, CallStatus, WorkspaceId};
-use domain::event::{Material, MaterialKind};
+use domain::event::Material;
 use domain::moment::Moment;
 
 /// One delivery about a call, as dedup hands it over.
@@ -100,9 +101,8 @@ impl TryFrom<CallRow> for Call {
 
     fn try_from(row: CallRow) -> std::result::Result<Self, sqlx::Error> {
         Ok(Self {
-            kind: kind_from(&row.kind)?,
-            status: CallStatus::from_name(&row.status)
-                .ok_or_else(|| sqlx::Error::Decode(format!("`{}` is no call status", row.status).into()))?,
+            kind: column(&row.kind, "kind of call")?,
+            status: column(&row.status, "status of a call")?,
             id: row.id,
             workspace: row.workspace,
             source: row.source,
@@ -115,28 +115,8 @@ impl TryFrom<CallRow> for Call {
     }
 }
 
-fn kind_name(kind: CallKind) -> &'static str {
-    match kind {
-        CallKind::Phone => "phone",
-        CallKind::Meeting => "meeting",
-        CallKind::Session => "session",
-        CallKind::Practice => "practice",
-    }
-}
-
-fn kind_from(name: &str) -> std::result::Result<CallKind, sqlx::Error> {
-    [CallKind::Phone, CallKind::Meeting, CallKind::Session, CallKind::Practice]
-        .into_iter()
-        .find(|kind| kind_name(*kind) == name)
-        .ok_or_else(|| sqlx::Error::Decode(format!("`{name}` is no kind of call").into()))
-}
-
-fn material_kind(kind: MaterialKind) -> &'static str {
-    match kind {
-        MaterialKind::Recording => "recording",
-        MaterialKind::Transcript => "transcript",
-        MaterialKind::Session => "session",
-    }
+fn column<T: FromStr>(text: &str, what: &str) -> std::result::Result<T, sqlx::Error> {
+    text.parse().map_err(|_| sqlx::Error::Decode(format!("`{text}` is no {what}").into()))
 }
 
 const SELECT_CALL: &str =
@@ -169,7 +149,7 @@ impl Store {
             arrival.workspace,
             &arrival.source,
             &arrival.external_id,
-            kind_name(arrival.kind),
+            arrival.kind.name(),
             storable(&CallDetails::default()),
             now,
         )?;
@@ -342,7 +322,7 @@ async fn keep(tx: &mut Tx, arrival: &Arrival, now: Moment) -> Result<Option<bool
             position,
             arrival.workspace,
             arrival.call,
-            material.map_or("announcement", |material| material_kind(material.kind)),
+            material.map_or("announcement", |material| material.kind.name()),
             material.map_or("", |material| material.digest.as_str()),
             material.map(storable),
             now,

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 use sqlx::types::Json;
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use uuid::Uuid;
 
 use super::types::storable;
@@ -12,7 +13,8 @@ use super::{Result, Store, execute, read};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray, VariantNames)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum EffectState {
     /// Its request is about to be sent, or was, by a process that did not say how it ended.
     Intent,
@@ -26,20 +28,11 @@ pub enum EffectState {
 }
 
 impl EffectState {
-    pub const ALL: [Self; 5] = [Self::Intent, Self::Confirmed, Self::Unknown, Self::NotSent, Self::Outdated];
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Intent => "intent",
-            Self::Confirmed => "confirmed",
-            Self::Unknown => "unknown",
-            Self::NotSent => "not_sent",
-            Self::Outdated => "outdated",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 }
 

@@ -206,7 +206,7 @@ async fn holds(tx: &mut Tx, claim: &Claim) -> Result<bool> {
 /// generations of different calls, which can share a record, say nothing about each other.
 fn verdict(row: &EffectRow, want: &EffectWant, outdone: bool, now: Moment, stragglers: Duration) -> Intent {
     let prior = row.remote_id.clone();
-    match EffectState::from_name(&row.state) {
+    match row.state.parse().ok() {
         Some(EffectState::Confirmed | EffectState::Outdated) => {
             let up_to_date = row.digest == want.digest || outdone;
             if up_to_date || !want.can_update {

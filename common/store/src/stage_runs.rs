@@ -3,12 +3,15 @@
 //! Messages may be lost, doubled, late or out of order: every decision is one conditional statement here,
 //! and whoever lost the race changes nothing.
 
+use strum::{IntoStaticStr, VariantNames};
+
 use super::waking::MESSAGE_OVERDUE;
 use super::{InstanceId, Result, Store, Tx, execute, query, read};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum RunState {
     Waiting,
     Running,
@@ -18,14 +21,10 @@ pub enum RunState {
 }
 
 impl RunState {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Parked => "parked",
-            Self::Done => "done",
-            Self::Dead => "dead",
-        }
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 }
 

@@ -67,9 +67,9 @@ pub(crate) async fn by_source_id(
 pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<CallList>> {
     let mut params = Params::of_query(&uri);
     let page = params.page();
-    let statuses = format!("one of {}", CallStatus::ALL.map(CallStatus::name).join(", "));
+    let statuses = format!("one of {}", CallStatus::NAMES.join(", "));
     let filter = CallFilter {
-        status: params.read("status", &statuses, CallStatus::from_name),
+        status: params.read("status", &statuses, |name| name.parse().ok()),
         source: params.text("source"),
         agent: params.text("agent"),
         from: params.moment("from", false),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use domain::analysis::Analysis;
-use domain::call::{Call, CallStatus, Participant};
+use domain::call::{Call, CallKind, CallStatus, Participant};
 use domain::moment::Moment;
 use domain::transcript::Transcript;
 use serde::Serialize;
@@ -248,11 +248,11 @@ fn effect(of: &EffectRow) -> EffectOfCall {
 }
 
 fn kind() -> Object {
-    one_of(&["phone", "meeting", "session", "practice"])
+    one_of(CallKind::NAMES)
 }
 
 pub(super) fn status() -> Object {
-    one_of(&CallStatus::ALL.map(CallStatus::name))
+    one_of(CallStatus::NAMES)
 }
 
 fn direction() -> Object {
@@ -260,5 +260,5 @@ fn direction() -> Object {
 }
 
 pub(super) fn effect_state() -> Object {
-    one_of(&EffectState::ALL.map(EffectState::name))
+    one_of(EffectState::NAMES)
 }

@@ -27,9 +27,9 @@ pub(crate) fn filter(parts: &[String]) -> Result<EffectFilter, ConfigError> {
         match name {
             "target" => filter.target = Some(value.to_owned()),
             "state" => {
-                let names = || EffectState::ALL.map(EffectState::name).join(", ");
-                let state = EffectState::from_name(value);
-                filter.state = Some(state.ok_or_else(|| wrong(format!("`{value}` is none of {}", names())))?);
+                let names = || EffectState::NAMES.join(", ");
+                let state = value.parse();
+                filter.state = Some(state.map_err(|_| wrong(format!("`{value}` is none of {}", names())))?);
             }
             "since" => filter.since = Some(print::moment(value).map_err(wrong)?),
             _ => return Err(wrong(format!("`{name}` is none of target, state, since"))),
