@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::settling;
 use super::stage_runs::{self, NewRun};
 use super::types::{bounded, storable};
-use super::{Result, Store, Tx, execute, query, read};
+use super::{EffectName, Result, Store, Tx, execute, query, read};
 use domain::call::{Call, CallDetails, CallId, CallKind, CallStatus, WorkspaceId};
 use domain::event::Material;
 use domain::moment::Moment;
@@ -78,8 +78,8 @@ pub struct Stats {
     pub total: i64,
     pub completed: i64,
     pub failed: i64,
-    /// Calls whose Slack post is confirmed.
-    pub posted: i64,
+    /// Calls for which the effect that the caller named is confirmed.
+    pub delivered: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -287,7 +287,8 @@ impl Store {
         Ok((calls, total))
     }
 
-    pub async fn stats(&self, workspace: WorkspaceId) -> Result<Stats> {
+    /// Counts the calls of a workspace. `delivery` names the effect by which a call counts as delivered.
+    pub async fn stats(&self, workspace: WorkspaceId, delivery: EffectName<'_>) -> Result<Stats> {
         Ok(read!(
             fetch_one,
             Stats,
@@ -295,10 +296,12 @@ impl Store {
             "SELECT COUNT(*) AS total,
                 COUNT(*) FILTER (WHERE status = 'completed') AS completed,
                 COUNT(*) FILTER (WHERE status = 'failed') AS failed,
-                (SELECT COUNT(*) FROM effects WHERE workspace = $1 AND target = 'slack' AND object = 'post'
-                    AND state = 'confirmed') AS posted
+                (SELECT COUNT(*) FROM effects WHERE workspace = $1 AND target = $2 AND object = $3
+                    AND state = 'confirmed') AS delivered
              FROM calls WHERE workspace = $1",
             workspace,
+            delivery.target,
+            delivery.object,
         )?)
     }
 }

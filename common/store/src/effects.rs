@@ -56,6 +56,13 @@ impl EffectKey {
     }
 }
 
+/// What effects of one kind are called: where something is made, and what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EffectName<'a> {
+    pub target: &'a str,
+    pub object: &'a str,
+}
+
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct EffectRow {
     pub id: Uuid,
@@ -71,6 +78,12 @@ pub struct EffectRow {
     pub absent_at: Option<Moment>,
     pub error_code: Option<String>,
     pub updated_at: Moment,
+}
+
+impl EffectRow {
+    pub fn is_named(&self, name: EffectName<'_>) -> bool {
+        (self.target.as_str(), self.object.as_str()) == (name.target, name.object)
+    }
 }
 
 impl Store {

@@ -247,7 +247,7 @@ mod tests {
         EffectRow {
             id: Uuid::nil(),
             call_id: CallId(Uuid::nil()),
-            target: "slack".into(),
+            target: "board".into(),
             object: "post".into(),
             state: state.name().into(),
             digest: digest.into(),

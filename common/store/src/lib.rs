@@ -34,7 +34,7 @@ pub use audit::{Action, Asked, Audit, AuditRow};
 pub use beginning::{Begun, BegunRun, Taking};
 pub use calls::{Arrival, CallFilter, DeliveredRow, Page, Stats, StoredMaterial, TakenIn};
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
-pub use effects::{EffectKey, EffectRow, EffectState};
+pub use effects::{EffectKey, EffectName, EffectRow, EffectState};
 pub use idempotency::KeyClaim;
 pub use instances::InstanceId;
 pub use intents::{EffectWant, Intent};

@@ -32,7 +32,7 @@ pub(crate) struct StatsAnswer {
 /// How many calls there are, and what became of them.
 #[utoipa::path(get, path = "/stats", operation_id = "stats", tag = "calls", responses((status = 200, body = StatsAnswer)))]
 pub(crate) async fn stats(State(api): State<Api>, reader: Reader) -> Answer<Json<StatsAnswer>> {
-    let stats = api.store.stats(reader.workspace).await?.into();
+    let stats = api.store.stats(reader.workspace, view::SLACK_POST).await?.into();
     Ok(Json(StatsAnswer { stats, timestamp: Moment::now() }))
 }
 

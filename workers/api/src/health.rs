@@ -28,6 +28,7 @@ use web::Problem;
 
 use crate::Api;
 use crate::ask::{Answer, Reader};
+use crate::view::SLACK_POST;
 
 const WITHIN: Duration = Duration::from_millis(1500);
 const FRESH: Duration = Duration::from_millis(500);
@@ -101,7 +102,7 @@ impl From<Stats> for StatsView {
     fn from(stats: Stats) -> Self {
         Self {
             total_processed: Some(stats.total),
-            successfully_posted: Some(stats.posted),
+            successfully_posted: Some(stats.delivered),
             failed: Some(stats.failed),
         }
     }
@@ -119,7 +120,7 @@ impl Monitor {
         let Api { store, blobs, .. } = &self.api;
         let (database, stats, blobs) = tokio::join!(
             timeout(WITHIN, store.ping()),
-            timeout(WITHIN, store.stats(WorkspaceId::DEFAULT)),
+            timeout(WITHIN, store.stats(WorkspaceId::DEFAULT, SLACK_POST)),
             timeout(WITHIN, blobs.healthy()),
         );
         let found = Found {

@@ -14,12 +14,12 @@ const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 /// An embedded store with a call whose transcription waits.
 async fn waiting(folder: &tempfile::TempDir) -> (Store, CallId, InstanceId) {
     let store = Store::open_embedded(folder.path()).await.unwrap();
-    let call = CallId::derive(WORKSPACE, "exotel", "a");
+    let call = CallId::derive(WORKSPACE, "switchboard", "a");
     let arrival = Arrival {
         event_id: Uuid::new_v4(),
         workspace: WORKSPACE,
         call,
-        source: "exotel".into(),
+        source: "switchboard".into(),
         external_id: "a".into(),
         kind: CallKind::Phone,
         details: CallDetails::default(),

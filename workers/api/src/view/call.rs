@@ -8,7 +8,7 @@ use domain::moment::Moment;
 use domain::transcript::Transcript;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{EffectRow, EffectState};
+use store::{EffectName, EffectRow, EffectState};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;
@@ -201,10 +201,13 @@ pub fn source_call(
     }
 }
 
+/// The effect that puts a call's message into Slack.
+pub const SLACK_POST: EffectName<'static> = EffectName { target: "slack", object: "post" };
+
 /// The message is in Slack, whether or not it says what we would say now.
 fn is_slack_post(effect: &EffectRow) -> bool {
     let there = [EffectState::Confirmed.name(), EffectState::Outdated.name()];
-    effect.target == "slack" && effect.object == "post" && there.contains(&effect.state.as_str())
+    effect.is_named(SLACK_POST) && there.contains(&effect.state.as_str())
 }
 
 fn started(of: &Call) -> Option<String> {
