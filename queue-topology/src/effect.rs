@@ -27,7 +27,7 @@ use uuid::Uuid;
 use requests::OnItsWay;
 pub(crate) use requests::Requests;
 
-use crate::deliver::STORE_PAUSE;
+use crate::delivery::STORE_PAUSE;
 use crate::stage::{Cx, Sent, StageError};
 
 /// Between two answers "absent", so that a record that is just appearing is not missed.

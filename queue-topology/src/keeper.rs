@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::broker::{BrokerError, Delivery, Lane, Message, Route};
-use crate::deliver::Engine;
+use crate::delivery::Engine;
 use crate::metrics;
-use crate::scrub;
-use crate::{table, wake};
+use crate::scrubbing;
+use crate::{table, wake_ups};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const REPORT_EVERY: Duration = Duration::from_secs(5);
@@ -102,7 +102,8 @@ async fn wake_all(engine: &Engine, due: &[Due]) -> store::Result<Result<(), Brok
         if run.announced && has_backlog(engine, &mut backlogs, queue.stage, lane).await {
             continue;
         }
-        let message = wake::message(queue.stage, (run.workspace, run.call_id, run.generation), false, lane);
+        let message =
+            wake_ups::message(queue.stage, (run.workspace, run.call_id, run.generation), false, lane);
         sending.push(async move { (run, engine.broker.publish(message).await) });
     }
     let mut all = Ok(());
@@ -187,13 +188,13 @@ fn letter(engine: &Engine, delivery: &Delivery) -> DeadLetter {
     let error = Envelope::<CallReceived>::decode(&delivery.body)
         .map_or_else(|error| error.to_string(), |_| "it was rejected, or delivered too often".to_owned());
     let stage = delivery.rejected_by.clone().unwrap_or_else(|| "unknown".to_owned());
-    let text = scrub::scrub(&error);
+    let text = scrubbing::scrub(&error);
     DeadLetter {
         // The same message has one record, however often it is taken.
         id: Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{stage}\n{body}").as_bytes()),
         workspace: None::<WorkspaceId>,
         call_id: None,
-        error_group: scrub::group("undecodable", &text),
+        error_group: scrubbing::group("undecodable", &text),
         error_text: text,
         error_code: "undecodable".into(),
         stage,

@@ -12,7 +12,7 @@ use opentelemetry::{KeyValue, global};
 use store::{EffectState, StageCounts};
 
 use crate::broker::Lane;
-use crate::deliver::Engine;
+use crate::delivery::Engine;
 use crate::table;
 
 /// From a supplied transcript that is parsed to a model that thinks for minutes.

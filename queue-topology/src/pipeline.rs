@@ -53,7 +53,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::{BrokerError, Lane};
-use crate::deliver::{Engine, deliver};
+use crate::delivery::{Engine, deliver};
 use crate::shares::Shares;
 use crate::stage::Stage;
 

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::settling;
+use super::columns::{bounded, storable};
+use super::settlements;
 use super::stage_runs::{self, NewRun};
-use super::types::{bounded, storable};
 use super::{EffectName, Result, Store, Tx, execute, query, read};
 use domain::call::{Call, CallDetails, CallId, CallKind, CallStatus, WorkspaceId};
 use domain::event::Material;
@@ -173,7 +173,7 @@ impl Store {
         details.merge(arrival.details.clone());
         execute!(
             tx,
-            settling::status!("details = $3, agent = $4, generation = $5, "),
+            settlements::status!("details = $3, agent = $4, generation = $5, "),
             arrival.call,
             now,
             storable(&details),

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::types::bounded;
+use super::columns::bounded;
 use super::{Result, Store, execute, read};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;

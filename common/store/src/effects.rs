@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use uuid::Uuid;
 
-use super::types::storable;
+use super::columns::storable;
 use super::{Result, Store, execute, read};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;

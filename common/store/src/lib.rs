@@ -5,52 +5,52 @@
 //! the workspace, and nothing reads across.
 
 mod audit;
-mod beginning;
 mod calls;
 mod clock;
+mod columns;
 mod connections;
 mod dead_letters;
 mod effects;
-mod gather;
+mod group_commit;
 mod idempotency;
 mod instances;
 mod intents;
-mod open;
+mod opening;
 mod outbox;
 mod replays;
+mod resolutions;
 mod results;
+mod run_claims;
 mod run_views;
-mod settling;
+mod settlements;
 mod stage_runs;
-mod types;
-mod unresolved;
-mod waking;
+mod wake_ups;
 
 use std::time::Duration;
 
 use sqlx::SqlitePool;
 
 pub use audit::{Action, Asked, Audit, AuditRow};
-pub use beginning::{Begun, BegunRun, Taking};
 pub use calls::{Arrival, CallFilter, DeliveredRow, Page, Stats, StoredMaterial, TakenIn};
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
 pub use effects::{EffectKey, EffectName, EffectRow, EffectState};
 pub use idempotency::KeyClaim;
 pub use instances::InstanceId;
 pub use intents::{EffectWant, Intent};
-pub use open::OpenError;
+pub use opening::OpenError;
 pub use outbox::OutboxRow;
+pub use resolutions::EffectFilter;
 pub use results::Write;
+pub use run_claims::{Begun, BegunRun, Taking};
 pub use run_views::{EndedRun, RunRow, StageCounts};
-pub use settling::{ErrorText, Settled, Settlement};
+pub use settlements::{ErrorText, Settled, Settlement};
 pub use stage_runs::{Claim, NewRun, RunState};
-pub use unresolved::EffectFilter;
-pub use waking::Due;
+pub use wake_ups::Due;
 
 use clock::Clock;
 use connections::{Connections, Lent};
 use domain::moment::Moment;
-use gather::Writer;
+use group_commit::Writer;
 
 /// The store could not be used. What was asked did not happen, or nobody knows; asking again is safe.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +98,7 @@ enum Db {
 /// A transaction on either database, or what one statement needs of it.
 enum Tx {
     Postgres(Lent),
-    Sqlite(gather::Operation),
+    Sqlite(group_commit::Operation),
 }
 
 /// Runs a statement in a transaction and returns how many rows it changed.

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use super::audit::{self, Asked, Audit};
-use super::settling::refresh_status;
+use super::settlements::refresh_status;
 use super::stage_runs::{NewRun, put_waiting};
 use super::{DeadLetter, Result, Store, Tx, execute, query};
 use domain::call::{CallId, WorkspaceId};

@@ -2,7 +2,7 @@
 
 use sqlx::types::Json;
 
-use super::types::storable;
+use super::columns::storable;
 use super::{Result, Store, Tx, execute, read};
 use domain::analysis::{Analysis, Usage};
 use domain::call::{CallId, WorkspaceId};

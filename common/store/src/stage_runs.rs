@@ -5,7 +5,7 @@
 
 use strum::{IntoStaticStr, VariantNames};
 
-use super::waking::MESSAGE_OVERDUE;
+use super::wake_ups::MESSAGE_OVERDUE;
 use super::{InstanceId, Result, Store, Tx, execute, query, read};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;

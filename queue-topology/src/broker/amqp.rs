@@ -21,8 +21,8 @@ use lapin::{Channel, ErrorKind};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Broker, BrokerError, Consumer, Delivery, Depth, Hold, Lane, Message, Route, Settlement, State};
-use crate::apply::{self, Difference};
-use crate::export::{self, Layout};
+use crate::layout::{self, Layout};
+use crate::management::{self, Difference};
 use crate::table::QueueSpec;
 
 mod link;
@@ -83,11 +83,11 @@ impl Amqp {
     }
 
     /// What is missing or other than it should be, in words. Bindings and policies are not visible over
-    /// AMQP: see [`crate::apply::Management`].
+    /// AMQP: see [`crate::management::Management`].
     pub async fn check(&self) -> Result<Vec<Difference>, BrokerError> {
         in_time(async {
             let connection = self.shared.administering.connection(CONNECTING).await?;
-            apply::check(&connection, &self.shared.layout).await
+            management::check(&connection, &self.shared.layout).await
         })
         .await
     }
@@ -159,7 +159,7 @@ impl Broker for Amqp {
     fn declare(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
         in_time(async {
             let channel = self.administer().await?;
-            apply::declare(&channel, &self.shared.layout).await
+            management::declare(&channel, &self.shared.layout).await
         })
         .boxed()
     }
@@ -168,7 +168,7 @@ impl Broker for Amqp {
         async move {
             let layout = &self.shared.layout;
             let (exchange, key) = match message.route {
-                Route::Event { key } => (layout.events(), export::key(key, message.lane)),
+                Route::Event { key } => (layout.events(), layout::key(key, message.lane)),
                 Route::Stage { stage } => (String::new(), layout.queue(stage, message.lane)),
             };
             self.publisher().await?.publish(&exchange, &key, message).await

@@ -17,7 +17,7 @@ use queue_topology::broker::{Broker, BrokerError, Embedded, Lane, Message, Route
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
 use queue_topology::table::{self, Queue};
-use queue_topology::{Cx, Engine, Outcome, Pipeline, Stage, StageError, keeper, wake};
+use queue_topology::{Cx, Engine, Outcome, Pipeline, Stage, StageError, keeper, wake_ups};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use store::{Arrival, Begun, DeadFilter, InstanceId, Page, Store, TakenIn, Write};
 use tokio::sync::Notify;
@@ -307,7 +307,7 @@ async fn a_nudge_is_looked_at_before_the_time() {
             process
                 .engine
                 .broker
-                .publish(wake::message("transcription", (WORKSPACE, call, 1), true, Lane::Live))
+                .publish(wake_ups::message("transcription", (WORKSPACE, call, 1), true, Lane::Live))
                 .await
                 .unwrap();
             stage.attempts().len() > 1
@@ -403,7 +403,7 @@ async fn what_may_have_killed_two_processes_is_worked_on_alone() {
     process.wait(async || stage.attempts().len() == 1).await;
     let store = &process.engine.store;
     let suspect = suspect(store).await;
-    let wake = wake::message("transcription", (WORKSPACE, suspect, 1), false, Lane::Live);
+    let wake = wake_ups::message("transcription", (WORKSPACE, suspect, 1), false, Lane::Live);
     process.engine.broker.publish(wake).await.unwrap();
     let behind = process.receive().await;
     told[0].notify_one();
@@ -470,7 +470,7 @@ async fn what_is_more_than_a_workspaces_share_does_not_stand_before_the_others()
     let waiting = async |lane| process.engine.broker.depth("transcription", lane).await.unwrap().ready;
     // Of a call that nobody knows: its workspace is there all the same.
     let other = (WorkspaceId(Uuid::new_v4()), CallId(Uuid::new_v4()), 1);
-    let message = wake::message("transcription", other, false, Lane::Live);
+    let message = wake_ups::message("transcription", other, false, Lane::Live);
     process.engine.broker.publish(message).await.unwrap();
     process.wait(async || waiting(Lane::Live).await == 0).await;
     for _ in 0..4 {

@@ -7,7 +7,7 @@ use domain::event::{CallReceived, Event as _};
 use futures::future::BoxFuture;
 use ingest::{Nudge, Outbox, Outgoing, PublishFault, Publisher};
 use queue_topology::broker::{Broker, BrokerError, Lane, Message, Route};
-use queue_topology::wake;
+use queue_topology::wake_ups;
 use store::Store;
 
 pub(crate) struct ToBroker(pub(crate) Arc<dyn Broker>);
@@ -21,7 +21,7 @@ impl Publisher for ToBroker {
 
     fn nudge(&self, nudge: Nudge) -> BoxFuture<'_, Result<(), PublishFault>> {
         let ids = (nudge.workspace, nudge.call, nudge.generation);
-        self.send(wake::message(nudge.stage, ids, true, Lane::Live))
+        self.send(wake_ups::message(nudge.stage, ids, true, Lane::Live))
     }
 }
 

@@ -3,9 +3,9 @@
 
 use uuid::Uuid;
 
+use super::columns::bounded;
 use super::results::{self, Of};
 use super::stage_runs::{Claim, NewRun, RunState, put_waiting};
-use super::types::bounded;
 use super::{Result, Store, Tx, Write, execute, query};
 use domain::call::CallId;
 use domain::moment::Moment;

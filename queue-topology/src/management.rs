@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::broker::BrokerError;
 use crate::broker::amqp::failed;
-use crate::export::{Argument, Binding, Layout, Limit, QueueDefinition};
+use crate::layout::{Argument, Binding, Layout, Limit, QueueDefinition};
 
 /// Something that is not as the table says.
 #[derive(Clone, Debug, PartialEq, Eq)]

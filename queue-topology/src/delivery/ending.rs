@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::Engine;
 use crate::broker::{Lane, Message, Route};
 use crate::retry::{Failure, Next};
-use crate::scrub;
+use crate::scrubbing;
 use crate::stage::{Cx, Outcome, Stage, StageError};
-use crate::{table, wake};
+use crate::{table, wake_ups};
 
 /// How a run ended, ready to be stored.
 pub(super) enum Ended {
@@ -54,7 +54,7 @@ impl Ended {
                     retry_after: error.retry_after,
                     jitter: rand::random(),
                 };
-                let told = Told { code: error.code, text: scrub::scrub(&error.to_string()) };
+                let told = Told { code: error.code, text: scrubbing::scrub(&error.to_string()) };
                 match engine.schedule.next_try(&failure) {
                     Next::Again { after, spent } => {
                         Self::Again { not_before: now.plus(after), spent, error: Some(told) }
@@ -93,7 +93,7 @@ impl Ended {
                 Settlement::Parked { destination, probe_at: *probe_at, error: error.error() }
             }
             Self::Dead { error } => {
-                group = scrub::group(error.code, &error.text);
+                group = scrubbing::group(error.code, &error.text);
                 Settlement::Dead { error: error.error(), group: &group }
             }
         };
@@ -114,7 +114,7 @@ impl Ended {
             }
             Self::Again { not_before, .. } if *not_before <= engine.store.now() => {
                 let ids = (cx.run.workspace, cx.run.call, cx.run.generation);
-                publish(engine, (ids.1, ids.2), wake::message(cx.run.stage, ids, false, lane)).await;
+                publish(engine, (ids.1, ids.2), wake_ups::message(cx.run.stage, ids, false, lane)).await;
             }
             Self::Again { error: Some(error), not_before, .. } => {
                 tracing::warn!(code = error.code, error = error.text, %not_before, "the run failed and is tried again");

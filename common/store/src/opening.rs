@@ -12,7 +12,7 @@ use sqlx::sqlite::{
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 
 use super::connections::{Connections, FRESH};
-use super::gather::Writer;
+use super::group_commit::Writer;
 use super::{Db, PATIENCE, Store, execute, in_time, query, within};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::waking::wake_parked;
+use super::wake_ups::wake_parked;
 use super::{Audit, EffectRow, EffectState, Page, Result, Store, audit, execute, read};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;

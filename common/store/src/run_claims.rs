@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::settling::{ErrorText, Settlement, settle};
+use super::settlements::{ErrorText, Settlement, settle};
 use super::stage_runs::{Claim, RunState};
 use super::{InstanceId, Result, Store, Tx, execute, query};
 use domain::call::{CallId, WorkspaceId};

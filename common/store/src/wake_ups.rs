@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::settling::refresh_status;
+use super::settlements::refresh_status;
 use super::{Result, Store, Tx, execute, query, read};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;

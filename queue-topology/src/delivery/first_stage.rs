@@ -10,10 +10,10 @@ use store::DeadLetter;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::ended::{emitted, event_message, publish};
+use super::ending::{emitted, event_message, publish};
 use super::{Carried, Engine, STORE_PAUSE, panicked, until_stored};
 use crate::broker::Lane;
-use crate::scrub;
+use crate::scrubbing;
 use crate::stage::{Cx, Outcome, Run, Stage, StageError};
 use crate::table;
 
@@ -59,7 +59,7 @@ pub(super) async fn without_row<S: Stage>(
             Err(error) => error,
         };
         if error.fault != Fault::Permanent {
-            let text = scrub::scrub(&error.to_string());
+            let text = scrubbing::scrub(&error.to_string());
             tracing::warn!(code = error.code, error = text, "failed to take an event in; trying again");
             if stopping.run_until_cancelled(tokio::time::sleep(STORE_PAUSE)).await.is_none() {
                 return Carried::Interrupted;
@@ -76,7 +76,7 @@ pub(super) async fn without_row<S: Stage>(
 }
 
 fn letter<E: Event>(engine: &Engine, event: &Envelope<E>, error: &StageError) -> DeadLetter {
-    let text = scrub::scrub(&error.to_string());
+    let text = scrubbing::scrub(&error.to_string());
     let stage = table::consumers_of(E::KEY).next().map_or("unknown", |queue| queue.stage);
     DeadLetter {
         id: Uuid::new_v5(&event.id, stage.as_bytes()),
@@ -86,7 +86,7 @@ fn letter<E: Event>(engine: &Engine, event: &Envelope<E>, error: &StageError) ->
         generation: event.generation,
         attempts: 1,
         error_code: error.code.to_owned(),
-        error_group: scrub::group(error.code, &text),
+        error_group: scrubbing::group(error.code, &text),
         error_text: text,
         body: String::from_utf8_lossy(&event.encode()).into_owned(),
         died_at: engine.store.now(),

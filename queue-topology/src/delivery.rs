@@ -4,8 +4,8 @@
 //! to do. The run ends in one transaction with its results and the rows that follow; only then is what
 //! follows published, and the message acknowledged. What is lost in between, the keeper wakes.
 
-mod ended;
-mod rowless;
+mod ending;
+mod first_stage;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use ended::{Ended, publish};
-use rowless::without_row;
+use ending::{Ended, publish};
+use first_stage::without_row;
 
 use crate::broker::{Broker, Delivery, Lane, Message, Route};
 use crate::effect::Requests;
@@ -35,7 +35,7 @@ use crate::retry::Schedule;
 use crate::shares::Shares;
 use crate::stage::{Cx, Outcome, Run, Stage, StageError};
 use crate::table;
-use crate::wake::{self, RunWoken};
+use crate::wake_ups::{self, RunWoken};
 
 /// What every stage of a process runs on.
 #[derive(Clone)]
@@ -201,7 +201,7 @@ async fn with_row<S: Stage>(
         // Taken over; or it was settled, the answer was lost, and what follows waits for its message.
         Some(Settled::NotOurs) => announce_again::<S>(engine, (workspace, call, generation), stopping).await,
         Some(Settled::NewerWaits { generation }) => {
-            let message = wake::message(spec.stage, (workspace, call, generation), false, lane);
+            let message = wake_ups::message(spec.stage, (workspace, call, generation), false, lane);
             publish(engine, (call, generation), message).await;
             Carried::ToTheEnd
         }
@@ -278,7 +278,7 @@ async fn announce_again<S: Stage>(
     let Some(waiting) = waiting.await else { return Carried::Interrupted };
     for run in waiting {
         let lane = Lane::from_name(&run.lane);
-        let message = wake::message(run.stage, (workspace, call, generation), false, lane);
+        let message = wake_ups::message(run.stage, (workspace, call, generation), false, lane);
         publish(engine, (call, generation), message).await;
     }
     Carried::ToTheEnd
