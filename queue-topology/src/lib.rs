@@ -1,9 +1,12 @@
-//! Stages, the queues between them, and how one delivery is carried from receive to acknowledge.
-//! The only crate that names the AMQP client.
+//! Stages, the queues between them, and how one delivery is carried from the broker to its acknowledgement. This is the
+//! only crate that names the AMQP client.
 
 pub mod broker;
+mod context;
 mod delivery;
 pub mod effect;
+mod emission;
+mod engine;
 pub mod keeper;
 pub mod layout;
 pub mod lease;
@@ -11,14 +14,19 @@ pub mod management;
 mod metrics;
 pub mod pipeline;
 pub mod replay;
+mod requests;
 pub mod retry;
 pub mod scrubbing;
 mod shares;
 pub mod stage;
+mod stage_error;
+mod store_outage;
 pub mod table;
 pub mod wake_ups;
 
-pub use delivery::Engine;
+pub use context::{Cx, Run};
 pub use effect::{Effect, Receipt, Scope, Unknown};
+pub use engine::Engine;
 pub use pipeline::{Pipeline, Worker};
-pub use stage::{Cx, Outcome, Run, Stage, StageError};
+pub use stage::{Outcome, Stage};
+pub use stage_error::StageError;

@@ -1,20 +1,21 @@
-//! A message that only says: look at this row.
+//! Wake-ups: messages that only tell a stage to look at one row.
 //!
-//! The keeper sends one when a row is due, and ingest when a provider says it is done. It proves nothing;
-//! the row decides.
+//! The keeper sends one when a row is due, and ingest sends one when a provider says that it is done. A wake-up proves
+//! nothing, because the row decides.
 
 use bytes::Bytes;
-use domain::call::{CallId, WorkspaceId};
 use domain::event::{Envelope, Event};
 use domain::moment::Moment;
 use serde::{Deserialize, Serialize};
+use store::RunKey;
 use uuid::Uuid;
 
-use crate::broker::{Lane, Message, Route};
+use crate::broker::{Message, Route};
+use crate::table::Lane;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunWoken {
-    /// What the run waits for is said to have happened: look even before its time.
+    /// Somebody says that the run's reason to wait is over, so the stage looks at it before it is due.
     pub nudge: bool,
 }
 
@@ -22,21 +23,17 @@ impl Event for RunWoken {
     const KEY: &'static str = "run.woken.v1";
 }
 
-/// A wake-up for one run.
-pub fn message(
-    stage: &'static str,
-    (workspace, call, generation): (WorkspaceId, CallId, i64),
-    nudge: bool,
-    lane: Lane,
-) -> Message {
+/// The wake-up for one run.
+pub fn message(run: &RunKey, nudge: bool, lane: Lane) -> Message {
     let envelope = Envelope {
         id: Uuid::now_v7(),
-        workspace,
-        call,
-        generation,
+        workspace: run.workspace,
+        call: run.call,
+        generation: run.generation,
         time: Moment::now(),
         traceparent: None,
         data: RunWoken { nudge },
     };
-    Message { route: Route::Stage { stage }, lane, id: envelope.id, body: Bytes::from(envelope.encode()) }
+    let route = Route::Stage { stage: run.stage };
+    Message { route, lane, id: envelope.id, body: Bytes::from(envelope.encode()) }
 }

@@ -151,15 +151,15 @@ pub struct CallReceived {
 }
 
 /// The call is new, or something usable about it is: it can be transcribed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallAccepted {}
 
 /// The transcript of this generation is in the store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallTranscribed {}
 
 /// The analysis of this generation is in the store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallAnalyzed {}
 
 /// What a last stage emits. It has no key that anybody consumes and is never published.

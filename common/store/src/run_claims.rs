@@ -1,74 +1,85 @@
 //! Who may begin a run: one statement decides.
 //!
-//! A run under which two owners have died is begun alone, and one that outlives its third is dead: it is the
-//! run that kills them.
+//! When two owners have died under a run, the run itself may have killed them. Then only a process that works on
+//! nothing else begins it. When a third owner dies under it, the run is dead.
 
 use std::time::Duration;
 
 use super::settlements::{ErrorText, Settlement, settle};
-use super::stage_runs::{Claim, RunState};
+use super::stage_runs::{Claim, RunKey, RunState};
 use super::{InstanceId, Result, Store, Tx, execute, query};
-use domain::call::{CallId, WorkspaceId};
+use domain::call::CallKind;
 use domain::moment::Moment;
 
-/// A run that outlived this many of its owners is poison.
-const MAX_CRASHES: i64 = 3;
+/// A run is poison when this many owners have died under it.
+const POISON_CRASHES: i64 = 3;
 
-/// What became of an attempt to take a run.
+/// What became of a request for a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
     Mine(BegunRun),
-    /// Its third owner died under it: it is dead now, by this statement.
+    /// The third owner died under the run. The request has made the run dead.
     Poison,
-    /// Two of its owners died under it, and the next one that does is to die of nothing else: it is begun
-    /// only by who has nothing else in hand.
+    /// Two owners died under the run. Only a process that works on nothing else may begin it, so that nothing else
+    /// is lost if it kills that process too.
     Suspect,
-    /// Somebody else has it, it is not due, it is done, or it belongs to another generation.
+    /// Somebody else has the run, it is not due, it is done, or the row belongs to another generation.
     NothingToDo,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+/// A run that the request has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BegunRun {
+    /// Absent where this program does not know the kind, because a newer one wrote it.
+    pub kind: Option<CallKind>,
     pub generation: i64,
     pub fence: i64,
     pub attempts: i64,
     pub crashes: i64,
+    /// When this generation began to wait at this stage.
     pub since: Moment,
     pub input: String,
     pub lane: String,
-    /// What it was parked for, if it was.
+    /// The destination that the run was parked for, if it was.
     pub destination: Option<String>,
 }
 
-/// Who wants to take which run.
+/// A process asks for a run.
 #[derive(Clone, Copy, Debug)]
-pub struct Taking {
-    /// When it asked first.
-    pub asked_at: Moment,
-    pub workspace: WorkspaceId,
-    pub call: CallId,
-    pub stage: &'static str,
-    pub generation: i64,
-    /// What the run waits for may have happened: it need not be due.
-    pub nudge: bool,
+pub struct RunRequest {
+    pub run: RunKey,
     pub owner: InstanceId,
-    /// The process has nothing else in hand.
+    /// When the process asked for the first time. Whoever repeats a request keeps this time.
+    pub asked_at: Moment,
+    /// Somebody says that the run's reason to wait may be over, so the run need not be due.
+    pub nudge: bool,
+    /// The process works on nothing else.
     pub alone: bool,
-    /// Until then the process cannot say whether others are dead. Zero: it can.
-    pub judges_in: Duration,
+    /// How long until the process may declare other processes dead. Zero: it may do so now.
+    pub may_judge_in: Duration,
 }
 
-impl Taking {
-    /// How many times owners may have died under what it takes, and one more.
-    fn bearable(&self) -> i64 {
-        if self.alone { MAX_CRASHES } else { MAX_CRASHES - 1 }
+impl RunRequest {
+    /// The request of a process that works on nothing else and may declare other processes dead.
+    pub fn new(run: RunKey, owner: InstanceId, asked_at: Moment) -> Self {
+        Self { run, owner, asked_at, nudge: false, alone: true, may_judge_in: Duration::ZERO }
     }
 
-    /// Takes it, in one statement, if owners of it have died fewer times than `bearable`.
-    async fn take(&self, tx: &mut Tx, now: Moment, bearable: i64) -> Result<Option<BegunRun>> {
-        Ok(query!(
+    /// The claim that this request has got.
+    pub fn claim(&self, begun: &BegunRun) -> Claim {
+        Claim { run: self.run, owner: self.owner, fence: begun.fence }
+    }
+
+    /// The highest crash count with which this request takes a run.
+    fn max_crashes(&self) -> i64 {
+        if self.alone { POISON_CRASHES - 1 } else { POISON_CRASHES - 2 }
+    }
+
+    /// Takes the run in one statement, unless its crash count would be above `max_crashes`.
+    async fn take(&self, tx: &mut Tx, now: Moment, max_crashes: i64) -> Result<Option<BegunRun>> {
+        let row = query!(
             fetch_optional,
-            BegunRun,
+            BegunRow,
             *tx,
             "UPDATE stage_runs SET state = 'running', owner = $5, fence = fence + 1, started_at = $6, wake_at = NULL,
                 attempts = attempts + CASE WHEN state = 'running' AND owner = $5 AND started_at = $6 THEN 0 ELSE 1 END,
@@ -78,84 +89,95 @@ impl Taking {
                 OR (state = 'running' AND owner = $5 AND started_at = $6)
                 OR (state = 'running' AND $10 AND NOT EXISTS (
                     SELECT 1 FROM instances WHERE instances.id = stage_runs.owner AND instances.alive_until > $7)))
-                AND crashes + CASE WHEN state <> 'running' OR (owner = $5 AND started_at = $6) THEN 0 ELSE 1 END < $9
-             RETURNING generation, fence, attempts, crashes, since, input, lane, destination",
-            self.workspace,
-            self.call,
-            self.stage,
-            self.generation,
+                AND crashes + CASE WHEN state <> 'running' OR (owner = $5 AND started_at = $6) THEN 0 ELSE 1 END <= $9
+             RETURNING generation, fence, attempts, crashes, since, input, lane, destination,
+                (SELECT kind FROM calls WHERE calls.id = stage_runs.call_id) AS kind",
+            self.run.workspace,
+            self.run.call,
+            self.run.stage,
+            self.run.generation,
             self.owner.0,
             self.asked_at,
             now,
             self.nudge,
-            bearable,
-            self.judges_in.is_zero(),
-        )?)
+            max_crashes,
+            self.may_judge_in.is_zero(),
+        )?;
+        Ok(row.map(BegunRun::from))
     }
 }
 
-/// A run that was not taken.
 #[derive(sqlx::FromRow)]
-struct Looked {
+struct BegunRow {
+    kind: Option<String>,
+    generation: i64,
+    fence: i64,
+    attempts: i64,
+    crashes: i64,
+    since: Moment,
+    input: String,
+    lane: String,
+    destination: Option<String>,
+}
+
+impl From<BegunRow> for BegunRun {
+    fn from(row: BegunRow) -> Self {
+        let BegunRow { kind, generation, fence, attempts, crashes, since, input, lane, destination } = row;
+        let kind = kind.and_then(|kind| kind.parse().ok());
+        Self { kind, generation, fence, attempts, crashes, since, input, lane, destination }
+    }
+}
+
+/// A run that the request did not take.
+#[derive(sqlx::FromRow)]
+struct UntakenRun {
     state: String,
     not_before: Moment,
     wake_at: Option<Moment>,
     crashes: i64,
 }
 
-impl Looked {
-    /// It waits, and will be woken later than it could be.
+impl UntakenRun {
+    /// The run waits, and would be woken later than it is due.
     fn is_early(&self, now: Moment) -> bool {
         let waits = [RunState::Waiting, RunState::Parked].iter().any(|state| self.state == state.name());
         waits && self.not_before > now && self.wake_at.is_some_and(|wake_at| wake_at > self.not_before)
     }
 
-    /// A keeper found its owner dead and woke it, and a process that cannot say so yet was told.
+    /// A keeper found the owner dead and woke the run, but the message came to a process that may not declare
+    /// others dead before `judged_at`. The run would be woken again only after that.
     fn is_woken_too_late(&self, judged_at: Moment) -> bool {
         self.state == RunState::Running.name() && self.wake_at.is_some_and(|wake_at| wake_at > judged_at)
     }
 
-    /// How many of its owners will have died under it.
+    /// The crash count with which somebody would take the run.
     fn crashes_if_taken(&self) -> i64 {
         self.crashes + i64::from(self.state == RunState::Running.name())
     }
 }
 
 impl Store {
-    /// Takes the run of (`call`, `stage`) if it is at `generation` and due, or if a `nudge` says that what
-    /// it waits for has happened, or if its owner is dead.
+    /// Takes the run of `request` if the row is at its generation and the run is due, if a nudge says that the
+    /// reason to wait is over, or if the owner of the run is dead.
     ///
-    /// Processes read the store's clock, each a little late, so a run that was never put off is due
-    /// whatever our reading says.
-    pub async fn begin_run(
-        &self,
-        workspace: WorkspaceId,
-        call: CallId,
-        stage: &'static str,
-        generation: i64,
-        nudge: bool,
-        owner: InstanceId,
-    ) -> Result<Begun> {
-        let (asked_at, alone, judges_in) = (self.now(), true, Duration::ZERO);
-        let taking = Taking { asked_at, workspace, call, stage, generation, nudge, owner, alone, judges_in };
-        self.begin_run_asked(&taking).await
-    }
-
-    /// [`Self::begin_run`] for who asks until it is answered. Where an answer was lost after the claim was
-    /// committed, the claim is given again; otherwise the run would belong to a process that lives and does
-    /// not know of it. Where the process cannot say whether others are dead, a run under a dead owner is woken
-    /// again when it can.
-    pub async fn begin_run_asked(&self, taking: &Taking) -> Result<Begun> {
+    /// A process may repeat a request until it gets an answer. If an answer was lost after the claim was
+    /// committed, the claim is given again: otherwise the run would belong to a process that lives and does not
+    /// know of it. If the process may not declare others dead yet, a run under a dead owner is woken again when it
+    /// may.
+    ///
+    /// Processes read the store's clock, each a little late. So a run that was never put off is due, whatever our
+    /// reading of the clock says.
+    pub async fn begin_run(&self, request: &RunRequest) -> Result<Begun> {
         let now = self.now();
         let mut tx = self.one_statement().await?;
-        if let Some(run) = taking.take(&mut tx, now, taking.bearable()).await? {
+        if let Some(run) = request.take(&mut tx, now, request.max_crashes()).await? {
             tx.commit().await?;
             return Ok(Begun::Mine(run));
         }
-        let Taking { workspace, call, stage, generation, judges_in, .. } = *taking;
+        let RunKey { workspace, call, stage, generation } = request.run;
         let row = query!(
             fetch_optional,
-            Looked,
+            UntakenRun,
             tx,
             "SELECT state, not_before, wake_at, crashes FROM stage_runs
              WHERE workspace = $1 AND call_id = $2 AND stage = $3 AND generation = $4",
@@ -168,13 +190,13 @@ impl Store {
             tx.roll_back().await?;
             return Ok(Begun::NothingToDo);
         };
-        let judged_at = now.plus(judges_in);
-        // Who woke it may go by a clock that is ahead of ours: it is woken again when it is due, not only when
-        // its message counts as lost.
+        let judged_at = now.plus(request.may_judge_in);
+        // The keeper that woke the run may go by a clock that is ahead of ours. Then the run is woken again when it
+        // is due, and not only when its message counts as lost.
         let wake_at = if row.is_early(now) {
             Some(row.not_before)
         } else {
-            Some(judged_at).filter(|at| !judges_in.is_zero() && row.is_woken_too_late(*at))
+            Some(judged_at).filter(|at| !request.may_judge_in.is_zero() && row.is_woken_too_late(*at))
         };
         if let Some(wake_at) = wake_at {
             execute!(
@@ -194,31 +216,30 @@ impl Store {
             return Ok(Begun::NothingToDo);
         }
         tx.roll_back().await?;
-        if row.crashes_if_taken() < taking.bearable() {
+        if row.crashes_if_taken() <= request.max_crashes() {
             return Ok(Begun::NothingToDo);
         }
-        self.begin_suspect(taking, now).await
+        self.begin_suspect(request, now).await
     }
 
-    /// Begins a run under which owners have died, if it can be taken at all.
-    async fn begin_suspect(&self, taking: &Taking, now: Moment) -> Result<Begun> {
+    /// Begins a run under which owners have died, if somebody can take it at all.
+    async fn begin_suspect(&self, request: &RunRequest, now: Moment) -> Result<Begun> {
         let mut tx = self.begin_tx().await?;
-        // Its end, if it has come, changes the call, which is locked before its runs.
-        execute!(tx, "UPDATE calls SET updated_at = updated_at WHERE id = $1", taking.call)?;
-        let Some(run) = taking.take(&mut tx, now, i64::MAX).await? else {
+        // If the run is dead now, its call changes too, and a call is locked before its runs.
+        execute!(tx, "UPDATE calls SET updated_at = updated_at WHERE id = $1", request.run.call)?;
+        let Some(run) = request.take(&mut tx, now, i64::MAX).await? else {
             tx.roll_back().await?;
             return Ok(Begun::NothingToDo);
         };
-        if run.crashes >= MAX_CRASHES {
-            let Taking { workspace, call, stage, owner, .. } = *taking;
-            let claim = Claim { workspace, call, stage, owner, fence: run.fence };
+        if run.crashes >= POISON_CRASHES {
             let error =
                 ErrorText { code: "poison", text: "the process died three times while it worked on this" };
-            settle(&mut tx, &claim, &Settlement::Dead { error, group: "poison" }, now).await?;
+            let settlement = Settlement::Dead { error, group: "poison" };
+            settle(&mut tx, &request.claim(&run), &settlement, now).await?;
             tx.commit().await?;
             return Ok(Begun::Poison);
         }
-        if run.crashes >= taking.bearable() {
+        if run.crashes > request.max_crashes() {
             tx.roll_back().await?;
             return Ok(Begun::Suspect);
         }

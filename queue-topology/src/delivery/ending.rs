@@ -1,35 +1,36 @@
-//! How a run ended: what is stored, and what is said and sent once it is.
+//! How a run ended: what is stored, and what is logged and sent once it is stored.
 
-use bytes::Bytes;
-use domain::call::CallId;
 use domain::event::{Envelope, Event};
 use domain::moment::Moment;
-use platform::telemetry;
-use store::{BegunRun, ErrorText, NewRun, Settled, Settlement};
-use uuid::Uuid;
+use store::{BegunRun, ErrorText, NewRun, Settled, Settlement, Write};
 
-use super::Engine;
-use crate::broker::{Lane, Message, Route};
+use super::announcement;
+use crate::broker::Message;
+use crate::context::Cx;
+use crate::emission;
+use crate::engine::Engine;
 use crate::retry::{Failure, Next};
 use crate::scrubbing;
-use crate::stage::{Cx, Outcome, Stage, StageError};
-use crate::{table, wake_ups};
+use crate::stage::{Outcome, Stage};
+use crate::stage_error::StageError;
+use crate::table::{self, Lane};
+use crate::wake_ups;
 
-/// How a run ended, ready to be stored.
-pub(super) enum Ended {
-    Done { writes: Vec<store::Write>, children: Vec<NewRun>, event: Option<Message> },
-    Again { not_before: Moment, spent: bool, error: Option<Told> },
-    Parked { destination: String, probe_at: Moment, error: Told },
-    Dead { error: Told },
+/// The end of a run, ready to be stored.
+pub(super) enum Ending {
+    Done { writes: Vec<Write>, children: Vec<NewRun>, messages: Vec<Message> },
+    Again { not_before: Moment, spent: bool, error: Option<ScrubbedError> },
+    Parked { destination: String, probe_at: Moment, error: ScrubbedError },
+    Dead { error: ScrubbedError },
 }
 
-/// An error as it is stored and logged.
-pub(super) struct Told {
+/// An error in the form in which it is stored and logged.
+pub(super) struct ScrubbedError {
     code: &'static str,
     text: String,
 }
 
-impl Ended {
+impl Ending {
     pub(super) fn of<S: Stage>(
         engine: &Engine,
         cx: &Cx,
@@ -39,12 +40,14 @@ impl Ended {
         let now = cx.now();
         match result {
             Ok(Outcome::Emit(data)) => {
-                let event = emitted(cx, data);
-                let children = children(&event, &begun.lane);
-                let event = (!children.is_empty()).then(|| event_message(&event, cx.run.lane));
-                Self::Done { writes: cx.take_writes(), children, event }
+                let event = emission::envelope(&cx.emitting_run(), now, data);
+                let children = children(&event, cx, &begun.lane);
+                let messages = announcement::of_event(&event, cx.kind(), cx.run.lane);
+                Self::Done { writes: cx.take_writes(), children, messages }
             }
-            Ok(Outcome::Done) => Self::Done { writes: cx.take_writes(), children: Vec::new(), event: None },
+            Ok(Outcome::Done) => {
+                Self::Done { writes: cx.take_writes(), children: Vec::new(), messages: Vec::new() }
+            }
             Ok(Outcome::Later(wait)) => Self::Again { not_before: now.plus(wait), spent: false, error: None },
             Err(error) => {
                 let failure = Failure {
@@ -54,22 +57,23 @@ impl Ended {
                     retry_after: error.retry_after,
                     jitter: rand::random(),
                 };
-                let told = Told { code: error.code, text: scrubbing::scrub(&error.to_string()) };
+                let scrubbed = ScrubbedError { code: error.code, text: scrubbing::scrub(&error.to_string()) };
                 match engine.schedule.next_try(&failure) {
                     Next::Again { after, spent } => {
-                        Self::Again { not_before: now.plus(after), spent, error: Some(told) }
+                        Self::Again { not_before: now.plus(after), spent, error: Some(scrubbed) }
                     }
                     Next::Park { probe_after } => Self::Parked {
                         destination: error.destination.unwrap_or_else(|| cx.run.stage.to_owned()),
                         probe_at: now.plus(probe_after),
-                        error: told,
+                        error: scrubbed,
                     },
-                    Next::Dead => Self::Dead { error: told },
+                    Next::Dead => Self::Dead { error: scrubbed },
                 }
             }
         }
     }
 
+    /// The outcome as metrics and traces name it.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Done { .. } => "done",
@@ -80,6 +84,7 @@ impl Ended {
         }
     }
 
+    /// Stores the end of the run.
     pub(super) async fn settle(&self, engine: &Engine, cx: &Cx) -> store::Result<Settled> {
         let group;
         let settlement = match self {
@@ -87,39 +92,38 @@ impl Ended {
             Self::Again { not_before, spent, error } => Settlement::Again {
                 not_before: *not_before,
                 spent: *spent,
-                error: error.as_ref().map(Told::error),
+                error: error.as_ref().map(ScrubbedError::as_text),
             },
             Self::Parked { destination, probe_at, error } => {
-                Settlement::Parked { destination, probe_at: *probe_at, error: error.error() }
+                Settlement::Parked { destination, probe_at: *probe_at, error: error.as_text() }
             }
             Self::Dead { error } => {
                 group = scrubbing::group(error.code, &error.text);
-                Settlement::Dead { error: error.error(), group: &group }
+                Settlement::Dead { error: error.as_text(), group: &group }
             }
         };
         engine.store.settle_run(&cx.claim, &settlement).await
     }
 
-    /// What is said and sent once the end is on record.
-    pub(super) async fn after(&self, engine: &Engine, cx: &Cx, begun: &BegunRun, lane: Lane) {
-        // It probed for all that wait with it: the destination is back, or the next one has to probe.
+    /// Logs the end of the run and announces what follows, once the end is stored.
+    pub(super) async fn announce(self, engine: &Engine, cx: &Cx, begun: &BegunRun, lane: Lane) {
+        // This run probed a destination for all runs that wait for it. Unless it is parked again, the destination is
+        // back, or another of these runs has to probe next.
         if let Some(destination) = &begun.destination
             && !matches!(self, Self::Parked { .. })
         {
             wake_parked(engine, cx, destination).await;
         }
         match self {
-            Self::Done { event: Some(event), .. } => {
-                publish(engine, (cx.run.call, cx.emits_at()), event.clone()).await;
-            }
-            Self::Again { not_before, .. } if *not_before <= engine.store.now() => {
-                let ids = (cx.run.workspace, cx.run.call, cx.run.generation);
-                publish(engine, (ids.1, ids.2), wake_ups::message(cx.run.stage, ids, false, lane)).await;
+            Self::Done { messages, .. } => announcement::publish(engine, &cx.emitting_run(), messages).await,
+            Self::Again { not_before, .. } if not_before <= engine.store.now() => {
+                let run = cx.run.key();
+                announcement::publish(engine, &run, vec![wake_ups::message(&run, false, lane)]).await;
             }
             Self::Again { error: Some(error), not_before, .. } => {
                 tracing::warn!(code = error.code, error = error.text, %not_before, "the run failed and is tried again");
             }
-            Self::Done { .. } | Self::Again { .. } => {}
+            Self::Again { .. } => {}
             Self::Parked { destination, error, .. } => {
                 tracing::warn!(code = error.code, error = error.text, destination, "the run is parked");
             }
@@ -128,13 +132,13 @@ impl Ended {
     }
 }
 
-impl Told {
-    fn error(&self) -> ErrorText<'_> {
+impl ScrubbedError {
+    fn as_text(&self) -> ErrorText<'_> {
         ErrorText { code: self.code, text: &self.text }
     }
 }
 
-/// A destination was reached again: whoever waits for it can go on.
+/// Wakes the runs that are parked for a destination, which was reached again.
 async fn wake_parked(engine: &Engine, cx: &Cx, destination: &str) {
     match engine.store.unpark(cx.run.workspace, destination).await {
         Ok(0) => {}
@@ -143,51 +147,15 @@ async fn wake_parked(engine: &Engine, cx: &Cx, destination: &str) {
     }
 }
 
-/// The envelope of what a run emits. Its id follows from what it is, so that saying it twice says one thing.
-pub(super) fn emitted<E: Event>(cx: &Cx, data: E) -> Envelope<E> {
-    let generation = cx.emits_at();
-    let name = format!("{}:{generation}", E::KEY);
-    Envelope {
-        id: Uuid::new_v5(&cx.run.call.0, name.as_bytes()),
-        workspace: cx.run.workspace,
-        call: cx.run.call,
-        generation,
-        time: cx.now(),
-        traceparent: telemetry::traceparent(),
-        data,
-    }
-}
-
-fn children<E: Event>(event: &Envelope<E>, lane: &str) -> Vec<NewRun> {
-    table::consumers_of(E::KEY)
+/// The runs that start because of an emitted event: one for each stage that consumes it.
+fn children<E: Event>(event: &Envelope<E>, cx: &Cx, lane: &str) -> Vec<NewRun> {
+    let Some(kind) = cx.kind() else { return Vec::new() };
+    table::consumers(E::KEY, kind)
         .map(|queue| NewRun {
             stage: queue.stage,
             generation: event.generation,
             lane: lane.to_owned(),
-            input: String::from_utf8_lossy(&event.encode()).into_owned(),
+            input: emission::text(event),
         })
         .collect()
-}
-
-pub(super) fn event_message<E: Event>(event: &Envelope<E>, lane: Lane) -> Message {
-    Message { route: Route::Event { key: E::KEY }, lane, id: event.id, body: Bytes::from(event.encode()) }
-}
-
-/// Publishes what rows already say. When it fails, the keeper wakes them as soon as the broker is back.
-pub(super) async fn publish(engine: &Engine, (call, generation): (CallId, i64), message: Message) {
-    let route = message.route;
-    platform::failpoint!("publish");
-    let published = engine.broker.publish(message).await;
-    platform::failpoint!("published");
-    let Err(error) = published else { return };
-    tracing::warn!(%error, "failed to publish; the keeper will wake the run");
-    let stages: Vec<_> = match route {
-        Route::Event { key } => table::consumers_of(key).map(|queue| queue.stage).collect(),
-        Route::Stage { stage } => vec![stage],
-    };
-    for stage in stages {
-        if let Err(error) = engine.store.wake_soon(call, stage, generation).await {
-            tracing::warn!(%error, stage, "failed to have a run woken soon; it is woken when its message counts as lost");
-        }
-    }
 }

@@ -145,18 +145,24 @@ pub(crate) async fn replay(
 ) -> Answer<(StatusCode, Json<Value>)> {
     let key = web::idempotency_key(request.headers())?;
     let mut params = body_params(request, &["from"], MAX_REPLAY_BYTES).await?;
-    let stages = format!("one of {}", again::STAGES.join(", "));
-    let from = params.read("from", &stages, again::stage);
+    let stages = format!("one of {}", again::Start::names().join(", "));
+    let from = params.read("from", &stages, again::Start::named);
     params.check()?;
-    let from = from.unwrap_or(again::STAGES[0]);
+    let from = from.unwrap_or(again::Start::WHOLE_CALL);
+    let stage = from.stage;
     let call = find(&api.store, reader.workspace, &id).await?;
     let (store, who, id) = (api.store.clone(), (reader.workspace, reader.actor), call.id);
-    let asked = json!(["replay", id, from]);
+    let asked = json!(["replay", id, stage]);
     let replayed = once(&api.store, reader.workspace, key, &asked, async move {
-        let again::Again { generation, .. } = again::call(&store, who, id, from)
+        let again::Replayed { generation, .. } = again::call(&store, who, id, from)
             .await?
-            .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}")))?;
-        Ok(Replayed { call_id: id.0, from, generation, status_url: format!("/api/calls/{id}/timeline") })
+            .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {stage}")))?;
+        Ok(Replayed {
+            call_id: id.0,
+            from: stage,
+            generation,
+            status_url: format!("/api/calls/{id}/timeline"),
+        })
     });
     Ok((StatusCode::ACCEPTED, replayed.await?))
 }

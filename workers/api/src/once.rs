@@ -31,7 +31,7 @@ pub(crate) async fn once<T: Serialize + Send + 'static>(
     match store.claim_key(workspace, id).await? {
         KeyClaim::Yours => {}
         KeyClaim::Answered(answer) => return Ok(Json(serde_json::from_str(&answer).map_err(|_| ours())?)),
-        KeyClaim::InHand => {
+        KeyClaim::InProgress => {
             let detail = "the request with this Idempotency-Key is still being done";
             return Err(Problem::new(StatusCode::CONFLICT, detail).retry_after(COME_BACK_IN).into());
         }
