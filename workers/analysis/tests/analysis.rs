@@ -18,7 +18,7 @@ use platform::config::Values;
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage, StageError};
 use serde_json::{Value, json};
-use store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, Write};
+use store::{Arrival, Begun, InstanceId, RunRequest, Settlement, Store, Write};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
@@ -480,10 +480,10 @@ async fn context(folder: &std::path::Path, call: &Call, transcript: Option<Trans
         lane: Lane::Live,
     };
     if let Some(transcript) = transcript {
-        let begun = store.begin_run(call.workspace, call.id, run.stage, 1, false, owner).await.unwrap();
+        let request = RunRequest::new(run.key(), owner, store.now());
+        let begun = store.begin_run(&request).await.unwrap();
         let Begun::Mine(begun) = begun else { panic!("{begun:?}") };
-        let claim =
-            Claim { workspace: call.workspace, call: call.id, stage: run.stage, owner, fence: begun.fence };
+        let claim = request.claim(&begun);
         let writes = [Write::Transcript(transcript)];
         store.settle_run(&claim, &Settlement::Done { writes: &writes, children: &[] }).await.unwrap();
     }

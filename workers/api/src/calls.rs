@@ -32,7 +32,7 @@ pub(crate) struct StatsAnswer {
 /// The number of calls, in all and by result.
 #[utoipa::path(get, path = "/stats", operation_id = "stats", tag = "calls", responses((status = 200, body = StatsAnswer)))]
 pub(crate) async fn stats(State(api): State<Api>, reader: Reader) -> Answer<Json<StatsAnswer>> {
-    let stats = api.store.stats(reader.workspace).await?.into();
+    let stats = api.store.stats(reader.workspace, view::SLACK_POST).await?.into();
     Ok(Json(StatsAnswer { stats, timestamp: Moment::now() }))
 }
 
@@ -67,9 +67,9 @@ pub(crate) async fn by_source_id(
 pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<CallList>> {
     let mut params = Params::of_query(&uri);
     let page = params.page();
-    let statuses = format!("one of {}", CallStatus::ALL.map(CallStatus::name).join(", "));
+    let statuses = format!("one of {}", CallStatus::NAMES.join(", "));
     let filter = CallFilter {
-        status: params.read("status", &statuses, CallStatus::from_name),
+        status: params.read("status", &statuses, |name| name.parse().ok()),
         source: params.text("source"),
         agent: params.text("agent"),
         from: params.moment("from", false),
@@ -147,19 +147,24 @@ pub(crate) async fn replay(
 ) -> Answer<(StatusCode, Json<Value>)> {
     let key = web::idempotency_key(request.headers())?;
     let mut params = body_params(request, &["from"], MAX_REPLAY_BYTES).await?;
-    let stages = format!("one of {}", replays::STAGES.join(", "));
-    let from = params.read("from", &stages, replays::stage);
+    let stages = format!("one of {}", replays::Start::names().join(", "));
+    let from = params.read("from", &stages, replays::Start::named);
     params.check()?;
-    let from = from.unwrap_or(replays::STAGES[0]);
+    let from = from.unwrap_or(replays::Start::WHOLE_CALL);
+    let stage = from.stage;
     let call = find(&api.store, reader.workspace, &id).await?;
     let (store, who, id) = (api.store.clone(), (reader.workspace, reader.actor), call.id);
-    let named = json!(["replay", id, from]);
+    let named = json!(["replay", id, stage]);
     let replayed = answer_once(&api.store, reader.workspace, key, &named, async move {
-        let generation = replays::call(&store, who, id, from)
+        let replays::Replayed { generation, .. } = replays::call(&store, who, id, from)
             .await?
-            .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}")))?
-            .generation;
-        Ok(Replayed { call_id: id.0, from, generation, status_url: format!("/api/calls/{id}/timeline") })
+            .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {stage}")))?;
+        Ok(Replayed {
+            call_id: id.0,
+            from: stage,
+            generation,
+            status_url: format!("/api/calls/{id}/timeline"),
+        })
     });
     Ok((StatusCode::ACCEPTED, replayed.await?))
 }

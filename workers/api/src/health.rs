@@ -28,6 +28,7 @@ use web::Problem;
 
 use crate::request::{Answer, Reader};
 use crate::state::Api;
+use crate::view::SLACK_POST;
 
 const CHECK_TIMEOUT: Duration = Duration::from_millis(1500);
 const MAX_AGE: Duration = Duration::from_millis(500);
@@ -108,7 +109,7 @@ impl From<Stats> for StatsView {
     fn from(stats: Stats) -> Self {
         Self {
             total_processed: Some(stats.total),
-            successfully_posted: Some(stats.posted),
+            successfully_posted: Some(stats.delivered),
             failed: Some(stats.failed),
         }
     }
@@ -149,7 +150,7 @@ impl Monitor {
         let Api { store, blobs, .. } = &self.api;
         let (database, stats, blobs) = tokio::join!(
             timeout(CHECK_TIMEOUT, store.ping()),
-            timeout(CHECK_TIMEOUT, store.stats(WorkspaceId::DEFAULT)),
+            timeout(CHECK_TIMEOUT, store.stats(WorkspaceId::DEFAULT, SLACK_POST)),
             timeout(CHECK_TIMEOUT, blobs.healthy()),
         );
         let checked = Checked {

@@ -17,7 +17,9 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, SchemaType, Type};
 
 pub use analysis::{AnalysisView, analysis};
-pub use call::{CallList, CallSummary, CallView, EffectOfCall, SourceCallView, call, source_call, summary};
+pub use call::{
+    CallList, CallSummary, CallView, EffectOfCall, SLACK_POST, SourceCallView, call, source_call, summary,
+};
 pub use operations::{
     Audit, AuditEntry, Batch, DeadLetterDetail, DeadLetterView, DeadLetters, EffectView, Effects, QueueView,
     Queues, Replayed, audit_entry, batch, dead_group, dead_letter, dead_letter_detail, effect, queues,

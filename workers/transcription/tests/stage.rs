@@ -19,7 +19,7 @@ use platform::config::{Installation, Values};
 use platform::seal::{self, Sealer};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
-use store::{Arrival, Begun, InstanceId, Store, Write};
+use store::{Arrival, Begun, InstanceId, RunKey, RunRequest, Store, Write};
 use transcription::speech::{Audio, Failed, Notify, Progress, SpeechError, SpeechToText};
 use transcription::{Settings, Transcription};
 use uuid::Uuid;
@@ -121,8 +121,9 @@ impl Bench {
 
     async fn begins(&self, generation: i64) -> Cx {
         let owner = InstanceId::new();
-        let begun =
-            self.store.begin_run(WORKSPACE, self.call, "transcription", generation, true, owner).await;
+        let key = RunKey { workspace: WORKSPACE, call: self.call, stage: "transcription", generation };
+        let request = RunRequest::new(key, owner, self.store.now());
+        let begun = self.store.begin_run(&RunRequest { nudge: true, ..request }).await;
         let Begun::Mine(begun) = begun.unwrap() else { panic!("the run cannot be begun") };
         let run = Run {
             workspace: WORKSPACE,

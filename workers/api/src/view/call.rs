@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use domain::analysis::Analysis;
-use domain::call::{Call, CallStatus, Participant};
+use domain::call::{Call, CallKind, CallStatus, Participant};
 use domain::moment::Moment;
 use domain::parties::SupportLines;
 use domain::transcript::Transcript;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{EffectRow, EffectState};
+use store::{EffectName, EffectRow, EffectState};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;
@@ -203,11 +203,14 @@ pub fn source_call(
     }
 }
 
+/// The effect that puts a call's message into Slack.
+pub const SLACK_POST: EffectName<'static> = EffectName { target: "slack", object: "post" };
+
 /// Whether this effect is the call's message in Slack. An outdated message counts too: it is in Slack, but its content
 /// could not be updated.
 fn is_slack_post(effect: &EffectRow) -> bool {
     let states = [EffectState::Confirmed.name(), EffectState::Outdated.name()];
-    effect.target == "slack" && effect.object == "post" && states.contains(&effect.state.as_str())
+    effect.is_named(SLACK_POST) && states.contains(&effect.state.as_str())
 }
 
 fn started(of: &Call) -> Option<String> {
@@ -251,11 +254,11 @@ fn effect(of: &EffectRow) -> EffectOfCall {
 }
 
 fn kind() -> Object {
-    one_of(&["phone", "meeting", "session", "practice"])
+    one_of(CallKind::NAMES)
 }
 
 pub(super) fn status() -> Object {
-    one_of(&CallStatus::ALL.map(CallStatus::name))
+    one_of(CallStatus::NAMES)
 }
 
 fn direction() -> Object {
@@ -263,5 +266,5 @@ fn direction() -> Object {
 }
 
 pub(super) fn effect_state() -> Object {
-    one_of(&EffectState::ALL.map(EffectState::name))
+    one_of(EffectState::NAMES)
 }

@@ -19,8 +19,8 @@ use platform::seal::Sealer;
 use queue_topology::broker::{Broker, Embedded};
 use serde_json::Value;
 use store::{
-    Arrival, Begun, Claim, EffectKey, EffectWant, ErrorText, InstanceId, Intent, NewRun, Settled, Settlement,
-    Store, Write,
+    Arrival, Begun, Claim, EffectKey, ErrorText, InstanceId, Intent, NewRun, RunKey, RunRequest, Settled,
+    Settlement, Store, WantedEffect, Write,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -163,9 +163,11 @@ impl World {
     pub(crate) async fn begin(&self, call: CallId, stage: &'static str, generation: i64) -> Claim {
         let owner = InstanceId::new();
         self.store.renew_instance(owner, Duration::from_mins(1)).await.unwrap();
-        let begun = self.store.begin_run(WORKSPACE, call, stage, generation, false, owner).await.unwrap();
-        let Begun::Mine(run) = begun else { panic!("{stage} was not taken: {begun:?}") };
-        Claim { workspace: WORKSPACE, call, stage, owner, fence: run.fence }
+        let run = RunKey { workspace: WORKSPACE, call, stage, generation };
+        let request = RunRequest::new(run, owner, self.store.now());
+        let begun = self.store.begin_run(&request).await.unwrap();
+        let Begun::Mine(begun) = begun else { panic!("{stage} was not taken: {begun:?}") };
+        request.claim(&begun)
     }
 
     async fn end(&self, claim: &Claim, writes: &[Write], next: &[&'static str]) {
@@ -177,8 +179,8 @@ impl World {
     }
 
     pub(crate) async fn intend(&self, claim: &Claim, object: &str) -> (EffectKey, Moment) {
-        let key = EffectKey::new(claim.call.0, "slack", object);
-        let want = EffectWant {
+        let key = EffectKey::new(claim.run.call.0, "slack", object);
+        let wanted = WantedEffect {
             digest: "d".into(),
             generation: 1,
             timeout: Duration::from_secs(30),
@@ -186,7 +188,7 @@ impl World {
             resend_unknown: false,
         };
         let asked_at = self.store.now();
-        let intent = self.store.intend_asked(asked_at, claim, &key, &want).await.unwrap();
+        let intent = self.store.intend(claim, &key, &wanted, asked_at).await.unwrap();
         assert_eq!(intent, Intent::Send { prior: None });
         (key, asked_at)
     }

@@ -19,8 +19,8 @@ use crate::outcome::{Ended, failed};
 pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json: bool) -> Ended {
     let status = status
         .map(|name| {
-            CallStatus::from_name(name).ok_or_else(|| {
-                let names = CallStatus::ALL.map(CallStatus::name).join(", ");
+            name.parse().map_err(|_| {
+                let names = CallStatus::NAMES.join(", ");
                 ConfigError::new("--status", format!("`{name}` is none of {names}"))
             })
         })

@@ -14,7 +14,7 @@ use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
 use serde_json::Value;
 use slack::{Post, Settings};
-use store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, TakenIn, Write};
+use store::{Arrival, Begun, Claim, InstanceId, RunKey, RunRequest, Settlement, Store, TakenIn, Write};
 use uuid::Uuid;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -82,14 +82,13 @@ impl World {
     }
 
     pub(crate) async fn begin(&self, stage: &'static str) -> Held {
-        let begun = self
-            .store
-            .begin_run(WorkspaceId::DEFAULT, self.call, stage, self.generation, true, self.owner)
-            .await
-            .unwrap();
+        let workspace = WorkspaceId::DEFAULT;
+        let key = RunKey { workspace, call: self.call, stage, generation: self.generation };
+        let request = RunRequest::new(key, self.owner, self.store.now());
+        let begun = self.store.begin_run(&RunRequest { nudge: true, ..request }).await.unwrap();
         let Begun::Mine(begun) = begun else { panic!("{begun:?}") };
         let run = Run {
-            workspace: WorkspaceId::DEFAULT,
+            workspace,
             call: self.call,
             stage,
             generation: self.generation,
@@ -150,8 +149,7 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn claim(&self) -> Claim {
-        let Run { workspace, call, stage, fence, .. } = self.run;
-        Claim { workspace, call, stage, owner: self.owner, fence }
+        Claim { run: self.run.key(), owner: self.owner, fence: self.run.fence }
     }
 }
 

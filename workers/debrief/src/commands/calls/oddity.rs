@@ -68,7 +68,7 @@ fn of_stage(call: &Call, run: &StageView, letters: &[DeadLetter], timezone: Tz) 
 fn of_effect(effect: &EffectView) -> Vec<String> {
     let (target, object) = (&effect.target, &effect.object);
     let code = effect.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
-    match EffectState::from_name(&effect.state) {
+    match effect.state.parse().ok() {
         Some(EffectState::Unknown) => vec![
             format!(
                 "• {target}: nobody knows whether \"{object}\" arrived{code}. We ask where that is possible. If it stays \

@@ -1,5 +1,5 @@
-//! What of an error's text may be kept: no address, no number of a person, no URL's query; and a
-//! fingerprint under which errors of the same kind meet.
+//! What may be kept of an error's text: no address, no number of a person and no query of a URL. And the groups by
+//! which errors of the same kind are listed together.
 
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;
@@ -36,11 +36,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 static VARIABLE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i)\b[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b|\d+|`[^`]*`").ok());
 
-/// `text` without what could name a person or open a door, and not longer than is useful.
+/// `text` without anything that could name a person or give access to something, and not longer than is useful.
 pub fn scrub(text: &str) -> String {
     let kept: String = text.chars().filter(|c| !c.is_control()).take(MAX_CHARS * 4).collect();
     let clean = RULES.iter().fold(kept, |text, rule| {
-        // The address of a machine looks like a telephone number, as parts of our own ids do; they name nobody.
+        // The address of a machine looks like a telephone number, and so do parts of our own ids. Neither names a
+        // person.
         let with = |found: &Captures<'_>| {
             let names_nobody = found[0].parse::<Ipv4Addr>().is_ok() || found[0].parse::<Uuid>().is_ok();
             if names_nobody { found[0].to_owned() } else { rule.with.to_owned() }
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_names_a_person_or_opens_a_door_is_not_kept() {
+    fn a_text_that_names_a_person_or_gives_access_is_not_kept() {
         let text = "failed to fetch https://x.example.com/a?token=s3cret for odile@marchetti.example.com \
                     at +1 202 555-0131 with Bearer abc.def";
         let kept = scrub(text);

@@ -1,24 +1,43 @@
-//! What the queues look like on RabbitMQ: names, arguments, bindings and limits, as plain values. The
-//! process declares from this, `topology check` compares with it, `topology export` writes it down.
+//! The layout of the queues on RabbitMQ: names, arguments, bindings and limits, as plain values. A process declares
+//! what is here, `topology check` compares the broker with it, and `topology export` writes it to a file.
 //!
-//! What delivery depends on is a queue argument, which a process can declare itself. Size limits are
-//! policies, since an operator may want another limit without making the queue anew, and AMQP cannot set
-//! policies.
+//! Whatever delivery depends on is an argument of a queue, because a process can declare arguments itself. Size limits
+//! are policies, because an operator may want another limit without making a new queue. AMQP cannot set policies.
+
+use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::broker::Lane;
-use crate::table::{self, QueueSpec};
+use crate::table::{self, Lane, QueueSpec};
 
-/// How often a message may be delivered before RabbitMQ takes it for poison. The rows judge poison, at
-/// three crashes; the broker's own default of 20 would count innocent neighbours of a crash too.
+/// How often a message may be delivered before RabbitMQ takes it for poison. Our rows decide what is poison, after three
+/// crashes. RabbitMQ's own default of 20 would also hit messages that were only delivered beside the poison.
 const DELIVERY_LIMIT: i64 = 1000;
 
-/// Everything under one prefix.
+/// Something on the broker that is not as the layout says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// The object does not exist. Its name is like `queue debrief.crm`.
+    Missing(String),
+    /// The object exists in another form. The arguments of a queue cannot be changed, so the queue has to be emptied
+    /// and deleted.
+    Other { what: String, found: String },
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(what) => write!(f, "{what} is missing"),
+            Self::Other { what, found } => write!(f, "{what} is not as it should be: {found}"),
+        }
+    }
+}
+
+/// All objects whose names begin with one prefix.
 #[derive(Clone, Debug)]
 pub struct Layout {
     prefix: String,
-    /// Topic exchanges, durable.
+    /// The names of durable topic exchanges.
     pub exchanges: Vec<String>,
     pub queues: Vec<QueueDefinition>,
     pub bindings: Vec<Binding>,
@@ -64,7 +83,7 @@ impl Layout {
             limits: Vec::new(),
         };
         layout.exchanges = vec![layout.events(), layout.dead()];
-        // First of all, so that nothing can be rejected into the void.
+        // This is declared before the other queues, so that a rejected message always has a queue to go to.
         layout.queues.push(QueueDefinition { name: layout.dead(), arguments: arguments(None) });
         layout.bindings.push(Binding { exchange: layout.dead(), queue: layout.dead(), key: "#".into() });
         for spec in &table::ALL {
@@ -91,7 +110,7 @@ impl Layout {
         format!("{}.events", self.prefix)
     }
 
-    /// Both the exchange and the queue of what was rejected.
+    /// The name of the exchange for rejected messages, and of its queue.
     pub fn dead(&self) -> String {
         format!("{}.dead", self.prefix)
     }
@@ -100,13 +119,13 @@ impl Layout {
         format!("{}.{stage}{}", self.prefix, lane.suffix())
     }
 
-    /// The stage a queue belongs to.
+    /// The stage that a queue belongs to.
     pub fn stage_of(&self, queue: &str) -> Option<String> {
         let name = queue.strip_prefix(&self.prefix)?.strip_prefix('.')?;
         Some(name.strip_suffix(Lane::Bulk.suffix()).unwrap_or(name).to_owned())
     }
 
-    /// A definitions file for `rabbitmqctl import_definitions` or the management API.
+    /// The content of a definitions file, for `rabbitmqctl import_definitions` or the management API.
     pub fn definitions(&self, vhost: &str) -> Value {
         let exchanges: Vec<Value> = self
             .exchanges
@@ -158,7 +177,8 @@ impl Argument {
 }
 
 impl Limit {
-    /// The policy's body, as the management API takes it. What to do with one too many is a queue argument.
+    /// The body of the policy, as the management API takes it. A queue argument says what happens to a message above the
+    /// limit.
     pub fn policy(&self) -> Value {
         json!({"pattern": self.pattern, "apply-to": "queues", "priority": 1,
                "definition": {"max-length": self.max_length}})
@@ -178,14 +198,15 @@ fn arguments(dead: Option<String>) -> Vec<(&'static str, Argument)> {
         ("x-overflow", text("reject-publish")),
     ];
     if let Some(dead) = dead {
-        // The default strategy, at-most-once, can lose what it moves.
+        // The default strategy, at-most-once, can lose messages that it moves.
         arguments.push(("x-dead-letter-exchange", Argument::Text(dead)));
         arguments.push(("x-dead-letter-strategy", text("at-least-once")));
     }
     arguments
 }
 
-/// Names hold letters, digits, `-`, `_` and `.` only; of these the dot alone means something.
+/// Makes a regular expression for a name. Names hold only letters, digits, `-`, `_` and `.`, and of these only the dot
+/// has a meaning there.
 fn escape(name: &str) -> String {
     name.replace('.', "\\.")
 }

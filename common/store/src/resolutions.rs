@@ -1,18 +1,18 @@
-//! Effects of which nobody knows whether they happened, and a person's word for what became of them.
+//! Open effects, and their resolution: a person says whether an effect happened of which nobody else knows.
 
 use uuid::Uuid;
 
-use super::waking::wake_parked;
+use super::wake_ups::wake_parked;
 use super::{Audit, EffectRow, EffectState, Page, Result, Store, audit, execute, read};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
 
-/// Narrows a list of effects. Without a state it means those that are not confirmed.
+/// Narrows a list of effects. Without a state, the list holds the effects that are not confirmed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EffectFilter {
     pub target: Option<String>,
     pub state: Option<EffectState>,
-    /// Stands as it does since this moment or later.
+    /// The effect has been in its state since this moment, or since a later one.
     pub since: Option<Moment>,
 }
 
@@ -30,7 +30,7 @@ impl Store {
         )?)
     }
 
-    /// Effects that match, oldest first, at most `limit`.
+    /// Up to `limit` effects that match, oldest first.
     pub async fn effects(
         &self,
         workspace: WorkspaceId,
@@ -54,7 +54,7 @@ impl Store {
         )?)
     }
 
-    /// A page of the effects that are not confirmed, oldest first, and how many there are in all.
+    /// One page of the effects that are not confirmed, oldest first, and how many there are in all.
     pub async fn open_effects(&self, workspace: WorkspaceId, page: Page) -> Result<(Vec<EffectRow>, i64)> {
         let rows = read!(
             fetch_all,
@@ -78,8 +78,8 @@ impl Store {
         Ok((rows, total))
     }
 
-    /// Those that match, have stood so since `bound` or longer, and of which only a person can say what
-    /// became of them; at most `limit`.
+    /// Up to `limit` effects that match and that only a person can resolve. They have been in their state since
+    /// `bound` or longer.
     pub async fn doubtful_effects(
         &self,
         workspace: WorkspaceId,
@@ -106,8 +106,8 @@ impl Store {
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 
-    /// How many effects stand in each state other than confirmed, over all workspaces: for whoever operates
-    /// the system.
+    /// How many effects are in each state other than confirmed. The count is over all workspaces, for whoever
+    /// operates the system.
     pub async fn open_effect_counts(&self) -> Result<Vec<(String, i64)>> {
         Ok(read!(
             fetch_all,
@@ -117,9 +117,9 @@ impl Store {
         )?)
     }
 
-    /// Takes a person's word for an effect: it was `sent`, or it has to be sent again. Runs that were parked
-    /// for it start at once. False, and nothing changed, where it is not in doubt: it is known what became of
-    /// it, or its request may still be under way.
+    /// Stores what a person says about an effect: that it was `sent`, or that it has to be sent again. Runs that were
+    /// parked for it go on at once. Returns false and changes nothing if the effect is not in doubt, because its end
+    /// is known or because its request may still be on its way.
     pub async fn resolve_effect(
         &self,
         audit: &Audit,
@@ -129,7 +129,7 @@ impl Store {
     ) -> Result<bool> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
-        // A record that is to be made anew has no id yet.
+        // A record that has to be made again has no id yet.
         let resolved = execute!(
             tx,
             "UPDATE effects SET state = CASE WHEN $3 THEN 'confirmed' ELSE 'not_sent' END,

@@ -1,4 +1,4 @@
-//! What a clock that is behind, and an answer that is lost, do to a claim.
+//! Claims of a process whose clock is behind, and of one that never got its answer.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{Arrival, Settled};
-use domain::call::{CallDetails, CallKind};
+use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
 use domain::event::{Material, MaterialAt, MaterialKind};
 
 const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
@@ -14,12 +14,12 @@ const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 /// An embedded store with a call whose transcription waits.
 async fn waiting(folder: &tempfile::TempDir) -> (Store, CallId, InstanceId) {
     let store = Store::open_embedded(folder.path()).await.unwrap();
-    let call = CallId::derive(WORKSPACE, "exotel", "a");
+    let call = CallId::derive(WORKSPACE, "switchboard", "a");
     let arrival = Arrival {
         event_id: Uuid::new_v4(),
         workspace: WORKSPACE,
         call,
-        source: "exotel".into(),
+        source: "switchboard".into(),
         external_id: "a".into(),
         kind: CallKind::Phone,
         details: CallDetails::default(),
@@ -36,17 +36,25 @@ async fn waiting(folder: &tempfile::TempDir) -> (Store, CallId, InstanceId) {
     (store, call, owner)
 }
 
-async fn begin(store: &Store, call: CallId, owner: InstanceId) -> Begun {
-    store.begin_run(WORKSPACE, call, "transcription", 1, false, owner).await.unwrap()
+fn transcription(call: CallId) -> RunKey {
+    RunKey { workspace: WORKSPACE, call, stage: "transcription", generation: 1 }
 }
 
-/// Makes this process's reading of the store's clock earlier: another process has a better one.
+fn request(store: &Store, call: CallId, owner: InstanceId) -> RunRequest {
+    RunRequest::new(transcription(call), owner, store.now())
+}
+
+async fn begin(store: &Store, call: CallId, owner: InstanceId) -> Begun {
+    store.begin_run(&request(store, call, owner)).await.unwrap()
+}
+
+/// Sets this process's reading of the store's clock back. Other processes have a better one.
 fn fall_behind(store: &Store, by: Duration) {
     store.clock.set(store.now().minus(by), Duration::ZERO);
 }
 
 #[tokio::test]
-async fn what_was_just_handed_on_is_due_where_the_clock_is_behind() {
+async fn a_run_that_has_just_been_made_is_due_even_if_our_clock_is_behind() {
     let folder = tempfile::tempdir().unwrap();
     let (store, call, owner) = waiting(&folder).await;
     fall_behind(&store, Duration::from_secs(1));
@@ -54,15 +62,15 @@ async fn what_was_just_handed_on_is_due_where_the_clock_is_behind() {
 }
 
 #[tokio::test]
-async fn what_was_woken_a_moment_too_soon_is_woken_again_when_it_is_due() {
+async fn a_run_that_was_woken_a_moment_too_early_is_woken_again_when_it_is_due() {
     let folder = tempfile::tempdir().unwrap();
     let (store, call, owner) = waiting(&folder).await;
     let Begun::Mine(run) = begin(&store, call, owner).await else { panic!("not taken") };
-    let claim = Claim { workspace: WORKSPACE, call, stage: "transcription", owner, fence: run.fence };
+    let claim = request(&store, call, owner).claim(&run);
     let not_before = store.now();
     let again = Settlement::Again { not_before, spent: false, error: None };
     store.settle_run(&claim, &again).await.unwrap();
-    assert_eq!(store.due_runs(10).await.unwrap().len(), 1);
+    assert_eq!(store.due_runs(10, true).await.unwrap().len(), 1);
 
     fall_behind(&store, Duration::from_secs(1));
     assert_eq!(begin(&store, call, owner).await, Begun::NothingToDo);
@@ -70,38 +78,26 @@ async fn what_was_woken_a_moment_too_soon_is_woken_again_when_it_is_due() {
 }
 
 #[tokio::test]
-async fn a_run_that_was_handed_on_with_a_message_and_is_overdue_was_announced() {
+async fn a_run_whose_message_is_overdue_counts_as_announced() {
     let folder = tempfile::tempdir().unwrap();
     let (store, call, _) = waiting(&folder).await;
-    assert!(store.due_runs(10).await.unwrap().is_empty());
+    assert!(store.due_runs(10, true).await.unwrap().is_empty());
     store.clock.set(store.now().plus(Duration::from_mins(2)), Duration::ZERO);
-    let due = store.due_runs(10).await.unwrap();
+    let due = store.due_runs(10, true).await.unwrap();
     assert_eq!(due.iter().map(|run| (run.call_id, run.announced)).collect::<Vec<_>>(), [(call, true)]);
 }
 
 #[tokio::test]
-async fn a_claim_whose_answer_was_lost_is_given_again_to_who_asked() {
+async fn a_claim_whose_answer_was_lost_is_given_again_to_the_same_process() {
     let folder = tempfile::tempdir().unwrap();
     let (store, call, owner) = waiting(&folder).await;
-    let asked_at = store.now();
-    let taking = Taking {
-        asked_at,
-        workspace: WORKSPACE,
-        call,
-        stage: "transcription",
-        generation: 1,
-        nudge: false,
-        owner,
-        alone: false,
-        judges_in: Duration::ZERO,
-    };
-    let ask = || store.begin_run_asked(&taking);
-    let Begun::Mine(lost) = ask().await.unwrap() else { panic!("not taken") };
-    let Begun::Mine(run) = ask().await.unwrap() else { panic!("not given again") };
+    let request = RunRequest { alone: false, ..request(&store, call, owner) };
+    let Begun::Mine(lost) = store.begin_run(&request).await.unwrap() else { panic!("not taken") };
+    let Begun::Mine(run) = store.begin_run(&request).await.unwrap() else { panic!("not given again") };
     assert_eq!((run.attempts, run.crashes), (1, 0));
-    let late = Claim { workspace: WORKSPACE, call, stage: "transcription", owner, fence: lost.fence };
     let done = Settlement::Done { writes: &[], children: &[] };
-    assert_eq!(store.settle_run(&late, &done).await.unwrap(), Settled::NotOurs, "its fence was raised");
+    let settled = store.settle_run(&request.claim(&lost), &done).await.unwrap();
+    assert_eq!(settled, Settled::NotOurs, "the second answer raised the fence");
     assert!(run.fence > lost.fence);
-    assert_eq!(begin(&store, call, owner).await, Begun::NothingToDo, "another message is not who asked");
+    assert_eq!(begin(&store, call, owner).await, Begun::NothingToDo, "this is another request");
 }

@@ -1,20 +1,21 @@
 //! Which runs the keeper has to wake, and when.
+//!
+//! To wake a run means to send a message that names it.
 
 use std::time::Duration;
 
-use super::settling::refresh_status;
+use super::call_status::refresh_status;
+use super::stage_runs::{MESSAGE_OVERDUE, RunKey};
 use super::{Result, Store, Tx, execute, query, read};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
 
-/// How long a message is trusted to arrive before the keeper wakes its row.
-pub(super) const MESSAGE_OVERDUE: Duration = Duration::from_mins(1);
-/// A row that has waited for long is looked at ever less often, but at least so often.
-const LOOKED_AT_EVERY: Duration = Duration::from_mins(10);
-
-/// Runs that are woken in one transaction.
+/// The longest time between two wake-ups of a run. The longer a run has waited, the less often it is woken.
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+/// How many parked runs one transaction wakes.
 const UNPARKED_AT_ONCE: u64 = 200;
 
+/// The query for the calls that have runs parked for a destination, in the order in which they are locked.
 macro_rules! parked_calls {
     ($lock:literal) => {
         concat!(
@@ -27,7 +28,7 @@ macro_rules! parked_calls {
     };
 }
 
-/// A row that the keeper has to wake.
+/// A run that the keeper has to wake.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Due {
     pub workspace: WorkspaceId,
@@ -35,11 +36,19 @@ pub struct Due {
     pub stage: String,
     pub generation: i64,
     pub lane: String,
-    /// A message was sent for it before, which may still wait in its queue.
+    /// A message was sent for the run before, and may still wait in its queue.
     pub announced: bool,
 }
 
-/// Rows whose time has come. Of one for which nobody has sent a message yet `wake_at` is its own time.
+impl Due {
+    /// The key of the run. The caller knows the stage's name as a name of its own table.
+    pub fn key(&self, stage: &'static str) -> RunKey {
+        RunKey { workspace: self.workspace, call: self.call_id, stage, generation: self.generation }
+    }
+}
+
+/// The query for the rows whose time has come. Where nobody has sent a message for a row yet, its `wake_at` is
+/// the time at which it is due.
 macro_rules! due {
     ($lock:literal) => {
         concat!(
@@ -51,17 +60,15 @@ macro_rules! due {
 }
 
 impl Store {
-    /// Rows whose time has come, or whose owner is dead, each postponed so that the next look does not
-    /// wake it again at once: for as long as it has waited, within bounds. Two keepers never take the same row.
-    pub async fn due_runs(&self, limit: i64) -> Result<Vec<Due>> {
-        self.due_runs_seen_by(true, limit).await
-    }
-
-    /// [`Self::due_runs`] for a process that says of others that they are dead only where it `judges`.
-    pub async fn due_runs_seen_by(&self, judges: bool, limit: i64) -> Result<Vec<Due>> {
+    /// Up to `limit` runs whose time has come, and up to `limit` whose owner is dead. The second kind is left out
+    /// unless `may_judge` says that this process may declare others dead.
+    ///
+    /// Each run is postponed, so that the next look does not wake it again at once: for as long as it has waited
+    /// already, within bounds. Two keepers never take the same run.
+    pub async fn due_runs(&self, limit: i64, may_judge: bool) -> Result<Vec<Due>> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
-        let (soonest, latest) = (now.plus(MESSAGE_OVERDUE), now.plus(LOOKED_AT_EVERY));
+        let (soonest, latest) = (now.plus(MESSAGE_OVERDUE), now.plus(LONGEST_PAUSE));
         let mut due = match &mut tx {
             Tx::Postgres(_) => query!(
                 fetch_all,
@@ -78,7 +85,8 @@ impl Store {
                 soonest,
                 latest,
             )?,
-            // It returns of a row only what it is afterwards; but nobody else writes meanwhile.
+            // SQLite returns only the new values of a row, so the old ones are read first. Nobody else writes
+            // meanwhile.
             Tx::Sqlite(_) => {
                 let due = query!(fetch_all, Due, tx, due!(""), now, limit)?;
                 execute!(
@@ -105,7 +113,7 @@ impl Store {
              LIMIT $2",
             now,
             limit,
-            judges,
+            may_judge,
         )?;
         for run in &orphaned {
             execute!(
@@ -121,21 +129,21 @@ impl Store {
         Ok(due)
     }
 
-    /// The message that was to wake a run could not be sent: a keeper wakes it as soon as it is due.
-    pub async fn wake_soon(&self, call: CallId, stage: &str, generation: i64) -> Result<()> {
+    /// Has a keeper wake the run as soon as it is due, because the message for it could not be sent.
+    pub async fn wake_soon(&self, run: &RunKey) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(
             tx,
             "UPDATE stage_runs SET wake_at = not_before
              WHERE call_id = $1 AND stage = $2 AND generation = $3 AND wake_at > not_before",
-            call,
-            stage,
-            generation,
+            run.call,
+            run.stage,
+            run.generation,
         )?;
         tx.commit().await
     }
 
-    /// When the next row has to be woken.
+    /// When the next run has to be woken.
     pub async fn next_wake(&self) -> Result<Option<Moment>> {
         let (next,) = read!(
             fetch_one,
@@ -146,7 +154,7 @@ impl Store {
         Ok(next)
     }
 
-    /// Starts every run that is parked for `destination`: it was reached again.
+    /// Makes every run wait that is parked for `destination`, which was reached again. Returns how many they were.
     pub async fn unpark(&self, workspace: WorkspaceId, destination: &str) -> Result<u64> {
         let mut woken = 0;
         loop {
@@ -166,7 +174,7 @@ impl Store {
     }
 }
 
-/// Starts runs that are parked for `destination`, about `limit` at most, and says how many.
+/// Makes runs wait that are parked for `destination`, of at most `limit` calls. Returns how many runs they were.
 pub(super) async fn wake_parked(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -174,7 +182,8 @@ pub(super) async fn wake_parked(
     limit: u64,
     now: Moment,
 ) -> Result<u64> {
-    // The calls are locked before their runs, and in one order, so that nobody waits for who waits for him.
+    // The calls are locked before their runs, and always in the same order. Otherwise two transactions could wait
+    // for each other.
     let sql = match tx {
         Tx::Postgres(_) => parked_calls!(" FOR UPDATE"),
         Tx::Sqlite(_) => parked_calls!(""),

@@ -1,25 +1,29 @@
-//! A stage behind which no row stands: dedup, which makes the first.
+//! Carries a delivery to a stage that has no rows. That is dedup, which makes the first row of a call.
 
 use std::panic::AssertUnwindSafe;
 
 use anyhow::anyhow;
-use domain::event::{Envelope, Event};
+use domain::event::Envelope;
 use domain::fault::Fault;
 use futures::FutureExt as _;
 use store::DeadLetter;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::ended::{emitted, event_message, publish};
-use super::{Carried, Engine, STORE_PAUSE, panicked, until_stored};
-use crate::broker::Lane;
-use crate::scrub;
-use crate::stage::{Cx, Outcome, Run, Stage, StageError};
-use crate::table;
+use super::announcement;
+use super::run::Carried;
+use crate::context::{Cx, Run};
+use crate::emission;
+use crate::engine::Engine;
+use crate::scrubbing;
+use crate::stage::{Outcome, Stage};
+use crate::stage_error::StageError;
+use crate::store_outage::{STORE_PAUSE, until_stored_or_stopped};
+use crate::table::Lane;
 
-/// A stage behind which no row stands. It changes nothing but our own store, so a failure that may pass
-/// is tried again in hand.
-pub(super) async fn without_row<S: Stage>(
+/// Carries an event to a stage that has no rows. The stage changes nothing but our own store. So a failure that may
+/// pass is tried again at once, and the delivery is held meanwhile.
+pub(super) async fn carry<S: Stage>(
     engine: &Engine,
     stage: &S,
     event: Envelope<S::In>,
@@ -37,29 +41,30 @@ pub(super) async fn without_row<S: Stage>(
         since: engine.store.now(),
         lane,
     };
-    let Some(held) = stopping.run_until_cancelled(engine.lease.held()).await else {
+    let Some(term) = stopping.run_until_cancelled(engine.lease.term()).await else {
         return Carried::Interrupted;
     };
-    let Some(_hand) = stopping.run_until_cancelled(engine.lease.hand(false)).await else {
+    let Some(_permit) = stopping.run_until_cancelled(engine.lease.work_permit(false)).await else {
         return Carried::Interrupted;
     };
-    let cx = Cx::new(engine.store.clone(), run, held.instance);
+    let cx = Cx::new(engine.store.clone(), run, term.instance);
     loop {
         let handled = AssertUnwindSafe(stage.handle(&cx, &event)).catch_unwind().await;
         let error = match handled.unwrap_or_else(|panic| {
-            let StageError { code, .. } = panicked(panic.as_ref());
+            let StageError { code, .. } = StageError::panicked(panic.as_ref());
             Err(StageError::permanent(code, anyhow!("the stage panicked")))
         }) {
             Ok(Outcome::Emit(data)) => {
-                let event = emitted(&cx, data);
-                publish(engine, (event.call, event.generation), event_message(&event, lane)).await;
+                let run = cx.emitting_run();
+                let event = emission::envelope(&run, cx.now(), data);
+                announcement::publish(engine, &run, announcement::of_event(&event, cx.kind(), lane)).await;
                 return Carried::ToTheEnd;
             }
             Ok(Outcome::Done | Outcome::Later(_)) => return Carried::ToTheEnd,
             Err(error) => error,
         };
         if error.fault != Fault::Permanent {
-            let text = scrub::scrub(&error.to_string());
+            let text = scrubbing::scrub(&error.to_string());
             tracing::warn!(code = error.code, error = text, "failed to take an event in; trying again");
             if stopping.run_until_cancelled(tokio::time::sleep(STORE_PAUSE)).await.is_none() {
                 return Carried::Interrupted;
@@ -67,17 +72,17 @@ pub(super) async fn without_row<S: Stage>(
             continue;
         }
         tracing::error!(code = error.code, "the event cannot be taken in");
-        let letter = letter(engine, &event, &error);
-        return match until_stored(stopping, || engine.store.bury(&letter)).await {
+        let letter = letter::<S>(engine, &event, &error);
+        return match until_stored_or_stopped(stopping, || engine.store.bury(&letter)).await {
             Some(()) => Carried::ToTheEnd,
             None => Carried::Interrupted,
         };
     }
 }
 
-fn letter<E: Event>(engine: &Engine, event: &Envelope<E>, error: &StageError) -> DeadLetter {
-    let text = scrub::scrub(&error.to_string());
-    let stage = table::consumers_of(E::KEY).next().map_or("unknown", |queue| queue.stage);
+fn letter<S: Stage>(engine: &Engine, event: &Envelope<S::In>, error: &StageError) -> DeadLetter {
+    let text = scrubbing::scrub(&error.to_string());
+    let stage = S::QUEUE.spec.stage;
     DeadLetter {
         id: Uuid::new_v5(&event.id, stage.as_bytes()),
         workspace: Some(event.workspace),
@@ -86,9 +91,9 @@ fn letter<E: Event>(engine: &Engine, event: &Envelope<E>, error: &StageError) ->
         generation: event.generation,
         attempts: 1,
         error_code: error.code.to_owned(),
-        error_group: scrub::group(error.code, &text),
+        error_group: scrubbing::group(error.code, &text),
         error_text: text,
-        body: String::from_utf8_lossy(&event.encode()).into_owned(),
+        body: emission::text(event),
         died_at: engine.store.now(),
         replayed_at: None,
     }

@@ -1,10 +1,10 @@
-//! What is kept as text or JSON in a form that both databases take.
+//! Text and JSON in a form that both databases take.
 
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::types::Json;
 
-/// `value` as both databases can keep it: NUL is legal in JSON and in neither's text.
+/// `value` as JSON that both databases can keep: NUL is legal in JSON, but in the text of neither database.
 pub(super) fn storable(value: &impl Serialize) -> Json<Value> {
     let mut value = serde_json::to_value(value).unwrap_or(Value::Null);
     without_nul(&mut value);

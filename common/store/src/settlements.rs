@@ -1,17 +1,19 @@
-//! How a run ends: its results, the runs that follow and the call's status, in one transaction under the
-//! run's fence.
+//! How a run ends: its results, the runs that follow and the call's status are stored in one transaction, under
+//! the run's fence.
+//!
+//! Whoever changes runs together with their call locks the call first. So no two transactions wait for each other.
 
 use uuid::Uuid;
 
-use super::results::{self, Of};
-use super::stage_runs::{Claim, NewRun, RunState, put_waiting};
-use super::types::bounded;
+use super::call_status::{refresh_status, status};
+use super::columns::bounded;
+use super::results;
+use super::stage_runs::{Claim, NewRun, RunKey, RunState, put_waiting};
 use super::{Result, Store, Tx, Write, execute, query};
-use domain::call::CallId;
 use domain::moment::Moment;
 
 const MAX_ERROR_CHARS: usize = 1000;
-/// How many times longer those wait who do not probe.
+/// How many times longer a parked run waits when another run probes the same destination.
 const OTHERS_LOOK_RARELY: u32 = 20;
 
 /// How a run ended.
@@ -21,13 +23,13 @@ pub enum Settlement<'a> {
         writes: &'a [Write],
         children: &'a [NewRun],
     },
-    /// Not before this moment again. `spent` says whether the attempt counts.
+    /// The run is tried again, at `not_before` or later. `spent` says whether the attempt counts.
     Again {
         not_before: Moment,
         spent: bool,
         error: Option<ErrorText<'a>>,
     },
-    /// Waits for a destination; probed again at `probe_at`.
+    /// The run waits for a destination, which is tried again at `probe_at`.
     Parked {
         destination: &'a str,
         probe_at: Moment,
@@ -50,11 +52,11 @@ pub struct ErrorText<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
     Yes,
-    /// It did, and a newer generation was waiting: the run starts again at once.
+    /// The settlement took effect. A newer generation was waiting, so the run starts again at once.
     NewerWaits {
         generation: i64,
     },
-    /// Somebody else took the run over meanwhile; nothing was changed.
+    /// Somebody else took the run over meanwhile, so nothing was changed.
     NotOurs,
 }
 
@@ -64,35 +66,17 @@ impl Store {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         let settled = settle(&mut tx, claim, settlement, now).await?;
-        platform::failpoint!("settle.commit", claim.stage);
+        platform::failpoint!("settle.commit", claim.run.stage);
         match settled {
             Settled::NotOurs => tx.roll_back().await?,
             _ => tx.commit().await?,
         }
-        platform::failpoint!("settle.committed", claim.stage);
+        platform::failpoint!("settle.committed", claim.run.stage);
         Ok(settled)
     }
 }
 
-/// Derives the call's status from its runs, and sets what else there is to set.
-macro_rules! status {
-    ($also:literal) => {
-        concat!("UPDATE calls SET ", $also, "updated_at = $2, status = (
-            SELECT CASE
-                WHEN COUNT(*) = 0 THEN 'no_recording'
-                WHEN COUNT(*) FILTER (WHERE state IN ('waiting', 'running')) > 0 THEN
-                    CASE WHEN COUNT(*) FILTER (WHERE NOT (state = 'waiting' AND attempts = 0)) = 0 THEN 'queued'
-                    ELSE 'processing' END
-                WHEN COUNT(*) FILTER (WHERE state = 'dead') > 0 THEN 'failed'
-                WHEN COUNT(*) FILTER (WHERE state = 'parked') > 0 THEN 'waiting'
-                ELSE 'completed'
-            END FROM stage_runs WHERE stage_runs.call_id = calls.id)
-         WHERE id = $1")
-    };
-}
-pub(super) use status;
-
-/// Keeps a run that ended as history.
+/// The statement that keeps a run that ended as history.
 macro_rules! history {
     () => {
         "INSERT INTO stage_history (call_id, stage, generation, fence, workspace, state, attempts, error_code, since,
@@ -101,7 +85,8 @@ macro_rules! history {
     };
 }
 
-/// Moves the row to its next state, under the fence. A newer generation that waits in it is left there.
+/// The statement that moves the row to its next state, under the fence. A newer generation that waits in the row
+/// stays there.
 macro_rules! end {
     ($with:literal, $from:literal, $and:literal) => {
         concat!(
@@ -119,26 +104,19 @@ macro_rules! end {
     };
 }
 
-/// Derives the call's status from its runs. The transaction has locked the call's row already: of two stages
-/// that end at the same time each would else miss the other.
-pub(super) async fn refresh_status(tx: &mut Tx, call: CallId, now: Moment) -> Result<()> {
-    execute!(*tx, status!(""), call, now)?;
-    Ok(())
-}
-
 /// A run as it ended.
 #[derive(sqlx::FromRow)]
 struct Ended {
     generation: i64,
     next_generation: Option<i64>,
     attempts: i64,
-    /// Only of what is dead.
+    /// Empty unless the run is dead.
     input: String,
     since: Moment,
     started_at: Option<Moment>,
 }
 
-/// Whoever changes runs together with their call locks the call first, so that no two wait for each other.
+/// Settles the run within a transaction of the caller's.
 pub(super) async fn settle(
     tx: &mut Tx,
     claim: &Claim,
@@ -148,19 +126,13 @@ pub(super) async fn settle(
     let Some(run) = end(tx, claim, settlement, now).await? else { return Ok(Settled::NotOurs) };
     match settlement {
         Settlement::Done { writes, children } => {
-            let of = Of {
-                workspace: claim.workspace,
-                call: claim.call,
-                stage: claim.stage,
-                generation: run.generation,
-                now,
-            };
+            let key = RunKey { generation: run.generation, ..claim.run };
             for write in *writes {
-                results::save(tx, &of, write).await?;
+                results::save(tx, &key, write, now).await?;
             }
-            // What follows belongs to the newer generation, and will follow from it.
+            // When a newer generation waits, the runs that follow will follow from that one.
             if run.next_generation.is_none() {
-                put_waiting(tx, claim.workspace, claim.call, children, now).await?;
+                put_waiting(tx, key.workspace, key.call, children, now).await?;
             }
         }
         Settlement::Dead { error, group } => {
@@ -170,9 +142,9 @@ pub(super) async fn settle(
                     error_group, body, died_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
                 Uuid::now_v7(),
-                claim.workspace,
-                claim.call,
-                claim.stage,
+                claim.run.workspace,
+                claim.run.call,
+                claim.run.stage,
                 run.generation,
                 run.attempts,
                 error.code,
@@ -192,13 +164,16 @@ pub(super) async fn settle(
         Settlement::Dead { error, .. } => {
             remember(tx, claim, &run, RunState::Dead, Some(error.code), now).await?;
         }
-        Settlement::Again { .. } | Settlement::Parked { .. } => refresh_status(tx, claim.call, now).await?,
+        Settlement::Again { .. } | Settlement::Parked { .. } => {
+            refresh_status(tx, claim.run.call, now).await?
+        }
     }
     Ok(run.next_generation.map_or(Settled::Yes, |generation| Settled::NewerWaits { generation }))
 }
 
-/// When a run that is parked looks again. One probes a destination for all that wait for it in a workspace,
-/// and its success wakes them; the others look by themselves only now and then, in case it has gone.
+/// When a run that is parked is tried again. One run probes a destination for all runs of the workspace that wait
+/// for it, and its success wakes them. The others are tried by themselves only now and then, in case the first run
+/// has gone.
 async fn probe(
     tx: &mut Tx,
     claim: &Claim,
@@ -212,17 +187,17 @@ async fn probe(
         *tx,
         "SELECT stage FROM stage_runs WHERE workspace = $1 AND destination = $2 AND state = 'parked'
             AND wake_at <= $3 AND NOT (call_id = $4 AND stage = $5) LIMIT 1",
-        claim.workspace,
+        claim.run.workspace,
         destination,
         probe_at,
-        claim.call,
-        claim.stage,
+        claim.run.call,
+        claim.run.stage,
     )?;
     Ok(if prober.is_some() { now.plus(probe_at.since(now) * OTHERS_LOOK_RARELY) } else { probe_at })
 }
 
-/// Ends the run if `claim` still holds it. Locks the call's row, and then the run's: from here on nobody takes
-/// it over.
+/// Ends the run if `claim` still holds it. Locks the call's row and then the run's row. From here on nobody can
+/// take the run over.
 async fn end(tx: &mut Tx, claim: &Claim, settlement: &Settlement<'_>, now: Moment) -> Result<Option<Ended>> {
     let (state, not_before, spent, error, destination) = match settlement {
         Settlement::Done { .. } => (RunState::Done, now, true, None, None),
@@ -249,8 +224,8 @@ async fn end(tx: &mut Tx, claim: &Claim, settlement: &Settlement<'_>, now: Momen
         Ended,
         *tx,
         sql,
-        claim.call,
-        claim.stage,
+        claim.run.call,
+        claim.run.stage,
         claim.owner.0,
         claim.fence,
         state.name(),
@@ -272,14 +247,14 @@ async fn start_newer(tx: &mut Tx, claim: &Claim, now: Moment) -> Result<()> {
             attempts = 0, crashes = 0, since = $3, not_before = $3, wake_at = $3, destination = NULL,
             error_code = NULL, error_text = NULL, next_generation = NULL, next_input = NULL
          WHERE call_id = $1 AND stage = $2",
-        claim.call,
-        claim.stage,
+        claim.run.call,
+        claim.run.stage,
         now,
     )?;
     Ok(())
 }
 
-/// Keeps a run that ended as history, and derives the call's status: in one statement where one can do both.
+/// Keeps a run that ended as history and derives the call's status, in one statement on PostgreSQL.
 async fn remember(
     tx: &mut Tx,
     claim: &Claim,
@@ -295,17 +270,17 @@ async fn remember(
     execute!(
         *tx,
         sql,
-        claim.call,
+        claim.run.call,
         now,
-        claim.stage,
+        claim.run.stage,
         run.generation,
         claim.fence,
-        claim.workspace,
+        claim.run.workspace,
         state.name(),
         run.attempts,
         error_code,
         run.since,
         run.started_at,
     )?;
-    if both { Ok(()) } else { refresh_status(tx, claim.call, now).await }
+    if both { Ok(()) } else { refresh_status(tx, claim.run.call, now).await }
 }

@@ -1,9 +1,9 @@
-//! Commits of the embedded store, gathered.
+//! Group commit: operations on the embedded store share the commits of one writer.
 //!
-//! A commit costs a sync of the disk, however much it holds, and SQLite has one writer. So what comes while
-//! one commit is under way shares the next: each operation runs within a savepoint of its own, one after the
-//! other, and is told that it is done once the disk has all of them. Nothing waits for company: the commit
-//! stands in the same queue as the operations, behind those that were there first.
+//! A commit costs a sync of the disk, whether it holds much or little, and SQLite has one writer. So the operations
+//! that arrive during one commit share the next one. Each runs in a savepoint of its own, one after the other, and its
+//! caller is told that it is done once the disk has all of them. No operation waits for others to arrive: the commit
+//! waits for the lock in the same queue as the operations, behind those that came before it.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Executor as _, Sqlite, SqlitePool};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 
-/// How long the connection may be waited for. Past it the store counts as down.
+/// How long a caller waits for the connection. After that, the store counts as down.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The one connection that writes.
+/// The one connection that writes. Cloning the handle is cheap.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     pool: SqlitePool,
@@ -25,35 +25,36 @@ pub(super) struct Writer {
     commit: mpsc::Sender<()>,
 }
 
-/// What the next commit will hold. Its transaction is begun and ended by hand: where SQLite ends one by itself,
-/// as on a full disk, sqlx would count it as open for ever. After a failure the connection is made anew.
+/// The operations of the next commit. Our own statements begin and end its transaction: when SQLite ends one by
+/// itself, for example because the disk is full, sqlx would count it as open for ever. After a failure there is a new
+/// connection.
 #[derive(Debug, Default)]
 struct Batch {
     connection: Option<PoolConnection<Sqlite>>,
-    /// It has a transaction.
+    /// The connection is in a transaction.
     open: bool,
-    /// Whose operations are in it.
-    told: Vec<oneshot::Sender<Result<(), String>>>,
-    /// The last operation was left in the middle.
-    torn: bool,
+    /// The callers whose operations are in the transaction.
+    callers: Vec<oneshot::Sender<Result<(), String>>>,
+    /// The caller of the last operation left it in the middle.
+    unfinished: bool,
 }
 
-/// One operation. Left in the middle, it leaves nothing behind.
+/// One operation. If its caller drops it in the middle, everything that it did is undone.
 #[derive(Debug)]
 pub(super) struct Operation {
     batch: OwnedMutexGuard<Batch>,
     commit: mpsc::Sender<()>,
-    /// It has its savepoint.
+    /// The operation has its savepoint.
     begun: bool,
 }
 
 impl Writer {
-    /// `pool` has one connection.
+    /// `pool` must have exactly one connection.
     pub(super) fn new(pool: SqlitePool) -> Self {
-        // One wake-up is enough, however many ask for it.
-        let (commit, asked) = mpsc::channel(1);
+        // One commit serves all who ask for it, so the channel holds one request.
+        let (commit, requests) = mpsc::channel(1);
         let batch = Arc::<Mutex<Batch>>::default();
-        tokio::spawn(commit_when_asked(Arc::clone(&batch), asked));
+        tokio::spawn(commit_on_request(Arc::clone(&batch), requests));
         Self { pool, batch, commit }
     }
 
@@ -61,18 +62,18 @@ impl Writer {
         let locking = Arc::clone(&self.batch).lock_owned();
         let batch = tokio::time::timeout(PATIENCE, locking).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
         let operation = Operation { batch, commit: self.commit.clone(), begun: false };
-        // In a task of its own: whoever asks may go away in the middle, and leave a transaction behind that
-        // nobody knows of.
+        // This runs in a task of its own. Otherwise a caller that goes away in the middle could leave a transaction
+        // behind that nobody knows of.
         let begun = tokio::spawn(operation.begin(self.pool.clone())).await;
         begun.unwrap_or_else(|error| Err(sqlx::Error::Io(std::io::Error::other(error))))
     }
 
-    /// Commits what is left, and closes.
+    /// Commits what is left and closes the connection.
     pub(super) async fn close(&self) {
         let mut batch = self.batch.lock().await;
         batch.commit().await;
         batch.connection = None;
-        // Freed pages go back to the file system a little at each orderly end.
+        // Each orderly end gives some free pages back to the file system.
         if let Err(error) = self.pool.execute("PRAGMA incremental_vacuum(1000)").await {
             tracing::debug!(%error, "failed to give free pages back");
         }
@@ -80,44 +81,45 @@ impl Writer {
     }
 }
 
-async fn commit_when_asked(batch: Arc<Mutex<Batch>>, mut asked: mpsc::Receiver<()>) {
-    while asked.recv().await.is_some() {
+async fn commit_on_request(batch: Arc<Mutex<Batch>>, mut requests: mpsc::Receiver<()>) {
+    while requests.recv().await.is_some() {
         batch.lock().await.commit().await;
     }
 }
 
 impl Batch {
     async fn commit(&mut self) {
-        self.mend().await;
+        self.undo_unfinished().await;
         if !std::mem::take(&mut self.open) {
             return;
         }
         let Some(connection) = &mut self.connection else { return };
         match connection.execute("COMMIT").await {
-            Ok(_) => self.tell(&Ok(())),
+            Ok(_) => self.answer(&Ok(())),
             Err(error) => self.fail(&error),
         }
     }
 
-    /// Closing the connection takes everything back.
+    /// Gives up the whole transaction: SQLite rolls it back when the connection is closed.
     fn fail(&mut self, error: &sqlx::Error) {
         if let Some(mut connection) = self.connection.take() {
             connection.close_on_drop();
         }
         self.open = false;
-        self.tell(&Err(error.to_string()));
+        self.answer(&Err(error.to_string()));
     }
 
-    fn tell(&mut self, committed: &Result<(), String>) {
-        for told in self.told.drain(..) {
-            // Whoever asked may have gone away.
-            told.send(committed.clone()).ok();
+    /// Tells the callers what became of their operations.
+    fn answer(&mut self, committed: &Result<(), String>) {
+        for caller in self.callers.drain(..) {
+            // The caller may have gone away.
+            caller.send(committed.clone()).ok();
         }
     }
 
-    /// Takes back what an operation that was left in the middle has done.
-    async fn mend(&mut self) {
-        if !std::mem::take(&mut self.torn) {
+    /// Undoes what an unfinished operation has done.
+    async fn undo_unfinished(&mut self) {
+        if !std::mem::take(&mut self.unfinished) {
             return;
         }
         let Some(connection) = &mut self.connection else { return };
@@ -129,12 +131,13 @@ impl Batch {
 
 impl Operation {
     async fn begin(mut self, pool: SqlitePool) -> sqlx::Result<Self> {
-        self.batch.mend().await;
+        self.batch.undo_unfinished().await;
         if self.batch.connection.is_none() {
             self.batch.connection = Some(pool.acquire().await?);
         }
         if !self.batch.open {
-            // Taken at once: a transaction that reads first and writes later would fail in the middle.
+            // This takes the lock for writing at once. A transaction that reads first and writes later would fail in
+            // the middle.
             self.execute("BEGIN IMMEDIATE").await?;
             self.batch.open = true;
         }
@@ -143,14 +146,14 @@ impl Operation {
         Ok(self)
     }
 
-    /// Ends once the disk has it.
+    /// Returns once the disk has the operation.
     pub(super) async fn commit(mut self) -> sqlx::Result<()> {
         self.execute("RELEASE operation").await?;
         self.begun = false;
-        let (tell, told) = oneshot::channel();
-        self.batch.told.push(tell);
+        let (caller, answer) = oneshot::channel();
+        self.batch.callers.push(caller);
         drop(self);
-        let committed = told.await.unwrap_or_else(|_| Err("the store was closed".to_owned()));
+        let committed = answer.await.unwrap_or_else(|_| Err("the store was closed".to_owned()));
         committed.map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))
     }
 
@@ -177,8 +180,8 @@ impl DerefMut for Operation {
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        self.batch.torn = self.begun;
-        // Full: it is asked for already.
+        self.batch.unfinished = self.begun;
+        // If the channel is full, somebody has asked for a commit already.
         self.commit.try_send(()).ok();
     }
 }
@@ -209,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_said_to_be_committed_can_be_read_by_others() {
+    async fn an_operation_that_is_reported_as_committed_can_be_read_by_others() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, reader) = writer(folder.path()).await;
         let all = (0..100).map(|number| {
@@ -221,29 +224,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_operation_that_fails_or_is_left_in_the_middle_takes_nobody_with_it() {
+    async fn an_operation_that_fails_or_is_left_in_the_middle_does_no_harm_to_the_others() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, reader) = writer(folder.path()).await;
-        // Each is queued before the commit of the one ahead: they share it.
+        // Each operation waits for the lock before the commit of the first one does, so they share that commit.
         let kept = |number| {
             let writer = writer.clone();
             async move { add(&writer, number).await?.commit().await }
         };
         let left = async { drop(add(&writer, 2).await.unwrap()) };
-        let twice = kept(1);
-        let taken_back = async { add(&writer, 4).await?.roll_back().await };
-        let ended = futures::join!(kept(1), left, twice, kept(3), taken_back, kept(5));
+        let second_time = kept(1);
+        let rolled_back = async { add(&writer, 4).await?.roll_back().await };
+        let ended = futures::join!(kept(1), left, second_time, kept(3), rolled_back, kept(5));
         assert!(ended.0.is_ok() && ended.3.is_ok() && ended.4.is_ok() && ended.5.is_ok(), "{ended:?}");
-        assert!(ended.2.is_err(), "the same number a second time");
+        assert!(ended.2.is_err(), "it adds the same number a second time");
         assert_eq!(numbers(&reader).await, [1, 3, 5]);
     }
 
     #[tokio::test]
-    async fn nobody_is_told_that_it_is_kept_when_the_commit_fails() {
+    async fn every_operation_of_a_commit_that_fails_is_reported_as_failed() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, reader) = writer(folder.path()).await;
         writer.pool.execute("PRAGMA foreign_keys = ON").await.unwrap();
-        // It is looked at by the commit and not before.
+        // SQLite checks a deferred reference at the commit and not before.
         let table = "CREATE TABLE children (of INTEGER REFERENCES numbers DEFERRABLE INITIALLY DEFERRED)";
         writer.pool.execute(table).await.unwrap();
         let orphan = async {
@@ -251,21 +254,21 @@ mod tests {
             operation.execute("INSERT INTO children VALUES (77)").await?;
             operation.commit().await
         };
-        let with_it = async { add(&writer, 1).await?.commit().await };
-        let ended = futures::join!(orphan, with_it);
+        let beside_it = async { add(&writer, 1).await?.commit().await };
+        let ended = futures::join!(orphan, beside_it);
         assert!(ended.0.is_err() && ended.1.is_err(), "{ended:?}");
         add(&writer, 2).await.unwrap().commit().await.unwrap();
         assert_eq!(numbers(&reader).await, [2]);
     }
 
     #[tokio::test]
-    async fn who_goes_away_while_the_database_is_busy_leaves_nothing_behind() {
+    async fn a_caller_that_goes_away_while_the_database_is_busy_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, other) = writer(folder.path()).await;
         other.execute("BEGIN IMMEDIATE").await.unwrap();
         let soon = Duration::from_millis(50);
         for _ in 0..3 {
-            assert!(tokio::time::timeout(soon, add(&writer, 1)).await.is_err(), "it is busy");
+            assert!(tokio::time::timeout(soon, add(&writer, 1)).await.is_err(), "the database is busy");
         }
         other.execute("ROLLBACK").await.unwrap();
         add(&writer, 2).await.unwrap().commit().await.unwrap();

@@ -12,7 +12,7 @@ use sqlx::sqlite::{
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 
 use super::connections::{Connections, FRESH};
-use super::gather::Writer;
+use super::group_commit::Writer;
 use super::{Db, PATIENCE, Store, execute, in_time, query, within};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
@@ -20,11 +20,12 @@ use domain::moment::Moment;
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
-/// How long a connection may be waited for. Past it the store counts as down.
+/// How long a caller waits for a connection. After that, the store counts as down.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection that is not busy may take to say that it is there.
+/// How long an idle connection may take to answer a ping.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// The keeper publishes within a transaction, so one may be idle for longer than a statement takes.
+/// What each session of PostgreSQL is told. The keeper publishes within a transaction, so a transaction may be idle
+/// for longer than a statement takes.
 const SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s';
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
 const JOURNAL_SIZE_LIMIT: &str = "67108864";
@@ -40,8 +41,8 @@ pub enum OpenError {
 }
 
 impl Store {
-    /// Opens the embedded store `debrief.db` in `folder`, creating and migrating it. The folder itself is
-    /// locked by whoever runs the process.
+    /// Opens the embedded store `debrief.db` in `folder`. Creates the file if it is missing, and migrates it. The
+    /// caller must have locked the folder.
     pub async fn open_embedded(folder: &Path) -> Result<Self, OpenError> {
         let file =
             SqliteConnectOptions::new().filename(folder.join("debrief.db")).busy_timeout(ACQUIRE_TIMEOUT);
@@ -68,7 +69,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Connects to PostgreSQL. The database must have been migrated; a newer one is fine.
+    /// Connects to PostgreSQL. The database must be migrated for this program, or for a newer one.
     pub async fn open_postgres(url: &str) -> Result<Self, OpenError> {
         let pool = connect(url).await?;
         let needed = POSTGRES.iter().map(|migration| migration.version).max().unwrap_or(0);
@@ -83,9 +84,9 @@ impl Store {
         Ok(Self::over(Db::Postgres(Connections::new(pool)), now))
     }
 
-    /// Brings a PostgreSQL database up to this program.
+    /// Applies the migrations to a PostgreSQL database that this program needs.
     pub async fn migrate_postgres(url: &str) -> Result<(), OpenError> {
-        // A migration takes as long as it takes.
+        // This pool has no limits of time, because a migration of a large database takes long.
         let pool =
             PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect(url).await?;
         POSTGRES.run(&pool).await?;
@@ -93,7 +94,7 @@ impl Store {
         Self::over(Db::Postgres(Connections::new(pool)), now).plant().await
     }
 
-    /// What a fresh store starts with.
+    /// Writes what every store holds from the beginning.
     async fn plant(&self) -> Result<(), OpenError> {
         let mut tx = self.one_statement().await.map_err(|error| error.0)?;
         execute!(
@@ -106,7 +107,7 @@ impl Store {
         Ok(())
     }
 
-    /// Reads the database's clock anew.
+    /// Takes a new reading of the database's clock.
     pub async fn sync_clock(&self) -> super::Result<()> {
         if let Db::Postgres(connections) = &self.db {
             let mut connection = in_time(connections.lend()).await?;
@@ -118,7 +119,7 @@ impl Store {
         Ok(())
     }
 
-    /// A secret that every process of the deployment shares, made by `make` if there is none.
+    /// A secret that every process of the deployment shares. If there is none yet, `make` makes it.
     pub async fn shared_secret(
         &self,
         name: &str,
@@ -136,12 +137,12 @@ impl Store {
         Ok(value)
     }
 
-    /// Waits for statements under way, within bounds, and closes every connection.
+    /// Waits for the statements that are running, but not for ever, and closes every connection.
     pub async fn close(&self) {
         match &self.db {
             Db::Postgres(connections) => {
                 if tokio::time::timeout(PATIENCE, connections.close()).await.is_err() {
-                    tracing::warn!("the database does not answer; its connections are left");
+                    tracing::warn!("the database does not answer, so its connections are left open");
                 }
             }
             Db::Sqlite { writer, readers } => {
@@ -152,9 +153,9 @@ impl Store {
     }
 }
 
-/// A connection is tested, in time, before it is used and when it comes back: one to a host that vanished
-/// would else hold its place in the pool for ever. PostgreSQL on its side ends what such a process left
-/// behind, and the locks it held.
+/// Makes the pool. A connection is tested before it is used and when it comes back, and the test has a limit of time:
+/// otherwise a connection to a host that vanished would keep its place in the pool for ever. The settings of
+/// `SESSION` let PostgreSQL end the sessions, and release the locks, of a process that vanished.
 async fn connect(url: &str) -> Result<PgPool, sqlx::Error> {
     PgPoolOptions::new()
         .max_connections(16)
