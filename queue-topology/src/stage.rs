@@ -8,11 +8,14 @@ use domain::call::{CallId, WorkspaceId};
 use domain::event::{Envelope, Event};
 use domain::fault::Fault;
 use domain::moment::Moment;
+use domain::refusal::{Destination, Refusal};
 use store::{Claim, InstanceId, Store, Write};
 
 use crate::broker::Lane;
 use crate::effect::{self, Effect, Receipt, Requests};
 use crate::table::{self, Queue};
+
+pub use domain::refusal::Sent;
 
 pub trait Stage: Send + Sync + 'static {
     type In: Event;
@@ -39,14 +42,6 @@ pub enum Outcome<E> {
     Later(Duration),
 }
 
-/// Whether a request can have taken effect although it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    No,
-    /// It timed out, was reset or answered 5xx: the other side may have done it.
-    Maybe,
-}
-
 /// Why a run did not end. `code` is what people filter and group by; the source's text is bounded and
 /// scrubbed before it is stored.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +52,9 @@ pub struct StageError {
     pub code: &'static str,
     /// What the other side asked us to wait, for a `Transient` fault.
     pub retry_after: Option<Duration>,
-    /// For `Unavailable`: what is down or refuses us (`slack`, `salesforce`). Runs that wait for the same
-    /// destination in the same workspace are parked together.
-    pub destination: Option<String>,
+    /// For `Unavailable`: what is down or refuses us. Runs that wait for the same destination in the same
+    /// workspace are parked together.
+    pub destination: Option<Destination>,
     pub sent: Sent,
     source: anyhow::Error,
 }
@@ -78,7 +73,7 @@ impl StageError {
     }
 
     pub fn unavailable(
-        destination: impl Into<String>,
+        destination: impl Into<Destination>,
         code: &'static str,
         source: impl Into<anyhow::Error>,
     ) -> Self {
@@ -95,9 +90,18 @@ impl StageError {
     }
 }
 
+/// The one way from a remote system's failure to a run's.
+impl From<Refusal> for StageError {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { fault, code, retry_after, sent, .. } = refusal;
+        let destination = (fault == Fault::Unavailable).then(|| refusal.destination.clone());
+        Self { fault, code: code.name(), retry_after, destination, sent, source: refusal.into() }
+    }
+}
+
 impl From<store::StoreError> for StageError {
     fn from(error: store::StoreError) -> Self {
-        Self::unavailable("store", "store_unavailable", error)
+        Self::unavailable(Destination::STORE, "store_unavailable", error)
     }
 }
 

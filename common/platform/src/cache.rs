@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-pub use limiter::{Limiter, PATIENCE, RateUsedUp};
+pub use limiter::{Limiter, PATIENCE, RATE_USED_UP, RateUsedUp};
 pub use memory::Memory;
 pub use redis::Redis;
 

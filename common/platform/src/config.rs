@@ -1,8 +1,9 @@
 //! Configuration is read once, in `main`, from `debrief.toml` and the environment, into [`Values`]; each
 //! crate takes its own settings from there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -12,7 +13,7 @@ pub mod keys;
 mod load;
 mod rate;
 
-pub use keys::defaults;
+pub use keys::{Group, Key, Known};
 pub use load::{FILE, environment, load};
 pub use rate::Rate;
 
@@ -32,34 +33,46 @@ impl ConfigError {
 
 /// Every setting that was given, by its environment name. An empty value is as if it were absent.
 #[derive(Clone, Debug, Default)]
-pub struct Values(BTreeMap<String, SecretString>);
+pub struct Values {
+    given: BTreeMap<String, SecretString>,
+    asked: Option<Asked>,
+}
+
+/// The names that were asked for.
+type Asked = Arc<Mutex<BTreeSet<String>>>;
 
 impl Values {
     /// For tests and for the demo: settings from pairs.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+        let given = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        Self { given, asked: None }
+    }
+
+    /// For the test that compares the lists of settings with what is read: remembers in `asked` every name that
+    /// these values are asked for.
+    pub fn remembering(self, asked: &Arc<Mutex<BTreeSet<String>>>) -> Self {
+        Self { asked: Some(Arc::clone(asked)), ..self }
     }
 
     pub fn set(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), value.into());
+        self.given.insert(name.to_owned(), value.into());
     }
 
     /// The names of the settings that have a value, in order.
     pub fn given(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str).filter(|name| self.text(name).is_some())
+        self.given.keys().map(String::as_str).filter(|name| self.value(name).is_some())
     }
 
-    /// Settings that have a value and no effect yet.
-    pub fn without_effect(&self) -> impl Iterator<Item = &str> {
-        self.given().filter(|name| keys::NOT_YET.contains(name))
-    }
-
-    /// # Panics
-    /// In debug builds, for a name that is not in [`keys::KEYS`]: nobody could set it.
     pub fn text(&self, name: &str) -> Option<String> {
+        if let Some(asked) = &self.asked {
+            asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        }
+        self.value(name)
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
         use secrecy::ExposeSecret as _;
-        debug_assert!(keys::find(name).is_some(), "`{name}` has no row in config/keys.rs");
-        self.0
+        self.given
             .get(name)
             .map(|value| value.expose_secret().trim().to_owned())
             .filter(|value| !value.is_empty())

@@ -12,6 +12,7 @@ mod panics;
 mod ports;
 mod roles;
 mod serve;
+mod settings;
 mod supervise;
 
 use std::process::ExitCode;

@@ -5,20 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::cache::{Cache, Memory, Redis};
-use platform::config::{self, Values};
+use platform::config::Values;
+use platform::telemetry;
 use queue_topology::broker::{self, Amqp, Broker as _};
-use transcription::speech::assemblyai::AssemblyAi;
 
-use crate::deployment::{self, data_folder, is_running, open_store};
+use super::topology;
+use crate::deployment::{self, StartError, data_folder, is_running, open_store};
 use crate::listen;
 use crate::outcome::{Ended, FAILED};
 use crate::roles;
+use crate::settings;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> Ended {
     if defaults {
-        say_on!("{}", config::defaults());
+        say_on!("{}", settings::known().defaults());
         return Ok(ExitCode::SUCCESS);
     }
     read_all(values)?;
@@ -78,18 +80,23 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-/// Reads every setting as `run` would, so that what is wrong is said here.
-fn read_all(values: &Values) -> Result<(), config::ConfigError> {
+/// Reads every setting as `run` and the other commands would, so that what is wrong is said here.
+pub(crate) fn read_all(values: &Values) -> Result<(), StartError> {
+    telemetry::Settings::read(values)?;
     queue_topology::retry::Schedule::read(values)?;
     broker::prefix(values)?;
     web::Access::read(values)?;
     ingest::Settings::read(values)?;
     transcription::Settings::read(values)?;
-    AssemblyAi::from_values(values, Arc::new(Memory::default()))?;
     analysis::Settings::read(values)?;
     crm::Settings::read(values)?;
     slack::Settings::read(values)?;
-    listen::read_address(values)?;
+    for provider in providers::all() {
+        provider.is_on(values)?;
+    }
+    listen::read_all(values)?;
+    topology::management(values)?;
+    data_folder(values)?;
     super::run::read_times(values)?;
     deployment::check_servers(values)?;
     if let Some(key) = values.text(deployment::SEAL_KEY) {
@@ -101,7 +108,7 @@ fn read_all(values: &Values) -> Result<(), config::ConfigError> {
     Ok(())
 }
 
-fn describe(values: &Values) -> Result<(), deployment::StartError> {
+fn describe(values: &Values) -> Result<(), StartError> {
     let folder = data_folder(values)?;
     match values.text("AMQP_URL") {
         Some(_) => say!("queue: RabbitMQ"),
@@ -125,9 +132,6 @@ fn describe(values: &Values) -> Result<(), deployment::StartError> {
             "SLACK_CHANNEL: `{channel}` is a name; finding a message again takes the channel's id, or the scope \
              channels:read (groups:read for a private channel)"
         );
-    }
-    for name in values.without_effect() {
-        say!("{name}: is set and has no effect yet");
     }
     say!("set: {}", if given.is_empty() { "nothing".to_owned() } else { given.join(" ") });
     Ok(())

@@ -23,9 +23,6 @@ use crate::supervise::supervise;
 
 pub(crate) async fn run(values: Values, roles: Vec<Role>) -> Ended {
     let telemetry = telemetry::start(&values)?;
-    for name in values.without_effect() {
-        tracing::warn!(name, "this setting has no effect yet");
-    }
     let roles = if roles.is_empty() { Role::all() } else { roles };
     // Listened for before anything is ready, so that a stop is orderly from the first moment.
     let stop = StopSignal::listen()?;
