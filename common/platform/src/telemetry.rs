@@ -24,6 +24,7 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 use crate::config::{ConfigError, Values};
 
 const TRACEPARENT: &str = "traceparent";
+const FILTER: &str = "RUST_LOG";
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const SERVICE: &str = "debrief";
 /// The libraries' own spans and debug lines help nobody who operates this, and what becomes of a connection
@@ -36,15 +37,29 @@ pub struct Telemetry {
     metrics: SdkMeterProvider,
 }
 
+/// What is logged, and where traces go.
+pub struct Settings {
+    filter: EnvFilter,
+    endpoint: Option<String>,
+}
+
+impl Settings {
+    /// Reads `RUST_LOG` and `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub fn read(values: &Values) -> Result<Self, ConfigError> {
+        let filter = values.text(FILTER).unwrap_or_else(|| DEFAULT_FILTER.to_owned());
+        let filter =
+            EnvFilter::try_new(&filter).map_err(|error| ConfigError::new(FILTER, error.to_string()))?;
+        Ok(Self { filter, endpoint: values.text(ENDPOINT) })
+    }
+}
+
 /// Starts logging to standard error, tracing (exported where `OTEL_EXPORTER_OTLP_ENDPOINT` says) and
 /// metrics. Once a process.
 pub fn start(values: &Values) -> Result<Telemetry, ConfigError> {
-    const FILTER: &str = "RUST_LOG";
-    let filter = values.text(FILTER).unwrap_or_else(|| DEFAULT_FILTER.to_owned());
-    let filter = EnvFilter::try_new(&filter).map_err(|error| ConfigError::new(FILTER, error.to_string()))?;
-    let traces = traces(values)?;
+    let Settings { filter, endpoint } = Settings::read(values)?;
     // What describes a span beyond its ids costs every request something, so it is there where it is seen.
-    let is_seen = values.text(ENDPOINT).is_some();
+    let is_seen = endpoint.is_some();
+    let traces = traces(endpoint.as_deref())?;
     let metrics = metrics();
     let scope = InstrumentationScope::builder(SERVICE).build();
     let to_terminal = std::io::stderr().is_terminal();
@@ -72,11 +87,11 @@ fn resource() -> Resource {
     Resource::builder().with_service_name(SERVICE).build()
 }
 
-fn traces(values: &Values) -> Result<SdkTracerProvider, ConfigError> {
+fn traces(endpoint: Option<&str>) -> Result<SdkTracerProvider, ConfigError> {
     let provider = SdkTracerProvider::builder().with_resource(resource());
     // Where nothing is exported there are only ids. A process that exports does so whatever the one before
     // it did.
-    let Some(endpoint) = values.text(ENDPOINT) else {
+    let Some(endpoint) = endpoint else {
         return Ok(provider.with_sampler(Sampler::AlwaysOff).build());
     };
     let address = format!("{}/v1/traces", endpoint.trim_end_matches('/'));

@@ -125,6 +125,14 @@ fn cors(values: &Values) -> Result<Option<CorsLayer>, ConfigError> {
     Ok(Some(layer))
 }
 
+/// Reads every setting of the listener, so that what is wrong is said before anything is opened.
+pub(crate) fn read_all(values: &Values) -> Result<(), ConfigError> {
+    read_address(values)?;
+    cors(values)?;
+    Doors::read(values)?;
+    Ok(())
+}
+
 /// Where to listen: `DEBRIEF_BIND`:`PORT`. Without a key only this machine may ask.
 pub(crate) fn read_address(values: &Values) -> Result<SocketAddr, ConfigError> {
     let port: u16 = values.parse("PORT", "a port from 0 to 65535")?.unwrap_or(8000);

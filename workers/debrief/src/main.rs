@@ -14,6 +14,7 @@ mod panics;
 mod ports;
 mod roles;
 mod serve;
+mod settings;
 mod supervise;
 
 use std::process::ExitCode;
