@@ -6,6 +6,7 @@ pub mod broker;
 mod deliver;
 pub mod effect;
 pub mod export;
+pub mod intake;
 pub mod keeper;
 pub mod lease;
 mod metrics;

@@ -6,17 +6,21 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// An answer that says what was wrong, and where.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// An RFC 9457 problem: what every 4xx and 5xx answers with, as `application/problem+json`.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Problem {
     /// `about:blank`: the status says what kind it is.
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
     #[serde(serialize_with = "number")]
+    #[schema(value_type = u16)]
     pub status: StatusCode,
+    /// What was wrong, in a sentence.
     pub detail: String,
+    /// What is wrong with single fields or parameters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
     #[serde(skip)]
@@ -26,9 +30,9 @@ pub struct Problem {
 }
 
 /// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldProblem {
-    /// JSON pointer (RFC 6901) to the field; for a part of a form, `/<part>`.
+    /// JSON pointer (RFC 6901) to the field; for a parameter or a part of a form, `/<its name>`.
     pub pointer: String,
     pub detail: String,
 }

@@ -171,6 +171,6 @@ pub(crate) async fn body_params(request: Request, known: &[&str], max: usize) ->
     if bytes.is_empty() {
         return Ok(Params::default());
     }
-    let body = web::json(&parts.headers, Body::from(bytes), max).await?;
+    let body = web::json(&parts.headers, Body::from(bytes), max as u64).await?;
     Ok(Params::of_json(&body, known))
 }

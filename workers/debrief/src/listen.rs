@@ -11,6 +11,7 @@ use axum::http::{HeaderValue, Method, header};
 use ingest::Ingest;
 use platform::config::{ConfigError, Values};
 use queue_topology::broker::Lane;
+use queue_topology::intake::Intake;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
@@ -18,7 +19,6 @@ use web::{self, Access, Keys};
 
 use crate::deployment::{Deployment, StartError};
 use crate::doors::Doors;
-use crate::ports::{ToBroker, ToOutbox};
 use crate::roles::{self, Role};
 use crate::serve::serve;
 
@@ -73,12 +73,14 @@ impl Listener {
             router = router.merge(ingest::router(Ingest {
                 settings: ingest::Settings::read(values)?,
                 access: Arc::clone(&access),
-                blobs: blobs.clone(),
-                sealer: sealer.clone(),
-                cache: Arc::clone(cache),
-                publisher: Arc::new(ToBroker(Arc::clone(broker))),
-                outbox: Arc::new(ToOutbox(store.clone())),
-                lane: Lane::Live,
+                intake: Intake {
+                    broker: Some(Arc::clone(broker)),
+                    outbox: Arc::new(store.clone()),
+                    blobs: blobs.clone(),
+                    sealer: sealer.clone(),
+                    cache: Arc::clone(cache),
+                    lane: Lane::Live,
+                },
             }));
         }
         let mut router = web::finish(router, access.keys());

@@ -9,7 +9,6 @@ mod deployment;
 mod doors;
 mod listen;
 mod panics;
-mod ports;
 mod roles;
 mod serve;
 mod supervise;

@@ -3,31 +3,35 @@
 //!
 //! A 2xx is sent only for what is on disk somewhere: confirmed by the broker, or in the store's outbox.
 
-mod arrival;
+mod door;
 mod fields;
-mod fingerprint;
+pub mod files;
 mod form;
 mod linger;
 mod overload;
-mod publish;
-mod routes;
-mod sources;
+pub mod sources;
 mod time;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
-use platform::blobs::Blobs;
-use platform::cache::Cache;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use platform::config::{ConfigError, Values};
-use platform::seal::{Sealer, webhook_secret};
-use queue_topology::broker::Lane;
-use secrecy::{ExposeSecret, SecretString};
+use queue_topology::intake::Intake;
+use secrecy::SecretString;
+use tower::ServiceBuilder;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 use web::Access;
 
-pub use publish::{Nudge, Outbox, Outgoing, PublishFault, Publisher};
-pub use routes::router;
+pub use door::not_kept;
+use overload::Places;
 
+/// A sender that stops in the middle of a body for longer has gone.
+const BODY_IDLE: Duration = Duration::from_secs(30);
 const MIB: u64 = 1024 * 1024;
 const BESIDE_AUDIO_BYTES: u64 = 64 * MIB;
 /// Enough to keep a broker busy, and few enough that one that confirms 300 a second confirms each in time.
@@ -38,13 +42,33 @@ const MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(256).expect("it is above ze
 pub struct Ingest {
     pub settings: Settings,
     pub access: Arc<Access>,
-    pub blobs: Blobs,
-    pub sealer: Sealer,
-    pub cache: Arc<dyn Cache>,
-    pub publisher: Arc<dyn Publisher>,
-    pub outbox: Arc<dyn Outbox>,
-    /// Bulk for imports, so that a backfill never stands before a live call.
-    pub lane: Lane,
+    pub intake: Intake,
+}
+
+/// The routes of ingest. [`web::finish`] goes around those of all roles together.
+pub fn router(ingest: Ingest) -> Router {
+    let longest = ingest.settings.longest_form();
+    let places = Places::new(ingest.settings.max_requests);
+    let (routes, _) = sources::all().split_for_parts();
+    routes
+        .layer(
+            // Each layer of its own would copy all that it goes around, for every request.
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(places, guarded))
+                .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
+                .layer(DefaultBodyLimit::max(usize::try_from(longest).unwrap_or(usize::MAX))),
+        )
+        .with_state(Arc::new(ingest))
+}
+
+/// What the OpenAPI document says of the routes of ingest.
+pub fn document() -> utoipa::openapi::OpenApi {
+    sources::all().into_openapi()
+}
+
+/// What goes around every request. One that is turned away is told so as well.
+async fn guarded(State(places): State<Places>, request: Request, next: Next) -> Response {
+    linger::until_told(request, async |request| overload::admit(&places, request, next).await).await
 }
 
 #[derive(Clone)]
@@ -72,17 +96,11 @@ impl Settings {
             values.parse("DEBRIEF_MAX_UPLOAD_MB", "a number of megabytes")?.unwrap_or(2048);
         let max_requests: NonZeroUsize =
             values.parse("DEBRIEF_MAX_REQUESTS", "a number above 0")?.unwrap_or(MAX_REQUESTS);
-        let (configured, api_key) =
-            (values.secret("ASSEMBLYAI_WEBHOOK_SECRET"), values.secret("ASSEMBLYAI_API_KEY"));
-        let assemblyai_secret = (configured.is_some() || api_key.is_some()).then(|| {
-            let api_key = api_key.as_ref().map_or("", |key| key.expose_secret());
-            webhook_secret(configured.as_ref().map(ExposeSecret::expose_secret), api_key).into()
-        });
         Ok(Self {
             timezone: timezone.unwrap_or(chrono_tz::UTC),
             max_audio_bytes: max_upload_mb.saturating_mul(MIB),
             max_requests: max_requests.get(),
-            assemblyai_secret,
+            assemblyai_secret: sources::assemblyai_secret(values),
         })
     }
 }

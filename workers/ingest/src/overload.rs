@@ -14,10 +14,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use opentelemetry::global;
 use opentelemetry::metrics::Counter;
+use queue_topology::intake::NotKept;
 use tokio::sync::Semaphore;
 use web::{Problem, media_type};
-
-use crate::publish::COME_BACK_IN;
 
 /// A form brings a file and takes as long as its sender takes, so forms have places of their own: so many
 /// of the others' for one of theirs.
@@ -77,7 +76,7 @@ pub(crate) async fn admit(places: &Places, request: Request, next: Next) -> Resp
         places.note_refusal();
         let detail = "too much is coming in at the moment; nothing was accepted, send it again";
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-            .retry_after(COME_BACK_IN)
+            .retry_after(NotKept::COME_BACK_IN)
             .into_response();
     };
     next.run(request).await

@@ -1,33 +1,37 @@
 //! `debrief import`: files and folders, brought in as ingest would, and their calls waited for.
 //!
-//! What a file is follows from its content, what belongs together from names and e-mail addresses. Everything
-//! goes through ingest's own routes, within this process, so what HTTP refuses is refused here in the same
-//! words; the events go to the store's outbox, from where whoever runs relays them.
+//! What a file is follows from its content, what belongs together from names and e-mail addresses. Files are read
+//! as ingest reads what is uploaded, so that what HTTP refuses is refused here in the same words. The events go
+//! through the intake to the store's outbox, from where whoever runs relays them.
 
+mod arrivals;
 mod classify;
 mod files;
 mod pairing;
-mod upload;
 mod wait;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use domain::call::WorkspaceId;
 use indicatif::{ProgressBar, ProgressStyle};
 use platform::blobs::Blobs;
 use platform::config::{ConfigError, Values};
 use platform::telemetry;
 use serde::Serialize;
 
+use self::arrivals::Importer;
 use self::classify::Zone;
 use self::pairing::{File, Item, Plan, Said, What};
-use self::upload::Door;
 use self::wait::Pending;
 use super::run::Running;
 use crate::deployment::{self, StartError};
 use crate::outcome::{Ended, FAILED};
 use crate::roles::Role;
+
+/// The workspace that calls are brought into.
+const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 
 #[derive(clap::Args)]
 pub(crate) struct Import {
@@ -116,8 +120,8 @@ async fn bring_in(values: Values, plan: &Plan, report: &mut Report) -> Result<()
     if alone {
         let running = start_roles(values.clone()).await?;
         let here = running.deployment();
-        let door = Door::open(&values, here.store.clone(), here.blobs.clone(), here.sealer.clone())?;
-        let done = send_and_wait(&door, plan, report).await;
+        let importer = Importer::new(&values, here.store.clone(), here.blobs.clone(), here.sealer.clone())?;
+        let done = send_and_wait(&importer, plan, report).await;
         if done.is_ok() {
             // A call that was known already ends before its event is relayed.
             wait::for_outbox(&here.store).await;
@@ -129,8 +133,8 @@ async fn bring_in(values: Values, plan: &Plan, report: &mut Report) -> Result<()
         let sealer = deployment::sealer(&values, &store).await?;
         let folder = deployment::data_folder(&values)?;
         let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
-        let door = Door::open(&values, store.clone(), blobs, sealer)?;
-        let done = send_and_wait(&door, plan, report).await;
+        let importer = Importer::new(&values, store.clone(), blobs, sealer)?;
+        let done = send_and_wait(&importer, plan, report).await;
         store.close().await;
         done
     }
@@ -145,11 +149,11 @@ async fn start_roles(mut values: Values) -> Result<Running, StartError> {
     Running::start(values, &roles).await
 }
 
-async fn send_and_wait(door: &Door, plan: &Plan, report: &mut Report) -> Result<(), StartError> {
+async fn send_and_wait(importer: &Importer, plan: &Plan, report: &mut Report) -> Result<(), StartError> {
     let mut pending = Vec::new();
     report.begin("sending");
     for item in &plan.items {
-        match door.send(item).await {
+        match importer.bring_in(item).await {
             Ok(sent) => pending.push(Pending::new(item.path.clone(), sent)),
             Err(why) => report.failed(&item.path, &why),
         }
@@ -157,7 +161,7 @@ async fn send_and_wait(door: &Door, plan: &Plan, report: &mut Report) -> Result<
     }
     report.begin("waiting for their calls");
     report.bar.inc(plan.items.len().saturating_sub(pending.len()) as u64);
-    wait::until_ended(door.store(), pending, |path, ended| {
+    wait::until_ended(importer.store(), pending, |path, ended| {
         match ended {
             Ok(()) => report.counts.success += 1,
             Err(why) => report.failed(path, &why),

@@ -91,7 +91,7 @@ pub(super) fn rank(path: &Path) -> usize {
 }
 
 /// In lower case.
-pub(super) fn extension(path: &Path) -> String {
+fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
 }
 
@@ -105,7 +105,8 @@ pub(super) fn read_json(path: &Path) -> Result<Value, String> {
     serde_json::from_slice(bytes).map_err(|error| format!("is not valid JSON: {error}"))
 }
 
-fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
+/// At most `max` bytes of the file, or why it cannot be read.
+pub(super) fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
     // Opening a pipe or a device could wait for ever.
     let unreadable = |error| format!("cannot be read: {error}");
     if !path.metadata().map_err(unreadable)?.is_file() {

@@ -5,11 +5,12 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use domain::call::{CallId, CallStatus, WorkspaceId};
+use domain::call::{CallId, CallStatus};
 use store::{DeadFilter, Page, RunRow, RunState, Store};
 use tokio::time::{Instant, sleep};
 
-use super::upload::Sent;
+use super::WORKSPACE;
+use super::arrivals::Sent;
 use crate::commands::run::StopSignal;
 use crate::deployment::StartError;
 
@@ -17,7 +18,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Looks in a row at which a call waits for something outside, before it is given up.
 const PARKED_LOOKS: u32 = 3;
 const RELAY_WITHIN: Duration = Duration::from_secs(10);
-const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 
 /// A call that was sent.
 pub(super) struct Pending {

@@ -18,7 +18,7 @@ const DELIVERY_FIELDS: [&str; 6] =
 /// What a webhook with all its fields says.
 const TYPICAL_BYTES: usize = 1024;
 
-pub(crate) fn event_id(call: CallId, data: &CallReceived) -> Uuid {
+pub(super) fn event_id(call: CallId, data: &CallReceived) -> Uuid {
     let Kept::Inline(details) = &data.details else { return Uuid::nil() };
     let mut text = Vec::with_capacity(TYPICAL_BYTES);
     said(data, details, &mut text);
@@ -172,7 +172,7 @@ fn json_text(words: &str, text: &mut Vec<u8>) {
 }
 
 /// A URL without its query and fragment; any other text as it is.
-pub(crate) fn without_query(text: &str) -> &str {
+pub fn without_query(text: &str) -> &str {
     let is_url = text.contains("://") && !text.contains(char::is_whitespace);
     if is_url { text.split(['?', '#']).next().unwrap_or(text) } else { text }
 }
