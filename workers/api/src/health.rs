@@ -13,7 +13,6 @@ use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use axum::routing::get;
 use axum::{Json, Router};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
@@ -24,6 +23,8 @@ use store::Stats;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use web::Problem;
 
 use crate::Api;
@@ -34,15 +35,17 @@ const FRESH: Duration = Duration::from_millis(500);
 
 /// `/health`, `/ready` and `/metrics`: every process serves them.
 pub fn health(api: Api) -> Router {
-    Router::new()
-        .route("/health", get(show))
-        .route("/ready", get(ready))
-        .route("/metrics", get(metrics))
-        .with_state(Monitor { api, last: Arc::default() })
+    let (routes, _) = routes().split_for_parts();
+    routes.with_state(Monitor { api, last: Arc::default() })
+}
+
+/// The routes, each with its part of the document.
+pub(crate) fn routes() -> OpenApiRouter<Monitor> {
+    OpenApiRouter::new().routes(routes!(show)).routes(routes!(ready)).routes(routes!(metrics))
 }
 
 #[derive(Clone)]
-struct Monitor {
+pub(crate) struct Monitor {
     api: Api,
     last: Arc<Mutex<Option<(Instant, Found)>>>,
 }
@@ -167,7 +170,7 @@ async fn show(State(monitor): State<Monitor>) -> Json<HealthView> {
 ///
 /// 503 when the process is degraded, and as soon as it is asked to stop.
 #[utoipa::path(get, path = "/ready", operation_id = "ready", tag = "health", security(()), responses((status = 200, body = ReadyView),
-    (status = 503, description = "Not now", body = crate::view::ProblemView, content_type = "application/problem+json")))]
+    (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json")))]
 async fn ready(State(monitor): State<Monitor>) -> Answer<Json<ReadyView>> {
     let not_ready = |why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
     if monitor.api.stopping.is_cancelled() {

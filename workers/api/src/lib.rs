@@ -18,15 +18,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::routing::{get, post};
 use platform::blobs::Blobs;
 use platform::seal::Sealer;
 use queue_topology::broker::Broker;
 use store::Store;
 use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use web::Access;
 
 pub use health::health;
+pub use openapi::document;
 
 /// What the read side needs of a process.
 #[derive(Clone)]
@@ -42,29 +46,32 @@ pub struct Api {
     pub stopping: CancellationToken,
 }
 
-/// Everything that is read over HTTP but [`health`]. [`web::finish`] goes around the routes of all
+/// Everything that is read over HTTP but [`health`], and `document`. [`web::finish`] goes around the routes of all
 /// roles together.
-pub fn router(api: Api) -> Router {
-    Router::new()
-        .route("/stats", get(calls::stats))
-        .route("/call/{call_id}", get(calls::by_source_id))
-        .route("/api/calls/history", get(calls::history))
-        .route("/api/calls/{id}", get(calls::one))
-        .route("/api/calls/{id}/timeline", get(calls::timeline))
-        .route("/api/calls/{id}/replay", post(calls::replay))
-        .route("/api/calls/{id}/transcript", get(transcripts::negotiated))
-        .route("/api/calls/{id}/transcript.json", get(transcripts::json))
-        .route("/api/calls/{id}/transcript.vtt", get(transcripts::vtt))
-        .route("/api/calls/{id}/transcript.srt", get(transcripts::srt))
-        .route("/api/calls/{id}/transcript.txt", get(transcripts::txt))
-        .route("/api/calls/{id}/recording", get(recording::recording))
-        .route("/api/queues", get(operations::queues))
-        .route("/api/dead-letters", get(operations::dead_letters))
-        .route("/api/dead-letters/replay", post(operations::replay))
-        .route("/api/dead-letters/{id}", get(operations::dead_letter))
-        .route("/api/effects", get(operations::effects))
-        .route("/api/audit", get(operations::audit))
-        .layer(from_fn(ask::in_time))
-        .with_state(api)
-        .merge(openapi::routes())
+pub fn router(api: Api, document: OpenApi) -> Router {
+    let (routes, _) = routes().split_for_parts();
+    routes.layer(from_fn(ask::in_time)).with_state(api).merge(openapi::pages(document))
+}
+
+/// The routes, each with its part of the document.
+fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(openapi::Part::openapi())
+        .routes(routes!(calls::stats))
+        .routes(routes!(calls::by_source_id))
+        .routes(routes!(calls::history))
+        .routes(routes!(calls::one))
+        .routes(routes!(calls::timeline))
+        .routes(routes!(calls::replay))
+        .routes(routes!(transcripts::negotiated))
+        .routes(routes!(transcripts::json))
+        .routes(routes!(transcripts::vtt))
+        .routes(routes!(transcripts::srt))
+        .routes(routes!(transcripts::txt))
+        .routes(routes!(recording::recording))
+        .routes(routes!(operations::queues))
+        .routes(routes!(operations::dead_letters))
+        .routes(routes!(operations::dead_letter))
+        .routes(routes!(operations::replay))
+        .routes(routes!(operations::effects))
+        .routes(routes!(operations::audit))
 }

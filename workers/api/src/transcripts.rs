@@ -10,7 +10,7 @@ use web::Problem;
 
 use crate::Api;
 use crate::ask::{Answer, Id, Reader, find, not_found};
-use crate::view::{self, ProblemView, TranscriptView};
+use crate::view::{self, TranscriptView};
 use media::captions;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +69,8 @@ fn weighed(part: &str) -> Option<(f32, Format)> {
 /// source gave no times, those of captions are estimated.
 #[utoipa::path(get, path = "/api/calls/{id}/transcript", operation_id = "getTranscript", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
     responses((status = 200, content((TranscriptView = "application/json"), (String = "text/vtt"), (String = "application/x-subrip"), (String = "text/plain"))),
-        (status = 404, description = "No such call, or no transcript of it yet", body = ProblemView, content_type = "application/problem+json"),
-        (status = 406, description = "None of these forms", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "No such call, or no transcript of it yet", body = Problem, content_type = "application/problem+json"),
+        (status = 406, description = "None of these forms", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn negotiated(
     State(api): State<Api>,
     reader: Reader,

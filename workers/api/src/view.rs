@@ -13,7 +13,6 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, SchemaType, Type};
 
 pub use analysis::{AnalysisView, analysis};
@@ -24,30 +23,6 @@ pub use operations::{
 };
 pub use timeline::{TimelineView, timeline};
 pub use transcript::{TranscriptView, transcript};
-
-/// An RFC 9457 problem: what every 4xx and 5xx answers with, as `application/problem+json`.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub struct ProblemView {
-    /// `about:blank`: the status says what kind it is.
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub title: String,
-    pub status: u16,
-    /// What was wrong, in a sentence.
-    pub detail: String,
-    /// What is wrong with single fields or parameters.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<FieldProblemView>,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = FieldProblem)]
-pub struct FieldProblemView {
-    /// JSON pointer to the field; for a parameter, `/<its name>`.
-    pub pointer: String,
-    pub detail: String,
-}
 
 /// A name of a closed set, as the domain's types serialize.
 fn name_of(value: &impl Serialize) -> Cow<'static, str> {

@@ -18,6 +18,7 @@ use tower_http::cors::CorsLayer;
 use web::{self, Access, Keys};
 
 use crate::deployment::{Deployment, StartError};
+use crate::document::document;
 use crate::doors::Doors;
 use crate::roles::{self, Role};
 use crate::serve::serve;
@@ -67,7 +68,7 @@ impl Listener {
         };
         let mut router = api::health(api.clone());
         if roles.contains(&Role::Api) {
-            router = router.merge(api::router(api));
+            router = router.merge(api::router(api, document()));
         }
         if roles.contains(&Role::Ingest) {
             router = router.merge(ingest::router(Ingest {

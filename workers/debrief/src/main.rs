@@ -6,6 +6,7 @@ mod outcome;
 mod cli;
 mod commands;
 mod deployment;
+mod document;
 mod doors;
 mod listen;
 mod panics;
