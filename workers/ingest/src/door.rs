@@ -11,12 +11,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use domain::call::CallId;
-use queue_topology::intake::{Accepted, Arrival, NotKept, Nudge};
+use queue_topology::intake::{Accepted, Arrival, Nudge};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use web::Problem;
 
+use crate::refusal::not_kept;
 use crate::{Ingest, form};
 
 /// The longest body of a webhook, in bytes. Those that we know are some kilobytes long.
@@ -121,11 +122,6 @@ impl Ingest {
             Read::Reply(response) => Ok(response),
         }
     }
-}
-
-/// How a sender is told that nothing was kept.
-pub fn not_kept(not_kept: NotKept) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, not_kept.to_string()).retry_after(NotKept::COME_BACK_IN)
 }
 
 /// The answer to an upload. The call is on disk and will be worked on.

@@ -10,11 +10,11 @@ use queue_topology::intake::{NotKept, Upload};
 use serde_json::Value;
 use web::Problem;
 
-use crate::door::not_kept;
+use crate::refusal::not_kept;
 
 /// A transcript of a day's talk is some 2 MB.
 const MAX_TRANSCRIPT_BYTES: u64 = 16 * 1024 * 1024;
-/// What is looked at to tell a recording's format.
+/// How many bytes are looked at to tell the format of a recording.
 const HEAD_BYTES: usize = 64;
 
 /// JSON that describes a call, of which `pointer` is the place in what was sent.
@@ -49,8 +49,8 @@ pub async fn recording(
     store(blobs, whole, pointer, max, Some(media_type.to_owned())).await
 }
 
-/// Stores a text of any transcript format. Whether it can be read is for the transcription worker to say; its
-/// sender's media type and its name's extension are what that worker has to go by.
+/// Stores a text of any transcript format. Whether the text can be read is for the transcription worker to say. That
+/// worker goes by the media type that the sender gave, else by the extension of the file's name.
 pub async fn transcript(
     blobs: &Blobs,
     content: impl Stream<Item = Result<Bytes, Problem>> + Send,
@@ -75,7 +75,7 @@ pub async fn transcript(
     store(blobs, text, pointer, MAX_TRANSCRIPT_BYTES, media_type).await
 }
 
-/// The problem that ends a stream, on its way through the blobs.
+/// Carries the problem that ended a stream through the blobs, which take any error.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.detail)]
 struct Broken(Problem);
@@ -109,7 +109,8 @@ pub(crate) fn too_long(pointer: &str, max: u64) -> Problem {
     Problem::field(pointer, format!("is longer than {max} bytes")).status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-/// By the first bytes, since a file's name and declared type say what its sender believes.
+/// The media type of a recording, by its first bytes: the name of a file and its declared type say only what the
+/// sender believes.
 fn audio_type(head: &[u8]) -> Option<&'static str> {
     match head {
         [b'R', b'I', b'F', b'F' | b'X', _, _, _, _, b'W', b'A', b'V', b'E', ..]
@@ -132,12 +133,12 @@ fn audio_type(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether `chunk` goes on as UTF-8 without NUL after what `rest` holds of the chunk before.
+/// Whether `chunk` is UTF-8 without NUL. `rest` holds the bytes of a character that the chunk before has begun.
 fn is_text(rest: &mut Vec<u8>, chunk: &[u8]) -> bool {
     rest.extend_from_slice(chunk);
     let valid = match std::str::from_utf8(rest) {
         Ok(_) => rest.len(),
-        // A character may be cut in two by the chunk's end.
+        // The end of a chunk may cut a character in two.
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
         Err(_) => return false,
     };

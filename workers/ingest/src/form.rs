@@ -12,7 +12,7 @@ use web::{self, Problem, media_type};
 
 use crate::files;
 
-/// The form of a request; 415 for anything else, 413 where its length says that it is longer than `max` bytes.
+/// Opens the form of a request. 415 for anything else, 413 where its length says that it is longer than `max` bytes.
 pub(crate) async fn open(request: Request, max: u64) -> Result<Multipart, Problem> {
     let media_type = media_type(request.headers());
     if media_type != "multipart/form-data" {
@@ -29,7 +29,7 @@ pub(crate) async fn next(form: &mut Multipart) -> Result<Option<Field<'_>>, Prob
     form.next_field().await.map_err(|error| problem("", &error))
 }
 
-/// Keeps `value` as the one that the part `pointer` brought.
+/// Fills `place` with what the part at `pointer` brought. 422 where the same part came before.
 pub(crate) fn once<T>(place: &mut Option<T>, pointer: &str, value: T) -> Result<(), Problem> {
     if place.is_some() {
         return Err(Problem::field(pointer, "was sent twice"));

@@ -7,31 +7,21 @@ mod door;
 mod fields;
 pub mod files;
 mod form;
-mod linger;
 mod overload;
+mod refusal;
 pub mod sources;
 mod time;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
 use platform::config::{ConfigError, Values};
 use queue_topology::intake::Intake;
 use secrecy::SecretString;
-use tower::ServiceBuilder;
-use tower_http::timeout::RequestBodyTimeoutLayer;
 use web::Access;
 
-pub use door::not_kept;
-use overload::Places;
+pub use sources::{document, router};
 
-/// A sender that stops in the middle of a body for longer has gone.
-const BODY_IDLE: Duration = Duration::from_secs(30);
 const MIB: u64 = 1024 * 1024;
 const BESIDE_AUDIO_BYTES: u64 = 64 * MIB;
 /// Enough to keep a broker busy, and few enough that one that confirms 300 a second confirms each in time.
@@ -43,32 +33,6 @@ pub struct Ingest {
     pub settings: Settings,
     pub access: Arc<Access>,
     pub intake: Intake,
-}
-
-/// The routes of ingest. [`web::finish`] goes around those of all roles together.
-pub fn router(ingest: Ingest) -> Router {
-    let longest = ingest.settings.longest_form();
-    let places = Places::new(ingest.settings.max_requests);
-    let (routes, _) = sources::all().split_for_parts();
-    routes
-        .layer(
-            // Each layer of its own would copy all that it goes around, for every request.
-            ServiceBuilder::new()
-                .layer(from_fn_with_state(places, guarded))
-                .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
-                .layer(DefaultBodyLimit::max(usize::try_from(longest).unwrap_or(usize::MAX))),
-        )
-        .with_state(Arc::new(ingest))
-}
-
-/// What the OpenAPI document says of the routes of ingest.
-pub fn document() -> utoipa::openapi::OpenApi {
-    sources::all().into_openapi()
-}
-
-/// What goes around every request. One that is turned away is told so as well.
-async fn guarded(State(places): State<Places>, request: Request, next: Next) -> Response {
-    linger::until_told(request, async |request| overload::admit(&places, request, next).await).await
 }
 
 #[derive(Clone)]

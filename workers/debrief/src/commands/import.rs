@@ -1,8 +1,8 @@
-//! `debrief import`: files and folders, brought in as ingest would, and their calls waited for.
+//! `debrief import` brings files and folders in, and waits for the calls that they become.
 //!
-//! What a file is follows from its content, what belongs together from names and e-mail addresses. Files are read
-//! as ingest reads what is uploaded, so that what HTTP refuses is refused here in the same words. The events go
-//! through the intake to the store's outbox, from where whoever runs relays them.
+//! The content of a file says what it is; names and e-mail addresses say what belongs together. Files are read by the
+//! functions that read uploads, so that what HTTP refuses is refused here in the same words. The events go through the
+//! intake to the outbox of the store, from where the keeper of a `run` publishes them.
 
 mod arrivals;
 mod classify;
@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use self::arrivals::Importer;
 use self::classify::Zone;
-use self::pairing::{File, Item, Plan, Said, What};
+use self::pairing::{File, Item, Plan, Remark, What};
 use self::wait::Pending;
 use super::run::Running;
 use crate::deployment::{self, StartError};
@@ -60,7 +60,7 @@ pub(crate) enum ImportKind {
 }
 
 pub(crate) async fn import(values: Values, import: Import) -> Ended {
-    // A progress bar and log lines share one terminal badly: logs only where they are asked for.
+    // A progress bar and log lines disturb each other on one terminal, so there are logs only where they are asked for.
     let telemetry = values.text("RUST_LOG").map(|_| telemetry::start(&values)).transpose()?;
     let plan = plan(&import, &ingest::Settings::read(&values)?.timezone)?;
     let mut report = Report::new(&import, &plan);
@@ -83,7 +83,7 @@ pub(crate) async fn import(values: Values, import: Import) -> Ended {
     report.end()
 }
 
-/// What is there, and what of it belongs together. Nothing is sent yet.
+/// Says which calls the files are. Nothing is brought in yet.
 fn plan(import: &Import, zone: &impl Zone) -> Result<Plan, ConfigError> {
     if let Some(path) = import.paths.iter().find(|path| !path.exists()) {
         return Err(ConfigError::new(path.display().to_string(), "there is no such file or folder"));
@@ -101,7 +101,7 @@ fn plan(import: &Import, zone: &impl Zone) -> Result<Plan, ConfigError> {
     Ok(plan)
 }
 
-/// The lead that the user named, whatever the session says of leads.
+/// Gives the lead that the user named to the one session, whatever the session says about leads.
 fn give_lead(plan: &mut Plan, path: &Path) -> Result<(), ConfigError> {
     let wrong = |problem: String| ConfigError::new("--lead", problem);
     classify::read_json(path).map_err(|problem| wrong(format!("`{}` {problem}", path.display())))?;
@@ -123,7 +123,7 @@ async fn bring_in(values: Values, plan: &Plan, report: &mut Report) -> Result<()
         let importer = Importer::new(&values, here.store.clone(), here.blobs.clone(), here.sealer.clone())?;
         let done = send_and_wait(&importer, plan, report).await;
         if done.is_ok() {
-            // A call that was known already ends before its event is relayed.
+            // The run of a call that was known already may end before the event leaves the outbox.
             wait::for_outbox(&here.store).await;
         }
         running.stop().await;
@@ -140,7 +140,7 @@ async fn bring_in(values: Values, plan: &Plan, report: &mut Report) -> Result<()
     }
 }
 
-/// Everything that makes calls end, and no listener that others could find.
+/// Starts every role that makes calls end. The listener is on a port that nobody knows.
 async fn start_roles(mut values: Values) -> Result<Running, StartError> {
     values.set("PORT", "0");
     values.set("DEBRIEF_BIND", "127.0.0.1");
@@ -151,7 +151,7 @@ async fn start_roles(mut values: Values) -> Result<Running, StartError> {
 
 async fn send_and_wait(importer: &Importer, plan: &Plan, report: &mut Report) -> Result<(), StartError> {
     let mut pending = Vec::new();
-    report.begin("sending");
+    report.begin("bringing in");
     for item in &plan.items {
         match importer.bring_in(item).await {
             Ok(sent) => pending.push(Pending::new(item.path.clone(), sent)),
@@ -171,7 +171,7 @@ async fn send_and_wait(importer: &Importer, plan: &Plan, report: &mut Report) ->
     .await
 }
 
-/// What it is, and the files that go with it.
+/// Says what a call is, and which files belong to it.
 fn describe(item: &Item) -> String {
     let (kind, parts) = match &item.what {
         What::Session { lead } => ("session", vec![("lead", lead)]),
@@ -189,11 +189,11 @@ fn describe(item: &Item) -> String {
 struct Counts {
     success: usize,
     failed: usize,
-    /// Of calls that were found, and files that are none although they are meant to be.
+    /// The number of calls that were found, and of files that should be calls but cannot be read.
     total: usize,
 }
 
-/// What the user sees: a line for each thing that went wrong, and the counts at the end.
+/// Tells the user: a line for each thing that went wrong, and the counts at the end.
 struct Report {
     json: bool,
     bar: ProgressBar,
@@ -224,7 +224,7 @@ impl Report {
         self.bar.suspend(|| if self.json { eprintln!("{line}") } else { say!("{line}") });
     }
 
-    fn note(&self, note: &Said) {
+    fn note(&self, note: &Remark) {
         self.say(&format!("{}: left out: {}", note.path.display(), note.why));
     }
 

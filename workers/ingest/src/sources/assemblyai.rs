@@ -1,5 +1,5 @@
-//! AssemblyAI's word that a transcript is ready. It is a nudge and proves nothing: the worker asks by the
-//! job that it stored.
+//! The webhook by which AssemblyAI says that a transcript is ready. It is a nudge and proves nothing: the worker asks
+//! AssemblyAI about the job that it stored.
 
 use std::sync::Arc;
 
@@ -73,8 +73,8 @@ struct Success {
     success: bool,
 }
 
-/// What the webhook has to bring: `ASSEMBLYAI_WEBHOOK_SECRET`, else a secret that is made from
-/// `ASSEMBLYAI_API_KEY`; nothing where neither is set.
+/// The secret that the webhook has to bring: `ASSEMBLYAI_WEBHOOK_SECRET`, else one that is made from
+/// `ASSEMBLYAI_API_KEY`. `None` where neither is set: then no webhook is let in.
 pub(crate) fn secret(values: &Values) -> Option<SecretString> {
     let (configured, api_key) =
         (values.secret("ASSEMBLYAI_WEBHOOK_SECRET"), values.secret("ASSEMBLYAI_API_KEY"));
@@ -84,7 +84,7 @@ pub(crate) fn secret(values: &Values) -> Option<SecretString> {
     })
 }
 
-/// From the query that we put into the address when we submitted.
+/// Reads the query that we put into the address when we submitted the recording.
 fn nudge(query: &str) -> Result<Nudge, Problem> {
     let value = |wanted: &str| {
         let mut pairs = url::form_urlencoded::parse(query.as_bytes());

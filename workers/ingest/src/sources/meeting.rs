@@ -1,4 +1,4 @@
-//! A meeting in the JSON that Zoom gives for one, with its transcript or recording.
+//! A meeting that somebody uploads: the JSON that Zoom gives for it, with its transcript or its recording.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{Ingest, form};
 pub const MAX_JSON_BYTES: u64 = 1024 * 1024;
 const AT: &str = "/meeting";
 const SOURCE: &str = "zoom";
-/// What opens a meeting or its recording; nobody here needs it.
+/// Fields that open a meeting or its recording. Nobody here needs them, so they are not kept.
 const SECRETS: [&str; 8] = [
     "download_access_token",
     "download_token",
@@ -103,7 +103,7 @@ struct MeetingForm {
     audio: Option<Vec<u8>>,
 }
 
-/// The meeting's `uuid` names the call; else `idempotency_key`, else the content does.
+/// Makes an arrival of a meeting. Its `uuid` names the call; else `idempotency_key` does, else the content.
 pub fn arrival(
     meeting: Value,
     transcript: Option<Upload>,
@@ -130,7 +130,7 @@ fn read(meeting: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), P
     let uuid = fields.id("uuid");
     let host = ["host_email", "host_id"].into_iter().find_map(|name| fields.peek(name)?.as_str());
     let host = host.filter(|host| host.contains('@')).map(str::to_owned);
-    // A time without an offset is one of the meeting's own zone.
+    // A time without an offset is read in the zone of the meeting.
     let zone = fields.peek("timezone").and_then(|zone| zone.as_str()?.parse().ok()).unwrap_or(timezone);
     let (started_at, started_text) = fields.time("start_time", zone);
     let details = CallDetails {
@@ -147,7 +147,7 @@ fn read(meeting: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), P
     Ok((uuid, CallDetails { metadata, ..details }))
 }
 
-/// A join URL carries the password in its query.
+/// The value without the queries of URLs: a join URL carries the password there.
 fn without_passwords(value: Value) -> Value {
     match value {
         Value::String(text) => without_query(&text).into(),

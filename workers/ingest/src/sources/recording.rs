@@ -1,4 +1,4 @@
-//! A recording that somebody uploads, with what they know of the call.
+//! A recording that somebody uploads, with what they know about the call.
 
 use std::sync::Arc;
 
@@ -82,8 +82,9 @@ struct CallForm {
     metadata: Option<Map<String, Value>>,
 }
 
-/// `metadata` has the fields of the webhook. With its `call_id` the recording belongs to the call of that
-/// id; else `idempotency_key`, else the content names it. A `recording_url` is not needed: here it is.
+/// Makes an arrival of a recording. `metadata` has the fields of the Zapier webhook. Its `call_id` names the call, so the
+/// recording can join a call that is known; else `idempotency_key` names it, else the content. A `recording_url` is
+/// passed over, because the recording itself is here.
 pub fn arrival(
     audio: Upload,
     metadata: Option<Value>,

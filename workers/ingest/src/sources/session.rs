@@ -1,4 +1,4 @@
-//! A conversation that a voice agent held and wrote down itself, with the lead it noted.
+//! A conversation that a voice agent held and wrote down itself, with the lead that the agent noted.
 
 use std::sync::Arc;
 
@@ -67,8 +67,8 @@ struct SessionBody {
     call_id: Option<String>,
 }
 
-/// `call_id` names the call, else the session's own id, else `idempotency_key`. A dump of the bare items has
-/// none.
+/// Makes an arrival of a session. `call_id` names the call, else the session's own id, else `idempotency_key`. A session
+/// that is only a list of items has no id of its own.
 pub fn arrival(body: Value, idempotency_key: Option<String>, timezone: Tz) -> Result<Arrival, Problem> {
     let mut fields = Fields::of(body, "")?;
     let call_id = fields.id("call_id");
@@ -104,8 +104,8 @@ fn has_items(session: &Map<String, Value>) -> bool {
     ["items", "conversation"].iter().any(|name| session.get(*name).is_some_and(Value::is_array))
 }
 
-/// The session's own id, and what its head says of the call. The metadata stays what the agent wrote;
-/// the head itself is kept under `session`.
+/// The session's own id, and what the head of the session says about the call. The metadata stays as the agent wrote
+/// it, and the head itself is kept in it under `session`.
 fn read(session: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), Problem> {
     let head: Map<String, Value> = match &session {
         Value::Object(session) => session

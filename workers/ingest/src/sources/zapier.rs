@@ -1,8 +1,8 @@
 //! The webhook that a Zap sends when a call has ended, and the same fields beside an upload.
 //!
-//! A Zap's fields are filled by hand from another product's, so every type is read leniently. A recording's
-//! URL is kept as it came, whatever its scheme: refusing it here would lose the call; the fetcher refuses
-//! what it must not open, and the call shows that.
+//! A person fills the fields of a Zap from the fields of another product, so every type is read leniently. The URL of a
+//! recording is kept as it came, whatever its scheme: refusing it here would lose the call. The fetcher refuses what it
+//! must not open, and the call shows that.
 
 use std::sync::Arc;
 
@@ -23,9 +23,9 @@ use crate::Ingest;
 use crate::door::{MAX_WEBHOOK_BYTES, Read, Sender, Sent, Source};
 use crate::fields::Fields;
 
-/// Who issued the id, where the Zap does not say.
+/// Who issued the id, where the Zap does not say so.
 const DEFAULT_SOURCE: &str = "exotel";
-/// Sealed it has to fit into an event.
+/// The longest URL of a recording. The URL is sealed, and the sealed text has to fit into an event.
 const MAX_URL_BYTES: usize = 2048;
 
 /// A call that has ended.
@@ -108,7 +108,7 @@ struct CallAnnounced {
     customer_segment: Option<String>,
 }
 
-/// The webhook's fields, each where we keep it.
+/// The fields of the webhook.
 pub(super) struct CallFields {
     pub(super) call_id: Option<String>,
     pub(super) source: String,
@@ -124,7 +124,7 @@ pub(super) fn read(body: Value, at: &str, needs_id: bool, timezone: Tz) -> Resul
     let call_id = fields.id("call_id");
     let source = source(&mut fields);
     let recording_url = fields.text_only("recording_url", MAX_URL_BYTES);
-    // Characters beyond ASCII take more.
+    // The limit above counts characters, and a character beyond ASCII takes several bytes.
     if recording_url.as_ref().is_some_and(|url| url.len() > MAX_URL_BYTES) {
         fields.refuse("recording_url", format!("is longer than {MAX_URL_BYTES} bytes"));
     }
