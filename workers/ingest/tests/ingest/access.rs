@@ -107,8 +107,9 @@ async fn a_transcript_that_is_ready_nudges_the_worker_when_it_brings_our_secret(
         .names(422, &["/call", "/workspace", "/generation"]);
     assert!(world.broker.nudges.lock().unwrap().is_empty());
     assert_eq!(assemblyai(&world, &query, Some(&secret)).await.status, 200);
-    let nudge = world.broker.nudges.lock().unwrap()[0].clone();
-    assert_eq!((nudge.stage, nudge.call, nudge.generation), ("transcription", CallId(call), 2));
+    let (stage, nudge) = world.broker.nudges.lock().unwrap()[0].clone();
+    assert_eq!((stage, nudge.call, nudge.generation), ("transcription", CallId(call), 2));
+    assert!(nudge.data.nudge);
     let unset = with(&[]);
     assemblyai(&unset, &query, Some("")).await.is_problem(401);
 }
