@@ -1,4 +1,4 @@
-//! The settings of this worker.
+//! The settings of the analysis worker.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const DEFAULT_MODEL: &str = "gpt-4o-mini";
 const DEFAULT_MAX_INPUT_TOKENS: usize = 100_000;
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Which model reads the transcripts. Without one the built-in analyzer does.
+/// The model that reads the transcripts. Without one, the built-in analyzer reads them.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub openai: Option<OpenAiSettings>,
@@ -20,19 +20,19 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct OpenAiSettings {
     pub api_key: SecretString,
-    /// With a path of its own (`/v1`); paths are appended to it.
+    /// The address of the API. It may have a path of its own (`/v1`), to which other paths are appended.
     pub base_url: Url,
     pub model: String,
-    /// Above this many tokens, roughly counted, a transcript is read in parts.
+    /// A transcript with more tokens than this, by our estimate, is read in parts.
     pub max_input_tokens: usize,
     pub prices: Option<Prices>,
-    /// Of one request, from connecting to the last byte.
+    /// The longest time for one request, from connecting to the last byte.
     pub timeout: Duration,
-    /// Of requests to the model. Absent: no limit.
+    /// The highest rate of requests to the model. Without it there is no limit.
     pub rate: Option<Rate>,
 }
 
-/// US dollars for a million tokens.
+/// The prices of a model, in US dollars for a million tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prices {
     pub prompt: f64,
@@ -40,9 +40,9 @@ pub struct Prices {
 }
 
 impl Settings {
-    /// `OPENAI_API_KEY` turns the model on; `OPENAI_BASE_URL`, `OPENAI_MODEL`, `OPENAI_MAX_INPUT_TOKENS`,
-    /// `OPENAI_TIMEOUT`, `OPENAI_RATE` and `OPENAI_PRICE_PROMPT` with `OPENAI_PRICE_COMPLETION` (US dollars for a million
-    /// tokens; without them no cost is said) adjust it.
+    /// Reads the settings. `OPENAI_API_KEY` switches the model on. `OPENAI_BASE_URL`, `OPENAI_MODEL`,
+    /// `OPENAI_MAX_INPUT_TOKENS`, `OPENAI_TIMEOUT` and `OPENAI_RATE` are optional. `OPENAI_PRICE_PROMPT` and
+    /// `OPENAI_PRICE_COMPLETION` (US dollars for a million tokens) are set together; without them no cost is computed.
     pub fn read(values: &Values) -> Result<Self, ConfigError> {
         let base_url = values.url("OPENAI_BASE_URL", DEFAULT_BASE_URL)?;
         let max_input_tokens = values
@@ -51,7 +51,7 @@ impl Settings {
         if max_input_tokens < 4_000 {
             return Err(ConfigError::new(
                 "OPENAI_MAX_INPUT_TOKENS",
-                "less than 4000 holds no useful part of a call",
+                "fewer than 4000 tokens hold no useful part of a call",
             ));
         }
         let prices = match (price(values, "OPENAI_PRICE_PROMPT")?, price(values, "OPENAI_PRICE_COMPLETION")?)
@@ -65,7 +65,7 @@ impl Settings {
         let rate = values.rate("OPENAI_RATE")?;
         let Some(api_key) = values.secret("OPENAI_API_KEY") else { return Ok(Self::default()) };
         if !api_key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(ConfigError::new("OPENAI_API_KEY", "it holds characters that no key has"));
+            return Err(ConfigError::new("OPENAI_API_KEY", "it has characters that no key can have"));
         }
         Ok(Self {
             openai: Some(OpenAiSettings {
@@ -96,7 +96,7 @@ fn missing(name: &str, given: &str) -> ConfigError {
 }
 
 impl Prices {
-    /// US dollars.
+    /// The cost of a request in US dollars.
     #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
     pub fn cost(self, prompt_tokens: i64, completion_tokens: i64) -> f64 {
         (prompt_tokens as f64 * self.prompt + completion_tokens as f64 * self.completion) / 1_000_000.0
@@ -108,12 +108,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_key_there_is_no_model() {
+    fn no_model_is_used_when_no_key_is_set() {
         assert!(Settings::read(&Values::default()).unwrap().openai.is_none());
     }
 
     #[test]
-    fn a_key_alone_is_enough() {
+    fn a_key_is_enough_and_the_other_settings_have_defaults() {
         let settings = Settings::read(&Values::of([("OPENAI_API_KEY", "key")])).unwrap().openai.unwrap();
         assert_eq!(settings.base_url.as_str(), "https://api.openai.com/v1");
         assert_eq!(settings.model, "gpt-4o-mini");
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_makes_no_sense_is_named() {
+    fn the_error_about_a_wrong_value_names_the_setting() {
         for (name, value) in [
             ("OPENAI_PRICE_PROMPT", "0.15"),
             ("OPENAI_PRICE_COMPLETION", "-1"),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn cost_is_per_million_tokens() {
+    fn prices_are_for_a_million_tokens() {
         let prices = Prices { prompt: 0.5, completion: 2.0 };
         assert!((prices.cost(1_000_000, 500_000) - 1.5).abs() < 1e-9);
     }

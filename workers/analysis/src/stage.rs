@@ -1,8 +1,9 @@
-//! The stage: loads a call and its transcript, has it read, and keeps the analysis.
+//! The stage loads a call and its transcript, lets a model or the built-in analyzer read the transcript, and stores the
+//! analysis.
 //!
-//! Numbers come from our own code whoever reads. With a model configured the model reads, and its failure
-//! is a failure that is tried again: the built-in analyzer never stands in for it, so that nobody takes
-//! one for the other.
+//! When a model is configured, only the model reads transcripts. If it fails, the run fails and is tried again. The
+//! built-in analyzer never replaces it, because then people could take the one's analysis for the other's. The numbers
+//! always come from our own code.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,11 +19,11 @@ use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::Write;
 
 use crate::model::{Model, ModelError, OpenAi};
-use crate::schema::Reading;
+use crate::schema::{ActionReading, Reading};
 use crate::settings::{Prices, Settings};
 use crate::{builtin, grounding, merge, metrics, prompt, sides};
 
-/// Analyses calls, by a model where one is configured.
+/// Analyzes calls, with a model when one is configured.
 pub struct Analyze {
     reader: Option<Reader>,
 }
@@ -31,12 +32,12 @@ struct Reader {
     model: Arc<dyn Model>,
     max_input_tokens: usize,
     prices: Option<Prices>,
-    /// Absent: as fast as the model answers.
+    /// Without a limiter the model is asked as fast as it answers.
     limiter: Option<Limiter>,
 }
 
 impl Analyze {
-    /// `cache` hands out the slots of the rate limit.
+    /// `cache` gives out the slots of the rate limit.
     pub fn new(settings: &Settings, cache: Arc<dyn Cache>) -> Self {
         let may_wait = Self::QUEUE.spec.may_wait();
         let reader = settings.openai.as_ref().map(|openai| Reader {
@@ -48,29 +49,30 @@ impl Analyze {
         Self { reader }
     }
 
-    /// With a model of the caller's own.
+    /// Uses a model that the caller brings.
     pub fn with_model(model: Arc<dyn Model>, max_input_tokens: usize, prices: Option<Prices>) -> Self {
         Self { reader: Some(Reader { model, max_input_tokens, prices, limiter: None }) }
     }
 
-    /// What `transcript` says about `call`.
+    /// Makes the analysis of `call` from its `transcript`.
     pub async fn analyze(&self, call: &Call, transcript: Transcript) -> Result<Analysis, ModelError> {
         let transcript = sides::with_roles(transcript, call);
         let people: Vec<String> =
             call.details.participants.iter().filter_map(|person| person.name.clone()).collect();
-        let nothing_said = transcript.segments.iter().all(|segment| segment.text.trim().is_empty());
+        let is_silent = transcript.segments.iter().all(|segment| segment.text.trim().is_empty());
         match &self.reader {
-            Some(reader) if !nothing_said => reader.analyze(call, &transcript, &people).await,
-            _ => Ok(by_rule(transcript, people).await),
+            Some(reader) if !is_silent => reader.analyze(call, &transcript, &people).await,
+            _ => Ok(builtin_analysis(transcript, people).await),
         }
     }
 }
 
-/// The built-in analysis of an hour's meeting takes longer than a worker's thread may be kept from the others.
-async fn by_rule(transcript: Transcript, people: Vec<String>) -> Analysis {
+/// Runs the built-in analyzer on a thread of its own. For a meeting of an hour it takes so long that it would block the
+/// other tasks of a worker's thread.
+async fn builtin_analysis(transcript: Transcript, people: Vec<String>) -> Analysis {
     match tokio::task::spawn_blocking(move || builtin::analyze(&transcript, &people)).await {
         Ok(analysis) => analysis,
-        // The runner settles a panic of a stage.
+        // The runner, which calls the stage, handles a panic.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
@@ -87,7 +89,8 @@ impl Reader {
         let mut parts = Vec::new();
         let prompts = prompt::prompts(call, transcript, self.max_input_tokens);
         if let Some(limiter) = &self.limiter {
-            // Together: who has to wait between two parts would ask, and pay, for the first again.
+            // All parts take their slots together. A run that had to wait between two parts would ask for the first
+            // part again later, and pay for it again.
             limiter.slots(u32::try_from(prompts.len()).unwrap_or(u32::MAX)).await?;
         }
         for prompt in prompts {
@@ -107,10 +110,9 @@ impl Reader {
 fn analysis(reading: Reading, transcript: &Transcript, people: &[String], usage: Usage) -> Analysis {
     let grounded = grounding::ground(&reading.contacts, transcript, people);
     if grounded.dropped > 0 {
-        tracing::info!(facts_dropped = grounded.dropped, "the model gave facts without proof");
+        tracing::info!(facts_dropped = grounded.dropped, "dropped facts of the model that are not proven");
     }
-    let action =
-        |item: crate::schema::SaidAction| ActionItem { text: item.text, owner: item.owner, due: item.due };
+    let action = |item: ActionReading| ActionItem { text: item.text, owner: item.owner, due: item.due };
     Analysis {
         analyzer: usage.model.clone(),
         summary: reading.summary,
@@ -148,7 +150,7 @@ impl Stage for Analyze {
             StageError::permanent("transcript_not_found", anyhow!("the call has no transcript in the store"))
         })?;
         let analysis = self.analyze(&call, transcript).await?;
-        tracing::info!(analyzer = analysis.analyzer, words = analysis.metrics.words, "analyzed");
+        tracing::info!(analyzer = analysis.analyzer, words = analysis.metrics.words, "analyzed a call");
         if let Some(usage) = &analysis.usage {
             cx.keep(Write::Usage(usage.clone()));
         }

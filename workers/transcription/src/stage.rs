@@ -14,7 +14,7 @@ use domain::moment::Moment;
 use domain::transcript::Transcript;
 use platform::blobs::Blobs;
 use platform::cache::Cache;
-use platform::config::{ConfigError, Values};
+use platform::config::{ConfigError, Installation, Values};
 use platform::fetch::{Allow, Credential, Fetcher, Limits};
 use platform::http;
 use platform::seal::{self, Sealer};
@@ -41,11 +41,11 @@ const SUBMIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// What this stage takes from the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `DEBRIEF_TIMEZONE`: in which a session's times without an offset are read.
+    /// In which a session's times without an offset are read.
     pub zone: chrono_tz::Tz,
     /// `DEBRIEF_ALLOW_PRIVATE_FETCH`.
     pub allow: Allow,
-    /// `DEBRIEF_MAX_UPLOAD_MB`, in bytes; what is fetched may be as long as what is uploaded.
+    /// In bytes; what is fetched may be as long as what is uploaded.
     pub max_audio_bytes: u64,
     /// `EXOTEL_API_KEY` and `EXOTEL_API_TOKEN`, for Exotel's own hosts.
     pub exotel: Option<Credential>,
@@ -53,26 +53,23 @@ pub struct Settings {
     pub poll: Option<Duration>,
     /// How long a provider may work on one job.
     pub deadline: Duration,
-    /// `DEBRIEF_PUBLIC_URL` and the secret of the provider's webhook. Absent: polling only.
+    /// Our public address and the secret of the provider's webhook. Absent: polling only.
     pub webhook: Option<(Url, SecretString)>,
 }
 
 impl Settings {
-    pub fn read(values: &Values) -> Result<Self, ConfigError> {
-        let zone = values.parse("DEBRIEF_TIMEZONE", "a time zone such as Asia/Kolkata")?;
-        let max_mb: u64 = values.parse("DEBRIEF_MAX_UPLOAD_MB", "a number of megabytes")?.unwrap_or(2048);
+    pub fn read(values: &Values, installation: &Installation) -> Result<Self, ConfigError> {
         let exotel = values.text("EXOTEL_API_KEY").zip(values.secret("EXOTEL_API_TOKEN"));
         let poll = values.text("ASSEMBLYAI_POLL").map(|_| values.duration("ASSEMBLYAI_POLL", MIN_POLL));
-        let public = values.text("DEBRIEF_PUBLIC_URL").map(|text| values.url("DEBRIEF_PUBLIC_URL", &text));
         let configured = values.secret("ASSEMBLYAI_WEBHOOK_SECRET");
         let secret = values.secret("ASSEMBLYAI_API_KEY").map(|key| {
             let configured = configured.as_ref().map(ExposeSecret::expose_secret);
             SecretString::from(seal::webhook_secret(configured, key.expose_secret()))
         });
         Ok(Self {
-            zone: zone.unwrap_or(chrono_tz::UTC),
+            zone: installation.timezone,
             allow: Allow::from_values(values)?,
-            max_audio_bytes: max_mb.saturating_mul(1024 * 1024),
+            max_audio_bytes: installation.max_upload_bytes,
             exotel: exotel.map(|(user, password)| Credential {
                 hosts: ["exotel.com", "*.exotel.com", "*.exotel.in"].map(str::to_owned).to_vec(),
                 user,
@@ -80,7 +77,7 @@ impl Settings {
             }),
             poll: poll.transpose()?,
             deadline: DEADLINE,
-            webhook: public.transpose()?.zip(secret),
+            webhook: installation.public_url.clone().zip(secret),
         })
     }
 }
@@ -98,13 +95,14 @@ impl Transcription {
     /// With the provider that `values` configure, if any. `cache` hands out the slots of its rate limit.
     pub fn from_values(
         values: &Values,
+        installation: &Installation,
         blobs: Blobs,
         sealer: Sealer,
         cache: Arc<dyn Cache>,
     ) -> Result<Self, ConfigError> {
         let speech = AssemblyAi::from_values(values, cache)?
             .map(|provider| Arc::new(provider) as Arc<dyn SpeechToText>);
-        Ok(Self::new(Settings::read(values)?, speech, blobs, sealer))
+        Ok(Self::new(Settings::read(values, installation)?, speech, blobs, sealer))
     }
 
     pub fn new(
@@ -321,12 +319,11 @@ mod tests {
 
     #[test]
     fn settings_say_what_is_wrong_by_name() {
-        let read = |name, value| Settings::read(&Values::of([(name, value)]));
-        assert!(
-            read("DEBRIEF_TIMEZONE", "Mars/Olympus").unwrap_err().to_string().contains("DEBRIEF_TIMEZONE")
-        );
+        let read = |name, value| {
+            let values = Values::of([(name, value)]);
+            Settings::read(&values, &Installation::read(&values)?)
+        };
         assert!(read("ASSEMBLYAI_POLL", "often").is_err());
-        assert!(read("DEBRIEF_PUBLIC_URL", "example.com").is_err());
         assert!(read("DEBRIEF_PUBLIC_URL", "https://debrief.example.com").unwrap().webhook.is_none());
     }
 }
