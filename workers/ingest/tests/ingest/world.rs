@@ -36,13 +36,20 @@ pub(crate) enum Mood {
     Hangs,
 }
 
+/// A message that went to the queue of one stage.
+#[derive(Clone)]
+pub(crate) struct Nudged {
+    pub(crate) stage: &'static str,
+    pub(crate) event: Envelope<RunWoken>,
+}
+
 /// A broker and an outbox in one, which keep what they are given.
 #[derive(Clone)]
 pub(crate) struct Sink {
     mood: Mood,
     stumbled: Arc<AtomicBool>,
     pub(crate) events: Arc<Mutex<Vec<Envelope<CallReceived>>>>,
-    pub(crate) nudges: Arc<Mutex<Vec<(&'static str, Envelope<RunWoken>)>>>,
+    pub(crate) nudges: Arc<Mutex<Vec<Nudged>>>,
 }
 
 impl Sink {
@@ -71,7 +78,8 @@ impl Sink {
                 self.events.lock().unwrap().push(event);
             }
             Route::Stage { stage } => {
-                self.nudges.lock().unwrap().push((stage, Envelope::decode(&message.body).unwrap()));
+                let event = Envelope::decode(&message.body).unwrap();
+                self.nudges.lock().unwrap().push(Nudged { stage, event });
             }
         }
     }
