@@ -1,5 +1,5 @@
-//! What may be kept of an error's text: no address, no number of a person and no query of a URL. And the groups by
-//! which errors of the same kind are listed together.
+//! Decides what may be kept of an error's text: no address, no number of a person and no query of a URL. Also puts
+//! errors of the same kind into one group, so that they are listed together.
 
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;

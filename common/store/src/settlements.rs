@@ -116,7 +116,7 @@ struct Ended {
     started_at: Option<Moment>,
 }
 
-/// Settles the run within a transaction of the caller's.
+/// Settles the run in the caller's transaction.
 pub(super) async fn settle(
     tx: &mut Tx,
     claim: &Claim,
