@@ -8,4 +8,5 @@ pub mod event;
 pub mod fault;
 pub mod moment;
 pub mod phone;
+pub mod principal;
 pub mod transcript;

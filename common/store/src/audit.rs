@@ -1,4 +1,5 @@
-//! Who had what done again, or gave their word for an effect: one row for each time somebody asked.
+//! Who had what done again, gave their word for an effect, or made or revoked a key: one row for each time somebody
+//! asked.
 //!
 //! A row counts what was done in the transaction that does it, so that it is right even where the asker was
 //! cut off. Whoever asks for the same within a day goes on with what was cut off: that is one batch, with a
@@ -22,6 +23,8 @@ pub enum Action {
     ReplayCall,
     ReplayDeadLetters,
     ResolveEffects,
+    CreateKey,
+    RevokeKey,
 }
 
 impl Action {
@@ -30,6 +33,8 @@ impl Action {
             Self::ReplayCall => "call_replay",
             Self::ReplayDeadLetters => "dead_letters_replay",
             Self::ResolveEffects => "effects_resolve",
+            Self::CreateKey => "key_create",
+            Self::RevokeKey => "key_revoke",
         }
     }
 }
@@ -38,7 +43,7 @@ impl Action {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked<'a> {
     pub workspace: WorkspaceId,
-    /// `api key`, `cli:<user>`.
+    /// A principal's actor, or `cli:<user>`.
     pub actor: &'a str,
     pub action: Action,
     /// The filter or the ids, as they were given.
@@ -67,7 +72,7 @@ pub struct AuditRow {
     /// JSON.
     pub asked: String,
     pub resumed: bool,
-    /// How many calls, letters or effects.
+    /// How many calls, letters, effects or keys.
     pub done: i64,
     /// Absent while it is being done, and where it was cut off.
     pub ended_at: Option<Moment>,

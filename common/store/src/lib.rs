@@ -15,6 +15,7 @@ mod gather;
 mod idempotency;
 mod instances;
 mod intents;
+pub mod keys;
 mod open;
 mod outbox;
 mod replays;
@@ -25,6 +26,7 @@ mod stage_runs;
 mod types;
 mod unresolved;
 mod waking;
+mod workspaces;
 
 use std::time::Duration;
 
@@ -38,6 +40,7 @@ pub use effects::{EffectKey, EffectRow, EffectState};
 pub use idempotency::KeyClaim;
 pub use instances::InstanceId;
 pub use intents::{EffectWant, Intent};
+pub use keys::{KeyCreation, KeyRevocation, KeyRow, NewKey};
 pub use open::OpenError;
 pub use outbox::OutboxRow;
 pub use results::Write;
