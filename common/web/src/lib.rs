@@ -1,10 +1,16 @@
-//! What every HTTP listener of ours shares: error bodies, keys, and who may speak to a process that has
-//! no key.
+//! What every HTTP listener of ours shares: error bodies, who asks and what they may do, and who may speak to a process
+//! that has no key.
 
 mod access;
+mod authorized;
 mod body;
+mod credentials;
+mod directory;
+pub mod key;
 mod problem;
 mod request;
+
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
@@ -14,14 +20,16 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::Router;
 
-pub use access::{Access, Caller, Door, Keys};
+pub use access::{Access, Door, INSTALLATION, Settings};
+pub use authorized::{Authorized, BringIn, BringInUnsigned, Guarded, Needs, Operate, Read, ReadInstallation};
 pub use body::{check_length, idempotency_key, json, media_type, parse};
+pub use directory::KeyDirectory;
 pub use problem::{FieldProblem, Problem};
 
 /// Puts around a listener's routes what all of them need: a span for each request, problem details for
-/// unknown paths, unknown methods and panics, and, where no key is set, a refusal of everybody who does not
+/// unknown paths, unknown methods and panics, and, while there is no key, a refusal of everybody who does not
 /// address this machine as itself. Call it last, on the routes of all roles together.
-pub fn finish(router: Router, keys: &Keys) -> Router {
+pub fn finish(router: Router, access: &Arc<Access>) -> Router {
     let router = router
         .fallback(|uri: Uri| async move {
             Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
@@ -32,16 +40,13 @@ pub fn finish(router: Router, keys: &Keys) -> Router {
                 "this path takes other methods; see the Allow header",
             )
         });
-    router.layer(from_fn_with_state(LoopbackOnly(!keys.any()), around))
+    router.layer(from_fn_with_state(Arc::clone(access), around))
 }
 
-#[derive(Clone, Copy)]
-struct LoopbackOnly(bool);
-
 /// One layer for all of it: each copies what it goes around, for every request.
-async fn around(State(LoopbackOnly(is_set)): State<LoopbackOnly>, request: Request, next: Next) -> Response {
+async fn around(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
     let answer = async |request: Request| {
-        let foreign = if is_set { foreign(request.headers(), request.uri()) } else { None };
+        let foreign = if access.is_open() { foreign(request.headers(), request.uri()) } else { None };
         match foreign {
             Some(name) => refusal(name),
             None => next.run(request).await,
@@ -81,6 +86,7 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
+    use domain::principal::{Principal, Scopes};
     use tower::ServiceExt as _;
 
     use super::*;
@@ -92,7 +98,10 @@ mod tests {
         }
         let router = Router::new().route("/broken", axum::routing::get(broken));
         let request = Request::get("/broken").body(Body::empty()).unwrap();
-        let response = finish(router, &Keys::default()).oneshot(request).await.unwrap();
+        let everybody =
+            Principal { workspace: INSTALLATION, actor: "no key".into(), scopes: Scopes::default() };
+        let access = Arc::new(Access::of(everybody));
+        let response = finish(router, &access).oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
     }
