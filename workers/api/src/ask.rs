@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{FromRef, FromRequestParts, Path, Request};
+use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
@@ -15,9 +15,7 @@ use platform::blobs::BlobError;
 use serde_json::Value;
 use store::{Page, Store, StoreError};
 use uuid::Uuid;
-use web::{Door, FieldProblem, Problem};
-
-use crate::Api;
+use web::{Authorized, FieldProblem, Operate, Problem, Read};
 
 /// Longer than a database that is merely busy takes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -75,28 +73,10 @@ pub(crate) async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// Who asks, with a key that may read. First among a handler's arguments, so that nobody else is told
-/// anything.
-pub(crate) struct Reader {
-    pub(crate) workspace: WorkspaceId,
-    /// Whom the audit names.
-    pub(crate) actor: &'static str,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Reader
-where
-    Api: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let api = Api::from_ref(state);
-        let caller = api.access.admit(Door::Api, &parts.headers, &parts.uri)?;
-        // Without a key set, whoever is on this machine may ask.
-        let actor = if api.access.keys().any() { "api key" } else { "no key" };
-        Ok(Self { workspace: caller.workspace, actor })
-    }
-}
+/// Who asks, and may read.
+pub(crate) type Reader = Authorized<Read>;
+/// Who asks, and may have something done again.
+pub(crate) type Operator = Authorized<Operate>;
 
 /// The one id in the path, decoded.
 pub(crate) struct Id(pub(crate) String);

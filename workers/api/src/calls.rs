@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use web::{self, Problem};
 
 use crate::Api;
-use crate::ask::{self, Answer, Id, Params, Reader, find, find_by_source_id};
+use crate::ask::{self, Answer, Id, Operator, Params, Reader, find, find_by_source_id};
 use crate::health::StatsView;
 use crate::once::once;
 use crate::view::{self, CallList, CallView, ProblemView, Replayed, SourceCallView, TimelineView};
@@ -130,7 +130,7 @@ pub(crate) struct ReplayBody {
 /// Does a call again from a stage on.
 ///
 /// What it changed outside is changed, not made twice.
-#[utoipa::path(post, path = "/api/calls/{id}/replay", operation_id = "replayCall", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's"),
+#[utoipa::path(post, path = "/api/calls/{id}/replay", operation_id = "replayCall", tag = "calls", security(("key" = ["operate"])), params(("id" = String, Path, description = "Our id, or the source's"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key again is answered as the first time, and does nothing; for a day")),
     request_body(content = Option<ReplayBody>, content_type = "application/json"),
     responses((status = 202, body = Replayed),
@@ -139,7 +139,7 @@ pub(crate) struct ReplayBody {
         (status = 422, description = "No such stage", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn replay(
     State(api): State<Api>,
-    reader: Reader,
+    operator: Operator,
     Id(id): Id,
     request: Request,
 ) -> Answer<(StatusCode, Json<Value>)> {
@@ -149,13 +149,14 @@ pub(crate) async fn replay(
     let from = params.read("from", &stages, again::stage);
     params.check()?;
     let from = from.unwrap_or(again::STAGES[0]);
-    let call = find(&api.store, reader.workspace, &id).await?;
-    let (store, who, id) = (api.store.clone(), (reader.workspace, reader.actor), call.id);
+    let call = find(&api.store, operator.workspace, &id).await?;
+    let (store, id) = (api.store.clone(), call.id);
     let asked = json!(["replay", id, from]);
-    let replayed = once(&api.store, reader.workspace, key, &asked, async move {
-        let again::Again { generation, .. } = again::call(&store, who, id, from)
-            .await?
-            .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}")))?;
+    let replayed = once(&api.store, operator.workspace, key, &asked, async move {
+        let again::Again { generation, .. } =
+            again::call(&store, (operator.workspace, &operator.actor), id, from).await?.ok_or_else(|| {
+                Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}"))
+            })?;
         Ok(Replayed { call_id: id.0, from, generation, status_url: format!("/api/calls/{id}/timeline") })
     });
     Ok((StatusCode::ACCEPTED, replayed.await?))

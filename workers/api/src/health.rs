@@ -3,19 +3,21 @@
 //! It never says healthy when database, broker or blobs are not well, and a provider that is off says
 //! nothing about it. It answers when the database hangs: everything is asked at the same time and given up
 //! after [`WITHIN`]. Whoever asks often is told what was found less than [`FRESH`] ago, since these routes
-//! need no key and asking costs a count of all calls and a synced write.
+//! need no key and asking costs a count of calls and a synced write.
+//!
+//! Since anybody may ask, the numbers of [`show`] are those of the workspace that the installation began with: no other
+//! workspace's calls are counted in them, not even in a sum.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use domain::call::WorkspaceId;
 use domain::moment::Moment;
 use platform::telemetry;
 use queue_topology::broker;
@@ -24,10 +26,10 @@ use store::Stats;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
-use web::Problem;
+use web::{Access, Authorized, Guarded, INSTALLATION, Problem, ReadInstallation};
 
 use crate::Api;
-use crate::ask::{Answer, Reader};
+use crate::ask::Answer;
 
 const WITHIN: Duration = Duration::from_millis(1500);
 const FRESH: Duration = Duration::from_millis(500);
@@ -47,9 +49,9 @@ struct Monitor {
     last: Arc<Mutex<Option<(Instant, Found)>>>,
 }
 
-impl FromRef<Monitor> for Api {
-    fn from_ref(monitor: &Monitor) -> Self {
-        monitor.api.clone()
+impl Guarded for Monitor {
+    fn access(&self) -> &Access {
+        self.api.access()
     }
 }
 
@@ -80,7 +82,8 @@ pub(crate) struct HealthView {
     services: BTreeMap<&'static str, &'static str>,
 }
 
-/// Calls, counted; null where the database did not say.
+/// The calls of one workspace, counted; null where the database did not say. In `/health`, which needs no key, it is the
+/// workspace `default`.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = Stats)]
 pub(crate) struct StatsView {
@@ -119,7 +122,7 @@ impl Monitor {
         let Api { store, blobs, .. } = &self.api;
         let (database, stats, blobs) = tokio::join!(
             timeout(WITHIN, store.ping()),
-            timeout(WITHIN, store.stats(WorkspaceId::DEFAULT)),
+            timeout(WITHIN, store.stats(INSTALLATION)),
             timeout(WITHIN, blobs.healthy()),
         );
         let found = Found {
@@ -182,9 +185,11 @@ async fn ready(State(monitor): State<Monitor>) -> Answer<Json<ReadyView>> {
 }
 
 /// Every metric of this process.
+///
+/// They count over all workspaces, so this takes a key of the workspace `default`.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health",
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain; version=0.0.4")))]
-async fn metrics(_: Reader) -> Answer<impl IntoResponse> {
+async fn metrics(_: Authorized<ReadInstallation>) -> Answer<impl IntoResponse> {
     let text = telemetry::metrics_text().map_err(|error| {
         tracing::error!(%error, "failed to gather metrics");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be gathered")

@@ -2,7 +2,7 @@
 //! document that describes all of it.
 //!
 //! It reads the store and the broker and writes nothing but replays. Every answer with a person's data
-//! needs the API key; what tells a load balancer or a reader of the documentation something does not.
+//! needs a key that may read; what tells a load balancer or a reader of the documentation something does not.
 
 mod ask;
 mod calls;
@@ -24,7 +24,7 @@ use platform::seal::Sealer;
 use queue_topology::broker::Broker;
 use store::Store;
 use tokio_util::sync::CancellationToken;
-use web::Access;
+use web::{Access, Guarded};
 
 pub use health::health;
 
@@ -40,6 +40,12 @@ pub struct Api {
     pub services: Vec<(&'static str, bool)>,
     /// Cancelled when the process is asked to stop: from then on it is not ready.
     pub stopping: CancellationToken,
+}
+
+impl Guarded for Api {
+    fn access(&self) -> &Access {
+        &self.access
+    }
 }
 
 /// Everything that is read over HTTP but [`health`]. [`web::finish`] goes around the routes of all

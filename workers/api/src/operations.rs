@@ -13,9 +13,10 @@ use store::DeadFilter;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use web::{Authorized, ReadInstallation};
 
 use crate::Api;
-use crate::ask::{self, Answer, Id, Params, Reader, find, not_found};
+use crate::ask::{self, Answer, Id, Operator, Params, Reader, find, not_found};
 use crate::calls::body_params;
 use crate::health::broker_state;
 use crate::once::once;
@@ -26,8 +27,10 @@ const DEPTH_WITHIN: Duration = Duration::from_secs(1);
 const MAX_FILTER_BYTES: usize = 16 * 1024;
 
 /// What waits at each stage, as the broker and the store say it.
+///
+/// It counts over all workspaces, so this takes a key of the workspace `default`.
 #[utoipa::path(get, path = "/api/queues", operation_id = "listQueues", tag = "operations", responses((status = 200, body = Queues)))]
-pub(crate) async fn queues(State(api): State<Api>, _: Reader) -> Answer<Json<Queues>> {
+pub(crate) async fn queues(State(api): State<Api>, _: Authorized<ReadInstallation>) -> Answer<Json<Queues>> {
     let Api { store, broker, .. } = &api;
     let lanes = table::ALL.iter().map(|queue| {
         let [live, bulk] = Lane::BOTH.map(|lane| depth(broker.depth(queue.stage, lane)));
@@ -126,13 +129,17 @@ pub(crate) struct DeadLettersReplay {
 ///
 /// What is sent is marked, so that the same batch again changes nothing. Who asks for the same within a day
 /// after a batch was cut off goes on where it was: `resumed` says so, and what died since it began is not of it.
-#[utoipa::path(post, path = "/api/dead-letters/replay", operation_id = "replayDeadLetters", tag = "operations",
+#[utoipa::path(post, path = "/api/dead-letters/replay", operation_id = "replayDeadLetters", tag = "operations", security(("key" = ["operate"])),
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key again is answered as the first time, and does nothing; for a day")),
     request_body(content = Option<DeadLettersReplay>, content_type = "application/json"),
     responses((status = 200, body = Batch),
         (status = 409, description = "The request with this `Idempotency-Key` is still being done", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "A field that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
-pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Request) -> Answer<Json<Value>> {
+pub(crate) async fn replay(
+    State(api): State<Api>,
+    operator: Operator,
+    request: Request,
+) -> Answer<Json<Value>> {
     let key = web::idempotency_key(request.headers())?;
     let known = ["stage", "group", "since", "until", "dry_run"];
     let mut params = body_params(request, &known, MAX_FILTER_BYTES).await?;
@@ -142,13 +149,13 @@ pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Requ
     // To look is never done for the second time.
     let key = key.filter(|_| !dry_run);
     let asked = json!(["dead-letters", &filter.stage, &filter.group, &filter.since, &filter.until]);
-    let (store, who) = (api.store.clone(), (reader.workspace, reader.actor));
-    once(&api.store, reader.workspace, key, &asked, async move {
+    let store = api.store.clone();
+    once(&api.store, operator.workspace, key, &asked, async move {
         if dry_run {
-            let matched = store.count_dead(who.0, &filter).await?;
+            let matched = store.count_dead(operator.workspace, &filter).await?;
             return Ok(Batch { id: None, resumed: false, matched, replayed: 0 });
         }
-        Ok(view::batch(&again::letters(&store, who, &filter, None).await?))
+        Ok(view::batch(&again::letters(&store, (operator.workspace, &operator.actor), &filter, None).await?))
     })
     .await
 }

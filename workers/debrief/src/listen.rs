@@ -14,7 +14,7 @@ use queue_topology::broker::Lane;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
-use web::{self, Access, Keys};
+use web::{self, Access};
 
 use crate::deployment::{Deployment, StartError};
 use crate::doors::Doors;
@@ -33,7 +33,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Binds `DEBRIEF_BIND`:`PORT`. Without a key only this machine may ask.
+    /// Binds `DEBRIEF_BIND`:`PORT`. Without a key in the configuration only this machine may ask.
     pub(crate) async fn bind(values: &Values) -> Result<Self, StartError> {
         let wanted = read_address(values)?;
         let socket = TcpListener::bind(wanted)
@@ -51,17 +51,17 @@ impl Listener {
     pub(crate) fn serve(
         self,
         deployment: &Arc<Deployment>,
+        access: &Arc<Access>,
         roles: &[Role],
         shutdown: CancellationToken,
     ) -> Result<impl Future<Output = ()> + Send + use<>, StartError> {
         let Deployment { values, store, broker, blobs, cache, sealer, .. } = deployment.as_ref();
-        let access = Arc::new(Access::read(values)?);
         let api = Api {
             store: store.clone(),
             broker: Arc::clone(broker),
             blobs: blobs.clone(),
             sealer: sealer.clone(),
-            access: Arc::clone(&access),
+            access: Arc::clone(access),
             services: roles::services(values),
             stopping: shutdown.clone(),
         };
@@ -72,7 +72,7 @@ impl Listener {
         if roles.contains(&Role::Ingest) {
             router = router.merge(ingest::router(Ingest {
                 settings: ingest::Settings::read(values)?,
-                access: Arc::clone(&access),
+                access: Arc::clone(access),
                 blobs: blobs.clone(),
                 sealer: sealer.clone(),
                 cache: Arc::clone(cache),
@@ -81,7 +81,7 @@ impl Listener {
                 lane: Lane::Live,
             }));
         }
-        let mut router = web::finish(router, access.keys());
+        let mut router = web::finish(router, access);
         if let Some(cors) = cors(values)? {
             router = router.layer(cors);
         }
@@ -122,10 +122,10 @@ fn cors(values: &Values) -> Result<Option<CorsLayer>, ConfigError> {
     Ok(Some(layer))
 }
 
-/// Where to listen: `DEBRIEF_BIND`:`PORT`. Without a key only this machine may ask.
+/// Where to listen: `DEBRIEF_BIND`:`PORT`. Without a key in the configuration only this machine may ask.
 pub(crate) fn read_address(values: &Values) -> Result<SocketAddr, ConfigError> {
     let port: u16 = values.parse("PORT", "a port from 0 to 65535")?.unwrap_or(8000);
-    let has_key = Keys::read(values).any();
+    let has_key = web::Settings::read(values)?.has_key();
     let default = if has_key { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
     let bind: IpAddr = values.parse("DEBRIEF_BIND", "an IP address")?.unwrap_or(default.into());
     if !has_key && !bind.is_loopback() {

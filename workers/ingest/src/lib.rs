@@ -23,7 +23,7 @@ use platform::config::{ConfigError, Values};
 use platform::seal::{Sealer, webhook_secret};
 use queue_topology::broker::Lane;
 use secrecy::{ExposeSecret, SecretString};
-use web::Access;
+use web::{Access, Guarded};
 
 pub use publish::{Nudge, Outbox, Outgoing, PublishFault, Publisher};
 pub use routes::router;
@@ -45,6 +45,12 @@ pub struct Ingest {
     pub outbox: Arc<dyn Outbox>,
     /// Bulk for imports, so that a backfill never stands before a live call.
     pub lane: Lane,
+}
+
+impl Guarded for Ingest {
+    fn access(&self) -> &Access {
+        &self.access
+    }
 }
 
 #[derive(Clone)]

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tower::ServiceBuilder;
 use tower_http::timeout::RequestBodyTimeoutLayer;
-use web::{self, Door, Problem};
+use web::{self, Authorized, BringIn, BringInUnsigned, Problem};
 
 use crate::overload::{self, Places};
 use crate::sources::{assemblyai, meeting, session, upload, zapier};
@@ -53,13 +53,16 @@ async fn guarded(State(places): State<Places>, request: Request, next: Next) -> 
     linger::until_told(request, async |request| overload::admit(&places, request, next).await).await
 }
 
-async fn from_zapier(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {
+async fn from_zapier(
+    State(ingest): State<Arc<Ingest>>,
+    sender: Authorized<BringInUnsigned>,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let caller = ingest.access.admit(Door::Unsigned, &parts.headers, &parts.uri)?;
     let body = web::json(&parts.headers, body, MAX_WEBHOOK_BYTES).await?;
     let arrival = zapier::arrival(body, ingest.settings.timezone)?;
     let call_id = arrival.external_id.clone();
-    let accepted = ingest.accept(caller.workspace, arrival).await?;
+    let accepted = ingest.accept(sender.workspace, arrival).await?;
     let message =
         if accepted.repeated { "Duplicate call - already received" } else { "Call queued for processing" };
     Ok(Json(Queued { success: true, message, call_id, timestamp: Moment::now() }).into_response())
@@ -73,8 +76,11 @@ struct Queued {
     timestamp: Moment,
 }
 
-async fn meetings(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {
-    let caller = ingest.access.admit(Door::BringIn, request.headers(), request.uri())?;
+async fn meetings(
+    State(ingest): State<Arc<Ingest>>,
+    sender: Authorized<BringIn>,
+    request: Request,
+) -> Result<Response, Problem> {
     let idempotency_key = web::idempotency_key(request.headers())?;
     let mut parts = form::open(request, ingest.settings.longest_form()).await?;
     let (mut meeting, mut transcript, mut audio) = (None, None, None);
@@ -98,11 +104,14 @@ async fn meetings(State(ingest): State<Arc<Ingest>>, request: Request) -> Result
     }
     let timezone = ingest.settings.timezone;
     let arrival = meeting::arrival(meeting, transcript, audio, idempotency_key, timezone)?;
-    Ok(accepted(ingest.accept(caller.workspace, arrival).await?.call))
+    Ok(accepted(ingest.accept(sender.workspace, arrival).await?.call))
 }
 
-async fn calls(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {
-    let caller = ingest.access.admit(Door::BringIn, request.headers(), request.uri())?;
+async fn calls(
+    State(ingest): State<Arc<Ingest>>,
+    sender: Authorized<BringIn>,
+    request: Request,
+) -> Result<Response, Problem> {
     let idempotency_key = web::idempotency_key(request.headers())?;
     let mut parts = form::open(request, ingest.settings.longest_form()).await?;
     let (mut audio, mut metadata) = (None, None);
@@ -118,16 +127,19 @@ async fn calls(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Re
     }
     let audio = audio.ok_or_else(|| Problem::field("/audio", "is missing"))?;
     let arrival = upload::arrival(audio, metadata, idempotency_key, ingest.settings.timezone)?;
-    Ok(accepted(ingest.accept(caller.workspace, arrival).await?.call))
+    Ok(accepted(ingest.accept(sender.workspace, arrival).await?.call))
 }
 
-async fn sessions(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {
+async fn sessions(
+    State(ingest): State<Arc<Ingest>>,
+    sender: Authorized<BringIn>,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let caller = ingest.access.admit(Door::BringIn, &parts.headers, &parts.uri)?;
     let idempotency_key = web::idempotency_key(&parts.headers)?;
     let body = web::json(&parts.headers, body, MAX_SESSION_BYTES).await?;
     let arrival = session::arrival(body, idempotency_key, ingest.settings.timezone)?;
-    Ok(accepted(ingest.accept(caller.workspace, arrival).await?.call))
+    Ok(accepted(ingest.accept(sender.workspace, arrival).await?.call))
 }
 
 async fn from_assemblyai(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {

@@ -91,8 +91,8 @@ struct SessionBody {
 
 /// A call that has ended.
 #[utoipa::path(post, path = "/webhook/zapier", operation_id = "announceCall", tag = "bringing in", request_body = CallAnnounced,
-    params(("key" = Option<String>, Query, description = "The webhook key, where no header can be sent")),
-    security(("key" = []), ("password" = [])),
+    params(("key" = Option<String>, Query, description = "A key that can only bring in, where no header can be sent")),
+    security(("key" = ["bring_in"]), ("password" = ["bring_in"])),
     responses((status = 200, body = Queued),
         (status = 422, description = "A field is missing or cannot be used", body = ProblemView, content_type = "application/problem+json"),
         (status = 503, description = "It could not be kept: send it again", body = ProblemView, content_type = "application/problem+json")))]
@@ -107,7 +107,7 @@ pub(super) fn zapier() {}
 pub(super) fn assemblyai() {}
 
 /// A meeting with its transcript or its recording.
-#[utoipa::path(post, path = "/api/meetings", operation_id = "uploadMeeting", tag = "bringing in",
+#[utoipa::path(post, path = "/api/meetings", operation_id = "uploadMeeting", tag = "bringing in", security(("key" = ["bring_in"])),
     request_body(content = MeetingForm, content_type = "multipart/form-data"),
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the meeting, where it has no id")),
     responses((status = 202, body = Accepted),
@@ -116,7 +116,7 @@ pub(super) fn assemblyai() {}
 pub(super) fn meetings() {}
 
 /// A recording.
-#[utoipa::path(post, path = "/api/calls", operation_id = "uploadRecording", tag = "bringing in",
+#[utoipa::path(post, path = "/api/calls", operation_id = "uploadRecording", tag = "bringing in", security(("key" = ["bring_in"])),
     request_body(content = CallForm, content_type = "multipart/form-data"),
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the call, where its metadata has no `call_id`")),
     responses((status = 202, body = Accepted),
@@ -126,7 +126,7 @@ pub(super) fn meetings() {}
 pub(super) fn calls() {}
 
 /// A voice agent's session.
-#[utoipa::path(post, path = "/api/sessions", operation_id = "uploadSession", tag = "bringing in", request_body = SessionBody,
+#[utoipa::path(post, path = "/api/sessions", operation_id = "uploadSession", tag = "bringing in", security(("key" = ["bring_in"])), request_body = SessionBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the call, where the session has no id")),
     responses((status = 202, body = Accepted),
         (status = 422, description = "A field is missing or cannot be used", body = ProblemView, content_type = "application/problem+json")))]

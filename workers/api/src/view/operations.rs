@@ -199,15 +199,16 @@ pub struct AuditEntry {
     pub batch: Uuid,
     #[schema(value_type = String, format = DateTime)]
     pub at: Moment,
-    /// `api key`; `no key`, where none is set; `cli:` and the user of the machine who ran the command.
+    /// `api key` or `webhook key` of the configuration; `key:` and the name of a key that was made; `no key`, where there
+    /// is none; `cli:` and the user of the machine who ran the command.
     pub actor: String,
-    /// `call_replay`, `dead_letters_replay` or `effects_resolve`.
+    /// `call_replay`, `dead_letters_replay`, `effects_resolve`, `key_create` or `key_revoke`.
     pub action: String,
-    /// The filter or the ids, as they were given.
+    /// What was asked for, as it was given: the filter, the ids, or the key's name.
     pub asked: Value,
     /// It went on with a batch that had been cut off.
     pub resumed: bool,
-    /// How many calls, letters or effects.
+    /// How many calls, letters, effects or keys.
     pub done: i64,
     /// Null while it is being done, and where it was cut off.
     #[schema(value_type = Option<String>, format = DateTime)]

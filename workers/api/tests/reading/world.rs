@@ -51,7 +51,9 @@ impl World {
         let broker = Embedded::open(&dir.path().join("queue.db")).await.unwrap();
         broker.declare().await.unwrap();
         let blobs = Blobs::local(&dir.path().join("blobs")).unwrap();
-        let access = Arc::new(Access::read(&Values::of(settings.iter().copied())).unwrap());
+        let settings = web::Settings::read(&Values::of(settings.iter().copied())).unwrap();
+        let access = Arc::new(Access::new(&settings, Arc::new(store.clone())));
+        access.look().await.unwrap();
         let stopping = CancellationToken::new();
         let api = Api {
             store: store.clone(),
@@ -62,7 +64,7 @@ impl World {
             services: vec![("transcription", true), ("slack", false)],
             stopping: stopping.clone(),
         };
-        let router = web::finish(api::health(api.clone()).merge(api::router(api)), access.keys());
+        let router = web::finish(api::health(api.clone()).merge(api::router(api)), &access);
         Self { router, store, blobs, stopping, dir }
     }
 

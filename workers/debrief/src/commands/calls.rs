@@ -9,10 +9,16 @@ use store::{CallFilter, Page, Store};
 use uuid::Uuid;
 
 use super::print;
-use crate::deployment::open_store;
+use crate::deployment::open_workspace;
 use crate::outcome::{Ended, failed};
 
-pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json: bool) -> Ended {
+pub(crate) async fn list(
+    values: &Values,
+    workspace: &str,
+    status: Option<&str>,
+    limit: i64,
+    json: bool,
+) -> Ended {
     let status = status
         .map(|name| {
             CallStatus::from_name(name).ok_or_else(|| {
@@ -21,11 +27,10 @@ pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json
             })
         })
         .transpose()?;
-    let store = open_store(values).await?;
+    let (store, workspace) = open_workspace(values, workspace).await?;
     let filter = CallFilter { status, ..CallFilter::default() };
     let page = Page { offset: 0, limit: limit.clamp(1, 1000) };
-    let (calls, total) =
-        store.calls(WorkspaceId::DEFAULT, &filter, page).await.map_err(anyhow::Error::from)?;
+    let (calls, total) = store.calls(workspace, &filter, page).await.map_err(anyhow::Error::from)?;
     if json {
         let mut views = Vec::new();
         for call in &calls {
@@ -49,9 +54,9 @@ pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn show(values: &Values, id: &str) -> Ended {
-    let store = open_store(values).await?;
-    let Some(call) = find(&store, id).await? else {
+pub(crate) async fn show(values: &Values, workspace: &str, id: &str) -> Ended {
+    let (store, workspace) = open_workspace(values, workspace).await?;
+    let Some(call) = find(&store, workspace, id).await? else {
         return failed(format!("there is no call `{id}`"));
     };
     print::json(&view(&store, &call).await?)?;
@@ -66,13 +71,13 @@ async fn view(store: &Store, call: &Call) -> anyhow::Result<api::view::CallView>
 }
 
 /// The call with this id of ours, or of its source's.
-pub(crate) async fn find(store: &Store, id: &str) -> anyhow::Result<Option<Call>> {
+pub(crate) async fn find(store: &Store, workspace: WorkspaceId, id: &str) -> anyhow::Result<Option<Call>> {
     let ours = match id.parse::<Uuid>() {
-        Ok(uuid) => store.call(WorkspaceId::DEFAULT, CallId(uuid)).await.context("look the call up")?,
+        Ok(uuid) => store.call(workspace, CallId(uuid)).await.context("look the call up")?,
         Err(_) => None,
     };
     match ours {
         Some(call) => Ok(Some(call)),
-        None => store.call_by_external_id(WorkspaceId::DEFAULT, id).await.context("look the call up"),
+        None => store.call_by_external_id(workspace, id).await.context("look the call up"),
     }
 }

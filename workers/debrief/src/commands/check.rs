@@ -82,7 +82,7 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
 fn read_all(values: &Values) -> Result<(), config::ConfigError> {
     queue_topology::retry::Schedule::read(values)?;
     broker::prefix(values)?;
-    web::Access::read(values)?;
+    web::Settings::read(values)?;
     ingest::Settings::read(values)?;
     transcription::Settings::read(values)?;
     AssemblyAi::from_values(values, Arc::new(Memory::default()))?;

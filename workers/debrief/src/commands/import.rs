@@ -25,7 +25,7 @@ use self::pairing::{File, Item, Plan, Said, What};
 use self::upload::Door;
 use self::wait::Pending;
 use super::run::Running;
-use crate::deployment::{self, StartError};
+use crate::deployment::{self, Deployment, StartError};
 use crate::outcome::{Ended, FAILED};
 use crate::roles::Role;
 
@@ -55,7 +55,7 @@ pub(crate) enum ImportKind {
     Audio,
 }
 
-pub(crate) async fn import(values: Values, import: Import) -> Ended {
+pub(crate) async fn import(values: Values, workspace: &str, import: Import) -> Ended {
     // A progress bar and log lines share one terminal badly: logs only where they are asked for.
     let telemetry = values.text("RUST_LOG").map(|_| telemetry::start(&values)).transpose()?;
     let plan = plan(&import, &ingest::Settings::read(&values)?.timezone)?;
@@ -71,7 +71,7 @@ pub(crate) async fn import(values: Values, import: Import) -> Ended {
             report.say(&format!("{}: {}", item.path.display(), describe(item)));
         }
     } else if !plan.items.is_empty() {
-        bring_in(values, &plan, &mut report).await?;
+        bring_in(values, workspace, &plan, &mut report).await?;
     }
     if let Some(telemetry) = telemetry {
         telemetry.end();
@@ -111,29 +111,44 @@ fn give_lead(plan: &mut Plan, path: &Path) -> Result<(), ConfigError> {
     Ok(())
 }
 
-async fn bring_in(values: Values, plan: &Plan, report: &mut Report) -> Result<(), StartError> {
+async fn bring_in(
+    values: Values,
+    workspace: &str,
+    plan: &Plan,
+    report: &mut Report,
+) -> Result<(), StartError> {
     let alone = values.text("AMQP_URL").is_none() && !deployment::is_running(&values)?;
     if alone {
         let running = start_roles(values.clone()).await?;
-        let here = running.deployment();
-        let door = Door::open(&values, here.store.clone(), here.blobs.clone(), here.sealer.clone())?;
-        let done = send_and_wait(&door, plan, report).await;
-        if done.is_ok() {
-            // A call that was known already ends before its event is relayed.
-            wait::for_outbox(&here.store).await;
-        }
+        let done = bring_in_here(&values, workspace, running.deployment(), plan, report).await;
         running.stop().await;
         done
     } else {
-        let store = deployment::open_store(&values).await?;
+        let (store, workspace) = deployment::open_workspace(&values, workspace).await?;
         let sealer = deployment::sealer(&values, &store).await?;
         let folder = deployment::data_folder(&values)?;
         let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
-        let door = Door::open(&values, store.clone(), blobs, sealer)?;
+        let door = Door::open(&values, workspace, store.clone(), blobs, sealer)?;
         let done = send_and_wait(&door, plan, report).await;
         store.close().await;
         done
     }
+}
+
+/// Within this process, which runs the roles.
+async fn bring_in_here(
+    values: &Values,
+    workspace: &str,
+    here: &Deployment,
+    plan: &Plan,
+    report: &mut Report,
+) -> Result<(), StartError> {
+    let workspace = deployment::find_workspace(&here.store, workspace).await?;
+    let door = Door::open(values, workspace, here.store.clone(), here.blobs.clone(), here.sealer.clone())?;
+    send_and_wait(&door, plan, report).await?;
+    // A call that was known already ends before its event is relayed.
+    wait::for_outbox(&here.store).await;
+    Ok(())
 }
 
 /// Everything that makes calls end, and no listener that others could find.
@@ -157,7 +172,7 @@ async fn send_and_wait(door: &Door, plan: &Plan, report: &mut Report) -> Result<
     }
     report.begin("waiting for their calls");
     report.bar.inc(plan.items.len().saturating_sub(pending.len()) as u64);
-    wait::until_ended(door.store(), pending, |path, ended| {
+    wait::until_ended(door.store(), door.workspace(), pending, |path, ended| {
         match ended {
             Ok(()) => report.counts.success += 1,
             Err(why) => report.failed(path, &why),

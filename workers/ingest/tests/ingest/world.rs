@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use axum::routing::Router;
 use domain::call::{CallDetails, CallId};
 use domain::event::{CallReceived, Envelope, Kept, MaterialAt};
+use domain::principal::Principal;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, pending};
 use ingest::{Ingest, Nudge, Outbox, Outgoing, PublishFault, Publisher, Settings};
@@ -21,7 +22,7 @@ use platform::seal::{Sealer, of_call};
 use queue_topology::broker::Lane;
 use serde_json::Value;
 use tower::ServiceExt as _;
-use web::{self, Access};
+use web::{self, Access, KeyDirectory};
 
 /// How a broker or an outbox behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,19 @@ impl Outbox for Sink {
     }
 }
 
+/// No key was ever made.
+struct NoKeys;
+
+impl KeyDirectory for NoKeys {
+    fn find<'a>(&'a self, _: &'a str) -> BoxFuture<'a, anyhow::Result<Option<Principal>>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn has_keys(&self) -> BoxFuture<'_, anyhow::Result<bool>> {
+        async { Ok(false) }.boxed()
+    }
+}
+
 pub(crate) struct World {
     router: Router,
     pub(crate) broker: Sink,
@@ -97,13 +111,12 @@ impl World {
         let values = Values::of(settings.iter().copied());
         let dir = tempfile::tempdir().unwrap();
         let blobs = Blobs::local(dir.path()).unwrap();
-        let access = Access::read(&values).unwrap();
-        let keys = access.keys().clone();
+        let access = Arc::new(Access::new(&web::Settings::read(&values).unwrap(), Arc::new(NoKeys)));
         let (broker, outbox) = (Sink::new(broker), Sink::new(outbox));
         let sealer = Sealer::from_key([7; 32]);
         let router = ingest::router(Ingest {
             settings: Settings::read(&values).unwrap(),
-            access: Arc::new(access),
+            access: Arc::clone(&access),
             blobs: blobs.clone(),
             sealer: sealer.clone(),
             cache: Arc::new(Memory::default()),
@@ -111,7 +124,7 @@ impl World {
             outbox: Arc::new(outbox.clone()),
             lane: Lane::Live,
         });
-        Self { router: web::finish(router, &keys), broker, outbox, blobs, sealer, dir }
+        Self { router: web::finish(router, &access), broker, outbox, blobs, sealer, dir }
     }
 
     /// The same on a port of this machine.

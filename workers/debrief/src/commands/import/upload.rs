@@ -14,7 +14,8 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{Request, StatusCode};
 use axum::routing::Router;
-use domain::call::CallId;
+use domain::call::{CallId, WorkspaceId};
+use domain::principal::{Principal, Scope, Scopes};
 use futures::future::{BoxFuture, ready};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use ingest::{Ingest, Nudge, Outbox, Outgoing, PublishFault, Publisher};
@@ -44,6 +45,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Ingest, in here.
 pub(super) struct Door {
     router: Router,
+    workspace: WorkspaceId,
     store: Store,
     kept: Arc<Kept>,
 }
@@ -58,15 +60,18 @@ pub(super) struct Sent {
 impl Door {
     pub(super) fn open(
         values: &Values,
+        workspace: WorkspaceId,
         store: Store,
         blobs: Blobs,
         sealer: Sealer,
     ) -> Result<Self, StartError> {
         let kept = Arc::new(Kept { outbox: ToOutbox(store.clone()), digests: Mutex::default() });
+        let importer =
+            Principal { workspace, actor: "import".into(), scopes: Scopes::from_iter([Scope::BringIn]) };
         let router = ingest::router(Ingest {
             settings: ingest::Settings::read(values)?,
             // Who may start this process may read the store: keys are for the network.
-            access: Arc::new(Access::read(&Values::default())?),
+            access: Arc::new(Access::of(importer)),
             blobs,
             sealer,
             cache: Arc::new(Memory::default()),
@@ -74,11 +79,16 @@ impl Door {
             outbox: Arc::<Kept>::clone(&kept),
             lane: Lane::Bulk,
         });
-        Ok(Self { router, store, kept })
+        Ok(Self { router, workspace, store, kept })
     }
 
     pub(super) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The workspace that the calls go to.
+    pub(super) fn workspace(&self) -> WorkspaceId {
+        self.workspace
     }
 
     /// Sends one call; the error says why it was not taken, to stand after the file's name.
@@ -247,6 +257,8 @@ mod tests {
 
     use super::*;
 
+    const OTHER: WorkspaceId = WorkspaceId(Uuid::from_u128(7));
+
     /// Sends one item through a door to a fresh store; how many events then wait to be relayed.
     async fn send(item: Item) -> (Result<Sent, String>, i64) {
         let folder = tempfile::tempdir().unwrap();
@@ -254,7 +266,7 @@ mod tests {
         let blobs = Blobs::local(&folder.path().join("blobs")).unwrap();
         // The keys of the network are not asked for here.
         let values = Values::of([("DEBRIEF_API_KEY", "secret")]);
-        let door = Door::open(&values, store.clone(), blobs, Sealer::from_key([7; 32])).unwrap();
+        let door = Door::open(&values, OTHER, store.clone(), blobs, Sealer::from_key([7; 32])).unwrap();
         let sent = door.send(&item).await;
         (sent, store.outbox_len().await.unwrap())
     }
@@ -293,8 +305,7 @@ mod tests {
         let what = What::Meeting { meeting, transcript, audio };
         let (sent, waiting) = send(Item { path, what }).await;
         let sent = sent.unwrap();
-        let workspace = domain::call::WorkspaceId::DEFAULT;
-        assert_eq!(sent.call, CallId::derive(workspace, "zoom", "m-1"));
+        assert_eq!(sent.call, CallId::derive(OTHER, "zoom", "m-1"));
         assert_eq!((sent.digests.len(), waiting), (2, 1));
     }
 
