@@ -77,27 +77,40 @@ async fn a_key_is_shown_once_and_what_was_done_stands_in_the_list_and_on_record(
     let said = ran(&create, 0, &["the workspace `kestrel` is new", "may: bring_in", "only now"]).await;
     let key = said.lines().find(|line| line.starts_with("debrief_")).unwrap();
     ran(&create, 1, &["has a key `zapier` already"]).await;
-    ran(&["keys", "create", "other"], 0, &["`other` of the workspace `default` may: bring_in read operate administer"])
-        .await;
+    ran(
+        &["keys", "create", "office"],
+        0,
+        &["`office` of the workspace `default` may: bring_in read operate administer"],
+    )
+    .await;
 
-    let listed = ran(&["keys", "list", "--workspace", "kestrel"], 0, &["zapier", "bring_in", "1 of 1 in use"]).await;
-    assert!(!listed.contains(key) && !listed.contains("other "), "{listed}");
+    let listed =
+        ran(&["keys", "list", "--workspace", "kestrel"], 0, &["zapier", "bring_in", "1 of 1 in use"]).await;
+    assert!(!listed.contains(key) && !listed.contains("office"), "{listed}");
     ran(&["keys", "list"], 0, &["other workspaces: kestrel"]).await;
     ran(&["keys", "revoke", "zapier"], 1, &["the workspace `default` has no key `zapier`"]).await;
     ran(&["keys", "revoke", "zapier", "--workspace", "kestrel"], 0, &["is revoked"]).await;
     ran(&["keys", "revoke", "zapier", "--workspace", "kestrel"], 1, &["was revoked at"]).await;
     let json: Value =
-        serde_json::from_str(&ran(&["keys", "list", "--json", "--workspace", "kestrel"], 0, &[]).await).unwrap();
+        serde_json::from_str(&ran(&["keys", "list", "--json", "--workspace", "kestrel"], 0, &[]).await)
+            .unwrap();
     assert_eq!((&json["total"], &json["items"][0]["name"]), (&1.into(), &"zapier".into()));
     assert!(json["items"][0]["revoked_at"].is_string() && !json.to_string().contains(key), "{json}");
-    let record = ran(&["audit", "list", "--workspace", "kestrel"], 0, &["key_create", "key_revoke", "cli:"]).await;
-    assert!(!record.contains(key) && !record.contains("other"), "{record}");
+    let record =
+        ran(&["audit", "list", "--workspace", "kestrel"], 0, &["key_create", "key_revoke", "cli:"]).await;
+    assert!(!record.contains(key) && !record.contains("office"), "{record}");
 
     for (args, words) in [
-        (&["keys", "create", "a", "--scope", "write"][..], "the scopes are bring_in, read, operate, administer"),
+        (
+            &["keys", "create", "a", "--scope", "write"][..],
+            "the scopes are bring_in, read, operate, administer",
+        ),
         (&["keys", "create", "a b"], "a name is 1 to 64"),
         (&["keys", "create", "a", "--workspace", "a b"], "--workspace"),
-        (&["calls", "list", "--workspace", "kestral"], "there is no workspace `kestral`; there are: default, kestrel"),
+        (
+            &["calls", "list", "--workspace", "kestral"],
+            "there is no workspace `kestral`; there are: default, kestrel",
+        ),
         (&["run", "--workspace", "kestrel"], "--workspace"),
         (&["queues", "--workspace", "kestrel"], "--workspace"),
     ] {

@@ -159,8 +159,7 @@ async fn no_key_of_another_workspace_sees_or_changes_anything_through_any_route_
 }
 
 async fn nothing_is_seen(kind: Kind) {
-    let world =
-        World::start_with(kind, &[("DEBRIEF_API_KEY", API_KEY), ("DEBRIEF_MAX_ATTEMPTS", "2")]).await;
+    let world = World::start_with(kind, &[("DEBRIEF_API_KEY", API_KEY), ("DEBRIEF_MAX_ATTEMPTS", "2")]).await;
     let planted = Planted::plant(&world).await;
     let theirs = world.make_key("everything", "kestrel", &[]).await;
     let operations = operations(&world).await;
@@ -171,7 +170,8 @@ async fn nothing_is_seen(kind: Kind) {
             let address = operation.address(id);
             let asked = operation.request(&world, &address, Some(&theirs), &json!({}));
             let (status, body) = answer(asked.header("idempotency-key", "k")).await;
-            let what = format!("{} {address} with another workspace's key: {status} {body}", operation.method);
+            let what =
+                format!("{} {address} with another workspace's key: {status} {body}", operation.method);
             let refused = matches!(status, 403 | 404);
             assert!(refused || !operation.names_something(), "{what}");
             // A refusal may name what was asked for.
