@@ -16,6 +16,7 @@ mod group_commit;
 mod idempotency;
 mod instances;
 mod intents;
+pub mod keys;
 mod opening;
 mod outbox;
 mod replays;
@@ -26,6 +27,7 @@ mod run_views;
 mod settlements;
 mod stage_runs;
 mod wake_ups;
+mod workspaces;
 
 use std::time::Duration;
 
@@ -38,6 +40,7 @@ pub use effects::{EffectKey, EffectName, EffectRow, EffectState};
 pub use idempotency::KeyClaim;
 pub use instances::InstanceId;
 pub use intents::{Intent, WantedEffect};
+pub use keys::{KeyCreation, KeyRevocation, KeyRow, NewKey};
 pub use opening::OpenError;
 pub use outbox::OutboxRow;
 pub use resolutions::EffectFilter;

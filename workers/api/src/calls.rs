@@ -15,7 +15,7 @@ use web::{self, Problem};
 
 use crate::health::StatsView;
 use crate::idempotency::answer_once;
-use crate::request::{self, Answer, Id, Params, Reader, find, find_by_source_id};
+use crate::request::{self, Answer, Id, Operator, Params, Reader, find, find_by_source_id};
 use crate::state::Api;
 use crate::view::{self, CallList, CallView, Replayed, SourceCallView, TimelineView};
 
@@ -132,7 +132,7 @@ pub(crate) struct ReplayBody {
 /// Does a call again, from a stage on.
 ///
 /// What the call made in other systems is updated and not made a second time.
-#[utoipa::path(post, path = "/api/calls/{id}/replay", operation_id = "replayCall", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id"),
+#[utoipa::path(post, path = "/api/calls/{id}/replay", operation_id = "replayCall", tag = "calls", security(("key" = ["operate"])), params(("id" = String, Path, description = "Our id or the source's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "A request with the same key within a day does nothing and gets the first answer")),
     request_body(content = Option<ReplayBody>, content_type = "application/json"),
     responses((status = 202, body = Replayed),
@@ -141,7 +141,7 @@ pub(crate) struct ReplayBody {
         (status = 422, description = "There is no such stage", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn replay(
     State(api): State<Api>,
-    reader: Reader,
+    operator: Operator,
     Id(id): Id,
     request: Request,
 ) -> Answer<(StatusCode, Json<Value>)> {
@@ -152,10 +152,12 @@ pub(crate) async fn replay(
     params.check()?;
     let from = from.unwrap_or(replays::Start::WHOLE_CALL);
     let stage = from.stage;
-    let call = find(&api.store, reader.workspace, &id).await?;
-    let (store, who, id) = (api.store.clone(), (reader.workspace, reader.actor), call.id);
+    let call = find(&api.store, operator.workspace, &id).await?;
+    let (store, id) = (api.store.clone(), call.id);
+    let workspace = operator.workspace;
     let named = json!(["replay", id, stage]);
-    let replayed = answer_once(&api.store, reader.workspace, key, &named, async move {
+    let replayed = answer_once(&api.store, workspace, key, &named, async move {
+        let who = (operator.workspace, &*operator.actor);
         let replays::Replayed { generation, .. } = replays::call(&store, who, id, from)
             .await?
             .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {stage}")))?;

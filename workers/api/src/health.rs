@@ -4,17 +4,19 @@
 //! even when the database hangs, because all parts are checked at the same time, each for at most [`CHECK_TIMEOUT`].
 //! A check counts all calls and writes to the disk, and these routes need no key. So an answer that is younger than
 //! [`MAX_AGE`] is given again.
+//!
+//! Anybody may ask, so the numbers of [`show`] are those of the workspace that the installation began with. The calls of
+//! the other workspaces are not counted in them, not even in a sum.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use domain::call::WorkspaceId;
 use domain::moment::Moment;
 use platform::telemetry;
 use queue_topology::broker;
@@ -25,9 +27,9 @@ use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use web::Problem;
+use web::{Access, Authorized, Guarded, INSTALLATION, Problem, ReadInstallation};
 
-use crate::request::{Answer, Reader};
+use crate::request::Answer;
 use crate::state::Api;
 use crate::view::SLACK_POST;
 
@@ -46,9 +48,9 @@ pub(crate) struct Monitor {
     last: Arc<Mutex<Option<(Instant, Checked)>>>,
 }
 
-impl FromRef<Monitor> for Api {
-    fn from_ref(monitor: &Monitor) -> Self {
-        monitor.api.clone()
+impl Guarded for Monitor {
+    fn access(&self) -> &Access {
+        self.api.access()
     }
 }
 
@@ -85,7 +87,8 @@ pub(crate) struct HealthView {
     pub(crate) services: BTreeMap<&'static str, &'static str>,
 }
 
-/// Counts of calls. They are null when the database did not answer.
+/// Counts of the calls of one workspace. They are null when the database did not answer. In `/health`, which needs no
+/// key, it is the workspace `default`.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = Stats)]
 pub(crate) struct StatsView {
@@ -147,7 +150,7 @@ impl Monitor {
         let Api { store, blobs, .. } = &self.api;
         let (database, stats, blobs) = tokio::join!(
             timeout(CHECK_TIMEOUT, store.ping()),
-            timeout(CHECK_TIMEOUT, store.stats(WorkspaceId::DEFAULT, SLACK_POST)),
+            timeout(CHECK_TIMEOUT, store.stats(INSTALLATION, SLACK_POST)),
             timeout(CHECK_TIMEOUT, blobs.healthy()),
         );
         let checked = Checked {
@@ -199,9 +202,11 @@ async fn ready(State(monitor): State<Monitor>) -> Answer<Json<ReadyView>> {
 }
 
 /// All metrics of this process.
+///
+/// They count over all workspaces, so this takes a key of the workspace `default`.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health",
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain; version=0.0.4")))]
-async fn metrics(_: Reader) -> Answer<impl IntoResponse> {
+async fn metrics(_: Authorized<ReadInstallation>) -> Answer<impl IntoResponse> {
     let text = telemetry::metrics_text().map_err(|error| {
         tracing::error!(%error, "failed to gather metrics");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be gathered")

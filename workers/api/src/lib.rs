@@ -2,7 +2,7 @@
 //! the process, and the OpenAPI document that describes all this.
 //!
 //! It reads the store and the broker. The only things that it writes are replays. Every answer that holds a person's
-//! data needs the API key. The answers for a load balancer and the documentation need no key.
+//! data needs a key that may read. The answers for a load balancer and the documentation need no key.
 
 mod accept;
 mod calls;
@@ -23,6 +23,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use web::{Access, Guarded};
 
 pub use openapi::document;
 pub use state::Api;
@@ -33,12 +34,19 @@ pub fn health(api: Api) -> Router {
     routes.with_state(health::Monitor::new(api))
 }
 
+impl Guarded for Api {
+    fn access(&self) -> &Access {
+        &self.access
+    }
+}
+
 /// All routes of the API except those of [`health()`], and `document`. The caller has to pass the routes of all roles
 /// together to [`web::finish`].
 pub fn router(api: Api, document: OpenApi) -> Router {
     let (routes, _) = routes().split_for_parts();
     routes.layer(from_fn(request::in_time)).with_state(api).merge(openapi::pages(document))
 }
+
 /// The routes, each with its part of the document.
 fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::Part::openapi())

@@ -29,7 +29,7 @@ const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline';
             Times are RFC 3339 in UTC. Where a body of ours says `call_id` it is our id; the source's own is `external_id`."
     ),
     components(schemas(Problem)),
-    security(("key" = []))
+    security(("key" = ["read"]))
 )]
 struct Document;
 
@@ -62,11 +62,13 @@ impl Modify for Keys {
             SecurityScheme::Http(HttpBuilder::new().scheme(scheme).description(Some(description)).build())
         };
         let components = document.components.get_or_insert_default();
-        let key = "`DEBRIEF_API_KEY`; where something is brought in, `DEBRIEF_WEBHOOK_KEY` will do. Where no key is \
-             set, the process answers this machine only and needs none.";
+        let key = "`DEBRIEF_API_KEY`, which may do everything; `DEBRIEF_WEBHOOK_KEY`, which can only bring in; or a key that was \
+             made with `debrief keys create`. Each operation names the scope that it needs. A key reads and changes only what \
+             belongs to its workspace; the two of the configuration belong to `default`. Where there is no key at all, the \
+             process answers this machine only and needs none.";
         components.add_security_scheme("key", scheme(HttpAuthScheme::Bearer, key));
-        let password = "`DEBRIEF_WEBHOOK_KEY` as the password, for products that can send no header of our choice. \
-             They may also put it into the address, as `?key=`.";
+        let password = "A key that can only bring in as the password, for products that can send no header of our choice. They \
+             may also put it into the address, as `?key=`.";
         components.add_security_scheme("password", scheme(HttpAuthScheme::Basic, password));
     }
 }

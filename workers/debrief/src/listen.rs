@@ -15,7 +15,7 @@ use queue_topology::intake::Intake;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
-use web::{self, Access, Keys};
+use web::{self, Access};
 
 use crate::deployment::{Deployment, StartError};
 use crate::document::document;
@@ -34,7 +34,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Binds `DEBRIEF_BIND`:`PORT`. Without a key only this machine may ask.
+    /// Binds `DEBRIEF_BIND`:`PORT`. Without a key in the configuration only this machine may ask.
     pub(crate) async fn bind(values: &Values) -> Result<Self, StartError> {
         let wanted = read_address(values)?;
         let socket = TcpListener::bind(wanted)
@@ -52,18 +52,18 @@ impl Listener {
     pub(crate) fn serve(
         self,
         deployment: &Arc<Deployment>,
+        access: &Arc<Access>,
         roles: &[Role],
         shutdown: CancellationToken,
     ) -> Result<impl Future<Output = ()> + Send + use<>, StartError> {
         let Deployment { values, installation, store, broker, blobs, cache, sealer, .. } =
             deployment.as_ref();
-        let access = Arc::new(Access::read(values)?);
         let api = Api {
             store: store.clone(),
             broker: Arc::clone(broker),
             blobs: blobs.clone(),
             sealer: sealer.clone(),
-            access: Arc::clone(&access),
+            access: Arc::clone(access),
             installation: Arc::clone(installation),
             roles: roles.iter().map(|role| role.name()).collect(),
             services: roles::services(values),
@@ -76,7 +76,7 @@ impl Listener {
         if roles.contains(&Role::Ingest) {
             router = router.merge(ingest::router(Ingest {
                 settings: ingest::Settings::read(values, installation)?,
-                access: Arc::clone(&access),
+                access: Arc::clone(access),
                 intake: Intake {
                     broker: Some(Arc::clone(broker)),
                     outbox: Arc::new(store.clone()),
@@ -87,7 +87,7 @@ impl Listener {
                 },
             }));
         }
-        let mut router = web::finish(router, access.keys());
+        let mut router = web::finish(router, access);
         if let Some(cors) = cors(values)? {
             router = router.layer(cors);
         }
@@ -136,10 +136,10 @@ pub(crate) fn read_all(values: &Values) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Where to listen: `DEBRIEF_BIND`:`PORT`. Without a key only this machine may ask.
+/// Where to listen: `DEBRIEF_BIND`:`PORT`. Without a key in the configuration only this machine may ask.
 pub(crate) fn read_address(values: &Values) -> Result<SocketAddr, ConfigError> {
     let port: u16 = values.parse("PORT", "a port from 0 to 65535")?.unwrap_or(8000);
-    let has_key = Keys::read(values).any();
+    let has_key = web::Settings::read(values)?.has_key();
     let default = if has_key { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
     let bind: IpAddr = values.parse("DEBRIEF_BIND", "an IP address")?.unwrap_or(default.into());
     if !has_key && !bind.is_loopback() {

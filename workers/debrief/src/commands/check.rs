@@ -86,7 +86,7 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
     telemetry::Settings::read(values)?;
     queue_topology::retry::Schedule::read(values)?;
     broker::prefix(values)?;
-    web::Access::read(values)?;
+    web::Settings::read(values)?;
     ingest::Settings::read(values, &installation)?;
     transcription::Settings::read(values, &installation)?;
     analysis::Settings::read(values)?;

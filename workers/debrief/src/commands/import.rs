@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use domain::call::WorkspaceId;
 use indicatif::{ProgressBar, ProgressStyle};
 use platform::blobs::Blobs;
 use platform::config::{ConfigError, Installation, Values};
@@ -27,12 +26,9 @@ use self::pairing::{File, Item, Plan, Remark, What};
 use self::wait::Pending;
 use super::print;
 use super::run::Running;
-use crate::deployment::{self, StartError};
+use crate::deployment::{self, Deployment, StartError};
 use crate::outcome::{Ended, FAILED};
 use crate::roles::Role;
-
-/// The workspace that calls are brought into.
-const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 
 #[derive(clap::Args)]
 pub(crate) struct Import {
@@ -60,7 +56,7 @@ pub(crate) enum ImportKind {
     Audio,
 }
 
-pub(crate) async fn import(values: Values, import: Import) -> Ended {
+pub(crate) async fn import(values: Values, workspace: &str, import: Import) -> Ended {
     // A progress bar and log lines disturb each other on one terminal, so there are logs only where they are asked for.
     let telemetry = values.text("RUST_LOG").map(|_| telemetry::start(&values)).transpose()?;
     let plan = plan(&import, &Installation::read(&values)?.timezone)?;
@@ -76,7 +72,7 @@ pub(crate) async fn import(values: Values, import: Import) -> Ended {
             report.say(&format!("{}: {}", item.path.display(), describe(item)));
         }
     } else if !plan.items.is_empty() {
-        bring_in(values, &plan, &mut report).await?;
+        bring_in(values, workspace, &plan, &mut report).await?;
     }
     if let Some(telemetry) = telemetry {
         telemetry.end();
@@ -116,29 +112,45 @@ fn give_lead(plan: &mut Plan, path: &Path) -> Result<(), ConfigError> {
     Ok(())
 }
 
-async fn bring_in(values: Values, plan: &Plan, report: &mut Report) -> Result<(), StartError> {
+async fn bring_in(
+    values: Values,
+    workspace: &str,
+    plan: &Plan,
+    report: &mut Report,
+) -> Result<(), StartError> {
     let alone = values.text("AMQP_URL").is_none() && !deployment::is_running(&values)?;
     if alone {
         let running = start_roles(values.clone()).await?;
-        let here = running.deployment();
-        let importer = Importer::new(&values, here.store.clone(), here.blobs.clone(), here.sealer.clone())?;
-        let done = send_and_wait(&importer, plan, report).await;
-        if done.is_ok() {
-            // The run of a call that was known already may end before the event leaves the outbox.
-            wait::for_outbox(&here.store).await;
-        }
+        let done = bring_in_here(&values, workspace, running.deployment(), plan, report).await;
         running.stop().await;
         done
     } else {
-        let store = deployment::open_store(&values).await?;
+        let (store, workspace) = deployment::open_workspace(&values, workspace).await?;
         let sealer = deployment::sealer(&values, &store).await?;
         let folder = deployment::data_folder(&values)?;
         let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
-        let importer = Importer::new(&values, store.clone(), blobs, sealer)?;
+        let importer = Importer::new(&values, workspace, store.clone(), blobs, sealer)?;
         let done = send_and_wait(&importer, plan, report).await;
         store.close().await;
         done
     }
+}
+
+/// Brings the calls in within this process, which runs the roles.
+async fn bring_in_here(
+    values: &Values,
+    workspace: &str,
+    here: &Deployment,
+    plan: &Plan,
+    report: &mut Report,
+) -> Result<(), StartError> {
+    let workspace = deployment::find_workspace(&here.store, workspace).await?;
+    let importer =
+        Importer::new(values, workspace, here.store.clone(), here.blobs.clone(), here.sealer.clone())?;
+    send_and_wait(&importer, plan, report).await?;
+    // The run of a call that was known already may end before the event leaves the outbox.
+    wait::for_outbox(&here.store).await;
+    Ok(())
 }
 
 /// Starts every role that makes calls end. The listener is on a port that nobody knows.
@@ -162,7 +174,7 @@ async fn send_and_wait(importer: &Importer, plan: &Plan, report: &mut Report) ->
     }
     report.begin("waiting for their calls");
     report.bar.inc(plan.items.len().saturating_sub(pending.len()) as u64);
-    wait::until_ended(importer.store(), pending, |path, ended| {
+    wait::until_ended(importer.store(), importer.workspace(), pending, |path, ended| {
         match ended {
             Ok(()) => report.counts.success += 1,
             Err(why) => report.failed(path, &why),

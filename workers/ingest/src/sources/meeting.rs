@@ -34,7 +34,7 @@ const SECRETS: [&str; 8] = [
 ];
 
 /// A meeting with its transcript or its recording.
-#[utoipa::path(post, path = "/api/meetings", operation_id = "uploadMeeting", tag = "bringing in",
+#[utoipa::path(post, path = "/api/meetings", operation_id = "uploadMeeting", tag = "bringing in", security(("key" = ["bring_in"])),
     request_body(content = MeetingForm, content_type = "multipart/form-data"),
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the meeting, where it has no id")),
     responses((status = 202, body = AcceptedView),

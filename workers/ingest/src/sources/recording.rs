@@ -21,7 +21,7 @@ pub(crate) const SOURCE: &str = "upload";
 const MAX_JSON_BYTES: u64 = 1024 * 1024;
 
 /// A recording.
-#[utoipa::path(post, path = "/api/calls", operation_id = "uploadRecording", tag = "bringing in",
+#[utoipa::path(post, path = "/api/calls", operation_id = "uploadRecording", tag = "bringing in", security(("key" = ["bring_in"])),
     request_body(content = CallForm, content_type = "multipart/form-data"),
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the call, where its metadata has no `call_id`")),
     responses((status = 202, body = AcceptedView),

@@ -22,7 +22,7 @@ const SOURCE: &str = "session";
 pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A voice agent's session.
-#[utoipa::path(post, path = "/api/sessions", operation_id = "uploadSession", tag = "bringing in", request_body = SessionBody,
+#[utoipa::path(post, path = "/api/sessions", operation_id = "uploadSession", tag = "bringing in", security(("key" = ["bring_in"])), request_body = SessionBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the call, where the session has no id")),
     responses((status = 202, body = AcceptedView),
         (status = 422, description = "A field is missing or cannot be used", body = Problem, content_type = "application/problem+json")))]

@@ -30,8 +30,8 @@ const MAX_URL_BYTES: usize = 2048;
 
 /// A call that has ended.
 #[utoipa::path(post, path = "/webhook/zapier", operation_id = "announceCall", tag = "bringing in", request_body = CallAnnounced,
-    params(("key" = Option<String>, Query, description = "The webhook key, where no header can be sent")),
-    security(("key" = []), ("password" = [])),
+    params(("key" = Option<String>, Query, description = "A key that can only bring in, where no header can be sent")),
+    security(("key" = ["bring_in"]), ("password" = ["bring_in"])),
     responses((status = 200, body = Queued),
         (status = 422, description = "A field is missing or cannot be used", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It could not be kept: send it again", body = Problem, content_type = "application/problem+json")))]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
-use domain::call::CallId;
+use domain::call::{CallId, WorkspaceId};
 use futures::{Stream, TryStreamExt as _};
 use ingest::files;
 use ingest::sources::{meeting, recording, session};
@@ -26,7 +26,6 @@ use store::Store;
 use tokio_util::io::ReaderStream;
 use web::Problem;
 
-use super::WORKSPACE;
 use super::classify::read;
 use super::pairing::{Item, What};
 use crate::deployment::StartError;
@@ -39,6 +38,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Brings calls in.
 pub(super) struct Importer {
     settings: ingest::Settings,
+    workspace: WorkspaceId,
     intake: Intake,
     store: Store,
 }
@@ -72,6 +72,7 @@ impl From<Problem> for Refusal {
 impl Importer {
     pub(super) fn new(
         values: &Values,
+        workspace: WorkspaceId,
         store: Store,
         blobs: Blobs,
         sealer: Sealer,
@@ -84,11 +85,17 @@ impl Importer {
             cache: Arc::new(Memory::default()),
             lane: Lane::Bulk,
         };
-        Ok(Self { settings: ingest::Settings::read(values, &Installation::read(values)?)?, intake, store })
+        let settings = ingest::Settings::read(values, &Installation::read(values)?)?;
+        Ok(Self { settings, workspace, intake, store })
     }
 
     pub(super) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The workspace to which the calls go.
+    pub(super) fn workspace(&self) -> WorkspaceId {
+        self.workspace
     }
 
     /// Brings one call in; the error says why it was not taken, to stand after the file's name.
@@ -109,7 +116,7 @@ impl Importer {
 
     async fn take(&self, item: &Item) -> Result<Accepted, Refusal> {
         let arrival = self.arrival(item).await?;
-        let accepted = self.intake.accept(WORKSPACE, arrival).await;
+        let accepted = self.intake.accept(self.workspace, arrival).await;
         accepted.map_err(|not_kept| Refusal::ForNow(not_kept.to_string()))
     }
 
@@ -194,6 +201,8 @@ mod tests {
 
     use super::*;
 
+    const OTHER: WorkspaceId = WorkspaceId(uuid::Uuid::from_u128(7));
+
     /// Brings one item into a fresh store; how many events then wait to be relayed.
     async fn bring_in(item: Item) -> (Result<Sent, String>, i64) {
         let folder = tempfile::tempdir().unwrap();
@@ -201,7 +210,8 @@ mod tests {
         let blobs = Blobs::local(&folder.path().join("blobs")).unwrap();
         // The keys of the network are not asked for here.
         let values = Values::of([("DEBRIEF_API_KEY", "secret")]);
-        let importer = Importer::new(&values, store.clone(), blobs, Sealer::from_key([7; 32])).unwrap();
+        let importer =
+            Importer::new(&values, OTHER, store.clone(), blobs, Sealer::from_key([7; 32])).unwrap();
         let sent = importer.bring_in(&item).await;
         (sent, store.outbox_len().await.unwrap())
     }
@@ -240,7 +250,7 @@ mod tests {
         let what = What::Meeting { meeting, transcript, audio };
         let (sent, waiting) = bring_in(Item { path, what }).await;
         let sent = sent.unwrap();
-        assert_eq!(sent.call, CallId::derive(WORKSPACE, "zoom", "m-1"));
+        assert_eq!(sent.call, CallId::derive(OTHER, "zoom", "m-1"));
         assert_eq!((sent.digests.len(), waiting), (2, 1));
     }
 

@@ -5,11 +5,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use domain::call::{CallId, CallStatus};
+use domain::call::{CallId, CallStatus, WorkspaceId};
 use store::{DeadFilter, Page, RunRow, RunState, Store};
 use tokio::time::{Instant, sleep};
 
-use super::WORKSPACE;
 use super::arrivals::Sent;
 use crate::commands::run::StopSignal;
 use crate::deployment::StartError;
@@ -44,6 +43,7 @@ enum Standing {
 /// interrupts. `ended` hears of each call once.
 pub(super) async fn until_ended(
     store: &Store,
+    workspace: WorkspaceId,
     mut pending: Vec<Pending>,
     mut ended: impl FnMut(&Path, Result<(), String>),
 ) -> Result<(), StartError> {
@@ -51,7 +51,7 @@ pub(super) async fn until_ended(
     loop {
         let mut left = Vec::with_capacity(pending.len());
         for mut call in pending {
-            match look(store, &mut call).await? {
+            match look(store, workspace, &mut call).await? {
                 Standing::Ended(result) => {
                     ended(&call.path, result);
                     continue;
@@ -63,7 +63,7 @@ pub(super) async fn until_ended(
         }
         if left.iter().all(|call| call.parked_looks >= PARKED_LOOKS) {
             for call in left {
-                ended(&call.path, Err(what_is_missing(store, call.sent.call).await?));
+                ended(&call.path, Err(what_is_missing(store, workspace, call.sent.call).await?));
             }
             return Ok(());
         }
@@ -88,17 +88,17 @@ pub(super) async fn for_outbox(store: &Store) {
     }
 }
 
-async fn look(store: &Store, pending: &mut Pending) -> anyhow::Result<Standing> {
+async fn look(store: &Store, workspace: WorkspaceId, pending: &mut Pending) -> anyhow::Result<Standing> {
     let Sent { call, digests } = &pending.sent;
     if !pending.taken_in {
-        let known = store.materials(WORKSPACE, *call).await.context("look for what was brought in")?;
+        let known = store.materials(workspace, *call).await.context("look for what was brought in")?;
         pending.taken_in =
             digests.iter().all(|digest| known.iter().any(|known| known.material.digest == *digest));
         if !pending.taken_in {
             return Ok(Standing::Going);
         }
     }
-    let Some(known) = store.call(WORKSPACE, *call).await.context("look the call up")? else {
+    let Some(known) = store.call(workspace, *call).await.context("look the call up")? else {
         return Ok(Standing::Going);
     };
     Ok(match known.status {
@@ -108,18 +108,23 @@ async fn look(store: &Store, pending: &mut Pending) -> anyhow::Result<Standing> 
         CallStatus::NoRecording => {
             Standing::Ended(Err("was brought in, but nothing in it can be transcribed".to_owned()))
         }
-        CallStatus::Failed => Standing::Ended(Err(what_it_died_of(store, *call).await?)),
+        CallStatus::Failed => Standing::Ended(Err(what_it_died_of(store, workspace, *call).await?)),
     })
 }
 
-async fn runs(store: &Store, call: CallId, state: RunState) -> anyhow::Result<Vec<RunRow>> {
-    let mut runs = store.runs(WORKSPACE, call).await.context("look the call's stages up")?;
+async fn runs(
+    store: &Store,
+    workspace: WorkspaceId,
+    call: CallId,
+    state: RunState,
+) -> anyhow::Result<Vec<RunRow>> {
+    let mut runs = store.runs(workspace, call).await.context("look the call's stages up")?;
     runs.retain(|run| run.state == state.name());
     Ok(runs)
 }
 
-async fn what_is_missing(store: &Store, call: CallId) -> anyhow::Result<String> {
-    let parked = runs(store, call, RunState::Parked).await?;
+async fn what_is_missing(store: &Store, workspace: WorkspaceId, call: CallId) -> anyhow::Result<String> {
+    let parked = runs(store, workspace, call, RunState::Parked).await?;
     let each = parked.iter().map(|run| {
         let destination = run.destination.as_deref().unwrap_or("something outside");
         let code = run.error_code.as_deref().unwrap_or("no reason given");
@@ -129,18 +134,23 @@ async fn what_is_missing(store: &Store, call: CallId) -> anyhow::Result<String> 
     Ok(format!("was brought in as {call}, but {each}"))
 }
 
-async fn what_it_died_of(store: &Store, call: CallId) -> anyhow::Result<String> {
+async fn what_it_died_of(store: &Store, workspace: WorkspaceId, call: CallId) -> anyhow::Result<String> {
     let mut each = Vec::new();
-    for run in runs(store, call, RunState::Dead).await? {
+    for run in runs(store, workspace, call, RunState::Dead).await? {
         let code = run.error_code.as_deref().unwrap_or("no reason given");
-        let text = letter(store, call, &run).await?.map(|text| format!(": {text}")).unwrap_or_default();
+        let text =
+            letter(store, (workspace, call), &run).await?.map(|text| format!(": {text}")).unwrap_or_default();
         each.push(format!("{} failed with {code}{text}", run.stage));
     }
     Ok(each.join("; "))
 }
 
 /// The text of the dead letter of `run`. A run and its dead letter are written at the same moment.
-async fn letter(store: &Store, call: CallId, run: &RunRow) -> anyhow::Result<Option<String>> {
+async fn letter(
+    store: &Store,
+    (workspace, call): (WorkspaceId, CallId),
+    run: &RunRow,
+) -> anyhow::Result<Option<String>> {
     let filter = DeadFilter {
         stage: Some(run.stage.clone()),
         since: run.finished_at,
@@ -149,6 +159,6 @@ async fn letter(store: &Store, call: CallId, run: &RunRow) -> anyhow::Result<Opt
     };
     let page = Page { offset: 0, limit: 1000 };
     let (letters, _) =
-        store.dead_letters(WORKSPACE, &filter, page).await.context("look for what it died of")?;
+        store.dead_letters(workspace, &filter, page).await.context("look for what it died of")?;
     Ok(letters.into_iter().find(|letter| letter.call_id == Some(call)).map(|letter| letter.error_text))
 }
