@@ -1,8 +1,10 @@
 //! The store: one set of methods over PostgreSQL and SQLite.
 //!
 //! One SQL text serves both. A transaction is a [`Tx`], and the macros below run one statement on the database that
-//! it belongs to. The few real differences are an explicit `match`. Every method takes the workspace, and nothing
-//! reads across workspaces.
+//! it belongs to. The few real differences are an explicit `match`. Every method takes the workspace, or
+//! the id of something that belongs to one. Only some methods read across workspaces. They serve the operator of the
+//! installation and the keeper, and never a request: counts of runs and of open effects, runs that are due, the outbox,
+//! instances, and the keys and workspaces themselves.
 
 mod audit;
 mod call_status;
