@@ -45,6 +45,8 @@ enum Command {
         roles: Vec<Role>,
     },
     /// Sample calls through the whole pipeline, with simulated providers, and nothing to set up
+    ///
+    /// It listens on PORT where that is set, else on 8000, or on any port where that is taken.
     Demo {
         /// Exit after the table: 0 when every sample ended as it should
         #[arg(long)]
