@@ -18,6 +18,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use domain::fault::Fault;
 use domain::moment::Moment;
+use domain::refusal::Destination;
 use serde_json::Value;
 use store::{EffectKey, Intent, Store, WantedEffect};
 use tokio::runtime::Handle;
@@ -303,7 +304,7 @@ async fn settle(
 ) -> Result<Receipt, StageError> {
     if effect.unknown() != Unknown::Ask {
         return Err(StageError::unavailable(
-            format!("effect:{}", key.id),
+            Destination::effect(key.id),
             "effect_unknown",
             anyhow!(
                 "nobody knows whether `{}` took it; say `debrief effects resolve {} --sent` or `--resend`",

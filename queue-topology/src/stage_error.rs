@@ -5,14 +5,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use domain::fault::Fault;
+use domain::refusal::{Destination, Refusal};
 
-/// Whether a request can have taken effect although it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    No,
-    /// The request timed out, was reset or was answered with 5xx, so the other side may have acted on it.
-    Maybe,
-}
+pub use domain::refusal::Sent;
 
 /// Why a run did not end. People filter and group by `code`. The text of the source is limited and scrubbed before it
 /// is stored.
@@ -24,9 +19,9 @@ pub struct StageError {
     pub code: &'static str,
     /// How long the other side asked us to wait, for a `Transient` fault.
     pub retry_after: Option<Duration>,
-    /// For `Unavailable`: what is down or refuses us (`slack`, `salesforce`). Runs that wait for the same destination
+    /// For `Unavailable`: what is down or refuses us. Runs that wait for the same destination
     /// in the same workspace are parked together.
-    pub destination: Option<String>,
+    pub destination: Option<Destination>,
     pub sent: Sent,
     source: anyhow::Error,
 }
@@ -45,7 +40,7 @@ impl StageError {
     }
 
     pub fn unavailable(
-        destination: impl Into<String>,
+        destination: impl Into<Destination>,
         code: &'static str,
         source: impl Into<anyhow::Error>,
     ) -> Self {
@@ -69,9 +64,18 @@ impl StageError {
     }
 }
 
+/// The failure of a request to another system becomes the failure of a run here, and nowhere else.
+impl From<Refusal> for StageError {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { fault, code, retry_after, sent, .. } = refusal;
+        let destination = (fault == Fault::Unavailable).then(|| refusal.destination.clone());
+        Self { fault, code: code.name(), retry_after, destination, sent, source: refusal.into() }
+    }
+}
+
 impl From<store::StoreError> for StageError {
     fn from(error: store::StoreError) -> Self {
-        Self::unavailable("store", "store_unavailable", error)
+        Self::unavailable(Destination::STORE, "store_unavailable", error)
     }
 }
 

@@ -11,4 +11,5 @@ pub mod fault;
 pub mod moment;
 pub mod parties;
 pub mod phone;
+pub mod refusal;
 pub mod transcript;

@@ -1,8 +1,9 @@
 //! Configuration is read once, in `main`, from `debrief.toml` and the environment, into [`Values`]; each
 //! crate takes its own settings from there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretString;
 use url::Url;
@@ -15,9 +16,9 @@ mod rate;
 mod span;
 
 pub use installation::Installation;
-pub use keys::defaults;
+pub use keys::{Group, Key, Known};
 pub use load::{FILE, environment, load};
-pub use misspelling::Misspelling;
+pub use misspelling::{Misspelling, nearly_ours};
 pub use rate::Rate;
 
 /// What is wrong with a setting, naming it: the user can mend it.
@@ -39,13 +40,23 @@ impl ConfigError {
 pub struct Values {
     given: BTreeMap<String, SecretString>,
     misspellings: Vec<Misspelling>,
+    asked: Option<Asked>,
 }
+
+/// The names that were asked for.
+type Asked = Arc<Mutex<BTreeSet<String>>>;
 
 impl Values {
     /// For tests and for the demo: settings from pairs.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let given = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        Self { given, misspellings: Vec::new() }
+        Self { given, ..Self::default() }
+    }
+
+    /// For the test that compares the lists of settings with what is read: remembers in `asked` every name that
+    /// these values are asked for.
+    pub fn remembering(self, asked: &Arc<Mutex<BTreeSet<String>>>) -> Self {
+        Self { asked: Some(Arc::clone(asked)), ..self }
     }
 
     pub fn set(&mut self, name: &str, value: &str) {
@@ -54,7 +65,7 @@ impl Values {
 
     /// The names of the settings that have a value, in order.
     pub fn given(&self) -> impl Iterator<Item = &str> {
-        self.given.keys().map(String::as_str).filter(|name| self.text(name).is_some())
+        self.given.keys().map(String::as_str).filter(|name| self.value(name).is_some())
     }
 
     /// Variables of the environment that are nearly settings of ours: what they should have set is not set.
@@ -62,16 +73,15 @@ impl Values {
         &self.misspellings
     }
 
-    /// Settings that have a value and no effect yet.
-    pub fn without_effect(&self) -> impl Iterator<Item = &str> {
-        self.given().filter(|name| keys::NOT_YET.contains(name))
+    pub fn text(&self, name: &str) -> Option<String> {
+        if let Some(asked) = &self.asked {
+            asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        }
+        self.value(name)
     }
 
-    /// # Panics
-    /// In debug builds, for a name that is not in [`keys::KEYS`]: nobody could set it.
-    pub fn text(&self, name: &str) -> Option<String> {
+    fn value(&self, name: &str) -> Option<String> {
         use secrecy::ExposeSecret as _;
-        debug_assert!(keys::find(name).is_some(), "`{name}` has no row in config/keys.rs");
         self.given
             .get(name)
             .map(|value| value.expose_secret().trim().to_owned())

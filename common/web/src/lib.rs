@@ -15,7 +15,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::Router;
 
 pub use access::{Access, Caller, Door, Keys};
-pub use body::{check_length, idempotency_key, json, media_type, parse};
+pub use body::{check_length, idempotency_key, json, media_type, parse, raw};
 pub use problem::{FieldProblem, Problem};
 
 /// Adds to a listener's routes what all of them need: a span for each request, and problem details for unknown paths,

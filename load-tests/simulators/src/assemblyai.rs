@@ -1,7 +1,8 @@
 //! AssemblyAI: upload, submit, look until it is done, or be told by webhook.
 //!
 //! Errors of a transcript come with HTTP 200 and `status: error`; the key stands in `Authorization` without
-//! `Bearer`; unknown fields and a missing `speech_models` are refused.
+//! `Bearer`; unknown fields, a missing `speech_models` and models that were retired are refused, each with a sentence
+//! of the provider's kind. Before it looks for the audio it looks at the models.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -30,6 +31,10 @@ pub static PROVIDER: Provider =
 const MAX_UPLOAD_BYTES: u64 = 2_200_000_000;
 const MAX_REMEMBERED: usize = 50_000;
 const WEBHOOK_TRIES: u32 = 10;
+/// The models that are taken, as the provider lists them on 2026-11-29.
+const MODELS: [&str; 3] = ["assemblyai-stt-3-7", "universal-3-5-pro", "universal-2"];
+/// Models that were taken once.
+const RETIRED: [&str; 5] = ["universal-3-pro", "slam-1", "universal", "best", "nano"];
 const KNOWN_FIELDS: [&str; 43] = [
     "audio_url",
     "audio_end_at",
@@ -120,7 +125,7 @@ fn routes(site: &Site<'_>) -> Router {
     });
     Router::new()
         .route("/v2/upload", post(upload))
-        .route("/v2/transcript", post(submit))
+        .route("/v2/transcript", post(submit).get(list))
         .route("/v2/transcript/{id}", get(look))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND) })
         .with_state(desk)
@@ -207,8 +212,14 @@ async fn submit(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: String)
 
 /// What the provider refuses about a request for a transcript.
 fn wrong_with(request: &Map<String, Value>) -> Option<String> {
+    if request.contains_key("speech_model") {
+        return Some("\"speech_model\" is deprecated. Use \"speech_models\" instead.".to_owned());
+    }
     if let Some(unknown) = request.keys().find(|name| !KNOWN_FIELDS.contains(&name.as_str())) {
         return Some(format!("Invalid endpoint schema, unknown field \"{unknown}\""));
+    }
+    if let Some(wrong) = wrong_with_models(request.get("speech_models")) {
+        return Some(wrong);
     }
     let is_address = |name: &str| {
         request.get(name).and_then(Value::as_str).is_some_and(|url| url.parse::<reqwest::Url>().is_ok())
@@ -216,16 +227,43 @@ fn wrong_with(request: &Map<String, Value>) -> Option<String> {
     if !is_address("audio_url") {
         return Some("\"audio_url\" is required and must be a URL".to_owned());
     }
-    let models = request.get("speech_models").and_then(Value::as_array);
-    if models.is_none_or(|models| models.is_empty() || !models.iter().all(Value::is_string)) {
-        return Some("\"speech_models\" must be a non-empty list".to_owned());
-    }
     let given = |name: &str| request.get(name).is_some_and(|value| !value.is_null());
     if given("webhook_url") && !is_address("webhook_url") {
         return Some("\"webhook_url\" must be a URL".to_owned());
     }
     (given("webhook_auth_header_name") != given("webhook_auth_header_value"))
         .then(|| "a webhook's authentication needs both a header name and a value".to_owned())
+}
+
+/// What the provider refuses about the models that a request names.
+fn wrong_with_models(models: Option<&Value>) -> Option<String> {
+    let in_quotes =
+        |names: &[&str]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let named = models.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let names: Vec<&str> = named.iter().filter_map(Value::as_str).collect();
+    let retired: Vec<&str> = names.iter().copied().filter(|name| RETIRED.contains(name)).collect();
+    if !retired.is_empty() {
+        let instead = in_quotes(&["assemblyai-stt-3-7", "universal-2"]);
+        return Some(format!(
+            "The {} speech model(s) have been deprecated. Use speech_models: [{instead}] instead.",
+            in_quotes(&retired)
+        ));
+    }
+    let are_known = names.len() == named.len() && names.iter().all(|name| MODELS.contains(name));
+    (names.is_empty() || !are_known).then(|| {
+        format!(
+            "\"speech_models\" must be a non-empty list containing one or more of: {}",
+            in_quotes(&MODELS)
+        )
+    })
+}
+
+/// The newest jobs. Nobody here reads them, so the page is empty; it shows whether the key is good.
+async fn list(headers: HeaderMap) -> Response {
+    if !is_allowed(&headers) {
+        return refusal(StatusCode::UNAUTHORIZED);
+    }
+    Json(json!({ "page_details": { "limit": 1, "result_count": 0 }, "transcripts": [] })).into_response()
 }
 
 async fn look(State(desk): State<Arc<Desk>>, Path(id): Path<String>, headers: HeaderMap) -> Response {

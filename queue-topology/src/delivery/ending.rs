@@ -63,7 +63,9 @@ impl Ending {
                         Self::Again { not_before: now.plus(after), spent, error: Some(scrubbed) }
                     }
                     Next::Park { probe_after } => Self::Parked {
-                        destination: error.destination.unwrap_or_else(|| cx.run.stage.to_owned()),
+                        destination: error
+                            .destination
+                            .map_or_else(|| cx.run.stage.to_owned(), |destination| destination.to_string()),
                         probe_at: now.plus(probe_after),
                         error: scrubbed,
                     },

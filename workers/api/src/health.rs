@@ -9,12 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use axum::routing::get;
-use axum::{Json, Router};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
 use platform::telemetry;
@@ -24,6 +23,8 @@ use store::Stats;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use web::Problem;
 
 use crate::request::{Answer, Reader};
@@ -33,13 +34,9 @@ use crate::view::SLACK_POST;
 const CHECK_TIMEOUT: Duration = Duration::from_millis(1500);
 const MAX_AGE: Duration = Duration::from_millis(500);
 
-/// The routes `/health`, `/ready` and `/metrics`. Every process serves them.
-pub(crate) fn routes(monitor: Monitor) -> Router {
-    Router::new()
-        .route("/health", get(show))
-        .route("/ready", get(ready))
-        .route("/metrics", get(metrics))
-        .with_state(monitor)
+/// The routes `/health`, `/ready` and `/metrics`, each with its part of the document. Every process serves them.
+pub(crate) fn routes() -> OpenApiRouter<Monitor> {
+    OpenApiRouter::new().routes(routes!(show)).routes(routes!(ready)).routes(routes!(metrics))
 }
 
 /// Looks at how the process is, and remembers it for a moment.
@@ -187,7 +184,7 @@ async fn show(State(monitor): State<Monitor>) -> Json<HealthView> {
 ///
 /// The answer has status 503 when the process is degraded, and from the moment when it is asked to stop.
 #[utoipa::path(get, path = "/ready", operation_id = "ready", tag = "health", security(()), responses((status = 200, body = ReadyView),
-    (status = 503, description = "The process is not ready", body = crate::view::ProblemView, content_type = "application/problem+json")))]
+    (status = 503, description = "The process is not ready", body = Problem, content_type = "application/problem+json")))]
 async fn ready(State(monitor): State<Monitor>) -> Answer<Json<ReadyView>> {
     let not_ready = |why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
     if monitor.api.stopping.is_cancelled() {

@@ -13,13 +13,14 @@ use store::DeadFilter;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use web::Problem;
 
 use crate::calls::body_params;
 use crate::health::broker_state;
 use crate::idempotency::answer_once;
 use crate::request::{self, Answer, Id, Params, Reader, find, not_found};
 use crate::state::Api;
-use crate::view::{self, Audit, Batch, DeadLetterDetail, DeadLetters, Effects, ProblemView, Queues};
+use crate::view::{self, Audit, Batch, DeadLetterDetail, DeadLetters, Effects, Queues};
 
 /// When the broker takes longer than this, the depth of the queue is shown as unknown.
 const DEPTH_TIMEOUT: Duration = Duration::from_secs(1);
@@ -68,7 +69,7 @@ fn dead_filter(params: &mut Params) -> DeadFilter {
         ("until" = Option<String>, Query, description = "Only letters that died at this time or earlier; a day means the whole day"),
         ("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = DeadLetters),
-        (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn dead_letters(
     State(api): State<Api>,
     reader: Reader,
@@ -91,7 +92,7 @@ pub(crate) async fn dead_letters(
 /// One dead letter, with its event.
 #[utoipa::path(get, path = "/api/dead-letters/{id}", operation_id = "getDeadLetter", tag = "operations", params(("id" = Uuid, Path)),
     responses((status = 200, body = DeadLetterDetail),
-        (status = 404, description = "There is no such letter", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such letter", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn dead_letter(
     State(api): State<Api>,
     reader: Reader,
@@ -131,8 +132,8 @@ pub(crate) struct DeadLettersReplay {
     params(("Idempotency-Key" = Option<String>, Header, description = "A request with the same key within a day does nothing and gets the first answer")),
     request_body(content = Option<DeadLettersReplay>, content_type = "application/json"),
     responses((status = 200, body = Batch),
-        (status = 409, description = "The request with this `Idempotency-Key` is still being done", body = ProblemView, content_type = "application/problem+json"),
-        (status = 422, description = "A field that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 409, description = "The request with this `Idempotency-Key` is still being done", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A field that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Request) -> Answer<Json<Value>> {
     let key = web::idempotency_key(request.headers())?;
     let known = ["stage", "group", "since", "until", "dry_run"];
@@ -158,7 +159,7 @@ pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Requ
 #[utoipa::path(get, path = "/api/audit", operation_id = "listAudit", tag = "operations",
     params(("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = Audit),
-        (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn audit(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<Audit>> {
     let mut params = Params::of_query(&uri);
     let page = params.page();
@@ -178,8 +179,8 @@ pub(crate) async fn audit(State(api): State<Api>, reader: Reader, uri: Uri) -> A
     params(("call" = Option<String>, Query, description = "The id of a call, ours or the source's. Without it, the answer lists the effects of all calls that are not confirmed"),
         ("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = Effects),
-        (status = 404, description = "There is no such call", body = ProblemView, content_type = "application/problem+json"),
-        (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such call", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn effects(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<Effects>> {
     let mut params = Params::of_query(&uri);
     let (call, page) = (params.text("call"), params.page());

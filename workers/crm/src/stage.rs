@@ -161,7 +161,7 @@ fn first_to_settle(mut errors: Vec<StageError>) -> Option<StageError> {
     for other in errors {
         tracing::warn!(
             code = other.code,
-            destination = other.destination,
+            destination = other.destination.as_deref(),
             "another destination of the run failed"
         );
     }

@@ -11,6 +11,7 @@ use crate::commands;
 use crate::deployment::StartError;
 use crate::outcome::{Ended, FAILED};
 use crate::roles::Role;
+use crate::settings;
 
 /// The usage or the configuration is wrong.
 const BAD_USAGE: u8 = 2;
@@ -210,7 +211,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> Ended {
-    let values = config::load(cli.config.as_deref(), config::environment())?;
+    let values = config::load(&settings::known(), cli.config.as_deref(), config::environment())?;
     // Whatever speaks TLS later needs it; a second installation would be a mistake of ours.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return Err(anyhow::anyhow!("the TLS provider was installed twice").into());

@@ -11,14 +11,15 @@ use axum::http::{HeaderValue, Method, header};
 use ingest::Ingest;
 use platform::config::{ConfigError, Values};
 use queue_topology::broker::Lane;
+use queue_topology::intake::Intake;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
 use web::{self, Access, Keys};
 
 use crate::deployment::{Deployment, StartError};
+use crate::document::document;
 use crate::doors::Doors;
-use crate::ports::{ToBroker, ToOutbox};
 use crate::roles::{self, Role};
 use crate::serve::serve;
 
@@ -70,18 +71,20 @@ impl Listener {
         };
         let mut router = api::health(api.clone());
         if roles.contains(&Role::Api) {
-            router = router.merge(api::router(api));
+            router = router.merge(api::router(api, document()));
         }
         if roles.contains(&Role::Ingest) {
             router = router.merge(ingest::router(Ingest {
                 settings: ingest::Settings::read(values, installation)?,
                 access: Arc::clone(&access),
-                blobs: blobs.clone(),
-                sealer: sealer.clone(),
-                cache: Arc::clone(cache),
-                publisher: Arc::new(ToBroker(Arc::clone(broker))),
-                outbox: Arc::new(ToOutbox(store.clone())),
-                lane: Lane::Live,
+                intake: Intake {
+                    broker: Some(Arc::clone(broker)),
+                    outbox: Arc::new(store.clone()),
+                    blobs: blobs.clone(),
+                    sealer: sealer.clone(),
+                    cache: Arc::clone(cache),
+                    lane: Lane::Live,
+                },
             }));
         }
         let mut router = web::finish(router, access.keys());
@@ -123,6 +126,14 @@ fn cors(values: &Values) -> Result<Option<CorsLayer>, ConfigError> {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
     Ok(Some(layer))
+}
+
+/// Reads every setting of the listener, so that what is wrong is said before anything is opened.
+pub(crate) fn read_all(values: &Values) -> Result<(), ConfigError> {
+    read_address(values)?;
+    cors(values)?;
+    Doors::read(values)?;
+    Ok(())
 }
 
 /// Where to listen: `DEBRIEF_BIND`:`PORT`. Without a key only this machine may ask.

@@ -66,11 +66,12 @@ impl FromStr for Role {
 /// Which providers are on, by the names that `/health` shows.
 pub(crate) fn services(values: &Values) -> Vec<(&'static str, bool)> {
     let any = |names: &[&str]| names.iter().any(|name| values.text(name).is_some());
-    vec![
-        ("transcription", any(&["ASSEMBLYAI_API_KEY"])),
+    let mut services = providers::services(values);
+    services.extend([
         ("model", any(&["OPENAI_API_KEY"])),
         ("slack", any(&["SLACK_WEBHOOK_URL", "SLACK_BOT_TOKEN"])),
         ("salesforce", any(&["SALESFORCE_CONSUMER_KEY"])),
         ("call_data", values.flag("CRM_AUTO_UPLOAD").unwrap_or(false)),
-    ]
+    ]);
+    services
 }

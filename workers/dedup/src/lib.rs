@@ -8,6 +8,7 @@
 use anyhow::Context as _;
 use domain::call::CallDetails;
 use domain::event::{CallAccepted, CallReceived, Envelope, InvalidJson, Kept};
+use domain::refusal::Destination;
 use platform::blobs::{BlobError, Blobs};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
@@ -63,7 +64,7 @@ impl Dedup {
             Kept::Blob(key) => key,
         };
         let bytes = self.blobs.get(key, MAX_DETAILS_BYTES).await.map_err(|error| match error {
-            BlobError::Store(_) => StageError::unavailable("blobs", "blobs_unavailable", error),
+            BlobError::Store(_) => StageError::unavailable(Destination::BLOBS, "blobs_unavailable", error),
             missing => StageError::permanent("details_missing", missing),
         })?;
         serde_json::from_slice(&bytes)

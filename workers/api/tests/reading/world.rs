@@ -65,7 +65,8 @@ impl World {
             services: vec![("transcription", true), ("slack", false)],
             stopping: stopping.clone(),
         };
-        let router = web::finish(api::health(api.clone()).merge(api::router(api)), access.keys());
+        let router =
+            web::finish(api::health(api.clone()).merge(api::router(api, api::document([]))), access.keys());
         Self { router, store, blobs, stopping, dir }
     }
 

@@ -5,20 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::cache::{Cache, Memory, Redis};
-use platform::config::{self, Installation, Values};
+use platform::config::{Installation, Values};
+use platform::telemetry;
 use queue_topology::broker::{self, Amqp, Broker as _};
-use transcription::speech::assemblyai::AssemblyAi;
 
-use crate::deployment::{self, data_folder, is_running, open_store};
+use super::topology;
+use crate::deployment::{self, StartError, data_folder, is_running, open_store};
 use crate::listen;
 use crate::outcome::{Ended, FAILED};
 use crate::roles;
+use crate::settings;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> Ended {
     if defaults {
-        say_on!("{}", config::defaults());
+        say_on!("{}", settings::known().defaults());
         return Ok(ExitCode::SUCCESS);
     }
     let installation = read_all(values)?;
@@ -78,19 +80,24 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-/// Reads every setting as `run` would, so that what is wrong is said here.
-fn read_all(values: &Values) -> Result<Installation, config::ConfigError> {
+/// Reads every setting as `run` and the other commands would, so that what is wrong is said here.
+pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
     let installation = Installation::read(values)?;
+    telemetry::Settings::read(values)?;
     queue_topology::retry::Schedule::read(values)?;
     broker::prefix(values)?;
     web::Access::read(values)?;
     ingest::Settings::read(values, &installation)?;
     transcription::Settings::read(values, &installation)?;
-    AssemblyAi::from_values(values, Arc::new(Memory::default()))?;
     analysis::Settings::read(values)?;
     crm::Settings::read(values, &installation)?;
     slack::Settings::read(values, &installation)?;
-    listen::read_address(values)?;
+    for provider in providers::all() {
+        provider.is_on(values)?;
+    }
+    listen::read_all(values)?;
+    topology::management(values)?;
+    data_folder(values)?;
     super::run::read_times(values)?;
     deployment::check_servers(values)?;
     if let Some(key) = values.text(deployment::SEAL_KEY) {
@@ -102,7 +109,7 @@ fn read_all(values: &Values) -> Result<Installation, config::ConfigError> {
     Ok(installation)
 }
 
-fn describe(values: &Values, installation: &Installation) -> Result<(), deployment::StartError> {
+fn describe(values: &Values, installation: &Installation) -> Result<(), StartError> {
     let folder = data_folder(values)?;
     match values.text("AMQP_URL") {
         Some(_) => say!("queue: RabbitMQ"),
@@ -133,9 +140,6 @@ fn describe(values: &Values, installation: &Installation) -> Result<(), deployme
     for misspelling in values.misspellings() {
         say!("warning: {misspelling}");
     }
-    for name in values.without_effect() {
-        say!("{name}: is set and has no effect yet");
-    }
     say!("set: {}", if given.is_empty() { "nothing".to_owned() } else { given.join(" ") });
     Ok(())
 }
@@ -153,12 +157,12 @@ async fn within(check: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resu
 
 #[cfg(test)]
 mod tests {
-    use platform::config::keys::keys;
+    use platform::config::ConfigError;
 
     use super::*;
 
     /// Everything on, so that every setting is read.
-    fn read_with(name: &str, value: &str) -> Result<Installation, config::ConfigError> {
+    fn read_with(name: &str, value: &str) -> Result<Installation, ConfigError> {
         let _installed_before = rustls::crypto::ring::default_provider().install_default();
         let mut values = Values::of([
             ("ASSEMBLYAI_API_KEY", "key"),
@@ -168,7 +172,10 @@ mod tests {
             ("CRM_UPLOAD_URL", "https://crm.example/calls"),
         ]);
         values.set(name, value);
-        read_all(&values)
+        read_all(&values).map_err(|error| match error {
+            StartError::Config(error) => error,
+            other => panic!("{other:?}"),
+        })
     }
 
     #[test]
@@ -178,7 +185,9 @@ mod tests {
                 Values::of([("DEBRIEF_LEASE", part)]).duration("DEBRIEF_LEASE", Duration::ZERO).is_ok()
             })
         };
-        let spans = keys().filter(|key| !key.default.is_empty() && is_span(key.default)).map(|key| key.name);
+        let known = settings::known();
+        let spans =
+            known.keys().filter(|key| !key.default.is_empty() && is_span(key.default)).map(|key| key.name);
         // It has no default.
         let spans: Vec<&str> = spans.chain(["ASSEMBLYAI_POLL"]).collect();
         for known in ["DEBRIEF_LEASE", "DEBRIEF_DRAIN_TIMEOUT", "DEBRIEF_RETRY_SCHEDULE", "OPENAI_TIMEOUT"] {

@@ -23,9 +23,6 @@ use crate::supervise::supervise;
 
 pub(crate) async fn run(values: Values, roles: Vec<Role>) -> Ended {
     let telemetry = telemetry::start(&values)?;
-    for name in values.without_effect() {
-        tracing::warn!(name, "this setting has no effect yet");
-    }
     for misspelling in values.misspellings() {
         tracing::warn!("{misspelling}");
     }

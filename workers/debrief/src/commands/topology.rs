@@ -26,7 +26,7 @@ fn layout(values: &Values) -> Result<Layout, ConfigError> {
     Ok(Layout::new(&broker::prefix(values)?))
 }
 
-fn management(values: &Values) -> Result<Option<Management>, StartError> {
+pub(super) fn management(values: &Values) -> Result<Option<Management>, StartError> {
     let Some(address) = values.secret("RABBITMQ_MANAGEMENT_URL") else { return Ok(None) };
     Ok(Some(Management::new(&address, &vhost(values)).context("use RABBITMQ_MANAGEMENT_URL")?))
 }

@@ -94,7 +94,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = [("PORT", "8123".to_owned()), ("OPENAI_API_KEY", "a \"b\" \\ c".to_owned())];
         let path = write_settings(folder.path(), &settings).unwrap();
-        let values = load(Some(&path), std::iter::empty()).unwrap();
+        let values = load(&crate::settings::known(), Some(&path), std::iter::empty()).unwrap();
         assert_eq!(values.text("PORT").as_deref(), Some("8123"));
         assert_eq!(values.text("OPENAI_API_KEY").as_deref(), Some("a \"b\" \\ c"));
     }

@@ -1,29 +1,29 @@
-//! Waits until calls that were sent have ended, and says how.
+//! Waits until the calls that were brought in have ended, and says how they ended.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use domain::call::{CallId, CallStatus, WorkspaceId};
+use domain::call::{CallId, CallStatus};
 use store::{DeadFilter, Page, RunRow, RunState, Store};
 use tokio::time::{Instant, sleep};
 
-use super::upload::Sent;
+use super::WORKSPACE;
+use super::arrivals::Sent;
 use crate::commands::run::StopSignal;
 use crate::deployment::StartError;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Looks in a row at which a call waits for something outside, before it is given up.
+/// A call is given up after it was seen waiting for something outside so many times in a row.
 const PARKED_LOOKS: u32 = 3;
 const RELAY_WITHIN: Duration = Duration::from_secs(10);
-const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 
-/// A call that was sent.
+/// A call that was brought in and has not ended.
 pub(super) struct Pending {
     path: PathBuf,
     sent: Sent,
-    /// Whether the call is known to have this material: until then its status is that of an earlier one.
+    /// Whether the store has the material of this import. Until then the status of the call is that of an earlier import.
     taken_in: bool,
     parked_looks: u32,
 }
@@ -40,8 +40,8 @@ enum Standing {
     Ended(Result<(), String>),
 }
 
-/// Looks at every call until each has ended, or waits for something that no work of ours brings about while
-/// nothing else goes on, or the user has waited enough. `ended` hears of each call once.
+/// Looks at the calls until every call has ended, until those that are left wait for something outside, or until the user
+/// interrupts. `ended` hears of each call once.
 pub(super) async fn until_ended(
     store: &Store,
     mut pending: Vec<Pending>,
@@ -80,7 +80,7 @@ pub(super) async fn until_ended(
     }
 }
 
-/// Waits until nothing is left to relay; what is left after a while is relayed by the next `run`.
+/// Waits until the outbox is empty. What is left in it after a while is published by the next `run`.
 pub(super) async fn for_outbox(store: &Store) {
     let until = Instant::now() + RELAY_WITHIN;
     while Instant::now() < until && store.outbox_len().await.is_ok_and(|left| left > 0) {
@@ -139,7 +139,7 @@ async fn what_it_died_of(store: &Store, call: CallId) -> anyhow::Result<String> 
     Ok(each.join("; "))
 }
 
-/// The text behind the code. A run and its letter end in the same moment.
+/// The text of the dead letter of `run`. A run and its dead letter are written at the same moment.
 async fn letter(store: &Store, call: CallId, run: &RunRow) -> anyhow::Result<Option<String>> {
     let filter = DeadFilter {
         stage: Some(run.stage.clone()),

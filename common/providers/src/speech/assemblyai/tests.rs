@@ -1,9 +1,6 @@
 use bytes::Bytes;
-use domain::fault::Fault;
+use domain::refusal::Sent;
 use futures::{StreamExt as _, stream};
-use platform::cache::Memory;
-use queue_topology::StageError;
-use queue_topology::stage::Sent;
 use wiremock::matchers::{body_json, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -14,10 +11,10 @@ const COMPLETED: &str = include_str!("../../../tests/samples/assemblyai/complete
 fn provider(base: &str) -> AssemblyAi {
     drop(rustls::crypto::ring::default_provider().install_default());
     let values = Values::of([("ASSEMBLYAI_API_KEY", "secret-key"), ("ASSEMBLYAI_BASE_URL", base)]);
-    AssemblyAi::from_values(&values, Arc::new(Memory::default())).unwrap().unwrap()
+    AssemblyAi::from_values(&values, &Slots::of_this_process()).unwrap().unwrap()
 }
 
-async fn looked(answer: ResponseTemplate) -> Result<Progress, SpeechError> {
+async fn looked(answer: ResponseTemplate) -> Result<Progress, Refusal> {
     let server = MockServer::start().await;
     Mock::given(path("/v2/transcript/t-1")).respond_with(answer).mount(&server).await;
     provider(&server.uri()).look("t-1").await
@@ -46,7 +43,7 @@ async fn audio_is_uploaded_and_submitted_with_the_key_as_it_is() {
         .await;
     let expected = json!({
         "audio_url": "https://cdn.example.com/u/1",
-        "speech_models": ["universal-3-pro", "universal-2"],
+        "speech_models": ["assemblyai-stt-3-7", "universal-2"],
         "language_detection": true,
         "speaker_labels": true,
         "webhook_url": "https://debrief.example.com/webhooks/assemblyai?call=1",
@@ -63,10 +60,13 @@ async fn audio_is_uploaded_and_submitted_with_the_key_as_it_is() {
 
     let provider = provider(&format!("{}/proxy/", server.uri()));
     let pieces = [Ok(Bytes::from_static(b"first ")), Ok(Bytes::from_static(b"second"))];
-    let uploaded = provider.upload(Audio { bytes: 12, body: stream::iter(pieces).boxed() }).await.unwrap();
+    let uploaded = provider
+        .upload(Audio { bytes: 12, media_type: None, body: stream::iter(pieces).boxed() })
+        .await
+        .unwrap();
     let notify = Notify {
         url: "https://debrief.example.com/webhooks/assemblyai?call=1".into(),
-        header: platform::seal::WEBHOOK_SECRET_HEADER,
+        header: seal::WEBHOOK_SECRET_HEADER,
         secret: "shared".into(),
     };
     assert_eq!(provider.submit(&uploaded, Some(&notify)).await.unwrap(), "t-1");
@@ -87,11 +87,11 @@ async fn a_rate_that_is_used_up_hands_no_audio_over() {
         ("ASSEMBLYAI_BASE_URL", base.as_str()),
         ("ASSEMBLYAI_RATE", "1/h"),
     ]);
-    let provider = AssemblyAi::from_values(&values, Arc::new(Memory::default())).unwrap().unwrap();
-    let upload = || provider.upload(Audio { bytes: 0, body: stream::empty().boxed() });
+    let provider = AssemblyAi::from_values(&values, &Slots::of_this_process()).unwrap().unwrap();
+    let upload = || provider.upload(Audio { bytes: 0, media_type: None, body: stream::empty().boxed() });
     upload().await.unwrap();
-    let error = StageError::from(upload().await.unwrap_err());
-    assert_eq!((error.code, error.sent), ("rate_used_up", Sent::No));
+    let error = upload().await.unwrap_err();
+    assert_eq!((error.code.name(), error.sent), ("rate_used_up", Sent::No));
     assert!(matches!(error.fault, Fault::Throttled(wait) if wait > Duration::from_mins(59)), "{error:?}");
 }
 
@@ -132,7 +132,7 @@ async fn a_job_is_running_until_it_is_done_or_failed() {
         ("Server error, developers have been alerted", elsewhere, false),
     ] {
         let found = looked(answer(&json!({"id": "t-1", "status": "error", "error": said}).to_string())).await;
-        assert_eq!(found.unwrap(), Progress::Failed(Failed { reason: reason.into(), for_good }));
+        assert_eq!(found.unwrap(), Progress::Failed(GivenUp { reason: reason.into(), for_good }));
     }
 }
 
@@ -148,7 +148,6 @@ async fn each_answer_says_what_is_to_be_done() {
         ),
         (ResponseTemplate::new(401), Fault::Unavailable, "speech_to_text_refuses_account"),
         (ResponseTemplate::new(403), Fault::Unavailable, "speech_to_text_refuses_account"),
-        (ResponseTemplate::new(404), Fault::Transient, "transcription_lost"),
         (
             ResponseTemplate::new(429).insert_header("Retry-After", "7"),
             Fault::Throttled(wait),
@@ -160,11 +159,11 @@ async fn each_answer_says_what_is_to_be_done() {
         (answer(r#"{"status":"dreaming"}"#), Fault::Transient, "speech_to_text_failed"),
     ];
     for (answer, fault, code) in cases {
-        let error = StageError::from(looked(answer).await.unwrap_err());
-        assert_eq!((error.fault, error.code), (fault, code), "{error}");
+        let error = looked(answer).await.unwrap_err();
+        assert_eq!((error.fault, error.code.name()), (fault, code), "{error}");
         assert!(!error.to_string().contains("secret-key"), "{error}");
         if fault == Fault::Unavailable {
-            assert_eq!(error.destination.as_deref(), Some("assemblyai"));
+            assert_eq!(&*error.destination, "assemblyai");
         }
     }
 }
@@ -173,13 +172,13 @@ async fn each_answer_says_what_is_to_be_done() {
 async fn a_job_that_may_have_been_made_is_told_from_one_that_was_not() {
     let server = MockServer::start().await;
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(503)).mount(&server).await;
-    let lost = StageError::from(provider(&server.uri()).submit("u", None).await.unwrap_err());
+    let lost = provider(&server.uri()).submit("u", None).await.unwrap_err();
     assert_eq!((lost.fault, lost.sent), (Fault::Transient, Sent::Maybe));
 
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let down = StageError::from(provider(&format!("http://{nobody}")).submit("u", None).await.unwrap_err());
+    let down = provider(&format!("http://{nobody}")).submit("u", None).await.unwrap_err();
     assert_eq!((down.fault, down.sent), (Fault::Unavailable, Sent::No));
-    assert_eq!(down.destination.as_deref(), Some("assemblyai"));
+    assert_eq!(&*down.destination, "assemblyai");
 }
 
 #[tokio::test]
@@ -190,7 +189,8 @@ async fn an_answer_that_is_cut_short_is_asked_for_again() {
             .insert_header("content-type", "application/json"),
     )
     .await;
-    assert!(matches!(cut, Err(SpeechError::Unclear { .. })));
+    let cut = cut.unwrap_err();
+    assert_eq!((cut.fault, cut.sent), (Fault::Transient, Sent::No));
 }
 
 #[tokio::test]
@@ -200,4 +200,67 @@ async fn a_job_id_cannot_lead_to_another_path() {
     assert_eq!(provider(&server.uri()).look("../../v2/account?x=1#y").await.unwrap(), Progress::Running);
     let asked = server.received_requests().await.unwrap();
     assert_eq!(asked[0].url.path(), "/v2/transcript/..%2F..%2Fv2%2Faccount%3Fx=1%23y");
+}
+
+#[tokio::test]
+async fn a_job_that_the_provider_does_not_know_is_told_from_a_failure() {
+    assert_eq!(looked(ResponseTemplate::new(404)).await.unwrap(), Progress::Unknown);
+}
+
+/// What the provider answers to a model that it has retired.
+const RETIRED: &str = r#"{"error":"The \"universal-3-pro\" speech model(s) have been deprecated. Use speech_models: [\"assemblyai-stt-3-7\", \"universal-2\"] instead."}"#;
+
+#[tokio::test]
+async fn a_model_that_is_refused_is_named_together_with_its_setting() {
+    let server = MockServer::start().await;
+    let refused = ResponseTemplate::new(400).set_body_raw(RETIRED, "application/json");
+    Mock::given(path("/v2/transcript")).respond_with(refused).mount(&server).await;
+    let error = provider(&server.uri()).submit("u", None).await.unwrap_err();
+    assert_eq!((error.fault, error.code.name()), (Fault::Permanent, "speech_to_text_refused"));
+    for told in ["universal-3-pro", "assemblyai-stt-3-7", "ASSEMBLYAI_MODELS"] {
+        assert!(error.text.contains(told), "{told}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_sentence_that_may_hold_what_was_said_is_not_shown() {
+    let server = MockServer::start().await;
+    let refused =
+        ResponseTemplate::new(400).set_body_json(json!({"error": "The audio says: call Odile back"}));
+    Mock::given(path("/v2/transcript")).respond_with(refused).mount(&server).await;
+    let error = provider(&server.uri()).submit("u", None).await.unwrap_err();
+    assert!(!error.text.contains("Odile") && error.text.contains("400"), "{error}");
+}
+
+#[tokio::test]
+async fn the_models_are_a_setting() {
+    let read = |models| {
+        let values = Values::of([("ASSEMBLYAI_API_KEY", "key"), ("ASSEMBLYAI_MODELS", models)]);
+        AssemblyAi::from_values(&values, &Slots::of_this_process()).map(|client| client.unwrap().models)
+    };
+    drop(rustls::crypto::ring::default_provider().install_default());
+    assert_eq!(read("universal-2").unwrap(), ["universal-2"]);
+    assert_eq!(read("").unwrap(), ["assemblyai-stt-3-7", "universal-2"]);
+    assert_eq!(read(" , ").err().unwrap().name, "ASSEMBLYAI_MODELS");
+}
+
+#[tokio::test]
+async fn a_check_tries_the_key_and_the_models_and_starts_no_job() {
+    let checked = async |listed: ResponseTemplate, submitted: ResponseTemplate| {
+        let server = MockServer::start().await;
+        Mock::given(method("GET")).and(path("/v2/transcript")).respond_with(listed).mount(&server).await;
+        Mock::given(method("POST"))
+            .and(path("/v2/transcript"))
+            .and(body_json(json!({ "speech_models": ["assemblyai-stt-3-7", "universal-2"] })))
+            .respond_with(submitted)
+            .mount(&server)
+            .await;
+        provider(&server.uri()).check().await.map_err(|refusal| refusal.text)
+    };
+    let listed = || answer(r#"{"page_details":{},"transcripts":[]}"#);
+    let no_audio = ResponseTemplate::new(400).set_body_json(json!({"error": "\"audio_url\" is required"}));
+    let retired = ResponseTemplate::new(400).set_body_raw(RETIRED, "application/json");
+    assert!(matches!(checked(listed(), no_audio.clone()).await, Ok(Checked::Reached { .. })));
+    assert!(checked(listed(), retired).await.unwrap_err().contains("universal-3-pro"));
+    assert!(checked(ResponseTemplate::new(401), no_audio).await.unwrap_err().contains("ASSEMBLYAI_API_KEY"));
 }
