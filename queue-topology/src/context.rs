@@ -98,8 +98,8 @@ impl Cx {
         self.results().writes.push(write);
     }
 
-    /// Takes out what was kept so far. The runner calls this, and so do tests of a stage.
-    pub fn take_writes(&self) -> Vec<Write> {
+    /// Takes out what was kept so far.
+    pub(crate) fn take_writes(&self) -> Vec<Write> {
         std::mem::take(&mut self.results().writes)
     }
 
@@ -129,6 +129,14 @@ impl Cx {
 
     fn results(&self) -> MutexGuard<'_, Results> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Cx {
+    /// Takes out what the stage has kept so far, for a test to look at.
+    pub fn take_kept(&self) -> Vec<Write> {
+        self.take_writes()
     }
 }
 

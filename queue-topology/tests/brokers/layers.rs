@@ -150,3 +150,14 @@ fn the_store_names_no_provider() {
     }
     assert!(read > 20, "only {read} files were read");
 }
+
+#[test]
+fn only_tests_and_load_tests_ask_for_the_feature_testing() {
+    for package in packages() {
+        for on in package.dependencies {
+            let asks = on.features.iter().any(|feature| feature == "testing");
+            let is_for_tests = on.kind == DependencyKind::Development || package.name == "load-tests";
+            assert!(!asks || is_for_tests, "{} asks for {}/testing", package.name, on.name);
+        }
+    }
+}
