@@ -45,3 +45,6 @@ impl NotKept {
     /// How long a sender should wait before the next try.
     pub const COME_BACK_IN: Duration = Duration::from_secs(5);
 }
+
+#[cfg(test)]
+mod tests;

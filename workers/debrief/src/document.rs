@@ -11,6 +11,8 @@ pub(crate) fn document() -> OpenApi {
 mod tests {
     use std::collections::BTreeSet;
 
+    use serde_json::Value;
+
     use super::*;
 
     const ROUTES: [&str; 26] = [
@@ -65,5 +67,20 @@ mod tests {
             }
         }
         assert_eq!(described, ROUTES.iter().map(|route| (*route).to_owned()).collect());
+    }
+
+    #[test]
+    fn what_two_crates_call_by_one_name_is_one_thing() {
+        let schemas =
+            |part: OpenApi| match serde_json::to_value(part).unwrap()["components"]["schemas"].take() {
+                Value::Object(schemas) => schemas,
+                other => panic!("no schemas: {other}"),
+            };
+        let (ingest, api) = (schemas(ingest::document()), schemas(api::document([])));
+        let shared: Vec<_> = ingest.keys().filter(|name| api.contains_key(*name)).collect();
+        assert!(shared.contains(&&"Problem".to_owned()), "{shared:?}");
+        for name in shared {
+            assert_eq!(ingest[name], api[name], "{name}");
+        }
     }
 }
