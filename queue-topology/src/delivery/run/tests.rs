@@ -74,7 +74,7 @@ impl Stage for Poster {
 }
 
 /// A run that is being worked on.
-struct Working {
+struct RunUnderTest {
     world: World,
     cx: Arc<Cx>,
     board: Destination,
@@ -84,7 +84,7 @@ struct Working {
 }
 
 /// A run whose first request is on its way. The value of `working` says whether there is something to settle.
-async fn on_its_way() -> Working {
+async fn on_its_way() -> RunUnderTest {
     let world = World::new().await;
     let (board, stopping) = (Destination::default(), CancellationToken::new());
     let term = Term { instance: world.owner, lost: CancellationToken::new() };
@@ -114,10 +114,10 @@ async fn on_its_way() -> Working {
         async move { work(&stage, &cx, &begun, &term, &stopping, Duration::ZERO).await.is_some() }
     });
     board.asked.notified().await;
-    Working { world, cx, board, term, stopping, working }
+    RunUnderTest { world, cx, board, term, stopping, working }
 }
 
-impl Working {
+impl RunUnderTest {
     async fn until_given_up(&self) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.cx.requests.are_over() {
