@@ -165,7 +165,7 @@ pub(super) async fn settle(
             remember(tx, claim, &run, RunState::Dead, Some(error.code), now).await?;
         }
         Settlement::Again { .. } | Settlement::Parked { .. } => {
-            refresh_status(tx, claim.run.call, now).await?
+            refresh_status(tx, claim.run.call, now).await?;
         }
     }
     Ok(run.next_generation.map_or(Settled::Yes, |generation| Settled::NewerWaits { generation }))

@@ -239,8 +239,8 @@ fn wrong_with(request: &Map<String, Value>) -> Option<String> {
 fn wrong_with_models(models: Option<&Value>) -> Option<String> {
     let in_quotes =
         |names: &[&str]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-    let named = models.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let names: Vec<&str> = named.iter().filter_map(Value::as_str).collect();
+    let entries = models.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let names: Vec<&str> = entries.iter().filter_map(Value::as_str).collect();
     let retired: Vec<&str> = names.iter().copied().filter(|name| RETIRED.contains(name)).collect();
     if !retired.is_empty() {
         let instead = in_quotes(&["assemblyai-stt-3-7", "universal-2"]);
@@ -249,7 +249,7 @@ fn wrong_with_models(models: Option<&Value>) -> Option<String> {
             in_quotes(&retired)
         ));
     }
-    let are_known = names.len() == named.len() && names.iter().all(|name| MODELS.contains(name));
+    let are_known = names.len() == entries.len() && names.iter().all(|name| MODELS.contains(name));
     (names.is_empty() || !are_known).then(|| {
         format!(
             "\"speech_models\" must be a non-empty list containing one or more of: {}",

@@ -57,11 +57,11 @@ impl Sources {
         while let Some(token) = rest.pop_front() {
             match token {
                 TokenTree::Punct(sign) if sign.as_char() == '#' && is_for_tests(rest.front()) => {
-                    skip_item(&mut rest)
+                    skip_item(&mut rest);
                 }
                 TokenTree::Group(group) => self.read_tokens(group.stream(), folder, place, of_file),
                 TokenTree::Ident(word) if word == "mod" => {
-                    self.read_module(&mut rest, folder, place, of_file)
+                    self.read_module(&mut rest, folder, place, of_file);
                 }
                 TokenTree::Ident(word) if word == "use" => {
                     let tree: Vec<TokenTree> = std::iter::from_fn(|| rest.pop_front())
