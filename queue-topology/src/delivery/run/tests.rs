@@ -80,7 +80,7 @@ struct RunUnderTest {
     board: Destination,
     term: Term,
     stopping: CancellationToken,
-    working: JoinHandle<bool>,
+    settles: JoinHandle<bool>,
 }
 
 /// A run whose first request is on its way. The value of `working` says whether there is something to settle.
@@ -109,7 +109,7 @@ async fn on_its_way() -> RunUnderTest {
         destination: None,
     };
     let (cx, stage) = (Arc::new(world.cx()), Poster(board.clone()));
-    let working = tokio::spawn({
+    let settles = tokio::spawn({
         let (cx, term, stopping) = (Arc::clone(&cx), term.clone(), stopping.clone());
         async move { work(&stage, &cx, &begun, &term, &stopping, Duration::ZERO).await.is_some() }
     });
@@ -128,7 +128,7 @@ impl RunUnderTest {
 
     /// The state of the effect once the run is given up. Also checks that only the first request was sent.
     async fn state_at_the_end(self) -> String {
-        assert!(!self.working.await.unwrap(), "the run was given up");
+        assert!(!self.settles.await.unwrap(), "the run was given up");
         assert_eq!(self.board.requests.load(Ordering::SeqCst), 1);
         let effects =
             self.world.store.effects_of(self.world.run.workspace, self.world.run.call).await.unwrap();

@@ -174,7 +174,7 @@ mod tests {
         values.set(name, value);
         read_all(&values).map_err(|error| match error {
             StartError::Config(error) => error,
-            other => panic!("{other:?}"),
+            StartError::Other(other) => panic!("{other:?}"),
         })
     }
 
