@@ -83,7 +83,7 @@ struct RunUnderTest {
     settles: JoinHandle<bool>,
 }
 
-/// A run whose first request is on its way. The value of `working` says whether there is something to settle.
+/// A run whose first request is on its way. The value of `settles` says whether there is something to settle.
 async fn on_its_way() -> RunUnderTest {
     let world = World::new().await;
     let (board, stopping) = (Destination::default(), CancellationToken::new());
@@ -114,7 +114,7 @@ async fn on_its_way() -> RunUnderTest {
         async move { work(&stage, &cx, &begun, &term, &stopping, Duration::ZERO).await.is_some() }
     });
     board.asked.notified().await;
-    RunUnderTest { world, cx, board, term, stopping, working }
+    RunUnderTest { world, cx, board, term, stopping, settles }
 }
 
 impl RunUnderTest {
