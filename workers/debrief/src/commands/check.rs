@@ -88,7 +88,6 @@ pub(crate) fn read_all(values: &Values) -> Result<(), StartError> {
     web::Access::read(values)?;
     ingest::Settings::read(values)?;
     transcription::Settings::read(values)?;
-    analysis::Settings::read(values)?;
     crm::Settings::read(values)?;
     slack::Settings::read(values)?;
     for provider in providers::all() {

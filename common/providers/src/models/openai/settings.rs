@@ -1,50 +1,57 @@
-//! The settings of this worker.
+//! What is set about the model.
 
 use std::time::Duration;
 
-use platform::config::{ConfigError, Rate, Values};
+use platform::config::keys::{plain, secret};
+use platform::config::{ConfigError, Key, Rate, Values};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-const DEFAULT_BASE_URL: &str = "https://api.openai.com/v1";
-const DEFAULT_MODEL: &str = "gpt-4o-mini";
+use crate::models::Prices;
+use crate::versions::OPENAI_MODEL as MODEL;
+
+const BASE_URL: &str = "https://api.openai.com/v1";
 const DEFAULT_MAX_INPUT_TOKENS: usize = 100_000;
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Which model reads the transcripts. Without one the built-in analyzer does.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    pub openai: Option<OpenAiSettings>,
-}
+pub(super) const KEYS: &[Key] = &[
+    secret("OPENAI_API_KEY", "Turns the model on. Absent: the built-in analyzer works."),
+    plain("OPENAI_BASE_URL", BASE_URL, "Its address."),
+    plain(MODEL.setting, MODEL.default, "The model that analyses."),
+    plain("OPENAI_MAX_INPUT_TOKENS", "100000", "A transcript above it is analysed in parts."),
+    plain(
+        "OPENAI_RATE",
+        "",
+        "Requests to the model in a time, such as 100/m; a transcript in three parts is three. Absent: no limit.",
+    ),
+    plain("OPENAI_TIMEOUT", "2m", "How long one answer of the model may take."),
+    plain(
+        "OPENAI_PRICE_PROMPT",
+        "",
+        "US dollars for a million input tokens; needs OPENAI_PRICE_COMPLETION. Absent: no cost is recorded.",
+    ),
+    plain("OPENAI_PRICE_COMPLETION", "", "US dollars for a million output tokens."),
+];
 
 #[derive(Clone, Debug)]
-pub struct OpenAiSettings {
-    pub api_key: SecretString,
+pub(super) struct Settings {
+    pub(super) api_key: SecretString,
     /// With a path of its own (`/v1`); paths are appended to it.
-    pub base_url: Url,
-    pub model: String,
+    pub(super) base_url: Url,
+    pub(super) model: String,
     /// Above this many tokens, roughly counted, a transcript is read in parts.
-    pub max_input_tokens: usize,
-    pub prices: Option<Prices>,
+    pub(super) max_input_tokens: usize,
+    pub(super) prices: Option<Prices>,
     /// Of one request, from connecting to the last byte.
-    pub timeout: Duration,
+    pub(super) timeout: Duration,
     /// Of requests to the model. Absent: no limit.
-    pub rate: Option<Rate>,
-}
-
-/// US dollars for a million tokens.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prices {
-    pub prompt: f64,
-    pub completion: f64,
+    pub(super) rate: Option<Rate>,
 }
 
 impl Settings {
-    /// `OPENAI_API_KEY` turns the model on; `OPENAI_BASE_URL`, `OPENAI_MODEL`, `OPENAI_MAX_INPUT_TOKENS`,
-    /// `OPENAI_TIMEOUT`, `OPENAI_RATE` and `OPENAI_PRICE_PROMPT` with `OPENAI_PRICE_COMPLETION` (US dollars for a million
-    /// tokens; without them no cost is said) adjust it.
-    pub fn read(values: &Values) -> Result<Self, ConfigError> {
-        let base_url = values.url("OPENAI_BASE_URL", DEFAULT_BASE_URL)?;
+    /// Absent where no `OPENAI_API_KEY` is set.
+    pub(super) fn read(values: &Values) -> Result<Option<Self>, ConfigError> {
+        let base_url = values.url("OPENAI_BASE_URL", BASE_URL)?;
         let max_input_tokens = values
             .parse("OPENAI_MAX_INPUT_TOKENS", "a number of tokens")?
             .unwrap_or(DEFAULT_MAX_INPUT_TOKENS);
@@ -63,21 +70,12 @@ impl Settings {
         };
         let timeout = values.duration("OPENAI_TIMEOUT", DEFAULT_TIMEOUT)?;
         let rate = values.rate("OPENAI_RATE")?;
-        let Some(api_key) = values.secret("OPENAI_API_KEY") else { return Ok(Self::default()) };
+        let model = values.text(MODEL.setting).unwrap_or_else(|| MODEL.default.to_owned());
+        let Some(api_key) = values.secret("OPENAI_API_KEY") else { return Ok(None) };
         if !api_key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ConfigError::new("OPENAI_API_KEY", "it holds characters that no key has"));
         }
-        Ok(Self {
-            openai: Some(OpenAiSettings {
-                api_key,
-                base_url,
-                model: values.text("OPENAI_MODEL").unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
-                max_input_tokens,
-                prices,
-                timeout,
-                rate,
-            }),
-        })
+        Ok(Some(Self { api_key, base_url, model, max_input_tokens, prices, timeout, rate }))
     }
 }
 
@@ -95,28 +93,20 @@ fn missing(name: &str, given: &str) -> ConfigError {
     ConfigError::new(name, format!("{given} is set, so this must be set too"))
 }
 
-impl Prices {
-    /// US dollars.
-    #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
-    pub fn cost(self, prompt_tokens: i64, completion_tokens: i64) -> f64 {
-        (prompt_tokens as f64 * self.prompt + completion_tokens as f64 * self.completion) / 1_000_000.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn without_a_key_there_is_no_model() {
-        assert!(Settings::read(&Values::default()).unwrap().openai.is_none());
+        assert!(Settings::read(&Values::default()).unwrap().is_none());
     }
 
     #[test]
     fn a_key_alone_is_enough() {
-        let settings = Settings::read(&Values::of([("OPENAI_API_KEY", "key")])).unwrap().openai.unwrap();
+        let settings = Settings::read(&Values::of([("OPENAI_API_KEY", "key")])).unwrap().unwrap();
         assert_eq!(settings.base_url.as_str(), "https://api.openai.com/v1");
-        assert_eq!(settings.model, "gpt-4o-mini");
+        assert_eq!(settings.model, MODEL.default);
         assert_eq!(settings.prices, None);
     }
 
@@ -134,11 +124,5 @@ mod tests {
             let error = Settings::read(&Values::of([(name, value)])).unwrap_err();
             assert!(error.name.starts_with("OPENAI_"), "{error}");
         }
-    }
-
-    #[test]
-    fn cost_is_per_million_tokens() {
-        let prices = Prices { prompt: 0.5, completion: 2.0 };
-        assert!((prices.cost(1_000_000, 500_000) - 1.5).abs() < 1e-9);
     }
 }
