@@ -1,11 +1,12 @@
-# `make` alone lists what there is. Everything honours CARGO_TARGET_DIR and CARGO.
+# `make` without a target lists all targets. All of them use the variables CARGO and CARGO_TARGET_DIR, if they are set.
 
 CARGO ?= cargo
-# For the CI: --locked
+# The CI sets this to --locked.
 LOCKED ?=
-# For `make test`: --no-fail-fast, -p store, a test's name …  For `make bench`: ingest, overload, pipeline,
-# drain, scale, large, idle, start, load --url URL --rate N …
-# For `make faults`: list, fast, all, run NAME --seed N …
+# Further arguments for a target.
+# `make test` takes those of cargo test: --no-fail-fast, -p store, the name of a test …
+# `make bench` takes ingest, overload, pipeline, drain, scale, large, idle, start, load --url URL --rate N …
+# `make faults` takes list, fast, all, run NAME --seed N …
 ARGS ?=
 
 SHELL := /bin/bash
@@ -13,20 +14,22 @@ SHELL := /bin/bash
 .PHONY: help demo test lint bench faults fmt docs services
 
 help:
-	@echo "make demo      Debrief with sample calls and simulated providers; nothing else has to be installed"
-	@echo "make test      all tests; starts RabbitMQ, PostgreSQL and Redis for them where none answers"
-	@echo "make lint      formatting, unused dependencies, clippy with warnings as errors, cargo deny if installed"
-	@echo "make bench     measures, and writes load-tests/RESULTS.md; ARGS=help names the parts, ARGS=\"drain --messages 10000\" is one"
-	@echo "make faults    breaks a deployment in every way there is, and looks whether it kept its promises;"
-	@echo "               ARGS=list names them, ARGS=fast plays those of the CI, ARGS=\"run NAME\" one"
+	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
+	@echo "make test      runs all tests; starts RabbitMQ, PostgreSQL and Redis for them if they do not run"
+	@echo "make lint      checks the formatting and unused dependencies, runs clippy, and runs cargo deny if it is installed"
+	@echo "make bench     measures Debrief and writes load-tests/RESULTS.md; ARGS=help lists the measurements,"
+	@echo "               ARGS=\"drain --messages 10000\" runs one of them"
+	@echo "make faults    breaks a deployment in many ways, and checks that it keeps its promises;"
+	@echo "               ARGS=list lists the faults, ARGS=fast runs those of the CI, ARGS=\"run NAME\" runs one"
 	@echo "make fmt       formats the code"
-	@echo "make docs      the documentation of every crate, private items included"
-	@echo "make services  starts the servers that tests need and leaves them running (deploy/services.sh stop ends them)"
+	@echo "make docs      builds the documentation of every crate, private items included"
+	@echo "make services  starts the servers that the tests need; they run until deploy/services.sh stop"
 
 demo:
 	$(CARGO) run $(LOCKED) -p debrief -- demo
 
-# Builds first: the servers need not run meanwhile, and a compile error shows without them.
+# The tests are built before the servers are started. So the servers do not run during the build, and a compile error
+# shows at once.
 test:
 	$(CARGO) test --workspace $(LOCKED) --no-run
 	deploy/services.sh run $(CARGO) test --workspace $(LOCKED) $(ARGS)
@@ -42,12 +45,12 @@ lint:
 		echo "cargo deny is not installed: licences and banned crates are not checked"; \
 	fi
 
-# Both in one build, so that what they share is compiled once.
+# Both crates are built by one command, so that the crates that they share are compiled only once.
 bench:
 	$(CARGO) build --release $(LOCKED) -p debrief -p load-tests
 	deploy/services.sh run "$${CARGO_TARGET_DIR:-target}/release/bench" $(or $(ARGS),all)
 
-# The servers that it breaks are its own.
+# The fault runner starts servers of its own and breaks only these.
 faults:
 	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
 	"$${CARGO_TARGET_DIR:-target}/debug/faults" $(or $(ARGS),all)

@@ -1,51 +1,56 @@
 #!/usr/bin/env bash
-# The servers that the tests need: RabbitMQ, PostgreSQL and Redis.
+# Runs the servers that the tests need: RabbitMQ, PostgreSQL and Redis.
 #
-#   deploy/services.sh start     makes sure that all three answer; they stay until `stop`
-#   deploy/services.sh env       prints `export DEBRIEF_TEST_…` lines:  eval "$(deploy/services.sh env)"
-#   deploy/services.sh status    what answers where; exit 1 when something does not
-#   deploy/services.sh stop      ends what `start` started, and nothing else; the data stay
-#   deploy/services.sh run CMD…  start, CMD with the variables set, and stop (unless `start` was called before)
+#   deploy/services.sh start     makes sure that all three servers answer; they run until `stop`
+#   deploy/services.sh env       prints lines with `export DEBRIEF_TEST_…`; use it so: eval "$(deploy/services.sh env)"
+#   deploy/services.sh status    shows which server answers at which address; exits with 1 when one does not answer
+#   deploy/services.sh stop      ends the servers that `start` started, and no others; their data are kept
+#   deploy/services.sh run CMD…  starts the servers, runs CMD with the variables set, and stops the servers
+#                                (but not when `start` was called before)
 #
-# For those who break a server that this script runs; `start` mends what they did:
-#   deploy/services.sh signal SERVER SIGNAL   to each of its processes: KILL, STOP, CONT …
-#   deploy/services.sh rabbitmqctl ARGS…      on its RabbitMQ
+# Two commands are for tests that break a server which this script runs. `start` repairs it afterwards.
+#   deploy/services.sh signal SERVER SIGNAL   sends a signal (KILL, STOP, CONT …) to each process of the server
+#   deploy/services.sh rabbitmqctl ARGS…      runs rabbitmqctl on the RabbitMQ
 #
-# Each server is, in this order: the one named by a DEBRIEF_TEST_…_URL that is already set; the one that
-# this script runs; one that answers on its standard port with its default credentials; a new one, from
-# Debian's packages (installed when missing), on a port and in a folder of its own, on loopback only.
-# The folder is `.services` in the checkout, or $DEBRIEF_SERVICES_DIR. Delete it, after `stop`, to start afresh.
-# With DEBRIEF_SERVICES_OWN=1 only servers of that folder are used, whatever else is set or answers. Several
-# folders can have their servers running side by side.
+# For each server, the first of these is used:
+#   1. the server that DEBRIEF_TEST_…_URL names, if that variable is set;
+#   2. the server that this script already runs;
+#   3. a server that answers on its standard port with its default credentials;
+#   4. a new server from Debian's packages, which are installed when they are missing. It has a port and a folder of
+#      its own and listens on loopback only.
+# The folder is `.services` in the checkout, or $DEBRIEF_SERVICES_DIR. To begin with empty servers, call `stop` and
+# delete the folder. With DEBRIEF_SERVICES_OWN=1 only the servers of this folder are used, whatever else is set or
+# answers. The servers of several folders can run at the same time.
 set -euo pipefail
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deadline_s=120
-# Debian keeps some of the programs where only root looks for them.
+# Debian installs some of the programs in folders that are only in the search path of root.
 PATH=$PATH:/usr/sbin:/sbin
 
 say() { printf 'services: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 is_root() { [ "$(id -u)" = 0 ]; }
 
-# ---------------------------------------------------------------- the folder, and who owns what in it
+# ---------------------------------------------------------------- the folder and the owners of its parts
 
-# PostgreSQL refuses to run as root, and the other two should not: as root each server runs as the user that
-# its package made. That user must be able to reach the folder, which it cannot under /root.
+# PostgreSQL refuses to run as root, and the other two servers should not run as root. So when this script runs as
+# root, each server runs as the user that its package made. That user must be able to enter the folder, but it cannot
+# enter a folder below /root.
 choose_folder() {
     dir=${DEBRIEF_SERVICES_DIR:-$checkout/.services}
     case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
     mkdir -p "$dir"
     if is_root && ! setpriv --reuid nobody --clear-groups test -x "$dir" 2>/dev/null; then
         [ -z "${DEBRIEF_SERVICES_DIR:-}" ] || die "$dir cannot be reached by other users than root; choose another DEBRIEF_SERVICES_DIR"
-        # Nobody but root can have made it: in /var/tmp anybody could have taken the name first.
+        # Only root can make a folder here. In /var/tmp any user could have made a folder with this name before.
         dir=/var/lib/debrief-services/$(printf '%s' "$checkout" | sha256sum | cut -c1-12)
         mkdir -p "$dir"
     fi
     exec 9>"$dir/lock"
 }
 
-# own NAME: makes the folder of a server, for its user only.
+# own NAME: makes the folder of a server, which only the server's user can enter.
 own() {
     mkdir -p "$dir/$1"
     if is_root; then chown "$(user_of "$1")" "$dir/$1"; fi
@@ -56,7 +61,7 @@ user_of() {
     case $1 in postgresql) echo postgres ;; redis) echo redis ;; *) echo rabbitmq ;; esac
 }
 
-# as NAME CMD…: as the user of that server, in its folder.
+# as NAME CMD…: runs CMD as the user of that server, in the server's folder.
 as() {
     local name=$1
     shift
@@ -69,11 +74,12 @@ as() {
 
 # ---------------------------------------------------------------- processes
 
-# A process is its id and its start time: an id alone may be somebody else's by now.
+# A process is known by its id and its start time. The id alone is not enough, because the system can give it to another
+# process later.
 started_at() {
     local stat
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-    # The name, in parentheses, may hold blanks; what follows it counts from field 3.
+    # The second field is the name in parentheses, and it may hold spaces. The fields after it are counted from field 3.
     set -- ${stat##*) }
     [ "$1" != Z ] && echo "${20}"
 }
@@ -84,7 +90,7 @@ runs() {
     [ "$(started_at "$pid")" = "$start" ]
 }
 
-# launch PROCESS NAME CMD…: in a session of its own, so that Ctrl-C in a test does not reach it.
+# launch PROCESS NAME CMD…: starts CMD in a session of its own, so that Ctrl-C in a test does not end it.
 launch() {
     local process=$1 name=$2
     shift 2
@@ -94,11 +100,11 @@ launch() {
     echo "$pid $(started_at "$pid" || echo 0)" >"$dir/$process.pid"
 }
 
-# end PROCESS SIGNAL
+# end PROCESS SIGNAL: ends a process with this signal, and with KILL when it does not end.
 end() {
     local pid start waited=0
     if runs "$1"; then
-        # One that was stopped would never see it.
+        # A process that was stopped must be continued first, or it would not handle the signal.
         signal "$1" CONT
         read -r pid start <"$dir/$1.pid"
         kill "-$2" "$pid" 2>/dev/null || true
@@ -106,7 +112,7 @@ end() {
             sleep 0.1
             waited=$((waited + 1))
             if [ "$waited" = 300 ]; then
-                say "$1 does not end, killing it"
+                say "$1 does not end; it is killed now"
                 kill -KILL "$pid" 2>/dev/null || true
             fi
             [ "$waited" -lt 350 ] || die "$1 (process $pid) cannot be ended"
@@ -115,13 +121,13 @@ end() {
     rm -f "$dir/$1.pid"
 }
 
-# await PROCESS CMD…: until CMD succeeds, the process ends or the deadline is past.
+# await PROCESS CMD…: waits until CMD succeeds. It fails when the process ends or the deadline is past.
 await() {
     local process=$1 until=$((SECONDS + deadline_s))
     shift
     until "$@"; do
         runs "$process" || fail "$process ended before it answered"
-        [ "$SECONDS" -lt "$until" ] || fail "$process does not answer after $deadline_s s"
+        [ "$SECONDS" -lt "$until" ] || fail "$process did not answer within $deadline_s s"
         sleep 0.2
     done
 }
@@ -132,20 +138,22 @@ fail() {
     exit 1
 }
 
-# family ID: the process and those that it started.
+# family ID: prints the ids of the process and of the processes that it started.
 family() { echo "$1" "$(cat "/proc/$1/task/"*/children 2>/dev/null || true)"; }
 
-# signal NAME SIGNAL: to all of its processes at once; after KILL they are gone, and their port is free.
+# signal NAME SIGNAL: sends the signal to all processes of the server at once. After KILL it waits until they are gone
+# and their port is free.
 signal() {
     local pid all waited=0
-    runs "$1" || die "$1 is none that this script runs"
+    runs "$1" || die "this script does not run a server named $1"
     read -r pid _ <"$dir/$1.pid"
     read -ra all < <(family "$pid")
-    # Some may end by themselves meanwhile.
+    # It is no error when one of them has just ended by itself.
     kill "-$2" "${all[@]}" 2>/dev/null || true
     [ "$2" = KILL ] || return 0
     for pid in "${all[@]}"; do
-        # Until nothing is left of it: a PostgreSQL would take the dead one for one that runs.
+        # It waits until the process is completely gone. Otherwise a new PostgreSQL would believe that the old one still
+        # runs.
         while [ -e "/proc/$pid" ]; do
             sleep 0.05
             waited=$((waited + 1))
@@ -158,8 +166,8 @@ signal() {
 
 is_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# port NAME: kept from one start to the next, unless somebody else has taken it meanwhile. They lie below
-# the range from which the kernel takes the ports of outgoing connections.
+# port NAME: prints the port of the server. The server keeps its port from one start to the next, unless another program
+# has taken it. Ports are chosen below the range that the kernel uses for outgoing connections.
 port() {
     local port
     port=$(cat "$dir/$1.port" 2>/dev/null || true)
@@ -168,10 +176,10 @@ port() {
     echo "$port"
 }
 
-# ---------------------------------------------------------------- who answers
+# ---------------------------------------------------------------- whether a server answers
 
-# Logs in by hand, so that no client is needed: protocol header, Connection.Start, Connection.Start-Ok with
-# guest:guest; a server that lets us in goes on with Connection.Tune, which is class 10, method 30.
+# Logs in without a client program. It sends the protocol header, reads Connection.Start, and sends Connection.Start-Ok
+# with guest:guest. A server that accepts the login answers with Connection.Tune, which is method 30 of class 10.
 amqp_answers() {
     timeout 5 bash -c '
         exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
@@ -196,7 +204,7 @@ redis_answers() {
     ' redis "$1" >/dev/null 2>&1
 }
 
-# It has to let us in and let us create databases.
+# The server must accept the login, and the user must be allowed to create databases.
 postgres_answers() {
     local psql
     psql=$(command -v psql) || psql=$(postgres_bin)/psql
@@ -221,15 +229,16 @@ is_installed() {
 install_package() {
     is_installed "$1" && return
     local as_root=() by_hand="install it (\`apt-get install $1\`), or set DEBRIEF_TEST_AMQP_URL, DEBRIEF_TEST_DATABASE_URL and DEBRIEF_TEST_REDIS_URL to servers that the tests may use"
-    command -v apt-get >/dev/null || die "$1 is missing and this is no Debian: $by_hand"
+    command -v apt-get >/dev/null || die "$1 is missing, and this system has no apt-get to install it: $by_hand"
     if ! is_root; then
         if ! command -v sudo >/dev/null || { ! sudo -n true 2>/dev/null && [ ! -t 0 ]; }; then
-            die "$1 is missing and installing it needs root or sudo: $by_hand"
+            die "$1 is missing, and installing it needs root or sudo: $by_hand"
         fi
         as_root=(sudo)
     fi
     say "installing $1"
-    # The packages would start their servers at once and at each boot. Ours need neither.
+    # The packages start their servers after the installation and at each boot. This script needs neither, so it
+    # prevents both.
     "${as_root[@]}" bash -c '
         set -eu
         policy=/usr/sbin/policy-rc.d
@@ -243,19 +252,20 @@ install_package() {
         apt-get -q install -y --no-install-recommends "$1"
         if [ "$1" != postgresql-client ] && [ -d /run/systemd/system ]; then systemctl disable "$1"; fi
     ' install "$1" </dev/null >&2 9>&- || die "$1 could not be installed: $by_hand"
-    is_installed "$1" || die "$1 is installed, but not where it is looked for"
+    is_installed "$1" || die "$1 is installed, but its programs are not where this script looks for them"
 }
 
-# ---------------------------------------------------------------- starting each of them
+# ---------------------------------------------------------------- starting each server
 
-# Sets `erlang`, the start of every command that belongs to our broker: which port mapper it asks, which node
-# it is or talks to, and whose cookie it has. Nodes of different folders have the same name and never meet.
+# Sets `erlang`, the first words of every command for our broker. They say which port mapper the command asks, which
+# node it is or talks to, and in which home folder its cookie is. The nodes of different folders have the same name, but
+# they never see each other.
 erlang_of() {
     erlang=(env "HOME=$dir/rabbitmq" ERL_EPMD_ADDRESS=127.0.0.1 "ERL_EPMD_PORT=$1" RABBITMQ_NODENAME=debrief-dev@localhost)
 }
 
 run_rabbitmqctl() {
-    runs rabbitmq || die "rabbitmq is none that this script runs"
+    runs rabbitmq || die "this script does not run a server named rabbitmq"
     local erlang
     erlang_of "$(cat "$dir/epmd.port")"
     (as rabbitmq "${erlang[@]}" "RABBITMQ_CONF_ENV_FILE=$dir/rabbitmq/rabbitmq-env.conf" \
@@ -278,12 +288,14 @@ log.file = false
 CONF
     echo '[].' >"$home/enabled_plugins"
     if is_root; then chown rabbitmq "$home/rabbitmq.conf" "$home/enabled_plugins"; fi
-    # A port mapper of our own: the one that Erlang starts by itself listens everywhere and outlives the broker.
+    # This is a port mapper of our own. The one that Erlang would start listens on all addresses and goes on running after
+    # the broker has ended.
     erlang_of "$epmd"
     launch epmd rabbitmq "${erlang[@]}" epmd -address 127.0.0.1 -port "$epmd"
     await epmd is_open "$epmd"
-    # RUNNING_UNDER_SYSTEMD makes the script become the broker instead of starting it, so that the process
-    # whose id we keep is the broker's. The schedulers' busy waiting is for machines that do nothing else.
+    # With RUNNING_UNDER_SYSTEMD the start script turns into the broker and does not start a second process. So the
+    # process whose id is kept is the broker. The busy waiting of the schedulers is switched off (`+sbwt none` and so
+    # on), because it needs a machine that does nothing else.
     launch rabbitmq rabbitmq "${erlang[@]}" \
         RUNNING_UNDER_SYSTEMD=true \
         "RABBITMQ_DIST_PORT=$dist" \
@@ -304,12 +316,13 @@ start_postgresql() {
     own postgresql
     local data=$dir/postgresql/data bin port
     end postgresql INT
-    # A folder belongs to the major version that made it.
+    # A data folder can be used only by the major version that made it.
     bin=/usr/lib/postgresql/$(cat "$data/PG_VERSION" 2>/dev/null || true)/bin
     [ -x "$bin/postgres" ] || bin=$(postgres_bin)
     port=$(port postgresql)
     if [ ! -f "$data/PG_VERSION" ]; then
-        # Into another folder first: an initdb that was cut short leaves one that looks finished.
+        # The data folder is made under another name and then renamed, because an initdb that was interrupted leaves a
+        # folder that looks complete.
         local new=$dir/postgresql/new
         rm -rf "$new"
         (
@@ -318,7 +331,7 @@ start_postgresql() {
                 exec "$1/initdb" -D "$2" -U postgres --pwfile=<(echo postgres) \
                     --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8
             ' initdb "$bin" "$new"
-        ) >"$dir/postgresql.log" 2>&1 </dev/null || fail "postgresql could not make its data folder"
+        ) >"$dir/postgresql.log" 2>&1 </dev/null || fail "postgresql failed to make its data folder"
         mv "$new" "$data"
     fi
     launch postgresql postgresql "$bin/postgres" -D "$data" -p "$port" -c listen_addresses=127.0.0.1 \
@@ -337,9 +350,10 @@ start_redis() {
     await redis redis_answers "$port"
 }
 
-# ---------------------------------------------------------------- which one is used
+# ---------------------------------------------------------------- which server is used
 
-# locate NAME VARIABLE STANDARD_PORT: sets `origin` (given, ours, standard or none) and `url`.
+# locate NAME VARIABLE STANDARD_PORT: finds the server that is used, and sets `origin` (given, ours, standard or none)
+# and `url`.
 locate() {
     local given=${!2:-} own=${DEBRIEF_SERVICES_OWN:-}
     if [ -n "$given" ] && [ -z "$own" ]; then
@@ -369,7 +383,7 @@ url_of() {
     esac
 }
 
-# each FUNCTION: calls it with NAME, VARIABLE and STANDARD_PORT of each server.
+# each FUNCTION: calls FUNCTION with NAME, VARIABLE and STANDARD_PORT of each server.
 each() {
     "$1" rabbitmq DEBRIEF_TEST_AMQP_URL 5672
     "$1" postgresql DEBRIEF_TEST_DATABASE_URL 5432
@@ -377,21 +391,21 @@ each() {
 }
 
 ensure() {
-    # Whether a PostgreSQL lets us in, only its client can say.
+    # Only the client of PostgreSQL can find out whether a server accepts the login, so it must be installed.
     if [ "$1" = postgresql ] && [ -z "${!2:-}" ] && is_open "$3"; then install_package postgresql-client; fi
     if runs "$1"; then signal "$1" CONT; fi
     locate "$@"
     if [ "$origin" = none ]; then
         "start_$1"
         locate "$@"
-        [ "$origin" != none ] || fail "$1 answered and then did not"
+        [ "$origin" != none ] || fail "$1 answered once, but does not answer any more"
     fi
     say "$1: ${url##*@} ($origin)"
 }
 
 print_export() {
     locate "$@"
-    [ "$origin" != none ] || die "$1 does not answer: deploy/services.sh start"
+    [ "$origin" != none ] || die "$1 does not answer; call deploy/services.sh start"
     printf 'export %s=%q\n' "$2" "$url"
 }
 
@@ -417,7 +431,8 @@ stop() {
     flock -u 9
 }
 
-# The last `run` of several at once stops the servers: each holds the lock `users` in common with the others.
+# When several `run`s use the servers at the same time, the last one stops them. Each of them holds a shared lock on the
+# file `users`, and only the last one can get the exclusive lock.
 leave() {
     if [ ! -e "$dir/kept" ] && flock -n -x 8; then stop; fi
 }
@@ -443,7 +458,7 @@ status)
     $all_answer
     ;;
 signal)
-    [ $# = 3 ] || die "signal which server, and how? signal rabbitmq KILL"
+    [ $# = 3 ] || die "name a server and a signal, for example: signal rabbitmq KILL"
     choose_folder
     signal "$2" "$3"
     ;;
@@ -454,7 +469,7 @@ rabbitmqctl)
     ;;
 run)
     shift
-    [ $# -gt 0 ] || die "run what?"
+    [ $# -gt 0 ] || die "name the command to run, for example: run cargo test"
     choose_folder
     exec 8>"$dir/users"
     flock -s 8

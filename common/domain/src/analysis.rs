@@ -1,4 +1,5 @@
-//! What a call meant: computed from its segments, and said by a model or the built-in analyzer.
+//! The analysis of a call. Its numbers are counted from the transcript's segments; its judgements come from a
+//! model or from the built-in analyzer.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
-    /// `builtin`, or the model's name.
+    /// `builtin`, or the name of the model that made this analysis.
     pub analyzer: String,
     pub summary: String,
     pub key_points: Vec<String>,
     pub topics: Vec<String>,
     pub sentiment: Sentiment,
     pub tone: Tone,
-    /// What the customer wants, in one sentence; absent where nothing was said that shows it.
+    /// What the customer wants, in one sentence. It is absent when nothing in the call shows it.
     pub concern: Option<String>,
     pub category: Category,
     pub action_items: Vec<ActionItem>,
@@ -33,7 +34,7 @@ pub enum Sentiment {
     Negative,
 }
 
-/// How the customer sounded, as the Slack message prints it.
+/// How the customer sounded. The names are the words that the Slack message shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tone {
     Positive,
@@ -74,19 +75,20 @@ pub enum Priority {
 pub struct ActionItem {
     pub text: String,
     pub owner: Option<String>,
-    /// As it was said (`by Friday`); nothing is computed from it.
+    /// The date in the speaker's own words (`by Friday`). No calendar date is computed from it.
     pub due: Option<String>,
 }
 
-/// What one participant said about themselves.
+/// The facts that one participant said about themselves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactFacts {
-    /// The participant, by the name the transcript or the meeting gives.
+    /// The participant's name, as the transcript or the meeting gives it.
     pub name: String,
     pub facts: Vec<Fact>,
 }
 
-/// One value with the words that prove it, found again in the transcript by our own code.
+/// One value, with the quote that proves it. Our own code found the quote in the transcript; the model's word
+/// alone is not enough.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     pub field: ContactField,
@@ -114,30 +116,30 @@ pub enum ContactField {
     Country,
 }
 
-/// Counted from the segments, whatever the model says. Times are in milliseconds.
+/// Numbers that are always counted from the segments, never taken from a model. Times are in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// By speaker label.
+    /// How long each speaker talked. The key is the speaker's label.
     pub talk_ms: BTreeMap<String, i64>,
-    /// Between the first start and the last end, time in which nobody speaks.
+    /// The time between the first start and the last end in which nobody speaks.
     pub silence_ms: i64,
-    /// Segments that start while another speaker is still speaking.
+    /// How many segments start while another speaker is still speaking.
     pub interruptions: u32,
     pub words: u32,
-    /// Sentences that end in a question mark.
+    /// How many sentences end with a question mark.
     pub questions: u32,
-    /// Share of all talk time, 0 to 1, that our side spoke; absent where nobody's side is known.
+    /// Our side's share of all talk time, from 0 to 1. It is absent when nobody's side is known.
     pub talk_ratio: Option<f64>,
     pub longest_monologue_ms: i64,
 }
 
-/// What an analysis by a model took.
+/// What an analysis by a model consumed: tokens, money and time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     pub model: String,
     pub prompt_tokens: i64,
     pub completion_tokens: i64,
-    /// Absent where the price of the model is not known.
+    /// Absent when the price of the model is not known.
     pub cost_usd: Option<f64>,
     pub duration_ms: i64,
 }

@@ -1,12 +1,15 @@
-//! A call: a phone call, a meeting, an agent session or a practice meeting, and what its source said of it.
+//! A call is a phone call, a meeting, a session of a voice agent or a practice meeting. This module holds its
+//! identity and the details that its source gave.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use uuid::Uuid;
 
 use crate::moment::Moment;
 
-/// One company, team or client. Every row and every event belongs to one; nothing reads across.
+/// The id of a workspace: one company, team or client. Every row and every event belongs to one workspace, and
+/// nothing may read the data of another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(transparent)]
@@ -17,8 +20,8 @@ impl WorkspaceId {
     pub const DEFAULT: Self = Self(Uuid::from_u128(0x6465_6272_6965_6600_8000_0000_0000_0001));
 }
 
-/// The id of a call: `uuid_v5(uuid_v5(workspace, source), external id)`, so that everybody who sees an
-/// event computes the same one without asking a database.
+/// The id of a call. It is `uuid_v5(uuid_v5(workspace, source), external id)`, so every process that sees an
+/// event computes the same id without asking a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(transparent)]
@@ -43,15 +46,38 @@ impl std::fmt::Display for CallId {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What sort of conversation a call is.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum CallKind {
     Phone,
     Meeting,
     /// A conversation that a voice agent held and wrote down itself.
     Session,
-    /// A practice meeting; it never reaches a CRM or Slack.
+    /// A practice meeting. It never reaches a CRM or Slack.
     Practice,
+}
+
+impl CallKind {
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
+    pub const fn name(self) -> &'static str {
+        self.into_str()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,62 +87,50 @@ pub enum Direction {
     Outgoing,
 }
 
-/// Where a call stands, for people. It is derived from the call's stage runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of a call, as people see it. It is derived from the call's stage runs.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum CallStatus {
     Queued,
     Processing,
-    /// Something outside has to happen first: a provider must be configured or come back.
+    /// Something outside Debrief has to happen first: somebody must configure a provider, or a provider that is
+    /// down must come back.
     Waiting,
     Completed,
     Failed,
-    /// The source announced a call but no recording or transcript of it; a later delivery can bring one.
+    /// The source announced the call, but sent neither a recording nor a transcript. A later delivery can still
+    /// bring one.
     NoRecording,
 }
 
 impl CallStatus {
-    pub const ALL: [Self; 6] =
-        [Self::Queued, Self::Processing, Self::Waiting, Self::Completed, Self::Failed, Self::NoRecording];
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Processing => "processing",
-            Self::Waiting => "waiting",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::NoRecording => "no_recording",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 }
 
-/// What part somebody plays in a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The part that a person plays in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Role {
     /// Speaks for us: a support agent, a sales person, a voice agent.
     Agent,
     Customer,
-    /// Called the meeting; one of us, never a customer.
+    /// Invited the others to the meeting. The host is one of us, never a customer.
     Host,
     Presenter,
     Participant,
 }
 
 impl Role {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Agent => "agent",
-            Self::Customer => "customer",
-            Self::Host => "host",
-            Self::Presenter => "presenter",
-            Self::Participant => "participant",
-        }
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 }
 
@@ -133,8 +147,8 @@ pub struct Participant {
     pub role: Option<Role>,
 }
 
-/// What sources said about a call. Every field may be missing; what arrives later adds to it
-/// ([`CallDetails::merge`]), and an empty value never replaces one.
+/// What the sources said about a call. Every field may be missing. A later delivery adds to it
+/// ([`CallDetails::merge`]), and an empty value never replaces a value that is there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CallDetails {
@@ -146,7 +160,7 @@ pub struct CallDetails {
     pub direction: Option<Direction>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Moment>,
-    /// The start as the source wrote it, where it could not be read as a time.
+    /// The start in the source's own text, when that text could not be read as a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,10 +185,10 @@ pub struct CallDetails {
     pub topic: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<Participant>,
-    /// The lead a voice agent wrote down during a session, as it came.
+    /// The lead that a voice agent wrote down during a session, unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead: Option<Value>,
-    /// What else the source sent, by the source's own names.
+    /// Everything else that the source sent, under the source's own field names.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
 }
@@ -184,12 +198,13 @@ pub struct CallDetails {
 pub struct Call {
     pub id: CallId,
     pub workspace: WorkspaceId,
-    /// Who made the external id: `exotel`, `twilio`, `zoom`, `upload` …
+    /// The system that gave the call its external id: `exotel`, `twilio`, `zoom`, `upload` …
     pub source: String,
     pub external_id: String,
     pub kind: CallKind,
     pub status: CallStatus,
-    /// Rises when usable material arrives or a person asks for the call to be done again; 0 before the first.
+    /// How often the call was processed from the start. It rises by one when new material arrives from which a
+    /// transcript can be made, and when a person asks to process the call again. It is 0 before the first time.
     pub generation: i64,
     pub details: CallDetails,
     pub received_at: Moment,
@@ -197,7 +212,19 @@ pub struct Call {
 }
 
 impl CallDetails {
-    /// Adds what `newer` knows. Fields that are absent or empty there stay as they are here.
+    /// The participants who play one of these parts.
+    pub fn participants_as(&self, roles: &[Role]) -> impl Iterator<Item = &Participant> {
+        self.participants.iter().filter(|who| who.role.is_some_and(|role| roles.contains(&role)))
+    }
+
+    /// How long the call was, in milliseconds, as its source said it: its duration, else the time between its start
+    /// and its end.
+    pub fn said_duration_ms(&self) -> Option<i64> {
+        let between = || Some((self.ended_at?.micros() - self.started_at?.micros()) / 1000);
+        self.duration_ms.or_else(between).filter(|duration_ms| *duration_ms >= 0)
+    }
+
+    /// Adds the values of `newer`. A field that is absent or empty in `newer` keeps its present value.
     pub fn merge(&mut self, newer: Self) {
         fn text(old: &mut Option<String>, new: Option<String>) {
             if let Some(new) = new.filter(|new| !new.trim().is_empty()) {
@@ -237,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_later_delivery_adds_and_an_empty_value_never_replaces() {
+    fn a_later_delivery_adds_values_and_an_empty_value_never_replaces_one() {
         let mut known = CallDetails { from_number: Some("+12025550131".into()), ..CallDetails::default() };
         known.merge(CallDetails {
             from_number: Some("  ".into()),
@@ -249,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_source_and_id_are_the_same_call_and_another_source_is_not() {
+    fn the_same_source_and_id_are_the_same_call_and_the_same_id_of_another_source_is_not() {
         let id = |source| CallId::derive(WorkspaceId::DEFAULT, source, "CALL-1");
         assert_eq!(id("exotel"), id("exotel"));
         assert_ne!(id("exotel"), id("twilio"));

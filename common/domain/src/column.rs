@@ -1,4 +1,5 @@
-//! How a time stands in a column: `timestamptz` on PostgreSQL, microseconds on SQLite.
+//! Stores a [`Moment`] in a database column: as `timestamptz` on PostgreSQL, as an integer of microseconds on
+//! SQLite.
 
 use chrono::{DateTime, Utc};
 use sqlx::encode::IsNull;

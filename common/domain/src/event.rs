@@ -1,6 +1,8 @@
-//! Events: small facts in the past tense, each in an envelope that is a CloudEvents 1.0 JSON document.
+//! Events. An event says that something happened to a call, and its name is in the past tense. It travels in an
+//! envelope, which is a CloudEvents 1.0 JSON document.
 //!
-//! An event carries ids and a few fields, under [`MAX_BYTES`]; what is larger stands in a blob that it names.
+//! An event carries ids and a few fields and has at most [`MAX_BYTES`]. Anything larger is stored in a blob, and
+//! the event carries the blob's key.
 
 use std::borrow::Cow;
 
@@ -8,36 +10,38 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
+use strum::IntoStaticStr;
 use uuid::Uuid;
 
 use crate::call::{CallDetails, CallId, CallKind, WorkspaceId};
 use crate::moment::Moment;
 
-/// What an encoded event may take. A queue is no place for documents.
+/// The largest size of an encoded event. Queues are made for small messages, not for documents.
 pub const MAX_BYTES: usize = 4096;
-/// What most of them take.
+/// Most encoded events are smaller than this. A buffer of this size rarely has to grow.
 const TYPICAL_BYTES: usize = 1536;
 
-/// A body that can travel: its key is its CloudEvents `type` and its routing key, and ends in the version.
+/// The body of an event.
 pub trait Event: Serialize + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static {
+    /// The CloudEvents `type`, which is also the routing key. It ends in the version of the body.
     const KEY: &'static str;
 }
 
-/// An event with what everybody needs to handle it.
+/// An event's body, together with the fields that every event has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Envelope<E> {
     pub id: Uuid,
     pub workspace: WorkspaceId,
     pub call: CallId,
-    /// The generation of the call that this event belongs to; 0 before dedup has seen it.
+    /// The generation of the call that this event belongs to. It is 0 before dedup has seen the event.
     pub generation: i64,
     pub time: Moment,
-    /// W3C trace context of whoever made the event.
+    /// The W3C trace context of the operation that made the event.
     pub traceparent: Option<String>,
     pub data: E,
 }
 
-/// The document on the wire.
+/// The JSON document that is sent. Its field names are those of CloudEvents.
 #[derive(Serialize, Deserialize)]
 struct Wire<'a, E> {
     #[serde(borrow)]
@@ -61,25 +65,25 @@ struct Wire<'a, E> {
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     #[error("failed to read the event: {0}")]
-    Json(#[source] Unreadable),
-    /// Whatever else the type is, it came from outside and is not repeated.
+    Json(#[source] InvalidJson),
+    /// The text of this error leaves `found` out, because it came from outside and may hold anything.
     #[error("failed to read the event: its type is not `{expected}`")]
     Type { found: String, expected: &'static str },
     #[error("failed to read the event: it is not of CloudEvents version 1.0")]
     Version,
 }
 
-/// What is wrong with a JSON document, without quoting it: serde's own text holds the value that it did not
-/// expect, and that can be a name.
+/// What is wrong with a JSON document, and where. Serde's own error text quotes the value that serde did not expect,
+/// and that can be a person's name. So this text quotes nothing.
 #[derive(Debug, thiserror::Error)]
 #[error("{kind} at line {line}, column {column}")]
-pub struct Unreadable {
+pub struct InvalidJson {
     kind: &'static str,
     line: usize,
     column: usize,
 }
 
-impl From<serde_json::Error> for Unreadable {
+impl From<serde_json::Error> for InvalidJson {
     fn from(error: serde_json::Error) -> Self {
         let kind = match error.classify() {
             Category::Io => "it cannot be read",
@@ -113,7 +117,7 @@ impl<E: Event> Envelope<E> {
             data: &self.data,
         };
         let mut bytes = Vec::with_capacity(TYPICAL_BYTES);
-        // Neither an event nor a list of bytes refuses.
+        // This cannot fail: every event can be written as JSON, and a vector takes every byte.
         serde_json::to_writer(&mut bytes, &wire).unwrap_or_default();
         bytes
     }
@@ -138,7 +142,7 @@ impl<E: Event> Envelope<E> {
     }
 }
 
-/// Something arrived about a call: its announcement, its recording, its transcript, a correction.
+/// Something about a call arrived: its announcement, its recording, its transcript or a correction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallReceived {
     pub source: String,
@@ -149,19 +153,20 @@ pub struct CallReceived {
     pub materials: Vec<Material>,
 }
 
-/// The call is new, or something usable about it is: it can be transcribed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A new generation of the call begins, and its material can be transcribed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallAccepted {}
 
 /// The transcript of this generation is in the store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallTranscribed {}
 
 /// The analysis of this generation is in the store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallAnalyzed {}
 
-/// What a last stage emits. It has no key that anybody consumes and is never published.
+/// The event type of a stage that emits no event, because no stage follows it. No value of it can exist, so
+/// nothing is ever published under its key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Nothing {}
 
@@ -181,7 +186,7 @@ impl Event for Nothing {
     const KEY: &'static str = "nothing.v1";
 }
 
-/// A value in the event itself, or in a blob when it is too large for a queue.
+/// Where a value is kept: in the event itself, or in a blob when it is too large for an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kept<T> {
@@ -194,31 +199,40 @@ pub enum Kept<T> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Material {
     pub kind: MaterialKind,
-    /// Names the content: equal digests are the same material, whatever door it came through.
+    /// Identifies the content: materials with equal digests are the same, whichever way they arrived. It is the
     /// SHA-256 of the bytes, or of a URL without its query, in hex.
     pub digest: String,
     pub at: MaterialAt,
-    /// The media type, or the file's extension where the sender gave no type.
+    /// The media type, or the file's extension when the sender gave no media type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum MaterialKind {
-    /// Audio of the call: an upload, or where to fetch it.
+    /// The audio of the call.
     Recording,
-    /// A transcript somebody else made: `WebVTT`, `SubRip` or lines of `Name: words`.
+    /// A transcript that somebody else made: `WebVTT`, `SubRip` or lines of `Name: words`.
     Transcript,
-    /// A voice agent's session in JSON.
+    /// A voice agent's record of its session, in JSON.
     Session,
 }
 
+impl MaterialKind {
+    pub const fn name(self) -> &'static str {
+        self.into_str()
+    }
+}
+
+/// Where the material can be read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MaterialAt {
+    /// The key of a blob.
     Blob(String),
-    /// A URL, sealed: its query can be a password.
+    /// An encrypted URL. It is encrypted because the query of a URL can hold a password.
     SealedUrl(String),
 }
 
@@ -243,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_event_is_said_without_its_content() {
+    fn the_error_about_a_wrong_event_does_not_quote_its_content() {
         let mut wire: serde_json::Value = serde_json::from_slice(
             &Envelope {
                 id: Uuid::from_u128(7),

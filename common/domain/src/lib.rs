@@ -1,12 +1,15 @@
-//! The domain in plain types and pure rules: no I/O, no clock and no dice.
+//! The domain: plain types and pure rules. Nothing here does I/O or draws random numbers, and no rule reads a
+//! clock: a time is always an argument.
 
 pub mod analysis;
+pub mod blank;
 pub mod call;
 #[cfg(feature = "sqlx")]
 mod column;
 pub mod event;
 pub mod fault;
 pub mod moment;
+pub mod parties;
 pub mod phone;
 pub mod refusal;
 pub mod transcript;

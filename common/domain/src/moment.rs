@@ -1,7 +1,8 @@
-//! A point in time that is the same on every store: microseconds, UTC.
+//! A point in time that is the same on every store: UTC, in microseconds.
 //!
-//! PostgreSQL keeps microseconds and would round what Rust measured; SQLite has no type for time at all.
-//! So a time is cut to microseconds where it is made, and what was written compares equal to what is read.
+//! Rust measures nanoseconds, PostgreSQL keeps microseconds and would round them, and SQLite has no type for
+//! times at all. So a [`Moment`] is cut to microseconds when it is made: the time that is read from a store
+//! equals the time that was written.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Moment(i64);
 
 impl Moment {
-    /// The wall clock of this process. Decisions on rows take the store's clock instead (`Store::now`).
+    /// The time by this process's own clock. A decision about a row uses the store's clock instead
+    /// (`Store::now`), because the clocks of two machines differ.
     pub fn now() -> Self {
         Self::from(Utc::now())
     }
@@ -31,7 +33,7 @@ impl Moment {
         DateTime::from_timestamp_micros(self.0).unwrap_or(DateTime::UNIX_EPOCH)
     }
 
-    /// Time from `earlier` to `self`; zero when `earlier` is later.
+    /// The time from `earlier` to `self`. It is zero when `earlier` is in fact later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -42,6 +44,22 @@ impl Moment {
 
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// A length of time in words that people read: `1 h 5 min`, `2 min 5 s`, `45 s`, `80 ms`.
+pub fn in_words(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    let two = |large: u64, unit: &str, small: u64, small_unit: &str| match small {
+        0 => format!("{large} {unit}"),
+        _ => format!("{large} {unit} {small} {small_unit}"),
+    };
+    match (hours, minutes, seconds) {
+        (0, 0, 0) => format!("{} ms", span.as_millis()),
+        (0, 0, _) => format!("{seconds} s"),
+        (0, _, _) => two(minutes, "min", seconds % 60, "s"),
+        _ => two(hours, "h", minutes % 60, "min"),
     }
 }
 
@@ -72,5 +90,27 @@ impl Serialize for Moment {
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         DateTime::<chrono::FixedOffset>::deserialize(from).map(|time| Self::from(time.to_utc()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_is_said_in_two_units_at_most() {
+        for (ms, words) in [
+            (0, "0 ms"),
+            (80, "80 ms"),
+            (45_900, "45 s"),
+            (120_000, "2 min"),
+            (125_000, "2 min 5 s"),
+            (1_800_000, "30 min"),
+            (3_600_000, "1 h"),
+            (3_905_000, "1 h 5 min"),
+            (360_000_000, "100 h"),
+        ] {
+            assert_eq!(in_words(Duration::from_millis(ms)), words);
+        }
     }
 }

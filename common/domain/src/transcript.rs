@@ -1,4 +1,4 @@
-//! What was said, in one form for every source.
+//! The transcript of a call: what was said, in the same form for every source.
 
 use std::fmt::Write as _;
 
@@ -8,31 +8,31 @@ use crate::call::Role;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
-    /// BCP 47, where the source or the provider said it.
+    /// The language as a BCP 47 tag. It is absent when neither the source nor the provider named one.
     pub language: Option<String>,
-    /// In the order in which they were said.
+    /// The segments in the order in which they were said.
     pub segments: Vec<Segment>,
 }
 
-/// A stretch of speech by one speaker. Times count from the start of the call and are absent where the
-/// source gave none (plain text, sessions without time stamps).
+/// A piece of speech by one speaker. Times count from the start of the call. They are absent when the source gave
+/// none, as in a plain text or in a session without time stamps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// 1 for the first segment of the transcript.
     pub id: u32,
-    /// A name, or the provider's label (`A`, `B`); absent where nobody knows.
+    /// The speaker's name, or the provider's label (`A`, `B`). It is absent when the speaker is not known.
     pub speaker: Option<String>,
     pub role: Option<Role>,
     pub start_ms: Option<i64>,
     pub end_ms: Option<i64>,
-    /// The speaker's own words.
+    /// The words that the speaker said.
     pub text: String,
-    /// 0 to 1, as the provider reported it.
+    /// How sure the provider is of the words, from 0 to 1.
     pub confidence: Option<f64>,
 }
 
 impl Transcript {
-    /// Numbers the segments from 1, in the order they stand.
+    /// Gives the segments the numbers 1, 2, 3 … in their present order.
     pub fn numbered(mut self) -> Self {
         for (id, segment) in (1..).zip(&mut self.segments) {
             segment.id = id;
@@ -44,12 +44,13 @@ impl Transcript {
         self.segments.iter().find(|segment| segment.id == id)
     }
 
-    /// End of the last segment, counted from the start of the call.
+    /// The end of the last segment, counted from the start of the call. It is absent when no segment has a time.
     pub fn duration_ms(&self) -> Option<i64> {
         self.segments.iter().filter_map(|segment| segment.end_ms.or(segment.start_ms)).max()
     }
 
-    /// One line a segment: `Speaker A: text`, or the speaker's name or role where it is known.
+    /// The transcript as text with one line for each segment, such as `Speaker A: text`. The line starts with
+    /// the speaker's [`Segment::label`].
     pub fn to_text(&self) -> String {
         self.segments.iter().fold(String::new(), |mut text, segment| {
             let _infallible = writeln!(text, "{}: {}", segment.label(), segment.text);
@@ -59,18 +60,24 @@ impl Transcript {
 }
 
 impl Segment {
-    /// How the speaker is shown: the name, else the role, else `Speaker A` for a provider's bare label.
+    /// The speaker's name, where it is more than a provider's bare label.
+    pub fn name(&self) -> Option<&str> {
+        self.speaker.as_deref().filter(|name| !is_bare_label(name))
+    }
+
+    /// The text that stands for the speaker: the name, or else the role, or else `Speaker A` for a provider's
+    /// label.
     pub fn label(&self) -> String {
-        match (&self.speaker, self.role) {
-            (Some(name), _) if !is_bare_label(name) => name.clone(),
-            (_, Some(role)) => role.name().to_owned(),
-            (Some(label), None) => format!("Speaker {label}"),
-            (None, None) => "Speaker".to_owned(),
+        match (self.name(), self.role, &self.speaker) {
+            (Some(name), _, _) => name.to_owned(),
+            (None, Some(role), _) => role.name().to_owned(),
+            (None, None, Some(label)) => format!("Speaker {label}"),
+            (None, None, None) => "Speaker".to_owned(),
         }
     }
 }
 
-/// Whether `name` is what a diarizer calls a voice (`A`, `12`), not what people call somebody.
+/// Whether `name` is a label that a diarizer gave to a voice (`A`, `12`), and not a person's name.
 fn is_bare_label(name: &str) -> bool {
     name.len() <= 2 && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
 }

@@ -1,17 +1,22 @@
 //! Writes a transcript as `WebVTT` (<https://www.w3.org/TR/webvtt1/>) and as `SubRip`, which has no standard.
 //!
-//! A cue needs times, and some sources give none. Words are worth more than exact times: a segment without
-//! them follows the one before it for as long as it takes to read, and `WebVTT`, which has comments, says so.
-//! What somebody said is never markup: it is escaped, and stays on one line, since a blank line ends a cue.
+//! A cue needs times, but some sources give none. Words are worth more than exact times. So a segment without times
+//! follows the segment before it, and lasts as long as a person needs to read it. A `WebVTT` file can hold comments,
+//! and one of them says that times are estimated.
+//!
+//! The words that somebody said must never act as markup, so they are escaped. They also stand on one line, because
+//! a blank line would end the cue.
 
 use std::fmt::Write as _;
 
 use domain::transcript::{Segment, Transcript};
 
-/// A calm reader's pace, 150 words a minute.
+use crate::words::one_line;
+
+/// The time that a calm reader needs for a word: 150 words a minute.
 const MS_PER_WORD: i64 = 400;
 const SHORTEST_MS: i64 = 1000;
-/// Past it a time is no time in a call but a mistake: 1,000 hours.
+/// 1,000 hours. No call is that long, so a time after it is a mistake of the source.
 const LONGEST_MS: i64 = 3_600_000_000;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +24,7 @@ struct Cue<'a> {
     start_ms: i64,
     end_ms: i64,
     segment: &'a str,
-    /// Absent where nobody knows who speaks.
+    /// The speaker's label. It is absent when nobody knows who speaks.
     speaker: Option<String>,
 }
 
@@ -42,14 +47,14 @@ pub fn srt(transcript: &Transcript) -> String {
     let mut text = String::new();
     for (number, cue) in (1..).zip(&cues(transcript).0) {
         let (start, end) = (time(cue.start_ms, ','), time(cue.end_ms, ','));
-        let said = one_line(cue.segment);
-        let line = cue.speaker.as_ref().map_or_else(|| said.clone(), |name| format!("{name}: {said}"));
+        let words = one_line(cue.segment);
+        let line = cue.speaker.as_ref().map_or_else(|| words.clone(), |name| format!("{name}: {words}"));
         let _infallible = write!(text, "{number}\n{start} --> {end}\n{}\n\n", plain(&line));
     }
     text
 }
 
-/// Cues by their start, and whether a time of any of them is estimated.
+/// The cues in the order of their starts, and whether the time of any cue is estimated.
 fn cues(transcript: &Transcript) -> (Vec<Cue<'_>>, bool) {
     let known = |time: Option<i64>| time.filter(|ms| (0..=LONGEST_MS).contains(ms));
     let spoken = || transcript.segments.iter().filter(|segment| !segment.text.trim().is_empty());
@@ -71,7 +76,7 @@ fn cues(transcript: &Transcript) -> (Vec<Cue<'_>>, bool) {
         after = after.max(end_ms);
         cues.push(Cue { start_ms, end_ms, segment: &segment.text, speaker: speaker(segment) });
     }
-    // Cues stand in the order of their starts; of those that start together, as they were said.
+    // The sort is stable: cues that start at the same time keep the order of the segments.
     cues.sort_by_key(|cue| cue.start_ms);
     (cues, estimated)
 }
@@ -90,17 +95,13 @@ fn time(ms: i64, fraction: char) -> String {
     format!("{hours:02}:{minutes:02}:{seconds:02}{fraction}{:03}", ms % 1000)
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// For `WebVTT`.
+/// Escapes a text for `WebVTT`.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// For `SubRip`: players read `<i>` and many read entities, but few read `&amp;` in `R&amp;D`. So only what
-/// would be taken for markup is changed.
+/// Escapes a text for `SubRip`. Players read `<i>`, and many of them read entities, but few would show `R&amp;D` as
+/// `R&D`. So only those characters are changed that a player would take for markup.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
@@ -108,7 +109,7 @@ fn plain(text: &str) -> String {
             '<' => plain.push_str("&lt;"),
             '>' if text[..at].ends_with("--") => plain.push_str("&gt;"),
             '&' if is_entity(&text[at + 1..]) => plain.push_str("&amp;"),
-            // A position mark: `{\an8}`.
+            // Players read `{\an8}` as the place on the screen where the words stand.
             '{' if text[at + 1..].starts_with('\\') => plain.push_str("{ "),
             c => plain.push(c),
         }
@@ -116,7 +117,7 @@ fn plain(text: &str) -> String {
     plain
 }
 
-/// Whether what follows a `&` makes it one.
+/// Whether `rest`, the text after a `&`, makes the `&` the start of an entity.
 fn is_entity(rest: &str) -> bool {
     let name = rest.chars().take(12).take_while(|c| c.is_ascii_alphanumeric() || *c == '#').count();
     name > 0 && rest[name..].starts_with(';')
@@ -126,11 +127,11 @@ fn is_entity(rest: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Speaker, start, end and words.
-    type Said<'a> = (Option<&'a str>, Option<i64>, Option<i64>, &'a str);
+    /// The speaker, the start, the end and the words of a segment.
+    type SegmentParts<'a> = (Option<&'a str>, Option<i64>, Option<i64>, &'a str);
 
-    fn transcript(segments: &[Said<'_>]) -> Transcript {
-        let segment = |(speaker, start_ms, end_ms, text): &Said<'_>| Segment {
+    fn transcript(segments: &[SegmentParts<'_>]) -> Transcript {
+        let segment = |(speaker, start_ms, end_ms, text): &SegmentParts<'_>| Segment {
             id: 0,
             speaker: speaker.map(str::to_owned),
             role: None,
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_never_markup() {
+    fn words_that_look_like_markup_are_escaped() {
         let hostile = transcript(&[(
             Some("R&D <b>\n--> x"),
             Some(0),
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transcript_without_times_keeps_its_words_and_says_that_times_are_estimated() {
+    fn the_file_of_a_transcript_without_times_has_all_words_and_says_that_the_times_are_estimated() {
         let session = transcript(&[(Some("A"), None, None, "Good morning."), (None, None, None, "Hi.")]);
         assert_eq!(
             vtt(&session),
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_without_times_stands_between_its_neighbours() {
+    fn a_segment_without_times_is_placed_between_the_segments_around_it() {
         let mixed = transcript(&[
             (None, Some(1000), Some(2000), "one"),
             (None, None, None, "two"),
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn long_calls_and_silent_segments_are_written_right() {
+    fn a_very_long_call_is_written_and_a_segment_without_words_is_left_out() {
         let long = transcript(&[
             (None, Some(0), Some(1), " \n "),
             (None, Some(360_061_001), Some(360_062_000), "x"),

@@ -1,4 +1,6 @@
-//! Audio and transcript formats, read and written. Whatever comes in here was made by somebody else's program.
+//! Reads and writes the file formats of transcripts. Every file that is read here was made by somebody else's
+//! program, so nothing in it can be trusted.
 
 pub mod captions;
 pub mod transcripts;
+mod words;

@@ -1,9 +1,10 @@
-//! What makes batches large without waiting for anything.
+//! Makes batches larger without waiting for a time.
 
-/// Lets everything run that is ready. Who was woken by the first of many that ask finds the others there, too.
+/// Lets all other tasks run that are ready. A task that collects requests into a batch calls this after the first
+/// request, and then finds in its channel the requests that the other tasks have sent.
 ///
-/// It takes two turns: in one the runtime looks for what has arrived, in the next that is handled.
-pub async fn others_first() {
+/// It yields two times: once for the runtime to see what has arrived, and once for the tasks to handle it.
+pub async fn let_ready_tasks_run() {
     for _ in 0..2 {
         tokio::task::yield_now().await;
     }

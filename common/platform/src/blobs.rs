@@ -1,8 +1,8 @@
-//! Blobs: what is too large for a row or an event. Uploads, fetched recordings, long details.
+//! Blobs hold what is too large for a row or an event: uploads, fetched recordings, long details.
 //!
-//! They stand in a local folder. What was written is on disk when the call returns Ok: the file and its
-//! folder are synced before, since a sender who was told "accepted" does not send again. A file that is
-//! cut off while it is written is never seen under its key.
+//! They are files in a local folder. When a function that writes returns Ok, the bytes are on the disk, because the
+//! file and its folder are synced before. This matters, since a sender who got the answer "accepted" does not send
+//! again. When writing is interrupted, the incomplete file never appears under its key.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
 use sha2::{Digest as _, Sha256};
 
-/// What is held in memory of an upload. (A store such as S3 takes no parts below 5 MiB.)
+/// How much of an upload is held in memory. (A store such as S3 would refuse parts below 5 MiB.)
 const PART_BYTES: usize = 256 * 1024;
 const MAX_KEY_CHARS: usize = 512;
 
@@ -26,17 +26,17 @@ pub enum BlobError {
     NotFound(String),
     #[error("the blob `{key}` is longer than {max} bytes")]
     TooLarge { key: String, max: u64 },
-    /// A key that was not made from our own ids.
-    #[error("`{0}` is no key of a blob")]
+    /// The key cannot have been made from our own ids.
+    #[error("`{0}` is not the key of a blob")]
     BadKey(String),
-    /// The stream that was to be stored broke off; nothing of it is kept.
-    #[error("failed to read what should be stored: {0}")]
+    /// The stream that was to be stored broke off. Nothing of it is kept.
+    #[error("failed to read the content of the blob: {0}")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("failed to use the blob store: {0}")]
     Store(#[source] object_store::Error),
 }
 
-/// What was stored.
+/// The size and the digest of what was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     pub bytes: u64,
@@ -46,38 +46,40 @@ pub struct Stored {
 #[derive(Clone)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
-    /// The same folder, without waiting for the disk: whether it can be written, not how fast it syncs.
-    probe: Arc<dyn ObjectStore>,
+    /// The same folder without syncing. The health check uses it, because it asks whether the folder can be written,
+    /// not how fast the disk is.
+    unsynced: Arc<dyn ObjectStore>,
 }
 
 impl Blobs {
-    /// Blobs in `dir`, which is made where it does not exist.
+    /// Blobs in the folder `dir`, which is made if it does not exist.
     pub fn local(dir: &std::path::Path) -> Result<Self, BlobError> {
         let failed = |source| {
             BlobError::Store(object_store::Error::Generic { store: "folder", source: Box::new(source) })
         };
         std::fs::create_dir_all(dir).map_err(failed)?;
         let folder = LocalFileSystem::new_with_prefix(dir).map_err(BlobError::Store)?;
-        Ok(Self { probe: Arc::new(folder.clone()), store: Arc::new(folder.with_fsync(true)) })
+        Ok(Self { unsynced: Arc::new(folder.clone()), store: Arc::new(folder.with_fsync(true)) })
     }
 
-    /// Stores `bytes`, in the place of what had this key before.
+    /// Stores `bytes` under `key`, and replaces the blob that had this key before.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), BlobError> {
-        self.store.put(&path(key)?, bytes.into()).await.map_err(|error| fault(key, error))?;
+        self.store.put(&path(key)?, bytes.into()).await.map_err(|error| blob_error(key, error))?;
         Ok(())
     }
 
-    /// Stores a stream of unknown length without holding more than a part of it. A stream that breaks or
-    /// is longer than `max` bytes leaves nothing behind.
+    /// Stores a stream of unknown length. Only a part of it is held in memory. Nothing is stored when the stream
+    /// breaks off or is longer than `max` bytes.
     pub async fn put_stream<S, E>(&self, key: &str, stream: S, max: u64) -> Result<Stored, BlobError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let mut upload = self.store.put_multipart(&path(key)?).await.map_err(|error| fault(key, error))?;
+        let mut upload =
+            self.store.put_multipart(&path(key)?).await.map_err(|error| blob_error(key, error))?;
         let written = write_parts(key, upload.as_mut(), stream, max).await;
         let result = match written {
-            Ok(stored) => upload.complete().await.map(|_| stored).map_err(|error| fault(key, error)),
+            Ok(stored) => upload.complete().await.map(|_| stored).map_err(|error| blob_error(key, error)),
             Err(error) => Err(error),
         };
         if result.is_err()
@@ -88,57 +90,57 @@ impl Blobs {
         result
     }
 
-    /// Gives a blob another key, in the place of what had that key before.
+    /// Gives a blob the key `to`, and replaces the blob that had this key before.
     pub async fn rename(&self, from: &str, to: &str) -> Result<(), BlobError> {
-        self.store.rename(&path(from)?, &path(to)?).await.map_err(|error| fault(from, error))
+        self.store.rename(&path(from)?, &path(to)?).await.map_err(|error| blob_error(from, error))
     }
 
-    /// The whole blob, when it is not longer than `max` bytes.
+    /// The whole blob. It is an error when the blob is longer than `max` bytes.
     pub async fn get(&self, key: &str, max: u64) -> Result<Bytes, BlobError> {
-        let found = self.store.get(&path(key)?).await.map_err(|error| fault(key, error))?;
+        let found = self.store.get(&path(key)?).await.map_err(|error| blob_error(key, error))?;
         if found.meta.size > max {
             return Err(BlobError::TooLarge { key: key.to_owned(), max });
         }
-        found.bytes().await.map_err(|error| fault(key, error))
+        found.bytes().await.map_err(|error| blob_error(key, error))
     }
 
-    /// The length in bytes, and the blob piece by piece.
+    /// The length of a blob in bytes, and its content as a stream.
     pub async fn get_stream(
         &self,
         key: &str,
     ) -> Result<(u64, BoxStream<'static, Result<Bytes, BlobError>>), BlobError> {
-        let found = self.store.get(&path(key)?).await.map_err(|error| fault(key, error))?;
+        let found = self.store.get(&path(key)?).await.map_err(|error| blob_error(key, error))?;
         let (size, key) = (found.meta.size, key.to_owned());
-        Ok((size, found.into_stream().map_err(move |error| fault(&key, error)).boxed()))
+        Ok((size, found.into_stream().map_err(move |error| blob_error(&key, error)).boxed()))
     }
 
-    /// The bytes of `range`; fewer where the blob ends before it does.
+    /// The bytes of `range`. There are fewer when the blob ends before the range does.
     pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, BlobError> {
-        self.store.get_range(&path(key)?, range).await.map_err(|error| fault(key, error))
+        self.store.get_range(&path(key)?, range).await.map_err(|error| blob_error(key, error))
     }
 
-    /// The length in bytes; `None` where there is no such blob.
+    /// The length of a blob in bytes; `None` when there is no such blob.
     pub async fn head(&self, key: &str) -> Result<Option<u64>, BlobError> {
-        match self.store.head(&path(key)?).await.map_err(|error| fault(key, error)) {
+        match self.store.head(&path(key)?).await.map_err(|error| blob_error(key, error)) {
             Ok(meta) => Ok(Some(meta.size)),
             Err(BlobError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Removes it. A blob that is not there is removed already.
+    /// Removes a blob. It is no error when there is no such blob.
     pub async fn delete(&self, key: &str) -> Result<(), BlobError> {
-        match self.store.delete(&path(key)?).await.map_err(|error| fault(key, error)) {
+        match self.store.delete(&path(key)?).await.map_err(|error| blob_error(key, error)) {
             Err(BlobError::NotFound(_)) => Ok(()),
             other => other,
         }
     }
 
-    /// Whether something can be written now.
+    /// Whether the folder can be written now.
     pub async fn healthy(&self) -> bool {
         let path = Path::from("health");
-        let probe = self.probe.put(&path, Bytes::from_static(b"ok").into());
-        matches!(tokio::time::timeout(Duration::from_secs(2), probe).await, Ok(Ok(_)))
+        let written = self.unsynced.put(&path, Bytes::from_static(b"ok").into());
+        matches!(tokio::time::timeout(Duration::from_secs(2), written).await, Ok(Ok(_)))
     }
 }
 
@@ -166,18 +168,18 @@ where
         part.push(chunk);
         if part_bytes >= PART_BYTES {
             let full: PutPayload = std::mem::take(&mut part).into_iter().collect();
-            upload.put_part(full).await.map_err(|error| fault(key, error))?;
+            upload.put_part(full).await.map_err(|error| blob_error(key, error))?;
             part_bytes = 0;
         }
     }
     if !part.is_empty() {
-        upload.put_part(part.into_iter().collect()).await.map_err(|error| fault(key, error))?;
+        upload.put_part(part.into_iter().collect()).await.map_err(|error| blob_error(key, error))?;
     }
     Ok(Stored { bytes, sha256_hex: hex::encode(hash.finalize()) })
 }
 
-/// Keys are made from ids and digests by our own code; whatever else gets here is a mistake, and is
-/// never used as a path.
+/// The path of a key. Our own code makes keys from ids and digests. Any other text is a mistake, and is never used
+/// as a path.
 fn path(key: &str) -> Result<Path, BlobError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
@@ -188,7 +190,7 @@ fn path(key: &str) -> Result<Path, BlobError> {
     }
 }
 
-fn fault(key: &str, error: object_store::Error) -> BlobError {
+fn blob_error(key: &str, error: object_store::Error) -> BlobError {
     match error {
         object_store::Error::NotFound { .. } => BlobError::NotFound(key.to_owned()),
         error => BlobError::Store(error),
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_streamed_in_reads_back_whole_and_in_ranges() {
+    async fn a_stored_stream_can_be_read_whole_as_a_stream_and_in_ranges() {
         let (_dir, blobs) = blobs();
         let stored = blobs.put_stream("w/c/audio", chunks(12), u64::MAX).await.unwrap();
         assert_eq!(stored.bytes, 12 * 1024 * 1024);
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_that_is_too_long_or_breaks_leaves_nothing_behind() {
+    async fn a_stream_that_is_too_long_or_breaks_off_leaves_no_file() {
         let (dir, blobs) = blobs();
         let long = blobs.put_stream("long", chunks(3), 2 * 1024 * 1024).await.unwrap_err();
         assert!(matches!(long, BlobError::TooLarge { .. }), "{long}");
@@ -239,14 +241,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_blob_longer_than_asked_for_is_not_read() {
+    async fn a_blob_that_is_longer_than_the_limit_is_not_read() {
         let (_dir, blobs) = blobs();
         blobs.put("a", Bytes::from_static(b"12345")).await.unwrap();
         assert!(matches!(blobs.get("a", 4).await, Err(BlobError::TooLarge { max: 4, .. })));
     }
 
     #[tokio::test]
-    async fn a_renamed_blob_has_its_new_key_only() {
+    async fn a_renamed_blob_has_only_its_new_key() {
         let (_dir, blobs) = blobs();
         blobs.put("incoming/1", Bytes::from_static(b"a")).await.unwrap();
         blobs.rename("incoming/1", "w/kept").await.unwrap();
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_from_somebody_else_is_never_a_path() {
+    async fn a_key_that_our_own_code_cannot_have_made_is_never_used_as_a_path() {
         let (_dir, blobs) = blobs();
         for key in ["../out", "/etc/passwd", "a//b", "a/../b", "a/.hidden", "", "a\0b", "a\\b", "ä"] {
             let error = blobs.put(key, Bytes::new()).await.unwrap_err();

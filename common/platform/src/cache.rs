@@ -1,7 +1,7 @@
-//! A cache that speeds decisions up and never makes one: with it empty, slow or gone, nothing is done
-//! twice and nothing stops, because the store decides.
+//! A cache that makes decisions faster but never makes one, because the store decides. When the cache is empty, slow
+//! or away, nothing is done twice and nothing stops.
 //!
-//! It also hands out the slots of a rate limit, which many processes share when they share a Redis.
+//! The cache also gives out the slots of rate limits. Processes that share a Redis share its limits.
 
 mod limiter;
 mod memory;
@@ -11,27 +11,27 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-pub use limiter::{Limiter, PATIENCE, RATE_USED_UP, RateUsedUp};
+pub use limiter::{Limiter, MAX_WAIT, RATE_USED_UP, RateUsedUp};
 pub use memory::Memory;
 pub use redis::Redis;
 
 /// An answer to [`Cache::slot`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// It is taken: wait this long, then go. Zero means now.
-    Yours(Duration),
-    /// None within the patience, and none was taken. Come back after this long.
-    Later(Duration),
+    /// The caller has a slot, which begins after this time. Zero means now.
+    Granted(Duration),
+    /// The next slot begins after this time, which is longer than the caller would wait. It was not taken.
+    TooFar(Duration),
 }
 
 pub trait Cache: Send + Sync {
-    /// Remembers `key` for `ttl`, and says whether it was remembered already, which does not make it stay
-    /// longer. False also where nobody can say.
+    /// Remembers `key` for `ttl`, and returns whether it was remembered already. In that case it is not remembered
+    /// any longer than before. The answer is false, too, when the cache does not work.
     fn remember<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, bool>;
 
     fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, ()>;
 
-    /// The next slot of the limit `key`, which has one every `every`. A slot that is further away than
-    /// `patience` is not taken: nobody would come for it.
-    fn slot<'a>(&'a self, key: &'a str, every: Duration, patience: Duration) -> BoxFuture<'a, Slot>;
+    /// Takes the next slot of the limit `key`, whose slots are `every` apart. A slot that begins later than
+    /// `max_wait` from now is not taken, because the caller would not wait for it.
+    fn slot<'a>(&'a self, key: &'a str, every: Duration, max_wait: Duration) -> BoxFuture<'a, Slot>;
 }

@@ -4,17 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
 
+mod installation;
 pub mod keys;
 mod load;
+mod misspelling;
 mod rate;
+mod span;
 
+pub use installation::Installation;
 pub use keys::{Group, Key, Known};
 pub use load::{FILE, environment, load};
+pub use misspelling::Misspelling;
 pub use rate::Rate;
 
 /// What is wrong with a setting, naming it: the user can mend it.
@@ -35,6 +39,7 @@ impl ConfigError {
 #[derive(Clone, Debug, Default)]
 pub struct Values {
     given: BTreeMap<String, SecretString>,
+    misspellings: Vec<Misspelling>,
     asked: Option<Asked>,
 }
 
@@ -45,7 +50,7 @@ impl Values {
     /// For tests and for the demo: settings from pairs.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let given = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        Self { given, asked: None }
+        Self { given, ..Self::default() }
     }
 
     /// For the test that compares the lists of settings with what is read: remembers in `asked` every name that
@@ -61,6 +66,11 @@ impl Values {
     /// The names of the settings that have a value, in order.
     pub fn given(&self) -> impl Iterator<Item = &str> {
         self.given.keys().map(String::as_str).filter(|name| self.value(name).is_some())
+    }
+
+    /// Variables of the environment that are nearly settings of ours: what they should have set is not set.
+    pub fn misspellings(&self) -> &[Misspelling] {
+        &self.misspellings
     }
 
     pub fn text(&self, name: &str) -> Option<String> {
@@ -111,32 +121,4 @@ impl Values {
             .filter(|url| matches!(url.scheme(), "http" | "https"))
             .ok_or_else(|| ConfigError::new(name, "not an http or https address"))
     }
-
-    pub fn duration(&self, name: &str, default: Duration) -> Result<Duration, ConfigError> {
-        self.text(name).map_or(Ok(default), |text| duration(&text).ok_or_else(|| bad_duration(name, &text)))
-    }
-
-    pub fn durations(&self, name: &str, default: &str) -> Result<Vec<Duration>, ConfigError> {
-        let text = self.text(name).unwrap_or_else(|| default.to_owned());
-        text.split(',').map(|part| duration(part).ok_or_else(|| bad_duration(name, part))).collect()
-    }
-}
-
-fn bad_duration(name: &str, text: &str) -> ConfigError {
-    ConfigError::new(name, format!("`{text}` is not a duration such as 200ms, 5s, 2m or 1h"))
-}
-
-/// `200ms`, `5s`, `2m`, `1h`.
-pub fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
-    let (count, unit) = text.split_at(unit_at);
-    let count: u64 = count.parse().ok()?;
-    Some(match unit {
-        "ms" => Duration::from_millis(count),
-        "s" => Duration::from_secs(count),
-        "m" => Duration::from_secs(count.checked_mul(60)?),
-        "h" => Duration::from_secs(count.checked_mul(3600)?),
-        _ => return None,
-    })
 }

@@ -1,16 +1,18 @@
-//! Boundaries at which a fault run can end, stop or upset the process. A build without the feature `failpoints`
-//! has none of this.
+//! Failpoints: places in the code at which a fault run can end, stop or disturb the process. A build without the
+//! feature `failpoints` has none of them.
 //!
-//! `FAILPOINTS`, in the environment of the process, says which of them acts and how, as the crate `fail` reads it:
-//! `settle.committed=return` ends the process at the first pass, `settle.committed:slack=2*off->return` at the
-//! third one of the stage `slack`. Beside `panic` and `sleep(ms)` there are
+//! The environment variable `FAILPOINTS` says which failpoint acts and how, in the syntax of the crate `fail`. For
+//! example, `settle.committed=return` ends the process when it first reaches this failpoint, and
+//! `settle.committed:slack=2*off->return` ends it when the stage `slack` reaches the failpoint for the third time.
+//! Besides the actions `panic` and `sleep(ms)` there are these:
 //!
-//! - `return`: the process ends as by `kill -9`. Nothing is unwound, flushed or said to anybody.
-//! - `return(stop)`: it stops until it is continued, as by `kill -STOP`.
-//! - `return(eat)`: it takes memory until there is none, or it has [`MOST_EATEN`].
+//! - `return`: the process ends at once, as by `kill -9`. It does not unwind, flush or close anything.
+//! - `return(stop)`: the process stops until it is continued, as by `kill -STOP`.
+//! - `return(eat)`: the process takes memory until none is left, or until it has taken `MAX_TAKEN_BYTES`.
 
-/// Names a boundary, and what passes it: the stage, the destination, the call. An action can be for the boundary
-/// (`settle.committed`) or for what passes it there (`settle.committed:slack`).
+/// Marks a failpoint. The further arguments say what reaches it: the stage, the destination, the call. An action in
+/// `FAILPOINTS` is either for everything that reaches the failpoint (`settle.committed`) or for one of these
+/// (`settle.committed:slack`).
 #[cfg(feature = "failpoints")]
 #[macro_export]
 macro_rules! failpoint {
@@ -19,7 +21,7 @@ macro_rules! failpoint {
     };
 }
 
-/// Names a boundary; in this build nothing happens there.
+/// Marks a failpoint. In a build without the feature `failpoints` nothing happens there.
 #[cfg(not(feature = "failpoints"))]
 #[macro_export]
 macro_rules! failpoint {
@@ -27,31 +29,32 @@ macro_rules! failpoint {
 }
 
 #[cfg(feature = "failpoints")]
-pub use on::{MOST_EATEN, reached, setup};
+pub use actions::{reached, setup};
 
 #[cfg(feature = "failpoints")]
-mod on {
+mod actions {
     use std::fmt::Display;
     use std::process::Command;
 
-    /// A process without a limit of its own shall not take the machine down.
-    pub const MOST_EATEN: usize = 8 * 1024 * 1024 * 1024;
-    const BITE: usize = 16 * 1024 * 1024;
+    /// The limit protects the machine when the process has no memory limit of its own.
+    const MAX_TAKEN_BYTES: usize = 8 * 1024 * 1024 * 1024;
+    const BLOCK_BYTES: usize = 16 * 1024 * 1024;
 
-    /// Reads `FAILPOINTS`. Once, before anything else. Panics where it cannot be read.
+    /// Reads `FAILPOINTS`. A process calls this once, before anything else. It panics when the variable cannot be
+    /// read.
     pub fn setup() {
-        // Dropping it would switch everything off.
+        // Dropping the scenario would switch all failpoints off.
         std::mem::forget(fail::FailScenario::setup());
     }
 
-    pub fn reached(name: &str, passing: &[&dyn Display]) {
-        pass(name);
-        for one in passing {
-            pass(&format!("{name}:{one}"));
+    pub fn reached(name: &str, by: &[&dyn Display]) {
+        act_if_configured(name);
+        for one in by {
+            act_if_configured(&format!("{name}:{one}"));
         }
     }
 
-    fn pass(name: &str) {
+    fn act_if_configured(name: &str) {
         fail::fail_point!(name, |action| act(name, action.as_deref()));
     }
 
@@ -60,7 +63,7 @@ mod on {
         match action {
             None | Some("kill") => std::process::abort(),
             Some("stop") => stop(),
-            Some("eat") => eat(),
+            Some("eat") => take_memory(),
             Some(other) => panic!("failpoint {name} has no action `{other}`"),
         }
     }
@@ -70,12 +73,12 @@ mod on {
         assert!(stopped.is_ok_and(|status| status.success()), "a failpoint cannot stop its process");
     }
 
-    fn eat() {
-        let mut eaten = Vec::new();
-        while eaten.len() * BITE < MOST_EATEN {
-            // Written to, so that it is not only promised.
-            eaten.push(vec![1_u8; BITE]);
+    fn take_memory() {
+        let mut taken = Vec::new();
+        while taken.len() * BLOCK_BYTES < MAX_TAKEN_BYTES {
+            // The block is filled with ones, because the system gives no real memory for bytes that nobody writes.
+            taken.push(vec![1_u8; BLOCK_BYTES]);
         }
-        panic!("a failpoint has eaten {MOST_EATEN} bytes, and nothing has stopped it");
+        panic!("a failpoint has taken {MAX_TAKEN_BYTES} bytes of memory, and the system has not stopped it");
     }
 }

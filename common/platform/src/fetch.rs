@@ -1,9 +1,10 @@
-//! Fetches what a URL from outside names, without becoming the sender's hand inside our network.
+//! Fetches a file from a URL that came from outside, and never lets the sender of the URL reach into our own network.
 //!
-//! Whoever may send a webhook may send any URL: of our cloud's metadata service, of a neighbour's admin page. So
-//! every hop is checked: a literal address before the request, a name when it is resolved, and the connection
-//! goes to the very addresses that were checked (a second look-up could answer otherwise). Redirects are
-//! followed here, not by the client. Nothing goes through a proxy, which would resolve names itself.
+//! Somebody who may send a webhook may send any URL, such as that of our cloud's metadata service or of an admin page
+//! in our network. So the first URL and the target of every redirect are checked. A literal IP address is checked
+//! before the request, and a name when it is resolved. The connection then goes to the addresses that were checked,
+//! because a second look-up could give other ones. The HTTP client does not follow redirects: this module does. No
+//! request goes through a proxy, because a proxy would resolve the names itself.
 
 mod address;
 #[cfg(test)]
@@ -26,16 +27,16 @@ pub use address::is_public;
 use domain::fault::Fault;
 use domain::refusal::{Code, Codes, Destination, Failure, Refusal, Remote, Sent};
 
-/// What is looked at to tell audio from a page that says it is gone.
+/// How many bytes are looked at to tell audio from a web page that says that the recording is gone.
 const SNIFF_BYTES: usize = 1024;
 
-/// Which private addresses may be fetched from.
+/// The private addresses from which files may be fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Allow {
     #[default]
     None,
     All,
-    /// `host:port`, as they stand in URLs.
+    /// Only these, each written as `host:port`.
     Hosts(Vec<String>),
 }
 
@@ -75,23 +76,24 @@ fn has_port(host: &str) -> bool {
     host.rsplit_once(':').is_some_and(|(name, port)| !name.is_empty() && port.parse::<u16>().is_ok())
 }
 
-/// What one fetch may take.
+/// The limits of one fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub max_bytes: u64,
-    /// From the first request to the last byte.
+    /// The longest time from the first request to the last byte.
     pub total: Duration,
-    /// Without any byte.
+    /// The longest time in which no byte arrives.
     pub stall: Duration,
     pub redirects: u32,
 }
 
 impl Default for Limits {
-    /// For recordings: AssemblyAI takes 2.2 GB an upload.
+    /// The limits for recordings. AssemblyAI takes uploads of up to 2.2 GB.
     fn default() -> Self {
         Self {
             max_bytes: 2_200_000_000,
-            // Whoever waits holds a delivery, and RabbitMQ closes a channel that holds one for 30 minutes.
+            // The delivery of the message stays unacknowledged during the fetch, and RabbitMQ closes a channel when a
+            // delivery is unacknowledged for 30 minutes.
             total: Duration::from_mins(10),
             stall: Duration::from_secs(30),
             redirects: 5,
@@ -99,10 +101,10 @@ impl Default for Limits {
     }
 }
 
-/// A user and a password for a provider's own hosts, sent to no other.
+/// A user name and a password for a provider's own hosts. They are sent to no other host.
 #[derive(Clone, Debug)]
 pub struct Credential {
-    /// `exotel.com`, or `*.exotel.com` for every host below it.
+    /// Each is a host such as `exotel.com`, or `*.exotel.com`, which stands for every host below it.
     pub hosts: Vec<String>,
     pub user: String,
     pub password: SecretString,
@@ -117,10 +119,10 @@ impl Credential {
     }
 }
 
-/// Why a fetch did not bring audio. No text holds the URL's path or query: they can be secrets.
+/// Why a fetch failed. No text of an error holds the URL's path or query, because they can be secrets.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum FetchError {
-    /// We do not go there.
+    /// The URL, or the target of a redirect, is one from which we do not fetch.
     #[error("failed to fetch: {0}")]
     Refused(String),
     #[error("failed to fetch from {host}: the answer was {status}")]
@@ -129,15 +131,15 @@ pub enum FetchError {
     NotReached { host: String, problem: String },
     #[error("failed to fetch from {host}: the answer broke off: {problem}")]
     Broken { host: String, problem: String },
-    #[error("failed to fetch from {host}: nothing came for {seconds} s")]
+    #[error("failed to fetch from {host}: no byte arrived for {seconds} s")]
     Stalled { host: String, seconds: u64 },
     #[error("failed to fetch from {host}: it took longer than {seconds} s")]
     TooSlow { host: String, seconds: u64 },
-    #[error("failed to fetch from {host}: it is longer than {} MB", max_bytes / 1_048_576)]
+    #[error("failed to fetch from {host}: the file is larger than {} MB", max_bytes / 1_048_576)]
     TooLarge { host: String, max_bytes: u64 },
-    #[error("failed to fetch from {host}: it is empty")]
+    #[error("failed to fetch from {host}: the file is empty")]
     Empty { host: String },
-    #[error("failed to fetch from {host}: it is {found}, not audio")]
+    #[error("failed to fetch from {host}: the file is {found}, not audio")]
     NotAudio { host: String, found: &'static str },
 }
 
@@ -162,11 +164,11 @@ const TIMED_OUT: Code = Code::new("recording_fetch_timed_out");
 const TOO_LARGE: Code = Code::new("recording_too_large");
 
 impl FetchError {
-    /// What follows from it. A fetch changes nothing, so it never took effect.
+    /// What follows from the error. A fetch changes nothing, so it never took effect.
     ///
-    /// The table of statuses holds but for what is the host's own affair: a provider announces a recording before it
-    /// has published it, so 401, 403, 404 and an empty answer may pass; and a host that is away holds up no other
-    /// recording, so nothing is parked for it.
+    /// The table of statuses holds but for what is the host's own affair. Some providers announce a recording before it
+    /// can be fetched, so the statuses 401, 403 and 404 and an empty answer may pass by themselves. And a host that is
+    /// away holds up no other recording, so nothing is parked for it.
     pub fn refusal(&self) -> Refusal {
         let because = |fault, code| Refusal {
             fault,
@@ -201,21 +203,22 @@ impl FetchError {
     }
 }
 
-/// What is coming in. The stream ends with an error where a limit is passed or the answer breaks off.
+/// A file that is being fetched.
 pub struct Fetched {
     pub content_type: Option<String>,
+    /// The content. The stream ends with an error when a limit is passed or the answer breaks off.
     pub body: BoxStream<'static, Result<Bytes, FetchError>>,
 }
 
-/// What the first bytes are, where they are not what is wanted.
+/// Looks at the first bytes of a file and returns what they are, if they are not the wanted kind.
 type Sniff = fn(&[u8]) -> Option<&'static str>;
 
 #[derive(Clone)]
 pub struct Fetcher {
-    /// Connects to public addresses only.
+    /// A client that connects only to public addresses.
     guarded: Client,
-    /// For what [`Allow`] permits.
-    open: Client,
+    /// A client that connects to any address. It is used for the addresses that `allow` permits.
+    unguarded: Client,
     allow: Allow,
     limits: Limits,
     credentials: Vec<Credential>,
@@ -225,11 +228,12 @@ impl Fetcher {
     #[expect(clippy::missing_panics_doc, reason = "a client with fixed settings can be built")]
     pub fn new(allow: Allow, limits: Limits, credentials: Vec<Credential>) -> Self {
         let build = |builder: reqwest::ClientBuilder| builder.build().expect("fixed settings can be built");
-        let guarded = build(outside().dns_resolver(address::PublicOnly));
-        Self { guarded, open: build(outside()), allow, limits, credentials }
+        let guarded = build(client_builder().dns_resolver(address::PublicOnly));
+        Self { guarded, unguarded: build(client_builder()), allow, limits, credentials }
     }
 
-    /// Starts to fetch a recording: follows redirects, and has looked at the first bytes when it returns.
+    /// Starts to fetch a recording. When this returns, redirects were followed, and the first bytes are not those of
+    /// a text.
     pub async fn recording(&self, url: &str) -> Result<Fetched, FetchError> {
         self.fetch(url, not_audio).await
     }
@@ -239,9 +243,9 @@ impl Fetcher {
         self.fetch(url, |_| None).await
     }
 
-    async fn fetch(&self, url: &str, refused: Sniff) -> Result<Fetched, FetchError> {
+    async fn fetch(&self, url: &str, unwanted: Sniff) -> Result<Fetched, FetchError> {
         let deadline = Instant::now() + self.limits.total;
-        let mut url = Url::parse(url).map_err(|_| FetchError::Refused("the address is no URL".into()))?;
+        let mut url = Url::parse(url).map_err(|_| FetchError::Refused("the address is not a URL".into()))?;
         for _ in 0..=self.limits.redirects {
             let host = host_of(&url);
             let response = match timeout_at(deadline, self.request(&url)).await {
@@ -250,13 +254,13 @@ impl Fetcher {
             };
             let status = response.status();
             if status.is_success() {
-                return self.read(response, host, deadline, refused).await;
+                return self.read(response, host, deadline, unwanted).await;
             }
-            let Some(next) = redirect(&response, &url) else {
+            let Some(target) = redirect(&response, &url) else {
                 let retry_after = http::retry_after(response.headers(), chrono::Utc::now());
                 return Err(FetchError::Status { host, status, retry_after });
             };
-            url = next?;
+            url = target?;
         }
         Err(FetchError::Refused(format!("more than {} redirects", self.limits.redirects)))
     }
@@ -264,14 +268,14 @@ impl Fetcher {
     async fn request(&self, url: &Url) -> Result<Response, FetchError> {
         let permitted = self.allow.permits(url);
         let client = if permitted {
-            &self.open
+            &self.unguarded
         } else {
-            check(url)?;
+            check_address(url)?;
             &self.guarded
         };
         let mut request = client.get(url.clone());
         let host = url.host_str().unwrap_or_default();
-        // In clear text only to where the operator said so.
+        // Over plain http, credentials go only to an address that the operator has permitted.
         if (url.scheme() == "https" || permitted)
             && let Some(credential) = self.credentials.iter().find(|credential| credential.is_for(host))
         {
@@ -282,10 +286,9 @@ impl Fetcher {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(match address::refusal(&error) {
                 Some(refusal) => FetchError::Refused(refusal.to_string()),
-                None => FetchError::NotReached {
-                    host: host_of(url),
-                    problem: http::not_answered(&error).to_string(),
-                },
+                None => {
+                    FetchError::NotReached { host: host_of(url), problem: http::error_of(&error).to_string() }
+                }
             }),
             Err(_) => Err(FetchError::Stalled { host: host_of(url), seconds: self.limits.stall.as_secs() }),
         }
@@ -296,7 +299,7 @@ impl Fetcher {
         response: Response,
         host: String,
         deadline: Instant,
-        refused: Sniff,
+        unwanted: Sniff,
     ) -> Result<Fetched, FetchError> {
         let limits = self.limits;
         if response.content_length().is_some_and(|length| length > limits.max_bytes) {
@@ -304,31 +307,32 @@ impl Fetcher {
         }
         let content_type =
             response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut reading = Reading { response, host, deadline, limits, bytes: 0 };
+        let mut reader = BodyReader { response, host, deadline, limits, bytes: 0 };
         let mut head = BytesMut::new();
         while head.len() < SNIFF_BYTES {
-            match reading.next().await? {
+            match reader.next().await? {
                 Some(chunk) => head.extend_from_slice(&chunk),
                 None => break,
             }
         }
         if head.is_empty() {
-            return Err(FetchError::Empty { host: reading.host });
+            return Err(FetchError::Empty { host: reader.host });
         }
-        if let Some(found) = refused(&head) {
-            return Err(FetchError::NotAudio { host: reading.host, found });
+        if let Some(found) = unwanted(&head) {
+            return Err(FetchError::NotAudio { host: reader.host, found });
         }
-        let rest = stream::try_unfold(reading, |mut reading| async move {
-            Ok(reading.next().await?.map(|chunk| (chunk, reading)))
+        let rest = stream::try_unfold(reader, |mut reader| async move {
+            Ok(reader.next().await?.map(|chunk| (chunk, reader)))
         });
         let body = stream::once(async move { Ok(head.freeze()) }).chain(rest.into_stream()).boxed();
         Ok(Fetched { content_type, body })
     }
 }
 
-/// No proxy, no redirects, no decompression: bytes are kept as they come. No connection is used twice.
-#[expect(clippy::disallowed_methods, reason = "`http::client` is for our own providers")]
-fn outside() -> reqwest::ClientBuilder {
+/// A client for addresses that came from outside. It does not decompress, because the bytes are stored as they arrive,
+/// and it uses no connection twice.
+#[expect(clippy::disallowed_methods, reason = "`http::client` makes clients for our own providers only")]
+fn client_builder() -> reqwest::ClientBuilder {
     Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -339,7 +343,8 @@ fn outside() -> reqwest::ClientBuilder {
         .user_agent(concat!("debrief/", env!("CARGO_PKG_VERSION")))
 }
 
-struct Reading {
+/// Reads a body and keeps to the limits.
+struct BodyReader {
     response: Response,
     host: String,
     deadline: Instant,
@@ -347,18 +352,18 @@ struct Reading {
     bytes: u64,
 }
 
-impl Reading {
+impl BodyReader {
     async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
-        let stalled = Instant::now() + self.limits.stall;
-        let chunk = match timeout_at(stalled.min(self.deadline), self.response.chunk()).await {
+        let stalled_at = Instant::now() + self.limits.stall;
+        let chunk = match timeout_at(stalled_at.min(self.deadline), self.response.chunk()).await {
             Ok(Ok(chunk)) => chunk,
             Ok(Err(error)) => {
                 return Err(FetchError::Broken {
                     host: self.host.clone(),
-                    problem: http::not_answered(&error).to_string(),
+                    problem: http::error_of(&error).to_string(),
                 });
             }
-            Err(_) if stalled < self.deadline => {
+            Err(_) if stalled_at < self.deadline => {
                 return Err(FetchError::Stalled {
                     host: self.host.clone(),
                     seconds: self.limits.stall.as_secs(),
@@ -382,8 +387,9 @@ fn host_of(url: &Url) -> String {
     url.host_str().unwrap_or("nowhere").to_owned()
 }
 
-/// What can be said of a URL before its name is resolved. A literal address never reaches the resolver.
-fn check(url: &Url) -> Result<(), FetchError> {
+/// Checks the scheme of a URL, and its address when that is an IP address. An IP address has to be checked here,
+/// because the client does not pass it to the resolver that checks names.
+fn check_address(url: &Url) -> Result<(), FetchError> {
     let refused = |problem: String| Err(FetchError::Refused(problem));
     if !matches!(url.scheme(), "http" | "https") {
         return refused(format!("`{}` is neither http nor https", url.scheme()));
@@ -397,21 +403,23 @@ fn check(url: &Url) -> Result<(), FetchError> {
     if is_public(address) { Ok(()) } else { refused(format!("{address} is not a public address")) }
 }
 
-/// Where an answer sends us, if it does.
+/// The target of a redirect, when the answer is one.
 fn redirect(response: &Response, from: &Url) -> Option<Result<Url, FetchError>> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
-    let target = from.join(location).map_err(|_| FetchError::Refused("it redirects to no URL".into()));
+    let target = from
+        .join(location)
+        .map_err(|_| FetchError::Refused("it redirects to something that is not a URL".into()));
     Some(target.and_then(|target| match target.scheme() {
         "http" | "https" => Ok(target),
         other => Err(FetchError::Refused(format!("it redirects to `{other}`"))),
     }))
 }
 
-/// What the first bytes are, where they are no audio for certain. Telephony providers send raw formats
-/// that no table knows, so what is not text passes.
+/// What the first bytes are, when they are certainly not audio. Telephony providers send raw formats that no table of
+/// formats knows, so everything that is not text is accepted.
 fn not_audio(head: &[u8]) -> Option<&'static str> {
     if let Some(kind) = infer::get(head) {
         return match kind.matcher_type() {
@@ -419,7 +427,7 @@ fn not_audio(head: &[u8]) -> Option<&'static str> {
             _ => None,
         };
     }
-    // A character can be cut at the end of what was looked at.
+    // The last character can be incomplete, because only the first bytes of the file are here.
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
         Err(error) if error.error_len().is_none() => {

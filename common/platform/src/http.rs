@@ -1,7 +1,7 @@
-//! The one place where HTTP clients are made, and what an answer or its absence means.
+//! Makes the HTTP clients for our providers, sends requests, and says what an answer or a missing answer means.
 //!
-//! [`client`] talks to addresses from our own configuration. What comes from outside (a recording's URL)
-//! goes through [`crate::fetch`], which checks every address first.
+//! A [`client`] is for addresses from our own configuration. An address that came from outside, such as a
+//! recording's URL, is used by [`crate::fetch`] only, which checks it first.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
-/// What we read of an answer that should be a small document.
+/// The largest answer that is read. An answer should be a small document.
 pub const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
-/// `INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY` is one of the longest.
-const MAX_WORD_CHARS: usize = 60;
-/// What is kept of a body that explains a status.
+/// How much is kept of the body that explains a status.
 const MAX_ERROR_CHARS: usize = 2000;
-/// A `Retry-After` beyond this is a mistake of the other side.
+/// `INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY` is one of the longest error words.
+const MAX_WORD_CHARS: usize = 60;
+/// A longer `Retry-After` is taken for a mistake of the other side.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
-/// A client for our own providers: `timeout` covers the whole request, redirects are not followed (a
-/// provider's API has no reason to send our credentials elsewhere).
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
-#[expect(clippy::missing_panics_doc, reason = "fixed settings build or fail on every machine alike")]
+/// A client for our own providers. `timeout` covers the whole request. Redirects are not followed, because a
+/// provider's API has no reason to send our credentials to another address.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that makes clients")]
+#[expect(clippy::missing_panics_doc, reason = "these settings are fixed, and they work on every machine")]
 pub fn client(timeout: Duration) -> Client {
     Client::builder()
         .timeout(timeout)
@@ -54,11 +54,11 @@ pub enum HttpError {
     /// Name resolution, connection or TLS failed: the request never reached the other side.
     #[error("failed to connect: {0}")]
     NotSent(String),
-    /// It timed out or broke off after it was sent: the other side may have acted.
+    /// The request was sent, and then it timed out or the connection broke. The other side may have acted on it.
     #[error("failed to get an answer: {0}")]
     Lost(String),
-    /// A status outside 2xx. The body is no part of the error's text: providers quote in it what they were
-    /// sent, and so what people said.
+    /// The status is not 2xx. The error's text leaves the body out: a provider quotes in it what we sent, and that
+    /// can be what people said.
     #[error("the answer was {status}")]
     Status { status: StatusCode, retry_after: Option<Duration>, body: String },
     #[error("the answer is longer than {max_bytes} bytes")]
@@ -80,7 +80,7 @@ impl HttpError {
         }
     }
 
-    /// Whether the request may have taken effect: lost answers and 5xx.
+    /// Whether the request may have taken effect. It may have when the answer was lost or has a status of 5xx.
     pub fn maybe_sent(&self) -> bool {
         match self {
             Self::NotSent(_) => false,
@@ -110,8 +110,9 @@ impl HttpError {
     }
 }
 
-/// The other side's own word for what went wrong (`invalid_api_key`, `DUPLICATES_DETECTED`), where its answer
-/// is one or names one. A sentence is never taken, nor anything that could be a name or a key.
+/// The other side's own word for what went wrong, such as `invalid_api_key` or `DUPLICATES_DETECTED`. The answer
+/// is this word, or names it in a field. A sentence is never taken, and neither is a text that could be a person's
+/// name or a key.
 pub fn error_word(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     if is_word(text.trim()) {
@@ -125,7 +126,8 @@ pub fn error_word(body: &[u8]) -> Option<String> {
     words.into_iter().find(|word| is_word(word)).map(str::to_owned)
 }
 
-/// Two words or more, joined by `_`, all of them in small letters or all in capitals.
+/// Whether `text` can be shown as an error word: two or more parts, joined by `_`, each of them only small letters
+/// or only capitals.
 pub fn is_word(text: &str) -> bool {
     let is_part = |part: &str| {
         let all = |of: fn(&u8) -> bool| part.as_bytes().iter().all(of);
@@ -134,12 +136,12 @@ pub fn is_word(text: &str) -> bool {
     text.len() <= MAX_WORD_CHARS && text.contains('_') && text.split('_').all(is_part)
 }
 
-/// Sends, and reads the answer whole. Every status outside 2xx is an error.
+/// Sends a request and reads the whole answer. A status that is not 2xx is an error.
 pub async fn send(request: RequestBuilder) -> Result<Answer, HttpError> {
     send_up_to(request, MAX_ANSWER_BYTES).await
 }
 
-/// As [`send`], for an answer that may have `max_bytes`.
+/// Like [`send`], for an answer that may have `max_bytes`.
 pub async fn send_up_to(request: RequestBuilder, max_bytes: u64) -> Result<Answer, HttpError> {
     let response = sent(request).await?;
     if !response.status().is_success() {
@@ -148,13 +150,13 @@ pub async fn send_up_to(request: RequestBuilder, max_bytes: u64) -> Result<Answe
     whole(response, max_bytes).await
 }
 
-/// Sends, and reads the answer whole, whatever its status.
+/// Sends a request and reads the whole answer, whatever its status.
 pub async fn send_any(request: RequestBuilder) -> Result<Answer, HttpError> {
     whole(sent(request).await?, MAX_ANSWER_BYTES).await
 }
 
-/// Sends, and hands the answer over piece by piece, for one that is too long for the memory. Every status outside
-/// 2xx is an error.
+/// Sends a request and gives the answer piece by piece, for an answer that is too long for the memory. A status that
+/// is not 2xx is an error.
 pub async fn send_for_stream(
     request: RequestBuilder,
 ) -> Result<BoxStream<'static, Result<Bytes, HttpError>>, HttpError> {
@@ -162,21 +164,21 @@ pub async fn send_for_stream(
     if !response.status().is_success() {
         return Err(refused(response).await);
     }
-    Ok(response.bytes_stream().map_err(|error| broke_off(&error)).boxed())
+    Ok(response.bytes_stream().map_err(|error| broken(&error)).boxed())
 }
 
 async fn sent(request: RequestBuilder) -> Result<Response, HttpError> {
-    request.send().await.map_err(|error| not_answered(&error))
+    request.send().await.map_err(|error| error_of(&error))
 }
 
-fn broke_off(error: &reqwest::Error) -> HttpError {
+fn broken(error: &reqwest::Error) -> HttpError {
     HttpError::Lost(without_url(error))
 }
 
 async fn whole(mut response: Response, max_bytes: u64) -> Result<Answer, HttpError> {
     let (status, headers) = (response.status(), response.headers().clone());
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broke_off(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
         if (body.len() + chunk.len()) as u64 > max_bytes {
             return Err(HttpError::TooLong { max_bytes });
         }
@@ -185,7 +187,7 @@ async fn whole(mut response: Response, max_bytes: u64) -> Result<Answer, HttpErr
     Ok(Answer { status, headers, body: body.freeze() })
 }
 
-/// What an answer outside 2xx says. Where its body is too long or breaks off, the status says enough.
+/// The error of an answer whose status is not 2xx. Where its body is too long or breaks off, the status says enough.
 async fn refused(response: Response) -> HttpError {
     let (status, retry_after) = (response.status(), retry_after(response.headers(), Utc::now()));
     let body = match whole(response, MAX_ANSWER_BYTES).await {
@@ -199,15 +201,8 @@ fn shortened(body: &[u8]) -> String {
     String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(MAX_ERROR_CHARS).collect()
 }
 
-impl Answer {
-    /// The answer as an error, for a client that looked at its status itself.
-    pub fn into_error(self) -> HttpError {
-        let retry_after = retry_after(&self.headers, Utc::now());
-        HttpError::Status { status: self.status, retry_after, body: shortened(&self.body) }
-    }
-}
-
-pub(crate) fn not_answered(error: &reqwest::Error) -> HttpError {
+/// The error of a request that got no answer, or only a part of one.
+pub(crate) fn error_of(error: &reqwest::Error) -> HttpError {
     if error.is_connect() || error.is_builder() {
         HttpError::NotSent(without_url(error))
     } else {
@@ -215,7 +210,7 @@ pub(crate) fn not_answered(error: &reqwest::Error) -> HttpError {
     }
 }
 
-/// The error with its causes, without the URL: that can hold a password.
+/// The text of an error and of its causes. It leaves the URL out, because a URL can hold a password.
 fn without_url(error: &reqwest::Error) -> String {
     use std::error::Error as _;
     let mut text = match (error.is_timeout(), error.is_connect()) {
@@ -231,7 +226,7 @@ fn without_url(error: &reqwest::Error) -> String {
     text
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). Anything else is as if it were absent.
+/// Reads `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3). A value in another form is ignored.
 pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
@@ -259,12 +254,12 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_wait_is_bounded_to_a_day() {
+    fn a_wait_that_is_longer_than_a_day_is_shortened_to_a_day() {
         assert_eq!(read("99999999999"), Some(MAX_RETRY_AFTER));
     }
 
     #[test]
-    fn a_path_of_the_address_is_kept() {
+    fn the_path_of_the_base_address_is_kept() {
         let base = url::Url::parse("http://127.0.0.1:9/proxy/v1/").unwrap();
         assert_eq!(join(&base, "/chat"), "http://127.0.0.1:9/proxy/v1/chat");
     }

@@ -1,5 +1,5 @@
-//! The edges of a process: configuration, telemetry, the HTTP client, guarded fetches, blobs, the cache and the
-//! limits that it keeps, and sealed secrets.
+//! Everything through which a process touches its surroundings: the configuration, the telemetry, the HTTP client,
+//! fetching from addresses that came from outside, blobs, the cache with the rate limits, and sealed secrets.
 
 pub mod batch;
 pub mod blobs;

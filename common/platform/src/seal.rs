@@ -1,7 +1,8 @@
-//! Seals what is a secret on its way through queues and rows: a recording's URL can hold a password.
+//! Seals (encrypts) secrets that pass through queues and rows. A recording's URL is one, because it can hold a
+//! password.
 //!
-//! A sealed text opens only with the key and for what it was sealed for (the call's id), so a row that is
-//! copied to another call is of no use there.
+//! Opening a sealed text needs the key and the context for which it was sealed: the id of a call. So a row that
+//! somebody copies to another call cannot be opened there.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,14 +13,15 @@ use subtle::ConstantTimeEq as _;
 
 use domain::call::{CallId, WorkspaceId};
 
-/// Names the algorithm and the layout: 96-bit nonce, ciphertext, tag.
+/// Every sealed text starts with this. It stands for the algorithm and the layout: a nonce of 96 bits, the ciphertext,
+/// the tag.
 const PREFIX: &str = "s1.";
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("failed to open a sealed value: it is not one")]
+    #[error("failed to open a sealed value: it is not a sealed value")]
     Malformed,
-    /// Another key sealed it, or it was sealed for something else, or it was changed.
+    /// The text was sealed with another key or in another context, or it was changed.
     #[error("failed to open a sealed value: the key does not fit, or it was changed")]
     Refused,
 }
@@ -40,7 +42,8 @@ impl Sealer {
         rand::random()
     }
 
-    /// `aad` says what it is sealed for; [`Sealer::open`] needs the same.
+    /// Seals `plain` in the context `aad` (the "additional authenticated data" of the algorithm). [`Sealer::open`]
+    /// needs the same context.
     #[expect(clippy::missing_panics_doc, reason = "only a text of 256 GiB cannot be sealed")]
     pub fn seal(&self, aad: &[u8], plain: &str) -> String {
         let nonce: [u8; NONCE_LEN] = rand::random();
@@ -62,22 +65,23 @@ impl Sealer {
     }
 }
 
-/// What a call's own secrets are sealed for.
+/// The context in which the secrets of a call are sealed.
 pub fn of_call(workspace: WorkspaceId, call: CallId) -> Vec<u8> {
     format!("{workspace}/{call}").into_bytes()
 }
 
-/// Compares two secrets in a time that tells nothing about them.
+/// Compares two secrets. The time that this takes does not depend on them, so nobody can guess a secret by measuring
+/// it.
 pub fn same_secret(one: &str, other: &str) -> bool {
     let digest = |secret: &str| Sha256::digest(secret.as_bytes());
     digest(one).as_slice().ct_eq(digest(other).as_slice()).into()
 }
 
-/// The header with which a provider's webhook proves that the address came from us.
+/// The header that a provider sends with its webhook. It proves that the provider got the webhook's address from us.
 pub const WEBHOOK_SECRET_HEADER: &str = "X-Debrief-Webhook-Secret";
 
-/// What we tell a provider to send in [`WEBHOOK_SECRET_HEADER`]: the secret that was set for it, else one
-/// that every process derives from the provider's API key.
+/// The value that a provider has to send in [`WEBHOOK_SECRET_HEADER`]. It is the configured secret. When none is
+/// configured, it is derived from the provider's API key, so that every process computes the same one.
 pub fn webhook_secret(configured: Option<&str>, api_key: &str) -> String {
     configured.map_or_else(
         || {
@@ -95,29 +99,29 @@ mod tests {
     const URL: &str = "https://recordings.example.com/a.mp3?token=secret";
 
     #[test]
-    fn a_sealed_url_opens_for_its_call_only() {
-        let lock = Sealer::from_key(Sealer::generate_key());
-        let sealed = lock.seal(b"call 1", URL);
-        assert!(!sealed.contains("recordings"), "{sealed}");
-        assert_eq!(lock.open(b"call 1", &sealed).unwrap(), URL);
-        assert!(matches!(lock.open(b"call 2", &sealed), Err(OpenError::Refused)));
-        assert_ne!(sealed, lock.seal(b"call 1", URL), "the same text is never sealed the same way");
+    fn a_sealed_url_can_be_opened_only_for_its_own_call() {
+        let sealer = Sealer::from_key(Sealer::generate_key());
+        let value = sealer.seal(b"call 1", URL);
+        assert!(!value.contains("recordings"), "{value}");
+        assert_eq!(sealer.open(b"call 1", &value).unwrap(), URL);
+        assert!(matches!(sealer.open(b"call 2", &value), Err(OpenError::Refused)));
+        assert_ne!(value, sealer.seal(b"call 1", URL), "sealing the same text again gives another value");
     }
 
     #[test]
-    fn another_key_or_a_changed_text_is_refused() {
-        let lock = Sealer::from_key([1; 32]);
-        let sealed = lock.seal(b"", URL);
-        assert!(matches!(Sealer::from_key([2; 32]).open(b"", &sealed), Err(OpenError::Refused)));
-        let changed = format!("{PREFIX}A{}", &sealed[PREFIX.len() + 1..]);
-        assert!(changed == sealed || lock.open(b"", &changed).is_err());
+    fn a_text_sealed_with_another_key_or_changed_is_refused() {
+        let sealer = Sealer::from_key([1; 32]);
+        let value = sealer.seal(b"", URL);
+        assert!(matches!(Sealer::from_key([2; 32]).open(b"", &value), Err(OpenError::Refused)));
+        let changed = format!("{PREFIX}A{}", &value[PREFIX.len() + 1..]);
+        assert!(changed == value || sealer.open(b"", &changed).is_err());
         for text in ["", "s1.", "s1.AAAA", "s1.%%%", URL] {
-            assert!(matches!(lock.open(b"", text), Err(OpenError::Malformed)), "{text}");
+            assert!(matches!(sealer.open(b"", text), Err(OpenError::Malformed)), "{text}");
         }
     }
 
     #[test]
-    fn a_webhook_secret_does_not_show_the_key_it_is_made_from() {
+    fn a_webhook_secret_does_not_show_the_key_from_which_it_is_derived() {
         let derived = webhook_secret(None, "api key");
         assert_eq!(derived, webhook_secret(None, "api key"));
         assert_eq!(derived.len(), 64);

@@ -1,4 +1,4 @@
-//! Reading a JSON body that anybody may have sent.
+//! Reads the JSON body and the idempotency key of a request. Anybody may have sent them, so their size is limited.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -6,15 +6,15 @@ use axum::http::{HeaderMap, StatusCode};
 use futures::StreamExt as _;
 use serde_json::Value;
 
-use super::Problem;
+use crate::problem::Problem;
 
 const MAX_DEPTH: usize = 64;
 const MAX_KEY_CHARS: usize = 255;
 
-/// 413 when the sender says that the body is longer than `max` bytes.
+/// Checks the `Content-Length`. The error has status 413 when it is more than `max` bytes.
 pub fn check_length(headers: &HeaderMap, max: u64) -> Result<(), Problem> {
-    let said = headers.get(CONTENT_LENGTH).and_then(|text| text.to_str().ok()?.parse::<u64>().ok());
-    if said.is_some_and(|said| said > max) { Err(too_long(max)) } else { Ok(()) }
+    let length = headers.get(CONTENT_LENGTH).and_then(|text| text.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > max) { Err(too_long(max)) } else { Ok(()) }
 }
 
 /// The media type of the body, without its parameters, in lower case.
@@ -23,8 +23,8 @@ pub fn media_type(headers: &HeaderMap) -> String {
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// A JSON body of at most `max` bytes: 415 for another type, 413 for a longer one, 400 for one that is cut
-/// off on the way, 422 for one that is not JSON.
+/// Reads a JSON body. The error has status 415 for another media type, 413 for a body of more than `max` bytes, 400
+/// for a body that broke off, and 422 for a body that is not JSON.
 pub async fn json(headers: &HeaderMap, body: Body, max: usize) -> Result<Value, Problem> {
     let media_type = media_type(headers);
     if media_type != "application/json" && !media_type.ends_with("+json") {
@@ -46,8 +46,8 @@ pub async fn json(headers: &HeaderMap, body: Body, max: usize) -> Result<Value, 
     })
 }
 
-/// JSON that somebody else wrote, with or without a byte order mark. What is nested deeper than anybody
-/// needs is refused: within an event it would be deeper than our own readers go.
+/// Reads JSON that somebody else wrote, with or without a byte order mark. JSON that is nested too deeply is refused:
+/// inside an event it would be nested even deeper, and then our own reader could not read the event.
 pub fn parse(bytes: &[u8]) -> Result<Value, String> {
     let value: Value = serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
         .map_err(|error| error.to_string())?;
@@ -57,7 +57,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, String> {
     Ok(value)
 }
 
-/// How deep lists and objects stand within each other. What was parsed is at most 128 deep.
+/// How deeply lists and objects are nested. This can be recursive, because the parser refuses more than 128 levels.
 fn depth(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
@@ -66,7 +66,7 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// The `Idempotency-Key` by which a sender says that a request is the one it sent before.
+/// The `Idempotency-Key` header. A sender that repeats a request sends the same key again.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().ok().map(str::trim);
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_read_with_a_byte_order_mark_and_not_when_nested_beyond_measure() {
+    fn json_with_a_byte_order_mark_is_read_and_json_that_is_nested_too_deeply_is_refused() {
         assert!(parse(b"\xef\xbb\xbf{\"a\":1}").is_ok());
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_up_to_255_visible_characters() {
+    fn an_idempotency_key_has_1_to_255_visible_characters() {
         let read = |text: &str| {
             let value =
                 text.parse().map(|value| HeaderMap::from_iter([("idempotency-key".parse().unwrap(), value)]));

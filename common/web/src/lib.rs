@@ -1,5 +1,5 @@
-//! What every HTTP listener of ours shares: error bodies, keys, and who may speak to a process that has
-//! no key.
+//! What all our HTTP listeners share: the bodies of errors, the reading of JSON bodies, the keys, and the check that
+//! protects a process without a key.
 
 mod access;
 mod body;
@@ -18,9 +18,9 @@ pub use access::{Access, Caller, Door, Keys};
 pub use body::{check_length, idempotency_key, json, media_type, parse};
 pub use problem::{FieldProblem, Problem};
 
-/// Puts around a listener's routes what all of them need: a span for each request, problem details for
-/// unknown paths, unknown methods and panics, and, where no key is set, a refusal of everybody who does not
-/// address this machine as itself. Call it last, on the routes of all roles together.
+/// Adds to a listener's routes what all of them need: a span for each request, and problem details for unknown paths,
+/// unknown methods and panics. When no key is set, a request is refused unless it addresses this machine by a loopback
+/// name. Call this last, on the routes of all roles together.
 pub fn finish(router: Router, keys: &Keys) -> Router {
     let router = router
         .fallback(|uri: Uri| async move {
@@ -29,37 +29,40 @@ pub fn finish(router: Router, keys: &Keys) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "this path takes other methods; see the Allow header",
+                "this path does not take this method; the Allow header names those that it takes",
             )
         });
-    router.layer(from_fn_with_state(LoopbackOnly(!keys.any()), around))
+    router.layer(from_fn_with_state(LoopbackOnly(!keys.any()), handle))
 }
 
 #[derive(Clone, Copy)]
 struct LoopbackOnly(bool);
 
-/// One layer for all of it: each copies what it goes around, for every request.
-async fn around(State(LoopbackOnly(is_set)): State<LoopbackOnly>, request: Request, next: Next) -> Response {
+/// Does everything that [`finish`] adds. It is a single layer, because axum copies what is inside a layer for every
+/// request.
+async fn handle(State(LoopbackOnly(is_set)): State<LoopbackOnly>, request: Request, next: Next) -> Response {
     let answer = async |request: Request| {
-        let foreign = if is_set { foreign(request.headers(), request.uri()) } else { None };
-        match foreign {
+        let remote = if is_set { remote_header(request.headers(), request.uri()) } else { None };
+        match remote {
             Some(name) => refusal(name),
             None => next.run(request).await,
         }
     };
-    request::observed(request, answer).await
+    request::answer_in_span(request, answer).await
 }
 
-/// A web page that a browser shows can send requests to this machine, and DNS rebinding lets it read the
-/// answers; it cannot lie about the `Host` it means and the `Origin` it has.
+/// A web page in a browser on this machine can send requests to it, and by DNS rebinding it could read the answers.
+/// But the browser always sends the true `Host` and the true `Origin`, so these headers show such a request.
 fn refusal(name: &str) -> Response {
-    let detail =
-        format!("no key is set, so only this machine may ask: the {name} is another; set DEBRIEF_API_KEY");
+    let detail = format!(
+        "no key is set, so only this machine may send requests, but the header {name} names another machine; \
+         set DEBRIEF_API_KEY"
+    );
     Problem::new(StatusCode::FORBIDDEN, detail).into_response()
 }
 
-/// The header that names another machine.
-fn foreign(headers: &HeaderMap, uri: &Uri) -> Option<&'static str> {
+/// The header that names another machine than this one, if there is one.
+fn remote_header(headers: &HeaderMap, uri: &Uri) -> Option<&'static str> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = uri.authority().map(Authority::as_str).or(text(HOST));
     if host.is_some_and(|host| !host.parse::<Authority>().is_ok_and(|host| is_loopback(host.host()))) {
@@ -86,7 +89,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_of_ours_is_an_answer_too() {
+    async fn a_panic_in_a_handler_is_answered_with_status_500() {
         async fn broken() -> StatusCode {
             panic!("broken on purpose")
         }
@@ -103,11 +106,11 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(ORIGIN, origin.parse().unwrap());
         }
-        foreign(&headers, &Uri::from_static("/health"))
+        remote_header(&headers, &Uri::from_static("/health"))
     }
 
     #[test]
-    fn without_a_key_only_this_machine_by_its_own_name_may_ask() {
+    fn without_a_key_a_request_must_address_this_machine_by_a_loopback_name() {
         for host in ["localhost", "localhost:8000", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000"] {
             assert_eq!(refused(host, None), None, "{host}");
         }
@@ -119,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_from_elsewhere_is_refused_by_its_origin() {
+    fn without_a_key_a_web_page_of_another_machine_is_refused_because_of_its_origin() {
         assert_eq!(refused("localhost:8000", Some("http://localhost:3000")), None);
         for origin in ["https://evil.example.com", "null", "file://"] {
             assert_eq!(refused("localhost:8000", Some(origin)), Some("Origin"), "{origin}");

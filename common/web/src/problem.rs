@@ -1,4 +1,4 @@
-//! Error bodies: RFC 9457 problem details.
+//! The bodies of errors: problem details as in RFC 9457.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICAT
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// An answer that says what was wrong, and where.
+/// An answer that says what is wrong with a request, and with which fields.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Problem {
-    /// `about:blank`: the status says what kind it is.
+    /// Always `about:blank`, which means that the status alone says what kind of problem it is.
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
@@ -28,7 +28,7 @@ pub struct Problem {
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldProblem {
-    /// JSON pointer (RFC 6901) to the field; for a part of a form, `/<part>`.
+    /// The JSON pointer (RFC 6901) of the field. For a part of a form it is `/<part>`.
     pub pointer: String,
     pub detail: String,
 }
@@ -46,7 +46,7 @@ impl Problem {
         }
     }
 
-    /// 422: the request was understood, and these fields of it cannot be used.
+    /// A problem with status 422: the request was understood, but these fields of it cannot be used.
     pub fn fields(errors: Vec<FieldProblem>) -> Self {
         let detail = match errors.as_slice() {
             [one] if one.pointer.is_empty() => format!("the body {}", one.detail),
@@ -56,7 +56,7 @@ impl Problem {
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
     }
 
-    /// One field that cannot be used; 422 unless the status is changed.
+    /// A problem with one field that cannot be used. Its status is 422, unless [`Problem::status`] changes it.
     pub fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::fields(vec![FieldProblem { pointer: pointer.into(), detail: detail.into() }])
     }
@@ -65,7 +65,7 @@ impl Problem {
         Self { status, title: status.canonical_reason().unwrap_or("Error"), ..self }
     }
 
-    /// Says when it is worth trying again; sent in whole seconds, at least one.
+    /// Adds the `Retry-After` header, in whole seconds and at least one.
     pub fn retry_after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
     }
@@ -92,7 +92,7 @@ impl IntoResponse for Problem {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn number<S: serde::Serializer>(status: &StatusCode, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_u16(status.as_u16())
 }

@@ -1,4 +1,4 @@
-//! What goes around every request: a span, and an answer even where our code panics.
+//! Gives each request a span, and an answer even when our code panics.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -13,22 +13,26 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::Problem;
+use crate::problem::Problem;
 
 const TRACEPARENT: &str = "traceparent";
 
-/// The span names the route and not the path, and never the query: they can hold a number or a key. The
-/// trace begins here; one that the sender has is only linked, since anybody can send that header.
-pub(super) async fn observed(request: Request, answer: impl AsyncFnOnce(Request) -> Response) -> Response {
+/// Answers a request within a span of its own. The span names the route, not the path or the query, because these
+/// can hold a phone number or a key. A new trace begins here. The sender's trace is only linked to it, because anybody
+/// can send its header.
+pub(super) async fn answer_in_span(
+    request: Request,
+    answer: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str);
     let status = tracing::field::Empty;
     let span = tracing::info_span!("request", method = %request.method(), route, status);
-    if let Some(theirs) = request.headers().get(TRACEPARENT).and_then(|text| text.to_str().ok()) {
-        link(&span, theirs);
+    if let Some(sender) = request.headers().get(TRACEPARENT).and_then(|text| text.to_str().ok()) {
+        link(&span, sender);
     }
     let answering = AssertUnwindSafe(answer(request)).catch_unwind().instrument(span.clone());
     let response = answering.await.unwrap_or_else(|_| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a mistake of ours; the log says more")
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is an error in Debrief; its log says more")
             .into_response()
     });
     span.record("status", response.status().as_u16());

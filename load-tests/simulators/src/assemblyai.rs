@@ -18,9 +18,14 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::control::Control;
-use super::spoken::{Listener, Utterance};
-use super::{Bounded, Options, in_background, lock};
+use crate::control::Control;
+use crate::dialogue::Utterance;
+use crate::dialogue::reader::DialogueReader;
+use crate::provider::{Provider, Setting, Site};
+use crate::state::{BoundedMap, lock};
+
+pub static PROVIDER: Provider =
+    Provider { name: "assemblyai", made_once: &["transcript"], routes, refusal, settings };
 
 /// The provider takes 2.2 GB an upload.
 const MAX_UPLOAD_BYTES: u64 = 2_200_000_000;
@@ -95,18 +100,27 @@ struct Desk {
     base: String,
     control: Arc<Control>,
     takes: Duration,
-    uploads: Mutex<Bounded<Upload>>,
-    jobs: Mutex<Bounded<Job>>,
+    uploads: Mutex<BoundedMap<Upload>>,
+    jobs: Mutex<BoundedMap<Job>>,
     client: reqwest::Client,
 }
 
-pub(crate) fn app(base: &str, control: Arc<Control>, options: &Options) -> Router {
+fn settings(address: &str) -> Vec<Setting> {
+    vec![
+        ("ASSEMBLYAI_API_KEY", "simulated".to_owned()),
+        ("ASSEMBLYAI_BASE_URL", address.to_owned()),
+        // A simulated transcript is ready in less than a second.
+        ("ASSEMBLYAI_POLL", "200ms".to_owned()),
+    ]
+}
+
+fn routes(site: &Site<'_>) -> Router {
     let desk = Arc::new(Desk {
-        base: base.to_owned(),
-        control,
-        takes: options.transcription_time,
-        uploads: Mutex::new(Bounded::new(MAX_REMEMBERED)),
-        jobs: Mutex::new(Bounded::new(MAX_REMEMBERED)),
+        base: site.base.to_owned(),
+        control: site.control.clone(),
+        takes: site.options.transcription_time,
+        uploads: Mutex::new(BoundedMap::new(MAX_REMEMBERED)),
+        jobs: Mutex::new(BoundedMap::new(MAX_REMEMBERED)),
         client: webhook_client(),
     });
     Router::new()
@@ -128,7 +142,7 @@ fn webhook_client() -> reqwest::Client {
         .expect("a client with fixed settings can be built")
 }
 
-pub(crate) fn refusal(status: StatusCode) -> Response {
+fn refusal(status: StatusCode) -> Response {
     let text = match status {
         StatusCode::UNAUTHORIZED => "Authentication error, API token missing/invalid",
         StatusCode::TOO_MANY_REQUESTS => "Too many requests, please retry after some time",
@@ -150,7 +164,7 @@ async fn upload(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Body) -
     if !is_allowed(&headers) {
         return refusal(StatusCode::UNAUTHORIZED);
     }
-    let (mut listener, mut hash, mut bytes) = (Listener::default(), Sha256::new(), 0_u64);
+    let (mut reader, mut hash, mut bytes) = (DialogueReader::default(), Sha256::new(), 0_u64);
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let Ok(chunk) = chunk else { return error(StatusCode::BAD_REQUEST, "Upload was cut off") };
@@ -158,7 +172,7 @@ async fn upload(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Body) -
         if bytes > MAX_UPLOAD_BYTES {
             return refusal(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        listener.hear(&chunk);
+        reader.read(&chunk);
         hash.update(&chunk);
     }
     if bytes == 0 {
@@ -167,8 +181,8 @@ async fn upload(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Body) -
     let digest = hex::encode(&hash.finalize()[..16]);
     desk.control.made("upload", &digest);
     let url = format!("{}/upload/{}", desk.base, Uuid::new_v4());
-    let duration_ms = listener.duration_ms();
-    let upload = Upload { digest, heard: listener.heard().into(), duration_ms };
+    let duration_ms = reader.duration_ms();
+    let upload = Upload { digest, heard: reader.utterances().into(), duration_ms };
     lock(&desk.uploads).insert(url.clone(), upload);
     Json(json!({ "upload_url": url })).into_response()
 }
@@ -190,7 +204,7 @@ async fn submit(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: String)
     let job = Job { since: Instant::now(), request, upload };
     let answer = job.view(&id, desk.takes);
     if let Some(url) = job.request.get("webhook_url").and_then(Value::as_str) {
-        in_background(desk.control.stopping(), tell(desk.clone(), url.to_owned(), id.clone(), job.clone()));
+        desk.control.in_background(tell(desk.clone(), url.to_owned(), id.clone(), job.clone()));
     }
     lock(&desk.jobs).insert(id, job);
     Json(answer).into_response()

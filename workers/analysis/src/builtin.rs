@@ -1,7 +1,8 @@
-//! The analyzer that needs no model: it extracts, and never writes a word that nobody said.
+//! The analyzer that needs no model. It selects sentences and phrases from the transcript, and never writes words that
+//! nobody said.
 //!
-//! Its rules are English. Of a call in another language it gives what does not depend on the language (the
-//! summary's sentences, written addresses) and leaves the rest empty or neutral.
+//! Its rules are for English. For a call in another language it fills only the parts that do not depend on the language
+//! (the sentences of the summary, written addresses), and leaves the others empty or neutral.
 
 mod contacts;
 mod rules;
@@ -13,22 +14,22 @@ use domain::transcript::Transcript;
 
 use crate::{grounding, language, metrics, sides};
 
-/// What `Analysis::analyzer` says of this one.
+/// The name of this analyzer in `Analysis::analyzer`.
 pub const NAME: &str = "builtin";
 
-/// Longest part of a transcript that is searched for key phrases, in bytes: their cost grows faster than
-/// the text, and what a call is about is said within an hour.
+/// How much of a transcript is searched for key phrases, in bytes. The time for the search grows faster than the text,
+/// and people say what a call is about within the first hour.
 const MAX_KEYWORD_BYTES: usize = 100_000;
 
-/// `people` are the names of those known to belong to the call.
+/// Makes the analysis of a transcript. `people` are the names of the people who are known to belong to the call.
 pub fn analyze(transcript: &Transcript, people: &[String]) -> Analysis {
     let english = language::is_english(transcript);
     let customer = sides::customer_segments(transcript);
     let everybody: Vec<_> = transcript.segments.iter().collect();
-    let heard = customer.as_deref().unwrap_or(&everybody);
     let summary = summary::extract(&everybody, english);
-    let said = contacts::find(transcript, english);
-    let mood = if english { tone::score(heard) } else { Sentiment::Neutral };
+    let claims = contacts::find(transcript, english);
+    let sentiment =
+        if english { tone::sentiment(customer.as_deref().unwrap_or(&everybody)) } else { Sentiment::Neutral };
     Analysis {
         analyzer: NAME.to_owned(),
         summary: summary.text,
@@ -38,8 +39,8 @@ pub fn analyze(transcript: &Transcript, people: &[String]) -> Analysis {
         } else {
             Vec::new()
         },
-        sentiment: mood,
-        tone: match mood {
+        sentiment,
+        tone: match sentiment {
             Sentiment::Positive => Tone::Positive,
             Sentiment::Neutral => Tone::Neutral,
             Sentiment::Negative => Tone::Negative,
@@ -50,7 +51,7 @@ pub fn analyze(transcript: &Transcript, people: &[String]) -> Analysis {
         customer_requests: customer.as_deref().filter(|_| english).map(rules::requests).unwrap_or_default(),
         resolution: if english { rules::resolution(&everybody) } else { Resolution::Unknown },
         priority: Priority::Medium,
-        contacts: grounding::ground(&said, transcript, people).contacts,
+        contacts: grounding::ground(&claims, transcript, people).contacts,
         metrics: metrics::compute(transcript),
         usage: None,
     }
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_reads_as_one() {
+    fn the_analysis_of_a_complaint_has_all_its_parts() {
         let found = analyze(&complaint(), &[]);
         assert_eq!(found.analyzer, "builtin");
         assert_eq!(found.tone, Tone::Negative);
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn in_another_language_nothing_is_guessed() {
+    fn nothing_is_guessed_in_a_call_in_another_language() {
         let found = analyze(
             &dialog(&[
                 "Guten Tag, hier ist der Kundendienst. Wie kann ich Ihnen helfen?",
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_its_length_a_transcript_gives_a_short_analysis() {
+    fn a_long_and_unusual_transcript_gives_a_short_analysis() {
         let texts = [
             "a".repeat(2_000),
             "a.".repeat(1_000),
@@ -144,9 +145,9 @@ mod tests {
             "Aa Bb's Cc, ".repeat(1_600),
         ];
         for text in &texts {
-            let mut said = transcript(&[("Olga", text)]);
-            said.language = Some("en".into());
-            let found = serde_json::to_string(&analyze(&said, &[])).unwrap();
+            let mut transcript = transcript(&[("Olga", text)]);
+            transcript.language = Some("en".into());
+            let found = serde_json::to_string(&analyze(&transcript, &[])).unwrap();
             assert!(found.len() < 20_000, "{} {}", found.len(), text.chars().take(6).collect::<String>());
         }
     }
@@ -154,11 +155,11 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn no_words_make_it_panic(words in prop::collection::vec("[\\PC\\n]{0,60}|[a-z@. 0-9?!'-]{0,80}", 0..6)) {
+        fn no_words_make_the_analyzer_panic(words in prop::collection::vec("[\\PC\\n]{0,60}|[a-z@. 0-9?!'-]{0,80}", 0..6)) {
             let lines: Vec<(&str, &str)> = words.iter().map(|text| ("Olga", text.as_str())).collect();
-            let mut said = transcript(&lines);
-            said.language = Some("en".into());
-            analyze(&said, &[]);
+            let mut transcript = transcript(&lines);
+            transcript.language = Some("en".into());
+            analyze(&transcript, &[]);
         }
     }
 }

@@ -1,26 +1,25 @@
-//! Decides which contact facts are proven: a fact is kept only when our own code finds its quote again in
-//! the words of the person it is about, and the quote says the value.
+//! Decides which facts about contacts are proven. A fact is kept only when our own code finds its quote in the words
+//! of the person whom it is about, and when the quote says the value.
 //!
-//! A transcript is untrusted. "Set every contact's e-mail to …" is something its speaker said, so it can
-//! never become a fact about anybody else: a fact about a person counts only from that person's own
-//! segments, and not where the sentence speaks of somebody else.
+//! A transcript cannot be trusted: a speaker may say "Set every contact's e-mail to …". So a fact about a person is
+//! taken only from that person's own segments, and only from a sentence that does not speak about somebody else.
 
 use std::collections::BTreeSet;
 
 use domain::analysis::{ContactFacts, ContactField, Fact};
 use domain::transcript::{Segment, Transcript};
 
-use crate::schema::{SaidContact, SaidFact};
-use crate::{spoken, text};
+use crate::schema::{ContactClaim, FactClaim};
+use crate::{dictation, text};
 
-/// What stood the proof, and how many facts did not.
+/// The facts that are proven, and the number of those that are not.
 #[derive(Debug, Default, PartialEq)]
 pub struct Grounded {
     pub contacts: Vec<ContactFacts>,
     pub dropped: usize,
 }
 
-/// What models write where they found nothing. None of it is a value.
+/// Texts that models write when they found no value. None of them is a value.
 const FILLER: [&str; 16] = [
     "",
     "n a",
@@ -40,26 +39,26 @@ const FILLER: [&str; 16] = [
     "tbd",
 ];
 
-/// How long a value may be: what is longer is no title and no street.
+/// The longest value. No title and no street is longer.
 const MAX_VALUE_CHARS: usize = 255;
 
-/// How long a quote may be: proof is a sentence or two.
+/// The longest quote. One or two sentences are enough to prove a value.
 const MAX_QUOTE_CHARS: usize = 1_000;
-/// How many facts of one contact are looked at. The rest counts as dropped.
+/// How many facts of one contact are checked. The others count as dropped.
 const MAX_FACTS: usize = 100;
 
-/// A segment with its words folded once for all the facts that may stand in it.
-struct Own<'t> {
+/// A segment of the person whom a fact is about. Its words are folded once and used for all facts.
+struct OwnSegment<'t> {
     segment: &'t Segment,
     words: Vec<String>,
 }
 
-/// Keeps what is proven. `people` are the names of everybody known to belong to the call; speakers are
-/// known without being listed. A person's field is kept once, the later statement correcting the earlier.
-pub fn ground(said: &[SaidContact], transcript: &Transcript, people: &[String]) -> Grounded {
+/// Keeps the facts that are proven. `people` are the names of the people who are known to belong to the call; the
+/// speakers need not be listed. For each field of a person only one fact is kept: that of the latest segment.
+pub fn ground(claims: &[ContactClaim], transcript: &Transcript, people: &[String]) -> Grounded {
     let names = known_names(transcript, people);
     let mut grounded = Grounded::default();
-    for contact in said {
+    for contact in claims {
         let own = own_segments(&contact.name, transcript);
         grounded.dropped += contact.facts.len().saturating_sub(MAX_FACTS);
         for fact in contact.facts.iter().take(MAX_FACTS) {
@@ -96,13 +95,13 @@ fn known_names(transcript: &Transcript, people: &[String]) -> BTreeSet<Vec<Strin
         .collect()
 }
 
-/// The segments of the person called `name`: by the whole label, else by a part of it ("Helen" for "Helen
-/// Castellanos") where that fits one speaker alone.
-fn own_segments<'t>(name: &str, transcript: &'t Transcript) -> Vec<Own<'t>> {
+/// The segments of the person called `name`. The name is the speaker's whole label, or else a part of it ("Helen" for
+/// "Helen Castellanos"). A part counts only when it fits a single speaker.
+fn own_segments<'t>(name: &str, transcript: &'t Transcript) -> Vec<OwnSegment<'t>> {
     let name = text::folded(name);
     let labels: BTreeSet<Vec<String>> =
         transcript.segments.iter().map(|segment| text::folded(&segment.label())).collect();
-    let fits: Vec<&Vec<String>> = if labels.contains(&name) {
+    let matching: Vec<&Vec<String>> = if labels.contains(&name) {
         labels.iter().filter(|label| **label == name).collect()
     } else {
         labels
@@ -110,73 +109,83 @@ fn own_segments<'t>(name: &str, transcript: &'t Transcript) -> Vec<Own<'t>> {
             .filter(|label| !name.is_empty() && name.iter().all(|word| label.contains(word)))
             .collect()
     };
-    let [speaker] = fits.as_slice() else { return Vec::new() };
-    let spoken_by_them =
-        transcript.segments.iter().filter(|segment| text::folded(&segment.label()) == **speaker);
-    spoken_by_them.map(|segment| Own { segment, words: text::folded(&segment.text) }).collect()
+    let [speaker] = matching.as_slice() else { return Vec::new() };
+    let of_speaker = transcript.segments.iter().filter(|segment| text::folded(&segment.label()) == **speaker);
+    of_speaker.map(|segment| OwnSegment { segment, words: text::folded(&segment.text) }).collect()
 }
 
-fn prove(fact: &SaidFact, own: &[Own], names: &BTreeSet<Vec<String>>) -> Option<Fact> {
-    let value = fact.value.trim();
+/// The fact, if the segments in `own` prove it.
+fn prove(claim: &FactClaim, own: &[OwnSegment], names: &BTreeSet<Vec<String>>) -> Option<Fact> {
+    let value = claim.value.trim();
     let is_filler = FILLER.contains(&text::folded(value).join(" ").as_str());
-    let too_long = value.chars().count() > MAX_VALUE_CHARS || fact.quote.chars().count() > MAX_QUOTE_CHARS;
-    if is_filler || too_long || !supports(fact.field, value, &fact.quote) {
+    let is_too_long =
+        value.chars().count() > MAX_VALUE_CHARS || claim.quote.chars().count() > MAX_QUOTE_CHARS;
+    if is_filler || is_too_long || !says_value(claim.field, value, &claim.quote) {
         return None;
     }
-    // The id a model gives is often that of the segment before or after.
-    let quote = text::folded(&fact.quote);
-    let at_id = own.iter().filter(|own| own.segment.id == fact.segment);
-    let others = own.iter().filter(|own| own.segment.id != fact.segment);
-    let segment = at_id.chain(others).find(|own| text::contains(&own.words, &quote))?.segment;
-    (!is_about_another(fact, value, segment, names)).then(|| Fact {
-        field: fact.field,
+    // All segments of the person are searched, because models often give the id of the segment before or after.
+    let quote = text::folded(&claim.quote);
+    let with_id = own.iter().filter(|own| own.segment.id == claim.segment);
+    let others = own.iter().filter(|own| own.segment.id != claim.segment);
+    let segment = with_id.chain(others).find(|own| text::contains(&own.words, &quote))?.segment;
+    (!is_about_another(claim, value, segment, names)).then(|| Fact {
+        field: claim.field,
         value: value.to_owned(),
-        quote: fact.quote.trim().to_owned(),
+        quote: claim.quote.trim().to_owned(),
         segment: segment.id,
         speaker: segment.speaker.clone(),
         start_ms: segment.start_ms,
     })
 }
 
-/// Whether `quote` says `value`: an address as it is written or spoken, a number by its digits, anything
-/// else by its words in their order.
-pub(crate) fn supports(field: ContactField, value: &str, quote: &str) -> bool {
+/// Whether `quote` says `value`. An e-mail address may be written or spoken, a number is compared by its digits, and
+/// any other value by its words in their order.
+fn says_value(field: ContactField, value: &str, quote: &str) -> bool {
     match field {
-        ContactField::Email => spoken::emails(quote).contains(&value.to_lowercase()),
+        ContactField::Email => dictation::emails(quote).contains(&value.to_lowercase()),
         ContactField::Phone | ContactField::MobilePhone => {
-            let digits = spoken::digits(value);
-            // E.164 has at most 15 digits; what is shorter than a local number is an extension or a year.
+            let digits = dictation::digits(value);
+            // A number in E.164 has at most 15 digits. Fewer digits than in a local number are an extension or a year.
             (5..=15).contains(&digits.len())
                 && !value.chars().any(char::is_alphabetic)
-                && (spoken::digit_runs(quote).contains(&digits)
-                    || spoken::digit_runs(quote).concat() == digits)
+                && (dictation::digit_runs(quote).contains(&digits)
+                    || dictation::digit_runs(quote).concat() == digits)
         }
         ContactField::PostalCode => {
-            spoken::says(quote, value)
+            dictation::says(quote, value)
                 || (value.bytes().all(|b| b.is_ascii_digit())
-                    && spoken::digit_runs(quote).iter().any(|run| run == value))
+                    && dictation::digit_runs(quote).iter().any(|run| run == value))
         }
-        _ => spoken::says(quote, value),
+        _ => dictation::says(quote, value),
     }
 }
 
-/// Whether the sentence that says the value speaks of somebody else: it names or points at another person
-/// and says nothing of the speaker, it says whose the value is, or it names the person to whom the address
-/// belongs. A title has to be claimed ([`claims`]).
-fn is_about_another(fact: &SaidFact, value: &str, segment: &Segment, names: &BTreeSet<Vec<String>>) -> bool {
+/// Whether the sentence that says the value is about somebody else than the speaker. There are four signs:
+///
+/// - the sentence names or points at another person, and does not mention the speaker;
+/// - the sentence says that the value belongs to somebody else ([`gives_data_of_another`]);
+/// - the sentence names the person to whom the e-mail address belongs;
+/// - the value is a title, and the speaker does not claim it ([`claims_title`]).
+fn is_about_another(
+    claim: &FactClaim,
+    value: &str,
+    segment: &Segment,
+    names: &BTreeSet<Vec<String>>,
+) -> bool {
     let sentence = text::sentences(&segment.text)
         .into_iter()
-        .find(|sentence| supports(fact.field, value, sentence))
-        .unwrap_or(&fact.quote);
+        .find(|sentence| says_value(claim.field, value, sentence))
+        .unwrap_or(&claim.quote);
     let words = text::folded(sentence);
     let own = own_words(segment, sentence);
-    let is_anothers_name = |word: &String| {
+    let is_name_of_another = |word: &String| {
         word.chars().count() > 2
             && !own.contains(word)
             && names.iter().any(|name| *name != own && name.contains(word))
     };
-    let says_i =
-        words.iter().any(|word| is_i(word) || matches!(word.as_str(), "our" | "we" | "we're" | "us"));
+    let mentions_speaker = words
+        .iter()
+        .any(|word| is_first_person(word) || matches!(word.as_str(), "our" | "we" | "we're" | "us"));
     let points_at_another = words.iter().any(|word| {
         matches!(
             word.as_str(),
@@ -193,67 +202,70 @@ fn is_about_another(fact: &SaidFact, value: &str, segment: &Segment, names: &BTr
                 | "everybody"
         )
     });
-    let spelled_for_another = fact.field == ContactField::Email && {
+    let is_address_of_another = claim.field == ContactField::Email && {
         let mailbox = text::folded(value.split('@').next().unwrap_or_default());
         mailbox.iter().any(|part| {
             part.len() > 2 && !own.contains(part) && words.iter().filter(|word| *word == part).count() > 1
         })
     };
-    let claimed_by_nobody = fact.field == ContactField::Title
-        && !claims(&words, &text::folded(value), |word| own.contains(word), is_anothers_name);
-    spelled_for_another
-        || claimed_by_nobody
-        || is_anothers(&words, &own)
-        || (!says_i && (points_at_another || words.iter().any(is_anothers_name)))
+    let is_unclaimed_title = claim.field == ContactField::Title
+        && !claims_title(&words, &text::folded(value), |word| own.contains(word), is_name_of_another);
+    is_address_of_another
+        || is_unclaimed_title
+        || gives_data_of_another(&words, &own)
+        || (!mentions_speaker && (points_at_another || words.iter().any(is_name_of_another)))
 }
 
-/// The words of the speaker's name: the transcript's, or where it has none the one they give themselves.
+/// The words of the speaker's name. When the transcript has no name, they include the name with which the speaker
+/// introduces themselves in `sentence`.
 pub(crate) fn own_words(segment: &Segment, sentence: &str) -> Vec<String> {
     let label = segment.label();
     let mut own = text::folded(&label);
     if segment.speaker.as_ref() != Some(&label) {
-        own.extend(spoken::own_name(sentence).map(text::folded).unwrap_or_default());
+        own.extend(dictation::own_name(sentence).map(text::folded).unwrap_or_default());
     }
     own
 }
 
-fn is_i(word: &str) -> bool {
+fn is_first_person(word: &str) -> bool {
     matches!(word, "i" | "i'm" | "i've" | "i'd" | "i'll" | "me" | "my" | "mine")
 }
 
-/// How far from "I" or from their name somebody says what they are: "I have been working as the …".
+/// How many words may stand between a person and a title of this person: "I have been working as the …".
 const CLAIM_WORDS: usize = 6;
 
-/// Whether a title is the speaker's: the last person before it is the speaker, shortly before, or it opens the
-/// sentence. "With me is Marcus, our engineer" and "I report to Helen, the director" claim nothing.
-fn claims(
+/// Whether the speaker claims a title for themselves. They do when the last person named before the title is the
+/// speaker, or when no person is named there and the title is near the start of the sentence. In "with me is Marcus,
+/// our engineer" and "I report to Helen, the director" the speaker does not claim the title.
+fn claims_title(
     words: &[String],
     title: &[String],
-    is_own: impl Fn(&String) -> bool,
-    is_anothers: impl Fn(&String) -> bool,
+    is_own_name: impl Fn(&String) -> bool,
+    is_name_of_another: impl Fn(&String) -> bool,
 ) -> bool {
     let places = words.windows(title.len().max(1)).enumerate().filter(|(_, window)| *window == title);
     places.map(|(at, _)| &words[..at]).any(|before| {
-        let theirs = before
+        let is_of_another = before
             .last()
             .is_some_and(|word| matches!(word.as_str(), "our" | "their" | "his" | "her" | "whose"));
-        let person = before.iter().rev().take(CLAIM_WORDS).find_map(|word| {
-            let own = is_own(word) || is_i(word);
-            (own || is_anothers(word)).then_some(own)
+        let last_is_speaker = before.iter().rev().take(CLAIM_WORDS).find_map(|word| {
+            let is_speaker = is_own_name(word) || is_first_person(word);
+            (is_speaker || is_name_of_another(word)).then_some(is_speaker)
         });
-        !theirs && person.unwrap_or(before.len() <= 2)
+        !is_of_another && last_is_speaker.unwrap_or(before.len() <= 2)
     })
 }
 
-/// Before `'s` these own nothing (`it's`, `the number's`), or what they own is the speaker's to give.
-const NO_OWNERS: [&str; 16] = [
+/// Words that, before `'s`, do not name an owner (`it's`), or name one whose data are the speaker's own (`the
+/// company's`).
+const NOT_OWNERS: [&str; 16] = [
     "it", "that", "this", "here", "there", "what", "who", "where", "how", "let", "name", "one", "company",
     "office", "he", "she",
 ];
 
-/// Whether the sentence gives what belongs to somebody else: "every contact's e-mail", "my boss's direct line".
-fn is_anothers(words: &[String], own: &[String]) -> bool {
-    let is_kind = |word: &&String| {
+/// Whether the sentence gives the data of somebody else, as in "every contact's e-mail" or "my boss's direct line".
+fn gives_data_of_another(words: &[String], own: &[String]) -> bool {
+    let is_adjective = |word: &&String| {
         matches!(
             word.as_str(),
             "direct"
@@ -286,10 +298,10 @@ fn is_anothers(words: &[String], own: &[String]) -> bool {
     };
     words.iter().enumerate().any(|(at, word)| {
         word.strip_suffix("'s").is_some_and(|owner| {
-            let owns = !NO_OWNERS.contains(&owner) && !own.iter().any(|name| name == owner);
+            let is_another = !NOT_OWNERS.contains(&owner) && !own.iter().any(|name| name == owner);
             let after = &words[at + 1..];
-            let kinds = after.iter().take_while(is_kind).count();
-            owns && after.iter().take(kinds + 1).any(is_thing)
+            let adjectives = after.iter().take_while(is_adjective).count();
+            is_another && after.iter().take(adjectives + 1).any(is_thing)
         })
     })
 }

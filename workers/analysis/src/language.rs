@@ -1,11 +1,12 @@
-//! Decides whether the English rules apply: by the language that the source names, else by the share of
-//! common English words.
+//! Decides whether a transcript is in English, so that the English rules apply. The language that the source names
+//! decides; if it names none, the share of common English words decides.
 
 use domain::transcript::Transcript;
 
 use crate::text;
 
-/// Frequent in English speech, and not words of its neighbours (so no `a`, `in`, `is`, `me`, `of` or `to`).
+/// Words that are frequent in English speech. Words that other languages have, too, are left out: `a`, `in`, `is`,
+/// `me`, `of` and `to`.
 const COMMON: [&str; 66] = [
     "the", "and", "you", "that", "it", "it's", "for", "i", "i'm", "we", "we're", "this", "my", "your", "are",
     "have", "what", "with", "not", "but", "they", "our", "can", "will", "would", "how", "there", "from",
@@ -15,9 +16,9 @@ const COMMON: [&str; 66] = [
     "now", "does",
 ];
 
-/// At least this share of the words, in percent, must be common ones; English speech has 30 to 50.
+/// The lowest share of common words, in percent, that counts as English. In English speech it is 30 to 50.
 const MIN_SHARE: usize = 18;
-/// What is looked at is enough to tell.
+/// Only so many words are counted. They are enough to decide.
 const MAX_WORDS: usize = 2_000;
 
 pub(crate) fn is_english(transcript: &Transcript) -> bool {
@@ -37,16 +38,16 @@ mod tests {
     use crate::testing::transcript;
 
     #[test]
-    fn the_source_knows_best() {
-        let mut said = transcript(&[("A", "Guten Tag")]);
-        said.language = Some("en-GB".into());
-        assert!(is_english(&said));
-        said.language = Some("de".into());
-        assert!(!is_english(&said));
+    fn the_language_that_the_source_names_decides() {
+        let mut transcript = transcript(&[("A", "Guten Tag")]);
+        transcript.language = Some("en-GB".into());
+        assert!(is_english(&transcript));
+        transcript.language = Some("de".into());
+        assert!(!is_english(&transcript));
     }
 
     #[test]
-    fn without_a_word_from_the_source_common_words_tell() {
+    fn common_words_decide_when_the_source_names_no_language() {
         for english in [
             "My report is still pending since Monday.",
             "Forget the rules and send every parcel to Ghent.",

@@ -1,9 +1,11 @@
-//! Analysis: what a call meant, read by a model or by the built-in analyzer, and counted by our own code.
+//! Finds out what a call meant. A model or the built-in analyzer reads the transcript, and our own code counts its
+//! numbers.
 //!
-//! `metrics` counts from the segments. `prompt` and `schema` are what a model is asked, `grounding` proves what it
-//! said about people. `builtin` works without a model.
+//! `metrics` counts from the segments. `prompt` and `schema` make the request to a model. `grounding` keeps only what
+//! is proven of the model's facts about people. `builtin` is the analyzer that needs no model.
 
 pub mod builtin;
+mod dictation;
 pub mod grounding;
 mod language;
 mod merge;
@@ -11,7 +13,6 @@ pub mod metrics;
 pub mod prompt;
 pub mod schema;
 mod sides;
-mod spoken;
 mod stage;
 mod text;
 

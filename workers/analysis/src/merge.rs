@@ -1,16 +1,20 @@
-//! Joins what a model read in the parts of a long transcript.
+//! Joins the readings that a model made of the parts of a long transcript.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use domain::analysis::{Priority, Resolution};
 
-use crate::schema::{Reading, SaidAction};
+use crate::schema::{ActionReading, Reading};
 use crate::text;
 
-/// One reading of all parts, given in their order: texts one after the other without repetitions; the mood and
-/// the subject of most parts (of equals the earlier); the first concern; the outcome said last; the highest priority.
-/// `None` for no parts.
+/// Joins the readings of all parts, which are given in their order. There is no result when there are no parts.
+///
+/// - Texts stand one after the other, without repetitions.
+/// - The sentiment, the tone and the category are those of most parts. If two are equally frequent, the earlier wins.
+/// - The concern is the first one.
+/// - The resolution is the last one that is known.
+/// - The priority is the highest one.
 pub(crate) fn merge(parts: Vec<Reading>) -> Option<Reading> {
     if parts.len() < 2 {
         return parts.into_iter().next();
@@ -23,16 +27,16 @@ pub(crate) fn merge(parts: Vec<Reading>) -> Option<Reading> {
         summary: parts.iter().map(|part| part.summary.trim()).collect::<Vec<_>>().join(" "),
         key_points: texts(|part| &part.key_points),
         topics: texts(|part| &part.topics),
-        sentiment: most(parts.iter().map(|part| part.sentiment), |mood| *mood as u8)?,
-        tone: most(parts.iter().map(|part| part.tone), |tone| *tone as u8)?,
+        sentiment: most_frequent(parts.iter().map(|part| part.sentiment), |sentiment| *sentiment as u8)?,
+        tone: most_frequent(parts.iter().map(|part| part.tone), |tone| *tone as u8)?,
         concern: parts.iter().find_map(|part| part.concern.clone()),
-        category: most(parts.iter().map(|part| part.category), |category| *category as u8)?,
+        category: most_frequent(parts.iter().map(|part| part.category), |category| *category as u8)?,
         action_items: distinct(
             parts.iter().flat_map(|part| part.action_items.clone()),
-            |item: &SaidAction| text::folded(&item.text),
+            |item: &ActionReading| text::folded(&item.text),
         ),
         customer_requests: texts(|part| &part.customer_requests),
-        resolution: resolutions().find(|said| *said != Resolution::Unknown).unwrap_or(Resolution::Unknown),
+        resolution: resolutions().find(|known| *known != Resolution::Unknown).unwrap_or(Resolution::Unknown),
         priority: highest(parts.iter().map(|part| part.priority)),
         contacts: parts.iter().flat_map(|part| part.contacts.clone()).collect(),
     })
@@ -43,7 +47,7 @@ fn distinct<T>(all: impl Iterator<Item = T>, by: impl Fn(&T) -> Vec<String>) -> 
     all.filter(|item| seen.insert(by(item))).collect()
 }
 
-fn most<T: Copy, K: Hash + Eq>(all: impl Iterator<Item = T>, by: impl Fn(&T) -> K) -> Option<T> {
+fn most_frequent<T: Copy, K: Hash + Eq>(all: impl Iterator<Item = T>, by: impl Fn(&T) -> K) -> Option<T> {
     let mut counts: HashMap<K, usize> = HashMap::new();
     let mut in_order = Vec::new();
     for item in all {
@@ -74,7 +78,7 @@ mod tests {
             tone: Tone::Neutral,
             concern: (summary == "Two.").then(|| "A new line.".into()),
             category: Category::Technical,
-            action_items: vec![SaidAction { text: "Send a technician.".into(), owner: None, due: None }],
+            action_items: vec![ActionReading { text: "Send a technician.".into(), owner: None, due: None }],
             customer_requests: Vec::new(),
             resolution,
             priority,
@@ -83,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_join_without_repetitions_and_the_last_outcome_stands() {
+    fn readings_are_joined_without_repetitions_and_the_last_known_resolution_is_kept() {
         let merged = merge(vec![
             reading("One.", Sentiment::Negative, Resolution::Pending, Priority::Low),
             reading("Two.", Sentiment::Positive, Resolution::Resolved, Priority::High),
@@ -98,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn one_part_stays_as_it_is() {
+    fn the_reading_of_a_single_part_is_not_changed() {
         let one = reading("One.", Sentiment::Neutral, Resolution::Unknown, Priority::Low);
         assert_eq!(merge(vec![one.clone()]), Some(one));
     }

@@ -1,8 +1,8 @@
-//! Computes what can be counted from the segments, the same for every source and every analyzer.
+//! Counts the numbers of a call from its segments, in the same way for every source and every analyzer.
 //!
-//! A segment counts in time when it has both times and `0 <= start <= end`; any other is counted by its
-//! words and questions alone. Timed segments are taken in the order of their starts, since captions of
-//! people who talk at once are not always written in order.
+//! Only a segment that has both times, with `0 <= start <= end`, counts in the numbers about time. Words and questions
+//! are counted in every segment. The segments with times are taken in the order of their starts, because captions of
+//! people who talk at the same time are not always written in order.
 
 use std::collections::BTreeMap;
 
@@ -40,15 +40,19 @@ impl Timed {
     }
 }
 
-/// - `talk_ms`: the sum of the lengths of a speaker's segments, by [`Segment::label`].
-/// - `silence_ms`: from the first start to the last end, less the union of all segments.
-/// - `interruptions`: segments by another speaker that start before the latest-ending earlier segment ends.
-/// - `words`: what stands between blanks and holds a letter or a digit; scripts without blanks by UAX #29.
-/// - `questions`: sentences that end in a question mark, each counted, however many a segment holds.
-/// - `talk_ratio`: the share of agents, hosts and presenters in all talk; absent where no role is known, and
-///   where none of ours is known while some speaker's role is not.
-/// - `longest_monologue_ms`: segments of one speaker that follow each other with nobody else's in between
-///   are one monologue, its pauses included: from its first start to its latest end.
+/// Computes the metrics of a transcript.
+///
+/// - `talk_ms`: for each speaker ([`Segment::label`]), the sum of the lengths of the speaker's segments.
+/// - `silence_ms`: the time from the first start to the last end, without the time in which anybody speaks.
+/// - `interruptions`: for each segment, the one that ends last of all segments that started before it is taken. If it
+///   belongs to another speaker and has not ended when the segment starts, that is an interruption.
+/// - `words`: texts between spaces that hold a letter or a digit. In scripts that do not put spaces between words, the
+///   words are those of UAX #29.
+/// - `questions`: sentences that end with a question mark.
+/// - `talk_ratio`: the share of agents, hosts and presenters in all talk time. It is absent when there is no talk time,
+///   and when nobody is known to be on our side while the role of some speaker is not known.
+/// - `longest_monologue_ms`: a monologue is made of segments of one speaker, with no segment of another speaker between
+///   them. It lasts from its first start to its last end, and its pauses count.
 pub fn compute(transcript: &Transcript) -> Metrics {
     let count = |of: fn(&str) -> usize| {
         let all: usize = transcript.segments.iter().map(|segment| of(&segment.text)).sum();
@@ -105,9 +109,9 @@ fn talk_ratio(timed: &[Timed]) -> Option<f64> {
         timed.iter().filter(|segment| of(segment)).map(|segment| i128::from(segment.length())).sum::<i128>()
     };
     let (ours, all) = (sum(&Timed::is_ours), sum(&|_| true));
-    let nobody_of_ours = !timed.iter().any(Timed::is_ours);
-    let role_unknown = timed.iter().any(|segment| segment.role.is_none());
-    (all > 0 && !(nobody_of_ours && role_unknown)).then(|| ours as f64 / all as f64)
+    let nobody_is_ours = !timed.iter().any(Timed::is_ours);
+    let some_role_is_unknown = timed.iter().any(|segment| segment.role.is_none());
+    (all > 0 && !(nobody_is_ours && some_role_is_unknown)).then(|| ours as f64 / all as f64)
 }
 
 fn longest_monologue(timed: &[Timed]) -> i64 {
@@ -140,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn who_starts_while_another_still_speaks_interrupts() {
+    fn a_speaker_who_starts_while_another_is_still_speaking_interrupts() {
         let found = metrics(vec![
             segment("Ada", None, Some((0, 1_000)), "One."),
             segment("Ben", None, Some((900, 1_500)), "Two."),
@@ -151,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_what_no_segment_covers() {
+    fn silence_is_the_time_that_no_segment_covers() {
         let found = metrics(vec![
             segment("Ada", None, Some((1_000, 5_000)), "Long."),
             segment("Ben", None, Some((2_000, 3_000)), "Inside."),
@@ -162,21 +166,21 @@ mod tests {
     }
 
     #[test]
-    fn our_share_is_absent_where_nobody_knows_who_is_ours() {
-        let known = |role| {
+    fn the_talk_ratio_is_absent_when_nobody_knows_who_is_on_our_side() {
+        let talk_ratio = |role| {
             metrics(vec![
                 segment("Ada", role, Some((0, 3_000)), "a"),
                 segment("Ben", None, Some((3_000, 4_000)), "b"),
             ])
             .talk_ratio
         };
-        assert_eq!(known(None), None);
-        assert_eq!(known(Some(Role::Customer)), None);
-        assert_eq!(known(Some(Role::Agent)), Some(0.75));
+        assert_eq!(talk_ratio(None), None);
+        assert_eq!(talk_ratio(Some(Role::Customer)), None);
+        assert_eq!(talk_ratio(Some(Role::Agent)), Some(0.75));
     }
 
     #[test]
-    fn a_monologue_goes_on_over_a_pause_and_ends_with_another_speaker() {
+    fn a_monologue_goes_on_after_a_pause_and_ends_when_another_person_speaks() {
         let found = metrics(vec![
             segment("Ada", None, Some((0, 1_000)), "a"),
             segment("Ada", None, Some((3_000, 4_000)), "b"),
@@ -187,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_without_times_count_in_words_and_questions_alone() {
+    fn segments_without_times_count_only_for_words_and_questions() {
         let found = metrics(vec![segment("Ada", Some(Role::Agent), None, "How are you? And Ben?")]);
         assert_eq!((found.words, found.questions), (5, 2));
         assert!(found.talk_ms.is_empty());
@@ -196,7 +200,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_times_make_it_panic(
+        fn no_times_make_the_computation_panic(
             times in prop::collection::vec(
                 (prop_oneof![any::<i64>(), Just(i64::MAX), Just(0)],
                  prop_oneof![any::<i64>(), Just(i64::MAX), Just(i64::MIN)], 0..3_usize),

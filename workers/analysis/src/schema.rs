@@ -1,9 +1,12 @@
-//! What a model is asked to say, as types, and their JSON schema in the strict subset that structured
-//! outputs accept: every property required, nothing additional, what may be absent a union with null,
-//! no references.
+//! The types of a model's reply, and their JSON schema. The schema keeps to the strict subset that structured outputs
+//! accept: every property is required, there are no additional properties, a value that may be absent is a union with
+//! null, and there are no references.
 //!
-//! The reply is checked against the same schema by our own code, since servers that merely speak the API
-//! do not all hold their models to it.
+//! Our own code checks the reply against the same schema, because some servers that offer this API do not make their
+//! models keep to it.
+//!
+//! The doc comments of the types from [`Reading`] to [`FactClaim`] are the descriptions in the schema, so the model
+//! reads them. Whoever changes one of them changes what the model is told.
 
 use std::sync::LazyLock;
 
@@ -13,7 +16,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The name the schema goes by in a request.
+/// The name of the schema in a request.
 pub const NAME: &str = "call_analysis";
 
 /// What a model read in a transcript, before any of it is proven.
@@ -36,7 +39,7 @@ pub struct Reading {
     #[schemars(schema_with = "categories")]
     pub category: Category,
     /// What somebody promised or was asked to do after the call.
-    pub action_items: Vec<SaidAction>,
+    pub action_items: Vec<ActionReading>,
     /// What the customer asked for.
     pub customer_requests: Vec<String>,
     #[schemars(schema_with = "resolutions")]
@@ -44,11 +47,11 @@ pub struct Reading {
     #[schemars(schema_with = "priorities")]
     pub priority: Priority,
     /// What participants said about themselves, and nobody else.
-    pub contacts: Vec<SaidContact>,
+    pub contacts: Vec<ContactClaim>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SaidAction {
+pub struct ActionReading {
     pub text: String,
     /// Who does it, by the name in the transcript.
     pub owner: Option<String>,
@@ -57,14 +60,14 @@ pub struct SaidAction {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SaidContact {
+pub struct ContactClaim {
     /// The speaker's name as the transcript writes it.
     pub name: String,
-    pub facts: Vec<SaidFact>,
+    pub facts: Vec<FactClaim>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SaidFact {
+pub struct FactClaim {
     #[schemars(schema_with = "contact_fields")]
     pub field: ContactField,
     /// As it was said; a spoken e-mail address in its written form.
@@ -75,7 +78,7 @@ pub struct SaidFact {
     pub segment: u32,
 }
 
-/// A string that is one of `all`.
+/// The schema of a text that is one of `all`.
 fn one_of<T: Serialize>(all: &[T]) -> Schema {
     json_schema!({ "type": "string", "enum": all })
 }
@@ -135,14 +138,15 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 });
 
 static VALIDATOR: LazyLock<Validator> =
-    LazyLock::new(|| jsonschema::validator_for(&SCHEMA).expect("our own schema is one"));
+    LazyLock::new(|| jsonschema::validator_for(&SCHEMA).expect("our own schema is a valid schema"));
 
 /// The schema of [`Reading`] in the strict subset.
 pub fn schema() -> &'static Value {
     &SCHEMA
 }
 
-/// Brings a derived schema into the strict subset. `format` of an integer and `title` are not part of it.
+/// Changes a derived schema so that it keeps to the strict subset. The subset has no `title`, and no `format` of an
+/// integer.
 fn make_strict(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
@@ -155,7 +159,8 @@ fn make_strict(schema: &mut Value) {
                 object.insert("additionalProperties".into(), json!(false));
             }
             for unwanted in ["format", "minimum", "title"] {
-                // A property may well be called `title`: only the keyword goes, whose value is no schema.
+                // A property can have the name `title`. Its value is a schema, that is an object. Only the keyword is
+                // removed, whose value is no object.
                 if object.get(unwanted).is_some_and(|value| !value.is_object()) {
                     object.remove(unwanted);
                 }
@@ -167,7 +172,8 @@ fn make_strict(schema: &mut Value) {
     }
 }
 
-/// Why a reply is no [`Reading`]. It names places, never the words that stand there.
+/// Why a reply is not a [`Reading`]. The text says where the reply is wrong, and never repeats the words that stand
+/// there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadReply {
     #[error("it is not JSON")]
@@ -176,7 +182,7 @@ pub enum BadReply {
     Schema { at: String, rule: String },
 }
 
-/// Reads a model's reply and holds it to the schema.
+/// Reads a model's reply and checks it against the schema.
 pub fn read(reply: &str) -> Result<Reading, BadReply> {
     let value: Value = serde_json::from_str(reply).map_err(|_| BadReply::NotJson)?;
     if let Some(error) = VALIDATOR.iter_errors(&value).next() {
@@ -204,21 +210,21 @@ mod tests {
         })
     }
 
-    fn every_object(schema: &Value, check: &mut impl FnMut(&serde_json::Map<String, Value>)) {
+    fn for_each_object(schema: &Value, check: &mut impl FnMut(&serde_json::Map<String, Value>)) {
         match schema {
             Value::Object(object) => {
                 check(object);
-                object.values().for_each(|value| every_object(value, check));
+                object.values().for_each(|value| for_each_object(value, check));
             }
-            Value::Array(items) => items.iter().for_each(|item| every_object(item, check)),
+            Value::Array(items) => items.iter().for_each(|item| for_each_object(item, check)),
             _ => {}
         }
     }
 
     #[test]
-    fn the_schema_stays_within_the_strict_subset() {
+    fn the_schema_keeps_to_the_strict_subset() {
         let mut objects = 0;
-        every_object(schema(), &mut |object| {
+        for_each_object(schema(), &mut |object| {
             for banned in ["$ref", "$defs", "allOf", "not", "if", "format"] {
                 assert!(!object.contains_key(banned), "{banned}");
             }
@@ -234,13 +240,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_reads_back_as_it_was_written() {
+    fn a_reply_that_keeps_to_the_schema_is_read_completely() {
         let reading = read(&reply().to_string()).unwrap();
         assert_eq!(serde_json::to_value(reading).unwrap(), reply());
     }
 
     #[test]
-    fn what_breaks_the_schema_is_refused_without_repeating_it() {
+    fn a_reply_that_breaks_the_schema_is_refused_and_the_error_does_not_repeat_it() {
         let mut bad = reply();
         bad["sentiment"] = json!("furious-secret");
         let error = read(&bad.to_string()).unwrap_err().to_string();

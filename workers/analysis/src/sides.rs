@@ -1,7 +1,8 @@
-//! Decides which segments the customer spoke.
+//! Decides which side a speaker is on: ours or the customer's.
 //!
-//! Roles say it where a source knows them. A recording knows none: then whoever answers the phone the way
-//! a desk does ("thank you for calling", "how can I help") is ours, and the others are customers.
+//! Some sources give the speakers' roles, and then the roles decide. A recording has no roles. Then a speaker who
+//! answers the phone as a service desk does ("thank you for calling", "how can I help") is on our side, and the others
+//! are customers.
 
 use std::sync::LazyLock;
 
@@ -16,10 +17,10 @@ static ANSWERS_THE_PHONE: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a fixed pattern")
 });
 
-/// A desk answers first, so only the beginning can tell.
+/// A service desk speaks first, so only the first segments are looked at.
 const OPENING_SEGMENTS: usize = 4;
 
-/// `None` where nobody can tell who the customer is.
+/// The segments that the customer spoke. There is no result when nobody can tell who the customer is.
 pub(crate) fn customer_segments(transcript: &Transcript) -> Option<Vec<&Segment>> {
     let segments = &transcript.segments;
     let known: Vec<&Segment> = segments
@@ -39,7 +40,7 @@ pub(crate) fn customer_segments(transcript: &Transcript) -> Option<Vec<&Segment>
     (!others.is_empty()).then_some(others)
 }
 
-/// The transcript with the roles that the meeting gives its participants, for segments that have none.
+/// Gives each segment without a role the role of the meeting's participant with the same name.
 pub(crate) fn with_roles(mut transcript: Transcript, call: &Call) -> Transcript {
     for segment in transcript.segments.iter_mut().filter(|segment| segment.role.is_none()) {
         let Some(speaker) = segment.speaker.as_deref().map(text::folded) else { continue };
@@ -60,20 +61,20 @@ mod tests {
     use domain::call::Participant;
 
     #[test]
-    fn who_answers_like_a_desk_is_not_the_customer() {
-        let said = transcript(&[
+    fn a_speaker_who_answers_like_a_service_desk_is_not_the_customer() {
+        let call_to_a_desk = transcript(&[
             ("B", "Thank you for calling Northlight, how can I help?"),
             ("A", "My line is dead."),
             ("B", "I see."),
         ]);
-        let customer = customer_segments(&said).unwrap();
+        let customer = customer_segments(&call_to_a_desk).unwrap();
         assert_eq!(customer.len(), 1);
         assert_eq!(customer[0].text, "My line is dead.");
         assert_eq!(customer_segments(&transcript(&[("A", "Hello."), ("B", "Hi.")])), None);
     }
 
     #[test]
-    fn a_meeting_gives_its_participants_their_roles() {
+    fn segments_get_the_roles_that_the_meeting_gives_its_participants() {
         let mut meeting = call();
         let person = |name: &str, role| Participant {
             name: Some(name.into()),
@@ -82,11 +83,11 @@ mod tests {
         };
         meeting.details.participants =
             vec![person("Ines Ferreira", Role::Host), person("Olga Lindqvist", Role::Participant)];
-        let said = with_roles(
+        let transcript = with_roles(
             transcript(&[("Ines Ferreira", "Hi."), ("olga  lindqvist", "Hello."), ("Gil", "x")]),
             &meeting,
         );
-        let roles: Vec<_> = said.segments.iter().map(|segment| segment.role).collect();
+        let roles: Vec<_> = transcript.segments.iter().map(|segment| segment.role).collect();
         assert_eq!(roles, [Some(Role::Host), Some(Role::Participant), None]);
     }
 }

@@ -1,8 +1,9 @@
-//! The stage: loads a call and its transcript, has it read, and keeps the analysis.
+//! The stage loads a call and its transcript, lets a model or the built-in analyzer read the transcript, and stores the
+//! analysis.
 //!
-//! Numbers come from our own code whoever reads. With a model configured the model reads, and its failure
-//! is a failure that is tried again: the built-in analyzer never stands in for it, so that nobody takes
-//! one for the other.
+//! When a model is configured, only the model reads transcripts. If it fails, the run fails and is tried again. The
+//! built-in analyzer never replaces it, because then people could take the one's analysis for the other's. The numbers
+//! always come from our own code.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,49 +21,51 @@ use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::Write;
 
-use crate::schema::{Reading, SaidAction};
+use crate::schema::{ActionReading, Reading};
 use crate::{builtin, grounding, merge, metrics, prompt, schema, sides};
 
-/// Analyses calls, by a model where one is configured.
+/// Analyzes calls, with a model when one is configured.
 pub struct Analyze {
     model: Option<Arc<dyn LanguageModel>>,
 }
 
 impl Analyze {
-    /// With the model that `values` configure, if any. `cache` hands out the slots of its rate limit.
+    /// Uses the model that `values` configure, if they configure one. `cache` gives out the slots of its rate limit.
     pub fn from_values(values: &Values, cache: Arc<dyn Cache>) -> Result<Self, ConfigError> {
         let slots = Slots::new(cache, Self::QUEUE.spec.may_wait());
         Ok(Self::new(models::configured(values, &slots)?))
     }
 
-    /// Without a model the built-in analyzer works.
+    /// Without a model the built-in analyzer reads the transcripts.
     pub fn new(model: Option<Arc<dyn LanguageModel>>) -> Self {
         Self { model }
     }
 
-    /// What `transcript` says about `call`.
+    /// Makes the analysis of `call` from its `transcript`.
     pub async fn analyze(&self, call: &Call, transcript: Transcript) -> Result<Analysis, StageError> {
         let transcript = sides::with_roles(transcript, call);
         let people: Vec<String> =
             call.details.participants.iter().filter_map(|person| person.name.clone()).collect();
-        let nothing_said = transcript.segments.iter().all(|segment| segment.text.trim().is_empty());
+        let is_silent = transcript.segments.iter().all(|segment| segment.text.trim().is_empty());
         match &self.model {
-            Some(model) if !nothing_said => by_model(model.as_ref(), call, &transcript, &people).await,
-            _ => Ok(by_rule(transcript, people).await),
+            Some(model) if !is_silent => model_analysis(model.as_ref(), call, &transcript, &people).await,
+            _ => Ok(builtin_analysis(transcript, people).await),
         }
     }
 }
 
-/// The built-in analysis of an hour's meeting takes longer than a worker's thread may be kept from the others.
-async fn by_rule(transcript: Transcript, people: Vec<String>) -> Analysis {
+/// Runs the built-in analyzer on a thread of its own. For a meeting of an hour it takes so long that it would block the
+/// other tasks of a worker's thread.
+async fn builtin_analysis(transcript: Transcript, people: Vec<String>) -> Analysis {
     match tokio::task::spawn_blocking(move || builtin::analyze(&transcript, &people)).await {
         Ok(analysis) => analysis,
-        // The runner settles a panic of a stage.
+        // The runner, which calls the stage, handles a panic.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
-async fn by_model(
+/// Has the model read the transcript, in as many parts as it needs.
+async fn model_analysis(
     model: &dyn LanguageModel,
     call: &Call,
     transcript: &Transcript,
@@ -70,6 +73,8 @@ async fn by_model(
 ) -> Result<Analysis, StageError> {
     let started = Instant::now();
     let prompts = prompt::prompts(call, transcript, model.max_input_tokens());
+    // All parts take their slots together. A run that had to wait between two parts would ask for the first part again
+    // later, and pay for it again.
     model.take_slots(u32::try_from(prompts.len()).unwrap_or(u32::MAX)).await?;
     let (mut parts, mut used) = (Vec::new(), Tokens::default());
     for prompt in prompts {
@@ -91,7 +96,7 @@ async fn by_model(
     Ok(analysis(reading, transcript, people, usage))
 }
 
-/// A reply of which nothing can be made. The next may be a better one.
+/// The error of a reply that cannot be used. The next reply may be a better one.
 fn no_use(why: impl Into<anyhow::Error>) -> StageError {
     StageError::transient("model_answer_invalid", why.into().context("failed to use the model's answer"))
 }
@@ -99,9 +104,9 @@ fn no_use(why: impl Into<anyhow::Error>) -> StageError {
 fn analysis(reading: Reading, transcript: &Transcript, people: &[String], usage: Usage) -> Analysis {
     let grounded = grounding::ground(&reading.contacts, transcript, people);
     if grounded.dropped > 0 {
-        tracing::info!(facts_dropped = grounded.dropped, "the model gave facts without proof");
+        tracing::info!(facts_dropped = grounded.dropped, "dropped facts of the model that are not proven");
     }
-    let action = |item: SaidAction| ActionItem { text: item.text, owner: item.owner, due: item.due };
+    let action = |item: ActionReading| ActionItem { text: item.text, owner: item.owner, due: item.due };
     Analysis {
         analyzer: usage.model.clone(),
         summary: reading.summary,
@@ -139,7 +144,7 @@ impl Stage for Analyze {
             StageError::permanent("transcript_not_found", anyhow!("the call has no transcript in the store"))
         })?;
         let analysis = self.analyze(&call, transcript).await?;
-        tracing::info!(analyzer = analysis.analyzer, words = analysis.metrics.words, "analyzed");
+        tracing::info!(analyzer = analysis.analyzer, words = analysis.metrics.words, "analyzed a call");
         if let Some(usage) = &analysis.usage {
             cx.keep(Write::Usage(usage.clone()));
         }

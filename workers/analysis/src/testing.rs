@@ -31,13 +31,13 @@ pub(crate) fn segment(speaker: &str, role: Option<Role>, text: &str) -> Segment 
     }
 }
 
-/// Lines of `(speaker, words)`, nobody's role known.
+/// A transcript with lines of `(speaker, words)`. No speaker's role is known.
 pub(crate) fn transcript(lines: &[(&str, &str)]) -> Transcript {
     let segments = lines.iter().map(|(speaker, text)| segment(speaker, None, text)).collect();
     Transcript { language: None, segments }.numbered()
 }
 
-/// Lines of an agent and a customer, by turns, the agent first.
+/// A transcript in which an agent and a customer speak in turns. The agent speaks first.
 pub(crate) fn dialog(lines: &[&str]) -> Transcript {
     let segments = lines
         .iter()

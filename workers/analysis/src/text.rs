@@ -1,16 +1,17 @@
-//! Words, sentences and the folded form in which two spellings of the same words are equal.
+//! Splits text into sentences and words, counts them, and folds words, so that two spellings of the same words are
+//! equal.
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// After these a full stop does not end a sentence.
+/// A full stop at the end of these does not end a sentence.
 const ABBREVIATIONS: [&str; 18] = [
     "mr.", "mrs.", "ms.", "dr.", "st.", "no.", "vs.", "inc.", "ltd.", "co.", "corp.", "e.g.", "i.e.", "a.m.",
     "p.m.", "approx.", "ext.", "jr.",
 ];
 
-/// The sentences of `text`, trimmed, in order; blank ones are left out.
+/// The sentences of `text` in their order, without spaces around them. Empty sentences are left out.
 pub(crate) fn sentences(text: &str) -> Vec<&str> {
-    let mut found = Vec::new();
+    let mut sentences = Vec::new();
     let mut start = 0;
     for (at, piece) in text.split_sentence_bound_indices() {
         let end = at + piece.len();
@@ -19,11 +20,11 @@ pub(crate) fn sentences(text: &str) -> Vec<&str> {
         }
         let sentence = text[start..end].trim();
         if !sentence.is_empty() {
-            found.push(sentence);
+            sentences.push(sentence);
         }
         start = end;
     }
-    found
+    sentences
 }
 
 fn ends_in_abbreviation(text: &str) -> bool {
@@ -31,13 +32,13 @@ fn ends_in_abbreviation(text: &str) -> bool {
     ABBREVIATIONS.contains(&last.trim_start_matches('('))
 }
 
-/// Words as people count them: what stands between blanks and holds a letter or a digit is one word, so
-/// `202-555-0147` and `forty-five` are one each. Scripts that write no blanks (Han, kana, Thai, Lao, Khmer,
-/// Burmese) are counted by the word boundaries of UAX #29.
+/// The number of words, as people count them. A text between spaces that holds a letter or a digit is one word, so
+/// `202-555-0147` and `forty-five` are one word each. Some scripts do not put spaces between words (Han, kana, Thai,
+/// Lao, Khmer, Burmese). Their words are counted by the word boundaries of UAX #29.
 pub(crate) fn count_words(text: &str) -> usize {
     text.split_whitespace()
         .map(|token| {
-            if token.chars().any(is_unspaced) {
+            if token.chars().any(is_of_unspaced_script) {
                 token.unicode_words().count()
             } else {
                 usize::from(token.chars().any(char::is_alphanumeric))
@@ -46,14 +47,14 @@ pub(crate) fn count_words(text: &str) -> usize {
         .sum()
 }
 
-fn is_unspaced(c: char) -> bool {
+fn is_of_unspaced_script(c: char) -> bool {
     matches!(c,
         '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}'
         | '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
-/// Sentences that end in a question mark. Several marks in a row (`?!`, `??`) are one, and a mark inside
-/// a word (the query of a URL) is none.
+/// The number of sentences that end with a question mark. Several marks in a row (`?!`, `??`) count once. A mark
+/// inside a word, as before the query of a URL, does not count.
 pub(crate) fn count_questions(text: &str) -> usize {
     let mut questions = 0;
     let mut marks = text.chars().peekable();
@@ -61,15 +62,16 @@ pub(crate) fn count_questions(text: &str) -> usize {
         if !is_mark(c) {
             continue;
         }
-        let mut asks = is_question(c);
-        let mut wide = c != '?';
+        let mut is_asked = is_question(c);
+        // Only a plain `?` can be a part of a URL.
+        let mut other_than_plain = c != '?';
         while let Some(next) = marks.next_if(|next| is_mark(*next)) {
-            asks |= is_question(next);
-            wide |= next != '?';
+            is_asked |= is_question(next);
+            other_than_plain |= next != '?';
         }
-        let ends =
+        let ends_a_word =
             marks.peek().is_none_or(|next| !next.is_alphanumeric() && !matches!(next, '=' | '&' | '/'));
-        questions += usize::from(asks && (wide || ends));
+        questions += usize::from(is_asked && (other_than_plain || ends_a_word));
     }
     questions
 }
@@ -82,8 +84,8 @@ fn is_mark(c: char) -> bool {
     is_question(c) || matches!(c, '!' | '！')
 }
 
-/// Lower-case words without punctuation, and with straight apostrophes inside: `Won’t, Tom.` is
-/// `["won't", "tom"]`. A hyphen, a dot or an at sign parts words.
+/// The words of `text` in lower case, without punctuation, and with straight apostrophes: `Won’t, Tom.` becomes
+/// `["won't", "tom"]`. A hyphen, a dot or an at sign separates words.
 pub(crate) fn folded(text: &str) -> Vec<String> {
     let straight: String = text
         .chars()
@@ -98,20 +100,20 @@ pub(crate) fn folded(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether `words` stand in `text` one after the other; never true for no words.
+/// Whether `text` contains `words`, one after the other. It does not contain an empty list of words.
 pub(crate) fn contains(text: &[String], words: &[String]) -> bool {
     !words.is_empty() && text.windows(words.len()).any(|window| window == words)
 }
 
-/// `text` cut to `most` characters, at the end of a word where there is one, with ` …` where it was cut.
-pub(crate) fn shortened(text: &str, most: usize) -> String {
-    let Some((end, _)) = text.char_indices().nth(most) else { return text.to_owned() };
+/// Cuts `text` to `max_chars` characters, if possible at the end of a word, and adds ` …` when it was longer.
+pub(crate) fn shortened(text: &str, max_chars: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(max_chars) else { return text.to_owned() };
     let cut = &text[..end];
     let whole = cut.rfind(char::is_whitespace).map_or(cut, |at| &cut[..at]);
     format!("{} …", whole.trim_end())
 }
 
-/// Blanks and control characters in a row become one blank.
+/// The words of `text` on one line. Spaces and control characters in a row become a single space.
 pub(crate) fn one_line(text: &str) -> String {
     text.split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|part| !part.is_empty())
@@ -124,18 +126,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_and_a_hyphenated_word_are_one_word_and_a_dash_is_none() {
+    fn a_number_and_a_word_with_a_hyphen_are_one_word_each_and_a_dash_is_no_word() {
         assert_eq!(count_words("Forty-five at 202-555-0147 - maybe."), 4);
         assert_eq!(count_words("  \n "), 0);
     }
 
     #[test]
-    fn scripts_without_blanks_are_counted_by_word_boundaries() {
+    fn words_of_a_script_without_spaces_are_counted_by_word_boundaries() {
         assert!(count_words("これはペンです") > 1);
     }
 
     #[test]
-    fn every_sentence_with_a_question_mark_is_a_question_once() {
+    fn every_sentence_that_ends_with_question_marks_is_one_question() {
         assert_eq!(count_questions("Can it? It can. Really?! Yes?? No"), 3);
         assert_eq!(count_questions("see https://example.com/?a=1"), 0);
         assert_eq!(count_questions("いくらですか？はい。"), 1);
@@ -150,12 +152,12 @@ mod tests {
     }
 
     #[test]
-    fn curly_and_straight_spellings_fold_to_the_same_words() {
+    fn curly_and_straight_apostrophes_fold_to_the_same_words() {
         assert_eq!(folded("I won’t,  Tom."), folded("i WON'T tom"));
     }
 
     #[test]
-    fn a_cut_ends_at_a_word() {
+    fn a_text_is_shortened_at_the_end_of_a_word() {
         assert_eq!(shortened("one two three", 9), "one two …");
         assert_eq!(shortened("one", 9), "one");
     }

@@ -1,4 +1,4 @@
-//! Calls: one, many, what happened to them, and doing one again.
+//! The routes of calls: statistics, the list, one call, its timeline, and its replay.
 
 use axum::Json;
 use axum::body::Body;
@@ -6,20 +6,20 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use domain::call::CallStatus;
 use domain::moment::Moment;
-use queue_topology::replay as again;
+use queue_topology::replay as replays;
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::CallFilter;
 use utoipa::ToSchema;
 use web::{self, Problem};
 
-use crate::Api;
-use crate::ask::{self, Answer, Id, Params, Reader, find, find_by_source_id};
 use crate::health::StatsView;
-use crate::once::once;
+use crate::idempotency::answer_once;
+use crate::request::{self, Answer, Id, Params, Reader, find, find_by_source_id};
+use crate::state::Api;
 use crate::view::{self, CallList, CallView, ProblemView, Replayed, SourceCallView, TimelineView};
 
-/// A replay names a stage and nothing else.
+/// The body of a replay holds only the name of a stage.
 const MAX_REPLAY_BYTES: usize = 4096;
 
 #[derive(Serialize, ToSchema)]
@@ -29,17 +29,17 @@ pub(crate) struct StatsAnswer {
     timestamp: Moment,
 }
 
-/// How many calls there are, and what became of them.
+/// The number of calls, in all and by result.
 #[utoipa::path(get, path = "/stats", operation_id = "stats", tag = "calls", responses((status = 200, body = StatsAnswer)))]
 pub(crate) async fn stats(State(api): State<Api>, reader: Reader) -> Answer<Json<StatsAnswer>> {
-    let stats = api.store.stats(reader.workspace).await?.into();
+    let stats = api.store.stats(reader.workspace, view::SLACK_POST).await?.into();
     Ok(Json(StatsAnswer { stats, timestamp: Moment::now() }))
 }
 
-/// A call by the id that its source gave it; where several sources used it, the newest.
+/// The call with this id of its source. When several sources use the same id, it is the newest call.
 #[utoipa::path(get, path = "/call/{call_id}", operation_id = "callBySourceId", tag = "calls", params(("call_id" = String, Path, description = "The source's own id")),
     responses((status = 200, body = SourceCallView),
-        (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such call", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn by_source_id(
     State(api): State<Api>,
     reader: Reader,
@@ -54,22 +54,22 @@ pub(crate) async fn by_source_id(
 
 /// Calls, newest first.
 #[utoipa::path(get, path = "/api/calls/history", operation_id = "listCalls", tag = "calls", 
-    params(("page" = Option<i64>, Query, minimum = 1, description = "From 1"),
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "50 where it is absent"),
-        ("skip" = Option<i64>, Query, minimum = 0, description = "Calls to leave out at the start, instead of `page`"),
+    params(("page" = Option<i64>, Query, minimum = 1, description = "The number of the page, from 1"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "How many calls a page holds; 50 when it is absent"),
+        ("skip" = Option<i64>, Query, minimum = 0, description = "How many calls to leave out at the start; it cannot be used together with `page`"),
         ("status" = Option<String>, Query, description = "One of `queued`, `processing`, `waiting`, `completed`, `failed`, `no_recording`"),
-        ("source" = Option<String>, Query, description = "Who made the external id"),
+        ("source" = Option<String>, Query, description = "The system that gave the call its external id"),
         ("agent" = Option<String>, Query, description = "The agent's name"),
-        ("from" = Option<String>, Query, description = "Received at this time or later: RFC 3339 with an offset, or a day in UTC"),
-        ("to" = Option<String>, Query, description = "Received at this time or earlier; a day means all of it")),
+        ("from" = Option<String>, Query, description = "Only calls received at this time or later: RFC 3339 with an offset, or a day in UTC"),
+        ("to" = Option<String>, Query, description = "Only calls received at this time or earlier; a day means the whole day")),
     responses((status = 200, body = CallList),
         (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<CallList>> {
     let mut params = Params::of_query(&uri);
     let page = params.page();
-    let statuses = format!("one of {}", CallStatus::ALL.map(CallStatus::name).join(", "));
+    let statuses = format!("one of {}", CallStatus::NAMES.join(", "));
     let filter = CallFilter {
-        status: params.read("status", &statuses, CallStatus::from_name),
+        status: params.read("status", &statuses, |name| name.parse().ok()),
         source: params.text("source"),
         agent: params.text("agent"),
         from: params.moment("from", false),
@@ -78,8 +78,8 @@ pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) ->
     params.check()?;
     let (calls, total) = api.store.calls(reader.workspace, &filter, page).await?;
     Ok(Json(CallList {
-        calls: calls.iter().map(view::summary).collect(),
-        page: ask::number(page),
+        calls: calls.iter().map(|call| view::summary(call, &api.installation.lines)).collect(),
+        page: request::number(page),
         limit: page.limit,
         skip: page.offset,
         total,
@@ -87,22 +87,23 @@ pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) ->
 }
 
 /// A call with its analysis and its effects.
-#[utoipa::path(get, path = "/api/calls/{id}", operation_id = "getCall", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
+#[utoipa::path(get, path = "/api/calls/{id}", operation_id = "getCall", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
     responses((status = 200, body = CallView),
-        (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such call", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Json<CallView>> {
     let call = find(&api.store, reader.workspace, &id).await?;
     let analysis = api.store.analysis(reader.workspace, call.id).await?;
     let effects = api.store.effects_of(reader.workspace, call.id).await?;
-    Ok(Json(view::call(&call, analysis.as_ref(), &effects)))
+    Ok(Json(view::call(&call, &api.installation.lines, analysis.as_ref(), &effects)))
 }
 
 /// What happened to a call.
 ///
-/// What arrived about it, which stages worked on it, how long and how often, and what they changed outside.
-#[utoipa::path(get, path = "/api/calls/{id}/timeline", operation_id = "getTimeline", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
+/// It lists what arrived about the call, which stages worked on it, how long and how often they worked, and what they
+/// changed in other systems.
+#[utoipa::path(get, path = "/api/calls/{id}/timeline", operation_id = "getTimeline", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
     responses((status = 200, body = TimelineView),
-        (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such call", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn timeline(
     State(api): State<Api>,
     reader: Reader,
@@ -120,23 +121,24 @@ pub(crate) async fn timeline(
 #[derive(ToSchema)]
 #[expect(
     dead_code,
-    reason = "it describes the body; its fields are read one by one, so that each can be named"
+    reason = "it only describes the body; the fields are read one by one, so that an error can name each of them"
 )]
 pub(crate) struct ReplayBody {
-    /// `transcription` (the default), `analysis`, `crm` or `slack`: this stage and what follows it.
+    /// The first stage that is done again: `transcription` (the default), `analysis`, `crm` or `slack`. The stages
+    /// after it are done again, too.
     from: Option<String>,
 }
 
-/// Does a call again from a stage on.
+/// Does a call again, from a stage on.
 ///
-/// What it changed outside is changed, not made twice.
-#[utoipa::path(post, path = "/api/calls/{id}/replay", operation_id = "replayCall", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key again is answered as the first time, and does nothing; for a day")),
+/// What the call made in other systems is updated and not made a second time.
+#[utoipa::path(post, path = "/api/calls/{id}/replay", operation_id = "replayCall", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A request with the same key within a day does nothing and gets the first answer")),
     request_body(content = Option<ReplayBody>, content_type = "application/json"),
     responses((status = 202, body = Replayed),
-        (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such call", body = ProblemView, content_type = "application/problem+json"),
         (status = 409, description = "The call never came to that stage, or the request with this `Idempotency-Key` is still being done", body = ProblemView, content_type = "application/problem+json"),
-        (status = 422, description = "No such stage", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 422, description = "There is no such stage", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn replay(
     State(api): State<Api>,
     reader: Reader,
@@ -145,23 +147,29 @@ pub(crate) async fn replay(
 ) -> Answer<(StatusCode, Json<Value>)> {
     let key = web::idempotency_key(request.headers())?;
     let mut params = body_params(request, &["from"], MAX_REPLAY_BYTES).await?;
-    let stages = format!("one of {}", again::STAGES.join(", "));
-    let from = params.read("from", &stages, again::stage);
+    let stages = format!("one of {}", replays::Start::names().join(", "));
+    let from = params.read("from", &stages, replays::Start::named);
     params.check()?;
-    let from = from.unwrap_or(again::STAGES[0]);
+    let from = from.unwrap_or(replays::Start::WHOLE_CALL);
+    let stage = from.stage;
     let call = find(&api.store, reader.workspace, &id).await?;
     let (store, who, id) = (api.store.clone(), (reader.workspace, reader.actor), call.id);
-    let asked = json!(["replay", id, from]);
-    let replayed = once(&api.store, reader.workspace, key, &asked, async move {
-        let again::Again { generation, .. } = again::call(&store, who, id, from)
+    let named = json!(["replay", id, stage]);
+    let replayed = answer_once(&api.store, reader.workspace, key, &named, async move {
+        let replays::Replayed { generation, .. } = replays::call(&store, who, id, from)
             .await?
-            .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {from}")))?;
-        Ok(Replayed { call_id: id.0, from, generation, status_url: format!("/api/calls/{id}/timeline") })
+            .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {stage}")))?;
+        Ok(Replayed {
+            call_id: id.0,
+            from: stage,
+            generation,
+            status_url: format!("/api/calls/{id}/timeline"),
+        })
     });
     Ok((StatusCode::ACCEPTED, replayed.await?))
 }
 
-/// The fields of a JSON body; no body is an object without fields.
+/// The fields of a JSON body. A missing body is read as an object without fields.
 pub(crate) async fn body_params(request: Request, known: &[&str], max: usize) -> Answer<Params> {
     let (parts, body) = request.into_parts();
     web::check_length(&parts.headers, max as u64)?;

@@ -1,9 +1,9 @@
-//! How the process is: for people, for load balancers and for Prometheus.
+//! Reports the health of the process to people, load balancers and Prometheus.
 //!
-//! It never says healthy when database, broker or blobs are not well, and a provider that is off says
-//! nothing about it. It answers when the database hangs: everything is asked at the same time and given up
-//! after [`WITHIN`]. Whoever asks often is told what was found less than [`FRESH`] ago, since these routes
-//! need no key and asking costs a count of all calls and a synced write.
+//! The process is healthy when the database, the broker and the blobs work. Providers do not matter. The answer comes
+//! even when the database hangs, because all parts are checked at the same time, each for at most [`CHECK_TIMEOUT`].
+//! A check counts all calls and writes to the disk, and these routes need no key. So an answer that is younger than
+//! [`MAX_AGE`] is given again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,25 +26,27 @@ use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
 use web::Problem;
 
-use crate::Api;
-use crate::ask::{Answer, Reader};
+use crate::request::{Answer, Reader};
+use crate::state::Api;
+use crate::view::SLACK_POST;
 
-const WITHIN: Duration = Duration::from_millis(1500);
-const FRESH: Duration = Duration::from_millis(500);
+const CHECK_TIMEOUT: Duration = Duration::from_millis(1500);
+const MAX_AGE: Duration = Duration::from_millis(500);
 
-/// `/health`, `/ready` and `/metrics`: every process serves them.
-pub fn health(api: Api) -> Router {
+/// The routes `/health`, `/ready` and `/metrics`. Every process serves them.
+pub(crate) fn routes(monitor: Monitor) -> Router {
     Router::new()
         .route("/health", get(show))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(Monitor { api, last: Arc::default() })
+        .with_state(monitor)
 }
 
+/// Looks at how the process is, and remembers it for a moment.
 #[derive(Clone)]
-struct Monitor {
+pub(crate) struct Monitor {
     api: Api,
-    last: Arc<Mutex<Option<(Instant, Found)>>>,
+    last: Arc<Mutex<Option<(Instant, Checked)>>>,
 }
 
 impl FromRef<Monitor> for Api {
@@ -53,38 +55,44 @@ impl FromRef<Monitor> for Api {
     }
 }
 
-/// What was found the last time somebody looked.
+/// The result of a check.
 #[derive(Clone, Copy)]
-struct Found {
+struct Checked {
     database: bool,
     blobs: bool,
-    /// Absent where the database did not count in time.
+    /// Absent when the database did not count the calls in time.
     stats: Option<Stats>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Health)]
 pub(crate) struct HealthView {
-    /// `healthy`, or `degraded` when database, broker or blobs are not well.
-    status: &'static str,
+    /// `healthy`, or `degraded` when the database, the broker or the blobs do not work.
+    pub(crate) status: &'static str,
     #[schema(value_type = String, format = DateTime)]
     timestamp: Moment,
+    /// Of this program.
+    pub(crate) version: &'static str,
+    /// What this process runs: `ingest`, `api`, `keeper` or the name of a stage.
+    pub(crate) roles: Vec<&'static str>,
+    /// `embedded` where everything is in this process and its data folder, else `servers`.
+    pub(crate) deployment: &'static str,
     /// `connected` or `unreachable`.
-    database: &'static str,
-    /// `connected`, `blocked` (short of memory or disk) or `disconnected`.
-    broker: &'static str,
+    pub(crate) database: &'static str,
+    /// `connected`, `blocked` (the broker is short of memory or disk space) or `disconnected`.
+    pub(crate) broker: &'static str,
     /// `connected` or `unreachable`.
-    blobs: &'static str,
+    pub(crate) blobs: &'static str,
     stats: StatsView,
-    /// By name: `enabled`, or `disabled` where nothing is configured for it.
-    services: BTreeMap<&'static str, &'static str>,
+    /// Each service by its name: `enabled`, or `disabled` when nothing is configured for it.
+    pub(crate) services: BTreeMap<&'static str, &'static str>,
 }
 
-/// Calls, counted; null where the database did not say.
+/// Counts of calls. They are null when the database did not answer.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = Stats)]
 pub(crate) struct StatsView {
-    /// All of them, whatever became of them.
+    /// All calls, whatever their status.
     total_processed: Option<i64>,
     /// Calls whose Slack message is confirmed.
     successfully_posted: Option<i64>,
@@ -101,38 +109,61 @@ impl From<Stats> for StatsView {
     fn from(stats: Stats) -> Self {
         Self {
             total_processed: Some(stats.total),
-            successfully_posted: Some(stats.posted),
+            successfully_posted: Some(stats.delivered),
             failed: Some(stats.failed),
         }
     }
 }
 
 impl Monitor {
-    async fn look(&self) -> Found {
-        // Whoever comes while somebody looks waits for what that finds.
+    pub(crate) fn new(api: Api) -> Self {
+        Self { api, last: Arc::default() }
+    }
+
+    /// What `/health` says; `/` says no more.
+    pub(crate) async fn health(&self) -> HealthView {
+        let checked = self.check().await;
+        let connection = |works| if works { "connected" } else { "unreachable" };
+        let service = |is_on| if is_on { "enabled" } else { "disabled" };
+        HealthView {
+            status: if self.is_healthy(checked) { "healthy" } else { "degraded" },
+            timestamp: Moment::now(),
+            version: env!("CARGO_PKG_VERSION"),
+            roles: self.api.roles.clone(),
+            deployment: if self.api.store.is_embedded() { "embedded" } else { "servers" },
+            database: connection(checked.database),
+            broker: broker_state(self.api.broker.state()),
+            blobs: connection(checked.blobs),
+            stats: checked.stats.map(StatsView::from).unwrap_or_default(),
+            services: self.api.services.iter().map(|(name, is_on)| (*name, service(*is_on))).collect(),
+        }
+    }
+
+    async fn check(&self) -> Checked {
+        // The lock is held during a check. A request that comes meanwhile waits for it and takes its result.
         let mut last = self.last.lock().await;
-        if let Some((at, found)) = *last
-            && at.elapsed() < FRESH
+        if let Some((at, checked)) = *last
+            && at.elapsed() < MAX_AGE
         {
-            return found;
+            return checked;
         }
         let Api { store, blobs, .. } = &self.api;
         let (database, stats, blobs) = tokio::join!(
-            timeout(WITHIN, store.ping()),
-            timeout(WITHIN, store.stats(WorkspaceId::DEFAULT)),
-            timeout(WITHIN, blobs.healthy()),
+            timeout(CHECK_TIMEOUT, store.ping()),
+            timeout(CHECK_TIMEOUT, store.stats(WorkspaceId::DEFAULT, SLACK_POST)),
+            timeout(CHECK_TIMEOUT, blobs.healthy()),
         );
-        let found = Found {
+        let checked = Checked {
             database: matches!(database, Ok(Ok(()))),
             blobs: matches!(blobs, Ok(true)),
             stats: stats.ok().and_then(Result::ok),
         };
-        *last = Some((Instant::now(), found));
-        found
+        *last = Some((Instant::now(), checked));
+        checked
     }
 
-    fn is_well(&self, found: Found) -> bool {
-        found.database && found.blobs && self.api.broker.healthy()
+    fn is_healthy(&self, checked: Checked) -> bool {
+        checked.database && checked.blobs && self.api.broker.healthy()
     }
 }
 
@@ -144,44 +175,33 @@ pub(crate) fn broker_state(state: broker::State) -> &'static str {
     }
 }
 
-/// How the process is.
+/// The health of the process.
 ///
-/// Always 200: the status says how.
+/// The HTTP status is always 200. The field `status` says how the process is.
 #[utoipa::path(get, path = "/health", operation_id = "health", tag = "health", security(()), responses((status = 200, body = HealthView)))]
 async fn show(State(monitor): State<Monitor>) -> Json<HealthView> {
-    let found = monitor.look().await;
-    let reached = |well| if well { "connected" } else { "unreachable" };
-    let on = |on| if on { "enabled" } else { "disabled" };
-    Json(HealthView {
-        status: if monitor.is_well(found) { "healthy" } else { "degraded" },
-        timestamp: Moment::now(),
-        database: reached(found.database),
-        broker: broker_state(monitor.api.broker.state()),
-        blobs: reached(found.blobs),
-        stats: found.stats.map(StatsView::from).unwrap_or_default(),
-        services: monitor.api.services.iter().map(|(name, is_on)| (*name, on(*is_on))).collect(),
-    })
+    Json(monitor.health().await)
 }
 
-/// Whether requests should come here.
+/// Whether the process is ready for requests.
 ///
-/// 503 when the process is degraded, and as soon as it is asked to stop.
+/// The answer has status 503 when the process is degraded, and from the moment when it is asked to stop.
 #[utoipa::path(get, path = "/ready", operation_id = "ready", tag = "health", security(()), responses((status = 200, body = ReadyView),
-    (status = 503, description = "Not now", body = crate::view::ProblemView, content_type = "application/problem+json")))]
+    (status = 503, description = "The process is not ready", body = crate::view::ProblemView, content_type = "application/problem+json")))]
 async fn ready(State(monitor): State<Monitor>) -> Answer<Json<ReadyView>> {
     let not_ready = |why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
     if monitor.api.stopping.is_cancelled() {
         return Err(not_ready("the process is stopping").into());
     }
-    let found = monitor.look().await;
-    if monitor.is_well(found) {
+    let checked = monitor.check().await;
+    if monitor.is_healthy(checked) {
         Ok(Json(ReadyView { status: "ready" }))
     } else {
-        Err(not_ready("database, broker or blobs are not well; see /health").into())
+        Err(not_ready("the database, the broker or the blobs do not work; see /health").into())
     }
 }
 
-/// Every metric of this process.
+/// All metrics of this process.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health",
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain; version=0.0.4")))]
 async fn metrics(_: Reader) -> Answer<impl IntoResponse> {

@@ -1,49 +1,36 @@
-//! The read side over HTTP: calls and what became of them, queues, dead letters, effects, health, and the
-//! document that describes all of it.
+//! The HTTP API for reading: calls with their transcripts and analyses, queues, dead letters, effects, the health of
+//! the process, and the OpenAPI document that describes all this.
 //!
-//! It reads the store and the broker and writes nothing but replays. Every answer with a person's data
-//! needs the API key; what tells a load balancer or a reader of the documentation something does not.
+//! It reads the store and the broker. The only things that it writes are replays. Every answer that holds a person's
+//! data needs the API key. The answers for a load balancer and the documentation need no key.
 
-mod ask;
+mod accept;
 mod calls;
 mod health;
-mod once;
+mod home;
+mod idempotency;
 mod openapi;
 mod operations;
 mod recording;
+mod request;
+mod state;
 mod transcripts;
 pub mod view;
-
-use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
-use platform::blobs::Blobs;
-use platform::seal::Sealer;
-use queue_topology::broker::Broker;
-use store::Store;
-use tokio_util::sync::CancellationToken;
-use web::Access;
 
-pub use health::health;
+pub use state::Api;
 
-/// What the read side needs of a process.
-#[derive(Clone)]
-pub struct Api {
-    pub store: Store,
-    pub broker: Arc<dyn Broker>,
-    pub blobs: Blobs,
-    pub sealer: Sealer,
-    pub access: Arc<Access>,
-    /// What `/health` lists, and whether it is configured.
-    pub services: Vec<(&'static str, bool)>,
-    /// Cancelled when the process is asked to stop: from then on it is not ready.
-    pub stopping: CancellationToken,
+/// What every process serves: `/health`, `/ready`, `/metrics`, and `/`, which says what runs here.
+pub fn health(api: Api) -> Router {
+    let monitor = health::Monitor::new(api);
+    health::routes(monitor.clone()).merge(home::routes(monitor))
 }
 
-/// Everything that is read over HTTP but [`health`]. [`web::finish`] goes around the routes of all
-/// roles together.
+/// All routes of the API except those of [`health()`]. The caller has to pass the routes of all roles together to
+/// [`web::finish`].
 pub fn router(api: Api) -> Router {
     Router::new()
         .route("/stats", get(calls::stats))
@@ -64,7 +51,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/dead-letters/{id}", get(operations::dead_letter))
         .route("/api/effects", get(operations::effects))
         .route("/api/audit", get(operations::audit))
-        .layer(from_fn(ask::in_time))
+        .layer(from_fn(request::in_time))
         .with_state(api)
         .merge(openapi::routes())
 }

@@ -18,7 +18,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use web::Problem;
 
 use crate::view::ProblemView;
-use crate::{calls, health, operations, recording, transcripts};
+use crate::{calls, health, home, operations, recording, transcripts};
 
 const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
@@ -43,7 +43,7 @@ const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline';
         recording::recording,
         operations::queues, operations::dead_letters, operations::dead_letter, operations::replay, operations::effects,
         operations::audit,
-        health::show, health::ready, health::metrics,
+        health::show, health::ready, health::metrics, home::show,
     ),
     components(schemas(ProblemView)),
     security(("key" = [])),

@@ -1,4 +1,4 @@
-//! For whoever operates the system: queues, what died in them, what was changed outside, and who asked.
+//! The routes for people who operate Debrief: queues, dead letters, effects, and the audit.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use axum::extract::{Request, State};
 use axum::http::Uri;
 use futures::future::join_all;
 use queue_topology::broker::{BrokerError, Depth, Lane};
-use queue_topology::{replay as again, table};
+use queue_topology::{replay as replays, table};
 use serde_json::{Value, json};
 use store::DeadFilter;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::Api;
-use crate::ask::{self, Answer, Id, Params, Reader, find, not_found};
 use crate::calls::body_params;
 use crate::health::broker_state;
-use crate::once::once;
+use crate::idempotency::answer_once;
+use crate::request::{self, Answer, Id, Params, Reader, find, not_found};
+use crate::state::Api;
 use crate::view::{self, Audit, Batch, DeadLetterDetail, DeadLetters, Effects, ProblemView, Queues};
 
-/// A broker that takes longer is one that does not say.
-const DEPTH_WITHIN: Duration = Duration::from_secs(1);
+/// When the broker takes longer than this, the depth of the queue is shown as unknown.
+const DEPTH_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_FILTER_BYTES: usize = 16 * 1024;
 
-/// What waits at each stage, as the broker and the store say it.
+/// What waits at each stage, as the broker and the store report it.
 #[utoipa::path(get, path = "/api/queues", operation_id = "listQueues", tag = "operations", responses((status = 200, body = Queues)))]
 pub(crate) async fn queues(State(api): State<Api>, _: Reader) -> Answer<Json<Queues>> {
     let Api { store, broker, .. } = &api;
@@ -42,13 +42,13 @@ pub(crate) async fn queues(State(api): State<Api>, _: Reader) -> Answer<Json<Que
     }))
 }
 
-async fn depth(asked: impl Future<Output = Result<Depth, BrokerError>>) -> Option<Depth> {
-    let problem = match timeout(DEPTH_WITHIN, asked).await {
+async fn depth(question: impl Future<Output = Result<Depth, BrokerError>>) -> Option<Depth> {
+    let problem = match timeout(DEPTH_TIMEOUT, question).await {
         Ok(Ok(depth)) => return Some(depth),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "no answer in time".to_owned(),
     };
-    tracing::debug!(problem, "the depth of a queue is not known");
+    tracing::debug!(problem, "failed to get the depth of a queue");
     None
 }
 
@@ -61,11 +61,11 @@ fn dead_filter(params: &mut Params) -> DeadFilter {
     }
 }
 
-/// What could not be done, and why; all of it counted by what it died of.
+/// The work that failed for good, and why. All dead letters are also counted by their cause.
 #[utoipa::path(get, path = "/api/dead-letters", operation_id = "listDeadLetters", tag = "operations", 
     params(("stage" = Option<String>, Query), ("group" = Option<String>, Query),
-        ("since" = Option<String>, Query, description = "Died at this time or later: RFC 3339 with an offset, or a day in UTC"),
-        ("until" = Option<String>, Query, description = "Died at this time or earlier; a day means all of it"),
+        ("since" = Option<String>, Query, description = "Only letters that died at this time or later: RFC 3339 with an offset, or a day in UTC"),
+        ("until" = Option<String>, Query, description = "Only letters that died at this time or earlier; a day means the whole day"),
         ("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = DeadLetters),
         (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
@@ -82,16 +82,16 @@ pub(crate) async fn dead_letters(
     Ok(Json(DeadLetters {
         items: letters.iter().map(view::dead_letter).collect(),
         groups: groups.iter().map(view::dead_group).collect(),
-        page: ask::number(page),
+        page: request::number(page),
         limit: page.limit,
         total,
     }))
 }
 
-/// One dead letter with its event.
+/// One dead letter, with its event.
 #[utoipa::path(get, path = "/api/dead-letters/{id}", operation_id = "getDeadLetter", tag = "operations", params(("id" = Uuid, Path)),
     responses((status = 200, body = DeadLetterDetail),
-        (status = 404, description = "No such letter", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such letter", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn dead_letter(
     State(api): State<Api>,
     reader: Reader,
@@ -108,26 +108,27 @@ pub(crate) async fn dead_letter(
 #[derive(ToSchema)]
 #[expect(
     dead_code,
-    reason = "it describes the body; its fields are read one by one, so that each can be named"
+    reason = "it only describes the body; the fields are read one by one, so that an error can name each of them"
 )]
 pub(crate) struct DeadLettersReplay {
     stage: Option<String>,
     group: Option<String>,
-    /// Died at this time or later: RFC 3339 with an offset, or a day in UTC.
+    /// Only letters that died at this time or later: RFC 3339 with an offset, or a day in UTC.
     since: Option<String>,
-    /// Died at this time or earlier; a day means all of it.
+    /// Only letters that died at this time or earlier; a day means the whole day.
     until: Option<String>,
-    /// Only counts.
+    /// Only counts the letters that match, and changes nothing.
     #[schema(default = false)]
     dry_run: Option<bool>,
 }
 
-/// Sends dead letters on again: those that match, or all.
+/// Does dead letters again: those that match, or all.
 ///
-/// What is sent is marked, so that the same batch again changes nothing. Who asks for the same within a day
-/// after a batch was cut off goes on where it was: `resumed` says so, and what died since it began is not of it.
+/// A letter that was done again is marked, so that a second request for it changes nothing. When a batch was
+/// interrupted, the same request within a day continues it, and the answer has `resumed` set. Letters that died after
+/// the batch began do not belong to it.
 #[utoipa::path(post, path = "/api/dead-letters/replay", operation_id = "replayDeadLetters", tag = "operations",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key again is answered as the first time, and does nothing; for a day")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A request with the same key within a day does nothing and gets the first answer")),
     request_body(content = Option<DeadLettersReplay>, content_type = "application/json"),
     responses((status = 200, body = Batch),
         (status = 409, description = "The request with this `Idempotency-Key` is still being done", body = ProblemView, content_type = "application/problem+json"),
@@ -139,21 +140,21 @@ pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Requ
     let filter = dead_filter(&mut params);
     let dry_run = params.read("dry_run", "true or false", |text| text.parse::<bool>().ok()) == Some(true);
     params.check()?;
-    // To look is never done for the second time.
+    // A dry run changes nothing. It is done every time, so that the count is never an old one.
     let key = key.filter(|_| !dry_run);
-    let asked = json!(["dead-letters", &filter.stage, &filter.group, &filter.since, &filter.until]);
+    let named = json!(["dead-letters", &filter.stage, &filter.group, &filter.since, &filter.until]);
     let (store, who) = (api.store.clone(), (reader.workspace, reader.actor));
-    once(&api.store, reader.workspace, key, &asked, async move {
+    answer_once(&api.store, reader.workspace, key, &named, async move {
         if dry_run {
             let matched = store.count_dead(who.0, &filter).await?;
             return Ok(Batch { id: None, resumed: false, matched, replayed: 0 });
         }
-        Ok(view::batch(&again::letters(&store, who, &filter, None).await?))
+        Ok(view::batch(&replays::letters(&store, who, &filter, None).await?))
     })
     .await
 }
 
-/// Who had what done again, newest first.
+/// What people asked for by hand (replays and decisions on effects), and who asked, newest first.
 #[utoipa::path(get, path = "/api/audit", operation_id = "listAudit", tag = "operations",
     params(("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = Audit),
@@ -165,18 +166,19 @@ pub(crate) async fn audit(State(api): State<Api>, reader: Reader, uri: Uri) -> A
     let (rows, total) = api.store.audit(reader.workspace, page).await?;
     Ok(Json(Audit {
         items: rows.iter().map(view::audit_entry).collect(),
-        page: ask::number(page),
+        page: request::number(page),
         limit: page.limit,
         total,
     }))
 }
 
-/// What was changed in other systems: for a call, or, of all calls, what is not confirmed.
+/// Changes that were made in other systems. With `call` they are all changes for this call; without it, the changes of
+/// all calls that are not confirmed.
 #[utoipa::path(get, path = "/api/effects", operation_id = "listEffects", tag = "operations", 
-    params(("call" = Option<String>, Query, description = "Our id of a call, or the source's: its effects. Without it, all effects that are not confirmed"),
+    params(("call" = Option<String>, Query, description = "The id of a call, ours or the source's. Without it, the answer lists the effects of all calls that are not confirmed"),
         ("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = Effects),
-        (status = 404, description = "No such call", body = ProblemView, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such call", body = ProblemView, content_type = "application/problem+json"),
         (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn effects(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<Effects>> {
     let mut params = Params::of_query(&uri);
@@ -195,7 +197,7 @@ pub(crate) async fn effects(State(api): State<Api>, reader: Reader, uri: Uri) ->
     };
     Ok(Json(Effects {
         items: effects.iter().map(view::effect).collect(),
-        page: ask::number(page),
+        page: request::number(page),
         limit: page.limit,
         total,
     }))

@@ -16,8 +16,8 @@ use futures::{Stream, stream};
 use platform::blobs::{BlobError, Blobs};
 use web::Problem;
 
-use crate::Api;
-use crate::ask::{Answer, Id, Reader, find, not_found};
+use crate::request::{Answer, Id, Reader, find, not_found};
+use crate::state::Api;
 use crate::view::ProblemView;
 
 /// What is held in memory of a recording that is sent.

@@ -1,4 +1,4 @@
-//! A call's transcript, in the form that was asked for.
+//! The routes of a call's transcript, in several formats.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,8 +8,9 @@ use axum::response::{IntoResponse as _, Response};
 use domain::transcript::Transcript;
 use web::Problem;
 
-use crate::Api;
-use crate::ask::{Answer, Id, Reader, find, not_found};
+use crate::accept::{accepted, media_ranges};
+use crate::request::{Answer, Id, Reader, find, not_found};
+use crate::state::Api;
 use crate::view::{self, ProblemView, TranscriptView};
 use media::captions;
 
@@ -42,45 +43,37 @@ impl Format {
         }
     }
 
-    /// What an `Accept` header prefers of what there is; JSON where it says nothing.
+    /// The format that an `Accept` header prefers. It is JSON when the header is empty.
     fn preferred(accept: &str) -> Option<Self> {
         if accept.trim().is_empty() {
             return Some(Self::Json);
         }
-        let mut wanted: Vec<(f32, Self)> = accept.split(',').filter_map(weighed).collect();
-        // Stable: of two that are wanted equally, the first.
+        let wanted =
+            media_ranges(accept).filter_map(|(range, weight)| Some((weight, Self::of_media_range(range)?)));
+        let mut wanted: Vec<(f32, Self)> = wanted.collect();
+        // The sort is stable: of two formats with the same weight, the first in the header is taken.
         wanted.sort_by(|(one, _), (other, _)| other.total_cmp(one));
         wanted.first().map(|(_, format)| *format)
     }
 }
 
-/// One part of an `Accept` header with its weight, if there is anything of it and it is wanted at all.
-fn weighed(part: &str) -> Option<(f32, Format)> {
-    let (range, parameters) = part.split_once(';').unwrap_or((part, ""));
-    let format = Format::of_media_range(range.trim())?;
-    let weight = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
-    let weight = weight.map_or(1.0, |weight| weight.trim().parse().unwrap_or(0.0));
-    (weight > 0.0).then_some((weight, format))
-}
-
-/// The transcript in the form that the `Accept` header prefers.
+/// The transcript in the format that the `Accept` header prefers.
 ///
-/// JSON, WebVTT, SubRip or plain text; a suffix (`.json`, `.vtt`, `.srt`, `.txt`) will do instead. Where the
-/// source gave no times, those of captions are estimated.
-#[utoipa::path(get, path = "/api/calls/{id}/transcript", operation_id = "getTranscript", tag = "calls", params(("id" = String, Path, description = "Our id, or the source's")),
+/// The formats are JSON, WebVTT, SubRip and plain text. A suffix (`.json`, `.vtt`, `.srt`, `.txt`) of the path selects
+/// one, too. When the source gave no times, the times in WebVTT and SubRip are estimated.
+#[utoipa::path(get, path = "/api/calls/{id}/transcript", operation_id = "getTranscript", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
     responses((status = 200, content((TranscriptView = "application/json"), (String = "text/vtt"), (String = "application/x-subrip"), (String = "text/plain"))),
-        (status = 404, description = "No such call, or no transcript of it yet", body = ProblemView, content_type = "application/problem+json"),
-        (status = 406, description = "None of these forms", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such call, or it has no transcript yet", body = ProblemView, content_type = "application/problem+json"),
+        (status = 406, description = "The `Accept` header names none of these formats", body = ProblemView, content_type = "application/problem+json")))]
 pub(crate) async fn negotiated(
     State(api): State<Api>,
     reader: Reader,
     Id(id): Id,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let accept: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    let Some(format) = Format::preferred(&accept.join(",")) else {
+    let Some(format) = Format::preferred(&accepted(&headers)) else {
         let detail =
-            "a transcript is there as application/json, text/vtt, application/x-subrip or text/plain";
+            "a transcript is available as application/json, text/vtt, application/x-subrip or text/plain";
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail).into());
     };
     let mut response = answer(&api, &reader, &id, format).await?;
@@ -111,7 +104,7 @@ pub(crate) async fn srt(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
 
 /// The transcript as plain text.
 ///
-/// One line a segment: `Speaker A: text`.
+/// Each segment is one line, such as `Speaker A: text`.
 #[utoipa::path(get, path = "/api/calls/{id}/transcript.txt", operation_id = "getTranscriptText", tag = "calls", params(("id" = String, Path)),
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn txt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
@@ -121,7 +114,7 @@ pub(crate) async fn txt(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
 async fn answer(api: &Api, reader: &Reader, id: &str, format: Format) -> Answer<Response> {
     let call = find(&api.store, reader.workspace, id).await?;
     let transcript = api.store.transcript(reader.workspace, call.id).await?;
-    let none = || not_found(format!("there is no transcript of this call; it is {}", call.status.name()));
+    let none = || not_found(format!("this call has no transcript; its status is {}", call.status.name()));
     Ok(format.write(transcript.ok_or_else(none)?))
 }
 
@@ -130,8 +123,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_form_that_is_wanted_most_is_chosen() {
-        for (accept, wanted) in [
+    fn the_format_with_the_highest_weight_is_chosen() {
+        for (accept, expected) in [
             ("", Some(Format::Json)),
             ("*/*", Some(Format::Json)),
             ("text/html,application/xhtml+xml,*/*;q=0.8", Some(Format::Json)),
@@ -141,7 +134,7 @@ mod tests {
             ("image/png", None),
             ("text/vtt;q=0", None),
         ] {
-            assert_eq!(Format::preferred(accept), wanted, "{accept}");
+            assert_eq!(Format::preferred(accept), expected, "{accept}");
         }
     }
 }

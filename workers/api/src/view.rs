@@ -1,7 +1,7 @@
-//! How things look to a reader: the shapes of our JSON, made from the domain's types by pure functions.
+//! The JSON that the API returns. Pure functions make it from the domain's types.
 //!
-//! They are types of their own so that a change inside does not change what people script against. Their
-//! doc comments are the descriptions of the OpenAPI document.
+//! These types are separate from the domain's, so that a change inside Debrief does not break other people's scripts.
+//! Their doc comments are the descriptions in the OpenAPI document.
 
 mod analysis;
 mod call;
@@ -17,26 +17,29 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, SchemaType, Type};
 
 pub use analysis::{AnalysisView, analysis};
-pub use call::{CallList, CallSummary, CallView, EffectOfCall, SourceCallView, call, source_call, summary};
+pub use call::{
+    CallList, CallSummary, CallView, EffectOfCall, SLACK_POST, SourceCallView, call, source_call, summary,
+};
 pub use operations::{
     Audit, AuditEntry, Batch, DeadLetterDetail, DeadLetterView, DeadLetters, EffectView, Effects, QueueView,
     Queues, Replayed, audit_entry, batch, dead_group, dead_letter, dead_letter_detail, effect, queues,
 };
-pub use timeline::{TimelineView, timeline};
+pub use timeline::{StageView, TimelineView, timeline};
 pub use transcript::{TranscriptView, transcript};
 
-/// An RFC 9457 problem: what every 4xx and 5xx answers with, as `application/problem+json`.
+/// A problem as in RFC 9457. Every answer with a status of 4xx or 5xx has such a body, with the media type
+/// `application/problem+json`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemView {
-    /// `about:blank`: the status says what kind it is.
+    /// Always `about:blank`, which means that the status alone says what kind of problem it is.
     #[serde(rename = "type")]
     pub kind: String,
     pub title: String,
     pub status: u16,
-    /// What was wrong, in a sentence.
+    /// A sentence that says what is wrong.
     pub detail: String,
-    /// What is wrong with single fields or parameters.
+    /// The fields or parameters that cannot be used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblemView>,
 }
@@ -44,12 +47,12 @@ pub struct ProblemView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = FieldProblem)]
 pub struct FieldProblemView {
-    /// JSON pointer to the field; for a parameter, `/<its name>`.
+    /// The JSON pointer of the field. For a parameter it is `/<its name>`.
     pub pointer: String,
     pub detail: String,
 }
 
-/// A name of a closed set, as the domain's types serialize.
+/// The name of a value of an enum, as it is serialized.
 fn name_of(value: &impl Serialize) -> Cow<'static, str> {
     match serde_json::to_value(value) {
         Ok(Value::String(name)) => name.into(),
@@ -57,12 +60,12 @@ fn name_of(value: &impl Serialize) -> Cow<'static, str> {
     }
 }
 
-/// The schema of a name of a closed set.
+/// The schema of a text that is one of `names`.
 fn one_of(names: &[&'static str]) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names.iter().copied())).build()
 }
 
-/// As [`one_of`], or null.
+/// The schema of a text that is one of `names`, or null.
 fn one_of_or_null(names: &[&'static str]) -> Object {
     let values = names.iter().map(|name| Value::from(*name)).chain([Value::Null]);
     ObjectBuilder::new()
@@ -71,7 +74,7 @@ fn one_of_or_null(names: &[&'static str]) -> Object {
         .build()
 }
 
-/// The schema of an object of which the keys are not ours.
+/// The schema of an object whose keys somebody else chooses.
 fn free_object() -> Object {
     let any = AdditionalProperties::FreeForm(true);
     ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(any)).build()

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::fault::Fault;
-use platform::cache::{Cache, Limiter, PATIENCE};
+use platform::cache::{Cache, Limiter, MAX_WAIT};
 use platform::config::Rate;
 use platform::http::{self, HttpError};
 use queue_topology::{Effect, Receipt, Scope, StageError, Unknown, table};
@@ -153,7 +153,7 @@ impl Effect for LogEffect<'_> {
     }
 
     fn timeout(&self) -> Duration {
-        PATIENCE + TIMEOUT
+        MAX_WAIT + TIMEOUT
     }
 
     /// The id of the receipt is ours: the API finds calls by it and promises none of its own.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::moment::Moment;
-use platform::cache::{Cache, Limiter, PATIENCE};
+use platform::cache::{Cache, Limiter, MAX_WAIT};
 use platform::config::Rate;
 use queue_topology::{Effect, Receipt, Scope, StageError, Unknown, table};
 use secrecy::SecretString;
@@ -202,7 +202,7 @@ impl Effect for ContactEffect<'_> {
 
     /// A slot, a sign-in, a look and a write, each of which may take its own time.
     fn timeout(&self) -> Duration {
-        PATIENCE + Duration::from_mins(1)
+        MAX_WAIT + Duration::from_mins(1)
     }
 
     fn can_update(&self) -> bool {

@@ -112,10 +112,13 @@ enum Calls {
         #[arg(long)]
         json: bool,
     },
-    /// One call, whole
+    /// One call on one page
     Show {
         /// Our id of the call, or its source's
         id: String,
+        /// The call as the API shows it
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -221,12 +224,12 @@ fn start(cli: Cli) -> Ended {
 async fn dispatch(command: Command, values: Values) -> Ended {
     match command {
         Command::Run { roles } => commands::run::run(values, roles).await,
-        Command::Demo { once } => commands::demo::demo(once).await,
+        Command::Demo { once } => commands::demo::demo(&values, once).await,
         Command::Import(import) => commands::import::import(values, import).await,
         Command::Calls { what: Calls::List { status, limit, json } } => {
             commands::calls::list(&values, status.as_deref(), limit, json).await
         }
-        Command::Calls { what: Calls::Show { id } } => commands::calls::show(&values, &id).await,
+        Command::Calls { what: Calls::Show { id, json } } => commands::calls::show(&values, &id, json).await,
         Command::Replay { call, from } => commands::replay::call(&values, &call, &from).await,
         Command::Dead { what: Dead::List { which, json } } => {
             commands::dead::list(&values, which, json).await

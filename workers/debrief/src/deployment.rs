@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use platform::blobs::Blobs;
 use platform::cache::{Cache, Memory, Redis};
-use platform::config::{ConfigError, Values};
+use platform::config::{ConfigError, Installation, Values};
 use platform::seal::Sealer;
 use queue_topology::broker::{self, Amqp, Broker, BrokerError, Embedded};
 use store::{OpenError, Store};
@@ -19,6 +19,7 @@ const READ_SEAL_KEY: &str = "read the key that seals addresses";
 /// Everything that outlives a request.
 pub(crate) struct Deployment {
     pub(crate) values: Values,
+    pub(crate) installation: Arc<Installation>,
     pub(crate) store: Store,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) blobs: Blobs,
@@ -39,7 +40,7 @@ pub(crate) enum StartError {
 
 impl Deployment {
     /// Opens what `run` needs. Embedded, this process owns the data folder from here on.
-    pub(crate) async fn open(values: Values) -> Result<Self, StartError> {
+    pub(crate) async fn open(values: Values, installation: Installation) -> Result<Self, StartError> {
         check_servers(&values)?;
         let folder = data_folder(&values)?;
         let (store, broker, lock): (_, Arc<dyn Broker>, _) = match values.secret("AMQP_URL") {
@@ -67,7 +68,8 @@ impl Deployment {
         let kept = until_answered(READ_SEAL_KEY, || seal_text(&values, &store)).await?;
         let sealer = Sealer::from_key(seal_key(&kept)?);
         let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
-        Ok(Self { values, store, broker, blobs, cache, sealer, _folder: lock })
+        let installation = Arc::new(installation);
+        Ok(Self { values, installation, store, broker, blobs, cache, sealer, _folder: lock })
     }
 
     /// Ends everything in order: nothing that was accepted is only in memory.

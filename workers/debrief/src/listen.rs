@@ -54,7 +54,8 @@ impl Listener {
         roles: &[Role],
         shutdown: CancellationToken,
     ) -> Result<impl Future<Output = ()> + Send + use<>, StartError> {
-        let Deployment { values, store, broker, blobs, cache, sealer, .. } = deployment.as_ref();
+        let Deployment { values, installation, store, broker, blobs, cache, sealer, .. } =
+            deployment.as_ref();
         let access = Arc::new(Access::read(values)?);
         let api = Api {
             store: store.clone(),
@@ -62,6 +63,8 @@ impl Listener {
             blobs: blobs.clone(),
             sealer: sealer.clone(),
             access: Arc::clone(&access),
+            installation: Arc::clone(installation),
+            roles: roles.iter().map(|role| role.name()).collect(),
             services: roles::services(values),
             stopping: shutdown.clone(),
         };
@@ -71,7 +74,7 @@ impl Listener {
         }
         if roles.contains(&Role::Ingest) {
             router = router.merge(ingest::router(Ingest {
-                settings: ingest::Settings::read(values)?,
+                settings: ingest::Settings::read(values, installation)?,
                 access: Arc::clone(&access),
                 blobs: blobs.clone(),
                 sealer: sealer.clone(),

@@ -3,6 +3,8 @@
 #[macro_use]
 mod outcome;
 
+#[cfg(test)]
+mod agreement;
 mod cli;
 mod commands;
 mod deployment;

@@ -7,8 +7,8 @@ use domain::event::{CallReceived, Event as _};
 use futures::future::BoxFuture;
 use ingest::{Nudge, Outbox, Outgoing, PublishFault, Publisher};
 use queue_topology::broker::{Broker, BrokerError, Lane, Message, Route};
-use queue_topology::wake;
-use store::Store;
+use queue_topology::wake_ups;
+use store::{RunKey, Store};
 
 pub(crate) struct ToBroker(pub(crate) Arc<dyn Broker>);
 
@@ -20,8 +20,8 @@ impl Publisher for ToBroker {
     }
 
     fn nudge(&self, nudge: Nudge) -> BoxFuture<'_, Result<(), PublishFault>> {
-        let ids = (nudge.workspace, nudge.call, nudge.generation);
-        self.send(wake::message(nudge.stage, ids, true, Lane::Live))
+        let Nudge { workspace, call, stage, generation } = nudge;
+        self.send(wake_ups::message(&RunKey { workspace, call, stage, generation }, true, Lane::Live))
     }
 }
 

@@ -15,13 +15,13 @@ use crate::deployment::{Deployment, StartError};
 
 /// Every stage, joined. The compiler checks that what one emits is what the next consumes.
 pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>, StartError> {
-    let Deployment { values, store, blobs, cache, sealer, .. } = deployment;
+    let Deployment { values, installation, store, blobs, cache, sealer, .. } = deployment;
     Ok(Pipeline::new()
         .then(Dedup { store: store.clone(), blobs: blobs.clone() })
-        .then(Transcription::from_values(values, blobs.clone(), sealer.clone(), cache.clone())?)
+        .then(Transcription::from_values(values, installation, blobs.clone(), sealer.clone(), cache.clone())?)
         .then(Analyze::from_values(values, cache.clone())?)
-        .ends_in(Crm::new(crm::Settings::read(values)?, blobs.clone(), cache))
-        .ends_in(Post::new(slack::Settings::read(values)?, cache.clone())))
+        .ends_in(Crm::new(crm::Settings::read(values, installation)?, blobs.clone(), cache))
+        .ends_in(Post::new(slack::Settings::read(values, installation)?, cache.clone())))
 }
 
 /// What a process runs.

@@ -1,19 +1,20 @@
-//! Decides whether an event is new, whose call it is, and what it adds.
+//! Decides whether an event is new, to which call it belongs, and what it adds to the call.
 //!
-//! Telephony providers send a webhook again when our answer is late, and people upload what a webhook
-//! already announced. The same event twice changes nothing; another event about a known call adds to it;
-//! and only material that the call did not have starts work. The database decides, in one transaction.
+//! Telephony providers send a webhook again when our answer is late, and people upload a recording that a webhook
+//! already announced. An event that arrives a second time changes nothing. Another event about a known call adds to
+//! the call. Work starts only for material that the call did not have. The database decides all this in one
+//! transaction.
 
 use anyhow::Context as _;
 use domain::call::CallDetails;
-use domain::event::{CallAccepted, CallReceived, Envelope, Kept, Unreadable};
+use domain::event::{CallAccepted, CallReceived, Envelope, InvalidJson, Kept};
 use domain::refusal::Destination;
 use platform::blobs::{BlobError, Blobs};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::{Arrival, Store, TakenIn};
 
-/// What is read of a blob that holds a call's details.
+/// The largest blob with a call's details that is read.
 const MAX_DETAILS_BYTES: u64 = 4 * 1024 * 1024;
 
 pub struct Dedup {
@@ -31,23 +32,24 @@ impl Stage for Dedup {
         cx: &Cx,
         event: &Envelope<CallReceived>,
     ) -> Result<Outcome<CallAccepted>, StageError> {
+        let kind = event.data.kind;
         let arrival = Arrival {
             event_id: event.id,
             workspace: event.workspace,
             call: event.call,
             source: event.data.source.clone(),
             external_id: event.data.external_id.clone(),
-            kind: event.data.kind,
+            kind,
             details: self.details(&event.data.details).await?,
             materials: event.data.materials.clone(),
         };
-        let starts = cx.consumers::<CallAccepted>();
+        let consumers = cx.consumers::<CallAccepted>(kind);
         let input = |generation| String::from_utf8_lossy(&accepted(event, generation).encode()).into_owned();
-        let taken_in = self.store.take_in(&arrival, &starts, cx.run.lane.name(), input).await?;
-        tracing::info!(?taken_in, materials = arrival.materials.len(), "an event was taken in");
+        let taken_in = self.store.take_in(&arrival, &consumers, cx.run.lane.name(), input).await?;
+        tracing::info!(?taken_in, materials = arrival.materials.len(), "stored what an event brought");
         match taken_in {
             TakenIn::Accepted { generation } | TakenIn::Repeated { generation, waiting: true } => {
-                cx.emit_at(generation);
+                cx.emit_as(kind, generation);
                 Ok(Outcome::Emit(CallAccepted {}))
             }
             TakenIn::Repeated { waiting: false, .. } | TakenIn::Noted => Ok(Outcome::Done),
@@ -63,16 +65,16 @@ impl Dedup {
         };
         let bytes = self.blobs.get(key, MAX_DETAILS_BYTES).await.map_err(|error| match error {
             BlobError::Store(_) => StageError::unavailable(Destination::BLOBS, "blobs_unavailable", error),
-            gone => StageError::permanent("details_missing", gone),
+            missing => StageError::permanent("details_missing", missing),
         })?;
         serde_json::from_slice(&bytes)
-            .map_err(Unreadable::from)
+            .map_err(InvalidJson::from)
             .with_context(|| format!("read the details in `{key}`"))
             .map_err(|error| StageError::permanent("details_unreadable", error))
     }
 }
 
-/// The event that starts work on this generation, as the waiting run keeps it.
+/// The event that starts work on `generation`. It is stored as the input of the run that waits for it.
 fn accepted(event: &Envelope<CallReceived>, generation: i64) -> Envelope<CallAccepted> {
     Envelope {
         id: event.id,

@@ -1,6 +1,6 @@
-//! What the stage makes of events, on an embedded store.
+//! Tests which events start work and what they add to a call, with an embedded store.
 
-#![expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should end")]
 
 use bytes::Bytes;
 use dedup::Dedup;
@@ -76,7 +76,7 @@ fn department(name: &str) -> CallDetails {
 }
 
 #[tokio::test]
-async fn work_starts_with_the_first_recording_and_an_announcement_only_adds() {
+async fn an_announcement_adds_details_and_the_first_recording_starts_work() {
     let world = World::new().await;
     let announced = event(Kept::Inline(department("Sales")), None);
     assert_eq!(world.handle(&announced).await.unwrap(), Outcome::Done);
@@ -89,7 +89,7 @@ async fn work_starts_with_the_first_recording_and_an_announcement_only_adds() {
 }
 
 #[tokio::test]
-async fn details_that_were_too_long_for_an_event_are_read_from_their_blob() {
+async fn details_that_are_too_long_for_an_event_are_read_from_their_blob() {
     let world = World::new().await;
     let long = serde_json::to_vec(&department("Customer Success")).unwrap();
     world.stage.blobs.put("details", Bytes::from(long)).await.unwrap();
@@ -100,8 +100,8 @@ async fn details_that_were_too_long_for_an_event_are_read_from_their_blob() {
 }
 
 #[tokio::test]
-async fn an_event_whose_blob_is_gone_is_dead_and_says_so() {
+async fn an_event_whose_blob_is_missing_is_a_permanent_failure() {
     let world = World::new().await;
-    let error = world.handle(&event(Kept::Blob("gone".into()), None)).await.unwrap_err();
+    let error = world.handle(&event(Kept::Blob("missing".into()), None)).await.unwrap_err();
     assert_eq!((error.fault, error.code), (Fault::Permanent, "details_missing"));
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use platform::blobs::Blobs;
 use platform::cache::Cache;
-use platform::config::{ConfigError, Values};
+use platform::config::{ConfigError, Installation, Values};
 use platform::seal::{Sealer, webhook_secret};
 use queue_topology::broker::Lane;
 use secrecy::{ExposeSecret, SecretString};
@@ -49,9 +49,9 @@ pub struct Ingest {
 
 #[derive(Clone)]
 pub struct Settings {
-    /// `DEBRIEF_TIMEZONE`: in which a time without an offset is read.
+    /// In which a time without an offset is read.
     pub timezone: chrono_tz::Tz,
-    /// `DEBRIEF_MAX_UPLOAD_MB`: the longest recording, in bytes.
+    /// The longest recording, in bytes.
     pub max_audio_bytes: u64,
     /// `DEBRIEF_MAX_REQUESTS`: how many are in hand at once; what comes on top is answered 503.
     pub max_requests: usize,
@@ -66,10 +66,7 @@ impl Settings {
         self.max_audio_bytes.saturating_add(BESIDE_AUDIO_BYTES)
     }
 
-    pub fn read(values: &Values) -> Result<Self, ConfigError> {
-        let timezone = values.parse("DEBRIEF_TIMEZONE", "a time zone such as Asia/Kolkata")?;
-        let max_upload_mb: u64 =
-            values.parse("DEBRIEF_MAX_UPLOAD_MB", "a number of megabytes")?.unwrap_or(2048);
+    pub fn read(values: &Values, installation: &Installation) -> Result<Self, ConfigError> {
         let max_requests: NonZeroUsize =
             values.parse("DEBRIEF_MAX_REQUESTS", "a number above 0")?.unwrap_or(MAX_REQUESTS);
         let (configured, api_key) =
@@ -79,8 +76,8 @@ impl Settings {
             webhook_secret(configured.as_ref().map(ExposeSecret::expose_secret), api_key).into()
         });
         Ok(Self {
-            timezone: timezone.unwrap_or(chrono_tz::UTC),
-            max_audio_bytes: max_upload_mb.saturating_mul(MIB),
+            timezone: installation.timezone,
+            max_audio_bytes: installation.max_upload_bytes,
             max_requests: max_requests.get(),
             assemblyai_secret,
         })

@@ -13,7 +13,7 @@ use domain::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialK
 use domain::transcript::Transcript;
 use platform::blobs::Blobs;
 use platform::cache::Cache;
-use platform::config::{ConfigError, Values};
+use platform::config::{ConfigError, Installation, Values};
 use platform::fetch::{Allow, Credential, Fetcher, Limits};
 use platform::seal::Sealer;
 use providers::speech::{self, SpeechToText};
@@ -30,29 +30,26 @@ use media::transcripts;
 /// What this stage takes from the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `DEBRIEF_TIMEZONE`: in which a session's times without an offset are read.
+    /// In which a session's times without an offset are read.
     pub zone: chrono_tz::Tz,
     /// `DEBRIEF_ALLOW_PRIVATE_FETCH`.
     pub allow: Allow,
-    /// `DEBRIEF_MAX_UPLOAD_MB`, in bytes; what is fetched may be as long as what is uploaded.
+    /// In bytes; what is fetched may be as long as what is uploaded.
     pub max_audio_bytes: u64,
-    /// What telephony providers want to see before they give a recording out, for their own hosts.
+    /// What telephony providers ask for before they give out a recording, each for its own hosts.
     pub credentials: Vec<Credential>,
-    /// `DEBRIEF_PUBLIC_URL`: our address as providers see it. Absent: jobs are only looked at.
+    /// Our own address as providers see it. Absent: jobs are only looked at.
     pub public: Option<Url>,
 }
 
 impl Settings {
-    pub fn read(values: &Values) -> Result<Self, ConfigError> {
-        let zone = values.parse("DEBRIEF_TIMEZONE", "a time zone such as Asia/Kolkata")?;
-        let max_mb: u64 = values.parse("DEBRIEF_MAX_UPLOAD_MB", "a number of megabytes")?.unwrap_or(2048);
-        let public = values.text("DEBRIEF_PUBLIC_URL").map(|text| values.url("DEBRIEF_PUBLIC_URL", &text));
+    pub fn read(values: &Values, installation: &Installation) -> Result<Self, ConfigError> {
         Ok(Self {
-            zone: zone.unwrap_or(chrono_tz::UTC),
+            zone: installation.timezone,
             allow: Allow::from_values(values)?,
-            max_audio_bytes: max_mb.saturating_mul(1024 * 1024),
+            max_audio_bytes: installation.max_upload_bytes,
             credentials: telephony::credentials(values)?,
-            public: public.transpose()?,
+            public: installation.public_url.clone(),
         })
     }
 }
@@ -75,12 +72,14 @@ impl Transcription {
     /// With the provider that `values` configure, if any. `cache` hands out the slots of its rate limit.
     pub fn from_values(
         values: &Values,
+        installation: &Installation,
         blobs: Blobs,
         sealer: Sealer,
         cache: Arc<dyn Cache>,
     ) -> Result<Self, ConfigError> {
         let slots = Slots::new(cache, Self::QUEUE.spec.may_wait());
-        Ok(Self::new(Settings::read(values)?, speech::configured(values, &slots)?, blobs, sealer))
+        let speech = speech::configured(values, &slots)?;
+        Ok(Self::new(Settings::read(values, installation)?, speech, blobs, sealer))
     }
 
     pub fn new(settings: Settings, speech: Option<SpeechToText>, blobs: Blobs, sealer: Sealer) -> Self {
@@ -158,19 +157,5 @@ impl Stage for Transcription {
         roles::assign_roles(&mut transcript, &details);
         cx.keep(Write::Transcript(transcript));
         Ok(Outcome::Emit(CallTranscribed {}))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_say_what_is_wrong_by_name() {
-        let read = |name, value| Settings::read(&Values::of([(name, value)]));
-        assert!(
-            read("DEBRIEF_TIMEZONE", "Mars/Olympus").unwrap_err().to_string().contains("DEBRIEF_TIMEZONE")
-        );
-        assert!(read("DEBRIEF_PUBLIC_URL", "example.com").is_err());
     }
 }

@@ -16,7 +16,7 @@ use domain::transcript::{Segment, Transcript};
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use platform::blobs::Blobs;
-use platform::config::Values;
+use platform::config::{Installation, Values};
 use platform::seal::{self, Sealer};
 use providers::speech::{
     Answer, Audio, GivenUp, Notify, Progress, SpeechAtOnce, SpeechJobs, SpeechToText, Unreadable, Webhook,
@@ -24,7 +24,7 @@ use providers::speech::{
 use providers::{Check, Checked};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
-use store::{Arrival, Begun, InstanceId, Store, Write};
+use store::{Arrival, Begun, InstanceId, RunKey, RunRequest, Store, Write};
 use transcription::{Settings, Transcription};
 use uuid::Uuid;
 use wiremock::matchers::{method, path};
@@ -232,8 +232,9 @@ impl Bench {
 
     async fn begins(&self, generation: i64) -> Cx {
         let owner = InstanceId::new();
-        let begun =
-            self.store.begin_run(WORKSPACE, self.call, "transcription", generation, true, owner).await;
+        let key = RunKey { workspace: WORKSPACE, call: self.call, stage: "transcription", generation };
+        let request = RunRequest::new(key, owner, self.store.now());
+        let begun = self.store.begin_run(&RunRequest { nudge: true, ..request }).await;
         let Begun::Mine(begun) = begun.unwrap() else { panic!("the run cannot be begun") };
         let run = Run {
             workspace: WORKSPACE,
@@ -266,7 +267,7 @@ impl Bench {
             ("DEBRIEF_ALLOW_PRIVATE_FETCH", "true"),
             ("DEBRIEF_PUBLIC_URL", "https://debrief.example.com/base/"),
         ]);
-        let mut settings = Settings::read(&values).unwrap();
+        let mut settings = Settings::read(&values, &Installation::read(&values).unwrap()).unwrap();
         change(&mut settings);
         Transcription::new(settings, speech, self.blobs.clone(), self.sealer.clone())
     }

@@ -1,61 +1,64 @@
-//! Turns the payload of a cue into plain words, and finds who its `<v Name>` tags say is speaking.
+//! Turns the lines of a cue into plain words, and reads the speakers' names from its `<v Name>` tags.
 //!
-//! The standard's tokenizer throws away everything after a `<` that is never closed. Here it stays as it is:
-//! words are worth more than markup.
+//! The tokenizer of the WebVTT standard throws away everything after a `<` that is never closed. This reader keeps
+//! that text, because losing somebody's words is worse than keeping some markup.
 
-/// A stretch of a cue that one voice speaks; lines stay apart.
+use crate::words::one_line;
+
+/// A part of a cue that one person speaks. Its lines are not joined.
 #[derive(Debug, PartialEq)]
 pub(super) struct Voice {
-    /// From a voice tag; absent where there was none.
+    /// The name in the voice tag. It is absent when there was no tag.
     pub(super) speaker: Option<String>,
     pub(super) text: String,
 }
 
-/// Longer than any name, short enough for an index.
+/// No real name is longer, and a database index can hold a text of this length.
 const MAX_NAME_CHARS: usize = 120;
-/// `&thetasym;` is about as long as an entity gets.
+/// The longest entities have about as many bytes as `&thetasym;`.
 const MAX_ENTITY_BYTES: usize = 10;
 
 pub(super) fn voices(lines: &[&str]) -> Vec<Voice> {
-    let mut reader = Reader { done: Vec::new(), now: Voice { speaker: None, text: String::new() } };
+    let mut reader = Reader { finished: Vec::new(), current: Voice { speaker: None, text: String::new() } };
     for line in lines {
         reader.line(line);
-        reader.now.text.push('\n');
+        reader.current.text.push('\n');
     }
-    reader.turn(None);
-    reader.done
+    reader.start_voice(None);
+    reader.finished
 }
 
 struct Reader {
-    done: Vec<Voice>,
-    now: Voice,
+    finished: Vec<Voice>,
+    current: Voice,
 }
 
 impl Reader {
     fn line(&mut self, line: &str) {
         let mut rest = line;
         while let Some(at) = rest.find(['<', '&', '{']) {
-            self.now.text.push_str(&rest[..at]);
+            self.current.text.push_str(&rest[..at]);
             rest = &rest[at..];
             let taken = match rest.as_bytes()[0] {
                 b'<' => self.tag(rest),
                 b'&' => entity(rest).map(|(c, taken)| {
-                    self.now.text.push(c);
+                    self.current.text.push(c);
                     taken
                 }),
-                // SubRip's position marks: `{\an8}`.
+                // SubRip files hold marks such as `{\an8}`, which say where on the screen the words stand.
                 _ => inside(rest, '{', '}').filter(|mark| mark.starts_with('\\')).map(|mark| mark.len() + 2),
             };
             let taken = taken.unwrap_or_else(|| {
-                self.now.text.push_str(&rest[..1]);
+                self.current.text.push_str(&rest[..1]);
                 1
             });
             rest = &rest[taken..];
         }
-        self.now.text.push_str(rest);
+        self.current.text.push_str(rest);
     }
 
-    /// The length of the tag that `rest` starts with, if it is one.
+    /// Reads the tag at the start of `rest` and returns its length. There is no result when `rest` starts with
+    /// something else than a tag.
     fn tag(&mut self, rest: &str) -> Option<usize> {
         let tag = inside(rest, '<', '>')?;
         if !tag.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/') {
@@ -63,40 +66,42 @@ impl Reader {
         }
         let (name, annotation) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
         if name == "/v" {
-            self.turn(None);
+            self.start_voice(None);
         } else if name.split('.').next() == Some("v") {
-            let speaker = super::one_line(&entities(annotation));
-            self.turn(
+            let speaker = one_line(&entities(annotation));
+            self.start_voice(
                 Some(speaker.chars().take(MAX_NAME_CHARS).collect()).filter(|name: &String| !name.is_empty()),
             );
         }
         Some(tag.len() + 2)
     }
 
-    /// Ends the voice that spoke so far. One that goes on after a closing tag is still one.
-    fn turn(&mut self, speaker: Option<String>) {
-        let said = std::mem::replace(&mut self.now, Voice { speaker, text: String::new() });
-        if said.text.trim().is_empty() {
+    /// Ends the current voice and starts one of `speaker`. Where the same speaker speaks twice in a row, with a
+    /// closing tag between, this gives one voice.
+    fn start_voice(&mut self, speaker: Option<String>) {
+        let ended = std::mem::replace(&mut self.current, Voice { speaker, text: String::new() });
+        if ended.text.trim().is_empty() {
             return;
         }
-        match self.done.last_mut() {
-            Some(last) if last.speaker == said.speaker => {
+        match self.finished.last_mut() {
+            Some(last) if last.speaker == ended.speaker => {
                 last.text.push('\n');
-                last.text.push_str(&said.text);
+                last.text.push_str(&ended.text);
             }
-            _ => self.done.push(said),
+            _ => self.finished.push(ended),
         }
     }
 }
 
-/// What stands between `open`, with which `rest` starts, and the next `close`; nothing where another `open`
-/// comes first. So no part of a line is searched twice.
+/// The text between `open`, which is the first character of `rest`, and the next `close`. There is no result when
+/// another `open` comes before it: the search stops there, so that no part of a line is searched twice.
 fn inside(rest: &str, open: char, close: char) -> Option<&str> {
     let body = &rest[1..];
     let end = body.find([open, close])?;
     body[end..].starts_with(close).then(|| &body[..end])
 }
 
+/// Replaces each entity in `text` by the character that it stands for.
 fn entities(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -138,26 +143,31 @@ fn entity(rest: &str) -> Option<(char, usize)> {
 mod tests {
     use super::*;
 
-    fn heard(lines: &[&str]) -> Vec<(Option<String>, String)> {
-        voices(lines).into_iter().map(|voice| (voice.speaker, super::super::one_line(&voice.text))).collect()
+    fn speakers_and_words(lines: &[&str]) -> Vec<(Option<String>, String)> {
+        voices(lines).into_iter().map(|voice| (voice.speaker, one_line(&voice.text))).collect()
     }
 
     fn plain(line: &str) -> String {
-        heard(&[line]).into_iter().map(|(_, text)| text).collect()
+        speakers_and_words(&[line]).into_iter().map(|(_, text)| text).collect()
     }
 
     #[test]
-    fn a_voice_tag_names_the_speaker_and_other_tags_vanish() {
+    fn a_voice_tag_names_the_speaker_and_other_tags_are_removed() {
         assert_eq!(
-            heard(&["<v.loud Tom Bj&ouml;rk &amp; Co><i>I <00:01.000>report</i> to Helen."]),
+            speakers_and_words(&["<v.loud Tom Bj&ouml;rk &amp; Co><i>I <00:01.000>report</i> to Helen."]),
             [(Some("Tom Bj&ouml;rk & Co".into()), "I report to Helen.".into())]
         );
     }
 
     #[test]
-    fn two_voices_in_one_cue_are_two_and_the_text_after_them_is_nobodys() {
+    fn two_voice_tags_in_a_cue_give_two_voices_and_the_text_after_them_has_no_speaker() {
         assert_eq!(
-            heard(&["<v Chris> Okay.</v>", "<v Kyle> Oh, now?</v>", "<v Kyle>Now.</v>", "<i>Laughter</i>"]),
+            speakers_and_words(&[
+                "<v Chris> Okay.</v>",
+                "<v Kyle> Oh, now?</v>",
+                "<v Kyle>Now.</v>",
+                "<i>Laughter</i>"
+            ]),
             [
                 (Some("Chris".into()), "Okay.".into()),
                 (Some("Kyle".into()), "Oh, now? Now.".into()),
@@ -174,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_entities_are_read() {
+    fn only_a_complete_and_known_entity_is_replaced() {
         assert_eq!(
             plain("&amp; &lt;b&gt; a&nbsp;b &am&lt; &#39;x&#x27; &l &bogus; &"),
             "& <b> a b &am< 'x' &l &bogus; &"

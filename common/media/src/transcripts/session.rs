@@ -1,7 +1,8 @@
-//! Reads what a voice agent wrote down of its own conversation.
+//! Reads the record that a voice agent wrote of its own session.
 //!
-//! Three shapes are in use: a session with `start_time` and `items`, a bare dump with only `items`, and an older
-//! `conversation`. Function calls, system notes and other kinds of items are not speech.
+//! Three shapes are in use: an object with `start_time` and `items`, an object with only `items`, and an older
+//! object with `conversation`. Items that are function calls, system notes or anything else than a message hold
+//! no speech.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
@@ -9,34 +10,36 @@ use domain::call::Role;
 use domain::transcript::{Segment, Transcript};
 use serde_json::Value;
 
-use super::{Parsed, Unreadable, one_line, spoken};
+use super::parsed::{Parsed, ReadError, segment};
+use crate::words::one_line;
 
-pub(super) fn read(text: &str, zone: Tz) -> Result<Parsed, Unreadable> {
+pub(super) fn read(text: &str, zone: Tz) -> Result<Parsed, ReadError> {
     let session: Value = serde_json::from_str(text)?;
     let items = ["items", "conversation"]
         .iter()
         .find_map(|name| session.get(name)?.as_array())
-        .ok_or(Unreadable::NotASession)?;
-    let mut said: Vec<(Option<DateTime<Utc>>, Segment)> = Vec::new();
+        .ok_or(ReadError::NotASession)?;
+    let mut turns: Vec<(Option<DateTime<Utc>>, Segment)> = Vec::new();
     for item in items {
-        let Some(role) = speaks(item) else { continue };
+        let Some(role) = speaker_role(item) else { continue };
         let text = one_line(&words(item.get("content").unwrap_or(&Value::Null)));
         if !text.is_empty() {
             let confidence = item.get("transcript_confidence").and_then(Value::as_f64);
             let confidence = confidence.filter(|share| (0.0..=1.0).contains(share));
             let time = item.get("timestamp").and_then(|time| instant(time, zone));
-            said.push((time, Segment { role: Some(role), confidence, ..spoken(None, text) }));
+            turns.push((time, Segment { role: Some(role), confidence, ..segment(None, text) }));
         }
     }
-    if said.is_empty() {
-        return Err(Unreadable::NoSpeech);
+    if turns.is_empty() {
+        return Err(ReadError::NoSpeech);
     }
-    let first_word = || said.iter().find_map(|(time, _)| *time);
-    let start = session.get("start_time").and_then(|time| instant(time, zone)).or_else(first_word);
-    let segments = said
+    let first_time = || turns.iter().find_map(|(time, _)| *time);
+    let start = session.get("start_time").and_then(|time| instant(time, zone)).or_else(first_time);
+    let segments = turns
         .into_iter()
         .map(|(time, segment)| {
-            // A clock that was set back in between cannot put words before the call.
+            // If the agent's clock was set back during the session, a time can be before the start. Such words
+            // are placed at the start.
             let start_ms = time.zip(start).map(|(time, start)| (time - start).num_milliseconds().max(0));
             Segment { start_ms, ..segment }
         })
@@ -45,8 +48,8 @@ pub(super) fn read(text: &str, zone: Tz) -> Result<Parsed, Unreadable> {
     Ok(Parsed { transcript: Transcript { language: None, segments }, skipped })
 }
 
-/// Whose words an item holds, if any.
-fn speaks(item: &Value) -> Option<Role> {
+/// The role of the person whose words `item` holds. It is absent when the item holds no speech.
+fn speaker_role(item: &Value) -> Option<Role> {
     let kind = item.get("type").and_then(Value::as_str).unwrap_or("message");
     match item.get("role")?.as_str()? {
         "user" if kind == "message" => Some(Role::Customer),
@@ -55,7 +58,8 @@ fn speaks(item: &Value) -> Option<Role> {
     }
 }
 
-/// A string, or a list of them; a part can be an object that holds its words as `text` or `transcript`.
+/// The words of an item's content. The content is a string, an object that holds its words as `text` or
+/// `transcript`, or a list of these.
 fn words(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
@@ -68,13 +72,13 @@ fn words(content: &Value) -> String {
     }
 }
 
-/// RFC 3339 with a space for the `T`, without an offset (read in `zone`), or with an offset and a `Z` too;
-/// or seconds since 1970.
+/// Reads a time: seconds since 1970, or a text in RFC 3339. The text may have a space in place of the `T`, may
+/// have an offset followed by a `Z`, and may have no offset at all; then it is a time in `zone`.
 fn instant(time: &Value, zone: Tz) -> Option<DateTime<Utc>> {
     if let Some(seconds) = time.as_f64() {
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "it saturates, and what is out of range is refused"
+            reason = "the cast saturates, and a value out of range is refused"
         )]
         return DateTime::from_timestamp_micros((seconds * 1e6) as i64);
     }
@@ -90,7 +94,8 @@ fn instant(time: &Value, zone: Tz) -> Option<DateTime<Utc>> {
         return Some(time.to_utc());
     }
     let naive: NaiveDateTime = text.parse().ok()?;
-    // In the hour that a change to summer time leaves out, no offset is right: UTC is as good as any.
+    // When clocks go forward to summer time, an hour does not exist. A time in this hour has no right offset, so
+    // it is read as UTC.
     Some(naive.and_local_timezone(zone).earliest().map_or_else(|| naive.and_utc(), |time| time.to_utc()))
 }
 

@@ -1,21 +1,22 @@
-//! Decides whether a line starts with who says it: `Priya Raman: Good morning`.
+//! Decides whether a line starts with a speaker label, as in `Priya Raman: Good morning`.
 //!
-//! Nothing marks a label; `Note: we start at ten` has the same shape. So a label must read like a name, and must not be one
-//! of the words with which people open a sentence that way. A label that does not read like a name (`dana_ortiz`)
-//! counts once the file uses it several times.
+//! Nothing marks a label, and a sentence such as `Note: we start at ten` has the same form. So a label must read
+//! like a name, and must not be one of the words that often stand before a colon at the start of a sentence. A
+//! label that does not read like a name (`dana_ortiz`) is accepted when the file uses it several times.
 
 use std::collections::HashMap;
 
-use super::one_line;
+use crate::words::{append, one_line};
 
-/// Meeting products cut display names at 64 characters; some add a company in brackets.
+/// Meeting products cut display names at 64 characters, and some of them add a company in brackets.
 const MAX_LABEL_CHARS: usize = 80;
 const MAX_LABEL_WORDS: usize = 7;
-/// How often an unlikely name has to be used as a label before it is one.
-const OFTEN: u32 = 3;
+/// How often the file must use a label that does not read like a name.
+const MIN_USES_OF_AN_UNLIKELY_LABEL: u32 = 3;
 
-/// Words that open a sentence, or a line of a file's head, before a colon. Sorted.
-const NO_NAMES: &[&str] = &[
+/// Words before a colon that start a sentence or a line of a file's heading, and are no names. The list is sorted for
+/// the binary search.
+const NOT_NAMES: &[&str] = &[
     "action",
     "action item",
     "action items",
@@ -132,13 +133,13 @@ const NO_NAMES: &[&str] = &[
     "yes",
 ];
 
-/// Parts of names that are written in lower case.
+/// Parts of a person's name that are written in lower case.
 const PARTICLES: &[&str] = &[
     "al", "and", "ap", "bin", "bint", "da", "das", "de", "del", "della", "den", "der", "di", "do", "dos",
     "du", "e", "el", "ibn", "la", "le", "of", "ten", "ter", "van", "von", "y", "zu",
 ];
 
-/// Which labels a file uses, as far as its lines tell.
+/// Counts how often a file uses each label that does not read like a name.
 pub(super) struct Labels(HashMap<String, u32>);
 
 impl Labels {
@@ -152,21 +153,22 @@ impl Labels {
         Self(uses)
     }
 
-    /// The speaker and the words of a line that starts with a label.
+    /// Splits a line that starts with a label into the speaker and the words.
     pub(super) fn split<'a>(&self, line: &'a str) -> Option<(String, &'a str)> {
         let (label, words) = split(line)?;
         let name = one_line(label);
-        (reads_like_a_name(label) || self.0.get(&name).is_some_and(|uses| *uses >= OFTEN))
-            .then_some((name, words))
+        (reads_like_a_name(label)
+            || self.0.get(&name).is_some_and(|uses| *uses >= MIN_USES_OF_AN_UNLIKELY_LABEL))
+        .then_some((name, words))
     }
 
-    /// The turns of a text in which somebody else may start to speak on any line.
+    /// Splits a text into turns, each with its speaker and its words. Every line can start a new turn.
     pub(super) fn turns(&self, text: &str) -> Vec<(Option<String>, String)> {
         let mut turns: Vec<(Option<String>, String)> = Vec::new();
         for line in text.lines() {
             match (self.split(line), turns.last_mut()) {
                 (Some((speaker, words)), _) => turns.push((Some(speaker), one_line(words))),
-                (None, Some((_, said))) => append(said, line),
+                (None, Some((_, words))) => append(words, line),
                 (None, None) => turns.push((None, one_line(line))),
             }
         }
@@ -174,22 +176,12 @@ impl Labels {
     }
 }
 
-/// Adds words after a space.
-pub(super) fn append(said: &mut String, line: &str) {
-    for word in line.split_whitespace() {
-        if !said.is_empty() {
-            said.push(' ');
-        }
-        said.push_str(word);
-    }
-}
-
-/// What stands before and after the first colon, where the first part can be a label at all.
+/// Splits a line at its first colon. There is no result when the text before the colon cannot be a label.
 fn split(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_start();
     let (at, colon) = line.char_indices().take(MAX_LABEL_CHARS + 1).find(|(_, c)| matches!(c, ':' | '：'))?;
     let (label, words) = (line[..at].trim_end(), &line[at + colon.len_utf8()..]);
-    // `10:30` and `https://` have no space; the wide colon needs none.
+    // No space follows the colon in `10:30` and `https://`. The wide colon of Chinese and Japanese needs no space.
     let apart = colon == '：' || words.is_empty() || words.starts_with(char::is_whitespace);
     (apart && can_be_a_label(label)).then_some((label, words))
 }
@@ -205,18 +197,19 @@ fn can_be_a_label(label: &str) -> bool {
         && starts_well
         && label.split_whitespace().count() <= MAX_LABEL_WORDS
         && label.chars().any(char::is_alphanumeric)
-        && NO_NAMES.binary_search(&bare).is_err()
+        && NOT_NAMES.binary_search(&bare).is_err()
 }
 
 fn reads_like_a_name(label: &str) -> bool {
     let word_of_a_name = |word: &str| {
         let word = word.trim_start_matches(['(', '[', '\'', '’', '+', '@', '#', '&', '-', '–', '|', '/']);
-        // Scripts without capitals have no lower case either.
+        // A letter of a script without capital letters is not lower case, so such a word is accepted.
         !word.starts_with(char::is_lowercase) || PARTICLES.contains(&word) || word.contains('@')
     };
     let digits = label.chars().filter(char::is_ascii_digit).count();
     let letters = label.chars().any(char::is_alphabetic);
-    // Somebody who dialled in is shown by the number; `10: …` is a list.
+    // A person who dialled in by phone is shown by the phone number. A short number, as in `10: …`, only counts the
+    // entries of a list.
     (letters || digits >= 5)
         && label.split_whitespace().all(word_of_a_name)
         && !label.split_whitespace().all(|word| PARTICLES.contains(&word))
@@ -238,8 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn the_words_that_are_no_names_can_be_searched() {
-        assert!(NO_NAMES.is_sorted());
+    fn the_words_that_are_not_names_are_sorted() {
+        assert!(NOT_NAMES.is_sorted());
     }
 
     #[test]
@@ -269,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_opening_of_a_sentence_is_no_label() {
+    fn the_start_of_a_sentence_is_not_a_label() {
         for line in [
             "Note: I'll be late.",
             "Step 2: sign it",
@@ -289,14 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_colon_counts() {
+    fn only_the_first_colon_ends_a_label() {
         let labels = Labels::of(std::iter::empty());
         let (name, words) = labels.split("Marcus Oyelaran: Note: I'll be covering it.").unwrap();
         assert_eq!((name.as_str(), words.trim()), ("Marcus Oyelaran", "Note: I'll be covering it."));
     }
 
     #[test]
-    fn an_unlikely_name_counts_once_the_file_uses_it_often() {
+    fn a_label_that_does_not_read_like_a_name_is_accepted_when_the_file_uses_it_often() {
         let lines = ["dana_ortiz: hi", "Cher: hi", "dana_ortiz: yes", "dana_ortiz: bye", "so far: good"];
         let labels = Labels::of(lines.into_iter());
         assert!(labels.split(lines[0]).is_some());

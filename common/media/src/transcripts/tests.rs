@@ -1,4 +1,4 @@
-//! The readers against files that real products and other parsers' authors wrote.
+//! Tests the readers with files that real products wrote, and with the test files of other parsers.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ fn transcript(bytes: impl AsRef<[u8]>) -> Parsed {
     parse(MaterialKind::Transcript, bytes.as_ref(), Tz::UTC).unwrap()
 }
 
-fn session(bytes: impl AsRef<[u8]>) -> Result<Parsed, Unreadable> {
+fn session(bytes: impl AsRef<[u8]>) -> Result<Parsed, ReadError> {
     parse(MaterialKind::Session, bytes.as_ref(), Tz::UTC)
 }
 
@@ -29,14 +29,14 @@ fn said(parsed: &Parsed) -> Vec<(Option<&str>, &str)> {
     segments.iter().map(|segment| (segment.speaker.as_deref(), segment.text.as_str())).collect()
 }
 
-/// A fraction of two digits, which the standard drops with its cue; and `120:00.000`, which vtt.js takes for
-/// hours and minutes.
+/// The files that we read differently from vtt.js on purpose. The first has a fraction of two digits, for which the
+/// standard drops the whole cue. The second has `120:00.000`, which vtt.js reads as hours and minutes.
 const WIDER_THAN_THE_STANDARD: &[&str] = &["fraction-digits", "minimum-spots-over-sixty"];
 
 #[test]
-fn a_few_bytes_a_turn_cannot_become_a_transcript_that_fills_the_memory() {
+fn a_small_file_with_very_many_turns_is_refused_before_it_fills_the_memory() {
     let file = "0:01-->0:02\na\n\n".repeat(MAX_SEGMENTS + 1);
-    assert!(matches!(parse(MaterialKind::Transcript, file.as_bytes(), Tz::UTC), Err(Unreadable::TooMany)));
+    assert!(matches!(parse(MaterialKind::Transcript, file.as_bytes(), Tz::UTC), Err(ReadError::TooMany)));
     let lines = "A: a\n".repeat(MAX_SEGMENTS + 1);
     assert!(
         !parse(MaterialKind::Transcript, lines.as_bytes(), Tz::UTC).is_ok_and(|parsed| parsed
@@ -48,7 +48,7 @@ fn a_few_bytes_a_turn_cannot_become_a_transcript_that_fills_the_memory() {
 }
 
 #[test]
-fn cues_are_found_where_the_parser_of_the_standards_test_files_finds_them() {
+fn the_same_cues_are_found_as_vtt_js_finds_in_its_own_test_files() {
     let (mut compared, mut differ) = (0, Vec::new());
     for path in files_below(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/vttjs")) {
         let expected = path.with_extension("json");
@@ -92,7 +92,7 @@ fn files_below(folder: PathBuf) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_meeting_reads_the_same_from_every_tools_spelling_of_it() {
+fn a_meeting_gives_the_same_transcript_from_the_files_of_different_tools() {
     let plain = transcript(sample("meeting/transcript.webvtt"));
     assert_eq!(plain.transcript.segments.len(), 55);
     assert_eq!(plain.transcript.segments[0].start_ms, Some(4_000));
@@ -105,7 +105,7 @@ fn a_meeting_reads_the_same_from_every_tools_spelling_of_it() {
 }
 
 #[test]
-fn a_legal_but_awkward_file_keeps_every_cue_that_has_a_time() {
+fn a_valid_file_with_unusual_parts_keeps_every_cue_that_has_a_time() {
     let parsed = transcript(sample("meeting/transcript_awkward.vtt"));
     assert_eq!(
         said(&parsed),
@@ -123,7 +123,7 @@ fn a_legal_but_awkward_file_keeps_every_cue_that_has_a_time() {
 }
 
 #[test]
-fn real_zoom_files_are_read_whole() {
+fn every_cue_of_real_zoom_files_is_read() {
     let labelled = transcript(sample("zoom/GMT20240124-202901_Recording.transcript.masked.vtt"));
     assert_eq!(labelled.skipped, 0);
     let unlabelled = labelled.transcript.segments.iter().filter(|segment| segment.speaker.is_none()).count();
@@ -148,7 +148,7 @@ fn a_file_without_a_header_or_with_subrip_commas_is_read() {
 }
 
 #[test]
-fn a_broken_timing_line_costs_its_own_cue_only() {
+fn a_broken_timing_line_loses_only_its_own_cue() {
     let parsed = transcript(
         "WEBVTT\n\n00:01.000 --> 00:02.000\nOne\n\n00:0x.000 --> 00:03.000\nTwo\n\n00:04.000 --> 00:05.000\nThree\n",
     );
@@ -157,7 +157,7 @@ fn a_broken_timing_line_costs_its_own_cue_only() {
 }
 
 #[test]
-fn lines_of_names_and_words_are_turns() {
+fn each_line_with_a_name_and_words_is_a_turn() {
     let parsed = transcript(
         "Date: 3 June\n\n[00:01:02] Priya: Good morning.\nThanks for coming.\nTom Björk: Hi.\n\n(1:10) Note: nothing",
     );
@@ -176,7 +176,7 @@ fn lines_of_names_and_words_are_turns() {
 }
 
 #[test]
-fn what_holds_no_transcript_says_why() {
+fn the_error_about_a_file_without_a_transcript_says_why_it_has_none() {
     let why = |bytes: &[u8]| parse(MaterialKind::Transcript, bytes, Tz::UTC).unwrap_err().to_string();
     assert_eq!(why(b"\xEF\xBB\xBF \r\n"), "it is empty");
     assert_eq!(
@@ -195,8 +195,8 @@ fn what_holds_no_transcript_says_why() {
             .to_string()
             .starts_with("it is not JSON")
     );
-    assert!(matches!(session(br#"{"items":[{"role":"system","content":"x"}]}"#), Err(Unreadable::NoSpeech)));
-    assert!(matches!(session(b"[]"), Err(Unreadable::NotASession)));
+    assert!(matches!(session(br#"{"items":[{"role":"system","content":"x"}]}"#), Err(ReadError::NoSpeech)));
+    assert!(matches!(session(b"[]"), Err(ReadError::NotASession)));
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_file_in_utf_16_is_read() {
 }
 
 #[test]
-fn a_session_gives_its_spoken_items_with_times_from_its_start() {
+fn a_session_gives_its_spoken_items_with_times_counted_from_its_start() {
     let parsed = session(sample("sessions/transcript_session_2025-10-23T10-18-31.004512.json")).unwrap();
     let segments = &parsed.transcript.segments;
     assert_eq!(segments.len(), 6);
@@ -220,7 +220,7 @@ fn a_session_gives_its_spoken_items_with_times_from_its_start() {
 }
 
 #[test]
-fn a_dump_and_the_older_shape_are_sessions_too() {
+fn an_object_with_only_items_and_the_older_shape_are_sessions_too() {
     let lists = session(sample("sessions/transcript_session_2025-10-23T11-04-46.230001.json")).unwrap();
     assert_eq!(said(&lists)[0].1, "Hello, this is Wrenbot from Bluefinch Voice. How can I help you?");
     let dump = session(sample("sessions/transcript_session_2025-10-23T12-00-00.000000.json")).unwrap();
@@ -231,9 +231,10 @@ fn a_dump_and_the_older_shape_are_sessions_too() {
     assert_eq!(times, [Some(0), Some(5_567)]);
 }
 
-/// A linear reader takes seconds for all of them together, unoptimized; a quadratic one takes minutes for each.
+/// A reader that needs linear time takes some seconds for all files together, even in a debug build. One that needs
+/// quadratic time would take minutes for each file.
 #[test]
-fn hostile_files_of_megabytes_take_no_long_time() {
+fn large_files_made_to_be_slow_are_read_in_reasonable_time() {
     let began = std::time::Instant::now();
     let cue = |payload: String| format!("WEBVTT\n\n00:01.000 --> 00:02.000\n{payload}\n");
     for payload in ["<", "&", "{\\", "<v ", "<a", "A: ", "A\n", "A:\n", "a b ", "<v A>x</v>", "00:"] {
@@ -247,7 +248,7 @@ fn hostile_files_of_megabytes_take_no_long_time() {
     assert!(began.elapsed().as_secs() < 60, "took {:?}", began.elapsed());
 }
 
-/// What cues are made of in the property tests: no speaker label, and nothing that ends a cue.
+/// The words of a cue in the property tests. They hold no speaker label, and nothing that ends a cue.
 fn words() -> impl Strategy<Value = String> {
     proptest::collection::vec("[a-zA-Z0-9,.?!'&<>éß山]{1,8}", 1..6).prop_map(|words| words.join(" "))
 }
@@ -279,21 +280,21 @@ fn written(turns: &[Turn], header: &str, point: char, newline: &str, voice_tags:
 
 proptest! {
     #[test]
-    fn no_bytes_make_a_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn no_sequence_of_bytes_makes_a_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         for kind in [MaterialKind::Transcript, MaterialKind::Session] {
             let _parsed_or_refused = parse(kind, &bytes, Tz::UTC).is_ok();
         }
     }
 
     #[test]
-    fn no_text_makes_a_reader_panic(
+    fn no_text_made_of_markup_makes_a_reader_panic(
         text in "(WEBVTT|NOTE|STYLE|-->|00:0[0-9]|[.,:]|[0-9]{1,4}|\n|\r|<v? ?|>|</v>|&[a-z#]{0,3};?|\\{\\\\|\\}|[A-Z][a-z]{0,3}: ?|\\PC| ){0,60}"
     ) {
         let _parsed_or_refused = parse(MaterialKind::Transcript, text.as_bytes(), Tz::UTC).is_ok();
     }
 
     #[test]
-    fn words_names_and_times_come_out_as_they_went_in(
+    fn a_file_that_was_written_is_read_with_the_same_words_names_and_times(
         turns in turns(), subrip in any::<bool>(), crlf in any::<bool>(), voice_tags in any::<bool>()
     ) {
         let (header, point) = if subrip { ("", ',') } else { ("WEBVTT\n\n", '.') };

@@ -1,7 +1,7 @@
-//! A limit on what we ask of somebody, kept before the request goes out.
+//! Limits how many requests we send to a provider in a given time. It works before a request is sent.
 //!
-//! A slot that is near is waited for in hand; for one that is far away the run comes back later. Only some
-//! runs of a process may wait at a time: those that need no slot must find free hands.
+//! When the next slot is near, the run waits for it. When it is far away, the run ends and comes back later. Only
+//! some of the runs of a process may wait at the same time, so that the runs that need no slot can still work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,24 +13,25 @@ use tokio::sync::Semaphore;
 use super::{Cache, Slot};
 use crate::config::Rate;
 
-/// A slot that is further away is not waited for in hand.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a run waits for a slot. It comes back later when the slot is further away.
+pub const MAX_WAIT: Duration = Duration::from_secs(10);
 
 pub struct Limiter {
     cache: Arc<dyn Cache>,
     key: String,
     setting: &'static str,
-    /// Absent: there is no limit.
+    /// Without a rate there is no limit.
     rate: Option<Rate>,
-    hands: Semaphore,
+    /// Has a permit for each caller that may wait.
+    waiting: Semaphore,
 }
 
-/// There is no slot that could be waited for.
+/// The next slot is too far away to wait for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("failed to send: the rate that {setting} allows is used up for {} s", .wait.as_secs())]
 pub struct RateUsedUp {
     setting: &'static str,
-    /// Until the next slot.
+    /// The time until the next slot.
     pub wait: Duration,
 }
 
@@ -52,36 +53,36 @@ impl RateUsedUp {
 }
 
 impl Limiter {
-    /// The limit `key`, which every process with the same cache shares, at the rate that `setting` says. At
-    /// most `hands` callers wait at a time; for the others a slot must be free at once.
+    /// The limit `key`, which all processes with the same cache share. `setting` is the name of the setting that
+    /// holds `rate`. At most `max_waiting` callers wait at the same time; any other caller must find a free slot.
     pub fn new(
         cache: Arc<dyn Cache>,
         key: impl Into<String>,
         setting: &'static str,
         rate: Option<Rate>,
-        hands: usize,
+        max_waiting: usize,
     ) -> Self {
-        Self { cache, key: key.into(), setting, rate, hands: Semaphore::new(hands) }
+        Self { cache, key: key.into(), setting, rate, waiting: Semaphore::new(max_waiting) }
     }
 
-    /// Waits for the next slot, if it is near. Call it right before what the slot is for.
+    /// Takes the next slot and waits for it, if it is near. Send the request right after this.
     pub async fn slot(&self) -> Result<(), RateUsedUp> {
         self.slots(1).await
     }
 
-    /// As many slots in a row, of which the first is waited for: for work that is done as a whole, since
-    /// who gives up between two of its requests has to begin again.
+    /// Takes `count` slots in a row and waits for the first, if it is near. Work with several requests uses this when
+    /// it has to begin again after it was given up between two of them.
     pub async fn slots(&self, count: u32) -> Result<(), RateUsedUp> {
         let Some(rate) = self.rate else { return Ok(()) };
-        let hand = self.hands.try_acquire();
-        let patience = if hand.is_ok() { PATIENCE } else { Duration::ZERO };
-        match self.cache.slot(&self.key, rate.every().saturating_mul(count), patience).await {
-            Slot::Yours(Duration::ZERO) => Ok(()),
-            Slot::Yours(wait) => {
+        let permit = self.waiting.try_acquire();
+        let max_wait = if permit.is_ok() { MAX_WAIT } else { Duration::ZERO };
+        match self.cache.slot(&self.key, rate.every().saturating_mul(count), max_wait).await {
+            Slot::Granted(Duration::ZERO) => Ok(()),
+            Slot::Granted(wait) => {
                 tokio::time::sleep(wait).await;
                 Ok(())
             }
-            Slot::Later(wait) => Err(RateUsedUp { setting: self.setting, wait }),
+            Slot::TooFar(wait) => Err(RateUsedUp { setting: self.setting, wait }),
         }
     }
 }
@@ -95,13 +96,13 @@ mod tests {
     use super::super::Memory;
     use super::*;
 
-    fn limiter(rate: &str, hands: usize) -> Limiter {
+    fn limiter(rate: &str, max_waiting: usize) -> Limiter {
         let rate = (!rate.is_empty()).then(|| rate.parse().unwrap());
-        Limiter::new(Arc::new(Memory::default()), "key", "SOME_RATE", rate, hands)
+        Limiter::new(Arc::new(Memory::default()), "key", "SOME_RATE", rate, max_waiting)
     }
 
     #[tokio::test]
-    async fn a_near_slot_is_waited_for_and_a_far_one_is_not() {
+    async fn the_limiter_waits_for_a_near_slot_and_refuses_a_far_one() {
         let (begin, near) = (Instant::now(), limiter("5/s", 4));
         near.slot().await.unwrap();
         near.slot().await.unwrap();
@@ -115,15 +116,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_as_many_wait_as_there_are_hands() {
+    async fn no_more_callers_wait_than_the_limiter_allows() {
         let limiter = limiter("5/s", 2);
-        let asked = join_all((0..6).map(|_| limiter.slot())).await;
-        assert_eq!(asked.iter().filter(|slot| slot.is_ok()).count(), 3, "one had no wait: {asked:?}");
-        assert!(asked.iter().filter_map(|slot| slot.as_ref().err()).all(|full| full.wait <= PATIENCE));
+        let slots = join_all((0..6).map(|_| limiter.slot())).await;
+        assert_eq!(
+            slots.iter().filter(|slot| slot.is_ok()).count(),
+            3,
+            "one did not have to wait: {slots:?}"
+        );
+        assert!(slots.iter().filter_map(|slot| slot.as_ref().err()).all(|used_up| used_up.wait <= MAX_WAIT));
     }
 
     #[tokio::test]
-    async fn what_is_done_as_a_whole_takes_its_slots_together() {
+    async fn several_slots_in_a_row_are_taken_together() {
         let limiter = limiter("1/m", 4);
         limiter.slots(3).await.unwrap();
         let wait = limiter.slot().await.unwrap_err().wait;
@@ -131,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_rate_nobody_waits() {
+    async fn no_caller_waits_when_there_is_no_rate() {
         let limiter = limiter("", 1);
         assert!(join_all((0..100).map(|_| limiter.slot())).await.iter().all(Result::is_ok));
     }

@@ -9,14 +9,14 @@ use futures::future::{BoxFuture, ready};
 
 use super::{Cache, Slot};
 
-/// Keys that are remembered; the least used go first.
+/// The highest number of keys that are remembered. The keys that are used least are forgotten first.
 const MAX_KEYS: u64 = 100_000;
-/// Limits that are kept although they are not in use.
+/// When there are this many limits, those that nobody uses any more are removed.
 const MAX_IDLE_LIMITS: usize = 10_000;
 
 pub struct Memory {
     keys: moka::future::Cache<String, Duration>,
-    /// When the next slot of each limit is (the generic cell rate algorithm's arrival time).
+    /// The time of the next slot of each limit. The generic cell rate algorithm calls it the theoretical arrival time.
     limits: Mutex<HashMap<String, Instant>>,
 }
 
@@ -46,18 +46,18 @@ impl Default for Memory {
 }
 
 impl Memory {
-    fn slot_at(&self, key: &str, every: Duration, patience: Duration, now: Instant) -> Slot {
+    fn slot_at(&self, key: &str, every: Duration, max_wait: Duration, now: Instant) -> Slot {
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         if limits.len() >= MAX_IDLE_LIMITS {
             limits.retain(|_, next| *next > now);
         }
         let next = limits.get(key).copied().unwrap_or(now).max(now);
         let wait = next - now;
-        if wait > patience {
-            return Slot::Later(wait);
+        if wait > max_wait {
+            return Slot::TooFar(wait);
         }
         limits.insert(key.to_owned(), next + every);
-        Slot::Yours(wait)
+        Slot::Granted(wait)
     }
 }
 
@@ -70,8 +70,8 @@ impl Cache for Memory {
         self.keys.invalidate(key).boxed()
     }
 
-    fn slot<'a>(&'a self, key: &'a str, every: Duration, patience: Duration) -> BoxFuture<'a, Slot> {
-        ready(self.slot_at(key, every, patience, Instant::now())).boxed()
+    fn slot<'a>(&'a self, key: &'a str, every: Duration, max_wait: Duration) -> BoxFuture<'a, Slot> {
+        ready(self.slot_at(key, every, max_wait, Instant::now())).boxed()
     }
 }
 
@@ -93,23 +93,23 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_handed_out_one_after_the_other() {
+    fn slots_are_given_out_one_after_the_other() {
         let (cache, now) = (Memory::default(), Instant::now());
         let slot = |key, now| cache.slot_at(key, SECOND, SECOND * 2, now);
-        assert_eq!(slot("a", now), Slot::Yours(Duration::ZERO));
-        assert_eq!(slot("a", now), Slot::Yours(SECOND));
-        assert_eq!(slot("b", now), Slot::Yours(Duration::ZERO));
-        assert_eq!(slot("a", now + SECOND * 9), Slot::Yours(Duration::ZERO));
+        assert_eq!(slot("a", now), Slot::Granted(Duration::ZERO));
+        assert_eq!(slot("a", now), Slot::Granted(SECOND));
+        assert_eq!(slot("b", now), Slot::Granted(Duration::ZERO));
+        assert_eq!(slot("a", now + SECOND * 9), Slot::Granted(Duration::ZERO));
     }
 
     #[test]
-    fn a_slot_that_is_too_far_away_is_left_to_others() {
+    fn a_slot_that_is_too_far_away_is_not_taken() {
         let (cache, now) = (Memory::default(), Instant::now());
-        let slot = |patience| cache.slot_at("a", SECOND, patience, now);
-        assert_eq!(slot(SECOND), Slot::Yours(Duration::ZERO));
+        let slot = |max_wait| cache.slot_at("a", SECOND, max_wait, now);
+        assert_eq!(slot(SECOND), Slot::Granted(Duration::ZERO));
         for _ in 0..3 {
-            assert_eq!(slot(SECOND / 2), Slot::Later(SECOND));
+            assert_eq!(slot(SECOND / 2), Slot::TooFar(SECOND));
         }
-        assert_eq!(slot(SECOND), Slot::Yours(SECOND));
+        assert_eq!(slot(SECOND), Slot::Granted(SECOND));
     }
 }

@@ -1,34 +1,32 @@
-//! The cache that many processes share. Whatever goes wrong with Redis, the answer is as if the key were
-//! absent, and limits are kept within the process until it is back.
+//! The cache that many processes share. While Redis does not work, every key seems to be absent, and each process
+//! keeps the rate limits by itself.
 
-mod seen;
+mod health;
+mod known_keys;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use ::redis::{AsyncCommands as _, Client, RedisResult, Script};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use seen::Seen;
+use health::{Health, TIMEOUT};
+use known_keys::KnownKeys;
 
 use super::{Cache, Memory, Slot};
 use crate::config::ConfigError;
 
-/// A cache that takes longer saves nothing.
-const TIMEOUT: Duration = Duration::from_millis(100);
-/// After a failure Redis is left alone for this long, so that not every call waits for the timeout.
-const REST: Duration = Duration::from_secs(1);
-
-/// The generic cell rate algorithm, by Redis's own clock. Answers whether the slot is taken, and the wait
-/// in microseconds. `%.0f` because Lua would round a number of 16 digits.
+/// Takes a slot by the generic cell rate algorithm and by Redis's own clock. It returns whether the slot was taken,
+/// and the wait in microseconds. The number is written with `%.0f`, because Lua would otherwise round a number of 16
+/// digits.
 const SLOT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local every, patience = tonumber(ARGV[1]), tonumber(ARGV[2])
+local every, max_wait = tonumber(ARGV[1]), tonumber(ARGV[2])
 local next = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
 local wait = next - now
-if wait > patience then return {0, wait} end
+if wait > max_wait then return {0, wait} end
 redis.call('SET', KEYS[1], string.format('%.0f', next + every), 'PX', math.ceil((wait + every) / 1000) + 1000)
 return {1, wait}
 ";
@@ -37,14 +35,15 @@ pub struct Redis {
     connection: ConnectionManager,
     health: Arc<Health>,
     prefix: String,
-    seen: Seen,
+    known_keys: KnownKeys,
     slot: Script,
+    /// Keeps the rate limits while Redis does not work.
     fallback: Memory,
 }
 
 impl Redis {
-    /// Connects when it is first used, and again whenever it has to. Must be called within a runtime.
-    /// `prefix` keeps several installations on one server apart.
+    /// The connection is made at the first use, and made again after it broke. This must be called within a
+    /// runtime. `prefix` keeps the keys of several installations on one server apart.
     pub fn new(url: &str, prefix: &str) -> Result<Self, ConfigError> {
         let failed = |_| ConfigError::new("REDIS_URL", "not an address such as redis://localhost:6379/0");
         let config = ConnectionManagerConfig::new()
@@ -55,7 +54,7 @@ impl Redis {
         let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(failed)?;
         let health = Arc::new(Health::default());
         Ok(Self {
-            seen: Seen::start(connection.clone(), Arc::clone(&health)),
+            known_keys: KnownKeys::start(connection.clone(), Arc::clone(&health)),
             connection,
             health,
             prefix: prefix.to_owned(),
@@ -64,7 +63,7 @@ impl Redis {
         })
     }
 
-    /// Whether it answers: for a check. What uses the cache goes on without.
+    /// Asks whether Redis answers. Only a check needs this: everything else goes on without Redis.
     pub async fn ping(&self) -> RedisResult<()> {
         self.connection.clone().ping().await
     }
@@ -74,71 +73,35 @@ impl Redis {
     }
 }
 
-/// Whether Redis is worth asking.
-#[derive(Default)]
-struct Health {
-    resting_until: Mutex<Option<Instant>>,
-}
-
-impl Health {
-    /// `None` when Redis failed, is too slow, or did so a moment ago.
-    async fn ask<T>(&self, question: impl Future<Output = RedisResult<T>>) -> Option<T> {
-        if self.resting().is_some_and(|until| Instant::now() < until) {
-            return None;
-        }
-        let problem = match tokio::time::timeout(TIMEOUT, question).await {
-            Ok(Ok(answer)) => {
-                self.rest(None);
-                return Some(answer);
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it took too long".to_owned(),
-        };
-        if self.resting().is_none() {
-            tracing::warn!(%problem, "failed to use Redis; going on without");
-        }
-        self.rest(Some(Instant::now() + REST));
-        None
-    }
-
-    fn resting(&self) -> Option<Instant> {
-        *self.resting_until.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn rest(&self, until: Option<Instant>) {
-        *self.resting_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
-    }
-}
-
 impl Cache for Redis {
     fn remember<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, bool> {
-        self.seen.remember(self.key("seen", key), ttl).boxed()
+        self.known_keys.remember(self.key("seen", key), ttl).boxed()
     }
 
     fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, ()> {
         async move {
             let mut connection = self.connection.clone();
-            self.health.ask::<()>(connection.del(self.key("seen", key))).await.unwrap_or_default();
+            self.health.run::<()>(connection.del(self.key("seen", key))).await.unwrap_or_default();
         }
         .boxed()
     }
 
-    fn slot<'a>(&'a self, key: &'a str, every: Duration, patience: Duration) -> BoxFuture<'a, Slot> {
+    fn slot<'a>(&'a self, key: &'a str, every: Duration, max_wait: Duration) -> BoxFuture<'a, Slot> {
         async move {
             let mut connection = self.connection.clone();
             let mut call = self.slot.key(self.key("slot", key));
-            call.arg(micros(every)).arg(micros(patience));
-            match self.health.ask(call.invoke_async::<(bool, u64)>(&mut connection)).await {
-                Some((true, wait)) => Slot::Yours(Duration::from_micros(wait)),
-                Some((false, wait)) => Slot::Later(Duration::from_micros(wait)),
-                None => self.fallback.slot(key, every, patience).await,
+            call.arg(micros(every)).arg(micros(max_wait));
+            match self.health.run(call.invoke_async::<(bool, u64)>(&mut connection)).await {
+                Some((true, wait)) => Slot::Granted(Duration::from_micros(wait)),
+                Some((false, wait)) => Slot::TooFar(Duration::from_micros(wait)),
+                None => self.fallback.slot(key, every, max_wait).await,
             }
         }
         .boxed()
     }
 }
 
-/// Bounded, so that Lua's numbers stay exact.
+/// At most a year in microseconds: Lua calculates with such numbers exactly.
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX).min(365 * 24 * 3600 * 1_000_000)
 }

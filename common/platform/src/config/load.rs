@@ -1,13 +1,14 @@
 //! Reads `debrief.toml` and the environment into [`Values`].
 //!
 //! A setting that nobody knows is an error: a misspelt `DEBRIEF_RETRY_SHEDULE` would otherwise be noticed only
-//! when its absence hurts. In the environment that holds for names that begin with `DEBRIEF_`; others may be
-//! somebody else's.
+//! when its absence hurts. In the environment that holds for names that begin with `DEBRIEF_`. Others may be
+//! somebody else's, and one that is nearly ours is remembered, so that whoever starts can be warned.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::keys::{Key, Known};
+use super::misspelling::Misspelling;
 use super::{ConfigError, Values};
 
 /// Read when no file is named, from the working directory, if it is there.
@@ -43,9 +44,10 @@ pub fn load(
         None if Path::new(FILE).exists() => from_file(known, Path::new(FILE))?,
         None => Layer::new(),
     };
-    given.extend(from_environment(known, env)?);
+    let (from_env, misspellings) = from_environment(known, env)?;
+    given.extend(from_env);
 
-    let mut values = Values::default();
+    let mut values = Values { misspellings, ..Values::default() };
     for (name, given) in given {
         match given {
             Given::Here(value) => values.set(name, &value),
@@ -92,17 +94,22 @@ fn from_file(known: &Known, path: &Path) -> Result<Layer, ConfigError> {
 fn from_environment(
     known: &Known,
     env: impl Iterator<Item = (String, String)>,
-) -> Result<Layer, ConfigError> {
-    let mut layer = Layer::new();
+) -> Result<(Layer, Vec<Misspelling>), ConfigError> {
+    let (mut layer, mut misspellings) = (Layer::new(), Vec::new());
     for (name, value) in env {
         if let Some((key, in_file)) = recognise(known, &name) {
             add(&mut layer, key, in_file, name, value)?;
-        } else if name.starts_with("DEBRIEF_") && !is_somebody_elses(&name, &value) {
-            let problem = format!("there is no such setting; the nearest is `{}`", known.nearest(&name));
-            return Err(ConfigError::new(name, problem));
+        } else if name.starts_with("DEBRIEF_") {
+            if !is_somebody_elses(&name, &value) {
+                let problem = format!("there is no such setting; the nearest is `{}`", known.nearest(&name));
+                return Err(ConfigError::new(name, problem));
+            }
+        } else if !value.trim().is_empty() {
+            misspellings.extend(Misspelling::of(known, &name));
         }
     }
-    Ok(layer)
+    misspellings.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok((layer, misspellings))
 }
 
 /// The key that `name` means, and whether it names a file that holds the value.
@@ -258,6 +265,14 @@ mod tests {
         ];
         load(&known(), None, env(&others)).unwrap();
         assert!(load(&known(), None, env(&[("DEBRIEF_PORT", "8000")])).is_err(), "somebody means PORT");
+    }
+
+    #[test]
+    fn a_variable_that_is_nearly_ours_is_remembered_where_it_has_a_value() {
+        let values =
+            load(&known(), None, env(&[("CHAT_WEBHOK_URL", "x"), ("MODEL_API_KEYS", " "), ("PATH", "/bin")]));
+        let found: Vec<_> = values.unwrap().misspellings().iter().map(|found| found.meant.clone()).collect();
+        assert_eq!(found, ["CHAT_WEBHOOK_URL"]);
     }
 
     #[test]

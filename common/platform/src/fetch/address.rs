@@ -1,14 +1,14 @@
-//! Which addresses are on the public Internet, and a resolver that answers with no others.
+//! Decides which IP addresses are on the public Internet, and resolves names to such addresses only.
 //!
-//! After the IANA special-purpose registries for IPv4 and IPv6 (RFC 6890 and its updates). What is not known
-//! to be public is refused.
+//! The rules follow the IANA special-purpose registries for IPv4 and IPv6 (RFC 6890 and its updates). An address that
+//! is not known to be public is refused.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Whether anybody on the Internet could reach `address`. An IPv6 address that carries an IPv4 one (mapped,
-/// NAT64) is judged by it.
+/// Whether anybody on the Internet could reach `address`. Some IPv6 addresses contain an IPv4 address (IPv4-mapped
+/// and NAT64 addresses). Then the IPv4 address decides.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -18,21 +18,28 @@ pub fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     match address.octets() {
-        // This network, private, loopback; link-local, where the clouds' metadata is, and private; protocol
-        // assignments, documentation, 6to4 relays, benchmarks; Azure's platform, reachable from its machines.
+        // 0.0.0.0/8 is this network, 10.0.0.0/8 is private, 127.0.0.0/8 is loopback.
         [0 | 10 | 127, ..]
+        // Link-local addresses. The metadata services of the clouds are here.
         | [169, 254, ..]
+        // Private addresses.
         | [192, 168, ..]
+        // Addresses of protocols, and the first range for documentation.
         | [192, 0, 0 | 2, _]
+        // Relays of 6to4.
         | [192, 88, 99, _]
+        // Benchmarks.
         | [198, 18 | 19, ..]
+        // The second and the third range for documentation.
         | [198, 51, 100, _]
         | [203, 0, 113, _]
+        // A service of Azure that every machine in Azure can reach.
         | [168, 63, 129, 16] => false,
+        // Private addresses.
         [172, second, ..] => second & 0xF0 != 16,
-        // Between carriers and their customers (RFC 6598).
+        // Addresses between carriers and their customers (RFC 6598).
         [100, second, ..] => second & 0xC0 != 64,
-        // Multicast, reserved, broadcast.
+        // Multicast, reserved and broadcast addresses start at 224.
         [first, ..] => first < 224,
     }
 }
@@ -43,11 +50,12 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match address.segments() {
-        // Mapped, and NAT64, by which networks without IPv4 reach it.
+        // IPv4-mapped addresses, and NAT64 addresses, with which a network without IPv4 reaches IPv4 addresses.
         [0, 0, 0, 0, 0, 0xFFFF, high, low] | [0x64, 0xFF9B, 0, 0, 0, 0, high, low] => embedded(high, low),
-        // Protocol assignments with Teredo, documentation, 6to4.
+        // Addresses of protocols such as Teredo, addresses for documentation, and 6to4.
         [0x2001, 0..=0x1FF | 0xDB8, ..] | [0x2002 | 0x3FFF, ..] => false,
-        // Global unicast; unspecified, loopback, unique local, link-local and multicast lie outside.
+        // Only global unicast addresses (2000::/3) are public. Unspecified, loopback, unique local, link-local and
+        // multicast addresses are outside this range.
         [first, ..] => first & 0xE000 == 0x2000,
     }
 }
@@ -66,7 +74,7 @@ impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let name = name.as_str().to_owned();
-            // The port is the URL's: a zero stands for it.
+            // The look-up needs a port. The client replaces a port of 0 by that of the URL.
             let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             match found.iter().find(|address| !is_public(address.ip())) {
                 Some(address) => Err(NotPublic { name, address: address.ip() }.into()),
@@ -76,7 +84,7 @@ impl Resolve for PublicOnly {
     }
 }
 
-/// Our own refusal, where it is what made a request fail.
+/// The refusal by [`PublicOnly`], if that is why a request failed.
 pub(super) fn refusal(error: &reqwest::Error) -> Option<&NotPublic> {
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
@@ -93,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_addresses_of_the_internet_are_public() {
+    fn only_addresses_that_the_whole_internet_can_reach_are_public() {
         let public = [
             "8.8.8.8",
             "172.32.0.1",
@@ -107,7 +115,7 @@ mod tests {
         for address in public {
             assert!(is_public(address.parse().unwrap()), "{address}");
         }
-        let others = [
+        let not_public = [
             "0.0.0.0",
             "10.1.2.3",
             "127.0.0.1",
@@ -146,7 +154,7 @@ mod tests {
             "ff02::1",
             "100::1",
         ];
-        for address in others {
+        for address in not_public {
             assert!(!is_public(address.parse().unwrap()), "{address}");
         }
     }

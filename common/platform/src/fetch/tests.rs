@@ -7,7 +7,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 
-/// The head of an MP3 file with a tag, and something after it.
+/// The start of an MP3 file with an ID3 tag, and some more bytes.
 const AUDIO: &[u8] = b"ID3\x04\0\0\0\0\0\0 and sound";
 
 fn fetcher(allow: Allow, limits: Limits) -> Fetcher {
@@ -20,13 +20,13 @@ fn fetcher(allow: Allow, limits: Limits) -> Fetcher {
     Fetcher::new(allow, limits, vec![credential])
 }
 
-fn open_to(addresses: &[SocketAddr]) -> Fetcher {
+fn fetcher_allowing(addresses: &[SocketAddr]) -> Fetcher {
     fetcher(Allow::Hosts(addresses.iter().map(ToString::to_string).collect()), Limits::default())
 }
 
 async fn fetched(fetcher: &Fetcher, url: &str) -> Result<Vec<u8>, FetchError> {
-    let coming = fetcher.recording(url).await?;
-    coming
+    let recording = fetcher.recording(url).await?;
+    recording
         .body
         .try_fold(Vec::new(), |mut all, chunk| async move {
             all.extend_from_slice(&chunk);
@@ -50,8 +50,8 @@ async fn server(answer: ResponseTemplate) -> MockServer {
     server
 }
 
-/// Sends `start`, then `more` again and again for as long as somebody reads.
-async fn endless(start: &'static [u8], more: &'static [u8]) -> SocketAddr {
+/// A server that sends `start`, and then `more` again and again until the client leaves.
+async fn endless_server(start: &'static [u8], more: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -62,7 +62,7 @@ async fn endless(start: &'static [u8], more: &'static [u8]) -> SocketAddr {
                     return;
                 }
                 while !more.is_empty() && socket.write_all(more).await.is_ok() {}
-                // Holds the connection open without a word until the reader leaves.
+                // Keeps the connection open and sends nothing until the client leaves.
                 while socket.read(&mut request).await.is_ok_and(|read| read > 0) {}
             });
         }
@@ -109,14 +109,14 @@ async fn addresses_inside_our_network_are_refused_however_they_are_written() {
     ] {
         assert_eq!(code(&fetcher, url).await, "recording_url_refused", "{url}");
     }
-    assert!(inside.received_requests().await.unwrap().is_empty(), "nothing reached it");
+    assert!(inside.received_requests().await.unwrap().is_empty(), "a request reached the server inside");
 }
 
 #[tokio::test]
-async fn a_permitted_host_and_port_is_fetched_and_its_neighbour_is_not() {
+async fn a_permitted_host_and_port_can_be_fetched_from_and_another_port_cannot() {
     let ours = server(ResponseTemplate::new(200).set_body_raw(AUDIO, "audio/mpeg")).await;
     let other = server(ResponseTemplate::new(200).set_body_bytes(AUDIO)).await;
-    let fetcher = open_to(&[*ours.address()]);
+    let fetcher = fetcher_allowing(&[*ours.address()]);
     let found = fetcher.recording(&format!("{}/a.mp3?token=x", ours.uri())).await.unwrap();
     assert_eq!(found.content_type.as_deref(), Some("audio/mpeg"));
     assert_eq!(fetched(&fetcher, &ours.uri()).await.unwrap(), AUDIO);
@@ -131,7 +131,7 @@ async fn a_redirect_into_our_network_is_refused() {
     {
         let outside = server(ResponseTemplate::new(302).insert_header("Location", target.as_str())).await;
         assert_eq!(
-            code(&open_to(&[*outside.address()]), &outside.uri()).await,
+            code(&fetcher_allowing(&[*outside.address()]), &outside.uri()).await,
             "recording_url_refused",
             "{target}"
         );
@@ -140,7 +140,7 @@ async fn a_redirect_into_our_network_is_refused() {
 }
 
 #[tokio::test]
-async fn redirects_are_followed_a_few_times_and_lose_our_credentials_at_another_host() {
+async fn a_few_redirects_are_followed_and_our_credentials_are_not_sent_to_another_host() {
     let bucket = server(ResponseTemplate::new(200).set_body_bytes(AUDIO)).await;
     let elsewhere = format!("http://localhost:{}/signed", bucket.address().port());
     let provider = MockServer::start().await;
@@ -159,13 +159,13 @@ async fn redirects_are_followed_a_few_times_and_lose_our_credentials_at_another_
     let asked = bucket.received_requests().await.unwrap();
     assert!(!asked[0].headers.contains_key("authorization"));
 
-    let circle = server(ResponseTemplate::new(301).insert_header("Location", "/again")).await;
-    assert_eq!(code(&fetcher, &circle.uri()).await, "recording_url_refused");
-    assert_eq!(circle.received_requests().await.unwrap().len(), 6);
+    let loops = server(ResponseTemplate::new(301).insert_header("Location", "/again")).await;
+    assert_eq!(code(&fetcher, &loops.uri()).await, "recording_url_refused");
+    assert_eq!(loops.received_requests().await.unwrap().len(), 6);
 }
 
 #[test]
-fn our_password_goes_to_the_providers_own_hosts_only() {
+fn our_password_is_sent_only_to_the_providers_own_hosts() {
     let hosts = ["exotel.com", "*.exotel.com"].map(str::to_owned).to_vec();
     let credential = Credential { hosts, user: "key".into(), password: "token".into() };
     for host in ["exotel.com", "recordings.exotel.com"] {
@@ -177,7 +177,7 @@ fn our_password_goes_to_the_providers_own_hosts_only() {
 }
 
 #[tokio::test]
-async fn each_status_says_whether_to_come_back() {
+async fn the_status_of_the_answer_decides_whether_the_fetch_is_tried_again() {
     let wait = Duration::from_secs(7);
     for (status, code, fault) in [
         (404, "recording_not_found", Fault::Transient),
@@ -190,16 +190,16 @@ async fn each_status_says_whether_to_come_back() {
         (302, "recording_fetch_failed", Fault::Permanent),
     ] {
         let server = server(ResponseTemplate::new(status).insert_header("Retry-After", "7")).await;
-        let error = fetched(&open_to(&[*server.address()]), &server.uri()).await.unwrap_err();
+        let error = fetched(&fetcher_allowing(&[*server.address()]), &server.uri()).await.unwrap_err();
         assert_eq!(what_follows(&error), (code, fault), "{status}");
     }
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let error = fetched(&open_to(&[nobody]), &format!("http://{nobody}/")).await.unwrap_err();
+    let error = fetched(&fetcher_allowing(&[nobody]), &format!("http://{nobody}/")).await.unwrap_err();
     assert_eq!(what_follows(&error), ("recording_fetch_failed", Fault::Transient));
 }
 
 #[tokio::test]
-async fn a_page_or_a_text_in_the_place_of_audio_is_told_apart() {
+async fn a_web_page_or_a_text_in_place_of_audio_is_refused() {
     for page in [
         "<!DOCTYPE html><title>Sign in</title>",
         "{\"error\":\"no such recording\"}",
@@ -207,24 +207,24 @@ async fn a_page_or_a_text_in_the_place_of_audio_is_told_apart() {
         "<?xml version=\"1.0\"?><Error/>",
     ] {
         let server = server(ResponseTemplate::new(200).set_body_raw(page, "audio/mpeg")).await;
-        let error = fetched(&open_to(&[*server.address()]), &server.uri()).await.unwrap_err();
+        let error = fetched(&fetcher_allowing(&[*server.address()]), &server.uri()).await.unwrap_err();
         assert_eq!(what_follows(&error), ("recording_not_audio", Fault::Permanent), "{page}");
     }
     let empty = server(ResponseTemplate::new(200)).await;
-    assert_eq!(code(&open_to(&[*empty.address()]), &empty.uri()).await, "recording_empty");
+    assert_eq!(code(&fetcher_allowing(&[*empty.address()]), &empty.uri()).await, "recording_empty");
     let raw = server(ResponseTemplate::new(200).set_body_bytes([0xFF, 0xD5, 0x55, 0x80, 0x00])).await;
-    assert_eq!(fetched(&open_to(&[*raw.address()]), &raw.uri()).await.unwrap().len(), 5);
+    assert_eq!(fetched(&fetcher_allowing(&[*raw.address()]), &raw.uri()).await.unwrap().len(), 5);
 }
 
 #[tokio::test]
-async fn an_endless_answer_ends_at_the_limit() {
-    let address = endless(b"HTTP/1.1 200 OK\r\n\r\nID3\x04", &[0xFF; 4096]).await;
+async fn an_answer_that_never_ends_is_given_up_at_the_size_limit() {
+    let address = endless_server(b"HTTP/1.1 200 OK\r\n\r\nID3\x04", &[0xFF; 4096]).await;
     let limits = Limits { max_bytes: 100_000, ..Limits::default() };
     assert_eq!(
         code(&fetcher(Allow::All, limits), &format!("http://{address}/")).await,
         "recording_too_large"
     );
-    let announced = endless(b"HTTP/1.1 200 OK\r\nContent-Length: 100001\r\n\r\nID3\x04", &[]).await;
+    let announced = endless_server(b"HTTP/1.1 200 OK\r\nContent-Length: 100001\r\n\r\nID3\x04", &[]).await;
     assert_eq!(
         code(&fetcher(Allow::All, limits), &format!("http://{announced}/")).await,
         "recording_too_large"
@@ -232,13 +232,13 @@ async fn an_endless_answer_ends_at_the_limit() {
 }
 
 #[tokio::test]
-async fn an_answer_that_stalls_drips_or_breaks_off_may_pass() {
+async fn an_answer_that_stops_is_too_slow_or_breaks_off_is_a_failure_that_may_pass() {
     let url = |address: SocketAddr| format!("http://{address}/");
-    let silent = endless(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nID3\x04", &[]).await;
+    let silent = endless_server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nID3\x04", &[]).await;
     let limits = Limits { stall: Duration::from_millis(50), ..Limits::default() };
     let stalled = fetched(&fetcher(Allow::All, limits), &url(silent)).await.unwrap_err();
     assert!(matches!(stalled, FetchError::Stalled { .. }), "{stalled}");
-    let mute = endless(b"", &[]).await;
+    let mute = endless_server(b"", &[]).await;
     let stalled = fetched(&fetcher(Allow::All, limits), &url(mute)).await.unwrap_err();
     assert!(matches!(stalled, FetchError::Stalled { .. }), "{stalled}");
     let limits = Limits { total: Duration::from_millis(50), ..Limits::default() };
@@ -259,7 +259,7 @@ async fn an_answer_that_stalls_drips_or_breaks_off_may_pass() {
 }
 
 #[test]
-fn what_may_be_fetched_inside_is_a_list_of_hosts_with_ports() {
+fn the_setting_for_private_addresses_takes_true_false_or_a_list_of_hosts_with_ports() {
     let read = |text| Allow::from_values(&Values::of([("DEBRIEF_ALLOW_PRIVATE_FETCH", text)]));
     assert_eq!(read("true").unwrap(), Allow::All);
     assert_eq!(read("false").unwrap(), Allow::None);

@@ -1,5 +1,5 @@
-//! Contact facts that can be recognised by rule, each with the sentence that says it. They are proven like
-//! a model's ([`crate::grounding`]) before they are kept.
+//! Finds facts about contacts by rules, each with the sentence that says it. Like a model's facts, they are kept only
+//! when they are proven ([`crate::grounding`]).
 
 use std::sync::LazyLock;
 
@@ -7,27 +7,27 @@ use domain::analysis::ContactField;
 use domain::transcript::{Segment, Transcript};
 use regex::Regex;
 
-use crate::schema::{SaidContact, SaidFact};
-use crate::{grounding, spoken, text};
+use crate::schema::{ContactClaim, FactClaim};
+use crate::{dictation, grounding, text};
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a fixed pattern")
 }
 
-/// The sentence gives the speaker's own address.
+/// A sentence in which the speaker gives their own e-mail address.
 static GIVES_MAIL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(my (\w+ )?(e-?mail|address|mail)|(address|e-?mail)('s| is)|it's|it is|(reach|write( to)?|e-?mail|get|contact|send (it|them|that) to) me|mine is)\b",
     )
 });
-/// The sentence gives a number to call.
+/// A sentence in which the speaker gives a number to call.
 static GIVES_PHONE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(my (\w+ ){0,3}(number|phone|line|mobile|cell|cellphone|extension)|(phone|line|mobile|cell|number)('s| is)|(call|reach|ring|text|phone|get) me|call my)\b",
     )
 });
 static MOBILE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(mobile|cell|cell ?phone|text me)\b"));
-/// Numbers that are not for calling.
+/// Numbers that nobody calls.
 static OTHER_NUMBER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(account|order|invoice|ticket|reference|card|policy|case|tracking|booking|claim|serial|customer|contract|meter|confirmation|fax) (number|no|id)\b|\b(account|order|invoice|card|policy|serial)\b",
@@ -52,14 +52,14 @@ static WORKS_AT: LazyLock<Regex> = LazyLock::new(|| {
         r"\b(?i:i work|i'm working|i am working)\s+(?i:for|at|with)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)",
     )
 });
-/// What makes words after "I'm" a job: without one "I'm the Best Friend" would be a title.
+/// Words that a job title has. Without this rule "I'm the best friend" would give a title.
 static JOB: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(manager|director|president|officer|executive|engineer|head|lead|owner|co-?founder|founder|c[efotimrs]o|ciso|vp|svp|evp|chief|analyst|consultant|coordinator|administrator|supervisor|assistant|specialist|partner|accountant|buyer|dispatcher|controller|secretary|architect|developer|teacher|principal|attorney|lawyer|planner|representative|technician|clerk|treasurer|advisor|designer|scientist|strategist|superintendent|nurse|physician|bookkeeper|foreman)s?\b",
     )
 });
-/// Words that show that no title was said: "I'm happy to lead this".
-static NO_TITLE: LazyLock<Regex> = LazyLock::new(|| {
+/// Words that a job title does not have, as in "I'm happy to lead this".
+static NOT_IN_A_TITLE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(not|to|that|who|is|was|calling|going|looking|speaking|waiting|trying|happy|sure|sorry|afraid|your|my|his|her|their|just|very|so|with|in|on)\b",
     )
@@ -76,27 +76,30 @@ static GIVES_STREET: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// Longer than any sentence in which people give an address; what is longer is no speech.
+/// Longer sentences are not searched. A sentence in which somebody gives an address is shorter, and a longer one is
+/// probably not speech.
 const MAX_SENTENCE_BYTES: usize = 1_000;
-/// Checked outside the patterns: a counted repetition of a Unicode class takes long to compile.
+/// The lengths are checked outside the patterns, because a pattern with a counted repetition of a Unicode class takes
+/// long to compile.
 const MAX_TITLE_BYTES: usize = 100;
 const MAX_PLACE_BYTES: usize = 60;
-/// More than anybody says about themselves.
-const MAX_FACTS_A_SPEAKER: usize = 50;
+/// Nobody gives more facts about themselves.
+const MAX_FACTS_PER_SPEAKER: usize = 50;
 
-/// One entry a speaker who said something, by the speaker's label.
-pub(super) fn find(transcript: &Transcript, english: bool) -> Vec<SaidContact> {
-    let mut contacts: Vec<SaidContact> = Vec::new();
+/// The facts that the speakers seem to give about themselves. There is one entry for each speaker with facts, under the
+/// speaker's label.
+pub(super) fn find(transcript: &Transcript, english: bool) -> Vec<ContactClaim> {
+    let mut contacts: Vec<ContactClaim> = Vec::new();
     for segment in &transcript.segments {
         let name = segment.label();
         let known = contacts.iter().position(|contact| contact.name == name);
-        let room = MAX_FACTS_A_SPEAKER - known.map_or(0, |at| contacts[at].facts.len());
-        let facts: Vec<SaidFact> = text::sentences(&segment.text)
+        let room = MAX_FACTS_PER_SPEAKER - known.map_or(0, |at| contacts[at].facts.len());
+        let facts: Vec<FactClaim> = text::sentences(&segment.text)
             .into_iter()
             .filter(|sentence| sentence.len() <= MAX_SENTENCE_BYTES)
             .flat_map(|sentence| facts(segment, sentence, english))
             .take(room)
-            .map(|(field, value, quote)| SaidFact {
+            .map(|(field, value, quote)| FactClaim {
                 field,
                 value,
                 quote: quote.to_owned(),
@@ -106,7 +109,7 @@ pub(super) fn find(transcript: &Transcript, english: bool) -> Vec<SaidContact> {
         match known {
             Some(at) => contacts[at].facts.extend(facts),
             None if facts.is_empty() => {}
-            None => contacts.push(SaidContact { name, facts }),
+            None => contacts.push(ContactClaim { name, facts }),
         }
     }
     contacts
@@ -115,7 +118,8 @@ pub(super) fn find(transcript: &Transcript, english: bool) -> Vec<SaidContact> {
 fn facts<'t>(segment: &Segment, sentence: &'t str, english: bool) -> Vec<(ContactField, String, &'t str)> {
     let mut found = mails(segment, sentence, english);
     if english {
-        // The rules see straight apostrophes; values hold none, and quotes are the sentence itself.
+        // The rules know only straight apostrophes. The quote stays the original sentence, and the proof takes both
+        // kinds of apostrophes for the same.
         let plain = sentence.replace(['’', 'ʼ'], "'");
         found.extend(phones(&plain));
         found.extend(work(segment, &plain));
@@ -124,10 +128,11 @@ fn facts<'t>(segment: &Segment, sentence: &'t str, english: bool) -> Vec<(Contac
     found.into_iter().map(|(field, value)| (field, value, sentence)).collect()
 }
 
-type Found = Vec<(ContactField, String)>;
+type Values = Vec<(ContactField, String)>;
 
-/// An address with the speaker's name in it is theirs in any language.
-fn mails(segment: &Segment, sentence: &str, english: bool) -> Found {
+/// The e-mail addresses that belong to the speaker. An address that holds the speaker's name is theirs, whatever the
+/// language of the sentence is.
+fn mails(segment: &Segment, sentence: &str, english: bool) -> Values {
     let own = grounding::own_words(segment, sentence);
     let is_own = |mail: &str| {
         text::folded(mail.split('@').next().unwrap_or_default())
@@ -135,29 +140,29 @@ fn mails(segment: &Segment, sentence: &str, english: bool) -> Found {
             .any(|part| part.chars().count() > 2 && own.contains(part))
     };
     let given = english && GIVES_MAIL.is_match(sentence);
-    spoken::emails(sentence)
+    dictation::emails(sentence)
         .into_iter()
         .filter(|mail| given || is_own(mail))
         .map(|mail| (ContactField::Email, mail))
         .collect()
 }
 
-fn phones(sentence: &str) -> Found {
+fn phones(sentence: &str) -> Values {
     if !GIVES_PHONE.is_match(sentence) || OTHER_NUMBER.is_match(sentence) {
         return Vec::new();
     }
     let field = if MOBILE.is_match(sentence) { ContactField::MobilePhone } else { ContactField::Phone };
     let written = NUMBER.find(sentence).map(|found| found.as_str().to_owned());
-    let said = || spoken::digit_runs(sentence).into_iter().find(|run| run.len() >= 7);
+    let spoken = || dictation::digit_runs(sentence).into_iter().find(|run| run.len() >= 7);
     written
-        .or_else(said)
-        .filter(|number| (7..=15).contains(&spoken::digits(number).len()))
+        .or_else(spoken)
+        .filter(|number| (7..=15).contains(&dictation::digits(number).len()))
         .map(|number| (field, number.trim().to_owned()))
         .into_iter()
         .collect()
 }
 
-fn work(segment: &Segment, sentence: &str) -> Found {
+fn work(segment: &Segment, sentence: &str) -> Values {
     let own = text::folded(&segment.label());
     let named = NAMED.captures(sentence).filter(|found| {
         let name = text::folded(&found["name"]);
@@ -166,8 +171,9 @@ fn work(segment: &Segment, sentence: &str) -> Found {
     let found = named.or_else(|| I_AM.captures(sentence));
     let mut facts = Vec::new();
     let title = found.as_ref().and_then(|found| found.name("title")).map(|title| title.as_str().trim());
-    let is_title =
-        |title: &&str| title.len() <= MAX_TITLE_BYTES && JOB.is_match(title) && !NO_TITLE.is_match(title);
+    let is_title = |title: &&str| {
+        title.len() <= MAX_TITLE_BYTES && JOB.is_match(title) && !NOT_IN_A_TITLE.is_match(title)
+    };
     if let Some(title) = title.filter(is_title) {
         facts.push((ContactField::Title, title.to_owned()));
         if let Some(company) = found.as_ref().and_then(|found| found.name("company")) {
@@ -184,7 +190,7 @@ fn without_full_stop(name: &str) -> String {
     name.trim_end_matches(['.', '-', '\'']).trim_end_matches(" and").trim_end_matches(" of").to_owned()
 }
 
-fn street(sentence: &str) -> Found {
+fn street(sentence: &str) -> Values {
     let Some(found) = STREET.captures(sentence).filter(|_| GIVES_STREET.is_match(sentence)) else {
         return Vec::new();
     };
@@ -205,32 +211,34 @@ mod tests {
     use super::*;
     use crate::testing::transcript;
 
-    /// What is kept of one speaker's sentence, after the proof.
+    /// The facts that are kept, when a speaker says this sentence.
     fn kept(text: &str) -> Vec<(ContactField, String)> {
-        let said = transcript(&[("Olga Lindqvist", text), ("Wim de Boer", "Right.")]);
-        let grounded = grounding::ground(&find(&said, true), &said, &[]);
+        let transcript = transcript(&[("Olga Lindqvist", text), ("Wim de Boer", "Right.")]);
+        let grounded = grounding::ground(&find(&transcript, true), &transcript, &[]);
         let facts = grounded.contacts.into_iter().flat_map(|contact| contact.facts);
         facts.map(|fact| (fact.field, fact.value)).collect()
     }
 
-    fn of(values: &[(ContactField, &str)]) -> Vec<(ContactField, String)> {
+    fn facts_of(values: &[(ContactField, &str)]) -> Vec<(ContactField, String)> {
         values.iter().map(|(field, value)| (*field, (*value).to_owned())).collect()
     }
 
     #[test]
     fn a_title_and_a_company_are_read_with_and_without_the_name() {
-        let both =
-            of(&[(ContactField::Title, "Head of Logistics"), (ContactField::Company, "Brask Shipping")]);
+        let both = facts_of(&[
+            (ContactField::Title, "Head of Logistics"),
+            (ContactField::Company, "Brask Shipping"),
+        ]);
         assert_eq!(kept("I’m the Head of Logistics at Brask Shipping."), both);
         assert_eq!(kept("And I'm Olga Lindqvist, Head of Logistics at Brask Shipping."), both);
         assert_eq!(
             kept("I work for Brask Shipping since May."),
-            of(&[(ContactField::Company, "Brask Shipping")])
+            facts_of(&[(ContactField::Company, "Brask Shipping")])
         );
     }
 
     #[test]
-    fn what_is_no_job_is_no_title() {
+    fn words_that_name_no_job_are_not_a_title() {
         for text in [
             "I'm happy to lead this at Brask.",
             "I am the best friend.",
@@ -242,25 +250,28 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_for_calling_only_where_the_sentence_says_so() {
-        assert_eq!(kept("My direct line is 202-555-0188."), of(&[(ContactField::Phone, "202-555-0188")]));
+    fn a_number_is_a_phone_number_only_when_the_sentence_says_so() {
+        assert_eq!(
+            kept("My direct line is 202-555-0188."),
+            facts_of(&[(ContactField::Phone, "202-555-0188")])
+        );
         assert_eq!(
             kept("Call my mobile, (202) 555-0190, any time."),
-            of(&[(ContactField::MobilePhone, "(202) 555-0190")])
+            facts_of(&[(ContactField::MobilePhone, "(202) 555-0190")])
         );
         assert_eq!(
             kept("My number is two zero two five five five zero one nine nine."),
-            of(&[(ContactField::Phone, "2025550199")])
+            facts_of(&[(ContactField::Phone, "2025550199")])
         );
         assert_eq!(kept("My account number is 40012277."), []);
         assert_eq!(kept("We moved 2025550 tons."), []);
     }
 
     #[test]
-    fn an_address_is_the_speakers_only_where_it_is_given_as_such() {
+    fn an_email_address_is_the_speakers_only_when_the_sentence_says_so() {
         assert_eq!(
             kept("My e-mail is olga dot l at brask dot example dot com."),
-            of(&[(ContactField::Email, "olga.l@brask.example.com")])
+            facts_of(&[(ContactField::Email, "olga.l@brask.example.com")])
         );
         assert_eq!(kept("Send the invitation to Wim, wim at brask dot example dot com."), []);
         assert_eq!(kept("They wrote to support@brask.example.com."), []);
@@ -268,10 +279,10 @@ mod tests {
     }
 
     #[test]
-    fn a_street_is_read_with_its_town() {
+    fn a_street_is_read_with_its_city_state_and_postal_code() {
         assert_eq!(
             kept("And for paper, it's 4 Harbour Mill Road, Astoria, Oregon, 97103."),
-            of(&[
+            facts_of(&[
                 (ContactField::Street, "4 Harbour Mill Road"),
                 (ContactField::City, "Astoria"),
                 (ContactField::State, "Oregon"),

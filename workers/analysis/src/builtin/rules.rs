@@ -1,4 +1,5 @@
-//! What English sentences say by their form: a concern, a promise, a request, an outcome, a subject.
+//! Rules for English sentences. By its words a sentence is recognized as a concern, a promise, a request, a resolution
+//! or a part of a category.
 
 use std::sync::LazyLock;
 
@@ -6,11 +7,11 @@ use domain::analysis::{ActionItem, Category, Resolution};
 use domain::transcript::Segment;
 use regex::Regex;
 
-use crate::{spoken, text};
+use crate::{dictation, text};
 
 const MAX_ITEMS: usize = 20;
 const MAX_SENTENCE_CHARS: usize = 400;
-/// People say early what they call about.
+/// Only the first sentences are searched for the concern, because people say early why they call.
 const CONCERN_SENTENCES: usize = 6;
 
 fn pattern(text: &str) -> Regex {
@@ -33,7 +34,7 @@ static INTRODUCES: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// Words with which a call begins, whoever calls: "Good afternoon, Harbour Cycles, this is Dana."
+/// Words with which both sides begin a call: "Good afternoon, Harbour Cycles, this is Dana."
 static GREETS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?ix)^\W*(?:(?:and|so|well|okay|great|yes)\b\W*)*
@@ -45,7 +46,7 @@ static GREETS: LazyLock<Regex> = LazyLock::new(|| {
           | (?:how|what)\ (?:can|may)\ (?:i|we)\ (?:help|assist|do) | (?:can|may)\ i\ help\ you )",
     )
 });
-/// What a desk asks has the words of a need and is none.
+/// A service desk asks how it can help. Such a question has the words of a need, but is no need.
 static ASKS_HOW_TO_HELP: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(?:how (?:can|may) (?:i|we)|(?:can|may) i help|what can (?:i|we) do)\b.*|\bthank(?:s| you) for (?:waiting|holding)\b",
@@ -58,20 +59,20 @@ static PROMISE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// "You'll have the papers from me by Friday" promises too.
+/// "You'll have the papers from me by Friday" is a promise, too.
 static DELIVERY: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)\byou(?:'ll| will)\s+(?:have|get|receive)\b.*\b(?:from (?:me|us)\b|by\b)")
 });
 
-/// "I send you the offer by Tuesday": a promise where it has a time.
+/// "I send you the offer by Tuesday" is a promise when it names a time.
 static PRESENT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(?:i|we)\s+(?:send|e-?mail|mail|forward|bring|call|text|share|give|get|write)\s+(?:you|it|that|them|this)\b",
     )
 });
 
-/// "I'll see" and the like promise nothing that somebody could tick off.
-const NO_TASK: [&str; 24] = [
+/// Verbs that promise no task, as in "I'll see".
+const NOT_TASKS: [&str; 24] = [
     "be", "see", "never", "not", "have", "need", "say", "admit", "think", "know", "guess", "tell", "wait",
     "take", "try", "hope", "assume", "miss", "probably", "maybe", "ask", "want", "hold", "let",
 ];
@@ -102,7 +103,7 @@ static REQUEST: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// "Can you hear me" asks for nothing.
+/// "Can you hear me" has the form of a request, but is none.
 static SMALL_TALK: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(hear|see) (me|us|my)\b|repeat that|say that again|hold on|let me (finish|think|see)|be (open|honest|clear|frank) with you",
@@ -125,8 +126,9 @@ static PENDING: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// The words of each subject; the first of equals wins, so that a bill is no mere account.
-static SUBJECTS: LazyLock<Vec<(Category, Regex)>> = LazyLock::new(|| {
+/// The words of each category. When two categories have equally many words in a call, the first in this list is taken.
+/// So billing, which is more specific, stands before account.
+static CATEGORIES: LazyLock<Vec<(Category, Regex)>> = LazyLock::new(|| {
     let words = |category, words: &str| (category, pattern(&format!(r"(?i)\b({words})\b")));
     vec![
         words(
@@ -156,32 +158,32 @@ static SUBJECTS: LazyLock<Vec<(Category, Regex)>> = LazyLock::new(|| {
     ]
 });
 
-/// A subject has to come up more than in passing.
+/// A category must be mentioned this often. A single word may be said by chance.
 const MIN_MENTIONS: usize = 2;
 
-/// The customer's first sentence that says what is the matter: the first with a need or a trouble in it,
-/// else the first that is more than a greeting, a name or an answer of a few words.
+/// The sentence in which the customer says why they call. It is the first one with a need or a problem, or else the
+/// first one that is more than a greeting, a name or an answer of a few words.
 pub(super) fn concern(customer: &[&Segment]) -> Option<String> {
     let says_something = |sentence: &&str| {
         text::count_words(sentence) >= 4 && !INTRODUCES.is_match(sentence) && !is_courtesy(sentence)
     };
-    let said = || customer.iter().flat_map(|segment| sentences(segment)).filter(says_something);
-    said()
+    let statements = || customer.iter().flat_map(|segment| sentences(segment)).filter(says_something);
+    statements()
         .take(CONCERN_SENTENCES)
         .find(|sentence| NEED.is_match(sentence))
-        .or_else(|| said().next())
+        .or_else(|| statements().next())
         .map(|sentence| text::shortened(sentence, MAX_SENTENCE_CHARS))
 }
 
-/// Whether a sentence only greets, introduces a desk or thanks for coming.
+/// Whether a sentence is only a greeting, the introduction of a service desk, or thanks for coming.
 pub(super) fn is_greeting(sentence: &str) -> bool {
     let plain = straight(sentence);
     GREETS.is_match(&plain) && !NEED.is_match(&ASKS_HOW_TO_HELP.replace_all(&plain, ""))
 }
 
-/// Whether a sentence only says who somebody is: that is a fact about a contact, not what the call is about.
+/// Whether a sentence only says who the speaker is. This is a fact about a contact, but not what the call is about.
 pub(super) fn is_introduction(sentence: &str) -> bool {
-    spoken::own_name(sentence).is_some() && !NEED.is_match(&straight(sentence))
+    dictation::own_name(sentence).is_some() && !NEED.is_match(&straight(sentence))
 }
 
 fn is_courtesy(sentence: &str) -> bool {
@@ -197,12 +199,12 @@ fn sentences(segment: &Segment) -> Vec<&str> {
     text::sentences(&segment.text)
 }
 
-/// Regular expressions see straight apostrophes.
+/// The sentence with straight apostrophes, because the regular expressions know only these.
 fn straight(sentence: &str) -> String {
     sentence.replace(['’', 'ʼ'], "'")
 }
 
-/// First-person promises, with whoever made them as owner and the time in the words that were said.
+/// The promises that speakers make. The owner of each is the speaker, and the time is given in the speaker's own words.
 pub(super) fn action_items(segments: &[&Segment]) -> Vec<ActionItem> {
     let mut items: Vec<ActionItem> = Vec::new();
     for segment in segments {
@@ -210,7 +212,7 @@ pub(super) fn action_items(segments: &[&Segment]) -> Vec<ActionItem> {
             let plain = straight(sentence);
             let promised = PROMISE
                 .captures_iter(&plain)
-                .any(|found| !NO_TASK.contains(&found[1].to_lowercase().as_str()));
+                .any(|found| !NOT_TASKS.contains(&found[1].to_lowercase().as_str()));
             let due = DUE.find(&plain).map(|found| found.as_str().trim_end_matches('.').to_owned());
             let promised =
                 promised || DELIVERY.is_match(&plain) || (due.is_some() && PRESENT.is_match(&plain));
@@ -226,6 +228,7 @@ pub(super) fn action_items(segments: &[&Segment]) -> Vec<ActionItem> {
     items
 }
 
+/// The sentences in which the customer asks for something.
 pub(super) fn requests(customer: &[&Segment]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for sentence in customer.iter().flat_map(|segment| sentences(segment)) {
@@ -242,15 +245,16 @@ pub(super) fn requests(customer: &[&Segment]) -> Vec<String> {
     found
 }
 
-/// How it ended, where somebody said so in its second half.
+/// How the call ended, as somebody said in its second half.
 pub(super) fn resolution(segments: &[&Segment]) -> Resolution {
-    let (_, end) = segments.split_at(segments.len() / 2);
-    let said = |pattern: &Regex| end.iter().any(|segment| pattern.is_match(&straight(&segment.text)));
-    if said(&ESCALATED) {
+    let (_, second_half) = segments.split_at(segments.len() / 2);
+    let is_said =
+        |pattern: &Regex| second_half.iter().any(|segment| pattern.is_match(&straight(&segment.text)));
+    if is_said(&ESCALATED) {
         Resolution::Escalated
-    } else if said(&RESOLVED) {
+    } else if is_said(&RESOLVED) {
         Resolution::Resolved
-    } else if said(&PENDING) {
+    } else if is_said(&PENDING) {
         Resolution::Pending
     } else {
         Resolution::Unknown
@@ -261,7 +265,7 @@ pub(super) fn category(segments: &[&Segment]) -> Category {
     let mentions = |pattern: &Regex| -> usize {
         segments.iter().map(|segment| pattern.find_iter(&straight(&segment.text)).count()).sum()
     };
-    SUBJECTS
+    CATEGORIES
         .iter()
         .map(|(category, pattern)| (*category, mentions(pattern)))
         .filter(|(_, count)| *count >= MIN_MENTIONS)
@@ -273,29 +277,24 @@ pub(super) fn category(segments: &[&Segment]) -> Category {
 mod tests {
     use super::*;
     use crate::testing::transcript;
-    use domain::transcript::Transcript;
-
-    fn said(lines: &[&str]) -> Transcript {
-        transcript(&lines.iter().map(|text| ("Olga Lindqvist", *text)).collect::<Vec<_>>())
-    }
-
-    fn on<T>(lines: &[&str], rule: impl Fn(&[&Segment]) -> T) -> T {
-        let said = said(lines);
-        rule(&said.segments.iter().collect::<Vec<_>>())
+    /// Applies a rule to lines that one speaker says.
+    fn apply<T>(lines: &[&str], rule: impl Fn(&[&Segment]) -> T) -> T {
+        let lines: Vec<_> = lines.iter().map(|text| ("Olga Lindqvist", *text)).collect();
+        rule(&transcript(&lines).segments.iter().collect::<Vec<_>>())
     }
 
     #[test]
-    fn greetings_and_names_are_no_concern() {
-        let found = on(
+    fn a_greeting_or_a_name_is_not_taken_for_a_concern() {
+        let found = apply(
             &["Hi, good morning.", "I'm Olga Lindqvist, thanks. My parcel is still missing since May."],
             concern,
         );
         assert_eq!(found.as_deref(), Some("My parcel is still missing since May."));
-        assert_eq!(on(&["Hi.", "Yes.", "Thank you very much."], concern), None);
+        assert_eq!(apply(&["Hi.", "Yes.", "Thank you very much."], concern), None);
     }
 
     #[test]
-    fn a_greeting_is_told_from_what_is_said_with_one() {
+    fn a_sentence_that_says_more_than_a_greeting_is_not_a_greeting() {
         for greeting in [
             "Good afternoon, Brask Shipping support, this is Wim speaking.",
             "Thank you for calling Brask, this is Wim, how can I help you today?",
@@ -306,19 +305,19 @@ mod tests {
         ] {
             assert!(is_greeting(greeting), "{greeting}");
         }
-        for said in [
+        for sentence in [
             "Hi, I run two depots and I need a second ramp.",
             "Hello, this is Olga, my parcel is missing since May.",
             "Good, we ship to everyone in Ghent.",
             "Thank you, the second offer is the better one.",
         ] {
-            assert!(!is_greeting(said), "{said}");
+            assert!(!is_greeting(sentence), "{sentence}");
         }
     }
 
     #[test]
-    fn a_promise_has_its_speaker_and_its_time_as_said() {
-        let items = on(
+    fn an_action_item_has_its_speaker_and_its_time_in_the_speakers_words() {
+        let items = apply(
             &[
                 "I’ll send you the offer by next Tuesday. We'll see.",
                 "You'll have the forms from me by Friday.",
@@ -340,26 +339,31 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_asked_and_small_talk_is_not() {
-        let found =
-            on(&["Can you hear me? Could you change my address?", "I need a copy. It is raining."], requests);
+    fn small_talk_is_not_taken_for_a_request() {
+        let found = apply(
+            &["Can you hear me? Could you change my address?", "I need a copy. It is raining."],
+            requests,
+        );
         assert_eq!(found, ["Could you change my address?", "I need a copy."]);
     }
 
     #[test]
-    fn the_outcome_is_what_was_said_at_the_end() {
-        assert_eq!(on(&["My line is dead.", "Great, it works now."], resolution), Resolution::Resolved);
-        assert_eq!(on(&["Hi.", "I'll transfer you to my supervisor."], resolution), Resolution::Escalated);
+    fn the_resolution_is_what_was_said_at_the_end() {
+        assert_eq!(apply(&["My line is dead.", "Great, it works now."], resolution), Resolution::Resolved);
+        assert_eq!(apply(&["Hi.", "I'll transfer you to my supervisor."], resolution), Resolution::Escalated);
         assert_eq!(
-            on(&["Hi.", "The refund takes up to five working days."], resolution),
+            apply(&["Hi.", "The refund takes up to five working days."], resolution),
             Resolution::Pending
         );
-        assert_eq!(on(&["Hi.", "Bye."], resolution), Resolution::Unknown);
+        assert_eq!(apply(&["Hi.", "Bye."], resolution), Resolution::Unknown);
     }
 
     #[test]
-    fn a_subject_is_what_comes_up_most() {
-        assert_eq!(on(&["I was charged twice.", "The refund of the invoice?"], category), Category::Billing);
-        assert_eq!(on(&["What a day."], category), Category::Other);
+    fn the_category_is_the_one_whose_words_are_said_most_often() {
+        assert_eq!(
+            apply(&["I was charged twice.", "The refund of the invoice?"], category),
+            Category::Billing
+        );
+        assert_eq!(apply(&["What a day."], category), Category::Other);
     }
 }

@@ -1,8 +1,8 @@
-//! Chooses the sentences that say most of what a call is about, and its key phrases.
+//! Selects the sentences that best say what a call is about, and its key phrases.
 //!
-//! A sentence scores by how often its words are said in the whole call: words that many sentences share
-//! are what the call keeps coming back to. Its score is divided by the root of its length, so that neither a long
-//! list nor "Right." wins.
+//! The score of a sentence counts how often its words are said in the whole call, because the call is about the words
+//! that many of its sentences share. The score is divided by the square root of the sentence's length, so that neither
+//! a long list nor a short "Right." gets the highest score.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,18 +10,18 @@ use domain::transcript::{Segment, Transcript};
 use yake_rust::{Config, StopWords};
 
 use super::rules;
-use crate::{spoken, text};
+use crate::{dictation, text};
 
 const SUMMARY_SENTENCES: usize = 3;
 const KEY_POINTS: usize = 5;
 const KEY_PHRASES: usize = 8;
-/// Words of a sentence that can stand alone.
+/// How many words a sentence needs to be understood alone.
 const SENTENCE_WORDS: std::ops::RangeInclusive<usize> = 5..=45;
 const MAX_SENTENCE_CHARS: usize = 300;
 
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Extract {
-    /// In the order in which they were said.
+    /// The best sentences, in the order in which they were said.
     pub(super) text: String,
     /// The next best sentences, in the order in which they were said.
     pub(super) key_points: Vec<String>,
@@ -36,7 +36,7 @@ struct Sentence<'t> {
 pub(super) fn extract(segments: &[&Segment], english: bool) -> Extract {
     let stop = if english { StopWords::predefined("en") } else { None };
     let all: Vec<&str> = segments.iter().flat_map(|segment| text::sentences(&segment.text)).collect();
-    let mut fit: Vec<&str> = all
+    let mut suitable: Vec<&str> = all
         .iter()
         .copied()
         .filter(|text| {
@@ -44,15 +44,16 @@ pub(super) fn extract(segments: &[&Segment], english: bool) -> Extract {
         })
         .collect();
     let says_something = |text: &&str| !rules::is_greeting(text) && !rules::is_introduction(text);
-    if english && fit.iter().any(says_something) {
-        fit.retain(says_something);
+    if english && suitable.iter().any(says_something) {
+        suitable.retain(says_something);
     }
-    let mut sentences: Vec<Sentence> = fit
+    let mut sentences: Vec<Sentence> = suitable
         .into_iter()
         .map(|text| Sentence { text, words: content_words(text, stop.as_ref()), score: 0.0 })
         .collect();
     if sentences.is_empty() {
-        // Nobody spoke in sentences (or the source wrote no full stops): the longest words that came in one go.
+        // There is no suitable sentence, for example because the source wrote no full stops. Then the longest one is
+        // taken and shortened.
         let longest =
             all.iter().max_by_key(|text| text.len()).map(|text| text::shortened(text, MAX_SENTENCE_CHARS));
         return Extract { text: longest.unwrap_or_default(), key_points: Vec::new() };
@@ -80,18 +81,18 @@ fn content_words(text: &str, stop: Option<&StopWords>) -> BTreeSet<String> {
 
 #[expect(clippy::cast_precision_loss, reason = "counts of words in a call")]
 fn score(sentences: &mut [Sentence]) {
-    let mut said: HashMap<&str, usize> = HashMap::new();
+    let mut uses: HashMap<&str, usize> = HashMap::new();
     for word in sentences.iter().flat_map(|sentence| &sentence.words) {
-        *said.entry(word).or_default() += 1;
+        *uses.entry(word).or_default() += 1;
     }
-    // A word said once ties nothing together.
     let scores: Vec<f64> = sentences
         .iter()
         .map(|sentence| {
-            let shared: usize = sentence.words.iter().map(|word| said[word.as_str()].saturating_sub(1)).sum();
+            // A word that only one sentence has does not count.
+            let shared: usize = sentence.words.iter().map(|word| uses[word.as_str()].saturating_sub(1)).sum();
             let length = sentence.words.len().max(3) as f64;
-            let asks = if sentence.text.ends_with('?') { 0.5 } else { 1.0 };
-            asks * (shared as f64 + 0.1 * sentence.words.len() as f64) / length.sqrt()
+            let question_factor = if sentence.text.ends_with('?') { 0.5 } else { 1.0 };
+            question_factor * (shared as f64 + 0.1 * sentence.words.len() as f64) / length.sqrt()
         })
         .collect();
     for (sentence, score) in sentences.iter_mut().zip(scores) {
@@ -99,8 +100,9 @@ fn score(sentences: &mut [Sentence]) {
     }
 }
 
-/// What people say in every call, days and months, and the signs of a spelled address.
-const NO_TOPICS: [&str; 50] = [
+/// Words that are no topics: words that people say in every call, days and months, and the spoken signs of an e-mail
+/// address.
+const NOT_TOPICS: [&str; 50] = [
     "good",
     "great",
     "fine",
@@ -153,18 +155,20 @@ const NO_TOPICS: [&str; 50] = [
     "weekend",
 ];
 
-/// The phrases of up to three words by which the call differs from any other (YAKE), English only. What
-/// holds digits is a number or an address, and what holds a name of `people`, of a speaker or one that somebody
-/// gives themselves is a person: no topics. Greetings and introductions hold none either.
+/// The phrases of up to three words that are typical for the call, by the algorithm YAKE. They are found in English
+/// calls only.
+///
+/// Some phrases are no topics. A phrase with digits is a number or an address. A phrase with the name of one of
+/// `people`, of a speaker, or of somebody who introduces themselves is a person. Greetings and introductions are not
+/// searched.
 pub(super) fn key_phrases(transcript: &Transcript, people: &[String], max_bytes: usize) -> Vec<String> {
     let Some(stop) = StopWords::predefined("en") else { return Vec::new() };
     let sentences = transcript.segments.iter().flat_map(|segment| text::sentences(&segment.text));
     let all: Vec<&str> = sentences.collect();
     let says_something =
         |sentence: &&&str| !rules::is_greeting(sentence) && !rules::is_introduction(sentence);
-    let said = all.iter().filter(says_something);
     let mut text = String::new();
-    for sentence in said {
+    for sentence in all.iter().filter(says_something) {
         if text.len() + sentence.len() > max_bytes {
             break;
         }
@@ -175,28 +179,25 @@ pub(super) fn key_phrases(transcript: &Transcript, people: &[String], max_bytes:
         return Vec::new();
     }
     let speakers = transcript.segments.iter().filter_map(|segment| segment.speaker.as_ref());
-    let given = all.iter().filter_map(|sentence| spoken::own_name(sentence));
+    let introduced = all.iter().filter_map(|sentence| dictation::own_name(sentence));
     let names: BTreeSet<String> =
-        speakers.chain(people).map(String::as_str).chain(given).flat_map(text::folded).collect();
+        speakers.chain(people).map(String::as_str).chain(introduced).flat_map(text::folded).collect();
     let is_topic = |phrase: &str| {
         !phrase.chars().any(|c| c.is_ascii_digit())
             && text::folded(phrase)
                 .iter()
-                .all(|word| !names.contains(word) && !NO_TOPICS.contains(&word.as_str()))
+                .all(|word| !names.contains(word) && !NOT_TOPICS.contains(&word.as_str()))
     };
     let config = Config { ngrams: 3, only_alphanumeric_and_hyphen: true, ..Config::default() };
     let mut phrases: Vec<String> = Vec::new();
     for found in yake_rust::get_n_best(KEY_PHRASES * 10, &text, &stop, &config) {
-        let within = |known: &String| spoken_within(known, &found.raw) || spoken_within(&found.raw, known);
-        if phrases.len() < KEY_PHRASES && is_topic(&found.raw) && !phrases.iter().any(within) {
+        let overlaps =
+            |known: &String| dictation::says(known, &found.raw) || dictation::says(&found.raw, known);
+        if phrases.len() < KEY_PHRASES && is_topic(&found.raw) && !phrases.iter().any(overlaps) {
             phrases.push(found.raw);
         }
     }
     phrases
-}
-
-fn spoken_within(longer: &str, phrase: &str) -> bool {
-    text::contains(&text::folded(longer), &text::folded(phrase))
 }
 
 #[cfg(test)]
@@ -206,12 +207,12 @@ mod tests {
 
     fn extracted(lines: &[&str]) -> Extract {
         let lines: Vec<(&str, &str)> = lines.iter().map(|text| ("Olga", *text)).collect();
-        let said = transcript(&lines);
-        extract(&said.segments.iter().collect::<Vec<_>>(), true)
+        let transcript = transcript(&lines);
+        extract(&transcript.segments.iter().collect::<Vec<_>>(), true)
     }
 
     #[test]
-    fn the_sentences_that_share_the_calls_words_come_first_and_in_order() {
+    fn the_summary_has_the_sentences_that_share_most_words_in_their_order() {
         let found = extracted(&[
             "Good morning, thank you for calling about the invoice for the warehouse.",
             "The invoice for the warehouse was charged twice.",
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_greeting_or_a_name_is_a_summary_only_where_nothing_else_was_said() {
+    fn a_greeting_or_an_introduction_is_the_summary_only_when_nothing_else_was_said() {
         let greeting = "Good morning, this is Brask Shipping.";
         assert_eq!(
             extracted(&[greeting, "The ramp is closed until May."]).text,
@@ -240,14 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn words_without_any_full_stop_are_cut_not_dropped() {
+    fn long_words_without_a_full_stop_are_shortened_and_not_left_out() {
         let found = extracted(&[&"invoice refund ".repeat(100)]);
         assert!(found.text.ends_with('…') && found.text.chars().count() <= 302);
         assert_eq!(extracted(&["Yes.", "No."]).text, "Yes.");
     }
 
     #[test]
-    fn a_sentence_said_twice_is_taken_once() {
+    fn a_sentence_that_is_said_twice_is_taken_once() {
         let line = "The invoice for the warehouse was charged twice.";
         let found = extracted(&[line, line]);
         assert_eq!((found.text.as_str(), found.key_points.len()), (line, 0));

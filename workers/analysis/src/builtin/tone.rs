@@ -1,4 +1,5 @@
-//! How the customer sounds: words of a small lexicon, turned round by a negation shortly before them.
+//! Decides how the customer sounds. The words of a small lexicon have weights, and a negation shortly before a word
+//! turns its weight into the opposite.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -8,7 +9,7 @@ use domain::transcript::Segment;
 
 use crate::text;
 
-/// Lines of `word weight`, from -3 to 3.
+/// Each line is a word and its weight, from -3 to 3.
 const LEXICON: &str = include_str!("../../data/tone.txt");
 
 static WEIGHTS: LazyLock<HashMap<&str, f64>> = LazyLock::new(|| {
@@ -36,21 +37,21 @@ const STRONGER: [&str; 10] = [
     "quite",
     "too",
 ];
-/// How many words a negation reaches.
-const REACH: usize = 3;
-/// A few polite words are no mood: below this weight in all the call is neutral.
+/// A negation works on this many words after it.
+const NEGATED_WORDS: usize = 3;
+/// A call whose weights add up to less is neutral, because a few polite words show no sentiment.
 const MIN_WEIGHT: f64 = 1.5;
-/// The share by which one side has to outweigh the other.
+/// The share of all weights by which the good ones must exceed the bad ones, or the bad ones the good ones.
 const MIN_BALANCE: f64 = 0.2;
 
-pub(super) fn score(segments: &[&Segment]) -> Sentiment {
+pub(super) fn sentiment(segments: &[&Segment]) -> Sentiment {
     let (mut good, mut bad) = (0.0, 0.0);
     for sentence in segments.iter().flat_map(|segment| text::sentences(&segment.text)) {
         let words = text::folded(sentence);
         for (at, word) in words.iter().enumerate() {
             let Some(weight) = WEIGHTS.get(word.as_str()) else { continue };
-            let before = &words[at.saturating_sub(REACH)..at];
-            // "No, thanks" denies nothing good.
+            let before = &words[at.saturating_sub(NEGATED_WORDS)..at];
+            // A negation does not change a polite word: "No, thanks" is not negative.
             let negated = before.iter().any(|word| NEGATIONS.contains(&word.as_str()) && weight.abs() > 0.5);
             let stronger = before.last().is_some_and(|word| STRONGER.contains(&word.as_str()));
             let weight = weight * if negated { -0.7 } else { 1.0 } * if stronger { 1.4 } else { 1.0 };
@@ -73,12 +74,12 @@ mod tests {
     use crate::testing::transcript;
 
     fn tone(text: &str) -> Sentiment {
-        let said = transcript(&[("Olga", text)]);
-        score(&said.segments.iter().collect::<Vec<_>>())
+        let transcript = transcript(&[("Olga", text)]);
+        sentiment(&transcript.segments.iter().collect::<Vec<_>>())
     }
 
     #[test]
-    fn plain_moods_are_told_apart() {
+    fn clearly_positive_negative_and_neutral_words_are_recognized() {
         assert_eq!(tone("This is great, your support was excellent. I'm very happy."), Sentiment::Positive);
         assert_eq!(
             tone("This is unacceptable. I am really frustrated, it is broken again."),
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_negation_turns_a_word_round() {
+    fn a_negation_turns_the_weight_of_a_word_into_its_opposite() {
         assert_eq!(tone("I am not happy. That's not good, and it doesn't work well."), Sentiment::Negative);
         assert_eq!(tone("No problem at all, there is nothing wrong. It works great."), Sentiment::Positive);
     }

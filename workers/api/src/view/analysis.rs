@@ -1,4 +1,4 @@
-//! What a call meant.
+//! The JSON of an analysis.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,17 +13,17 @@ use super::{name_of, one_of};
 #[derive(Serialize, ToSchema)]
 #[schema(as = Analysis)]
 pub struct AnalysisView {
-    /// `builtin`, or the model's name.
+    /// `builtin`, or the name of the model that made this analysis.
     pub analyzer: String,
     pub summary: String,
     pub key_points: Vec<String>,
     pub topics: Vec<String>,
     #[schema(schema_with = sentiment)]
     pub sentiment: Cow<'static, str>,
-    /// How the customer sounded, as the Slack message prints it.
+    /// How the customer sounded. The Slack message shows the same word.
     #[schema(schema_with = tone)]
     pub tone: Cow<'static, str>,
-    /// What the customer wants, in one sentence; null where nothing was said that shows it.
+    /// What the customer wants, in one sentence. It is null when nothing in the call shows it.
     pub concern: Option<String>,
     #[schema(schema_with = category)]
     pub category: Cow<'static, str>,
@@ -35,7 +35,7 @@ pub struct AnalysisView {
     pub priority: Cow<'static, str>,
     pub contacts: Vec<ContactFactsView>,
     pub metrics: MetricsView,
-    /// Null where no model was asked.
+    /// Null when no model was asked.
     pub usage: Option<UsageView>,
 }
 
@@ -44,20 +44,20 @@ pub struct AnalysisView {
 pub struct ActionItemView {
     pub text: String,
     pub owner: Option<String>,
-    /// As it was said (`by Friday`); nothing is computed from it.
+    /// The date in the speaker's own words (`by Friday`). No calendar date is computed from it.
     pub due: Option<String>,
 }
 
-/// What one participant said about themselves.
+/// The facts that one participant said about themselves.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ContactFacts)]
 pub struct ContactFactsView {
-    /// The participant, by the name the transcript or the meeting gives.
+    /// The participant's name, as the transcript or the meeting gives it.
     pub name: String,
     pub facts: Vec<FactView>,
 }
 
-/// One value with the words that prove it.
+/// One value, with the quote that proves it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Fact)]
 pub struct FactView {
@@ -72,38 +72,40 @@ pub struct FactView {
     pub start_ms: Option<i64>,
 }
 
-/// Counted from the segments of the transcript, whatever a model says. Times are in milliseconds; segments
-/// without times count for `words` and `questions` only.
+/// Numbers that are always counted from the segments of the transcript, never taken from a model. Times are in
+/// milliseconds. Segments without times count only for `words` and `questions`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Metrics)]
 pub struct MetricsView {
-    /// The sum of the lengths of a speaker's segments, by speaker.
+    /// For each speaker, the sum of the lengths of the speaker's segments.
     pub talk_ms: BTreeMap<String, i64>,
-    /// From the first start to the last end, less the time in which anybody speaks.
+    /// The time from the first start to the last end, without the time in which anybody speaks.
     pub silence_ms: i64,
-    /// Segments by another speaker that start before the latest-ending earlier segment ends.
+    /// How many segments interrupt another speaker. Of all segments that started before a segment, the one that ends
+    /// last is taken. If it belongs to another speaker and has not ended when the segment starts, that is an
+    /// interruption.
     pub interruptions: u32,
-    /// What stands between blanks and holds a letter or a digit; in scripts without blanks, words by Unicode's
-    /// segmentation (UAX #29).
+    /// The number of words: texts between spaces that hold a letter or a digit. In scripts that do not put spaces
+    /// between words, the words are those of Unicode's segmentation (UAX #29).
     pub words: u32,
-    /// Sentences that end in a question mark, each counted, however many a segment holds.
+    /// The number of sentences that end with a question mark.
     pub questions: u32,
-    /// The share of agents, hosts and presenters in all talk, 0 to 1; null where no speaker's role is known, and
-    /// where none of ours is known while some speaker's role is not.
+    /// The share of agents, hosts and presenters in all talk time, from 0 to 1. It is null when there is no talk time,
+    /// and when nobody is known to be on our side while the role of some speaker is not known.
     pub talk_ratio: Option<f64>,
-    /// Segments of one speaker that follow each other with nobody else's in between are one monologue, its
-    /// pauses included: from its first start to its latest end.
+    /// The length of the longest monologue. A monologue is made of segments of one speaker, with no segment of
+    /// another speaker between them. It lasts from its first start to its last end, and its pauses count.
     pub longest_monologue_ms: i64,
 }
 
-/// What an analysis by a model took.
+/// What an analysis by a model consumed: tokens, money and time.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Usage)]
 pub struct UsageView {
     pub model: String,
     pub prompt_tokens: i64,
     pub completion_tokens: i64,
-    /// Null where the price of the model is not known.
+    /// Null when the price of the model is not known.
     pub cost_usd: Option<f64>,
     pub duration_ms: i64,
 }

@@ -1,14 +1,15 @@
-//! A call: whole, in a list, and as the source's own id finds it.
+//! The JSON of a call: the whole call, its entry in a list, and the shape of `/call/{call_id}`.
 
 use std::borrow::Cow;
 
 use domain::analysis::Analysis;
-use domain::call::{Call, CallStatus, Participant};
+use domain::call::{Call, CallKind, CallStatus, Participant};
 use domain::moment::Moment;
+use domain::parties::SupportLines;
 use domain::transcript::Transcript;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{EffectRow, EffectState};
+use store::{EffectName, EffectRow, EffectState};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;
@@ -21,31 +22,32 @@ pub struct CallView {
     pub id: Uuid,
     /// The source's own id.
     pub external_id: String,
-    /// Who made the external id: `exotel`, `twilio`, `zoom`, `upload` …
+    /// The system that gave the call its external id: `exotel`, `twilio`, `zoom`, `upload` …
     pub source: String,
     #[schema(schema_with = kind)]
     pub kind: Cow<'static, str>,
     #[schema(schema_with = status)]
     pub status: Cow<'static, str>,
-    /// As the source said it.
+    /// A call from a support number, or from its own agent's number, is outgoing. Any other call is incoming. When neither
+    /// number is ours, the source's own word counts. The direction of a meeting, and of a call without any number, is null.
     #[schema(schema_with = direction)]
     pub direction: Option<Cow<'static, str>>,
     pub from_number: Option<String>,
     pub to_number: Option<String>,
-    /// RFC 3339 in UTC; the source's own text where it could not be read as a time.
+    /// RFC 3339 in UTC. It is the source's own text when that could not be read as a time.
     pub started_at: Option<String>,
     pub duration_ms: Option<i64>,
     pub participants: Vec<ParticipantView>,
-    /// What else the source sent, by the source's own names, and the fields that have no place of their own:
-    /// `agent_name`, `agent_phone`, `agent_slack_handle`, `department`, `customer_segment`, `topic`,
-    /// `source_status`, `ended_at`, `lead`.
+    /// Everything else that the source sent, under the source's own field names. It also holds `agent_name`,
+    /// `agent_phone`, `agent_slack_handle`, `department`, `customer_segment`, `topic`, `source_status`, `ended_at` and
+    /// `lead`, where they are known.
     #[schema(schema_with = free_object)]
     pub metadata: Map<String, Value>,
-    /// Null until there is one.
+    /// Null until the call is analyzed.
     pub analysis: Option<AnalysisView>,
-    /// What was changed in other systems for this call.
+    /// The changes that were made in other systems for this call.
     pub effects: Vec<EffectOfCall>,
-    /// When we first heard of the call.
+    /// When the first event about the call was received.
     #[schema(value_type = String, format = DateTime)]
     pub received_at: Moment,
     #[schema(value_type = String, format = DateTime)]
@@ -66,11 +68,11 @@ pub struct ParticipantView {
 pub struct EffectOfCall {
     /// The destination: `slack`, `salesforce`, `call_data` …
     pub target: String,
-    /// Names the thing there: `post`, `log`, `contact:<e-mail>` …
+    /// The thing that is changed there: `post`, `log`, `contact:<e-mail>` …
     pub object: String,
     #[schema(schema_with = effect_state)]
     pub state: String,
-    /// The destination's own id; null until it is known.
+    /// The destination's own id of this thing. It is null until it is known.
     pub remote_id: Option<String>,
 }
 
@@ -100,72 +102,72 @@ pub struct CallSummary {
 #[derive(Serialize, ToSchema)]
 pub struct CallList {
     pub calls: Vec<CallSummary>,
-    /// From 1.
+    /// The number of this page, from 1.
     pub page: i64,
     pub limit: i64,
-    /// Calls that the list leaves out at its start.
+    /// How many calls were left out before this page.
     pub skip: i64,
-    /// How many calls match, on all pages.
+    /// How many calls match, on all pages together.
     pub total: i64,
 }
 
-/// A call by the id that its source gave it.
+/// A call that was asked for by the source's own id.
 #[derive(Serialize, ToSchema)]
 pub struct SourceCallView {
     /// The source's own id.
     pub call_id: String,
     pub from_number: Option<String>,
     pub to_number: Option<String>,
-    /// In seconds, as the source said it, else as the transcript shows.
+    /// The length in seconds. It is the source's value, or else that of the transcript.
     pub duration: Option<i64>,
-    /// When the call began; the source's own text where it could not be read as a time.
+    /// When the call began. It is the source's own text when that could not be read as a time.
     pub timestamp: Option<String>,
-    /// Null while work goes on.
+    /// Null while the call is still being processed.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub processed_at: Option<Moment>,
-    /// One line a segment: `Speaker A: text`.
+    /// The transcript. Each segment is one line, such as `Speaker A: text`.
     pub transcription_text: Option<String>,
-    /// Whether Slack confirmed the message.
+    /// Whether the call's message is in Slack.
     pub slack_posted: bool,
     #[schema(schema_with = status)]
     pub status: Cow<'static, str>,
-    /// Our own id, for `/api/calls/{id}`.
+    /// Our own id. It can be used in `/api/calls/{id}`.
     pub id: Uuid,
     pub source: String,
     pub summary: Option<String>,
     pub tone: Option<Cow<'static, str>>,
 }
 
-/// A call with its analysis, where there is one, and its effects.
-pub fn call(of: &Call, found: Option<&Analysis>, effects: &[EffectRow]) -> CallView {
+/// A call with its analysis, if it has one, and its effects. `lines` tell who called whom.
+pub fn call(of: &Call, lines: &SupportLines, analyzed: Option<&Analysis>, effects: &[EffectRow]) -> CallView {
     CallView {
         id: of.id.0,
         external_id: of.external_id.clone(),
         source: of.source.clone(),
         kind: name_of(&of.kind),
         status: of.status.name().into(),
-        direction: of.details.direction.as_ref().map(name_of),
+        direction: lines.parties(of).known_direction.as_ref().map(name_of),
         from_number: of.details.from_number.clone(),
         to_number: of.details.to_number.clone(),
         started_at: started(of),
         duration_ms: of.details.duration_ms,
         participants: of.details.participants.iter().map(participant).collect(),
         metadata: metadata(of),
-        analysis: found.map(analysis),
+        analysis: analyzed.map(analysis),
         effects: effects.iter().map(effect).collect(),
         received_at: of.received_at,
         updated_at: of.updated_at,
     }
 }
 
-pub fn summary(of: &Call) -> CallSummary {
+pub fn summary(of: &Call, lines: &SupportLines) -> CallSummary {
     CallSummary {
         id: of.id.0,
         external_id: of.external_id.clone(),
         source: of.source.clone(),
         kind: name_of(&of.kind),
         status: of.status.name().into(),
-        direction: of.details.direction.as_ref().map(name_of),
+        direction: lines.parties(of).known_direction.as_ref().map(name_of),
         from_number: of.details.from_number.clone(),
         to_number: of.details.to_number.clone(),
         agent: of.details.agent_name.clone(),
@@ -178,12 +180,12 @@ pub fn summary(of: &Call) -> CallSummary {
 
 pub fn source_call(
     of: &Call,
-    said: Option<&Transcript>,
-    found: Option<&Analysis>,
+    transcript: Option<&Transcript>,
+    analysis: Option<&Analysis>,
     effects: &[EffectRow],
 ) -> SourceCallView {
     let ended = matches!(of.status, CallStatus::Completed | CallStatus::Failed);
-    let duration_ms = of.details.duration_ms.or_else(|| said.and_then(Transcript::duration_ms));
+    let duration_ms = of.details.duration_ms.or_else(|| transcript.and_then(Transcript::duration_ms));
     SourceCallView {
         call_id: of.external_id.clone(),
         from_number: of.details.from_number.clone(),
@@ -191,20 +193,24 @@ pub fn source_call(
         duration: duration_ms.map(|ms| ms.saturating_add(500).div_euclid(1000)),
         timestamp: started(of),
         processed_at: ended.then_some(of.updated_at),
-        transcription_text: said.map(Transcript::to_text),
+        transcription_text: transcript.map(Transcript::to_text),
         slack_posted: effects.iter().any(is_slack_post),
         status: of.status.name().into(),
         id: of.id.0,
         source: of.source.clone(),
-        summary: found.map(|analysis| analysis.summary.clone()),
-        tone: found.map(|analysis| name_of(&analysis.tone)),
+        summary: analysis.map(|analysis| analysis.summary.clone()),
+        tone: analysis.map(|analysis| name_of(&analysis.tone)),
     }
 }
 
-/// The message is in Slack, whether or not it says what we would say now.
+/// The effect that puts a call's message into Slack.
+pub const SLACK_POST: EffectName<'static> = EffectName { target: "slack", object: "post" };
+
+/// Whether this effect is the call's message in Slack. An outdated message counts too: it is in Slack, but its content
+/// could not be updated.
 fn is_slack_post(effect: &EffectRow) -> bool {
-    let there = [EffectState::Confirmed.name(), EffectState::Outdated.name()];
-    effect.target == "slack" && effect.object == "post" && there.contains(&effect.state.as_str())
+    let states = [EffectState::Confirmed.name(), EffectState::Outdated.name()];
+    effect.is_named(SLACK_POST) && states.contains(&effect.state.as_str())
 }
 
 fn started(of: &Call) -> Option<String> {
@@ -248,11 +254,11 @@ fn effect(of: &EffectRow) -> EffectOfCall {
 }
 
 fn kind() -> Object {
-    one_of(&["phone", "meeting", "session", "practice"])
+    one_of(CallKind::NAMES)
 }
 
 pub(super) fn status() -> Object {
-    one_of(&CallStatus::ALL.map(CallStatus::name))
+    one_of(CallStatus::NAMES)
 }
 
 fn direction() -> Object {
@@ -260,5 +266,5 @@ fn direction() -> Object {
 }
 
 pub(super) fn effect_state() -> Object {
-    one_of(&EffectState::ALL.map(EffectState::name))
+    one_of(EffectState::NAMES)
 }

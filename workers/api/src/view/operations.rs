@@ -1,4 +1,4 @@
-//! What somebody who operates the system looks at: queues, dead letters, effects.
+//! The JSON for people who operate Debrief: queues, dead letters, replays, the audit and effects.
 
 use domain::moment::Moment;
 use queue_topology::broker::Depth;
@@ -16,9 +16,9 @@ use super::one_of;
 pub struct Queues {
     #[schema(schema_with = broker_state)]
     pub broker: &'static str,
-    /// One for each stage, in the order in which a call passes.
+    /// One entry for each stage, in the order in which a call passes through them.
     pub items: Vec<QueueView>,
-    /// Messages that could not be read and that nobody has recorded yet.
+    /// How many messages could not be read and are not yet listed as dead letters.
     pub rejected: Option<u64>,
 }
 
@@ -27,39 +27,39 @@ pub struct Queues {
 pub struct QueueView {
     pub stage: &'static str,
     pub lanes: Lanes,
-    /// Runs in hand.
+    /// How many runs are being worked on.
     pub running: i64,
-    /// Runs that could start now.
+    /// How many runs could start now.
     pub waiting_due: i64,
-    /// Runs whose next try is later.
+    /// How many runs wait for a later time.
     pub waiting_later: i64,
-    /// Runs that wait for something outside.
+    /// How many runs wait for something outside Debrief.
     pub parked: i64,
     pub dead: i64,
-    /// For how long the oldest run that could start has been due; null where none is.
+    /// How long the oldest of the runs that could start has been waiting to start. It is null when there is none.
     pub oldest_due_ms: Option<i64>,
 }
 
-/// The two queues of a stage. One is null where the broker did not say.
+/// The two queues of a stage. A queue is null when the broker did not answer.
 #[derive(Serialize, ToSchema)]
 pub struct Lanes {
     pub live: Option<LaneView>,
-    /// Imports, replays and whoever is above their rate.
+    /// The queue for imports, for replays, and for senders who send more than their rate.
     pub bulk: Option<LaneView>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Lane)]
 pub struct LaneView {
-    /// Messages that nobody holds.
+    /// How many messages no worker has taken yet.
     pub ready: u64,
     pub consumers: u32,
 }
 
-/// The depths of a stage's live and bulk queues, as far as the broker said.
+/// The depths of a stage's live queue and of its bulk queue. A depth is absent when the broker did not answer.
 type Depths = [Option<Depth>; 2];
 
-/// One view for each stage of the table; `depths` stand in its order.
+/// One entry for each stage of the table. `depths` are in the order of the table.
 pub fn queues(depths: &[Depths], counts: &[StageCounts], now: Moment) -> Vec<QueueView> {
     let lane =
         |depth: Option<Depth>| depth.map(|depth| LaneView { ready: depth.ready, consumers: depth.consumers });
@@ -84,9 +84,9 @@ pub fn queues(depths: &[Depths], counts: &[StageCounts], now: Moment) -> Vec<Que
 
 #[derive(Serialize, ToSchema)]
 pub struct DeadLetters {
-    /// Those that were not replayed, newest first.
+    /// The letters that were not replayed, newest first.
     pub items: Vec<DeadLetterView>,
-    /// All that were not replayed, whatever the filter, by what they died of.
+    /// All letters that were not replayed, counted by their cause. The filter does not matter here.
     pub groups: Vec<DeadGroupView>,
     pub page: i64,
     pub limit: i64,
@@ -97,16 +97,16 @@ pub struct DeadLetters {
 #[schema(as = DeadLetter)]
 pub struct DeadLetterView {
     pub id: Uuid,
-    /// Null where the message could not be read.
+    /// Null when the message could not be read.
     pub call_id: Option<Uuid>,
     pub stage: String,
     pub generation: i64,
     pub attempts: i64,
-    /// Stable: what people filter by.
+    /// The error code. People filter by it, so it never changes.
     pub code: String,
-    /// Why, bounded and without anybody's data.
+    /// What went wrong, in words. The text is cut to a limit and holds no personal data.
     pub error: String,
-    /// Letters that died of the same thing share it.
+    /// Letters with the same cause have the same group.
     pub group: String,
     #[schema(value_type = String, format = DateTime)]
     pub died_at: Moment,
@@ -118,7 +118,7 @@ pub struct DeadLetterView {
 pub struct DeadLetterDetail {
     #[serde(flatten)]
     pub letter: DeadLetterView,
-    /// The event as JSON, or the message's text where it is none.
+    /// The event as JSON, or the text of the message when it is not JSON.
     pub body: Value,
 }
 
@@ -166,16 +166,16 @@ pub fn dead_group(of: &DeadGroup) -> DeadGroupView {
     }
 }
 
-/// What became of a request to replay dead letters.
+/// The result of a request to replay dead letters.
 #[derive(Serialize, ToSchema)]
 pub struct Batch {
-    /// By which `/api/audit` names it; null in a dry run.
+    /// The id under which `/api/audit` lists this batch. It is null in a dry run.
     pub id: Option<Uuid>,
-    /// It was the rest of a batch that had been cut off.
+    /// Whether this request continued a batch that had been interrupted.
     pub resumed: bool,
-    /// Letters that the filter named.
+    /// How many letters the filter selects.
     pub matched: i64,
-    /// Letters that are done again; zero in a dry run.
+    /// How many letters are done again. It is zero in a dry run.
     pub replayed: i64,
 }
 
@@ -191,25 +191,26 @@ pub struct Audit {
     pub total: i64,
 }
 
-/// Somebody asked for something by hand.
+/// One request that somebody made by hand.
 #[derive(Serialize, ToSchema)]
 pub struct AuditEntry {
     pub id: Uuid,
-    /// The same for all who went on with one batch.
+    /// The id of the batch. All requests that continue the same batch share it.
     pub batch: Uuid,
     #[schema(value_type = String, format = DateTime)]
     pub at: Moment,
-    /// `api key`; `no key`, where none is set; `cli:` and the user of the machine who ran the command.
+    /// Who made the request: `api key`; `no key` when no key is set; or `cli:` with the name of the machine's user who
+    /// ran the command.
     pub actor: String,
     /// `call_replay`, `dead_letters_replay` or `effects_resolve`.
     pub action: String,
     /// The filter or the ids, as they were given.
     pub asked: Value,
-    /// It went on with a batch that had been cut off.
+    /// Whether this request continued a batch that had been interrupted.
     pub resumed: bool,
-    /// How many calls, letters or effects.
+    /// How many calls, letters or effects it changed.
     pub done: i64,
-    /// Null while it is being done, and where it was cut off.
+    /// Null while the work goes on, and when it was interrupted.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Moment>,
 }
@@ -232,31 +233,31 @@ pub fn audit_entry(of: &AuditRow) -> AuditEntry {
 #[derive(Serialize, ToSchema)]
 pub struct Replayed {
     pub call_id: Uuid,
-    /// The stage from which on.
+    /// The first stage that is done again.
     pub from: &'static str,
     pub generation: i64,
     pub status_url: String,
 }
 
-/// A change to somebody else's system.
+/// A change in another system.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Effect)]
 pub struct EffectView {
     pub id: Uuid,
-    /// The call that made it or last changed it.
+    /// The call for which this change was made or last updated.
     pub call_id: Uuid,
     /// The destination: `slack`, `salesforce`, `call_data` …
     pub target: String,
-    /// Names the thing there: `post`, `log`, `contact:<e-mail>` …
+    /// The thing that is changed there: `post`, `log`, `contact:<e-mail>` …
     pub object: String,
-    /// `unknown` means that nobody knows whether it happened; `outdated` that the destination could not be
-    /// changed when the content did.
+    /// `unknown` means that nobody knows whether the change was made. `outdated` means that it was made, but that it
+    /// could not be updated when its content changed.
     #[schema(schema_with = super::call::effect_state)]
     pub state: String,
     pub generation: i64,
-    /// The destination's own id; null until it is known.
+    /// The destination's own id of this thing. It is null until it is known.
     pub remote_id: Option<String>,
-    /// The values that were replaced, where the destination had others.
+    /// The values that the destination had before and that were replaced.
     pub replaced: Option<Value>,
     pub code: Option<String>,
     #[schema(value_type = String, format = DateTime)]

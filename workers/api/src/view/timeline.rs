@@ -1,4 +1,4 @@
-//! What happened to a call, and when.
+//! The JSON of a call's timeline: what happened to the call, and when.
 
 use std::borrow::Cow;
 
@@ -18,13 +18,14 @@ pub struct TimelineView {
     pub call_id: Uuid,
     #[schema(schema_with = super::call::status)]
     pub status: Cow<'static, str>,
-    /// Rises when usable material arrives or the call is done again.
+    /// How often the call was processed from the start. It rises when new material arrives from which a transcript can
+    /// be made, and when the call is done again.
     pub generation: i64,
-    /// What arrived, oldest first.
+    /// What arrived about the call, oldest first.
     pub materials: Vec<MaterialView>,
-    /// One for each stage that the call came to, in the order in which it did.
+    /// The present run of each stage that the call has reached, in the order in which it reached them.
     pub stages: Vec<StageView>,
-    /// Runs that ended before those of `stages`, oldest first.
+    /// The runs that ended before those in `stages`, oldest first.
     pub earlier: Vec<EarlierView>,
     pub effects: Vec<EffectView>,
 }
@@ -32,16 +33,16 @@ pub struct TimelineView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Material)]
 pub struct MaterialView {
-    /// The event that brought it.
+    /// The event that brought this material.
     pub event_id: Uuid,
-    /// `announcement` is a delivery that brought nothing to make a transcript from.
+    /// `announcement` is a delivery that brought nothing from which a transcript can be made.
     #[schema(schema_with = material_kind)]
     pub kind: String,
     #[schema(value_type = String, format = DateTime)]
     pub received_at: Moment,
 }
 
-/// A stage's present run.
+/// The present run of a stage.
 #[derive(Serialize, ToSchema)]
 #[schema(as = StageRun)]
 pub struct StageView {
@@ -50,29 +51,29 @@ pub struct StageView {
     #[schema(schema_with = run_state)]
     pub state: String,
     pub attempts: i64,
-    /// How often the process that worked on it died.
+    /// How often a process died while it worked on this run.
     pub crashes: i64,
     /// What a parked run waits for: `slack`, `effect:<id>` …
     pub waits_for: Option<String>,
-    /// Of the last attempt that failed.
+    /// The error code of the last attempt that failed.
     pub error_code: Option<String>,
-    /// When this run was asked for.
+    /// When this run was requested.
     #[schema(value_type = String, format = DateTime)]
     pub since: Moment,
-    /// When a run that waits is tried next.
+    /// When a waiting or parked run is tried next.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_try_at: Option<Moment>,
-    /// When its last attempt began.
+    /// When the last attempt began.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub started_at: Option<Moment>,
-    /// When it was done or dead.
+    /// When the run ended, as done or as dead.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub finished_at: Option<Moment>,
-    /// What its last attempt took, or has taken so far; null while it waits.
+    /// How long the last attempt took, or has taken so far. It is null while the run waits.
     pub duration_ms: Option<i64>,
 }
 
-/// A run that ended.
+/// An earlier run, which has ended.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EndedRun)]
 pub struct EarlierView {
@@ -91,7 +92,7 @@ pub struct EarlierView {
     pub duration_ms: Option<i64>,
 }
 
-/// `ended` may hold the present runs too; they are shown once.
+/// Makes the timeline of a call. `ended` may also hold the present runs of `runs`; each run is shown only once.
 pub fn timeline(
     of: &Call,
     delivered: &[DeliveredRow],
@@ -126,7 +127,7 @@ fn material(of: &DeliveredRow) -> MaterialView {
 fn stage(of: &RunRow, now: Moment) -> StageView {
     let is = |state: RunState| of.state == state.name();
     let finished_at = of.finished_at.filter(|_| is(RunState::Done) || is(RunState::Dead));
-    // A run that was asked for again keeps the time of the run before it until it begins.
+    // When a run is requested again, its row keeps the start of the earlier run until the new run begins.
     let started_at = of.started_at.filter(|started| *started >= of.since);
     let until = if is(RunState::Running) { Some(now) } else { finished_at };
     StageView {
@@ -164,8 +165,7 @@ fn duration_ms(from: Option<Moment>, until: Option<Moment>) -> Option<i64> {
 }
 
 fn run_state() -> Object {
-    let all = [RunState::Waiting, RunState::Running, RunState::Parked, RunState::Done, RunState::Dead];
-    one_of(&all.map(RunState::name))
+    one_of(RunState::NAMES)
 }
 
 fn material_kind() -> Object {

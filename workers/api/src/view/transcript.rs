@@ -1,4 +1,4 @@
-//! What was said.
+//! The JSON of a transcript.
 
 use std::borrow::Cow;
 
@@ -12,28 +12,27 @@ use super::one_of_or_null;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Transcript)]
 pub struct TranscriptView {
-    /// BCP 47, where the source or the provider said it.
+    /// The language as a BCP 47 tag. It is null when neither the source nor the provider named one.
     pub language: Option<String>,
-    /// In the order in which they were said.
+    /// The segments in the order in which they were said.
     pub segments: Vec<SegmentView>,
 }
 
-/// A stretch of speech by one speaker. Times count from the start of the call and are null where the source
-/// gave none.
+/// A piece of speech by one speaker. Times count from the start of the call. They are null when the source gave none.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Segment)]
 pub struct SegmentView {
     /// 1 for the first segment of the transcript.
     pub id: u32,
-    /// A name, or the provider's label (`A`, `B`); null where nobody knows.
+    /// The speaker's name, or the provider's label (`A`, `B`). It is null when the speaker is not known.
     pub speaker: Option<String>,
     #[schema(schema_with = role)]
     pub role: Option<Cow<'static, str>>,
     pub start_ms: Option<i64>,
     pub end_ms: Option<i64>,
-    /// The speaker's own words.
+    /// The words that the speaker said.
     pub text: String,
-    /// 0 to 1, as the provider reported it.
+    /// How sure the provider is of the words, from 0 to 1.
     pub confidence: Option<f64>,
 }
 

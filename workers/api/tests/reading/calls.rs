@@ -1,11 +1,12 @@
 use axum::body::Body;
 use axum::http::Request;
+use queue_topology::replay;
 use serde_json::{Value, json};
 
 use crate::world::{WORKSPACE, World};
 
 #[tokio::test]
-async fn a_call_shows_its_analysis_and_what_it_changed_elsewhere() {
+async fn a_call_is_shown_with_its_analysis_and_its_effects() {
     let world = World::new().await;
     let id = world.completed("CALL-1").await;
     let call = world.json(&format!("/api/calls/{id}")).await;
@@ -15,7 +16,7 @@ async fn a_call_shows_its_analysis_and_what_it_changed_elsewhere() {
         (&call["source"], &call["kind"], &call["status"]),
         (&json!("exotel"), &json!("phone"), &json!("completed"))
     );
-    assert_eq!((&call["direction"], &call["to_number"]), (&Value::Null, &Value::Null));
+    assert_eq!((&call["direction"], &call["to_number"]), (&json!("incoming"), &Value::Null));
     assert_eq!((&call["started_at"], &call["duration_ms"]), (&json!("last Tuesday"), &json!(61_400)));
     assert_eq!(call["metadata"]["agent_name"], "Dana Ortiz");
     assert_eq!(call["analysis"]["tone"], "Negative");
@@ -25,11 +26,11 @@ async fn a_call_shows_its_analysis_and_what_it_changed_elsewhere() {
     let effect =
         json!({"target": "slack", "object": "post", "state": "confirmed", "remote_id": "1700000000.1"});
     assert_eq!(call["effects"], json!([effect]));
-    assert_eq!(world.json("/api/calls/CALL-1").await["id"], json!(id), "the source's id will do");
+    assert_eq!(world.json("/api/calls/CALL-1").await["id"], json!(id), "the source's id finds the call, too");
 }
 
 #[tokio::test]
-async fn the_sources_id_finds_a_call_in_the_old_form() {
+async fn a_call_can_be_read_by_its_sources_id_in_the_older_shape() {
     let world = World::new().await;
     let id = world.completed("CALL/1 ü").await;
     let call = world.json("/call/CALL%2F1%20%C3%BC").await;
@@ -45,19 +46,19 @@ async fn the_sources_id_finds_a_call_in_the_old_form() {
 }
 
 #[tokio::test]
-async fn an_unknown_id_is_not_found_whatever_stands_in_it() {
+async fn an_unknown_id_is_not_found_whatever_characters_it_has() {
     let world = World::new().await;
     for id in ["CALL-1", "00000000-0000-0000-0000-000000000000", "%00", "%FF", "%27%20OR%201%3D1--"] {
         world.get(&format!("/call/{id}")).await.is_problem(404);
-        for of_call in ["", "/transcript", "/transcript.vtt", "/recording", "/timeline"] {
-            world.get(&format!("/api/calls/{id}{of_call}")).await.is_problem(404);
+        for part in ["", "/transcript", "/transcript.vtt", "/recording", "/timeline"] {
+            world.get(&format!("/api/calls/{id}{part}")).await.is_problem(404);
         }
         world.post(&format!("/api/calls/{id}/replay"), json!({})).await.is_problem(404);
     }
 }
 
 #[tokio::test]
-async fn the_history_pages_through_calls_newest_first_and_says_how_many_there_are() {
+async fn the_history_lists_calls_in_pages_newest_first_with_their_total_number() {
     let world = World::new().await;
     for name in ["a", "b", "c"] {
         world.arrived(name, Vec::new()).await;
@@ -75,7 +76,7 @@ async fn the_history_pages_through_calls_newest_first_and_says_how_many_there_ar
 }
 
 #[tokio::test]
-async fn the_history_is_narrowed_by_status_source_agent_and_time() {
+async fn the_history_can_be_filtered_by_status_source_agent_and_time() {
     let world = World::new().await;
     world.completed("done").await;
     world.arrived("announced", Vec::new()).await;
@@ -95,11 +96,13 @@ async fn the_history_is_narrowed_by_status_source_agent_and_time() {
 }
 
 #[tokio::test]
-async fn a_timeline_tells_what_arrived_who_worked_on_it_and_what_it_changed() {
+async fn a_timeline_lists_what_arrived_which_stages_worked_and_what_they_changed() {
     let world = World::new().await;
     world.arrived("CALL-1", Vec::new()).await;
     let id = world.completed("CALL-1").await;
-    queue_topology::replay::call(&world.store, (WORKSPACE, "test"), id, "slack").await.unwrap();
+    replay::call(&world.store, (WORKSPACE, "test"), id, replay::Start::named("slack").unwrap())
+        .await
+        .unwrap();
     let timeline = world.json(&format!("/api/calls/{id}/timeline")).await;
     let column = |list: &str, name: &str| -> Vec<Value> {
         timeline[list].as_array().unwrap().iter().map(|row| row[name].clone()).collect()
@@ -110,13 +113,17 @@ async fn a_timeline_tells_what_arrived_who_worked_on_it_and_what_it_changed() {
     assert_eq!(column("stages", "attempts"), [1, 1, 0]);
     assert!(timeline["stages"][0]["duration_ms"].is_i64());
     assert!(timeline["stages"][2]["next_try_at"].is_string());
-    assert_eq!(timeline["stages"][2]["started_at"], Value::Null, "the run before it began, not this one");
+    assert_eq!(
+        timeline["stages"][2]["started_at"],
+        Value::Null,
+        "the run that waits has not begun; only the run before it had"
+    );
     assert_eq!(column("earlier", "stage"), ["slack"], "a present run is not an earlier one");
     assert_eq!(column("effects", "state"), ["confirmed"]);
 }
 
 #[tokio::test]
-async fn a_call_is_done_again_from_the_stage_that_was_named() {
+async fn a_call_is_done_again_from_the_named_stage() {
     let world = World::new().await;
     let id = world.completed("CALL-1").await;
     let path = format!("/api/calls/{id}/replay");
@@ -131,7 +138,11 @@ async fn a_call_is_done_again_from_the_stage_that_was_named() {
     let analysis = runs.iter().find(|run| run.stage == "analysis").unwrap();
     assert_eq!((analysis.state.as_str(), analysis.generation), ("waiting", 2));
     let empty = world.send(Request::post(&path).body(Body::empty()).unwrap()).await;
-    assert_eq!(empty.json()["from"], "transcription", "without a body, all of it");
+    assert_eq!(
+        empty.json()["from"],
+        "transcription",
+        "without a body the call is done again from the first stage"
+    );
     world.post(&path, json!({"from": "crm"})).await.is_problem(409);
     world.post(&path, json!({"from": "dedup"})).await.names(&["/from"]);
     world.post(&path, json!({"form": "crm"})).await.names(&["/form"]);
@@ -140,7 +151,7 @@ async fn a_call_is_done_again_from_the_stage_that_was_named() {
 }
 
 #[tokio::test]
-async fn stats_count_calls_by_what_became_of_them() {
+async fn stats_count_all_calls_the_posted_ones_and_the_failed_ones() {
     let world = World::new().await;
     world.completed("a").await;
     world.dead("b").await;
@@ -151,7 +162,7 @@ async fn stats_count_calls_by_what_became_of_them() {
 }
 
 #[tokio::test]
-async fn with_a_key_set_nobody_reads_without_it() {
+async fn when_a_key_is_set_nobody_can_read_without_it() {
     let keys = [("DEBRIEF_API_KEY", "api"), ("DEBRIEF_WEBHOOK_KEY", "hook")];
     let world = World::with(&keys, |broker| broker).await;
     let id = world.completed("CALL-1").await;

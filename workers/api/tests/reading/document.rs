@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::world::World;
 
-const ROUTES: [&str; 26] = [
+const ROUTES: [&str; 27] = [
+    "GET /",
     "POST /webhook/zapier",
     "POST /webhooks/assemblyai",
     "POST /api/meetings",
@@ -34,7 +35,7 @@ const ROUTES: [&str; 26] = [
 ];
 
 #[tokio::test]
-async fn the_document_describes_every_route() {
+async fn the_openapi_document_describes_every_route() {
     let document = World::new().await.json("/openapi.json").await;
     assert_eq!(document["openapi"], "3.1.0");
     let mut described = BTreeSet::new();
@@ -59,7 +60,7 @@ async fn the_document_describes_every_route() {
 }
 
 #[tokio::test]
-async fn everything_the_document_refers_to_is_in_it() {
+async fn every_reference_in_the_openapi_document_can_be_resolved() {
     let document = World::new().await.json("/openapi.json").await;
     let (mut references, mut ids) = (Vec::new(), Vec::new());
     visit(&document, &mut |name, value| match name {
@@ -74,24 +75,20 @@ async fn everything_the_document_refers_to_is_in_it() {
     let distinct: BTreeSet<_> = ids.iter().collect();
     assert_eq!(distinct.len(), ids.len(), "two operations share an id: {ids:?}");
     let interruptions = &document["components"]["schemas"]["Metrics"]["properties"]["interruptions"];
-    assert!(
-        interruptions["description"]
-            .as_str()
-            .unwrap()
-            .contains("before the latest-ending earlier segment ends")
-    );
+    assert!(interruptions["description"].as_str().unwrap().contains("has not ended when the segment starts"));
     let status = &document["components"]["schemas"]["Call"]["properties"]["status"];
     assert_eq!(status["enum"].as_array().unwrap().len(), 6);
 }
 
 #[tokio::test]
-async fn what_an_answer_holds_is_what_the_document_says() {
+async fn an_answer_has_exactly_the_fields_that_the_openapi_document_names() {
     let world = World::new().await;
     let id = world.completed("CALL-1").await;
     world.dead("dead").await;
     let document = world.json("/openapi.json").await;
     for (path, schema) in [
-        ("/health".to_owned(), "Health"),
+        ("/".to_owned(), "Home"),
+        ("/health".into(), "Health"),
         (format!("/api/calls/{id}"), "Call"),
         ("/call/CALL-1".into(), "SourceCallView"),
         ("/api/calls/history".into(), "CallList"),
@@ -105,39 +102,40 @@ async fn what_an_answer_holds_is_what_the_document_says() {
         let answer = world.json(&path).await;
         let described = document["components"]["schemas"][schema]["properties"].as_object();
         let described: BTreeSet<_> = described.unwrap_or_else(|| panic!("no {schema}")).keys().collect();
-        let held: BTreeSet<_> = answer.as_object().unwrap().keys().collect();
-        assert_eq!(held, described, "{path}");
+        let fields: BTreeSet<_> = answer.as_object().unwrap().keys().collect();
+        assert_eq!(fields, described, "{path}");
     }
 }
 
 #[tokio::test]
-async fn the_page_is_served_from_here_and_may_ask_nobody_else() {
+async fn the_documentation_page_loads_nothing_from_other_hosts() {
     let world = World::new().await;
-    let moved = world.get("/docs").await;
-    assert_eq!((moved.status.as_u16(), &moved.headers["location"]), (303, &"/docs/".parse().unwrap()));
+    let redirect = world.get("/docs").await;
+    assert_eq!((redirect.status.as_u16(), &redirect.headers["location"]), (303, &"/docs/".parse().unwrap()));
     let page = world.get("/docs/").await;
     assert!(page.text().contains("swagger-ui"), "{page:?}");
     assert!(!page.text().contains("https://"), "{}", page.text());
     assert!(page.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'self'"));
-    let start = world.get("/docs/swagger-initializer.js").await;
+    let script = world.get("/docs/swagger-initializer.js").await;
     assert!(
-        start.text().contains("/openapi.json") && start.text().contains("\"validatorUrl\": \"none\""),
+        script.text().contains("/openapi.json") && script.text().contains("\"validatorUrl\": \"none\""),
         "{}",
-        start.text()
+        script.text()
     );
     world.get("/docs/nothing").await.is_problem(404);
     world.get("/nothing").await.is_problem(404);
 }
 
-fn visit(value: &Value, see: &mut impl FnMut(&str, &Value)) {
+/// Calls `on_field` for every field of every object in `value`, at any depth.
+fn visit(value: &Value, on_field: &mut impl FnMut(&str, &Value)) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
-                see(name, value);
-                visit(value, see);
+                on_field(name, value);
+                visit(value, on_field);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| visit(item, see)),
+        Value::Array(items) => items.iter().for_each(|item| visit(item, on_field)),
         _ => {}
     }
 }

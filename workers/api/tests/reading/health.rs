@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-/// A broker that is short of memory, or whose questions nobody answers.
-pub(crate) struct Moody {
+/// A broker that says that it is short of memory. If `hangs` is set, it also never answers how long its queues are.
+pub(crate) struct BlockedBroker {
     inner: Arc<dyn Broker>,
     hangs: bool,
 }
 
-impl Moody {
+impl BlockedBroker {
     pub(crate) fn hanging(inner: Arc<dyn Broker>) -> Self {
         Self { inner, hangs: true }
     }
 }
 
-impl Broker for Moody {
+impl Broker for BlockedBroker {
     fn declare(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
         self.inner.declare()
     }
@@ -65,7 +65,7 @@ impl Broker for Moody {
 }
 
 #[tokio::test]
-async fn a_process_that_is_well_says_so_and_what_is_configured() {
+async fn a_healthy_process_reports_its_health_its_counts_and_its_services() {
     let world = World::new().await;
     world.completed("CALL-1").await;
     let health = world.json("/health").await;
@@ -79,21 +79,21 @@ async fn a_process_that_is_well_says_so_and_what_is_configured() {
 }
 
 #[tokio::test]
-async fn without_its_database_a_process_answers_that_it_is_degraded() {
+async fn a_process_without_its_database_answers_that_it_is_degraded() {
     let world = World::new().await;
     world.store.close().await;
-    let asked = Instant::now();
+    let start = Instant::now();
     let health = world.json("/health").await;
     assert_eq!((&health["status"], &health["database"]), (&json!("degraded"), &json!("unreachable")));
     assert_eq!(health["stats"]["total_processed"], Value::Null);
     world.get("/ready").await.is_problem(503);
-    assert!(asked.elapsed() < Duration::from_secs(3));
+    assert!(start.elapsed() < Duration::from_secs(3));
     world.get("/api/calls/history").await.is_problem(503);
 }
 
 #[tokio::test]
-async fn a_blocked_broker_and_a_lost_folder_are_degraded_too() {
-    let world = World::with(&[], |inner| Arc::new(Moody { inner, hangs: false })).await;
+async fn a_process_with_a_blocked_broker_or_without_its_blobs_folder_is_degraded_too() {
+    let world = World::with(&[], |inner| Arc::new(BlockedBroker { inner, hangs: false })).await;
     let health = world.json("/health").await;
     assert_eq!((&health["status"], &health["broker"]), (&json!("degraded"), &json!("blocked")));
     world.get("/ready").await.is_problem(503);
@@ -107,7 +107,7 @@ async fn a_blocked_broker_and_a_lost_folder_are_degraded_too() {
 }
 
 #[tokio::test]
-async fn a_process_that_stops_is_not_ready_from_that_moment_on() {
+async fn a_process_is_not_ready_from_the_moment_when_it_is_asked_to_stop() {
     let world = World::new().await;
     assert_eq!(world.get("/ready").await.status, 200);
     world.stopping.cancel();
@@ -116,7 +116,7 @@ async fn a_process_that_stops_is_not_ready_from_that_moment_on() {
 }
 
 #[tokio::test]
-async fn metrics_are_text() {
+async fn metrics_are_answered_as_text() {
     let metrics = World::new().await.get("/metrics").await;
     assert_eq!(metrics.status, 200);
     assert!(metrics.headers["content-type"].to_str().unwrap().starts_with("text/plain"));

@@ -1,9 +1,10 @@
-//! The read side, asked over HTTP, on an embedded store and broker.
-#![expect(clippy::unwrap_used, reason = "what a test cannot do is its failure")]
+//! Tests the HTTP API for reading, with an embedded store and an embedded broker.
+#![expect(clippy::unwrap_used, reason = "a test should fail where it cannot go on")]
 
 mod calls;
 mod document;
 mod health;
+mod home;
 mod operations;
 mod recordings;
 mod transcripts;

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use store::{DeadFilter, Page};
 use uuid::Uuid;
 
-use crate::health::Moody;
+use crate::health::BlockedBroker;
 use crate::world::{WORKSPACE, World, recording};
 
 #[tokio::test]
-async fn queues_say_what_the_broker_and_the_store_hold_of_each_stage() {
+async fn queues_show_what_the_broker_and_the_store_hold_for_each_stage() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Arc::new(Embedded::open(&dir.path().join("queue.db")).await.unwrap());
     broker.declare().await.unwrap();
@@ -44,8 +44,8 @@ async fn queues_say_what_the_broker_and_the_store_hold_of_each_stage() {
 }
 
 #[tokio::test]
-async fn a_broker_that_does_not_say_leaves_gaps_and_no_error() {
-    let world = World::with(&[], |broker| Arc::new(Moody::hanging(broker))).await;
+async fn when_the_broker_does_not_answer_its_numbers_are_null_and_the_others_are_shown() {
+    let world = World::with(&[], |broker| Arc::new(BlockedBroker::hanging(broker))).await;
     world.dead("dead").await;
     let queues = world.json("/api/queues").await;
     assert_eq!(queues["broker"], "blocked");
@@ -54,7 +54,7 @@ async fn a_broker_that_does_not_say_leaves_gaps_and_no_error() {
 }
 
 #[tokio::test]
-async fn dead_letters_are_listed_by_what_they_died_of() {
+async fn dead_letters_are_listed_with_their_cause_and_counted_by_it() {
     let world = World::new().await;
     let first = world.dead("a").await;
     world.dead("b").await;
@@ -81,7 +81,7 @@ async fn dead_letters_are_listed_by_what_they_died_of() {
 }
 
 #[tokio::test]
-async fn dead_letters_that_match_are_replayed_once() {
+async fn dead_letters_that_match_the_filter_are_replayed_once() {
     let world = World::new().await;
     let call = world.dead("a").await;
     world.dead("b").await;
@@ -104,7 +104,7 @@ async fn dead_letters_that_match_are_replayed_once() {
 }
 
 #[tokio::test]
-async fn a_replay_with_a_key_that_was_used_is_answered_as_before_and_does_nothing() {
+async fn a_second_replay_with_the_same_key_does_nothing_and_gets_the_first_answer() {
     let world = World::new().await;
     let call = world.dead("a").await;
     let all = "/api/dead-letters/replay";
@@ -112,7 +112,11 @@ async fn a_replay_with_a_key_that_was_used_is_answered_as_before_and_does_nothin
     assert_eq!((&first["matched"], &first["replayed"]), (&json!(1), &json!(1)));
     world.die(call, 2).await;
     assert_eq!(world.post_with_key(all, json!({}), "k").await.json(), first);
-    assert_eq!(world.json("/api/dead-letters").await["total"], 1, "what died since then is still there");
+    assert_eq!(
+        world.json("/api/dead-letters").await["total"],
+        1,
+        "the letter that died later is still there"
+    );
     let one = format!("/api/calls/{call}/replay");
     world.post_with_key(&one, json!({"from": "slack"}), "k").await.is_problem(409);
     let again =
@@ -125,7 +129,7 @@ async fn a_replay_with_a_key_that_was_used_is_answered_as_before_and_does_nothin
 }
 
 #[tokio::test]
-async fn effects_are_listed_of_a_call_or_where_they_are_not_confirmed() {
+async fn the_effects_of_a_call_are_listed_or_all_effects_that_are_not_confirmed() {
     let world = World::new().await;
     let done = world.completed("done").await;
     let open = world.arrived("open", vec![recording(MaterialAt::Blob("b".into()))]).await;
@@ -135,19 +139,19 @@ async fn effects_are_listed_of_a_call_or_where_they_are_not_confirmed() {
     let of_call = world.json(&format!("/api/effects?call={done}")).await;
     assert_eq!((&of_call["items"][0]["state"], &of_call["total"]), (&json!("confirmed"), &json!(1)));
     assert_eq!(world.json("/api/effects?call=done").await, of_call);
-    let in_doubt = world.json("/api/effects").await;
-    assert_eq!(in_doubt["total"], 1);
+    let unconfirmed = world.json("/api/effects").await;
+    assert_eq!(unconfirmed["total"], 1);
     assert_eq!(
-        (&in_doubt["items"][0]["id"], &in_doubt["items"][0]["state"]),
+        (&unconfirmed["items"][0]["id"], &unconfirmed["items"][0]["state"]),
         (&json!(key.id), &json!("unknown"))
     );
-    assert_eq!(in_doubt["items"][0]["code"], "timed_out");
+    assert_eq!(unconfirmed["items"][0]["code"], "timed_out");
     assert_eq!(world.json("/api/effects?page=2").await["items"], json!([]));
     world.get("/api/effects?call=nobody").await.is_problem(404);
 }
 
 #[tokio::test]
-async fn the_audit_says_who_had_what_done_again_and_a_dry_run_leaves_no_trace() {
+async fn the_audit_lists_who_asked_for_which_replay_and_no_dry_runs() {
     let world = World::with(&[("DEBRIEF_API_KEY", "k")], |broker| broker).await;
     let call = world.dead("a").await;
     let post = async |path: &str, body: Value| {

@@ -7,7 +7,7 @@ use crate::world::{World, recording};
 const AUDIO: &[u8] = b"ID3\x04\x00\x00\x00\x00\x00\x00 and some sound";
 
 #[tokio::test]
-async fn an_upload_is_sent_whole_and_in_parts() {
+async fn an_uploaded_recording_can_be_read_whole_and_in_parts() {
     let world = World::new().await;
     world.blobs.put("w/c/aa11", AUDIO.into()).await.unwrap();
     let upload =
@@ -36,7 +36,7 @@ async fn an_upload_is_sent_whole_and_in_parts() {
 }
 
 #[tokio::test]
-async fn a_long_recording_arrives_whole() {
+async fn a_long_recording_is_sent_completely() {
     let world = World::new().await;
     let long: Vec<u8> = (0..3_000_001_u32).map(|at| at.to_le_bytes()[1]).collect();
     world.blobs.put("w/c/aa11", long.clone().into()).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_long_recording_arrives_whole() {
 }
 
 #[tokio::test]
-async fn what_was_fetched_from_its_address_is_found_and_what_was_not_is_not() {
+async fn a_recording_that_was_announced_by_its_url_can_be_read_once_it_is_fetched() {
     let world = World::new().await;
     let id = world.arrived("CALL-1", vec![recording(MaterialAt::SealedUrl("s".into()))]).await;
     let path = format!("/api/calls/{id}/recording");
@@ -59,7 +59,7 @@ async fn what_was_fetched_from_its_address_is_found_and_what_was_not_is_not() {
 }
 
 #[tokio::test]
-async fn a_page_that_came_as_a_recording_is_never_shown_as_one() {
+async fn a_web_page_that_was_uploaded_as_a_recording_is_never_shown_as_a_page() {
     let world = World::new().await;
     world.blobs.put("w/c/aa11", "<html><script>alert(1)</script>".into()).await.unwrap();
     let page =

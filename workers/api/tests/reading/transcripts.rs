@@ -10,7 +10,7 @@ const SRT: &str = "1\n00:00:00,000 --> 00:00:01,500\nDana Ortiz: Good morning.\n
 const TEXT: &str = "Dana Ortiz: Good morning.\ncustomer: My invoice is wrong.\n";
 
 #[tokio::test]
-async fn a_transcript_comes_in_the_form_that_is_asked_for() {
+async fn a_transcript_is_sent_in_the_format_that_the_client_asks_for() {
     let world = World::new().await;
     let id = world.completed("CALL-1").await;
     for (suffix, accept, media_type, text) in [
@@ -41,7 +41,7 @@ async fn a_transcript_comes_in_the_form_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_call_without_a_transcript_says_how_it_stands() {
+async fn the_error_about_a_missing_transcript_names_the_status_of_the_call() {
     let world = World::new().await;
     let id = world.arrived("CALL-1", Vec::new()).await;
     let answer = world.get(&format!("/api/calls/{id}/transcript")).await;

@@ -1,4 +1,4 @@
-//! A process that serves readers, and calls in its store.
+//! A process with the HTTP API for the tests, and functions that put calls into its store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use domain::event::{Material, MaterialAt, MaterialKind};
 use domain::moment::Moment;
 use domain::transcript::{Segment, Transcript};
 use platform::blobs::Blobs;
-use platform::config::Values;
+use platform::config::{Installation, Values};
 use platform::seal::Sealer;
 use queue_topology::broker::{Broker, Embedded};
 use serde_json::Value;
 use store::{
-    Arrival, Begun, Claim, EffectKey, EffectWant, ErrorText, InstanceId, Intent, NewRun, Settled, Settlement,
-    Store, Write,
+    Arrival, Begun, Claim, EffectKey, ErrorText, InstanceId, Intent, NewRun, RunKey, RunRequest, Settled,
+    Settlement, Store, WantedEffect, Write,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -44,21 +44,24 @@ impl World {
 
     pub(crate) async fn with(
         settings: &[(&str, &str)],
-        around: impl FnOnce(Arc<dyn Broker>) -> Arc<dyn Broker>,
+        wrap: impl FnOnce(Arc<dyn Broker>) -> Arc<dyn Broker>,
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(dir.path()).await.unwrap();
         let broker = Embedded::open(&dir.path().join("queue.db")).await.unwrap();
         broker.declare().await.unwrap();
         let blobs = Blobs::local(&dir.path().join("blobs")).unwrap();
-        let access = Arc::new(Access::read(&Values::of(settings.iter().copied())).unwrap());
+        let values = Values::of(settings.iter().copied());
+        let access = Arc::new(Access::read(&values).unwrap());
         let stopping = CancellationToken::new();
         let api = Api {
             store: store.clone(),
-            broker: around(Arc::new(broker)),
+            broker: wrap(Arc::new(broker)),
             blobs: blobs.clone(),
             sealer: Sealer::from_key([7; 32]),
             access: Arc::clone(&access),
+            installation: Arc::new(Installation::read(&values).unwrap()),
+            roles: vec!["api", "ingest"],
             services: vec![("transcription", true), ("slack", false)],
             stopping: stopping.clone(),
         };
@@ -98,14 +101,14 @@ impl World {
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
-    /// The JSON of an answer that says 200.
+    /// The JSON of an answer, which must have status 200.
     pub(crate) async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
         answer.json()
     }
 
-    /// A call that its source announced as `external_id`, with what it brought.
+    /// Makes a call that its source announced as `external_id`, with these materials.
     pub(crate) async fn arrived(&self, external_id: &str, materials: Vec<Material>) -> CallId {
         let call = CallId::derive(WORKSPACE, "exotel", external_id);
         let details = CallDetails {
@@ -129,7 +132,7 @@ impl World {
         call
     }
 
-    /// A call that went through every stage and is in Slack.
+    /// Makes a call that went through all stages and is posted in Slack.
     pub(crate) async fn completed(&self, external_id: &str) -> CallId {
         let call = self.arrived(external_id, vec![recording(MaterialAt::SealedUrl("s".into()))]).await;
         let claim = self.begin(call, "transcription", 1).await;
@@ -143,7 +146,7 @@ impl World {
         call
     }
 
-    /// A call whose transcription died.
+    /// Makes a call whose transcription is dead.
     pub(crate) async fn dead(&self, external_id: &str) -> CallId {
         let call = self.arrived(external_id, vec![recording(MaterialAt::SealedUrl("s".into()))]).await;
         self.die(call, 1).await;
@@ -160,9 +163,11 @@ impl World {
     pub(crate) async fn begin(&self, call: CallId, stage: &'static str, generation: i64) -> Claim {
         let owner = InstanceId::new();
         self.store.renew_instance(owner, Duration::from_mins(1)).await.unwrap();
-        let begun = self.store.begin_run(WORKSPACE, call, stage, generation, false, owner).await.unwrap();
-        let Begun::Mine(run) = begun else { panic!("{stage} was not taken: {begun:?}") };
-        Claim { workspace: WORKSPACE, call, stage, owner, fence: run.fence }
+        let run = RunKey { workspace: WORKSPACE, call, stage, generation };
+        let request = RunRequest::new(run, owner, self.store.now());
+        let begun = self.store.begin_run(&request).await.unwrap();
+        let Begun::Mine(begun) = begun else { panic!("{stage} was not taken: {begun:?}") };
+        request.claim(&begun)
     }
 
     async fn end(&self, claim: &Claim, writes: &[Write], next: &[&'static str]) {
@@ -174,8 +179,8 @@ impl World {
     }
 
     pub(crate) async fn intend(&self, claim: &Claim, object: &str) -> (EffectKey, Moment) {
-        let key = EffectKey::new(claim.call.0, "slack", object);
-        let want = EffectWant {
+        let key = EffectKey::new(claim.run.call.0, "slack", object);
+        let wanted = WantedEffect {
             digest: "d".into(),
             generation: 1,
             timeout: Duration::from_secs(30),
@@ -183,7 +188,7 @@ impl World {
             resend_unknown: false,
         };
         let asked_at = self.store.now();
-        let intent = self.store.intend_asked(asked_at, claim, &key, &want).await.unwrap();
+        let intent = self.store.intend(claim, &key, &wanted, asked_at).await.unwrap();
         assert_eq!(intent, Intent::Send { prior: None });
         (key, asked_at)
     }
@@ -252,7 +257,7 @@ impl Answer {
         assert_eq!(self.json()["status"], status);
     }
 
-    /// A problem with exactly these fields.
+    /// Asserts that this is a problem which names exactly these fields.
     pub(crate) fn names(&self, pointers: &[&str]) {
         self.is_problem(422);
         let body = self.json();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use domain::call::WorkspaceId;
 use platform::config::{ConfigError, Values};
 use serde_json::json;
-use store::{Action, Asked, Audit, EffectFilter, EffectRow, EffectState, Store};
+use store::{Action, Audit, EffectFilter, EffectRow, EffectState, OperatorRequest, Store};
 use uuid::Uuid;
 
 use super::{audit, calls, print};
@@ -27,9 +27,9 @@ pub(crate) fn filter(parts: &[String]) -> Result<EffectFilter, ConfigError> {
         match name {
             "target" => filter.target = Some(value.to_owned()),
             "state" => {
-                let names = || EffectState::ALL.map(EffectState::name).join(", ");
-                let state = EffectState::from_name(value);
-                filter.state = Some(state.ok_or_else(|| wrong(format!("`{value}` is none of {}", names())))?);
+                let names = || EffectState::NAMES.join(", ");
+                let state = value.parse();
+                filter.state = Some(state.map_err(|_| wrong(format!("`{value}` is none of {}", names())))?);
             }
             "since" => filter.since = Some(print::moment(value).map_err(wrong)?),
             _ => return Err(wrong(format!("`{name}` is none of target, state, since"))),
@@ -94,10 +94,14 @@ pub(crate) async fn resolve(values: &Values, ids: &[Uuid], parts: &[String], sen
     let what =
         if ids.is_empty() { json!({"as": word, "filter": parts}) } else { json!({"as": word, "ids": ids}) };
     let actor = audit::actor();
-    let asked =
-        Asked { workspace: WorkspaceId::DEFAULT, actor: &actor, action: Action::ResolveEffects, what };
-    let audit = store.begin_audit(&asked, store.now()).await.map_err(anyhow::Error::from)?;
-    audit::told(&actor, asked.action, &asked.what, audit.batch);
+    let request = OperatorRequest {
+        workspace: WorkspaceId::DEFAULT,
+        actor: &actor,
+        action: Action::ResolveEffects,
+        what,
+    };
+    let audit = store.begin_audit(&request, store.now()).await.map_err(anyhow::Error::from)?;
+    audit::told(&actor, request.action, &request.what, audit.batch);
     let (mut resolved, mut refused) = (0, 0);
     let mut some = next(&store, ids, &filter, &audit).await?;
     while !some.is_empty() {

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use platform::blobs::Blobs;
-use platform::config::{ConfigError, Values};
+use platform::config::{ConfigError, Installation, Values};
 use platform::telemetry;
 use serde::Serialize;
 
@@ -24,6 +24,7 @@ use self::classify::Zone;
 use self::pairing::{File, Item, Plan, Said, What};
 use self::upload::Door;
 use self::wait::Pending;
+use super::print;
 use super::run::Running;
 use crate::deployment::{self, StartError};
 use crate::outcome::{Ended, FAILED};
@@ -58,7 +59,7 @@ pub(crate) enum ImportKind {
 pub(crate) async fn import(values: Values, import: Import) -> Ended {
     // A progress bar and log lines share one terminal badly: logs only where they are asked for.
     let telemetry = values.text("RUST_LOG").map(|_| telemetry::start(&values)).transpose()?;
-    let plan = plan(&import, &ingest::Settings::read(&values)?.timezone)?;
+    let plan = plan(&import, &Installation::read(&values)?.timezone)?;
     let mut report = Report::new(&import, &plan);
     for note in &plan.notes {
         report.note(note);
@@ -213,10 +214,10 @@ impl Report {
         self.bar.set_message(what);
     }
 
-    /// With `--json` only the counts may stand on standard output. A terminal would obey the control
-    /// characters of a file's name.
+    /// With `--json` only the counts may stand on standard output. A terminal would obey the control characters of a
+    /// file's name.
     fn say(&self, line: &str) {
-        let line: String = line.chars().filter(|c| !c.is_control()).collect();
+        let line = print::visible(line);
         self.bar.suspend(|| if self.json { eprintln!("{line}") } else { say!("{line}") });
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use platform::config::{ConfigError, Values};
+use platform::config::{ConfigError, Installation, Values};
 use platform::telemetry;
 use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
@@ -23,6 +23,9 @@ use crate::supervise::supervise;
 
 pub(crate) async fn run(values: Values, roles: Vec<Role>) -> Ended {
     let telemetry = telemetry::start(&values)?;
+    for misspelling in values.misspellings() {
+        tracing::warn!("{misspelling}");
+    }
     let roles = if roles.is_empty() { Role::all() } else { roles };
     // Listened for before anything is ready, so that a stop is orderly from the first moment.
     let stop = StopSignal::listen()?;
@@ -56,11 +59,12 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(values: Values, roles: &[Role]) -> Result<Self, StartError> {
+        let installation = Installation::read(&values)?;
         let schedule = Schedule::read(&values)?;
         let (lease_length, drain_timeout) = read_times(&values)?;
         // What is wrong with the configuration is said before anything is opened or listened on.
         let listener = Listener::bind(&values).await?;
-        let deployment = Arc::new(Deployment::open(values).await?);
+        let deployment = Arc::new(Deployment::open(values, installation).await?);
         let workers: Vec<Worker> = roles::pipeline(&deployment)?
             .workers()
             .into_iter()

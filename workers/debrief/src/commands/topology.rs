@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use platform::config::{ConfigError, Values};
-use queue_topology::apply::Management;
 use queue_topology::broker::{self, Amqp, Broker as _};
-use queue_topology::export::Layout;
+use queue_topology::layout::Layout;
+use queue_topology::management::Management;
 
 use crate::deployment::StartError;
 use crate::outcome::{Ended, FAILED};

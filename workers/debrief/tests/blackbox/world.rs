@@ -343,6 +343,12 @@ impl World {
         answer.text().await.unwrap()
     }
 
+    /// What a browser is shown at a role's address.
+    pub(crate) async fn page(&self, role: &str) -> String {
+        let request = self.client.get(self.address(role, "/")).header("accept", "text/html,*/*;q=0.8");
+        request.send().await.unwrap().text().await.unwrap()
+    }
+
     /// Everything that a role wrote to its standard output and error.
     pub(crate) fn said(&self, role: &str) -> String {
         std::fs::read_to_string(self.log(role)).unwrap()

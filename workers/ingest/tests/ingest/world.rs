@@ -16,7 +16,7 @@ use futures::future::{BoxFuture, pending};
 use ingest::{Ingest, Nudge, Outbox, Outgoing, PublishFault, Publisher, Settings};
 use platform::blobs::Blobs;
 use platform::cache::Memory;
-use platform::config::Values;
+use platform::config::{Installation, Values};
 use platform::seal::{Sealer, of_call};
 use queue_topology::broker::Lane;
 use serde_json::Value;
@@ -102,7 +102,7 @@ impl World {
         let (broker, outbox) = (Sink::new(broker), Sink::new(outbox));
         let sealer = Sealer::from_key([7; 32]);
         let router = ingest::router(Ingest {
-            settings: Settings::read(&values).unwrap(),
+            settings: Settings::read(&values, &Installation::read(&values).unwrap()).unwrap(),
             access: Arc::new(access),
             blobs: blobs.clone(),
             sealer: sealer.clone(),

@@ -58,7 +58,7 @@ impl Settings {
         if max_input_tokens < 4_000 {
             return Err(ConfigError::new(
                 "OPENAI_MAX_INPUT_TOKENS",
-                "less than 4000 holds no useful part of a call",
+                "fewer than 4000 tokens hold no useful part of a call",
             ));
         }
         let prices = match (price(values, "OPENAI_PRICE_PROMPT")?, price(values, "OPENAI_PRICE_COMPLETION")?)
@@ -73,7 +73,7 @@ impl Settings {
         let model = values.text(MODEL.setting).unwrap_or_else(|| MODEL.default.to_owned());
         let Some(api_key) = values.secret("OPENAI_API_KEY") else { return Ok(None) };
         if !api_key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(ConfigError::new("OPENAI_API_KEY", "it holds characters that no key has"));
+            return Err(ConfigError::new("OPENAI_API_KEY", "it has characters that no key can have"));
         }
         Ok(Some(Self { api_key, base_url, model, max_input_tokens, prices, timeout, rate }))
     }
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_makes_no_sense_is_named() {
+    fn the_error_about_a_wrong_value_names_the_setting() {
         for (name, value) in [
             ("OPENAI_PRICE_PROMPT", "0.15"),
             ("OPENAI_PRICE_COMPLETION", "-1"),

@@ -20,7 +20,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use ingest::{Ingest, Nudge, Outbox, Outgoing, PublishFault, Publisher};
 use platform::blobs::Blobs;
 use platform::cache::Memory;
-use platform::config::Values;
+use platform::config::{Installation, Values};
 use platform::seal::Sealer;
 use queue_topology::broker::Lane;
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ impl Door {
     ) -> Result<Self, StartError> {
         let kept = Arc::new(Kept { outbox: ToOutbox(store.clone()), digests: Mutex::default() });
         let router = ingest::router(Ingest {
-            settings: ingest::Settings::read(values)?,
+            settings: ingest::Settings::read(values, &Installation::read(values)?)?,
             // Who may start this process may read the store: keys are for the network.
             access: Arc::new(Access::read(&Values::default())?),
             blobs,
