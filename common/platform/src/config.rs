@@ -18,7 +18,7 @@ mod span;
 pub use installation::Installation;
 pub use keys::{Group, Key, Known};
 pub use load::{FILE, environment, load};
-pub use misspelling::{Misspelling, nearly_ours};
+pub use misspelling::Misspelling;
 pub use rate::Rate;
 
 /// What is wrong with a setting, naming it: the user can mend it.

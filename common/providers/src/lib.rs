@@ -6,6 +6,7 @@
 //! ledger of effects; a worker knows nothing of HTTP.
 
 mod descriptor;
+pub mod models;
 pub mod said;
 mod slots;
 pub mod speech;
@@ -22,7 +23,8 @@ use platform::config::{Group, Values};
 pub fn all() -> Vec<&'static dyn Provider> {
     let speech = speech::ALL.iter().map(|provider| *provider as &dyn Provider);
     let telephony = telephony::ALL.iter().map(|provider| *provider as &dyn Provider);
-    speech.chain(telephony).collect()
+    let models = models::ALL.iter().map(|provider| *provider as &dyn Provider);
+    speech.chain(models).chain(telephony).collect()
 }
 
 /// The settings of every provider.

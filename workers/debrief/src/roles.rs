@@ -19,7 +19,7 @@ pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>
     Ok(Pipeline::new()
         .then(Dedup { store: store.clone(), blobs: blobs.clone() })
         .then(Transcription::from_values(values, installation, blobs.clone(), sealer.clone(), cache.clone())?)
-        .then(Analyze::new(&analysis::Settings::read(values)?, cache.clone()))
+        .then(Analyze::from_values(values, cache.clone())?)
         .ends_in(Crm::new(crm::Settings::read(values, installation)?, blobs.clone(), cache))
         .ends_in(Post::new(slack::Settings::read(values, installation)?, cache.clone())))
 }
@@ -68,7 +68,6 @@ pub(crate) fn services(values: &Values) -> Vec<(&'static str, bool)> {
     let any = |names: &[&str]| names.iter().any(|name| values.text(name).is_some());
     let mut services = providers::services(values);
     services.extend([
-        ("model", any(&["OPENAI_API_KEY"])),
         ("slack", any(&["SLACK_WEBHOOK_URL", "SLACK_BOT_TOKEN"])),
         ("salesforce", any(&["SALESFORCE_CONSUMER_KEY"])),
         ("call_data", values.flag("CRM_AUTO_UPLOAD").unwrap_or(false)),

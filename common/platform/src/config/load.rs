@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::keys::{Key, Known};
-use super::misspelling::{Misspelling, nearly_ours};
+use super::misspelling::Misspelling;
 use super::{ConfigError, Values};
 
 /// Read when no file is named, from the working directory, if it is there.
@@ -105,7 +105,7 @@ fn from_environment(
                 return Err(ConfigError::new(name, problem));
             }
         } else if !value.trim().is_empty() {
-            misspellings.extend(nearly_ours(known, &name));
+            misspellings.extend(Misspelling::of(known, &name));
         }
     }
     misspellings.sort_by(|one, other| one.name.cmp(&other.name));
@@ -269,13 +269,10 @@ mod tests {
 
     #[test]
     fn a_variable_that_is_nearly_ours_is_remembered_where_it_has_a_value() {
-        let values = load(
-            &known(),
-            None,
-            env(&[("SLACK_WEBHOK_URL", "x"), ("OPENAI_API_KEYS", " "), ("PATH", "/bin")]),
-        );
+        let values =
+            load(&known(), None, env(&[("CHAT_WEBHOK_URL", "x"), ("MODEL_API_KEYS", " "), ("PATH", "/bin")]));
         let found: Vec<_> = values.unwrap().misspellings().iter().map(|found| found.meant.clone()).collect();
-        assert_eq!(found, ["SLACK_WEBHOOK_URL"]);
+        assert_eq!(found, ["CHAT_WEBHOOK_URL"]);
     }
 
     #[test]

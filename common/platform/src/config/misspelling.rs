@@ -29,12 +29,14 @@ const SHORTEST: usize = 7;
 /// From here on two slips, or another letter in the place of one, count too.
 const LONG: usize = 14;
 
-/// The setting that `name`, which is none, is close to.
-pub fn nearly_ours(known: &Known, name: &str) -> Option<Misspelling> {
-    let squeezed = squeeze(name);
-    let close = |ours: String| Some((distance(&squeezed, &squeeze(&ours))?, ours));
-    let (_, meant) = known.keys().flat_map(names).filter_map(close).min_by_key(|(slips, _)| *slips)?;
-    Some(Misspelling { name: name.to_owned(), meant })
+impl Misspelling {
+    /// `name`, which is no setting, with the setting of the `known` ones that it is close to.
+    pub fn of(known: &Known, name: &str) -> Option<Self> {
+        let squeezed = squeeze(name);
+        let close = |ours: String| Some((distance(&squeezed, &squeeze(&ours))?, ours));
+        let (_, meant) = known.keys().flat_map(names).filter_map(close).min_by_key(|(slips, _)| *slips)?;
+        Some(Self { name: name.to_owned(), meant })
+    }
 }
 
 /// The names by which a setting can be given.

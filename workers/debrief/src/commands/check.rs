@@ -82,14 +82,13 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
 
 /// Reads every setting as `run` and the other commands would, so that what is wrong is said here.
 pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
-    let installation = Installation::read(values)?;
     telemetry::Settings::read(values)?;
+    let installation = Installation::read(values)?;
     queue_topology::retry::Schedule::read(values)?;
     broker::prefix(values)?;
     web::Settings::read(values)?;
     ingest::Settings::read(values, &installation)?;
     transcription::Settings::read(values, &installation)?;
-    analysis::Settings::read(values)?;
     crm::Settings::read(values, &installation)?;
     slack::Settings::read(values, &installation)?;
     for provider in providers::all() {
@@ -171,10 +170,12 @@ mod tests {
             ("CRM_AUTO_UPLOAD", "true"),
             ("CRM_UPLOAD_URL", "https://crm.example/calls"),
         ]);
+        let folder = tempfile::tempdir().unwrap();
+        values.set("DEBRIEF_DATA_DIR", folder.path().to_str().unwrap());
         values.set(name, value);
         read_all(&values).map_err(|error| match error {
             StartError::Config(error) => error,
-            StartError::Other(other) => panic!("{other:?}"),
+            StartError::Other(error) => panic!("{error:#}"),
         })
     }
 
