@@ -2,7 +2,9 @@
 //!
 //! One SQL text serves both. A transaction is a [`Tx`], and the macros below run one statement on
 //! whichever database it belongs to; the few real differences are an explicit `match`. Every method takes
-//! the workspace, and nothing reads across.
+//! the workspace, or the id of something that belongs to one. What reads across workspaces is for whoever runs the
+//! installation and for the keeper, and never for a request: counts of runs and of open effects, runs that are due, the
+//! outbox, instances, and the keys and workspaces themselves.
 
 mod audit;
 mod beginning;

@@ -192,35 +192,28 @@ impl Access {
         headers: &HeaderMap,
         uri: &Uri,
     ) -> Result<(KeyDigest, Principal), Problem> {
-        let mut unavailable = false;
-        let mut whose = async |key: &str| match self.whose(key).await {
-            Ok(found) => found,
-            Err(Unavailable) => {
-                unavailable = true;
-                None
-            }
-        };
-        if let Some(token) = credentials::bearer(headers)
-            && let Some(found) = whose(&token).await
-        {
-            return Ok(found);
-        }
-        if door == Door::Unsigned {
-            for key in credentials::password(headers).into_iter().chain(credentials::query_key(uri)) {
-                let found = whose(&key).await;
-                if let Some(found) = found.filter(|(_, whose)| whose.scopes.is_only(Scope::BringIn)) {
+        let header = credentials::bearer(headers).map(|key| (key, false));
+        let elsewhere = (door == Door::Unsigned)
+            .then(|| credentials::password(headers).into_iter().chain(credentials::query_key(uri)));
+        let elsewhere = elsewhere.into_iter().flatten().map(|key| (key, true));
+        let mut refusal = Problem::new(StatusCode::UNAUTHORIZED, "the key is missing or wrong")
+            .challenge(r#"Bearer realm="debrief""#);
+        for (key, must_be_narrow) in header.into_iter().chain(elsewhere) {
+            match self.whose(&key).await {
+                Ok(Some(found)) if !must_be_narrow || found.1.scopes.is_only(Scope::BringIn) => {
                     return Ok(found);
+                }
+                Ok(_) => {}
+                Err(Unavailable) => {
+                    let detail = "the key cannot be looked up at the moment";
+                    refusal = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(COME_BACK_IN);
                 }
             }
         }
-        if unavailable {
-            let detail = "the key cannot be looked up at the moment";
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(COME_BACK_IN));
-        }
-        let problem = Problem::new(StatusCode::UNAUTHORIZED, "the key is missing or wrong");
-        Err(problem.challenge(r#"Bearer realm="debrief""#))
+        Err(refusal)
     }
 
+    /// Whose key this is, and what it is counted by.
     async fn whose(&self, key: &str) -> Result<Option<(KeyDigest, Principal)>, Unavailable> {
         let digest = key::digest(key);
         for (configured, principal) in &self.configured {

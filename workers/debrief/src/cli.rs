@@ -119,7 +119,7 @@ enum Keys {
         /// Names the key in lists and on the audit record
         #[arg(value_name = "NAME", value_parser = commands::keys::name)]
         name: String,
-        /// bring_in, read, operate or administer; can be repeated, and where none is named the key has all
+        /// `bring_in`, `read`, `operate` or `administer`; can be repeated, and where none is named the key has all
         #[arg(long = "scope", value_name = "SCOPE", value_parser = commands::keys::scope)]
         scopes: Vec<Scope>,
         #[arg(long)]

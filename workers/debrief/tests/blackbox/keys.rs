@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::RequestBuilder;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -11,6 +12,14 @@ const HISTORY: &str = "/api/calls/history";
 /// How soon every process refuses a key that is revoked.
 const PROMISED: Duration = Duration::from_secs(10);
 
+/// The request with this key, or with none.
+pub(crate) fn with(request: RequestBuilder, key: Option<&str>) -> RequestBuilder {
+    match key {
+        Some(key) => request.bearer_auth(key),
+        None => request,
+    }
+}
+
 /// With what a reader and a sender are answered who come with `key`, each by the process that serves them.
 async fn answers(world: &World, key: Option<&str>) -> [u16; 2] {
     let read = world.request_of("api", "GET", HISTORY);
@@ -18,8 +27,7 @@ async fn answers(world: &World, key: Option<&str>) -> [u16; 2] {
     let send = world.request_of("ingest", "POST", "/webhook/zapier").json(&Value::Array(Vec::new()));
     let mut statuses = [0; 2];
     for (request, status) in [read, send].into_iter().zip(&mut statuses) {
-        let request = key.iter().fold(request, |request, key| request.bearer_auth(key));
-        *status = request.send().await.unwrap().status().as_u16();
+        *status = with(request, key).send().await.unwrap().status().as_u16();
     }
     statuses
 }

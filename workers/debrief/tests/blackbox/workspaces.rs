@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::inputs::{PhoneCall, word};
+use crate::keys::with;
 use crate::world::{Kind, World};
 
 const API_KEY: &str = "configured";
@@ -42,7 +43,7 @@ impl Operation {
     fn request(&self, world: &World, address: &str, key: Option<&str>, body: &Value) -> RequestBuilder {
         let request = world.request_of(self.role, &self.method, address);
         let request = if self.method == "GET" { request } else { request.json(body) };
-        key.iter().fold(request, |request, key| request.bearer_auth(key))
+        with(request, key)
     }
 }
 
@@ -160,10 +161,15 @@ async fn no_key_of_another_workspace_sees_or_changes_anything_through_any_route_
 
 async fn nothing_is_seen(kind: Kind) {
     let world = World::start_with(kind, &[("DEBRIEF_API_KEY", API_KEY), ("DEBRIEF_MAX_ATTEMPTS", "2")]).await;
-    let planted = Planted::plant(&world).await;
     let theirs = world.make_key("everything", "kestrel", &[]).await;
     let operations = operations(&world).await;
+    let lists = lists(&world, &operations, &theirs).await;
+    let planted = Planted::plant(&world).await;
     let before = as_it_is(&world, &planted).await;
+    // Not even a count tells that there is more than before.
+    for (now, then) in self::lists(&world, &operations, &theirs).await.iter().zip(&lists) {
+        assert_eq!(now, then);
+    }
     for operation in &operations {
         shows_its_owner(&world, operation, &planted).await;
         for id in &planted.ids {
@@ -180,9 +186,31 @@ async fn nothing_is_seen(kind: Kind) {
             assert!(told.is_empty(), "{told:?} in {what}");
         }
     }
-    assert_eq!(as_it_is(&world, &planted).await, before);
+    for (now, then) in as_it_is(&world, &planted).await.iter().zip(&before) {
+        assert_eq!(now, then, "it was changed with another workspace's key");
+    }
     the_same_id_is_another_call(&world, &planted).await;
     world.finish().await;
+}
+
+/// What `key` is shown by every route that needs a key and names nothing.
+async fn lists(world: &World, operations: &[Operation], key: &str) -> Vec<(String, Value)> {
+    let mut shown = Vec::new();
+    for operation in operations {
+        if operation.method == "GET" && operation.scope.is_some() && !operation.names_something() {
+            let asked = operation.request(world, &operation.path, Some(key), &Value::Null);
+            let mut body = serde_json::from_str(&answer(asked).await.1).unwrap();
+            without_time(&mut body);
+            shown.push((operation.path.clone(), body));
+        }
+    }
+    shown
+}
+
+fn without_time(answer: &mut Value) {
+    if let Some(answer) = answer.as_object_mut() {
+        answer.remove("timestamp");
+    }
 }
 
 /// What the first workspace is shown of what it has.
@@ -198,9 +226,7 @@ async fn as_it_is(world: &World, planted: &Planted) -> Vec<Value> {
         "/api/audit".into(),
     ] {
         let mut answer = world.get(&path).await.unwrap();
-        if let Some(answer) = answer.as_object_mut() {
-            answer.remove("timestamp");
-        }
+        without_time(&mut answer);
         shown.push(answer);
     }
     shown
@@ -245,8 +271,8 @@ async fn the_same_id_is_another_call(world: &World, planted: &Planted) {
     assert_eq!(ours["status"], "completed");
     assert_ne!(ours["id"], theirs["id"]);
     // Whoever asks for the health needs no key, and is told of no other workspace's calls.
-    let (stats, health) = (world.get("/stats").await.unwrap(), world.health("api").await);
-    assert_eq!((&stats["stats"]["total_processed"], &health["stats"]), (&json!(3), &stats["stats"]));
+    let (ours, health) = (world.get("/stats").await.unwrap(), world.health("api").await);
+    assert_eq!((&ours["stats"]["total_processed"], &health["stats"]), (&json!(3), &ours["stats"]));
     let theirs = world.request_of("api", "GET", "/stats").bearer_auth(&reading);
     let theirs: Value = serde_json::from_str(&answer(theirs).await.1).unwrap();
     assert_eq!(theirs["stats"]["total_processed"], 1);
