@@ -1,5 +1,5 @@
-//! What benchmarks and fault runs share: Debrief as a process, the load that is sent to it, and where the
-//! results go.
+//! What benchmarks and fault runs share: Debrief as a process, the load that is sent to it, and the file with the
+//! results.
 
 pub mod amqp;
 pub mod http;

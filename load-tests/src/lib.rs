@@ -1,6 +1,5 @@
-//! Tests Debrief from the outside: what drives it as a process, and what it kept of its promises.
+//! Tests Debrief from the outside: benchmarks, and fault runs that look whether it kept its promises.
 //!
-//! Nothing here depends on another crate of the workspace: what is tested is only what a provider and a user
-//! see.
+//! The crate depends on no other crate of the workspace but the simulators. It sees only what a provider and a user see.
 
 pub mod harness;

@@ -1,8 +1,8 @@
 //! What a stage needs of a message broker: one trait, two brokers, one conformance suite.
 //!
-//! A message only wakes somebody up: the row in the store decides what is done. So a broker here promises
-//! little, but that it keeps. Once [`Broker::publish`] says `Ok`, the message is on disk in every queue it
-//! belongs to, and it is offered again until somebody settles it.
+//! A message only wakes somebody up, and the row in the store decides what is done. So a broker promises little, but it
+//! keeps its promises. Once [`Broker::publish`] returns `Ok`, the message is on disk in every queue that it belongs to.
+//! It is offered again until somebody settles it.
 
 use std::fmt;
 
@@ -13,98 +13,68 @@ use futures::stream::BoxStream;
 use platform::config::{ConfigError, Values};
 use uuid::Uuid;
 
+pub use crate::table::Lane;
 use crate::table::QueueSpec;
 
 pub mod amqp;
 pub mod embedded;
 #[doc(hidden)]
+#[cfg(feature = "testing")]
 pub mod suite;
 
 pub use amqp::Amqp;
 pub use embedded::Embedded;
 
-/// What can be published.
+/// A message that can be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub route: Route,
     pub lane: Lane,
-    /// The event's id, for people who look at a queue. Nothing is deduplicated by it.
+    /// The event's id, for people who look at a queue. The broker may get the same id several times.
     pub id: Uuid,
-    /// A CloudEvents JSON document.
+    /// A CloudEvents document in JSON.
     pub body: Bytes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// To every stage that consumes events of this key.
+    /// To the queue of every stage that is bound to events of this key.
     Event { key: &'static str },
-    /// To one stage's queue: wake-ups and nudges.
+    /// To the queue of one stage.
     Stage { stage: &'static str },
 }
 
-/// Bulk takes imports, replays and whoever is above their rate, so that a backfill never stands before a
-/// live call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Lane {
-    Live,
-    Bulk,
-}
-
-impl Lane {
-    pub const BOTH: [Self; 2] = [Self::Live, Self::Bulk];
-
-    /// As it stands in a row.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Bulk => "bulk",
-        }
-    }
-
-    /// Reads what stands in a row; what is not `bulk` is live.
-    pub fn from_name(name: &str) -> Self {
-        if name == Self::Bulk.name() { Self::Bulk } else { Self::Live }
-    }
-
-    /// What is appended to a queue's name and to a routing key.
-    pub(crate) fn suffix(self) -> &'static str {
-        match self {
-            Self::Live => "",
-            Self::Bulk => ".bulk",
-        }
-    }
-}
-
-/// Why a broker did not do it. A variant is what the caller does about it.
+/// Why a broker did not do what it was asked for. The variants differ in what the caller does about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerError {
-    /// It is short of memory or disk and takes nothing for now: keep the message elsewhere.
+    /// The broker is short of memory or disk and takes no messages for now. Keep the message elsewhere.
     #[error("the broker is short of memory or disk and takes no messages")]
     Blocked,
-    /// A queue is at its limit: refuse work at the door, or try again later.
+    /// A queue is at its limit. Refuse new work, or try again later.
     #[error("a queue is at its length limit")]
     Full,
-    /// No queue takes the message: [`Broker::declare`], then publish again.
+    /// No queue takes the message. Call [`Broker::declare`], then publish again.
     #[error("no queue takes the message")]
     Unroutable,
-    /// The queue does not exist: [`Broker::declare`], then try again.
+    /// The queue does not exist. Call [`Broker::declare`], then try again.
     #[error("the queue `{0}` does not exist")]
     Missing(String),
-    /// No connection. It is being made again: try again later. A message may or may not have arrived.
+    /// There is no connection, and a new one is being made. Try again later. A message may or may not have arrived.
     #[error("not connected to the broker")]
     Disconnected,
-    /// No answer in time. A message may or may not have arrived.
+    /// There was no answer in time. A message may or may not have arrived.
     #[error("the broker did not answer in time")]
     Timeout,
-    /// Another process has the queue file open: use that one, or another data directory.
+    /// Another process has the queue file open. Use that process, or another data directory.
     #[error("the queue file `{0}` is in use by another process")]
     Locked(String),
-    /// What trying again does not mend: credentials, a queue declared otherwise, a damaged file.
+    /// The same call will fail again: the credentials are wrong, a queue exists with other arguments, or a file is
+    /// damaged.
     #[error("{0}")]
     Refused(String),
 }
 
-/// Whether a broker can be published to.
+/// Whether a broker takes messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Up,
@@ -115,22 +85,22 @@ pub enum State {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Depth {
-    /// Messages that nobody holds.
+    /// How many messages nobody holds.
     pub ready: u64,
     pub consumers: u32,
 }
 
-/// A message broker. Every method answers within some seconds, be it with [`BrokerError::Timeout`].
+/// A message broker. Every method answers within some seconds, if only with [`BrokerError::Timeout`].
 pub trait Broker: Send + Sync + 'static {
-    /// Creates every exchange, queue and binding that is missing. Does nothing to what exists; one that
-    /// exists with other arguments is [`BrokerError::Refused`].
+    /// Creates every exchange, queue and binding that is missing, and changes none that exists. If one exists with other
+    /// arguments, the error is [`BrokerError::Refused`].
     fn declare(&self) -> BoxFuture<'_, Result<(), BrokerError>>;
 
-    /// `Ok` when the message is on disk in every queue it is routed to, of which there is at least one.
-    /// When the future is dropped the message may still arrive.
+    /// Returns `Ok` when the message is on disk in every queue that it is routed to, and that is at least one. If the
+    /// future is dropped, the message may still arrive.
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<(), BrokerError>>;
 
-    /// Starts taking from a stage's queue; at most `prefetch` deliveries are unsettled at a time.
+    /// Starts to take messages from the queue of a stage. At most `prefetch` deliveries are unsettled at a time.
     fn consume(
         &self,
         queue: &QueueSpec,
@@ -138,15 +108,15 @@ pub trait Broker: Send + Sync + 'static {
         prefetch: u16,
     ) -> BoxFuture<'_, Result<Consumer, BrokerError>>;
 
-    /// Takes what was rejected.
+    /// Starts to take rejected messages from the dead queue.
     fn consume_dead(&self, prefetch: u16) -> BoxFuture<'_, Result<Consumer, BrokerError>>;
 
     fn depth(&self, stage: &str, lane: Lane) -> BoxFuture<'_, Result<Depth, BrokerError>>;
 
-    /// Of the queue of what was rejected.
+    /// The depth of the dead queue.
     fn dead_depth(&self) -> BoxFuture<'_, Result<Depth, BrokerError>>;
 
-    /// Throws away what nobody holds, and says how many that were.
+    /// Deletes the messages that nobody holds, and returns how many they were.
     fn purge(&self, stage: &str, lane: Lane) -> BoxFuture<'_, Result<u64, BrokerError>>;
 
     fn state(&self) -> State;
@@ -155,12 +125,12 @@ pub trait Broker: Send + Sync + 'static {
         self.state() == State::Up
     }
 
-    /// Settles what is on its way and lets go of the connection or the file. Consumers end.
+    /// Settles what is on its way and closes the connection or the file. Consumers end.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// Deliveries of one queue. Dropping it stops the flow: what nobody took out of it goes back to the queue,
-/// what is in hand can still be settled.
+/// The deliveries of one queue. When the consumer is dropped, messages that nobody has taken out of it go back to the
+/// queue. Deliveries that were taken out can still be settled.
 pub struct Consumer {
     deliveries: BoxStream<'static, Delivery>,
 }
@@ -170,8 +140,8 @@ impl Consumer {
         Self { deliveries }
     }
 
-    /// The next delivery; `None` when the connection or the queue is gone, or the broker was closed. The
-    /// caller then makes a new consumer. Safe to cancel.
+    /// The next delivery. It is `None` when the connection or the queue is gone, or when the broker was closed; then the
+    /// caller makes a new consumer. The future can be dropped without losing a delivery.
     pub async fn next(&mut self) -> Option<Delivery> {
         self.deliveries.next().await
     }
@@ -183,31 +153,32 @@ impl fmt::Debug for Consumer {
     }
 }
 
-/// A message in hand. Whoever drops it unsettled gives it back, so a panic loses nothing.
+/// A message that this process holds. If it is dropped before it is settled, it goes back to its queue, so a panic loses
+/// no message.
 pub struct Delivery {
     pub body: Bytes,
-    /// It may have been delivered before. `false` is certain.
+    /// The message may have been delivered before. `false` means that it certainly was not.
     pub redelivered: bool,
     pub message_id: Option<Uuid>,
-    /// The key of the event, unless it was sent to this stage alone.
+    /// The key of the event. Absent if the message was sent to this stage alone.
     pub key: Option<String>,
-    /// In the dead queue: the stage that rejected it.
+    /// The stage that rejected the message, if it comes from the dead queue.
     pub rejected_by: Option<String>,
     pub(crate) hold: Box<dyn Hold>,
 }
 
 impl Delivery {
-    /// It is done with. `Ok` does not say that the broker knows: a crash can bring the message again.
+    /// Removes the message from its queue. Even after `Ok`, a crash of the broker can bring the message again.
     pub async fn ack(self) -> Result<(), BrokerError> {
         self.hold.settle(Settlement::Ack).await
     }
 
-    /// Puts it back for somebody else, when this process stops. Never a way to try again.
+    /// Puts the message back for somebody else, because this process stops. This is never a way to try again.
     pub async fn give_back(self) -> Result<(), BrokerError> {
         self.hold.settle(Settlement::GiveBack).await
     }
 
-    /// It cannot be decoded: moves it to the dead queue.
+    /// Moves the message to the dead queue, because it cannot be decoded.
     pub async fn reject(self) -> Result<(), BrokerError> {
         self.hold.settle(Settlement::Reject).await
     }
@@ -231,7 +202,7 @@ pub(crate) enum Settlement {
     Reject,
 }
 
-/// A broker's side of a delivery. Its `Drop` gives back what was not settled.
+/// A broker's side of a delivery. Its `Drop` gives the message back if it was not settled.
 pub(crate) trait Hold: Send + Sync {
     fn settle(self: Box<Self>, how: Settlement) -> BoxFuture<'static, Result<(), BrokerError>>;
 }
@@ -256,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_prefix_of_names_is_one_that_rabbitmq_takes() {
+    fn a_prefix_that_rabbitmq_does_not_take_is_refused() {
         let of = |value| prefix(&Values::of([("DEBRIEF_QUEUE_PREFIX", value)]));
         assert_eq!(prefix(&Values::default()).unwrap(), "debrief");
         assert_eq!(of("team-1.debrief").unwrap(), "team-1.debrief");

@@ -1,15 +1,14 @@
-//! Effects: what changes somebody else's system, or costs money, happens once, even when we crash.
+//! Effects: a change in somebody else's system, or an expense, happens once, even when we crash.
 //!
-//! Before a request goes out, its intent is committed under the run's fence. What is known to have
-//! happened is never done again; what may have happened is settled by asking the destination, or, where
-//! nobody can be asked, by a policy. A key holds no attempt and no generation, so a retry and a replay
-//! converge on the same remote record.
+//! Before a request is sent, its intent is committed under the run's fence. An effect that is known to have happened is
+//! never made again. If an effect may have happened, the destination is asked. If nobody can be asked, a policy
+//! decides. The key of an effect holds no attempt and no generation, so a retry and a replay find the same record at
+//! the destination.
 //!
-//! A process that was stopped between the commit of its intent and its request, and is continued after the
-//! deadline, sends nothing. What no design can do: one that is stopped right at its socket write, and continued
-//! much later, can reach a destination that cannot tell two requests apart.
+//! A process can be stopped between the commit of its intent and its request, and continued after the deadline. Then it
+//! sends nothing. One case is beyond any design: a process that is stopped exactly while it writes to its socket, and
+//! continued much later, can still reach a destination that cannot tell two requests apart.
 
-mod requests;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -19,49 +18,51 @@ use std::time::Duration;
 use anyhow::anyhow;
 use domain::fault::Fault;
 use domain::moment::Moment;
+use domain::refusal::Destination;
 use serde_json::Value;
-use store::{EffectKey, EffectWant, Intent, Store};
+use store::{EffectKey, Intent, Store, WantedEffect};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use requests::OnItsWay;
-pub(crate) use requests::Requests;
+use crate::context::Cx;
+use crate::requests::OnItsWay;
+use crate::stage_error::{Sent, StageError};
+use crate::store_outage::until_stored;
 
-use crate::deliver::STORE_PAUSE;
-use crate::stage::{Cx, Sent, StageError};
-
-/// Between two answers "absent", so that a record that is just appearing is not missed.
+/// How long after a first answer that a record is absent the destination is asked again. A record may need a moment to
+/// appear.
 const ABSENT_TWICE_AFTER: Duration = Duration::from_secs(15);
-/// Who else sends for a key, such as a contact that two calls share, is mostly done long before its time is over.
+/// The longest time after which a run looks again while another run sends for the same key, such as a contact that two
+/// calls share. The other run is mostly done long before its deadline.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
-/// What a request may take beyond its own timeout before it is given up here.
+/// How much longer than its own timeout a request may take before it is given up here.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long a run that is given up waits for the store to take how its request ended. After that it is recorded
-/// when the store answers, if the process still runs then.
+/// How long a run that is given up waits until the store has recorded how its request ended. After that, the end is
+/// recorded when the store answers, if the process still runs then.
 const RECORDED_WITHIN: Duration = Duration::from_secs(5);
 
-/// Whose thing an effect makes.
+/// Who shares the record that an effect makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Shared by the calls of a workspace: `contact:<e-mail>`, `company:<domain>`.
+    /// The calls of a workspace share it: `contact:<e-mail>`, `company:<domain>`.
     Workspace,
-    /// The call's own: `log`, `post`, `part:3`.
+    /// It belongs to one call: `log`, `post`, `part:3`.
     Call,
 }
 
-/// What to do about an effect of which nobody knows whether it happened.
+/// What to do when nobody knows whether an effect happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unknown {
-    /// [`Effect::ask`] can find it at the destination.
+    /// The destination can be asked, by [`Effect::ask`].
     Ask,
-    /// Nobody can be asked: it stands as unknown until a person resolves it.
+    /// Nobody can be asked. The effect stays unknown until a person resolves it.
     Hold,
-    /// Nobody can be asked, and twice is better than never.
+    /// Nobody can be asked, and to send twice is better than not to send at all.
     Resend,
 }
 
 impl Unknown {
-    /// Reads a policy for a destination that cannot be asked: `hold` (the default) or `resend`.
+    /// Reads the policy for a destination that cannot be asked: `hold` (the default) or `resend`.
     pub fn policy(
         values: &platform::config::Values,
         name: &str,
@@ -76,12 +77,12 @@ impl Unknown {
     }
 }
 
-/// What the destination said about what was done.
+/// The destination's answer to a request that took effect.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Receipt {
     /// The destination's own id of the record (a Slack `ts`, a Salesforce id, a provider's job).
     pub remote_id: String,
-    /// The values that were replaced, so that it can be taken back.
+    /// The values that were replaced, so that a person can restore them.
     pub replaced: Option<Value>,
 }
 
@@ -90,29 +91,32 @@ pub trait Effect: Send + Sync {
     /// The destination: `slack`, `salesforce`, `call_data`, `assemblyai`.
     fn target(&self) -> &str;
     fn scope(&self) -> Scope;
-    /// Names the thing within its scope; never the ordinal of something a model listed.
+    /// Names the record within its scope. It is never the position of something in a list that a model made.
     fn object(&self) -> String;
-    /// SHA-256 of what is sent, in hex: another digest means the remote record is out of date.
+    /// The SHA-256 of the content that is sent, in hex. If the digest is another one than before, the record at the
+    /// destination is out of date.
     fn digest(&self) -> String;
     fn unknown(&self) -> Unknown;
     /// How long the request may take before it is given up.
     fn timeout(&self) -> Duration {
         Duration::from_secs(30)
     }
-    /// Whether a record that exists can be changed. Where it cannot, it is shown as outdated, never made again.
-    /// A change made twice must be as one made once: one of which nobody knows is made again.
+    /// Whether a record that exists can be changed. If it cannot, it is shown as outdated, and never made again. To
+    /// change a record twice must be the same as to change it once, because a change of which nobody knows whether it
+    /// happened is made again.
     fn can_update(&self) -> bool {
         false
     }
-    /// Does it. `prior` is the remote id of the record to change, where one exists. `key` is the
-    /// effect's own id, for destinations that can carry it.
+    /// Sends the request. `prior` is the remote id of the record to change, if there is one. `key` is the effect's own
+    /// id, for destinations that can store it with the record.
     fn send(
         &self,
         key: Uuid,
         prior: Option<&str>,
     ) -> impl Future<Output = Result<Receipt, StageError>> + Send;
-    /// Looks for it at the destination, for [`Unknown::Ask`]: a record of which nobody knows whether it was
-    /// made. Its request was sent after `since`, by the store's clock, if it was. Asking changes nothing.
+    /// Looks at the destination for a record of which nobody knows whether it was made. Only effects with
+    /// [`Unknown::Ask`] need this. If the request was sent, that was after `since`, by the store's clock. To ask must
+    /// change nothing.
     fn ask(
         &self,
         _key: Uuid,
@@ -122,9 +126,25 @@ pub trait Effect: Send + Sync {
     }
 }
 
-pub(crate) async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, StageError> {
+impl Cx {
+    /// Makes an effect, once: see [`crate::effect`].
+    pub async fn once(&self, effect: &impl Effect) -> Result<Receipt, StageError> {
+        once(self, effect).await
+    }
+
+    /// Declares that what an effect made is of no use any more (a provider's job that failed), so that the next
+    /// [`Cx::once`] makes it again.
+    pub async fn void(&self, effect: &impl Effect) -> Result<(), StageError> {
+        if self.requests.are_over() {
+            return Err(taken_over());
+        }
+        Ok(self.store.void_effect(key(self, effect).id).await?)
+    }
+}
+
+async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, StageError> {
     let key = key(cx, effect);
-    let want = EffectWant {
+    let wanted = WantedEffect {
         digest: effect.digest(),
         generation: cx.run.generation,
         timeout: effect.timeout() + GRACE,
@@ -136,12 +156,12 @@ pub(crate) async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, Stage
             return Err(taken_over());
         }
         let asked_at = cx.store.now();
-        // When the intent was written, or a little before.
+        // The time at which the intent was written, or a moment before.
         let mut intended_at = asked_at;
         let mut intending = Intending { store: &cx.store, key: &key, asked_at, answered: false };
         let ask = || {
             intended_at = cx.store.now();
-            cx.store.intend_asked(asked_at, &cx.claim, &key, &want)
+            cx.store.intend(&cx.claim, &key, &wanted, asked_at)
         };
         let intent = until_stored(ask).await;
         intending.answered = true;
@@ -151,7 +171,7 @@ pub(crate) async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, Stage
                     intending.answered = false;
                     return Err(taken_over());
                 };
-                let intended = Intended { key: &key, asked_at, deadline: intended_at.plus(want.timeout) };
+                let intended = Intended { key: &key, asked_at, deadline: intended_at.plus(wanted.timeout) };
                 send(cx, effect, intended, prior.as_deref(), request).await
             }
             Intent::Done { remote_id, replaced } => {
@@ -160,9 +180,9 @@ pub(crate) async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, Stage
             Intent::Wait(pause) => Err(in_flight(&key, pause.min(LOOK_AGAIN))),
             Intent::Unknown { since, absent_since } => {
                 let receipt = settle(cx, effect, &key, since, absent_since).await?;
-                let found = || cx.store.found_effect(key.id, &receipt.remote_id, receipt.replaced.as_ref());
-                until_stored(found).await;
-                // What is there can be of before the content changed.
+                let replaced = receipt.replaced.as_ref();
+                until_stored(|| cx.store.record_found_effect(key.id, &receipt.remote_id, replaced)).await;
+                // The record may have been made before its content changed, so the ledger is asked again.
                 continue;
             }
             Intent::NotOurs => Err(taken_over()),
@@ -174,7 +194,7 @@ fn taken_over() -> StageError {
     StageError::transient("run_taken_over", anyhow!("another process took the run over"))
 }
 
-/// An intent that is being written. Where nobody waits for the answer any more, nothing is sent for it.
+/// An intent that is being written. If its caller goes away before the answer, it is recorded that nothing was sent.
 struct Intending<'a> {
     store: &'a Store,
     key: &'a EffectKey,
@@ -193,19 +213,12 @@ impl Drop for Intending<'_> {
     }
 }
 
-/// An intent that is written.
+/// An intent that the ledger holds.
 struct Intended<'a> {
     key: &'a EffectKey,
-    /// Names it: a later intent for the same key was asked for later.
+    /// Names the intent: each later intent for the same key has a later time.
     asked_at: Moment,
     deadline: Moment,
-}
-
-pub(crate) async fn void(cx: &Cx, effect: &impl Effect) -> Result<(), StageError> {
-    if cx.requests.are_over() {
-        return Err(taken_over());
-    }
-    Ok(cx.store.void_effect(key(cx, effect).id).await?)
 }
 
 fn key(cx: &Cx, effect: &impl Effect) -> EffectKey {
@@ -224,7 +237,7 @@ async fn send(
     request: OnItsWay,
 ) -> Result<Receipt, StageError> {
     platform::failpoint!("send", key.target);
-    // Whoever takes over relies on the deadline. A process that was stopped until then sends nothing any more.
+    // A process that takes the run over relies on the deadline. So a process that stood still until then sends nothing.
     let left = deadline.since(cx.now());
     if left.is_zero() {
         let (code, store, id) = ("effect_too_late", cx.store.clone(), key.id);
@@ -250,7 +263,7 @@ async fn send(
             let confirming = async move {
                 let confirm = || store.confirm_effect(id, (asked_at, &digest), &remote_id, replaced.as_ref());
                 if !until_stored(confirm).await {
-                    tracing::info!(effect = %id, "what was done is on record, or something newer is");
+                    tracing::info!(effect = %id, "the effect was recorded already, or a newer one was");
                 }
             };
             record(request, id, confirming).await;
@@ -267,7 +280,7 @@ async fn send(
     }
 }
 
-/// Only we know how a request ended, so that is recorded even when the run is given up meanwhile.
+/// Records how a request ended. Only this process knows that, so it does so even if the run is given up meanwhile.
 async fn record(request: OnItsWay, id: Uuid, recording: impl Future<Output = ()> + Send + 'static) {
     let mut recording = tokio::spawn(recording);
     let soon = tokio::time::timeout(RECORDED_WITHIN, &mut recording).await;
@@ -277,27 +290,11 @@ async fn record(request: OnItsWay, id: Uuid, recording: impl Future<Output = ()>
         Err(_) => recording.await,
     };
     if let Err(error) = recorded {
-        tracing::error!(%error, effect = %id, "failed to record what was done");
+        tracing::error!(%error, effect = %id, "failed to record how a request ended");
     }
 }
 
-/// Repeats a call to the store until it answers. A run that is cancelled stops asking.
-async fn until_stored<T, F>(mut ask: impl FnMut() -> F) -> T
-where
-    F: Future<Output = store::Result<T>>,
-{
-    loop {
-        match ask().await {
-            Ok(answer) => return answer,
-            Err(error) => {
-                tracing::warn!(%error, "the store does not answer; waiting");
-                tokio::time::sleep(STORE_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Finds out whether an effect happened of which nobody knows: its receipt, if it did.
+/// Finds out whether an effect happened. Returns its receipt if it did.
 async fn settle(
     cx: &Cx,
     effect: &impl Effect,
@@ -307,7 +304,7 @@ async fn settle(
 ) -> Result<Receipt, StageError> {
     if effect.unknown() != Unknown::Ask {
         return Err(StageError::unavailable(
-            format!("effect:{}", key.id),
+            Destination::effect(key.id),
             "effect_unknown",
             anyhow!(
                 "nobody knows whether `{}` took it; say `debrief effects resolve {} --sent` or `--resend`",
@@ -320,14 +317,14 @@ async fn settle(
         return Ok(receipt);
     }
     let Some(since) = absent_since else {
-        cx.store.absent_effect(key.id).await?;
+        cx.store.record_absent_effect(key.id).await?;
         return Err(in_flight(key, ABSENT_TWICE_AFTER));
     };
     let absent_for = cx.now().since(since);
     if absent_for < ABSENT_TWICE_AFTER {
         return Err(in_flight(key, ABSENT_TWICE_AFTER.saturating_sub(absent_for)));
     }
-    cx.store.still_absent_effect(key.id, since).await?;
+    cx.store.record_effect_not_sent(key.id, since).await?;
     Err(in_flight(key, Duration::ZERO))
 }
 
@@ -339,7 +336,8 @@ fn in_flight(key: &EffectKey, wait: Duration) -> StageError {
     )
 }
 
-/// A request that may have taken effect: looked at again when nothing of it can be on its way any more.
+/// The error of a request that may have taken effect. The run looks at the effect again when the request can no longer
+/// be on its way.
 fn unsettled(mut error: StageError) -> StageError {
     error.fault = Fault::Throttled(error.retry_after.unwrap_or_default());
     error

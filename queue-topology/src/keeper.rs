@@ -1,7 +1,8 @@
-//! Wakes what is due, relays the outbox, and records what could not be decoded.
+//! The keeper wakes the runs that are due, relays the outbox to the broker, and records messages that could not be
+//! decoded.
 //!
-//! It runs in every process that runs stages. A purged queue, a lost message or a broker that came back
-//! empty is a delay because of it, not a loss.
+//! Every process that runs stages has a keeper. Because of it, a purged queue, a lost message or a broker that came
+//! back empty is a delay and not a loss.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,43 +14,45 @@ use store::{DeadLetter, Due, OutboxRow};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::broker::{BrokerError, Delivery, Lane, Message, Route};
-use crate::deliver::Engine;
+use crate::broker::{BrokerError, Delivery, Message, Route};
+use crate::engine::Engine;
 use crate::metrics;
-use crate::scrub;
-use crate::{table, wake};
+use crate::scrubbing;
+use crate::table::{self, Lane};
+use crate::wake_ups;
 
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The longest and the shortest pause between two looks at the store.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const REPORT_EVERY: Duration = Duration::from_secs(5);
-const LOOK_SOONEST: Duration = Duration::from_millis(20);
-/// Rows woken in one look; what is left is due at the next.
+/// How many runs one look wakes. The others are due at the next look.
 const BATCH: i64 = 200;
 
-/// Keeps until `shutdown`.
+/// Runs the keeper until `shutdown`.
 pub async fn run(engine: Engine, shutdown: CancellationToken) -> Result<(), BrokerError> {
-    // A look that has begun is ended: what it took to wake nobody else wakes for a while.
+    // A look that has begun is finished: nobody else wakes the runs that it took for a while.
     let looking = shutdown.child_token();
     let keeping = async {
         let recording = async {
-            let ended = record_the_dead(&engine, &shutdown).await;
+            let ended = record_dead_messages(&engine, &shutdown).await;
             looking.cancel();
             ended
         };
-        tokio::join!(recording, wake_what_is_due(&engine, &looking)).0
+        tokio::join!(recording, wake_due_runs(&engine, &looking)).0
     };
     tokio::select! {
         ended = keeping => ended,
-        () = report_what_waits(&engine) => Ok(()),
+        () = report_metrics(&engine) => Ok(()),
     }
 }
 
-async fn wake_what_is_due(engine: &Engine, shutdown: &CancellationToken) {
+async fn wake_due_runs(engine: &Engine, shutdown: &CancellationToken) {
     loop {
         let pause = match look(engine).await {
             Ok(pause) => pause,
             Err(error) => {
-                tracing::warn!(%error, "failed to look for what is due");
-                LOOK_EVERY
+                tracing::warn!(%error, "failed to look for runs that are due");
+                LONGEST_PAUSE
             }
         };
         if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
@@ -58,64 +61,65 @@ async fn wake_what_is_due(engine: &Engine, shutdown: &CancellationToken) {
     }
 }
 
-async fn report_what_waits(engine: &Engine) {
+async fn report_metrics(engine: &Engine) {
     loop {
         if let Err(error) = metrics::observe(engine).await {
-            tracing::debug!(%error, "failed to look at what waits");
+            tracing::debug!(%error, "failed to measure how much work waits");
         }
         tokio::time::sleep(REPORT_EVERY).await;
     }
 }
 
-/// One look at the store. Returns how long nothing will be due.
+/// Looks at the store once. Returns how long to wait before the next look.
 async fn look(engine: &Engine) -> store::Result<Duration> {
     if !engine.broker.healthy() {
-        return Ok(LOOK_EVERY);
+        return Ok(LONGEST_PAUSE);
     }
     let relayed = engine.store.relay_outbox(BATCH, async |rows| relay(engine, rows).await).await?;
-    let judges = engine.lease.judges_in().is_zero();
-    let due = engine.store.due_runs_seen_by(judges, BATCH).await?;
+    let may_judge = engine.lease.may_judge_in().is_zero();
+    let due = engine.store.due_runs(BATCH, may_judge).await?;
     if !due.is_empty() {
         platform::failpoint!("due.taken");
     }
     if let Err(error) = wake_all(engine, &due).await? {
-        tracing::warn!(%error, "failed to wake what is due; trying again");
-        return Ok(LOOK_EVERY);
+        tracing::warn!(%error, "failed to wake runs that are due; trying again");
+        return Ok(LONGEST_PAUSE);
     }
     if relayed > 0 || i64::try_from(due.len()).unwrap_or(BATCH) >= BATCH {
-        return Ok(LOOK_SOONEST);
+        return Ok(SHORTEST_PAUSE);
     }
     let now = engine.store.now();
-    let next = engine.store.next_wake().await?.map_or(LOOK_EVERY, |next| next.since(now));
-    Ok(next.clamp(LOOK_SOONEST, LOOK_EVERY))
+    let next = engine.store.next_wake().await?.map_or(LONGEST_PAUSE, |next| next.since(now));
+    Ok(next.clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
 }
 
-/// Sends a message for each row that is due, all at once; what cannot be sent is due at the next look.
+/// Sends a message for each run that is due, all at once. Where that fails, the run is due at the next look.
 async fn wake_all(engine: &Engine, due: &[Due]) -> store::Result<Result<(), BrokerError>> {
     let mut backlogs = HashMap::new();
     let mut sending = Vec::new();
     for run in due {
-        let Some(queue) = table::ALL.iter().find(|queue| queue.stage == run.stage) else { continue };
+        let Some(queue) = table::of_stage(&run.stage) else { continue };
         let lane = Lane::from_name(&run.lane);
-        // Its message waits in line like the others'; another one for each would double the line at every look.
-        // If it was lost after all, it is made up for once the line is empty.
+        // The run's message probably waits in its queue. If each such run got another message, the queue would double
+        // at every look. If the message was lost, the run is woken once the queue is empty.
         if run.announced && has_backlog(engine, &mut backlogs, queue.stage, lane).await {
             continue;
         }
-        let message = wake::message(queue.stage, (run.workspace, run.call_id, run.generation), false, lane);
-        sending.push(async move { (run, engine.broker.publish(message).await) });
+        let key = run.key(queue.stage);
+        let message = wake_ups::message(&key, false, lane);
+        sending.push(async move { (key, engine.broker.publish(message).await) });
     }
     let mut all = Ok(());
-    for (run, sent) in futures::future::join_all(sending).await {
+    for (key, sent) in futures::future::join_all(sending).await {
         if sent.is_err() {
-            engine.store.wake_soon(run.call_id, &run.stage, run.generation).await?;
+            engine.store.wake_soon(&key).await?;
             all = sent;
         }
     }
     Ok(all)
 }
 
-/// Whether messages wait in a queue. Where the broker does not say, nothing speaks against one more.
+/// Whether messages wait in a queue. If the broker does not say, the answer is no.
 async fn has_backlog(
     engine: &Engine,
     known: &mut HashMap<(&'static str, Lane), bool>,
@@ -130,8 +134,8 @@ async fn has_backlog(
     has
 }
 
-/// Publishes events that ingest had to put aside, all at once: after an outage there are many. Returns those that
-/// are on the broker now.
+/// Publishes events from the outbox, all at once, because after an outage there are many. Returns the ids of the rows
+/// that the broker has now.
 async fn relay(engine: &Engine, rows: Vec<OutboxRow>) -> Vec<i64> {
     let sending = rows.into_iter().map(async |row| {
         let message = Message {
@@ -158,24 +162,24 @@ async fn relay(engine: &Engine, rows: Vec<OutboxRow>) -> Vec<i64> {
     published
 }
 
-/// Takes what was rejected and keeps it where people see it.
-async fn record_the_dead(engine: &Engine, shutdown: &CancellationToken) -> Result<(), BrokerError> {
+/// Takes messages from the dead queue and records them where people see them.
+async fn record_dead_messages(engine: &Engine, shutdown: &CancellationToken) -> Result<(), BrokerError> {
     let mut dead = engine.broker.consume_dead(16).await?;
     while let Some(delivery) = shutdown.run_until_cancelled(dead.next()).await {
         let Some(delivery) = delivery else { return Err(BrokerError::Disconnected) };
         let letter = letter(engine, &delivery);
-        // Acknowledged only once it is on record; until then it is offered again.
+        // The message is acknowledged only once it is recorded. Until then the broker offers it again.
         match engine.store.bury(&letter).await {
             Ok(()) => {
                 platform::failpoint!("buried");
                 if let Err(error) = delivery.ack().await {
-                    tracing::debug!(%error, "a dead message comes again; it has one record");
+                    tracing::debug!(%error, "failed to acknowledge a dead message; it comes again and keeps its one record");
                 }
             }
             Err(error) => {
                 tracing::warn!(%error, "failed to record a dead message");
                 drop(delivery);
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(LONGEST_PAUSE).await;
             }
         }
     }
@@ -184,16 +188,18 @@ async fn record_the_dead(engine: &Engine, shutdown: &CancellationToken) -> Resul
 
 fn letter(engine: &Engine, delivery: &Delivery) -> DeadLetter {
     let body = String::from_utf8_lossy(&delivery.body).into_owned();
-    let error = Envelope::<CallReceived>::decode(&delivery.body)
-        .map_or_else(|error| error.to_string(), |_| "it was rejected, or delivered too often".to_owned());
+    let error = Envelope::<CallReceived>::decode(&delivery.body).map_or_else(
+        |error| error.to_string(),
+        |_| "the message was rejected, or delivered too often".to_owned(),
+    );
     let stage = delivery.rejected_by.clone().unwrap_or_else(|| "unknown".to_owned());
-    let text = scrub::scrub(&error);
+    let text = scrubbing::scrub(&error);
     DeadLetter {
-        // The same message has one record, however often it is taken.
+        // The same message always has the same record, however often it is taken.
         id: Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{stage}\n{body}").as_bytes()),
         workspace: None::<WorkspaceId>,
         call_id: None,
-        error_group: scrub::group("undecodable", &text),
+        error_group: scrubbing::group("undecodable", &text),
         error_text: text,
         error_code: "undecodable".into(),
         stage,

@@ -1,10 +1,10 @@
-//! This process's lease: what it claims is its own as long as the lease is renewed in time.
+//! The lease of this process: the runs that it claims are its own as long as the lease is renewed in time.
 //!
-//! A process that could not renew cancels what it runs: by then others may have taken it over. It goes on
-//! under a new name, as soon as the store has given that a lease.
+//! A process that could not renew its lease cancels what it runs, because others may have taken that over. It goes on
+//! under a new name, as soon as the store has given the new name a lease.
 //!
-//! A process that dies takes everything with it that it had in hand, and nobody can say what of it was to
-//! blame. So a run under which two have died already is worked on alone.
+//! When a process dies, all runs that it worked on end with it, and nobody can say which of them was to blame. So a run
+//! under which two processes have died is worked on alone.
 
 mod renewals;
 
@@ -19,64 +19,65 @@ use tokio_util::task::TaskTracker;
 
 use renewals::Renewals;
 
-/// One life under one name.
+/// The time for which a process holds a lease under one name.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct Term {
     pub instance: InstanceId,
-    /// Cancelled when the lease was lost; what runs under it must stop.
+    /// Cancelled when the lease was lost. The runs of this term must stop then.
     pub lost: CancellationToken,
 }
 
-/// More than a process ever has in hand.
-const HANDS: u32 = 1 << 20;
+/// More permits than a process ever gives out at the same time.
+const WORK_PERMITS: u32 = 1 << 20;
 
 #[derive(Clone, Debug)]
 pub struct Lease {
     store: Store,
     length: Duration,
-    held: watch::Sender<Held>,
-    hands: Arc<Semaphore>,
+    term: watch::Sender<Term>,
+    permits: Arc<Semaphore>,
     renewals: Arc<Mutex<Renewals>>,
     requests: TaskTracker,
 }
 
 impl Lease {
-    /// Takes a lease. In an embedded store whoever had one before is gone.
+    /// Takes a lease. In an embedded store, whoever had one before is gone.
     pub async fn acquire(store: Store, length: Duration) -> store::Result<Self> {
         if store.is_embedded() {
             store.end_all_instances().await?;
         }
-        let held = Held { instance: InstanceId::new(), lost: CancellationToken::new() };
-        store.renew_instance(held.instance, length).await?;
-        let hands = Arc::new(Semaphore::new(HANDS as usize));
+        let term = Term { instance: InstanceId::new(), lost: CancellationToken::new() };
+        store.renew_instance(term.instance, length).await?;
+        let permits = Arc::new(Semaphore::new(WORK_PERMITS as usize));
         let renewals = Arc::new(Mutex::new(Renewals::first(length, Instant::now())));
         let requests = TaskTracker::new();
-        // Whoever waits for them waits for those that are on their way then.
+        // A tracker must be closed before somebody can wait until it is empty. New requests still count in it.
         requests.close();
-        Ok(Self { store, length, held: watch::Sender::new(held), hands, renewals, requests })
+        Ok(Self { store, length, term: watch::Sender::new(term), permits, renewals, requests })
     }
 
-    /// The life that can claim something: waits for one while the lease is lost.
-    pub async fn held(&self) -> Held {
-        let mut held = self.held.subscribe();
-        let current = held.wait_for(|held| !held.lost.is_cancelled()).await;
-        // The sender is in `self`.
-        current.map_or_else(|_| self.current(), |held| held.clone())
+    /// The current term. While the lease is lost, this waits for the next one.
+    pub async fn term(&self) -> Term {
+        let mut term = self.term.subscribe();
+        let current = term.wait_for(|term| !term.lost.is_cancelled()).await;
+        // This cannot fail: `self` keeps the sender.
+        current.map_or_else(|_| self.current(), |term| term.clone())
     }
 
-    /// A hand to work with, until it is dropped: one, or, once nothing else is in hand, all of them.
-    pub async fn hand(&self, alone: bool) -> Option<OwnedSemaphorePermit> {
-        // Nobody closes it.
-        Arc::clone(&self.hands).acquire_many_owned(if alone { HANDS } else { 1 }).await.ok()
+    /// The permission to work on a run, until it is dropped. With `alone`, this waits until the process works on
+    /// nothing else, and nobody gets another permit meanwhile.
+    pub async fn work_permit(&self, alone: bool) -> Option<OwnedSemaphorePermit> {
+        // This is always a permit, because nobody closes the semaphore.
+        Arc::clone(&self.permits).acquire_many_owned(if alone { WORK_PERMITS } else { 1 }).await.ok()
     }
 
-    /// How long until this process may say that another is dead: see [`renewals`]. Zero where it may; and in an
-    /// embedded store, where the others are gone for certain.
-    pub fn judges_in(&self) -> Duration {
-        if self.store.is_embedded() { Duration::ZERO } else { self.renewals().judges_in(Instant::now()) }
+    /// How long until this process may declare another process dead: see [`renewals`]. It is zero if the process may
+    /// do so now, and always zero in an embedded store, where the other processes are certainly gone.
+    pub fn may_judge_in(&self) -> Duration {
+        if self.store.is_embedded() { Duration::ZERO } else { self.renewals().may_judge_in(Instant::now()) }
     }
 
-    /// The requests of this process that are on their way.
+    /// The requests of this process that are on their way to other people's systems.
     pub(crate) fn requests(&self) -> &TaskTracker {
         &self.requests
     }
@@ -85,11 +86,11 @@ impl Lease {
         self.renewals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn current(&self) -> Held {
-        self.held.borrow().clone()
+    fn current(&self) -> Term {
+        self.term.borrow().clone()
     }
 
-    /// Renews until `shutdown`, a third of the lease apart, then ends it.
+    /// Renews the lease each time that a third of it has passed, until `shutdown`.
     pub async fn keep(&self, shutdown: CancellationToken) {
         let mut renewed = Instant::now();
         let mut pause = self.length / 3;
@@ -97,15 +98,15 @@ impl Lease {
             if renewed.elapsed() >= self.length {
                 self.lose();
             }
-            let held = self.current();
-            let lost = held.lost.is_cancelled();
-            let instance = if lost { InstanceId::new() } else { held.instance };
+            let term = self.current();
+            let lost = term.lost.is_cancelled();
+            let instance = if lost { InstanceId::new() } else { term.instance };
             let before = Instant::now();
-            // A store that hangs must not keep us from noticing that the lease is over.
+            // The time limit lets us notice that the lease is over even if the store hangs.
             let left = if lost { self.length } else { self.length.saturating_sub(renewed.elapsed()) };
             let renewing = async {
                 if lost {
-                    self.store.release_runs(held.instance).await?;
+                    self.store.release_runs(term.instance).await?;
                 }
                 self.store.renew_instance(instance, self.length).await
             };
@@ -114,7 +115,7 @@ impl Lease {
                     (renewed, pause) = (before, self.length / 3);
                     self.renewals().succeeded(before, Instant::now());
                     if lost {
-                        self.held.send_replace(Held { instance, lost: CancellationToken::new() });
+                        self.term.send_replace(Term { instance, lost: CancellationToken::new() });
                     }
                     continue;
                 }
@@ -129,7 +130,7 @@ impl Lease {
         }
     }
 
-    /// Gives everything up that is still claimed; nothing works on it any more.
+    /// Gives up the runs that this process still claims. It must not work on any of them any more.
     pub async fn end(&self) {
         let instance = self.current().instance;
         let ended = async {
@@ -141,14 +142,15 @@ impl Lease {
         }
     }
 
-    /// What runs is left to others; what comes next runs under another name, once that has a lease.
+    /// Ends the current term. Its runs are left to others, and new runs begin under another name, once that name has a
+    /// lease.
     fn lose(&self) {
-        let held = self.current();
-        if !held.lost.is_cancelled() {
-            held.lost.cancel();
-            // Says so to whoever waits for the next.
-            self.held.send_modify(|_| {});
-            tracing::warn!("the lease was not renewed in time: what was running is left to others");
+        let term = self.current();
+        if !term.lost.is_cancelled() {
+            term.lost.cancel();
+            // This wakes whoever looks at the term.
+            self.term.send_modify(|_| {});
+            tracing::warn!("the lease was not renewed in time: the runs of this process are left to others");
         }
     }
 }
@@ -160,11 +162,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_lease_is_lost_while_the_store_hangs_and_what_comes_next_waits_for_another() {
+    async fn a_lease_is_lost_while_the_store_hangs_and_the_next_run_waits_for_a_new_one() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(folder.path()).await.unwrap();
         let lease = Lease::acquire(store, Duration::from_millis(600)).await.unwrap();
-        let first = lease.held().await;
+        let first = lease.term().await;
         let shutdown = CancellationToken::new();
         let keeping = {
             let (lease, shutdown) = (lease.clone(), shutdown.clone());
@@ -173,12 +175,12 @@ mod tests {
         let file = format!("sqlite://{}", folder.path().join("debrief.db").display());
         let mut other = SqliteConnection::connect(&file).await.unwrap();
         other.execute("BEGIN IMMEDIATE").await.unwrap();
-        // The store would say that it is busy only after seconds.
+        // The store would report only after seconds that it is busy.
         let in_time = Duration::from_secs(3);
         tokio::time::timeout(in_time, first.lost.cancelled()).await.expect("the loss is noticed");
-        assert!(tokio::time::timeout(Duration::from_millis(100), lease.held()).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_millis(100), lease.term()).await.is_err());
         other.execute("ROLLBACK").await.unwrap();
-        let next = tokio::time::timeout(Duration::from_secs(20), lease.held()).await.expect("another lease");
+        let next = tokio::time::timeout(Duration::from_secs(20), lease.term()).await.expect("another lease");
         assert_ne!(next.instance, first.instance);
         shutdown.cancel();
         keeping.await.unwrap();

@@ -1,24 +1,33 @@
-//! Stages, the queues between them, and how one delivery is carried from receive to acknowledge.
-//! The only crate that names the AMQP client.
+//! Stages, the queues between them, and how one delivery is carried from the broker to its acknowledgement. This is the
+//! only crate that names the AMQP client.
 
-pub mod apply;
 pub mod broker;
-mod deliver;
+mod context;
+mod delivery;
 pub mod effect;
-pub mod export;
+mod emission;
+mod engine;
+pub mod intake;
 pub mod keeper;
+pub mod layout;
 pub mod lease;
+pub mod management;
 mod metrics;
 pub mod pipeline;
 pub mod replay;
+mod requests;
 pub mod retry;
-pub mod scrub;
+pub mod scrubbing;
 mod shares;
 pub mod stage;
+mod stage_error;
+mod store_outage;
 pub mod table;
-pub mod wake;
+pub mod wake_ups;
 
-pub use deliver::Engine;
+pub use context::{Cx, Run};
 pub use effect::{Effect, Receipt, Scope, Unknown};
+pub use engine::Engine;
 pub use pipeline::{Pipeline, Worker};
-pub use stage::{Cx, Outcome, Run, Stage, StageError};
+pub use stage::{Outcome, Stage};
+pub use stage_error::StageError;

@@ -1,8 +1,7 @@
-//! What a process that runs stages tells Prometheus. Names and what to do when one rises stand in one
-//! table: `deploy/METRICS.md`.
+//! The metrics of a process that runs stages. `deploy/METRICS.md` lists their names, and what to do when one rises.
 //!
-//! Runs are counted where they end. What waits is looked at by the keeper now and then; it is the same for
-//! every process of a deployment, so take the largest of them, never the sum.
+//! Each process counts the runs that end in it. The keeper measures now and then how much work waits. That is the same
+//! for every process of a deployment, so take the largest value and never the sum.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -11,11 +10,10 @@ use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use opentelemetry::{KeyValue, global};
 use store::{EffectState, StageCounts};
 
-use crate::broker::Lane;
-use crate::deliver::Engine;
-use crate::table;
+use crate::engine::Engine;
+use crate::table::{self, Lane};
 
-/// From a supplied transcript that is parsed to a model that thinks for minutes.
+/// The buckets for durations: from a supplied transcript, which is only parsed, to a model that needs minutes.
 const SECONDS: [f64; 12] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
 
 struct Instruments {
@@ -41,7 +39,7 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
             .f64_histogram("debrief_run_duration")
             .with_unit("s")
             .with_boundaries(SECONDS.to_vec())
-            .with_description("How long a run was in hand, by stage")
+            .with_description("How long a run was worked on, by stage")
             .build(),
         undecodable: meter
             .u64_counter("debrief_undecodable_messages")
@@ -75,7 +73,7 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
     }
 });
 
-/// A run ended, or was given up for now.
+/// Counts a run that ended, or that is tried again later.
 pub(crate) fn run_ended(stage: &'static str, outcome: &'static str, took: Duration) {
     INSTRUMENTS.runs.add(1, &[KeyValue::new("stage", stage), KeyValue::new("outcome", outcome)]);
     INSTRUMENTS.duration.record(took.as_secs_f64(), &[KeyValue::new("stage", stage)]);
@@ -85,7 +83,7 @@ pub(crate) fn undecodable(stage: &'static str) {
     INSTRUMENTS.undecodable.add(1, &[KeyValue::new("stage", stage)]);
 }
 
-/// Looks at what waits.
+/// Measures how much work waits.
 pub(crate) async fn observe(engine: &Engine) -> store::Result<()> {
     let counts = engine.store.stage_counts().await?;
     let now = engine.store.now();
@@ -106,7 +104,7 @@ pub(crate) async fn observe(engine: &Engine) -> store::Result<()> {
         let oldest = count.and_then(|count| count.oldest_due).map(|due| now.since(due)).unwrap_or_default();
         INSTRUMENTS.oldest.record(oldest.as_secs_f64(), &[stage()]);
         for lane in Lane::BOTH {
-            // Where the broker does not answer, `/health` says so; an old depth would be a lie.
+            // If the broker does not answer, `/health` says so, and no depth is recorded: an old one would be wrong.
             if let Ok(depth) = engine.broker.depth(queue.stage, lane).await {
                 let labels = [stage(), KeyValue::new("lane", lane.name())];
                 INSTRUMENTS.depth.record(depth.ready, &labels);
@@ -115,7 +113,7 @@ pub(crate) async fn observe(engine: &Engine) -> store::Result<()> {
         }
     }
     let open = engine.store.open_effect_counts().await?;
-    for state in EffectState::ALL.into_iter().filter(|state| *state != EffectState::Confirmed) {
+    for state in EffectState::ALL.iter().filter(|state| **state != EffectState::Confirmed) {
         let effects = open.iter().find(|(name, _)| name == state.name()).map_or(0, |(_, effects)| *effects);
         INSTRUMENTS.effects.record(effects, &[KeyValue::new("state", state.name())]);
     }

@@ -1,4 +1,4 @@
-//! Stages joined: the compiler checks that what one emits is what the next consumes.
+//! Stages joined to a pipeline: the compiler checks that each stage consumes what the one before it emits.
 //!
 //! ```compile_fail
 //! # use domain::event::{CallAccepted, CallReceived, CallTranscribed, Envelope};
@@ -52,32 +52,34 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::broker::{BrokerError, Lane};
-use crate::deliver::{Engine, deliver};
+use crate::broker::BrokerError;
+use crate::delivery::deliver;
+use crate::engine::Engine;
 use crate::shares::Shares;
 use crate::stage::Stage;
+use crate::table::Lane;
 
-/// Stages in the order in which a call passes; `Tail` is what the last one emits.
+/// Stages in the order in which a call passes them. `Tail` is the event that the last one emits.
 pub struct Pipeline<Tail> {
     workers: Vec<Worker>,
     tail: PhantomData<fn() -> Tail>,
 }
 
 impl Pipeline<CallReceived> {
-    /// Begins with what ingest publishes.
-    #[expect(clippy::new_without_default, reason = "a pipeline without stages is only a beginning")]
+    /// An empty pipeline. It begins with the event that ingest publishes.
+    #[expect(clippy::new_without_default, reason = "a pipeline without stages is not a useful default")]
     pub fn new() -> Self {
         Self { workers: Vec::new(), tail: PhantomData }
     }
 }
 
 impl<Tail: Event> Pipeline<Tail> {
-    /// Adds the stage that consumes what the last one emits.
+    /// Adds the stage that consumes the event of the last one.
     pub fn then<S: Stage<In = Tail>>(self, stage: S) -> Pipeline<S::Out> {
         Pipeline { workers: self.with(stage), tail: PhantomData }
     }
 
-    /// Adds a last stage; others can consume the same event beside it.
+    /// Adds a last stage. Other last stages can consume the same event.
     pub fn ends_in<S: Stage<In = Tail, Out = Nothing>>(self, stage: S) -> Self {
         Self { workers: self.with(stage), tail: PhantomData }
     }
@@ -88,12 +90,12 @@ impl<Tail: Event> Pipeline<Tail> {
 
     fn with<S: Stage>(mut self, stage: S) -> Vec<Worker> {
         let stage = Arc::new(stage);
-        let in_hand = TaskTracker::new();
-        let tracker = in_hand.clone();
+        let running = TaskTracker::new();
+        let tracker = running.clone();
         let run = move |engine: Engine, shutdown: CancellationToken| {
             consume_both_lanes(engine, Arc::clone(&stage), tracker.clone(), shutdown).boxed()
         };
-        self.workers.push(Worker { stage: S::QUEUE.spec.stage, run: Arc::new(run), in_hand });
+        self.workers.push(Worker { stage: S::QUEUE.spec.stage, run: Arc::new(run), running });
         self.workers
     }
 }
@@ -106,27 +108,27 @@ type RunWorker =
 pub struct Worker {
     pub stage: &'static str,
     run: Arc<RunWorker>,
-    in_hand: TaskTracker,
+    running: TaskTracker,
 }
 
 impl Worker {
-    /// Consumes until `shutdown`. An error means: start it again. What is in hand does not end with the
-    /// connection it came by; see [`Self::drain`].
+    /// Consumes the queue until `shutdown`. After an error, start it again. The runs that it began go on when the
+    /// connection ends by which they came: see [`Self::drain`].
     pub async fn run(&self, engine: Engine, shutdown: CancellationToken) -> Result<(), BrokerError> {
         (self.run)(engine, shutdown).await
     }
 
-    /// After `shutdown`: waits until what is in hand has ended, within bounds: the time to drain, and, where a
-    /// request is on its way then, that request's own deadline.
+    /// Waits after `shutdown` until the runs of this worker have ended. It waits for the time to drain, and if a request
+    /// is on its way then, until the deadline of that request.
     pub async fn drain(&self, engine: &Engine) {
-        self.in_hand.close();
+        self.running.close();
         let patience = engine.drain_timeout + Duration::from_secs(1);
-        if tokio::time::timeout(patience, self.in_hand.wait()).await.is_ok() {
+        if tokio::time::timeout(patience, self.running.wait()).await.is_ok() {
             return;
         }
         engine.lease.requests().wait().await;
-        // What waited for one has a moment to let go.
-        if tokio::time::timeout(Duration::from_secs(1), self.in_hand.wait()).await.is_err() {
+        // The runs that waited for a request get a moment to end.
+        if tokio::time::timeout(Duration::from_secs(1), self.running.wait()).await.is_err() {
             tracing::warn!(stage = self.stage, "some runs did not end in time; others take them over");
         }
     }
@@ -135,11 +137,11 @@ impl Worker {
 async fn consume_both_lanes<S: Stage>(
     engine: Engine,
     stage: Arc<S>,
-    in_hand: TaskTracker,
+    running: TaskTracker,
     shutdown: CancellationToken,
 ) -> Result<(), BrokerError> {
     let [live, bulk] = Lane::BOTH
-        .map(|lane| consume(engine.clone(), Arc::clone(&stage), lane, in_hand.clone(), shutdown.clone()));
+        .map(|lane| consume(engine.clone(), Arc::clone(&stage), lane, running.clone(), shutdown.clone()));
     tokio::try_join!(live, bulk)?;
     Ok(())
 }
@@ -148,7 +150,7 @@ async fn consume<S: Stage>(
     engine: Engine,
     stage: Arc<S>,
     lane: Lane,
-    in_hand: TaskTracker,
+    running: TaskTracker,
     shutdown: CancellationToken,
 ) -> Result<(), BrokerError> {
     let spec = S::QUEUE.spec;
@@ -163,12 +165,12 @@ async fn consume<S: Stage>(
             () = shutdown.cancelled() => return Ok(()),
             delivery = consumer.next() => delivery,
         };
-        // The queue or the connection is gone: the supervisor starts this worker again. A run in hand goes
-        // on, since nobody would take it over from a process that lives.
+        // The queue or the connection is gone, and the supervisor starts this worker again. Runs that have begun go on,
+        // because nobody takes them over from a process that lives.
         let Some(delivery) = delivery else { return Err(BrokerError::Disconnected) };
         let (engine, stage, stopping) = (engine.clone(), Arc::clone(&stage), shutdown.clone());
         let shares = Arc::clone(&shares);
-        in_hand.spawn(async move {
+        running.spawn(async move {
             deliver(&engine, stage.as_ref(), (delivery, lane), &shares, &stopping).await;
         });
     }

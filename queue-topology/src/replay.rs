@@ -1,94 +1,122 @@
-//! Doing a call again: a newer generation of one stage and of what follows it.
+//! Replays: a call is done again, in a newer generation, from one stage on.
 //!
-//! Only the store is written. The row is due at once and the keeper wakes it, so a replay can be asked for
-//! by any process, with or without a broker at hand; what it does outside converges on the same records.
-//! Who asked for what is kept with it.
+//! A replay only writes to the store. The new run is due at once and the keeper wakes it, so any process can start a
+//! replay, with a connection to the broker or without one. Outside, the run finds the records again that an earlier run
+//! made, and changes those.
+//! The audit keeps who asked for what.
 
 use std::time::Duration;
 
 use domain::call::{CallId, WorkspaceId};
-use domain::event::{CallAccepted, CallAnalyzed, CallTranscribed, Envelope, Event};
-use domain::moment::Moment;
+use domain::event::Event;
 use serde_json::{Value, json};
-use store::{Action, Asked, Audit, DeadFilter, DeadLetter, NewRun, Store};
+use store::{Action, Audit, DeadFilter, DeadLetter, OperatorRequest, RunKey, Store};
 use uuid::Uuid;
 
-use crate::table::{self, QueueSpec};
+use crate::emission;
+use crate::table::{self, MakeInput, Queue, QueueSpec};
 
-/// The stages from which on a call can be done again.
-pub const STAGES: [&str; 4] = ["transcription", "analysis", "crm", "slack"];
-
-/// The stage of this name, if a call can be done again from there.
-pub fn stage(name: &str) -> Option<&'static str> {
-    STAGES.into_iter().find(|stage| *stage == name)
+/// A stage from which a call can be done again.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    pub stage: &'static str,
+    input: MakeInput,
 }
 
-/// Letters that are read at once.
-const AT_ONCE: i64 = 200;
+impl Start {
+    /// The start of the whole call.
+    pub const WHOLE_CALL: Self = Self::at(&table::TRANSCRIPTION);
 
-/// A call that is done again, and what the audit keeps that under.
+    /// The start at the stage with this name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        table::of_stage(name).and_then(Self::of)
+    }
+
+    /// The names of all stages from which a call can be done again.
+    pub fn names() -> Vec<&'static str> {
+        table::ALL.iter().filter_map(Self::of).map(|start| start.stage).collect()
+    }
+
+    const fn at<E: Event + Default>(queue: &Queue<E>) -> Self {
+        Self { stage: queue.spec.stage, input: emission::input::<E> }
+    }
+
+    fn of(queue: &QueueSpec) -> Option<Self> {
+        queue.input.map(|input| Self { stage: queue.stage, input })
+    }
+
+    /// The event that starts `run`, as its waiting row keeps it.
+    fn input(&self, store: &Store, run: &RunKey) -> String {
+        (self.input)(run, store.now())
+    }
+}
+
+/// How many letters are read at a time.
+const BATCH: i64 = 200;
+
+/// A call that is done again, and the batch that the audit keeps it under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Again {
+pub struct Replayed {
     pub generation: i64,
     pub batch: Uuid,
 }
 
-/// Does the call again from `stage` on; nothing where the call never came to that stage. `actor` asked for it.
+/// Does the call again from `start` on, because `actor` asked for it. Returns nothing if the call never came to that
+/// stage.
 ///
-/// In the live lane: a person waits for one call, and it stands before nobody for long. What comes in thousands,
-/// dead letters and imports, goes through the bulk lane.
+/// The run goes through the live lane: a person waits for it, and one call delays nobody for long. Dead letters and
+/// imports come in thousands, so they go through the bulk lane.
 pub async fn call(
     store: &Store,
     (workspace, actor): (WorkspaceId, &str),
     call: CallId,
-    stage: &'static str,
-) -> store::Result<Option<Again>> {
-    let what = call_as_asked(call, stage);
-    let asked = Asked { workspace, actor, action: Action::ReplayCall, what };
-    let input = |generation| input_of(stage, workspace, call, generation);
-    let Some((NewRun { generation, .. }, batch)) = store.replay_call(&asked, call, stage, input).await?
-    else {
-        return Ok(None);
-    };
-    tracing::info!(%call, from = stage, generation, %batch, actor, "a call is done again");
-    Ok(Some(Again { generation, batch }))
+    start: Start,
+) -> store::Result<Option<Replayed>> {
+    let what = call_as_asked(call, start.stage);
+    let request = OperatorRequest { workspace, actor, action: Action::ReplayCall, what };
+    let input = |run: &RunKey| start.input(store, run);
+    let replayed = store.replay_call(&request, call, start.stage, input).await?;
+    let Some((RunKey { generation, .. }, batch)) = replayed else { return Ok(None) };
+    tracing::info!(%call, from = start.stage, generation, %batch, actor, "a call is done again");
+    Ok(Some(Replayed { generation, batch }))
 }
 
-/// What became of a request to send dead letters on.
+/// What became of a request to replay dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
     pub id: Uuid,
-    /// It went on with a batch that had been cut off.
+    /// The request continued a batch that had been cut off.
     pub resumed: bool,
-    /// Letters that were to be sent on.
+    /// How many letters matched.
     pub matched: i64,
-    /// Letters that are done again: a letter whose run is not dead any more is only done with.
+    /// How many letters started something. A letter whose run is not dead any more starts nothing and is only marked.
     pub replayed: i64,
 }
 
-/// Sends on the letters that match, oldest first, with a `pause` after each. `actor` asked for it.
+/// Replays the letters that match, oldest first, with a `pause` after each, because `actor` asked for it.
 ///
-/// A letter is done with in the transaction that does its run again, so whoever asks for the same after this
-/// was cut off goes on where it was. What dies meanwhile is not of this batch, which would never end.
+/// A letter is marked in the transaction that starts its run again. So if this is cut off, whoever asks for the same
+/// continues where it stopped. Runs that die meanwhile do not belong to the batch: otherwise it might never end.
 pub async fn letters(
     store: &Store,
     (workspace, actor): (WorkspaceId, &str),
     filter: &DeadFilter,
     pause: Option<Duration>,
 ) -> store::Result<Batch> {
-    let asked = Asked { workspace, actor, action: Action::ReplayDeadLetters, what: letters_as_asked(filter) };
+    let what = letters_as_asked(filter);
+    let request = OperatorRequest { workspace, actor, action: Action::ReplayDeadLetters, what };
     let now = store.now();
-    let audit = store.begin_audit(&asked, filter.until.map_or(now, |until| until.min(now))).await?;
+    let audit = store.begin_audit(&request, filter.until.map_or(now, |until| until.min(now))).await?;
     let filter = DeadFilter { until: Some(audit.bound), ..filter.clone() };
     let matched = store.count_dead(workspace, &filter).await?;
     let mut replayed = 0;
     loop {
-        let some = store.next_dead(workspace, &filter, AT_ONCE).await?;
+        let some = store.next_dead(workspace, &filter, BATCH).await?;
         if some.is_empty() {
             break;
         }
         for letter in &some {
-            replayed += i64::from(send_on(store, &audit, letter).await?);
+            replayed += i64::from(replay_letter(store, &audit, letter).await?);
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
             }
@@ -96,27 +124,27 @@ pub async fn letters(
     }
     store.end_audit(&audit).await?;
     let Audit { batch: id, resumed, .. } = audit;
-    tracing::info!(batch = %id, resumed, matched, replayed, actor, "dead letters are done again");
+    tracing::info!(batch = %id, resumed, matched, replayed, actor, "dead letters are replayed");
     Ok(Batch { id, resumed, matched, replayed })
 }
 
-async fn send_on(store: &Store, audit: &Audit, letter: &DeadLetter) -> store::Result<bool> {
-    match (stage(&letter.stage), letter.workspace, letter.call_id) {
-        (Some(stage), Some(workspace), Some(call)) => {
-            let input = |generation| input_of(stage, workspace, call, generation);
-            store.replay_letter(audit, letter, (workspace, call), stage, input).await
+async fn replay_letter(store: &Store, audit: &Audit, letter: &DeadLetter) -> store::Result<bool> {
+    match (Start::named(&letter.stage), letter.workspace, letter.call_id) {
+        (Some(start), Some(workspace), Some(call)) => {
+            let died = RunKey { workspace, call, stage: start.stage, generation: letter.generation };
+            store.replay_letter(audit, letter, &died, |run| start.input(store, run)).await
         }
-        // It died before it had a row: the event itself goes round again.
+        // The event died before it had a row, so the event itself is published again.
         _ => store.requeue_letter(audit, letter).await,
     }
 }
 
-/// What the audit keeps of a request to do a call again.
+/// A request to do a call again, as the audit keeps it.
 pub fn call_as_asked(call: CallId, stage: &str) -> Value {
     json!({"call": call, "from": stage})
 }
 
-/// What the audit keeps of a request to send dead letters on: the filter, as it was given.
+/// A request to replay dead letters, as the audit keeps it: the filter, as it was given.
 pub fn letters_as_asked(filter: &DeadFilter) -> Value {
     let given = [
         ("stage", filter.stage.clone()),
@@ -127,26 +155,34 @@ pub fn letters_as_asked(filter: &DeadFilter) -> Value {
     given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?)))).collect()
 }
 
-/// The event that the stage consumes, as its waiting row keeps it.
-fn input_of(stage: &str, workspace: WorkspaceId, call: CallId, generation: i64) -> String {
-    let key = table::ALL.iter().find(|queue: &&QueueSpec| queue.stage == stage).map_or("", |queue| queue.key);
-    let bytes = match key {
-        CallAccepted::KEY => envelope(workspace, call, generation, CallAccepted {}).encode(),
-        CallTranscribed::KEY => envelope(workspace, call, generation, CallTranscribed {}).encode(),
-        _ => envelope(workspace, call, generation, CallAnalyzed {}).encode(),
-    };
-    String::from_utf8_lossy(&bytes).into_owned()
-}
+#[cfg(test)]
+mod tests {
+    use domain::call::{CallId, WorkspaceId};
+    use domain::event::{DecodeError, Envelope, Nothing};
+    use domain::moment::Moment;
 
-fn envelope<E: Event>(workspace: WorkspaceId, call: CallId, generation: i64, data: E) -> Envelope<E> {
-    let name = format!("{}:{generation}", E::KEY);
-    Envelope {
-        id: Uuid::new_v5(&call.0, name.as_bytes()),
-        workspace,
-        call,
-        generation,
-        time: Moment::now(),
-        traceparent: platform::telemetry::traceparent(),
-        data,
+    use super::*;
+
+    #[test]
+    fn a_replay_starts_a_stage_with_the_event_that_its_queue_carries() {
+        for queue in table::ALL.iter().filter(|queue| queue.has_rows) {
+            let run = RunKey {
+                workspace: WorkspaceId::DEFAULT,
+                call: CallId(Uuid::from_u128(7)),
+                stage: queue.stage,
+                generation: 3,
+            };
+            let start = Start::of(queue).expect("a stage with rows can be replayed");
+            let input = (start.input)(&run, Moment::from_micros(1));
+            let refused = Envelope::<Nothing>::decode(input.as_bytes()).unwrap_err();
+            let DecodeError::Type { found, .. } = refused else { panic!("{}: {refused}", queue.stage) };
+            assert_eq!(found, queue.key, "{}", queue.stage);
+        }
+    }
+
+    #[test]
+    fn a_call_can_be_done_again_from_every_stage_but_dedup() {
+        assert_eq!(Start::names(), ["transcription", "analysis", "crm", "slack"]);
+        assert!(Start::named("dedup").is_none());
     }
 }

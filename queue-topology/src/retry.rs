@@ -1,4 +1,4 @@
-//! What happens to a run that did not end: a pure function of its failure and its history.
+//! What happens to a run that failed: a pure function of its failure and its history.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const MAX_DELAY: Duration = Duration::from_hours(24);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// After the first, second … failed attempt; past its end the last repeats. Never empty.
+    /// The delays after the first, the second … failed attempt. The last one repeats. The list is never empty.
     delays: Vec<Duration>,
     max_attempts: i64,
 }
@@ -23,23 +23,23 @@ pub enum Next {
         /// Whether the attempt counts.
         spent: bool,
     },
-    /// Waits for its destination, which is probed after this long.
+    /// The run waits for its destination, which is probed after this time.
     Park {
         probe_after: Duration,
     },
     Dead,
 }
 
-/// What is known about a failed run.
+/// What the decision depends on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Failure {
     pub fault: Fault,
-    /// 1 for the first.
+    /// 1 for the first attempt.
     pub attempt: i64,
-    /// Since this generation of the run began to wait.
+    /// The time since this generation of the run began to wait.
     pub age: Duration,
     pub retry_after: Option<Duration>,
-    /// From 0 to 1; spreads runs that failed together.
+    /// A random number from 0 to 1, which spreads runs that failed at the same time.
     pub jitter: f64,
 }
 
@@ -70,7 +70,7 @@ impl Schedule {
             }
             Fault::Throttled(_) if failure.age > MAX_AGE => Next::Dead,
             Fault::Throttled(wait) => {
-                // Never earlier than asked.
+                // The run never comes back earlier than it was asked to.
                 let after = wait.min(MAX_DELAY) + self.delays[0].min(wait).mul_f64(failure.jitter / 10.0);
                 Next::Again { after, spent: false }
             }
@@ -82,7 +82,7 @@ impl Schedule {
     }
 }
 
-/// `delay` with up to a fifth more.
+/// `delay`, made longer by up to a fifth.
 fn spread(delay: Duration, jitter: f64) -> Duration {
     delay + delay.mul_f64(jitter.clamp(0.0, 1.0) / 5.0)
 }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_because_we_were_asked_to_spends_no_attempt_and_ends_after_a_day() {
+    fn a_run_that_was_asked_to_wait_spends_no_attempt_and_ends_after_a_day() {
         let throttled = failure(Fault::Throttled(Duration::from_secs(7)), 100);
         let next = schedule().next_try(&throttled);
         assert_eq!(next, Next::Again { after: Duration::from_secs(7), spent: false });
@@ -139,13 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_the_same_way_every_time_is_dead_at_once() {
+    fn a_run_that_fails_the_same_way_every_time_is_dead_at_once() {
         assert_eq!(schedule().next_try(&failure(Fault::Permanent, 1)), Next::Dead);
     }
 
     #[test]
     fn a_schedule_that_cannot_be_read_names_its_variable() {
-        let error = Schedule::read(&Values::of([("DEBRIEF_RETRY_SCHEDULE", "5 minutes")])).unwrap_err();
+        let error = Schedule::read(&Values::of([("DEBRIEF_RETRY_SCHEDULE", "soon")])).unwrap_err();
         assert!(error.to_string().starts_with("DEBRIEF_RETRY_SCHEDULE"), "{error}");
     }
 

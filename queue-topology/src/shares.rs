@@ -1,7 +1,8 @@
-//! Fair shares of a worker: while others are there, no workspace holds more than half of it.
+//! Fair shares of a worker: while several workspaces have work, none of them holds more than half of the worker.
 //!
-//! Who alone has work gets the whole worker. What is above a workspace's half goes to the bulk lane, so that
-//! it does not stand before the others in the queue; in the bulk lane itself it waits in hand.
+//! A workspace that alone has work gets the whole worker. A delivery above a workspace's half goes to the bulk lane, so
+//! that it does not delay the other workspaces in the live queue. In the bulk lane itself, such a delivery waits in the
+//! worker.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,22 +12,23 @@ use domain::call::WorkspaceId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// For so long after its last delivery a workspace counts as there.
-const THERE: Duration = Duration::from_mins(1);
+/// How long after its last delivery a workspace counts as one that has work.
+const PRESENT_FOR: Duration = Duration::from_mins(1);
 
 /// The shares of one lane of one worker.
 pub(crate) struct Shares {
     half: usize,
-    held: Mutex<HashMap<WorkspaceId, Held>>,
+    loads: Mutex<HashMap<WorkspaceId, Load>>,
     freed: Notify,
 }
 
-struct Held {
+/// What one workspace has in the worker.
+struct Load {
     deliveries: usize,
     last: Instant,
 }
 
-/// A place in the worker, until it is dropped.
+/// A place for one delivery in the worker, until it is dropped.
 pub(crate) struct Share {
     shares: Arc<Shares>,
     workspace: WorkspaceId,
@@ -35,16 +37,16 @@ pub(crate) struct Share {
 impl Shares {
     pub(crate) fn of(prefetch: u16) -> Arc<Self> {
         let half = usize::from(prefetch.div_ceil(2));
-        Arc::new(Self { half, held: Mutex::default(), freed: Notify::new() })
+        Arc::new(Self { half, loads: Mutex::default(), freed: Notify::new() })
     }
 
-    /// A place for one more delivery of `workspace`; none when that would be more than its share.
+    /// Takes a place for one more delivery of `workspace`. Returns nothing if that is more than its share.
     pub(crate) fn take(self: &Arc<Self>, workspace: WorkspaceId) -> Option<Share> {
         let now = Instant::now();
-        let mut held = self.held();
-        held.retain(|_, held| held.deliveries > 0 || now - held.last < THERE);
-        let others = held.keys().any(|other| *other != workspace);
-        let mine = held.entry(workspace).or_insert(Held { deliveries: 0, last: now });
+        let mut loads = self.loads();
+        loads.retain(|_, load| load.deliveries > 0 || now - load.last < PRESENT_FOR);
+        let others = loads.keys().any(|other| *other != workspace);
+        let mine = loads.entry(workspace).or_insert(Load { deliveries: 0, last: now });
         mine.last = now;
         if others && mine.deliveries >= self.half {
             return None;
@@ -53,30 +55,30 @@ impl Shares {
         Some(Share { shares: Arc::clone(self), workspace })
     }
 
-    /// As [`Self::take`], and waits for it.
+    /// Like [`Self::take`], but waits until the workspace gets a place.
     pub(crate) async fn wait(self: &Arc<Self>, workspace: WorkspaceId) -> Share {
         loop {
-            // Before the look, so that nothing is freed unnoticed in between.
+            // Registered before the look, so that no place is freed unnoticed in between.
             let freed = self.freed.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
             if let Some(share) = self.take(workspace) {
                 return share;
             }
-            // Others can also be there no more without anything being freed.
-            tokio::time::timeout(THERE, freed).await.ok();
+            // The other workspaces can also stop to count, without a place being freed.
+            tokio::time::timeout(PRESENT_FOR, freed).await.ok();
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<WorkspaceId, Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn loads(&self) -> MutexGuard<'_, HashMap<WorkspaceId, Load>> {
+        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        if let Some(held) = self.shares.held().get_mut(&self.workspace) {
-            held.deliveries -= 1;
+        if let Some(load) = self.shares.loads().get_mut(&self.workspace) {
+            load.deliveries -= 1;
         }
         self.shares.freed.notify_waiters();
     }
@@ -92,25 +94,25 @@ mod tests {
     const OTHER: WorkspaceId = WorkspaceId(Uuid::from_u128(2));
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_alone_has_the_whole_worker_and_others_there_have_half_of_it() {
+    async fn a_workspace_has_the_whole_worker_while_it_is_alone_and_half_of_it_otherwise() {
         let shares = Shares::of(4);
         let alone: Vec<Share> = (0..4).map_while(|_| shares.take(ONE)).collect();
         assert_eq!(alone.len(), 4);
         let other = shares.take(OTHER);
-        assert!(other.is_some(), "another always finds a place");
+        assert!(other.is_some(), "another workspace always finds a place");
         assert!(shares.take(ONE).is_none());
         drop(alone);
         let half: Vec<Share> = (0..4).map_while(|_| shares.take(ONE)).collect();
         assert_eq!(half.len(), 2);
-        // The other is still there for a while after its last delivery.
+        // The other workspace still counts for a while after its last delivery.
         drop(other);
         assert!(shares.take(ONE).is_none());
-        tokio::time::advance(THERE).await;
+        tokio::time::advance(PRESENT_FOR).await;
         assert!(shares.take(ONE).is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_waits_goes_on_as_soon_as_something_of_its_own_ended() {
+    async fn a_delivery_that_waits_goes_on_as_soon_as_another_of_its_workspace_ends() {
         let shares = Shares::of(2);
         let (first, _other) = (shares.take(ONE).unwrap(), shares.take(OTHER).unwrap());
         let begin = Instant::now();

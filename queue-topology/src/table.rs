@@ -1,10 +1,70 @@
-//! Every queue, in one table.
+//! Every queue, in one table: which events it carries, which calls it takes, and how much of them at a time.
 //!
-//! A queue is typed by the event it carries, so a stage, its queue and its binding cannot disagree.
+//! A queue is typed by the event it carries, so a stage, its queue and its binding cannot disagree. Whatever else
+//! depends on a stage is derived from this table: who consumes an event, which stages a replay can start from, and
+//! with which event.
 
 use std::marker::PhantomData;
 
+use domain::call::CallKind;
 use domain::event::{CallAccepted, CallAnalyzed, CallReceived, CallTranscribed, Event};
+use domain::moment::Moment;
+use store::RunKey;
+use strum::{EnumString, IntoStaticStr};
+
+use crate::emission;
+
+/// Each stage has one queue for each lane. The bulk lane takes imports, replays and workspaces that are above their
+/// rate, so that a backfill never delays a live call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub enum Lane {
+    Live,
+    Bulk,
+}
+
+impl Lane {
+    pub const BOTH: [Self; 2] = [Self::Live, Self::Bulk];
+
+    /// The lane as it stands in a row.
+    pub const fn name(self) -> &'static str {
+        self.into_str()
+    }
+
+    /// Reads a lane from a row. An unknown name is read as the live lane.
+    pub fn from_name(name: &str) -> Self {
+        name.parse().unwrap_or(Self::Live)
+    }
+
+    /// What is appended to the name of a queue and to a routing key.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Live => "",
+            Self::Bulk => ".bulk",
+        }
+    }
+}
+
+/// Which calls a queue takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    EveryCall,
+    /// Calls with people outside: everything but practice.
+    RealCalls,
+}
+
+impl Takes {
+    pub const fn includes(self, kind: CallKind) -> bool {
+        match self {
+            Self::EveryCall => true,
+            // Whoever adds a kind has to decide here.
+            Self::RealCalls => match kind {
+                CallKind::Phone | CallKind::Meeting | CallKind::Session => true,
+                CallKind::Practice => false,
+            },
+        }
+    }
+}
 
 /// The queue of one stage. Its AMQP names are `<prefix>.<stage>` and `<prefix>.<stage>.bulk`.
 #[derive(Debug)]
@@ -13,34 +73,50 @@ pub struct Queue<E> {
     carries: PhantomData<fn() -> E>,
 }
 
-/// What is known of a queue without the type of its events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is known about a queue without the type of its events.
+#[derive(Clone, Copy, Debug)]
 pub struct QueueSpec {
     pub stage: &'static str,
-    /// The key of the events it is bound to.
+    /// The key of the events that the queue is bound to.
     pub key: &'static str,
-    /// Deliveries a worker holds at once; the bulk lane gets a quarter.
+    pub takes: Takes,
+    /// How many deliveries a worker holds at once. The bulk lane gets a quarter of it.
     pub prefetch: u16,
-    /// Messages at which publishers are refused; only the first queue has one, since nothing behind it
-    /// may refuse what was accepted.
+    /// The number of messages from which on publishers are refused. Only the first queue has such a limit, because no
+    /// later queue may refuse what was accepted.
     pub max_length: Option<u32>,
-    /// Whether a row in `stage_runs` stands behind every message. Dedup has none: it makes the first.
+    /// Whether every message has a row in `stage_runs`. The messages of dedup have none, because dedup makes the first
+    /// row.
     pub has_rows: bool,
+    /// Makes the event that starts a run. Absent where an event says more than its envelope: such an event cannot be
+    /// made again, so no replay starts at this stage.
+    pub(crate) input: Option<MakeInput>,
 }
 
+/// Makes the event that starts a run, as the run's waiting row keeps it.
+pub(crate) type MakeInput = fn(&RunKey, Moment) -> String;
+
 impl QueueSpec {
-    /// How many of a worker's deliveries may wait for a slot of a rate limit: half, so that the others go on.
+    /// How many deliveries of a worker may wait for a slot of a rate limit. It is half of them, so that the others
+    /// go on.
     pub fn may_wait(&self) -> usize {
         usize::from(self.prefetch / 2).max(1)
     }
 }
 
-impl<E: Event> Queue<E> {
-    const fn new(stage: &'static str, prefetch: u16) -> Self {
-        Self {
-            spec: QueueSpec { stage, key: E::KEY, prefetch, max_length: None, has_rows: true },
-            carries: PhantomData,
-        }
+impl<E: Event + Default> Queue<E> {
+    const fn new(stage: &'static str, takes: Takes, prefetch: u16) -> Self {
+        let input: MakeInput = emission::input::<E>;
+        let spec = QueueSpec {
+            stage,
+            key: E::KEY,
+            takes,
+            prefetch,
+            max_length: None,
+            has_rows: true,
+            input: Some(input),
+        };
+        Self { spec, carries: PhantomData }
     }
 }
 
@@ -48,21 +124,64 @@ pub const DEDUP: Queue<CallReceived> = Queue {
     spec: QueueSpec {
         stage: "dedup",
         key: CallReceived::KEY,
+        takes: Takes::EveryCall,
         prefetch: 64,
         max_length: Some(1_000_000),
         has_rows: false,
+        input: None,
     },
     carries: PhantomData,
 };
-pub const TRANSCRIPTION: Queue<CallAccepted> = Queue::new("transcription", 4);
-pub const ANALYSIS: Queue<CallTranscribed> = Queue::new("analysis", 20);
-pub const CRM: Queue<CallAnalyzed> = Queue::new("crm", 20);
-pub const SLACK: Queue<CallAnalyzed> = Queue::new("slack", 20);
+pub const TRANSCRIPTION: Queue<CallAccepted> = Queue::new("transcription", Takes::EveryCall, 4);
+pub const ANALYSIS: Queue<CallTranscribed> = Queue::new("analysis", Takes::EveryCall, 20);
+pub const CRM: Queue<CallAnalyzed> = Queue::new("crm", Takes::RealCalls, 20);
+pub const SLACK: Queue<CallAnalyzed> = Queue::new("slack", Takes::RealCalls, 20);
 
-/// All of them, in the order in which a call passes.
+/// All queues, in the order in which a call passes them.
 pub const ALL: [QueueSpec; 5] = [DEDUP.spec, TRANSCRIPTION.spec, ANALYSIS.spec, CRM.spec, SLACK.spec];
 
-/// The stages that consume events of this key.
-pub fn consumers_of(key: &str) -> impl Iterator<Item = &'static QueueSpec> + '_ {
+/// The queue of the stage with this name.
+pub fn of_stage(name: &str) -> Option<&'static QueueSpec> {
+    ALL.iter().find(|queue| queue.stage == name)
+}
+
+/// The queues that are bound to events of this key.
+pub fn bound_to(key: &str) -> impl Iterator<Item = &'static QueueSpec> + '_ {
     ALL.iter().filter(move |queue| queue.key == key)
+}
+
+/// The queues that take events of this key about calls of this kind.
+pub fn consumers(key: &str, kind: CallKind) -> impl Iterator<Item = &'static QueueSpec> + '_ {
+    bound_to(key).filter(move |queue| queue.takes.includes(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stages(kind: CallKind) -> Vec<&'static str> {
+        consumers(CallAnalyzed::KEY, kind).map(|queue| queue.stage).collect()
+    }
+
+    #[test]
+    fn a_practice_meeting_never_reaches_a_crm_or_slack_and_every_other_call_does() {
+        for kind in CallKind::ALL {
+            let expected = if *kind == CallKind::Practice { vec![] } else { vec!["crm", "slack"] };
+            assert_eq!(stages(*kind), expected, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_call_is_transcribed_and_analyzed() {
+        for kind in CallKind::ALL {
+            for queue in [DEDUP.spec, TRANSCRIPTION.spec, ANALYSIS.spec] {
+                assert!(queue.takes.includes(*kind), "{} does not take {kind:?}", queue.stage);
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_lane_is_read_as_the_live_one() {
+        assert_eq!(["live", "bulk", "express"].map(Lane::from_name), [Lane::Live, Lane::Bulk, Lane::Live]);
+    }
 }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use uuid::Uuid;
 
 use crate::moment::Moment;
@@ -45,15 +46,38 @@ impl std::fmt::Display for CallId {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What sort of conversation a call is.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum CallKind {
     Phone,
     Meeting,
     /// A conversation that a voice agent held and wrote down itself.
     Session,
-    /// A practice meeting; it never reaches a CRM or Slack.
+    /// A practice meeting. It never reaches a CRM or Slack.
     Practice,
+}
+
+impl CallKind {
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
+    pub const fn name(self) -> &'static str {
+        self.into_str()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +88,11 @@ pub enum Direction {
 }
 
 /// The state of a call, as people see it. It is derived from the call's stage runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum CallStatus {
     Queued,
     Processing,
@@ -80,28 +107,17 @@ pub enum CallStatus {
 }
 
 impl CallStatus {
-    pub const ALL: [Self; 6] =
-        [Self::Queued, Self::Processing, Self::Waiting, Self::Completed, Self::Failed, Self::NoRecording];
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Processing => "processing",
-            Self::Waiting => "waiting",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::NoRecording => "no_recording",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 }
 
 /// The part that a person plays in a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Role {
     /// Speaks for us: a support agent, a sales person, a voice agent.
     Agent,
@@ -113,14 +129,8 @@ pub enum Role {
 }
 
 impl Role {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Agent => "agent",
-            Self::Customer => "customer",
-            Self::Host => "host",
-            Self::Presenter => "presenter",
-            Self::Participant => "participant",
-        }
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 }
 
@@ -202,6 +212,18 @@ pub struct Call {
 }
 
 impl CallDetails {
+    /// The participants who play one of these parts.
+    pub fn participants_as(&self, roles: &[Role]) -> impl Iterator<Item = &Participant> {
+        self.participants.iter().filter(|who| who.role.is_some_and(|role| roles.contains(&role)))
+    }
+
+    /// How long the call was, in milliseconds, as its source said it: its duration, else the time between its start
+    /// and its end.
+    pub fn said_duration_ms(&self) -> Option<i64> {
+        let between = || Some((self.ended_at?.micros() - self.started_at?.micros()) / 1000);
+        self.duration_ms.or_else(between).filter(|duration_ms| *duration_ms >= 0)
+    }
+
     /// Adds the values of `newer`. A field that is absent or empty in `newer` keeps its present value.
     pub fn merge(&mut self, newer: Self) {
         fn text(old: &mut Option<String>, new: Option<String>) {

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
+use strum::IntoStaticStr;
 use uuid::Uuid;
 
 use crate::call::{CallDetails, CallId, CallKind, WorkspaceId};
@@ -153,15 +154,15 @@ pub struct CallReceived {
 }
 
 /// A new generation of the call begins, and its material can be transcribed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallAccepted {}
 
 /// The transcript of this generation is in the store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallTranscribed {}
 
 /// The analysis of this generation is in the store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallAnalyzed {}
 
 /// The event type of a stage that emits no event, because no stage follows it. No value of it can exist, so
@@ -207,8 +208,9 @@ pub struct Material {
     pub media_type: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum MaterialKind {
     /// The audio of the call.
     Recording,
@@ -216,6 +218,12 @@ pub enum MaterialKind {
     Transcript,
     /// A voice agent's record of its session, in JSON.
     Session,
+}
+
+impl MaterialKind {
+    pub const fn name(self) -> &'static str {
+        self.into_str()
+    }
 }
 
 /// Where the material can be read.

@@ -2,6 +2,7 @@
 //! clock: a time is always an argument.
 
 pub mod analysis;
+pub mod blank;
 pub mod call;
 #[cfg(feature = "sqlx")]
 mod column;
@@ -10,7 +11,10 @@ pub mod event;
 pub mod fault;
 pub mod moment;
 pub mod note;
+pub mod parties;
 pub mod person_name;
 pub mod phone;
+pub mod principal;
+pub mod refusal;
 pub mod shown_text;
 pub mod transcript;

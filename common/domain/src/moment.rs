@@ -47,6 +47,22 @@ impl Moment {
     }
 }
 
+/// A length of time in words that people read: `1 h 5 min`, `2 min 5 s`, `45 s`, `80 ms`.
+pub fn in_words(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    let two = |large: u64, unit: &str, small: u64, small_unit: &str| match small {
+        0 => format!("{large} {unit}"),
+        _ => format!("{large} {unit} {small} {small_unit}"),
+    };
+    match (hours, minutes, seconds) {
+        (0, 0, 0) => format!("{} ms", span.as_millis()),
+        (0, 0, _) => format!("{seconds} s"),
+        (0, _, _) => two(minutes, "min", seconds % 60, "s"),
+        _ => two(hours, "h", minutes % 60, "min"),
+    }
+}
+
 impl From<DateTime<Utc>> for Moment {
     fn from(time: DateTime<Utc>) -> Self {
         Self(time.timestamp_micros())
@@ -74,5 +90,27 @@ impl Serialize for Moment {
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         DateTime::<chrono::FixedOffset>::deserialize(from).map(|time| Self::from(time.to_utc()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_is_said_in_two_units_at_most() {
+        for (ms, words) in [
+            (0, "0 ms"),
+            (80, "80 ms"),
+            (45_900, "45 s"),
+            (120_000, "2 min"),
+            (125_000, "2 min 5 s"),
+            (1_800_000, "30 min"),
+            (3_600_000, "1 h"),
+            (3_905_000, "1 h 5 min"),
+            (360_000_000, "100 h"),
+        ] {
+            assert_eq!(in_words(Duration::from_millis(ms)), words);
+        }
     }
 }

@@ -1,19 +1,61 @@
 //! Telephone numbers. Two are equal when their E.164 forms are equal; each is shown as it arrived.
 
+use std::fmt;
+use std::str::FromStr;
+
 use phonenumber::country;
+
+/// A country in which numbers are read that have no country code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region(country::Id);
+
+impl Region {
+    /// Holds where nothing else names a country.
+    pub const DEFAULT: Self = Self(country::Id::IN);
+
+    /// The country that a number written with `+` belongs to.
+    pub fn of_number(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let number = text.starts_with('+').then(|| phonenumber::parse(None, text).ok()).flatten()?;
+        number.country().id().map(Self)
+    }
+}
+
+/// The text is no country's code.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("failed to read a country's code of two letters, such as IN")]
+pub struct NoRegion;
+
+/// An ISO 3166 code of two letters, in capitals or not.
+impl FromStr for Region {
+    type Err = NoRegion;
+
+    fn from_str(text: &str) -> Result<Self, NoRegion> {
+        let text = text.trim();
+        let is_code = text.len() == 2 && text.bytes().all(|c| c.is_ascii_alphabetic());
+        let country = is_code.then(|| text.to_ascii_uppercase().parse().ok()).flatten();
+        country.map(Self).ok_or(NoRegion)
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_ref())
+    }
+}
 
 /// A number reduced to what two spellings of it share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Number(String);
 
 impl Number {
-    /// Reads `text` in `region` (an ISO 3166 code such as `IN`) where it has no country code. A `tel:` or `sip:`
+    /// Reads `text` in `region` where it has no country code. A `tel:` or `sip:`
     /// address, an extension behind the number, digits of other scripts, and an international number whose `+` is
     /// missing, is written `00`, or stands before a national number (`+0987…`, as some telephony providers send it) are
     /// read as the number that they mean. What no numbering plan knows compares by its digits, without an extension.
-    pub fn read(text: &str, region: &str) -> Self {
+    pub fn read(text: &str, region: Region) -> Self {
         let plain = subscriber(&ascii_digits(text));
-        let region: Option<country::Id> = region.to_ascii_uppercase().parse().ok();
+        let region = Some(region.0);
         let digits: String = plain.chars().filter(char::is_ascii_digit).collect();
         let has_plus = plain.trim_start().starts_with('+');
         let national = digits.trim_start_matches('0');
@@ -101,36 +143,30 @@ fn ascii_digits(text: &str) -> String {
     text.chars().map(ascii).collect()
 }
 
-/// The region that a number written with `+` belongs to.
-pub fn region_of(text: &str) -> Option<String> {
-    text.trim()
-        .starts_with('+')
-        .then(|| phonenumber::parse(None, text).ok())
-        .flatten()
-        .and_then(|number| number.country().id())
-        .map(|id| format!("{id:?}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read_in(text: &str, region: &str) -> Number {
+        Number::read(text, region.parse().unwrap())
+    }
+
     #[test]
     fn one_number_in_three_spellings_is_one_number() {
-        let read = |text| Number::read(text, "GB");
+        let read = |text| read_in(text, "GB");
         assert_eq!(read("020 7946 0123"), read("+44 20 7946 0123"));
         assert_eq!(read("442079460123"), read("+44 20 7946 0123"));
     }
 
     #[test]
     fn a_number_of_another_country_keeps_its_own_code() {
-        assert_eq!(Number::read("(202) 555-0100", "US"), Number::read("+12025550100", "IN"));
-        assert_ne!(Number::read("+12025550100", "IN"), Number::read("+12025550131", "IN"));
+        assert_eq!(read_in("(202) 555-0100", "US"), read_in("+12025550100", "IN"));
+        assert_ne!(read_in("+12025550100", "IN"), read_in("+12025550131", "IN"));
     }
 
     #[test]
     fn one_number_in_the_spellings_of_telephony_providers_is_one_number() {
-        let own = Number::read("+91 98765 43210", "IN");
+        let own = read_in("+91 98765 43210", "IN");
         for text in [
             "+919876543210",
             "919876543210",
@@ -153,30 +189,44 @@ mod tests {
             "(+91) 98765 43210",
             "+91\u{a0}98765\u{2011}43210",
         ] {
-            assert_eq!(Number::read(text, "IN"), own, "{text}");
-            assert_eq!(Number::read(text, "in"), own, "{text}, the region in lower case");
+            assert_eq!(read_in(text, "IN"), own, "{text}");
+            assert_eq!(read_in(text, "in"), own, "{text}, the region in lower case");
         }
         // In Italy the zero belongs to the number.
-        assert_eq!(Number::read("06 698 12345", "IT"), Number::read("tel:+39-06-698-12345", "IN"));
+        assert_eq!(read_in("06 698 12345", "IT"), read_in("tel:+39-06-698-12345", "IN"));
         for other in ["+91 98765 43211", "+1 202 555 0100", "98765", "sip:dana@10.0.0.5:5060"] {
-            assert_ne!(Number::read(other, "IN"), own, "{other}");
+            assert_ne!(read_in(other, "IN"), own, "{other}");
         }
     }
 
     #[test]
     fn what_cannot_be_read_is_not_glued_to_what_stands_beside_it() {
-        assert_eq!(Number::read("sip:12@10.0.0.5:5060", "IN").as_str(), "12");
-        assert_eq!(Number::read("000 ext. 99", "IN").as_str(), "000");
+        assert_eq!(read_in("sip:12@10.0.0.5:5060", "IN").as_str(), "12");
+        assert_eq!(read_in("000 ext. 99", "IN").as_str(), "000");
     }
 
     #[test]
     fn what_no_plan_knows_compares_by_its_digits() {
-        assert_eq!(Number::read("0000-000-0456", "IN"), Number::read("00000000456", "IN"));
+        assert_eq!(read_in("0000-000-0456", "IN"), read_in("00000000456", "IN"));
     }
 
     #[test]
-    fn the_region_of_a_support_number_is_its_country() {
-        assert_eq!(region_of("+12025550100").as_deref(), Some("US"));
-        assert_eq!(region_of("09631084471"), None);
+    fn a_number_with_a_country_code_names_its_country() {
+        assert_eq!(Region::of_number("+12025550100"), Some("US".parse().unwrap()));
+        assert_eq!(Region::of_number("09631084471"), None);
+    }
+
+    #[test]
+    fn a_country_is_read_in_capitals_and_without_and_what_is_no_country_is_refused() {
+        assert_eq!("gb".parse::<Region>(), "GB".parse());
+        assert_eq!("gb".parse::<Region>().unwrap().to_string(), "GB");
+        for wrong in ["", "G", "GBR", "ZZ", "4", "+44", "India", "éé"] {
+            assert_eq!(wrong.parse::<Region>(), Err(NoRegion), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_country_of_numbers_that_nothing_names_is_india() {
+        assert_eq!(Region::DEFAULT.to_string(), "IN");
     }
 }

@@ -90,14 +90,19 @@ impl Segment {
         is_same && (is_known || is_mid_sentence)
     }
 
+    /// The speaker's name, where it is more than a provider's bare label.
+    pub fn name(&self) -> Option<&str> {
+        self.speaker.as_deref().filter(|name| !is_bare_label(name))
+    }
+
     /// The text that stands for the speaker: the name, or else the role, or else `Speaker A` for a provider's
     /// label.
     pub fn label(&self) -> String {
-        match (&self.speaker, self.role) {
-            (Some(name), _) if !is_bare_label(name) => name.clone(),
-            (_, Some(role)) => role.name().to_owned(),
-            (Some(label), None) => format!("Speaker {label}"),
-            (None, None) => "Speaker".to_owned(),
+        match (self.name(), self.role, &self.speaker) {
+            (Some(name), _, _) => name.to_owned(),
+            (None, Some(role), _) => role.name().to_owned(),
+            (None, None, Some(label)) => format!("Speaker {label}"),
+            (None, None, None) => "Speaker".to_owned(),
         }
     }
 }

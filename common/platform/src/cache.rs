@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-pub use limiter::{Limiter, MAX_WAIT, RateUsedUp};
+pub use limiter::{Limiter, MAX_WAIT, RATE_USED_UP, RateUsedUp};
 pub use memory::Memory;
 pub use redis::Redis;
 

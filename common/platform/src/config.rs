@@ -1,19 +1,24 @@
 //! Configuration is read once, in `main`, from `debrief.toml` and the environment, into [`Values`]; each
 //! crate takes its own settings from there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretString;
 use url::Url;
 
+mod installation;
 pub mod keys;
 mod load;
+mod misspelling;
 mod rate;
+mod span;
 
-pub use keys::defaults;
+pub use installation::Installation;
+pub use keys::{Group, Key, Known};
 pub use load::{FILE, environment, load};
+pub use misspelling::Misspelling;
 pub use rate::Rate;
 
 /// What is wrong with a setting, naming it: the user can mend it.
@@ -32,34 +37,52 @@ impl ConfigError {
 
 /// Every setting that was given, by its environment name. An empty value is as if it were absent.
 #[derive(Clone, Debug, Default)]
-pub struct Values(BTreeMap<String, SecretString>);
+pub struct Values {
+    given: BTreeMap<String, SecretString>,
+    misspellings: Vec<Misspelling>,
+    asked: Option<Asked>,
+}
+
+/// The names that were asked for.
+type Asked = Arc<Mutex<BTreeSet<String>>>;
 
 impl Values {
     /// For tests and for the demo: settings from pairs.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+        let given = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        Self { given, ..Self::default() }
+    }
+
+    /// For the test that compares the lists of settings with what is read: remembers in `asked` every name that
+    /// these values are asked for.
+    pub fn remembering(self, asked: &Arc<Mutex<BTreeSet<String>>>) -> Self {
+        Self { asked: Some(Arc::clone(asked)), ..self }
     }
 
     pub fn set(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), value.into());
+        self.given.insert(name.to_owned(), value.into());
     }
 
     /// The names of the settings that have a value, in order.
     pub fn given(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str).filter(|name| self.text(name).is_some())
+        self.given.keys().map(String::as_str).filter(|name| self.value(name).is_some())
     }
 
-    /// Settings that have a value and no effect yet.
-    pub fn without_effect(&self) -> impl Iterator<Item = &str> {
-        self.given().filter(|name| keys::NOT_YET.contains(name))
+    /// Variables of the environment that are nearly settings of ours: what they should have set is not set.
+    pub fn misspellings(&self) -> &[Misspelling] {
+        &self.misspellings
     }
 
-    /// # Panics
-    /// In debug builds, for a name that is not in [`keys::KEYS`]: nobody could set it.
     pub fn text(&self, name: &str) -> Option<String> {
+        if let Some(asked) = &self.asked {
+            asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        }
+        self.value(name)
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
         use secrecy::ExposeSecret as _;
-        debug_assert!(keys::find(name).is_some(), "`{name}` has no row in config/keys.rs");
-        self.0
+        self.given
             .get(name)
             .map(|value| value.expose_secret().trim().to_owned())
             .filter(|value| !value.is_empty())
@@ -98,32 +121,4 @@ impl Values {
             .filter(|url| matches!(url.scheme(), "http" | "https"))
             .ok_or_else(|| ConfigError::new(name, "not an http or https address"))
     }
-
-    pub fn duration(&self, name: &str, default: Duration) -> Result<Duration, ConfigError> {
-        self.text(name).map_or(Ok(default), |text| duration(&text).ok_or_else(|| bad_duration(name, &text)))
-    }
-
-    pub fn durations(&self, name: &str, default: &str) -> Result<Vec<Duration>, ConfigError> {
-        let text = self.text(name).unwrap_or_else(|| default.to_owned());
-        text.split(',').map(|part| duration(part).ok_or_else(|| bad_duration(name, part))).collect()
-    }
-}
-
-fn bad_duration(name: &str, text: &str) -> ConfigError {
-    ConfigError::new(name, format!("`{text}` is not a duration such as 200ms, 5s, 2m or 1h"))
-}
-
-/// `200ms`, `5s`, `2m`, `1h`.
-pub fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
-    let (count, unit) = text.split_at(unit_at);
-    let count: u64 = count.parse().ok()?;
-    Some(match unit {
-        "ms" => Duration::from_millis(count),
-        "s" => Duration::from_secs(count),
-        "m" => Duration::from_secs(count.checked_mul(60)?),
-        "h" => Duration::from_secs(count.checked_mul(3600)?),
-        _ => return None,
-    })
 }

@@ -25,6 +25,7 @@ use crate::config::{ConfigError, Values};
 use crate::http;
 pub use address::is_public;
 use domain::fault::Fault;
+use domain::refusal::{Code, Codes, Destination, Failure, Refusal, Remote, Sent};
 
 /// How many bytes are looked at to tell audio from a web page that says that the recording is gone.
 const SNIFF_BYTES: usize = 1024;
@@ -142,50 +143,62 @@ pub enum FetchError {
     NotAudio { host: String, found: &'static str },
 }
 
+/// Whoever keeps recordings, as failures of fetches are named.
+static RECORDINGS: Remote = Remote {
+    destination: Destination::named("recordings"),
+    title: "the recording's host",
+    advice: "check the recording's address",
+    codes: Codes {
+        unreachable: FETCH_FAILED,
+        no_answer: FETCH_FAILED,
+        too_long: TOO_LARGE,
+        account: Code::new("recording_forbidden"),
+        throttled: Code::new("recording_throttled"),
+        failed: FETCH_FAILED,
+        refused: FETCH_FAILED,
+    },
+    default_wait: Duration::ZERO,
+};
+const FETCH_FAILED: Code = Code::new("recording_fetch_failed");
+const TIMED_OUT: Code = Code::new("recording_fetch_timed_out");
+const TOO_LARGE: Code = Code::new("recording_too_large");
+
 impl FetchError {
-    /// The kind of the failure. Some providers announce a recording before it can be fetched, so the statuses 403 and
-    /// 404 and an empty answer may pass by themselves.
-    pub fn fault(&self) -> Fault {
+    /// What follows from the error. A fetch changes nothing, so it never took effect.
+    ///
+    /// The table of statuses holds but for what is the host's own affair. Some providers announce a recording before it
+    /// can be fetched, so the statuses 401, 403 and 404 and an empty answer may pass by themselves. And a host that is
+    /// away holds up no other recording, so nothing is parked for it.
+    pub fn refusal(&self) -> Refusal {
+        let because = |fault, code| Refusal {
+            fault,
+            code,
+            destination: RECORDINGS.destination.clone(),
+            retry_after: None,
+            sent: Sent::No,
+            text: self.to_string(),
+        };
         match self {
-            Self::Refused(_) | Self::TooLarge { .. } | Self::NotAudio { .. } => Fault::Permanent,
-            Self::Status { status, retry_after, .. } => match status.as_u16() {
-                429 => retry_after.map_or(Fault::Transient, Fault::Throttled),
-                401 | 403 | 404 | 408 | 425 => Fault::Transient,
-                _ if status.is_server_error() => Fault::Transient,
-                _ => Fault::Permanent,
-            },
-            Self::NotReached { .. }
-            | Self::Broken { .. }
-            | Self::Stalled { .. }
-            | Self::TooSlow { .. }
-            | Self::Empty { .. } => Fault::Transient,
-        }
-    }
-
-    /// The error code, in snake case. People filter by it, so it never changes.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Refused(_) => "recording_url_refused",
-            Self::Status { status, .. } => match status.as_u16() {
-                404 => "recording_not_found",
-                401 | 403 => "recording_forbidden",
-                410 => "recording_gone",
-                429 => "recording_throttled",
-                _ => "recording_fetch_failed",
-            },
-            Self::NotReached { .. } | Self::Broken { .. } => "recording_fetch_failed",
-            Self::Stalled { .. } | Self::TooSlow { .. } => "recording_fetch_timed_out",
-            Self::TooLarge { .. } => "recording_too_large",
-            Self::Empty { .. } => "recording_empty",
-            Self::NotAudio { .. } => "recording_not_audio",
-        }
-    }
-
-    /// The time that the other side asked us to wait.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Status { retry_after, .. } => *retry_after,
-            _ => None,
+            Self::Refused(_) => because(Fault::Permanent, Code::new("recording_url_refused")),
+            Self::TooLarge { .. } => because(Fault::Permanent, TOO_LARGE),
+            Self::NotAudio { .. } => because(Fault::Permanent, Code::new("recording_not_audio")),
+            Self::Empty { .. } => because(Fault::Transient, Code::new("recording_empty")),
+            Self::NotReached { .. } | Self::Broken { .. } => because(Fault::Transient, FETCH_FAILED),
+            Self::Stalled { .. } | Self::TooSlow { .. } => because(Fault::Transient, TIMED_OUT),
+            Self::Status { status, retry_after, .. } => {
+                let (status, retry_after) = (status.as_u16(), *retry_after);
+                let failure = Failure::Status { status, retry_after, said: None };
+                let by_table = Refusal::of(&RECORDINGS, &failure);
+                let (fault, code) = match status {
+                    401..=403 => (Fault::Transient, by_table.code),
+                    404 => (Fault::Transient, Code::new("recording_not_found")),
+                    410 => (Fault::Permanent, Code::new("recording_gone")),
+                    // Without a time the schedule decides.
+                    429 if retry_after.is_none() => (Fault::Transient, by_table.code),
+                    _ => (by_table.fault, by_table.code),
+                };
+                Refusal { retry_after, ..because(fault, code) }
+            }
         }
     }
 }

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
+use domain::refusal::Failure;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 /// The largest answer that is read. An answer should be a small document.
-pub const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+pub const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
 /// How much is kept of the body that explains a status.
 const MAX_ERROR_CHARS: usize = 2000;
 /// `INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY` is one of the longest error words.
@@ -56,23 +59,23 @@ pub enum HttpError {
     Lost(String),
     /// The status is not 2xx. The error's text leaves the body out: a provider quotes in it what we sent, and that
     /// can be what people said.
-    #[error("the answer was {status}{}", in_brackets(body))]
+    #[error("the answer was {status}")]
     Status { status: StatusCode, retry_after: Option<Duration>, body: String },
-    #[error("the answer is longer than {MAX_ANSWER_BYTES} bytes")]
-    TooLong,
+    #[error("the answer is longer than {max_bytes} bytes")]
+    TooLong { max_bytes: u64 },
 }
 
 impl HttpError {
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub fn status(&self) -> Option<StatusCode> {
         match self {
-            Self::Status { retry_after, .. } => *retry_after,
+            Self::Status { status, .. } => Some(*status),
             _ => None,
         }
     }
 
-    pub fn status(&self) -> Option<StatusCode> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Status { status, .. } => Some(*status),
+            Self::Status { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
@@ -81,8 +84,28 @@ impl HttpError {
     pub fn maybe_sent(&self) -> bool {
         match self {
             Self::NotSent(_) => false,
-            Self::Lost(_) | Self::TooLong => true,
+            Self::Lost(_) | Self::TooLong { .. } => true,
             Self::Status { status, .. } => status.is_server_error(),
+        }
+    }
+
+    /// The body of an answer with a status outside 2xx, for the client that knows how to read it.
+    pub fn body(&self) -> &str {
+        match self {
+            Self::Status { body, .. } => body,
+            _ => "",
+        }
+    }
+
+    /// This failure as the table of refusals reads it. `said` is what the body says, as far as that may be shown.
+    pub fn failure(&self, said: Option<String>) -> Failure {
+        match self {
+            Self::NotSent(problem) => Failure::NotSent { problem: problem.clone() },
+            Self::Lost(problem) => Failure::Lost { problem: problem.clone() },
+            Self::TooLong { max_bytes } => Failure::TooLong { max_bytes: *max_bytes },
+            Self::Status { status, retry_after, .. } => {
+                Failure::Status { status: status.as_u16(), retry_after: *retry_after, said }
+            }
         }
     }
 }
@@ -113,36 +136,69 @@ pub fn is_word(text: &str) -> bool {
     text.len() <= MAX_WORD_CHARS && text.contains('_') && text.split('_').all(is_part)
 }
 
-fn in_brackets(body: &str) -> String {
-    error_word(body.as_bytes()).map(|word| format!(" ({word})")).unwrap_or_default()
-}
-
 /// Sends a request and reads the whole answer. A status that is not 2xx is an error.
 pub async fn send(request: RequestBuilder) -> Result<Answer, HttpError> {
-    let answer = send_any(request).await?;
-    if answer.status.is_success() {
-        return Ok(answer);
+    send_up_to(request, MAX_ANSWER_BYTES).await
+}
+
+/// Like [`send`], for an answer that may have `max_bytes`.
+pub async fn send_up_to(request: RequestBuilder, max_bytes: u64) -> Result<Answer, HttpError> {
+    let response = sent(request).await?;
+    if !response.status().is_success() {
+        return Err(refused(response).await);
     }
-    let text = String::from_utf8_lossy(&answer.body);
-    Err(HttpError::Status {
-        status: answer.status,
-        retry_after: retry_after(&answer.headers, Utc::now()),
-        body: text.chars().filter(|c| !c.is_control()).take(MAX_ERROR_CHARS).collect(),
-    })
+    whole(response, max_bytes).await
 }
 
 /// Sends a request and reads the whole answer, whatever its status.
 pub async fn send_any(request: RequestBuilder) -> Result<Answer, HttpError> {
-    let mut response = request.send().await.map_err(|error| error_of(&error))?;
+    whole(sent(request).await?, MAX_ANSWER_BYTES).await
+}
+
+/// Sends a request and gives the answer piece by piece, for an answer that is too long for the memory. A status that
+/// is not 2xx is an error.
+pub async fn send_for_stream(
+    request: RequestBuilder,
+) -> Result<BoxStream<'static, Result<Bytes, HttpError>>, HttpError> {
+    let response = sent(request).await?;
+    if !response.status().is_success() {
+        return Err(refused(response).await);
+    }
+    Ok(response.bytes_stream().map_err(|error| broken(&error)).boxed())
+}
+
+async fn sent(request: RequestBuilder) -> Result<Response, HttpError> {
+    request.send().await.map_err(|error| error_of(&error))
+}
+
+fn broken(error: &reqwest::Error) -> HttpError {
+    HttpError::Lost(without_url(error))
+}
+
+async fn whole(mut response: Response, max_bytes: u64) -> Result<Answer, HttpError> {
     let (status, headers) = (response.status(), response.headers().clone());
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| HttpError::Lost(without_url(&error)))? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(HttpError::TooLong);
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
+        if (body.len() + chunk.len()) as u64 > max_bytes {
+            return Err(HttpError::TooLong { max_bytes });
         }
         body.extend_from_slice(&chunk);
     }
     Ok(Answer { status, headers, body: body.freeze() })
+}
+
+/// The error of an answer whose status is not 2xx. Where its body is too long or breaks off, the status says enough.
+async fn refused(response: Response) -> HttpError {
+    let (status, retry_after) = (response.status(), retry_after(response.headers(), Utc::now()));
+    let body = match whole(response, MAX_ANSWER_BYTES).await {
+        Ok(answer) => shortened(&answer.body),
+        Err(_) => String::new(),
+    };
+    HttpError::Status { status, retry_after, body }
+}
+
+fn shortened(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(MAX_ERROR_CHARS).collect()
 }
 
 /// The error of a request that got no answer, or only a part of one.
@@ -200,32 +256,6 @@ mod tests {
     #[test]
     fn a_wait_that_is_longer_than_a_day_is_shortened_to_a_day() {
         assert_eq!(read("99999999999"), Some(MAX_RETRY_AFTER));
-    }
-
-    #[test]
-    fn an_error_repeats_a_providers_error_word_and_never_its_sentence() {
-        let error_text = |body: &str| {
-            let status = StatusCode::BAD_REQUEST;
-            HttpError::Status { status, retry_after: None, body: body.into() }.to_string()
-        };
-        for (body, word) in [
-            ("invalid_payload", " (invalid_payload)"),
-            (
-                r#"{"error": {"message": "no credit, Odile", "code": "insufficient_quota"}}"#,
-                " (insufficient_quota)",
-            ),
-            (
-                r#"[{"errorCode": "DUPLICATES_DETECTED", "message": "Odile is there"}]"#,
-                " (DUPLICATES_DETECTED)",
-            ),
-            (r#"{"error": "odile"}"#, ""),
-            (r#"{"error": "tok_4711", "code": 7}"#, ""),
-            ("Odile_Marchetti", ""),
-            ("cannot take odile@example.com", ""),
-            ("", ""),
-        ] {
-            assert_eq!(error_text(body), format!("the answer was 400 Bad Request{word}"));
-        }
     }
 
     #[test]

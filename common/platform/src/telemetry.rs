@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
 
-use opentelemetry::propagation::TextMapPropagator as _;
-use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+use opentelemetry::propagation::{Injector, TextMapPropagator as _};
+use opentelemetry::trace::TracerProvider as _;
 use opentelemetry::{InstrumentationScope, global};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
@@ -24,6 +24,7 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 use crate::config::{ConfigError, Values};
 
 const TRACEPARENT: &str = "traceparent";
+const FILTER: &str = "RUST_LOG";
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const SERVICE: &str = "debrief";
 /// The libraries' own spans and debug lines help nobody who operates this, and what becomes of a connection
@@ -36,15 +37,29 @@ pub struct Telemetry {
     metrics: SdkMeterProvider,
 }
 
+/// What is logged, and where traces go.
+pub struct Settings {
+    filter: EnvFilter,
+    endpoint: Option<String>,
+}
+
+impl Settings {
+    /// Reads `RUST_LOG` and `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub fn read(values: &Values) -> Result<Self, ConfigError> {
+        let filter = values.text(FILTER).unwrap_or_else(|| DEFAULT_FILTER.to_owned());
+        let filter =
+            EnvFilter::try_new(&filter).map_err(|error| ConfigError::new(FILTER, error.to_string()))?;
+        Ok(Self { filter, endpoint: values.text(ENDPOINT) })
+    }
+}
+
 /// Starts logging to standard error, tracing (exported where `OTEL_EXPORTER_OTLP_ENDPOINT` says) and
 /// metrics. Once a process.
 pub fn start(values: &Values) -> Result<Telemetry, ConfigError> {
-    const FILTER: &str = "RUST_LOG";
-    let filter = values.text(FILTER).unwrap_or_else(|| DEFAULT_FILTER.to_owned());
-    let filter = EnvFilter::try_new(&filter).map_err(|error| ConfigError::new(FILTER, error.to_string()))?;
-    let traces = traces(values)?;
+    let Settings { filter, endpoint } = Settings::read(values)?;
     // What describes a span beyond its ids costs every request something, so it is there where it is seen.
-    let is_seen = values.text(ENDPOINT).is_some();
+    let is_seen = endpoint.is_some();
+    let traces = traces(endpoint.as_deref())?;
     let metrics = metrics();
     let scope = InstrumentationScope::builder(SERVICE).build();
     let to_terminal = std::io::stderr().is_terminal();
@@ -72,11 +87,11 @@ fn resource() -> Resource {
     Resource::builder().with_service_name(SERVICE).build()
 }
 
-fn traces(values: &Values) -> Result<SdkTracerProvider, ConfigError> {
+fn traces(endpoint: Option<&str>) -> Result<SdkTracerProvider, ConfigError> {
     let provider = SdkTracerProvider::builder().with_resource(resource());
     // Where nothing is exported there are only ids. A process that exports does so whatever the one before
     // it did.
-    let Some(endpoint) = values.text(ENDPOINT) else {
+    let Some(endpoint) = endpoint else {
         return Ok(provider.with_sampler(Sampler::AlwaysOff).build());
     };
     let address = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
@@ -124,14 +139,20 @@ impl Telemetry {
 
 /// The trace context of the current span.
 pub fn traceparent() -> Option<String> {
-    let context = Span::current().context();
-    let span = context.span().span_context().clone();
-    // https://www.w3.org/TR/trace-context/#traceparent-header, version 00
-    span.is_valid().then(|| {
-        let (trace, id) = (span.trace_id().to_bytes(), span.span_id().to_bytes());
-        let flags = [span.trace_flags().to_u8()];
-        ["00", &hex::encode(trace), &hex::encode(id), &hex::encode(flags)].join("-")
-    })
+    let mut taken = Traceparent(None);
+    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut taken);
+    taken.0
+}
+
+/// Takes the one header that an envelope carries. A map would be made anew for every event.
+struct Traceparent(Option<String>);
+
+impl Injector for Traceparent {
+    fn set(&mut self, name: &str, value: String) {
+        if name == TRACEPARENT {
+            self.0 = Some(value);
+        }
+    }
 }
 
 /// Makes `span` a child of the span that `traceparent` names. What is not valid is as if it were absent.
@@ -141,5 +162,31 @@ pub fn set_parent(span: &Span, traceparent: Option<&str>) {
     let context = TraceContextPropagator::new().extract(&carrier);
     if span.set_parent(context).is_err() {
         tracing::trace!("traces are off");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_span_gives_to_an_event_is_what_the_next_worker_goes_on_from() {
+        let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        let _here = tracing_subscriber::registry().with(layer).set_default();
+        let first = tracing::info_span!("first");
+        let given = first.in_scope(traceparent).unwrap();
+        let [version, trace, id, flags] = given.split('-').collect::<Vec<_>>()[..] else { panic!("{given}") };
+        assert_eq!((version, trace.len(), id.len(), flags), ("00", 32, 16, "01"));
+        let next = tracing::info_span!("next");
+        set_parent(&next, Some(&given));
+        let passed_on = next.in_scope(traceparent).unwrap();
+        assert_eq!(passed_on.split('-').nth(1), Some(trace));
+        assert_ne!(passed_on.split('-').nth(2), Some(id));
+    }
+
+    #[test]
+    fn where_there_is_no_span_there_is_no_trace() {
+        assert_eq!(traceparent(), None);
     }
 }

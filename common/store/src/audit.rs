@@ -1,59 +1,65 @@
-//! Who had what done again, or gave their word for an effect: one row for each time somebody asked.
+//! The audit: who had something done again, who said what became of an effect, and who made or revoked a key. Every
+//! request has one row.
 //!
-//! A row counts what was done in the transaction that does it, so that it is right even where the asker was
-//! cut off. Whoever asks for the same within a day goes on with what was cut off: that is one batch, with a
-//! row for each of them, and it does not grow meanwhile.
+//! The transaction that does one piece of a request also counts it in the row. So the count is right even if the
+//! request is cut off half-way. Whoever makes the same request within a day continues the one that was cut off: both
+//! belong to one batch, with a row for each request, and the batch does not grow meanwhile.
 
 use std::time::Duration;
 
 use serde_json::Value;
+use strum::IntoStaticStr;
 use uuid::Uuid;
 
 use super::{Page, Result, Store, Tx, execute, query, read};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
 
-/// Past it, a batch that was cut off is not gone on with: who asks for the same means what is there now.
+/// How long a batch that was cut off can be continued. After that, the same request means what is there now.
 const RESUMED_WITHIN: Duration = Duration::from_hours(24);
 
-/// What can be asked for by hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an operator can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str)]
 pub enum Action {
+    #[strum(serialize = "call_replay")]
     ReplayCall,
+    #[strum(serialize = "dead_letters_replay")]
     ReplayDeadLetters,
+    #[strum(serialize = "effects_resolve")]
     ResolveEffects,
+    #[strum(serialize = "key_create")]
+    CreateKey,
+    #[strum(serialize = "key_revoke")]
+    RevokeKey,
 }
 
 impl Action {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ReplayCall => "call_replay",
-            Self::ReplayDeadLetters => "dead_letters_replay",
-            Self::ResolveEffects => "effects_resolve",
-        }
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 }
 
-/// Somebody asks for something, and it is kept who and what.
+/// A request of a person that the audit keeps: who asks, and for what.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked<'a> {
+pub struct OperatorRequest<'a> {
     pub workspace: WorkspaceId,
-    /// `api key`, `cli:<user>`.
+    /// A principal's actor, or `cli:<user>`.
     pub actor: &'a str,
     pub action: Action,
     /// The filter or the ids, as they were given.
     pub what: Value,
 }
 
-/// A request that is being done; [`Store::end_audit`] says that it is.
+/// A request that is being worked on. [`Store::end_audit`] ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Audit {
     pub id: Uuid,
-    /// The same for whoever went on with it.
+    /// The first request and all that continue it have the same batch.
     pub batch: Uuid,
-    /// It goes on with a batch that was cut off.
+    /// The request continues a batch that was cut off.
     pub resumed: bool,
-    /// What came up later than this is not of the batch.
+    /// What came up after this moment does not belong to the batch.
     pub bound: Moment,
 }
 
@@ -64,19 +70,19 @@ pub struct AuditRow {
     pub at: Moment,
     pub actor: String,
     pub action: String,
-    /// JSON.
+    /// What was asked for, as JSON.
     pub asked: String,
     pub resumed: bool,
-    /// How many calls, letters or effects.
+    /// How many calls, letters, effects or keys this request has changed.
     pub done: i64,
-    /// Absent while it is being done, and where it was cut off.
+    /// Absent while the request is being worked on, and if it was cut off.
     pub ended_at: Option<Moment>,
 }
 
 impl Store {
-    /// Notes that somebody asks. Where the same was asked and cut off within a day, this goes on with it, and
-    /// has its bound.
-    pub async fn begin_audit(&self, asked: &Asked<'_>, bound: Moment) -> Result<Audit> {
+    /// Notes that somebody asks. If the same request was cut off within the last day, this one continues it and has
+    /// its bound.
+    pub async fn begin_audit(&self, request: &OperatorRequest<'_>, bound: Moment) -> Result<Audit> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         let open = query!(
@@ -87,27 +93,27 @@ impl Store {
              WHERE workspace = $1 AND action = $2 AND asked = $3 AND at > $4 AND NOT EXISTS (
                 SELECT 1 FROM audit AS ended WHERE ended.batch = open.batch AND ended.ended_at IS NOT NULL)
              ORDER BY at DESC LIMIT 1",
-            asked.workspace,
-            asked.action.name(),
-            asked.what.to_string(),
+            request.workspace,
+            request.action.name(),
+            request.what.to_string(),
             now.minus(RESUMED_WITHIN),
         )?;
         let id = Uuid::now_v7();
         let (batch, bound) = open.unwrap_or((id, bound));
         let audit = Audit { id, batch, resumed: open.is_some(), bound };
-        insert(&mut tx, asked, &audit, (0, None), now).await?;
+        insert(&mut tx, request, &audit, (0, None), now).await?;
         tx.commit().await?;
         Ok(audit)
     }
 
-    /// What was asked for is done, to its end.
+    /// Notes that everything that was asked for is done.
     pub async fn end_audit(&self, audit: &Audit) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(tx, "UPDATE audit SET ended_at = $2 WHERE id = $1", audit.id, self.now())?;
         tx.commit().await
     }
 
-    /// Newest first, and how many there are.
+    /// One page of the audit, newest first, and how many rows there are in all.
     pub async fn audit(&self, workspace: WorkspaceId, page: Page) -> Result<(Vec<AuditRow>, i64)> {
         let rows = read!(
             fetch_all,
@@ -125,15 +131,15 @@ impl Store {
     }
 }
 
-/// Notes, in the transaction that does it, what was asked for and done at once. Returns its batch.
-pub(super) async fn note(tx: &mut Tx, asked: &Asked<'_>, now: Moment) -> Result<Uuid> {
+/// Notes a request in the transaction that fulfils it. Returns the batch of the request.
+pub(super) async fn note(tx: &mut Tx, request: &OperatorRequest<'_>, now: Moment) -> Result<Uuid> {
     let id = Uuid::now_v7();
     let audit = Audit { id, batch: id, resumed: false, bound: now };
-    insert(tx, asked, &audit, (1, Some(now)), now).await?;
+    insert(tx, request, &audit, (1, Some(now)), now).await?;
     Ok(id)
 }
 
-/// Counts one more, in the transaction that does it.
+/// Counts one more piece of the request, in the transaction that does that piece.
 pub(super) async fn count(tx: &mut Tx, audit: &Audit) -> Result<()> {
     execute!(*tx, "UPDATE audit SET done = done + 1 WHERE id = $1", audit.id)?;
     Ok(())
@@ -141,7 +147,7 @@ pub(super) async fn count(tx: &mut Tx, audit: &Audit) -> Result<()> {
 
 async fn insert(
     tx: &mut Tx,
-    asked: &Asked<'_>,
+    request: &OperatorRequest<'_>,
     audit: &Audit,
     (done, ended_at): (i64, Option<Moment>),
     now: Moment,
@@ -151,12 +157,12 @@ async fn insert(
         "INSERT INTO audit (id, workspace, batch, at, actor, action, asked, resumed, bound, done, ended_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         audit.id,
-        asked.workspace,
+        request.workspace,
         audit.batch,
         now,
-        asked.actor,
-        asked.action.name(),
-        asked.what.to_string(),
+        request.actor,
+        request.action.name(),
+        request.what.to_string(),
         audit.resumed,
         audit.bound,
         done,

@@ -1,19 +1,20 @@
-//! Calls and what arrived about them.
+//! Calls, and what arrived about them.
 
 use std::cmp::Reverse;
+use std::str::FromStr;
 
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::settling;
+use super::call_status;
+use super::columns::{bounded, storable};
 use super::stage_runs::{self, NewRun};
-use super::types::{bounded, storable};
-use super::{Result, Store, Tx, execute, query, read};
+use super::{EffectName, Result, Store, Tx, execute, query, read};
 use domain::call::{Call, CallDetails, CallId, CallKind, CallStatus, WorkspaceId};
-use domain::event::{Material, MaterialKind};
+use domain::event::Material;
 use domain::moment::Moment;
 
-/// One delivery about a call, as dedup hands it over.
+/// One delivery about a call, in the form that dedup passes to the store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arrival {
     pub event_id: Uuid,
@@ -26,36 +27,38 @@ pub struct Arrival {
     pub materials: Vec<Material>,
 }
 
-/// What an arrival meant.
+/// What an arrival changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TakenIn {
-    /// It brought usable material that the call did not have: work starts at this generation.
+    /// The arrival brought usable material that the call did not have. Work starts at this generation.
     Accepted { generation: i64 },
-    /// This very event was taken in before. Where its work has not started, it is announced again.
+    /// The store had taken in this very event before. If `waiting`, its work has not started yet, and the caller
+    /// announces it again.
     Repeated { generation: i64, waiting: bool },
-    /// It brought facts, or material the call had already.
+    /// The arrival brought facts only, or material that the call had already.
     Noted,
 }
 
-/// Material that arrived, with when.
+/// Material that arrived, with its time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredMaterial {
     pub material: Material,
     pub received_at: Moment,
 }
 
-/// One thing that a delivery brought, or the delivery itself where it brought nothing usable.
+/// One piece of material that a delivery brought, or the delivery itself if it brought none.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct DeliveredRow {
     pub event_id: Uuid,
-    /// `recording`, `transcript`, `session`; `announcement` where there was nothing to make a transcript from.
+    /// `recording`, `transcript` or `session`, or `announcement` if the delivery brought nothing from which a
+    /// transcript can be made.
     pub kind: String,
     /// Empty for an announcement.
     pub digest: String,
     pub received_at: Moment,
 }
 
-/// Which calls a list shows. Every field narrows it.
+/// Which calls a list shows. Every field that is set narrows the list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallFilter {
     pub status: Option<CallStatus>,
@@ -71,14 +74,14 @@ pub struct Page {
     pub limit: i64,
 }
 
-/// Calls of a workspace, counted.
+/// How many calls a workspace has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Stats {
     pub total: i64,
     pub completed: i64,
     pub failed: i64,
-    /// Calls whose Slack post is confirmed.
-    pub posted: i64,
+    /// Calls for which the effect that the caller named is confirmed.
+    pub delivered: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -100,9 +103,8 @@ impl TryFrom<CallRow> for Call {
 
     fn try_from(row: CallRow) -> std::result::Result<Self, sqlx::Error> {
         Ok(Self {
-            kind: kind_from(&row.kind)?,
-            status: CallStatus::from_name(&row.status)
-                .ok_or_else(|| sqlx::Error::Decode(format!("`{}` is no call status", row.status).into()))?,
+            kind: column(&row.kind, "kind of call")?,
+            status: column(&row.status, "status of a call")?,
             id: row.id,
             workspace: row.workspace,
             source: row.source,
@@ -115,28 +117,9 @@ impl TryFrom<CallRow> for Call {
     }
 }
 
-fn kind_name(kind: CallKind) -> &'static str {
-    match kind {
-        CallKind::Phone => "phone",
-        CallKind::Meeting => "meeting",
-        CallKind::Session => "session",
-        CallKind::Practice => "practice",
-    }
-}
-
-fn kind_from(name: &str) -> std::result::Result<CallKind, sqlx::Error> {
-    [CallKind::Phone, CallKind::Meeting, CallKind::Session, CallKind::Practice]
-        .into_iter()
-        .find(|kind| kind_name(*kind) == name)
-        .ok_or_else(|| sqlx::Error::Decode(format!("`{name}` is no kind of call").into()))
-}
-
-fn material_kind(kind: MaterialKind) -> &'static str {
-    match kind {
-        MaterialKind::Recording => "recording",
-        MaterialKind::Transcript => "transcript",
-        MaterialKind::Session => "session",
-    }
+/// Reads a column whose text is the name of a value.
+fn column<T: FromStr>(text: &str, what: &str) -> std::result::Result<T, sqlx::Error> {
+    text.parse().map_err(|_| sqlx::Error::Decode(format!("`{text}` is no {what}").into()))
 }
 
 const SELECT_CALL: &str =
@@ -144,9 +127,9 @@ const SELECT_CALL: &str =
      WHERE workspace = $1 AND id = $2";
 
 impl Store {
-    /// Takes an arrival in, in one transaction: keeps its material, merges its facts, and, where usable
-    /// material is new to the call, raises the generation and makes a waiting run for each of `starts`,
-    /// whose input `input_of` encodes.
+    /// Takes an arrival in. One transaction keeps its material and merges its facts into the call. If usable
+    /// material is new to the call, the transaction also raises the generation and makes a waiting run for each
+    /// stage of `starts`, with the input that `input_of` encodes.
     pub async fn take_in(
         &self,
         arrival: &Arrival,
@@ -156,7 +139,7 @@ impl Store {
     ) -> Result<TakenIn> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
-        // Locks the call's row: whoever comes second sees what the first wrote.
+        // This locks the call's row, so that whoever comes second sees what the first one wrote.
         let call = query!(
             fetch_one,
             CallRow,
@@ -169,7 +152,7 @@ impl Store {
             arrival.workspace,
             &arrival.source,
             &arrival.external_id,
-            kind_name(arrival.kind),
+            arrival.kind.name(),
             storable(&CallDetails::default()),
             now,
         )?;
@@ -193,7 +176,7 @@ impl Store {
         details.merge(arrival.details.clone());
         execute!(
             tx,
-            settling::status!("details = $3, agent = $4, generation = $5, "),
+            call_status::status!("details = $3, agent = $4, generation = $5, "),
             arrival.call,
             now,
             storable(&details),
@@ -211,13 +194,14 @@ impl Store {
         Ok(row.map(Call::try_from).transpose()?)
     }
 
-    /// The call with this id of the source's; where several sources used it, the newest.
+    /// The call that has this id at its source. If several sources used the same id, it is the newest call.
     pub async fn call_by_external_id(
         &self,
         workspace: WorkspaceId,
         external_id: &str,
     ) -> Result<Option<Call>> {
-        // Asked for in the order of their times, SQLite looks through all calls by time instead of these by id.
+        // The query does not sort: with an ORDER BY on the time, SQLite would look through all calls by time
+        // instead of finding these few by their id.
         let rows = read!(
             fetch_all,
             CallRow,
@@ -231,7 +215,7 @@ impl Store {
         Ok(newest.map(Call::try_from).transpose()?)
     }
 
-    /// What a transcript can be made from, oldest first.
+    /// The material from which a transcript of the call can be made, oldest first.
     pub async fn materials(&self, workspace: WorkspaceId, call: CallId) -> Result<Vec<StoredMaterial>> {
         let rows = read!(
             fetch_all,
@@ -248,7 +232,7 @@ impl Store {
             .collect())
     }
 
-    /// What arrived about a call and when, announcements included, oldest first.
+    /// Everything that arrived about a call, announcements included, oldest first.
     pub async fn deliveries(&self, workspace: WorkspaceId, call: CallId) -> Result<Vec<DeliveredRow>> {
         Ok(read!(
             fetch_all,
@@ -261,7 +245,7 @@ impl Store {
         )?)
     }
 
-    /// A page of calls, newest first, and how many there are in all.
+    /// One page of the calls that match, newest first, and how many match in all.
     pub async fn calls(
         &self,
         workspace: WorkspaceId,
@@ -307,7 +291,8 @@ impl Store {
         Ok((calls, total))
     }
 
-    pub async fn stats(&self, workspace: WorkspaceId) -> Result<Stats> {
+    /// Counts the calls of a workspace. `delivery` names the effect by which a call counts as delivered.
+    pub async fn stats(&self, workspace: WorkspaceId, delivery: EffectName<'_>) -> Result<Stats> {
         Ok(read!(
             fetch_one,
             Stats,
@@ -315,16 +300,18 @@ impl Store {
             "SELECT COUNT(*) AS total,
                 COUNT(*) FILTER (WHERE status = 'completed') AS completed,
                 COUNT(*) FILTER (WHERE status = 'failed') AS failed,
-                (SELECT COUNT(*) FROM effects WHERE workspace = $1 AND target = 'slack' AND object = 'post'
-                    AND state = 'confirmed') AS posted
+                (SELECT COUNT(*) FROM effects WHERE workspace = $1 AND target = $2 AND object = $3
+                    AND state = 'confirmed') AS delivered
              FROM calls WHERE workspace = $1",
             workspace,
+            delivery.target,
+            delivery.object,
         )?)
     }
 }
 
-/// Keeps what the event brought, and says whether any of it is new to the call; nothing when this event was
-/// kept before.
+/// Keeps what the event brought. Returns whether any of it is new to the call, or nothing if this event was kept
+/// before.
 async fn keep(tx: &mut Tx, arrival: &Arrival, now: Moment) -> Result<Option<bool>> {
     let nothing_usable = arrival.materials.is_empty().then_some(None);
     let rows = arrival.materials.iter().map(Some).chain(nothing_usable);
@@ -342,7 +329,7 @@ async fn keep(tx: &mut Tx, arrival: &Arrival, now: Moment) -> Result<Option<bool
             position,
             arrival.workspace,
             arrival.call,
-            material.map_or("announcement", |material| material_kind(material.kind)),
+            material.map_or("announcement", |material| material.kind.name()),
             material.map_or("", |material| material.digest.as_str()),
             material.map(storable),
             now,

@@ -1,14 +1,15 @@
 //! The store's clock, read without asking the store.
 //!
-//! Processes on several machines must agree on what is due and whose lease is over, and a wall clock can
-//! be stepped. So the database is asked for its time now and then, and between two such readings the
-//! monotonic clock of this machine counts on from there.
+//! Processes on several machines must agree on what is due and whose lease is over, and somebody can set the wall
+//! clock of a machine. So a process asks the database for its time now and then. Between two such readings, the
+//! monotonic clock of the machine counts on from the last one.
 
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use domain::moment::Moment;
 
+/// A reading that takes longer than this is not used.
 const SLOW: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug)]
@@ -24,10 +25,10 @@ impl Clock {
         time.plus(read_at.elapsed())
     }
 
-    /// Takes a new reading of the database's clock, which was asked for `took` ago.
+    /// Takes a new reading of the database's clock. `took` is the time from the question to the answer.
     ///
-    /// The reading was made somewhere on the way there and back. One that took long says less than
-    /// counting on does.
+    /// The database read its clock at some moment between the two. If that time was long, the reading is less exact
+    /// than what the machine has counted.
     pub(super) fn set(&self, store_time: Moment, took: Duration) {
         if took > SLOW {
             return;

@@ -1,8 +1,9 @@
-//! Connections to PostgreSQL, kept between operations.
+//! Connections to PostgreSQL, which are kept between operations.
 //!
-//! A pool of sqlx asks each connection that comes back whether it is there, and waits for the answer: as much
-//! again as an operation of one statement costs. So a connection whose operation ended well is lent to whoever
-//! comes next. Any other goes back to the pool, which tests it, and so does one that nobody wanted for a while.
+//! When a connection comes back, sqlx's pool pings it and waits for the answer. That costs as much again as an
+//! operation of one statement. So a connection whose operation ended well is lent to the next caller without a test.
+//! All others go back to the pool, which tests them: those whose operation failed, and those that nobody wanted for
+//! a while.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,30 +13,32 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Executor as _, PgConnection, PgPool, Postgres};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// One that nobody wanted for so long is tested before it is lent.
+/// How long a kept connection can be lent without a test.
 pub(super) const FRESH: Duration = Duration::from_secs(1);
-/// The pool sees every connection so often, and ends those that are old.
+/// How long a connection stays out of the pool. The pool closes connections that are too old.
 const KEPT_AT_MOST: Duration = Duration::from_mins(10);
 
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
     pool: PgPool,
-    /// As many as the pool has connections: who waits for one is woken also when one is kept.
+    /// One permit for each connection of the pool. So a waiting caller is also woken when a connection is kept.
     free: Arc<Semaphore>,
-    kept: Arc<Mutex<Vec<Kept>>>,
+    kept: Arc<Mutex<Vec<KeptConnection>>>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct KeptConnection {
     connection: PoolConnection<Postgres>,
-    /// When it came from the pool.
+    /// When the connection came from the pool.
     taken_at: Instant,
+    /// When its last operation ended.
     since: Instant,
 }
 
-/// A connection for one operation. Left in the middle of a transaction, it is closed, and the transaction with it.
+/// A connection for one operation. If its caller leaves it in the middle of a transaction, the connection is closed,
+/// and the transaction ends with it.
 #[derive(Debug)]
-pub(super) struct Lent {
+pub(super) struct LentConnection {
     connection: Option<PoolConnection<Postgres>>,
     taken_at: Instant,
     in_transaction: bool,
@@ -49,8 +52,8 @@ impl Connections {
         Self { pool, free, kept: Arc::default() }
     }
 
-    /// For one statement, which commits itself, or for reading.
-    pub(super) async fn lend(&self) -> sqlx::Result<Lent> {
+    /// Lends a connection for reading, or for one statement, which commits itself.
+    pub(super) async fn lend(&self) -> sqlx::Result<LentConnection> {
         let waiting = Arc::clone(&self.free).acquire_owned();
         let permit = tokio::time::timeout(self.pool.options().get_acquire_timeout(), waiting).await;
         let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
@@ -58,7 +61,7 @@ impl Connections {
             Some(kept) => (kept.connection, kept.taken_at),
             None => (self.pool.acquire().await?, Instant::now()),
         };
-        Ok(Lent {
+        Ok(LentConnection {
             connection: Some(connection),
             taken_at,
             in_transaction: false,
@@ -67,16 +70,16 @@ impl Connections {
         })
     }
 
-    /// For a transaction.
-    pub(super) async fn begin(&self) -> sqlx::Result<Lent> {
+    /// Lends a connection for a transaction, which has begun.
+    pub(super) async fn begin(&self) -> sqlx::Result<LentConnection> {
         let mut lent = self.lend().await?;
         lent.in_transaction = true;
         lent.execute("BEGIN").await?;
         Ok(lent)
     }
 
-    /// The one that was kept last. Those that nobody wanted for a while go back to the pool.
-    fn fresh(&self) -> Option<Kept> {
+    /// The connection that was kept last. Connections that nobody wanted for a while go back to the pool.
+    fn fresh(&self) -> Option<KeptConnection> {
         let mut kept = self.kept();
         let stale = kept.partition_point(|kept| kept.since.elapsed() >= FRESH);
         kept.drain(..stale);
@@ -85,26 +88,26 @@ impl Connections {
 
     fn keep(&self, connection: PoolConnection<Postgres>, taken_at: Instant) {
         let mut kept = self.kept();
-        // Otherwise it goes back to the pool by being dropped.
+        // A connection that is not kept is dropped here, and so goes back to the pool.
         if !self.pool.is_closed() && taken_at.elapsed() < KEPT_AT_MOST {
-            kept.push(Kept { connection, taken_at, since: Instant::now() });
+            kept.push(KeptConnection { connection, taken_at, since: Instant::now() });
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<KeptConnection>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for those that are lent, and closes all.
+    /// Waits for the connections that are lent, and closes all.
     pub(super) async fn close(&self) {
-        // From here on none is kept.
+        // Once this future exists the pool counts as closed, and no connection is kept any more.
         let closing = self.pool.close();
         self.kept().clear();
         closing.await;
     }
 }
 
-impl Lent {
+impl LentConnection {
     pub(super) async fn commit(mut self) -> sqlx::Result<()> {
         if self.in_transaction {
             self.execute("COMMIT").await?;
@@ -121,7 +124,7 @@ impl Lent {
         Ok(())
     }
 
-    /// Its operation ended well.
+    /// Gives the connection back after an operation that ended well.
     pub(super) fn done(mut self) {
         self.in_transaction = false;
         if let Some(connection) = self.connection.take() {
@@ -130,27 +133,27 @@ impl Lent {
     }
 }
 
-impl Deref for Lent {
+impl Deref for LentConnection {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        self.connection.as_ref().expect("what is lent is a connection")
+        self.connection.as_ref().expect("the connection is lent until this is dropped")
     }
 }
 
-impl DerefMut for Lent {
+impl DerefMut for LentConnection {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.connection.as_mut().expect("what is lent is a connection")
+        self.connection.as_mut().expect("the connection is lent until this is dropped")
     }
 }
 
-impl Drop for Lent {
+impl Drop for LentConnection {
     fn drop(&mut self) {
         let Some(connection) = &mut self.connection else { return };
         if self.in_transaction {
             connection.close_on_drop();
         }
-        // What broke this one may have broken the others: the pool tests them.
+        // The fault that broke this connection may have broken the others too, so the pool has to test them.
         self.connections.kept().clear();
     }
 }

@@ -1,8 +1,8 @@
-//! What could not be done, with why, for people to see and send on.
+//! Dead letters: the work that could not be done, each with its reason. People look at them and replay them.
 
 use uuid::Uuid;
 
-use super::types::bounded;
+use super::columns::bounded;
 use super::{Result, Store, execute, read};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
@@ -10,7 +10,7 @@ use domain::moment::Moment;
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct DeadLetter {
     pub id: Uuid,
-    /// Absent where the message could not be read.
+    /// Absent if the message could not be read.
     pub workspace: Option<WorkspaceId>,
     pub call_id: Option<CallId>,
     pub stage: String,
@@ -19,13 +19,13 @@ pub struct DeadLetter {
     pub error_code: String,
     pub error_text: String,
     pub error_group: String,
-    /// The event, or the message as it came.
+    /// The event, or the message as it arrived.
     pub body: String,
     pub died_at: Moment,
     pub replayed_at: Option<Moment>,
 }
 
-/// Narrows a list of dead letters. Those that were replayed are left out.
+/// Narrows a list of dead letters. Letters that were replayed are never listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeadFilter {
     pub stage: Option<String>,
@@ -34,7 +34,7 @@ pub struct DeadFilter {
     pub until: Option<Moment>,
 }
 
-/// Dead letters that died of the same thing.
+/// Dead letters with the same reason.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct DeadGroup {
     pub stage: String,
@@ -46,7 +46,7 @@ pub struct DeadGroup {
 }
 
 impl DeadFilter {
-    /// Between which moments a letter died, both included.
+    /// The first and the last moment at which a letter of the list may have died.
     fn span(&self) -> (Moment, Moment) {
         (
             self.since.unwrap_or(Moment::from_micros(0)),
@@ -55,11 +55,14 @@ impl DeadFilter {
     }
 }
 
+/// Who sees a message that nobody could read, and so belongs to no workspace: whoever runs the installation, whose
+/// workspace is the one that it begins with.
+const OPERATORS: WorkspaceId = WorkspaceId::DEFAULT;
 const MAX_BODY_CHARS: usize = 65_536;
 const MAX_ERROR_CHARS: usize = 1000;
 
 impl Store {
-    /// Records a message behind which no run stands. One that was sent on and died again is listed again.
+    /// Records a message that has no run. A letter that was replayed and died again is listed again.
     pub async fn bury(&self, letter: &DeadLetter) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(
@@ -85,8 +88,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Letters that match, newest first, and how many there are. A letter that could not be read belongs
-    /// to no workspace and is listed for the default one.
+    /// One page of the letters that match, newest first, and how many match in all. A letter that could not be
+    /// read belongs to no workspace, and is listed for the default one.
     pub async fn dead_letters(
         &self,
         workspace: WorkspaceId,
@@ -103,7 +106,7 @@ impl Store {
              FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND replayed_at IS NULL AND died_at >= $3 AND died_at <= $4
                 AND (CAST($5 AS TEXT) IS NULL OR stage = $5) AND (CAST($6 AS TEXT) IS NULL OR error_group = $6)
              ORDER BY died_at DESC, id LIMIT $7 OFFSET $8",
-            WorkspaceId::DEFAULT,
+            OPERATORS,
             workspace,
             since,
             until,
@@ -116,7 +119,21 @@ impl Store {
         Ok((letters, total))
     }
 
-    /// How many letters match.
+    /// The letters of one call, oldest first. Those that were replayed are left out.
+    pub async fn dead_letters_of(&self, workspace: WorkspaceId, call: CallId) -> Result<Vec<DeadLetter>> {
+        Ok(read!(
+            fetch_all,
+            DeadLetter,
+            self,
+            "SELECT id, workspace, call_id, stage, generation, attempts, error_code, error_text, error_group, body,
+                died_at, replayed_at
+             FROM dead_letters WHERE workspace = $1 AND call_id = $2 AND replayed_at IS NULL ORDER BY died_at, id",
+            workspace,
+            call,
+        )?)
+    }
+
+    /// How many letters match the filter.
     pub async fn count_dead(&self, workspace: WorkspaceId, filter: &DeadFilter) -> Result<i64> {
         let (since, until) = filter.span();
         let (total,) = read!(
@@ -126,7 +143,7 @@ impl Store {
             "SELECT COUNT(*)
              FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND replayed_at IS NULL AND died_at >= $3 AND died_at <= $4
                 AND (CAST($5 AS TEXT) IS NULL OR stage = $5) AND (CAST($6 AS TEXT) IS NULL OR error_group = $6)",
-            WorkspaceId::DEFAULT,
+            OPERATORS,
             workspace,
             since,
             until,
@@ -136,7 +153,7 @@ impl Store {
         Ok(total)
     }
 
-    /// Up to `limit` letters that match, oldest first: what a batch takes next.
+    /// Up to `limit` letters that match, oldest first. A batch replays these next.
     pub async fn next_dead(
         &self,
         workspace: WorkspaceId,
@@ -153,7 +170,7 @@ impl Store {
              FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND replayed_at IS NULL AND died_at >= $3 AND died_at <= $4
                 AND (CAST($5 AS TEXT) IS NULL OR stage = $5) AND (CAST($6 AS TEXT) IS NULL OR error_group = $6)
              ORDER BY died_at, id LIMIT $7",
-            WorkspaceId::DEFAULT,
+            OPERATORS,
             workspace,
             since,
             until,
@@ -171,7 +188,7 @@ impl Store {
             "SELECT id, workspace, call_id, stage, generation, attempts, error_code, error_text, error_group, body,
                 died_at, replayed_at
              FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND id = $3",
-            WorkspaceId::DEFAULT,
+            OPERATORS,
             workspace,
             id,
         )?)
@@ -185,7 +202,7 @@ impl Store {
             "SELECT stage, error_group, error_code, COUNT(*) AS letters, MIN(died_at) AS first, MAX(died_at) AS last
              FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND replayed_at IS NULL
              GROUP BY stage, error_group, error_code ORDER BY letters DESC, stage, error_group",
-            WorkspaceId::DEFAULT,
+            OPERATORS,
             workspace,
         )?)
     }

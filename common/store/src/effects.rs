@@ -1,49 +1,42 @@
-//! The ledger of effects: what was changed in other people's systems, and what nobody knows.
+//! The ledger of effects: what we changed in other people's systems, and where nobody knows whether we did.
 //!
-//! A row's id is a hash of scope, target and object; it holds no attempt and no generation, so a retry and
-//! a replay meet the same row.
+//! The id of a row is a hash of scope, target and object. It holds no attempt and no generation, so a retry and a
+//! replay find the same row.
 
 use serde_json::Value;
 use sqlx::types::Json;
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use uuid::Uuid;
 
-use super::types::storable;
+use super::columns::storable;
 use super::{Result, Store, execute, read};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray, VariantNames)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum EffectState {
-    /// Its request is about to be sent, or was, by a process that did not say how it ended.
+    /// The request is about to be sent, or a process has sent it and has not recorded how it ended.
     Intent,
     Confirmed,
     /// The request failed in a way that leaves open whether it took effect.
     Unknown,
-    /// It certainly did not happen.
+    /// The effect certainly did not happen.
     NotSent,
-    /// It happened with content that has changed since, and the destination cannot change it.
+    /// The effect happened, its content has changed since, and the destination cannot change it.
     Outdated,
 }
 
 impl EffectState {
-    pub const ALL: [Self; 5] = [Self::Intent, Self::Confirmed, Self::Unknown, Self::NotSent, Self::Outdated];
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Intent => "intent",
-            Self::Confirmed => "confirmed",
-            Self::Unknown => "unknown",
-            Self::NotSent => "not_sent",
-            Self::Outdated => "outdated",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 }
 
-/// Names an effect for ever.
+/// Names one effect. The name never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EffectKey {
     pub id: Uuid,
@@ -52,7 +45,7 @@ pub struct EffectKey {
 }
 
 impl EffectKey {
-    /// `scope` is the workspace of a shared thing, or the call of a call's own thing.
+    /// `scope` is the id of the workspace if its calls share the record, and the id of the call otherwise.
     pub fn new(scope: Uuid, target: &str, object: &str) -> Self {
         let target_id = Uuid::new_v5(&scope, target.as_bytes());
         Self {
@@ -61,6 +54,13 @@ impl EffectKey {
             object: object.to_owned(),
         }
     }
+}
+
+/// The name that effects of one kind share: the destination, and what is made there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EffectName<'a> {
+    pub target: &'a str,
+    pub object: &'a str,
 }
 
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
@@ -80,11 +80,17 @@ pub struct EffectRow {
     pub updated_at: Moment,
 }
 
+impl EffectRow {
+    pub fn is_named(&self, name: EffectName<'_>) -> bool {
+        (self.target.as_str(), self.object.as_str()) == (name.target, name.object)
+    }
+}
+
 impl Store {
-    /// Says that a request succeeded: the one whose intent was `asked_at`, with the content of `digest`.
+    /// Records that a request succeeded. `asked_at` names its intent, and `digest` its content.
     ///
-    /// A process that stood still can say so after another one has sent a newer request. Then nothing is changed,
-    /// and it is false. Where the request counts as unknown meanwhile, it is known now.
+    /// If another process has sent a newer request meanwhile, because this one stood still, nothing is changed and
+    /// the answer is false. If the effect counts as unknown meanwhile, it is confirmed now.
     pub async fn confirm_effect(
         &self,
         id: Uuid,
@@ -111,8 +117,13 @@ impl Store {
         Ok(confirmed == 1)
     }
 
-    /// Says that the destination, asked, has what nobody knew of.
-    pub async fn found_effect(&self, id: Uuid, remote_id: &str, replaced: Option<&Value>) -> Result<()> {
+    /// Records that the destination was asked about an unknown effect and has it.
+    pub async fn record_found_effect(
+        &self,
+        id: Uuid,
+        remote_id: &str,
+        replaced: Option<&Value>,
+    ) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(
             tx,
@@ -127,8 +138,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Says how a request failed, the one whose intent was `asked_at`: `unknown` when it may have taken effect.
-    /// It says nothing of a newer one.
+    /// Records that a request failed. `asked_at` names its intent, and `unknown` says that the request may have taken
+    /// effect. A newer request for the same effect is not touched.
     pub async fn fail_effect(&self, id: Uuid, asked_at: Moment, unknown: bool, code: &str) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(
@@ -144,8 +155,9 @@ impl Store {
         tx.commit().await
     }
 
-    /// Notes that the destination, asked, did not have it. Absent twice is absent.
-    pub async fn absent_effect(&self, id: Uuid) -> Result<()> {
+    /// Records that the destination was asked about an unknown effect and does not have it. The effect counts as
+    /// absent only when the destination says so twice.
+    pub async fn record_absent_effect(&self, id: Uuid) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(
             tx,
@@ -157,9 +169,9 @@ impl Store {
         tx.commit().await
     }
 
-    /// Notes that the destination did not have it `since` then: it certainly did not happen. It says nothing of a
-    /// newer request.
-    pub async fn still_absent_effect(&self, id: Uuid, since: Moment) -> Result<()> {
+    /// Records that the destination still does not have an effect that it did not have at the moment `since`. So
+    /// the effect certainly did not happen. A newer request for the same effect is not touched.
+    pub async fn record_effect_not_sent(&self, id: Uuid, since: Moment) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(
             tx,
@@ -172,7 +184,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Declares that it has to be made anew: what it made is of no use any more.
+    /// Declares that what an effect made is of no use any more, so that the effect is made again.
     pub async fn void_effect(&self, id: Uuid) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(
@@ -184,7 +196,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Effects that this call made or last changed, in the order in which they were.
+    /// The effects that this call made, or was the last to change, by target and object.
     pub async fn effects_of(&self, workspace: WorkspaceId, call: CallId) -> Result<Vec<EffectRow>> {
         Ok(read!(
             fetch_all,

@@ -1,4 +1,4 @@
-//! Requests that say by a key that they are the same one: what was answered the first time.
+//! Requests that a client may repeat. Equal keys mean the same request, which gets the same answer.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use uuid::Uuid;
 use super::{Result, Store, execute, query};
 use domain::call::WorkspaceId;
 
-/// A key is forgotten after so long.
+/// How long a key is remembered.
 const KEPT_FOR: Duration = Duration::from_hours(24);
-/// Whoever has not answered by then has gone.
-const IN_HAND_FOR: Duration = Duration::from_mins(10);
+/// How long a request may take. After that, whoever worked on it is taken to be gone.
+const WORKED_ON_FOR: Duration = Duration::from_mins(10);
 
-/// Whose a request is.
+/// Who has to do a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyClaim {
-    /// Nobody came with it before: do it, then [`Store::answer_key`] or [`Store::release_key`].
+    /// The caller: the key is new. After the work it calls [`Store::answer_key`] or [`Store::release_key`].
     Yours,
-    /// It was done, and this was the answer.
+    /// Nobody: the request was done, and this was the answer.
     Answered(String),
-    /// Somebody else is at it.
-    InHand,
+    /// Somebody else, who is working on it now.
+    InProgress,
 }
 
 impl Store {
-    /// Takes the request that `id` names.
+    /// Claims the request that the key `id` names.
     pub async fn claim_key(&self, workspace: WorkspaceId, id: Uuid) -> Result<KeyClaim> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
@@ -32,7 +32,7 @@ impl Store {
             tx,
             "DELETE FROM idempotency_keys WHERE created_at < $1 OR (answer IS NULL AND created_at < $2)",
             now.minus(KEPT_FOR),
-            now.minus(IN_HAND_FOR),
+            now.minus(WORKED_ON_FOR),
         )?;
         let taken = execute!(
             tx,
@@ -53,11 +53,11 @@ impl Store {
         Ok(match known {
             _ if taken == 1 => KeyClaim::Yours,
             Some((Some(answer),)) => KeyClaim::Answered(answer),
-            _ => KeyClaim::InHand,
+            _ => KeyClaim::InProgress,
         })
     }
 
-    /// Keeps what was answered.
+    /// Keeps the answer to the request.
     pub async fn answer_key(&self, workspace: WorkspaceId, id: Uuid, answer: &str) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(
@@ -70,7 +70,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Nothing was done: who comes next with the key may do it.
+    /// Gives the request up, because nothing was done. Whoever comes next with the key may do it.
     pub async fn release_key(&self, workspace: WorkspaceId, id: Uuid) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(

@@ -1,6 +1,6 @@
 //! Processes that run stages, and their leases.
 //!
-//! A claim on a run belongs to an instance, not to the run: one statement a process renews all of them.
+//! A claim on a run belongs to an instance, so one statement renews all claims of a process.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Result, Store, execute};
 use domain::moment::Moment;
 
-/// One life of a process that runs stages.
+/// Names a process for as long as it keeps its lease. A process that lost its lease goes on under a new name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InstanceId(pub Uuid);
 
@@ -44,8 +44,9 @@ impl Store {
         Ok(until)
     }
 
-    /// Puts back what an instance of this process held when it lost its lease or was asked to stop, unless somebody
-    /// has taken it over. The process has not died, so no run is to blame, and none has spent an attempt.
+    /// Makes the runs wait again that an instance of this process held when it lost its lease or was asked to stop.
+    /// Runs that somebody has taken over are left alone. The process has not died, so no run counts a crash,
+    /// and no attempt is spent.
     pub async fn release_runs(&self, instance: InstanceId) -> Result<u64> {
         let mut tx = self.one_statement().await?;
         let released = execute!(
@@ -59,15 +60,15 @@ impl Store {
         Ok(released)
     }
 
-    /// Ends an instance: what it still holds can be taken over at once.
+    /// Ends an instance. Others can take over at once what it still holds.
     pub async fn end_instance(&self, instance: InstanceId) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(tx, "DELETE FROM instances WHERE id = $1", instance.0)?;
         tx.commit().await
     }
 
-    /// Ends every instance. Only the process that owns an embedded store may say so, at its start: whoever
-    /// held something there before is gone.
+    /// Ends every instance. Only the process that owns an embedded store may call this, at its start: whoever held
+    /// a run there before is gone.
     pub async fn end_all_instances(&self) -> Result<()> {
         let mut tx = self.one_statement().await?;
         execute!(tx, "DELETE FROM instances")?;

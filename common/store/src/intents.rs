@@ -1,4 +1,4 @@
-//! What a run may do about its effect, committed before it does it.
+//! What a run may do about its effect. The decision is committed before the run acts on it.
 
 use std::time::Duration;
 
@@ -9,36 +9,38 @@ use super::stage_runs::Claim;
 use super::{Db, EffectKey, EffectRow, EffectState, Result, Store, Tx, execute, query};
 use domain::moment::Moment;
 
-/// What a run wants to have done.
+/// The effect that a run wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EffectWant {
+pub struct WantedEffect {
     pub digest: String,
     pub generation: i64,
     /// How long the request may take.
     pub timeout: Duration,
-    /// Whether a record that exists can be changed; doing so twice is as once.
+    /// Whether a record that exists can be changed. To change it twice must be the same as to change it once.
     pub can_update: bool,
-    /// What to do when nobody knows whether it happened: send again, or not without an answer.
+    /// What to do if nobody knows whether the effect happened. True: the request is sent again. False: the run waits
+    /// until somebody finds out.
     pub resend_unknown: bool,
 }
 
 /// What a run may do about its effect.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intent {
-    /// The intent is committed: send, changing `prior` where a record exists.
+    /// The intent is committed, so the request is to be sent. It changes the record `prior` if there is one.
     Send { prior: Option<String> },
-    /// It is done, or as done as it can be.
+    /// Nothing is left to do: the effect happened, or it happened with other content and cannot be changed.
     Done { remote_id: Option<String>, replaced: Option<Value> },
-    /// Somebody may still be sending; look again then.
+    /// Somebody may still be sending the request. The run has to look again after this time.
     Wait(Duration),
-    /// Nobody knows whether it happened. The destination can be asked, or a person. The request was sent
-    /// after `since`, if it was.
+    /// Nobody knows whether the effect happened, so the destination or a person has to be asked. If the request was
+    /// sent, that was after `since`.
     Unknown { since: Moment, absent_since: Option<Moment> },
-    /// The run was taken over; it must not do anything.
+    /// Somebody else took the run over, so this process must not do anything.
     NotOurs,
 }
 
-/// Nobody takes the run over between the look at its row and the commit.
+/// The statement that commits the first intent of an effect. Its lock keeps others from taking the run over before
+/// the commit.
 macro_rules! intend_first {
     ($lock:literal) => {
         concat!(
@@ -52,26 +54,23 @@ macro_rules! intend_first {
     };
 }
 
-/// After a request's deadline, how long its packets may still be on their way.
+/// How long after its deadline a request may still be on its way.
 const STRAGGLERS: Duration = Duration::from_secs(30);
 
 impl Store {
-    /// Commits the intent to do `key`, if it is to be done.
-    pub async fn intend(&self, claim: &Claim, key: &EffectKey, want: &EffectWant) -> Result<Intent> {
-        self.intend_asked(self.now(), claim, key, want).await
-    }
-
-    /// [`Self::intend`] for who asks until it is answered: `asked_at` is when it asked first. An intent whose
-    /// answer was lost is one of which nothing was sent.
-    pub async fn intend_asked(
+    /// Commits the intent to make the effect `key`, if it is to be made.
+    ///
+    /// A caller may repeat the question until it gets an answer. `asked_at` is the time at which it asked first. When
+    /// the answer to an intent was lost, nothing was sent for it, and the intent is given again.
+    pub async fn intend(
         &self,
-        asked_at: Moment,
         claim: &Claim,
         key: &EffectKey,
-        want: &EffectWant,
+        wanted: &WantedEffect,
+        asked_at: Moment,
     ) -> Result<Intent> {
         let now = self.now();
-        if self.intend_first(asked_at, now, claim, key, want).await? {
+        if self.intend_first(asked_at, now, claim, key, wanted).await? {
             return Ok(Intent::Send { prior: None });
         }
         let mut tx = self.begin_tx().await?;
@@ -84,14 +83,14 @@ impl Store {
             "INSERT INTO effects (id, workspace, call_id, stage, target, object, state, digest, generation, deadline, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, 'not_sent', '', 0, $7, $7) ON CONFLICT DO NOTHING",
             key.id,
-            claim.workspace,
-            claim.call,
-            claim.stage,
+            claim.run.workspace,
+            claim.run.call,
+            claim.run.stage,
             &key.target,
             &key.object,
             now,
         )?;
-        // Locks the row: of two calls that share a contact, one goes first.
+        // This locks the row: if two calls share a contact, one of them goes first.
         let row = query!(
             fetch_one,
             EffectRow,
@@ -101,16 +100,16 @@ impl Store {
                 error_code, updated_at",
             key.id,
         )?;
-        // Who sent before an embedded store was opened is gone, and its connections with it.
+        // A process that sent before this embedded store was opened is gone, and its connections with it.
         let sender_gone = self.is_embedded() && row.updated_at < self.opened_at;
         let stragglers = if sender_gone { Duration::ZERO } else { STRAGGLERS };
-        let outdone = row.call_id == claim.call && row.generation > want.generation;
+        let outdone = row.call_id == claim.run.call && row.generation > wanted.generation;
         let answer_lost = row.state == EffectState::Intent.name()
-            && (row.call_id, row.updated_at, &row.digest) == (claim.call, asked_at, &want.digest);
+            && (row.call_id, row.updated_at, &row.digest) == (claim.run.call, asked_at, &wanted.digest);
         let intent = if answer_lost {
             Intent::Send { prior: row.remote_id.clone() }
         } else {
-            verdict(&row, want, outdone, now, stragglers)
+            verdict(&row, wanted, outdone, now, stragglers)
         };
         match &intent {
             Intent::Send { .. } => execute!(
@@ -119,14 +118,14 @@ impl Store {
                     call_id = $5, stage = $6, error_code = NULL, updated_at = $7
                  WHERE id = $1",
                 key.id,
-                &want.digest,
-                want.generation,
-                now.plus(want.timeout),
-                claim.call,
-                claim.stage,
+                &wanted.digest,
+                wanted.generation,
+                now.plus(wanted.timeout),
+                claim.run.call,
+                claim.run.stage,
                 asked_at,
             )?,
-            Intent::Done { .. } if row.digest != want.digest && !outdone => execute!(
+            Intent::Done { .. } if row.digest != wanted.digest && !outdone => execute!(
                 tx,
                 "UPDATE effects SET state = 'outdated', updated_at = $2 WHERE id = $1",
                 key.id,
@@ -146,7 +145,7 @@ impl Store {
         Ok(intent)
     }
 
-    /// Commits the intent where it is the first of its key, in one statement; false where it is not, or the
+    /// Commits the first intent of an effect, in one statement. Returns false if it is not the first one, or if the
     /// run is not ours.
     async fn intend_first(
         &self,
@@ -154,7 +153,7 @@ impl Store {
         now: Moment,
         claim: &Claim,
         key: &EffectKey,
-        want: &EffectWant,
+        wanted: &WantedEffect,
     ) -> Result<bool> {
         let sql = match &self.db {
             Db::Postgres(_) => intend_first!(" FOR UPDATE"),
@@ -166,14 +165,14 @@ impl Store {
             tx,
             sql,
             key.id,
-            claim.workspace,
-            claim.call,
-            claim.stage,
+            claim.run.workspace,
+            claim.run.call,
+            claim.run.stage,
             &key.target,
             &key.object,
-            &want.digest,
-            want.generation,
-            now.plus(want.timeout),
+            &wanted.digest,
+            wanted.generation,
+            now.plus(wanted.timeout),
             asked_at,
             claim.owner.0,
             claim.fence,
@@ -188,49 +187,55 @@ impl Store {
     }
 }
 
-/// Whether `claim` still holds its run; locks the run's row until the transaction ends.
+/// Whether `claim` still holds its run. Locks the run's row until the transaction ends.
 async fn holds(tx: &mut Tx, claim: &Claim) -> Result<bool> {
     let rows = execute!(
         *tx,
         "UPDATE stage_runs SET fence = fence
          WHERE call_id = $1 AND stage = $2 AND owner = $3 AND fence = $4 AND state = 'running'",
-        claim.call,
-        claim.stage,
+        claim.run.call,
+        claim.run.stage,
         claim.owner.0,
         claim.fence,
     )?;
     Ok(rows == 1)
 }
 
-/// What a row says about a want. `outdone` says that a newer generation of the same call wrote the row;
-/// generations of different calls, which can share a record, say nothing about each other.
-fn verdict(row: &EffectRow, want: &EffectWant, outdone: bool, now: Moment, stragglers: Duration) -> Intent {
+/// Decides by the ledger's row what the run may do. `outdone` says that a newer generation of the same call wrote the
+/// row. Calls can share a record, but generations of different calls cannot be compared.
+fn verdict(
+    row: &EffectRow,
+    wanted: &WantedEffect,
+    outdone: bool,
+    now: Moment,
+    stragglers: Duration,
+) -> Intent {
     let prior = row.remote_id.clone();
-    match EffectState::from_name(&row.state) {
+    match row.state.parse().ok() {
         Some(EffectState::Confirmed | EffectState::Outdated) => {
-            let up_to_date = row.digest == want.digest || outdone;
-            if up_to_date || !want.can_update {
+            let up_to_date = row.digest == wanted.digest || outdone;
+            if up_to_date || !wanted.can_update {
                 Intent::Done { remote_id: prior, replaced: row.replaced.clone().map(|Json(value)| value) }
             } else {
                 Intent::Send { prior }
             }
         }
-        // Who would rather send twice than never need not wait for stragglers.
-        Some(EffectState::Intent) if want.resend_unknown && now < row.deadline => {
+        // A run that would rather send twice than not at all does not wait for late packets.
+        Some(EffectState::Intent) if wanted.resend_unknown && now < row.deadline => {
             Intent::Wait(row.deadline.since(now))
         }
         Some(EffectState::Intent | EffectState::Unknown)
-            if !want.resend_unknown && now < row.deadline.plus(stragglers) =>
+            if !wanted.resend_unknown && now < row.deadline.plus(stragglers) =>
         {
             Intent::Wait(row.deadline.plus(stragglers).since(now))
         }
-        Some(EffectState::Intent | EffectState::Unknown) if want.resend_unknown => Intent::Send { prior },
-        // What is unknown is a change of that record, and a change made twice is made once.
-        Some(EffectState::Intent | EffectState::Unknown) if want.can_update && prior.is_some() => {
+        Some(EffectState::Intent | EffectState::Unknown) if wanted.resend_unknown => Intent::Send { prior },
+        // The request was to change a record that exists, and to change it twice is the same as once.
+        Some(EffectState::Intent | EffectState::Unknown) if wanted.can_update && prior.is_some() => {
             Intent::Send { prior }
         }
         Some(EffectState::Intent | EffectState::Unknown) => {
-            Intent::Unknown { since: row.deadline.minus(want.timeout), absent_since: row.absent_at }
+            Intent::Unknown { since: row.deadline.minus(wanted.timeout), absent_since: row.absent_at }
         }
         Some(EffectState::NotSent) | None => Intent::Send { prior },
     }
@@ -247,7 +252,7 @@ mod tests {
         EffectRow {
             id: Uuid::nil(),
             call_id: CallId(Uuid::nil()),
-            target: "slack".into(),
+            target: "board".into(),
             object: "post".into(),
             state: state.name().into(),
             digest: digest.into(),
@@ -261,8 +266,8 @@ mod tests {
         }
     }
 
-    fn want(digest: &str, generation: i64) -> EffectWant {
-        EffectWant {
+    fn want(digest: &str, generation: i64) -> WantedEffect {
+        WantedEffect {
             digest: digest.into(),
             generation,
             timeout: Duration::from_secs(1),
@@ -275,26 +280,26 @@ mod tests {
         Moment::from_micros(seconds * 1_000_000)
     }
 
-    /// A first request, of which nobody has said how it ended.
+    /// The row of a first request that may have ended in any way.
     fn first(state: EffectState) -> EffectRow {
         EffectRow { remote_id: None, ..row(state, "a", 1) }
     }
 
-    fn look(row: &EffectRow, want: &EffectWant, now: Moment) -> Intent {
-        verdict(row, want, row.generation > want.generation, now, Duration::from_secs(30))
+    fn look(row: &EffectRow, wanted: &WantedEffect, now: Moment) -> Intent {
+        verdict(row, wanted, row.generation > wanted.generation, now, Duration::from_secs(30))
     }
 
     #[test]
-    fn who_would_rather_send_twice_waits_only_for_the_deadline() {
+    fn a_run_that_would_rather_send_twice_waits_only_for_the_deadline() {
         let (row, resend) =
-            (row(EffectState::Intent, "x", 1), EffectWant { resend_unknown: true, ..want("x", 1) });
+            (row(EffectState::Intent, "x", 1), WantedEffect { resend_unknown: true, ..want("x", 1) });
         assert_eq!(look(&row, &resend, at(9)), Intent::Wait(Duration::from_secs(1)));
         assert_eq!(look(&row, &resend, at(10)), Intent::Send { prior: Some("r1".into()) });
         assert!(matches!(look(&row, &want("x", 1), at(39)), Intent::Wait(_)));
     }
 
     #[test]
-    fn what_is_confirmed_with_the_same_content_is_never_sent_again() {
+    fn an_effect_that_is_confirmed_with_the_same_content_is_never_sent_again() {
         let intent = look(&row(EffectState::Confirmed, "a", 1), &want("a", 2), at(0));
         assert!(matches!(intent, Intent::Done { remote_id: Some(id), .. } if id == "r1"));
     }
@@ -311,12 +316,12 @@ mod tests {
     fn changed_content_updates_the_record_where_it_can_be_updated() {
         let confirmed = row(EffectState::Confirmed, "a", 1);
         assert_eq!(look(&confirmed, &want("b", 2), at(0)), Intent::Send { prior: Some("r1".into()) });
-        let fixed = EffectWant { can_update: false, ..want("b", 2) };
+        let fixed = WantedEffect { can_update: false, ..want("b", 2) };
         assert!(matches!(look(&confirmed, &fixed, at(0)), Intent::Done { .. }));
     }
 
     #[test]
-    fn an_intent_of_a_process_that_died_is_unknown_only_when_nothing_can_be_on_its_way() {
+    fn the_intent_of_a_process_that_died_becomes_unknown_when_its_request_cannot_be_on_its_way() {
         let intent = first(EffectState::Intent);
         assert_eq!(look(&intent, &want("a", 1), at(15)), Intent::Wait(Duration::from_secs(25)));
         let unknown = Intent::Unknown { since: at(9), absent_since: None };
@@ -324,13 +329,13 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_which_nobody_knows_is_made_again_when_nothing_of_it_can_be_on_its_way() {
+    fn an_unknown_change_is_made_again_when_its_request_cannot_be_on_its_way() {
         for state in [EffectState::Intent, EffectState::Unknown] {
             let change = row(state, "a", 1);
             assert!(matches!(look(&change, &want("a", 1), at(39)), Intent::Wait(_)));
             let again = Intent::Send { prior: Some("r1".into()) };
             assert_eq!(look(&change, &want("a", 1), at(40)), again);
-            let fixed = EffectWant { can_update: false, ..want("a", 1) };
+            let fixed = WantedEffect { can_update: false, ..want("a", 1) };
             assert!(matches!(look(&change, &fixed, at(40)), Intent::Unknown { .. }));
         }
     }
@@ -339,7 +344,7 @@ mod tests {
     fn an_unknown_effect_is_sent_again_only_where_the_policy_says_so() {
         let unknown = first(EffectState::Unknown);
         assert!(matches!(look(&unknown, &want("a", 1), at(100)), Intent::Unknown { .. }));
-        let resend = EffectWant { resend_unknown: true, ..want("a", 1) };
+        let resend = WantedEffect { resend_unknown: true, ..want("a", 1) };
         assert!(matches!(look(&unknown, &resend, at(0)), Intent::Send { .. }));
     }
 }

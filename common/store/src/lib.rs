@@ -1,66 +1,72 @@
 //! The store: one set of methods over PostgreSQL and SQLite.
 //!
-//! One SQL text serves both. A transaction is a [`Tx`], and the macros below run one statement on
-//! whichever database it belongs to; the few real differences are an explicit `match`. Every method takes
-//! the workspace, and nothing reads across.
+//! One SQL text serves both. A transaction is a [`Tx`], and the macros below run one statement on the database that
+//! it belongs to. The few real differences are an explicit `match`. Every method takes the workspace, or
+//! the id of something that belongs to one. Only some methods read across workspaces. They serve the operator of the
+//! installation and the keeper, and never a request: counts of runs and of open effects, runs that are due, the outbox,
+//! instances, and the keys and workspaces themselves.
 
 mod audit;
-mod beginning;
+mod call_status;
 mod calls;
 mod clock;
+mod columns;
 mod connections;
 mod dead_letters;
 mod effects;
-mod gather;
+mod group_commit;
 mod idempotency;
 mod instances;
 mod intents;
-mod open;
+pub mod keys;
+mod opening;
 mod outbox;
 mod replays;
+mod resolutions;
 mod results;
+mod run_claims;
 mod run_views;
-mod settling;
+mod settlements;
 mod stage_runs;
-mod types;
-mod unresolved;
-mod waking;
+mod wake_ups;
+mod workspaces;
 
 use std::time::Duration;
 
 use sqlx::SqlitePool;
 
-pub use audit::{Action, Asked, Audit, AuditRow};
-pub use beginning::{Begun, BegunRun, Taking};
+pub use audit::{Action, Audit, AuditRow, OperatorRequest};
 pub use calls::{Arrival, CallFilter, DeliveredRow, Page, Stats, StoredMaterial, TakenIn};
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
-pub use effects::{EffectKey, EffectRow, EffectState};
+pub use effects::{EffectKey, EffectName, EffectRow, EffectState};
 pub use idempotency::KeyClaim;
 pub use instances::InstanceId;
-pub use intents::{EffectWant, Intent};
-pub use open::OpenError;
+pub use intents::{Intent, WantedEffect};
+pub use keys::{KeyCreation, KeyRevocation, KeyRow, NewKey};
+pub use opening::OpenError;
 pub use outbox::OutboxRow;
+pub use resolutions::EffectFilter;
 pub use results::Write;
+pub use run_claims::{Begun, BegunRun, RunRequest};
 pub use run_views::{EndedRun, RunRow, StageCounts};
-pub use settling::{ErrorText, Settled, Settlement};
-pub use stage_runs::{Claim, NewRun, RunState};
-pub use unresolved::EffectFilter;
-pub use waking::Due;
+pub use settlements::{ErrorText, Settled, Settlement};
+pub use stage_runs::{Claim, NewRun, RunKey, RunState};
+pub use wake_ups::Due;
 
 use clock::Clock;
-use connections::{Connections, Lent};
+use connections::{Connections, LentConnection};
 use domain::moment::Moment;
-use gather::Writer;
+use group_commit::Writer;
 
-/// The store could not be used. What was asked did not happen, or nobody knows; asking again is safe.
+/// The store could not be used. The change did not happen, or nobody knows whether it did. It is safe to try again.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to use the store: {0}")]
 pub struct StoreError(#[from] sqlx::Error);
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// How long PostgreSQL may take for one statement. A host that vanishes closes no connection: without a
-/// bound, whoever asked it would wait for ever.
+/// How long PostgreSQL may take for one statement. A host that vanishes closes no connection, so without a limit a
+/// caller would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn in_time<T>(asked: impl Future<Output = sqlx::Result<T>>) -> impl Future<Output = sqlx::Result<T>> {
@@ -71,7 +77,7 @@ fn within<T>(
     patience: Duration,
     asked: impl Future<Output = sqlx::Result<T>>,
 ) -> impl Future<Output = sqlx::Result<T>> {
-    // Boxed, since every method of the store has several of them.
+    // The future is boxed, because every method of the store contains several of them.
     let asked = Box::pin(asked);
     async move {
         tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| {
@@ -81,7 +87,7 @@ fn within<T>(
     }
 }
 
-/// A handle; cloning it is cheap.
+/// A handle to the store. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct Store {
     db: Db,
@@ -95,10 +101,10 @@ enum Db {
     Sqlite { writer: Writer, readers: SqlitePool },
 }
 
-/// A transaction on either database, or what one statement needs of it.
+/// A transaction on either database, or the connection for a single statement.
 enum Tx {
-    Postgres(Lent),
-    Sqlite(gather::Operation),
+    Postgres(LentConnection),
+    Sqlite(group_commit::Operation),
 }
 
 /// Runs a statement in a transaction and returns how many rows it changed.
@@ -145,7 +151,7 @@ macro_rules! read {
 pub(crate) use {execute, query, read};
 
 impl Store {
-    /// The store's clock: what every decision about time is made by.
+    /// The time of the store's clock. Every decision about time goes by it.
     pub fn now(&self) -> Moment {
         self.clock.now()
     }
@@ -172,8 +178,9 @@ impl Store {
         })
     }
 
-    /// For an operation that is one statement: PostgreSQL commits it by itself, and that saves two more. Of
-    /// several, each would be committed, so that nothing is taken back.
+    /// Begins an operation that is a single statement. PostgreSQL commits such a statement by itself, which saves the
+    /// two statements around it. An operation of several statements must not use this: each of them would be committed
+    /// alone, and nothing could be rolled back.
     async fn one_statement(&self) -> Result<Tx> {
         Ok(match &self.db {
             Db::Postgres(connections) => Tx::Postgres(in_time(connections.lend()).await?),

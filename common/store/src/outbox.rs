@@ -1,4 +1,4 @@
-//! Events that were accepted while the broker did not confirm. The keeper relays them.
+//! The outbox: events that were accepted while the broker did not confirm. The keeper relays them to the broker.
 
 use uuid::Uuid;
 
@@ -28,8 +28,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Hands up to `limit` rows to `relay`, oldest first, and removes those it returns as published. Two
-    /// processes never relay the same row at the same time.
+    /// Passes up to `limit` rows to `relay`, oldest first. `relay` returns the ids of the rows that it has published,
+    /// and these are removed. Two processes never relay the same row at the same time.
     pub async fn relay_outbox<F>(&self, limit: i64, relay: F) -> Result<usize>
     where
         F: AsyncFnOnce(Vec<OutboxRow>) -> Vec<i64>,

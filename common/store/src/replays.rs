@@ -1,55 +1,66 @@
-//! Doing a call again, because somebody asked for it or sent a dead letter on.
+//! Replays: somebody wants a call, or what stands behind a dead letter, to be done again.
 //!
-//! What is done again, the letter that is done with and who asked stand in one transaction: whoever is cut
-//! off has done a letter whole or not at all.
+//! The new run, the mark on the dead letter and the note of who asked are stored in one transaction. So a batch that
+//! is cut off has replayed each letter either completely or not at all.
 
 use uuid::Uuid;
 
-use super::audit::{self, Asked, Audit};
-use super::settling::refresh_status;
-use super::stage_runs::{NewRun, put_waiting};
+use super::audit::{self, Audit, OperatorRequest};
+use super::call_status::refresh_status;
+use super::stage_runs::{NewRun, RunKey, RunState, put_waiting};
 use super::{DeadLetter, Result, Store, Tx, execute, query};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
 
+/// The stage of a call from which the call is done again.
+struct Start<'a> {
+    workspace: WorkspaceId,
+    call: CallId,
+    stage: &'static str,
+    lane: &'a str,
+}
+
 impl Store {
-    /// Does the call again from `stage` on: raises its generation and makes the run wait with the same
-    /// input. Returns the new run and the batch it is on record as, or nothing where that stage never ran for
-    /// this call. In the live lane: a person waits for it.
+    /// Does the call again from `stage` on: raises its generation and makes that run wait, with the input that
+    /// `input_of` encodes. Returns the new run and the batch that the audit keeps it under, or nothing if that
+    /// stage never ran for this call. The run goes through the live lane, because a person waits for it.
     pub async fn replay_call(
         &self,
-        asked: &Asked<'_>,
+        request: &OperatorRequest<'_>,
         call: CallId,
         stage: &'static str,
-        input_of: impl Fn(i64) -> String + Send,
-    ) -> Result<Option<(NewRun, Uuid)>> {
+        input_of: impl Fn(&RunKey) -> String + Send,
+    ) -> Result<Option<(RunKey, Uuid)>> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
-        let Some(run) = again(&mut tx, (asked.workspace, call), (stage, "live"), input_of, now).await? else {
+        let start = Start { workspace: request.workspace, call, stage, lane: "live" };
+        let Some(run) = start_again(&mut tx, &start, input_of, now).await? else {
             tx.roll_back().await?;
             return Ok(None);
         };
-        let batch = audit::note(&mut tx, asked, now).await?;
+        let batch = audit::note(&mut tx, request, now).await?;
         tx.commit().await?;
         Ok(Some((run, batch)))
     }
 
-    /// Does the run again of which `letter` tells, from its stage on. False where that was done before, or
-    /// the run is not dead any more: something newer came in. Either way the letter is done with.
+    /// Does the call of `letter` again from the dead run `died` on. Returns false if the letter was replayed before, or
+    /// if the run is no longer dead because something newer came in. In both cases nobody needs the
+    /// letter any more, so it is marked.
     pub async fn replay_letter(
         &self,
         audit: &Audit,
         letter: &DeadLetter,
-        (workspace, call): (WorkspaceId, CallId),
-        stage: &'static str,
-        input_of: impl Fn(i64) -> String + Send,
+        died: &RunKey,
+        input_of: impl Fn(&RunKey) -> String + Send,
     ) -> Result<bool> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         let mut done = false;
-        if mark(&mut tx, letter, now).await? && is_dead(&mut tx, call, stage).await? {
-            // A person waits for one call; letters come in thousands.
-            done = again(&mut tx, (workspace, call), (stage, "bulk"), input_of, now).await?.is_some();
+        if mark(&mut tx, letter, now).await? && is_dead(&mut tx, died).await? {
+            // Letters come in thousands, and calls that a person waits for must not stand behind them.
+            let RunKey { workspace, call, stage, .. } = *died;
+            let start = Start { workspace, call, stage, lane: "bulk" };
+            done = start_again(&mut tx, &start, input_of, now).await?.is_some();
         }
         if done {
             audit::count(&mut tx, audit).await?;
@@ -58,8 +69,7 @@ impl Store {
         Ok(done)
     }
 
-    /// Puts the event of a letter behind which no run stands into the outbox again; false when that was done
-    /// before.
+    /// Puts the event of a letter that has no run into the outbox again. Returns false when that was done before.
     pub async fn requeue_letter(&self, audit: &Audit, letter: &DeadLetter) -> Result<bool> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
@@ -79,7 +89,8 @@ impl Store {
     }
 }
 
-/// Marks a letter as replayed; false when it was before, so that a batch run twice changes nothing.
+/// Marks a letter as replayed. Returns false when it is marked already, so that a second replay of the same batch
+/// changes nothing.
 async fn mark(tx: &mut Tx, letter: &DeadLetter, now: Moment) -> Result<bool> {
     let rows = execute!(
         *tx,
@@ -90,25 +101,27 @@ async fn mark(tx: &mut Tx, letter: &DeadLetter, now: Moment) -> Result<bool> {
     Ok(rows == 1)
 }
 
-async fn is_dead(tx: &mut Tx, call: CallId, stage: &str) -> Result<bool> {
+/// Whether the row of this run is dead now, at whatever generation.
+async fn is_dead(tx: &mut Tx, run: &RunKey) -> Result<bool> {
     let row = query!(
         fetch_optional,
         (String,),
         *tx,
         "SELECT state FROM stage_runs WHERE call_id = $1 AND stage = $2",
-        call,
-        stage,
+        run.call,
+        run.stage,
     )?;
-    Ok(row.is_some_and(|(state,)| state == "dead"))
+    Ok(row.is_some_and(|(state,)| state == RunState::Dead.name()))
 }
 
-async fn again(
+/// Raises the call's generation and makes the run of `start` wait. Returns nothing if that stage has no row.
+async fn start_again(
     tx: &mut Tx,
-    (workspace, call): (WorkspaceId, CallId),
-    (stage, lane): (&'static str, &str),
-    input_of: impl Fn(i64) -> String + Send,
+    start: &Start<'_>,
+    input_of: impl Fn(&RunKey) -> String + Send,
     now: Moment,
-) -> Result<Option<NewRun>> {
+) -> Result<Option<RunKey>> {
+    let Start { workspace, call, stage, lane } = *start;
     let row = query!(
         fetch_optional,
         (i64,),
@@ -122,9 +135,10 @@ async fn again(
         stage,
     )?;
     let Some((generation,)) = row else { return Ok(None) };
-    let run = NewRun { stage, generation, lane: lane.to_owned(), input: input_of(generation) };
-    put_waiting(tx, workspace, call, std::slice::from_ref(&run), now).await?;
-    // No message announces it: the keeper does.
+    let key = RunKey { workspace, call, stage, generation };
+    let run = NewRun { stage, generation, lane: lane.to_owned(), input: input_of(&key) };
+    put_waiting(tx, workspace, call, &[run], now).await?;
+    // No message is sent for the run, so the keeper has to wake it at once.
     execute!(
         *tx,
         "UPDATE stage_runs SET wake_at = $3 WHERE call_id = $1 AND stage = $2 AND state = 'waiting'",
@@ -140,5 +154,5 @@ async fn again(
         now,
     )?;
     refresh_status(tx, call, now).await?;
-    Ok(Some(run))
+    Ok(Some(key))
 }

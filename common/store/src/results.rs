@@ -1,8 +1,9 @@
-//! What stages found out: transcripts, analyses and what they cost.
+//! The results of stages: transcripts, analyses, and what the analyses cost.
 
 use sqlx::types::Json;
 
-use super::types::storable;
+use super::columns::storable;
+use super::stage_runs::RunKey;
 use super::{Result, Store, Tx, execute, read};
 use domain::analysis::{Analysis, Usage};
 use domain::call::{CallId, WorkspaceId};
@@ -14,21 +15,12 @@ use domain::transcript::Transcript;
 pub enum Write {
     Transcript(Transcript),
     Analysis(Box<Analysis>),
-    /// What the run cost at a model; kept when the analysis is made anew.
+    /// What the run cost at a model. An analysis that is made again does not replace the cost of the one before.
     Usage(Usage),
 }
 
-/// Whose result it is.
-pub(super) struct Of<'a> {
-    pub(super) workspace: WorkspaceId,
-    pub(super) call: CallId,
-    pub(super) stage: &'a str,
-    pub(super) generation: i64,
-    pub(super) now: Moment,
-}
-
-/// Stores `write`. A result of an older generation never replaces a newer one's.
-pub(super) async fn save(tx: &mut Tx, of: &Of<'_>, write: &Write) -> Result<()> {
+/// Stores a result of `run`. The result of an older generation never replaces the result of a newer one.
+pub(super) async fn save(tx: &mut Tx, run: &RunKey, write: &Write, now: Moment) -> Result<()> {
     match write {
         Write::Transcript(transcript) => execute!(
             *tx,
@@ -36,11 +28,11 @@ pub(super) async fn save(tx: &mut Tx, of: &Of<'_>, write: &Write) -> Result<()> 
              ON CONFLICT (call_id) DO UPDATE SET generation = excluded.generation, transcript = excluded.transcript,
                 created_at = excluded.created_at
              WHERE transcripts.generation <= excluded.generation",
-            of.call,
-            of.workspace,
-            of.generation,
+            run.call,
+            run.workspace,
+            run.generation,
             storable(transcript),
-            of.now,
+            now,
         )?,
         Write::Analysis(analysis) => execute!(
             *tx,
@@ -48,27 +40,27 @@ pub(super) async fn save(tx: &mut Tx, of: &Of<'_>, write: &Write) -> Result<()> 
              ON CONFLICT (call_id) DO UPDATE SET generation = excluded.generation, analysis = excluded.analysis,
                 created_at = excluded.created_at
              WHERE analyses.generation <= excluded.generation",
-            of.call,
-            of.workspace,
-            of.generation,
+            run.call,
+            run.workspace,
+            run.generation,
             storable(analysis),
-            of.now,
+            now,
         )?,
         Write::Usage(usage) => execute!(
             *tx,
             "INSERT INTO usage (workspace, call_id, generation, stage, model, prompt_tokens, completion_tokens,
                 cost_usd, duration_ms, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
-            of.workspace,
-            of.call,
-            of.generation,
-            of.stage,
+            run.workspace,
+            run.call,
+            run.generation,
+            run.stage,
             &usage.model,
             usage.prompt_tokens,
             usage.completion_tokens,
             usage.cost_usd,
             usage.duration_ms,
-            of.now,
+            now,
         )?,
     };
     Ok(())

@@ -1,4 +1,4 @@
-//! What people and metrics are shown of runs.
+//! Runs as people and metrics see them.
 
 use super::{Result, Store, read};
 use domain::call::{CallId, WorkspaceId};
@@ -19,7 +19,7 @@ pub struct RunRow {
     pub finished_at: Option<Moment>,
 }
 
-/// A run of an earlier generation, or of this one, that ended.
+/// A run that has ended, of this generation or of an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct EndedRun {
     pub stage: String,
@@ -32,7 +32,7 @@ pub struct EndedRun {
     pub finished_at: Moment,
 }
 
-/// What one stage holds, over all workspaces: for whoever operates the system.
+/// How many runs one stage has, over all workspaces, for whoever operates the system.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct StageCounts {
     pub stage: String,
@@ -41,7 +41,7 @@ pub struct StageCounts {
     pub running: i64,
     pub parked: i64,
     pub dead: i64,
-    /// When the oldest run that is due became due.
+    /// Of all runs that are due, the moment at which the first one became due.
     pub oldest_due: Option<Moment>,
 }
 

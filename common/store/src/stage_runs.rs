@@ -1,14 +1,30 @@
-//! One row per (call, stage). The row decides, a message only wakes it.
+//! One row for each stage of each call. The row decides, and a message only wakes somebody who looks at it.
 //!
-//! Messages may be lost, doubled, late or out of order: every decision is one conditional statement here,
-//! and whoever lost the race changes nothing.
+//! Messages may be lost, doubled, late or out of order. So every decision is one conditional statement on a row,
+//! and whoever comes too late changes nothing.
 
-use super::waking::MESSAGE_OVERDUE;
+use std::time::Duration;
+
+use strum::{IntoStaticStr, VariantNames};
+
 use super::{InstanceId, Result, Store, Tx, execute, query, read};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How long the message for a run is trusted to arrive. After that the keeper wakes the run.
+pub(super) const MESSAGE_OVERDUE: Duration = Duration::from_mins(1);
+
+/// Names a run: the work of one stage on one generation of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RunKey {
+    pub workspace: WorkspaceId,
+    pub call: CallId,
+    pub stage: &'static str,
+    pub generation: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum RunState {
     Waiting,
     Running,
@@ -18,46 +34,37 @@ pub enum RunState {
 }
 
 impl RunState {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Parked => "parked",
-            Self::Done => "done",
-            Self::Dead => "dead",
-        }
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
+    pub const fn name(self) -> &'static str {
+        self.into_str()
     }
 }
 
-/// A run that a finished stage hands on.
+/// A run that begins to wait because another run of its call has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRun {
     pub stage: &'static str,
     pub generation: i64,
     pub lane: String,
-    /// The encoded envelope of the event that it consumes.
+    /// The encoded envelope of the event that the run consumes.
     pub input: String,
 }
 
-/// Proof that this process holds a run: what it does under it is refused once somebody else took over.
+/// Proof that this process holds a run. The store refuses a change under a claim that somebody else has taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
-    pub workspace: WorkspaceId,
-    pub call: CallId,
-    pub stage: &'static str,
+    pub run: RunKey,
     pub owner: InstanceId,
+    /// Rises each time somebody takes the run.
     pub fence: i64,
 }
 
 impl Store {
-    /// Children of a finished run that nobody has begun yet: they are announced again when its message
-    /// arrives a second time.
-    pub async fn waiting_runs(
-        &self,
-        call: CallId,
-        stages: &[&'static str],
-        generation: i64,
-    ) -> Result<Vec<NewRun>> {
+    /// The runs of `stages` that follow from the run `parent` and that nobody has begun yet. When the message of
+    /// the parent arrives a second time, they are announced again.
+    pub async fn waiting_runs(&self, parent: &RunKey, stages: &[&'static str]) -> Result<Vec<NewRun>> {
+        let RunKey { call, generation, .. } = *parent;
         let mut waiting = Vec::new();
         for stage in stages {
             let row = read!(
@@ -75,23 +82,23 @@ impl Store {
         Ok(waiting)
     }
 
-    /// Whether the run of this generation is done.
-    pub async fn is_done(&self, call: CallId, stage: &str, generation: i64) -> Result<bool> {
+    /// Whether the run is done.
+    pub async fn is_done(&self, run: &RunKey) -> Result<bool> {
         let row = read!(
             fetch_optional,
             (String,),
             self,
             "SELECT state FROM stage_runs WHERE call_id = $1 AND stage = $2 AND generation = $3",
-            call,
-            stage,
-            generation,
+            run.call,
+            run.stage,
+            run.generation,
         )?;
-        Ok(row.is_some_and(|(state,)| state == "done"))
+        Ok(row.is_some_and(|(state,)| state == RunState::Done.name()))
     }
 }
 
-/// Makes a run wait. A newer generation replaces a row that is not running, and waits in it otherwise; an
-/// older or equal one changes nothing.
+/// The statement that makes runs wait. A newer generation replaces a row that is not running, and waits in a row
+/// that is. An older or equal generation changes nothing.
 macro_rules! insert_waiting {
     ($rows:literal) => {
         concat!(
@@ -121,7 +128,7 @@ macro_rules! insert_waiting {
     };
 }
 
-/// Makes runs of different stages wait, two in a statement. The transaction has locked the call.
+/// Makes runs of different stages wait, two in a statement. The transaction must have locked the call.
 pub(super) async fn put_waiting(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -169,7 +176,7 @@ pub(super) async fn put_waiting(
     Ok(())
 }
 
-/// Whether any of these runs waits untouched at `generation`.
+/// Whether any of these stages has a run that waits at `generation` and that nobody has begun yet.
 pub(super) async fn is_waiting(
     tx: &mut Tx,
     call: CallId,

@@ -1,6 +1,6 @@
-//! The call-data API: one document a call, and the same back, filtered and in pages.
+//! The call-data API: it takes one document for each call, and lists the documents again, filtered and in pages.
 //!
-//! It knows no credentials and no idempotency: a document sent twice is there twice.
+//! It asks for no credentials and knows no idempotency: a document that is sent twice is there twice.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,27 +14,43 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::control::Control;
-use super::{Bounded, lock};
+use crate::control::Control;
+use crate::provider::{Provider, Setting, Site};
+use crate::state::{BoundedMap, lock};
 
-const MAX_REMEMBERED: usize = 50_000;
+pub static PROVIDER: Provider =
+    Provider { name: "call_data", made_once: &["call_data"], routes, refusal, settings };
+
+const PATH: &str = "/apis/api/public/call-data";
+const MAX_DOCUMENTS: usize = 50_000;
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 1000;
 
-struct Desk {
+struct CallData {
     control: Arc<Control>,
-    documents: Mutex<Bounded<Value>>,
+    documents: Mutex<BoundedMap<Value>>,
 }
 
-pub(crate) fn app(control: Arc<Control>) -> Router {
-    let desk = Arc::new(Desk { control, documents: Mutex::new(Bounded::new(MAX_REMEMBERED)) });
+fn settings(address: &str) -> Vec<Setting> {
+    vec![
+        ("CRM_AUTO_UPLOAD", "true".to_owned()),
+        ("CRM_UPLOAD_URL", format!("{address}{PATH}")),
+        ("CRM_CAMPAIGN_ID", "simulated-campaign".to_owned()),
+        ("CRM_VOICE_AGENT_ID", "simulated-agent".to_owned()),
+        ("CRM_CLIENT_ID", "simulated-client".to_owned()),
+        ("CRM_DEFAULT_CALLER_PHONE", "+12025550100".to_owned()),
+    ]
+}
+
+fn routes(site: &Site<'_>) -> Router {
+    let documents = Mutex::new(BoundedMap::new(MAX_DOCUMENTS));
     Router::new()
-        .route("/apis/api/public/call-data", post(take).get(list))
+        .route(PATH, post(create).get(list))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND) })
-        .with_state(desk)
+        .with_state(Arc::new(CallData { control: site.control.clone(), documents }))
 }
 
-pub(crate) fn refusal(status: StatusCode) -> Response {
+fn refusal(status: StatusCode) -> Response {
     error(status, status.canonical_reason().unwrap_or("Error"), "the request was refused")
 }
 
@@ -42,7 +58,7 @@ fn error(status: StatusCode, error: &str, message: &str) -> Response {
     (status, Json(json!({ "success": false, "error": error, "message": message }))).into_response()
 }
 
-async fn take(State(desk): State<Arc<Desk>>, body: String) -> Response {
+async fn create(State(state): State<Arc<CallData>>, body: String) -> Response {
     let Ok(mut document) = serde_json::from_str::<Value>(&body) else {
         return error(StatusCode::BAD_REQUEST, "Bad Request", "the body is not JSON");
     };
@@ -52,21 +68,21 @@ async fn take(State(desk): State<Arc<Desk>>, body: String) -> Response {
     }
     let id = Uuid::new_v4().to_string();
     let call_id = document["callDetails"]["callId"].clone();
-    desk.control.made("call_data", call_id.as_str().unwrap_or_default());
+    state.control.made("call_data", call_id.as_str().unwrap_or_default());
     document["_id"] = json!(id);
     document["createdAt"] = json!(Utc::now());
-    lock(&desk.documents).insert(id.clone(), document);
+    lock(&state.documents).insert(id.clone(), document);
     let data = json!({ "id": id, "callId": call_id });
     (StatusCode::CREATED, Json(json!({ "success": true, "data": data }))).into_response()
 }
 
-/// A JSON pointer and whether what stands there will do.
+/// A JSON pointer, and a check of the value to which it points.
 type Rule<'a> = (&'a str, &'a dyn Fn(&Value) -> bool);
 
-/// The first field, as a JSON pointer, that is missing or no value of its kind.
+/// Returns the JSON pointer of the first field that is missing or has a wrong value.
 fn wrong_field(document: &Value) -> Option<String> {
     let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-    // A caller may withhold the number; the field stands there all the same.
+    // A caller may withhold the number. The field has to be there all the same.
     let number = |value: &Value| value.is_null() || text(value);
     let time = |value: &Value| value.as_str().is_some_and(|text| DateTime::parse_from_rfc3339(text).is_ok());
     let direction = |value: &Value| matches!(value.as_str(), Some("inbound" | "outbound"));
@@ -85,8 +101,8 @@ fn wrong_field(document: &Value) -> Option<String> {
         ("/transcription/conversation_items", &Value::is_array),
         ("/lead", &Value::is_object),
     ];
-    let broken = |(pointer, holds): &&Rule<'_>| !document.pointer(pointer).is_some_and(holds);
-    if let Some((pointer, _)) = rules.iter().find(broken) {
+    let is_broken = |(pointer, holds): &&Rule<'_>| !document.pointer(pointer).is_some_and(holds);
+    if let Some((pointer, _)) = rules.iter().find(is_broken) {
         return Some((*pointer).to_owned());
     }
     let items = document["transcription"]["conversation_items"].as_array()?;
@@ -103,20 +119,21 @@ struct Filter {
     campaign_id: Option<String>,
     voice_agent_id: Option<String>,
     call_id: Option<String>,
-    /// A day, or a time with its offset; of when the call started.
+    /// The earliest start of a call: a day, or a time with its offset.
     start_date: Option<String>,
+    /// The latest start of a call.
     end_date: Option<String>,
     limit: Option<usize>,
     offset: Option<usize>,
 }
 
 impl Filter {
-    fn takes(&self, document: &Value) -> bool {
+    fn matches(&self, document: &Value) -> bool {
         let same = |wanted: &Option<String>, value: &Value| {
             wanted.as_ref().is_none_or(|wanted| value.as_str() == Some(wanted))
         };
         let details = &document["callDetails"];
-        // RFC 3339 in UTC sorts as text, and a day sorts before its times.
+        // Times in UTC in the form of RFC 3339 sort as text, and a day sorts before its times.
         let start = details["startTime"].as_str().unwrap_or_default();
         same(&self.campaign_id, &document["campaignId"])
             && same(&self.voice_agent_id, &document["voiceAgentId"])
@@ -129,15 +146,15 @@ impl Filter {
     }
 }
 
-async fn list(State(desk): State<Arc<Desk>>, Query(filter): Query<Filter>) -> Response {
+async fn list(State(state): State<Arc<CallData>>, Query(filter): Query<Filter>) -> Response {
     let (limit, offset) = (filter.limit.unwrap_or(DEFAULT_LIMIT), filter.offset.unwrap_or(0));
     if limit == 0 || limit > MAX_LIMIT {
         return error(StatusCode::BAD_REQUEST, "Bad Request", "`limit` must be from 1 to 1000");
     }
-    let documents = lock(&desk.documents);
-    let fitting: Vec<&Value> = documents.iter().rev().filter(|document| filter.takes(document)).collect();
-    let total = fitting.len();
-    let page: Vec<&Value> = fitting.into_iter().skip(offset).take(limit).collect();
+    let documents = lock(&state.documents);
+    let matching: Vec<&Value> = documents.iter().rev().filter(|document| filter.matches(document)).collect();
+    let total = matching.len();
+    let page: Vec<&Value> = matching.into_iter().skip(offset).take(limit).collect();
     let pagination = json!({
         "total": total, "limit": limit, "offset": offset, "has_more": offset + page.len() < total,
     });

@@ -1,10 +1,11 @@
-//! Where a telephony provider keeps its recordings, and what can be wrong there.
+//! The place where a telephony provider keeps its recordings, and what can be wrong with it.
 //!
-//! `GET /recordings/{name}` serves what `PUT /_control/recordings/{name}` brought; the query of the PUT says
-//! in which [`Variant`].
+//! `PUT /_control/recordings/{name}` brings a recording, and its query says in which [`Variant`] the recording is
+//! served. `GET /recordings/{name}` serves it.
+
+pub(crate) mod store;
 
 use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,105 +17,30 @@ use axum::routing::{get, put};
 use futures::stream;
 use serde::Deserialize;
 
-use super::{Bounded, Simulators, lock};
+use crate::provider::{Provider, Setting, Site};
+use store::{Recording, RecordingStore, Variant};
 
-const MAX_RECORDINGS: usize = 10_000;
+pub static PROVIDER: Provider = Provider { name: "recordings", made_once: &[], routes, refusal, settings };
+
 const MAX_RECORDING_BYTES: usize = 256 * 1024 * 1024;
-const PIECE: usize = 16 * 1024;
+/// The length of a piece of a recording that is served as a stream.
+const PIECE_BYTES: usize = 16 * 1024;
 
-/// How a recording is served.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Variant {
-    /// Whole, or the range that was asked for.
-    #[default]
-    Whole,
-    /// Not at all, with this status (`404`, `403`, `410`, …).
-    Status(StatusCode),
-    /// A page that asks to sign in, with status 200.
-    Html,
-    /// The bytes, then silence without end.
-    Endless,
-    /// The first bytes, then nothing more while the connection stays open.
-    Stall,
-    /// A redirect to this address.
-    Redirect(String),
-    /// 16 KiB every 200 ms.
-    Slow,
-    /// The bytes, then silence until it is so many bytes long; none of it is kept.
-    Long(u64),
+/// Debrief fetches from private addresses only where it is told to.
+fn settings(address: &str) -> Vec<Setting> {
+    vec![("DEBRIEF_ALLOW_PRIVATE_FETCH", address.trim_start_matches("http://").to_owned())]
 }
 
-impl std::str::FromStr for Variant {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(address) = text.strip_prefix("redirect:") {
-            return Ok(Self::Redirect(address.to_owned()));
-        }
-        if let Some(bytes) = text.strip_prefix("long:") {
-            return bytes.parse().map(Self::Long).map_err(|_| format!("`{bytes}` is no number of bytes"));
-        }
-        match text {
-            "" | "whole" => Ok(Self::Whole),
-            "html" => Ok(Self::Html),
-            "endless" => Ok(Self::Endless),
-            "stall" => Ok(Self::Stall),
-            "slow" => Ok(Self::Slow),
-            code => code.parse().map(Self::Status).map_err(|_| {
-                format!(
-                    "`{code}` is none of whole, html, endless, stall, slow, long:<bytes>, redirect:<url>, or a status"
-                )
-            }),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub struct Recording {
-    pub bytes: Bytes,
-    pub content_type: String,
-    pub variant: Variant,
-}
-
-impl Recording {
-    /// A WAV file, served whole.
-    pub fn wav(bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: bytes.into(), content_type: "audio/wav".to_owned(), variant: Variant::Whole }
-    }
-
-    /// Nothing of its own, served as `variant` says.
-    pub fn variant(variant: Variant) -> Self {
-        Self { variant, ..Self::wav(Bytes::new()) }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Shelf(Arc<Mutex<Bounded<Recording>>>);
-
-impl Default for Shelf {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Bounded::new(MAX_RECORDINGS))))
-    }
-}
-
-impl Simulators {
-    /// Serves `recording` at the URL it returns; a name that is taken is replaced.
-    pub fn put_recording(&self, name: &str, recording: Recording) -> String {
-        lock(&self.recordings.shelf.0).insert(name.to_owned(), recording);
-        self.recordings.url(&format!("/recordings/{name}"))
-    }
-}
-
-pub(crate) fn app(shelf: Shelf) -> Router {
+fn routes(site: &Site<'_>) -> Router {
     Router::new()
         .route("/recordings/{name}", get(serve))
         .route("/_control/recordings/{name}", put(register))
         .layer(DefaultBodyLimit::max(MAX_RECORDING_BYTES))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND) })
-        .with_state(shelf)
+        .with_state(site.recordings.clone())
 }
 
-pub(crate) fn refusal(status: StatusCode) -> Response {
+fn refusal(status: StatusCode) -> Response {
     let reason = status.canonical_reason().unwrap_or("Error");
     let code = reason.replace(' ', "");
     let xml =
@@ -129,7 +55,7 @@ struct Registration {
 }
 
 async fn register(
-    State(shelf): State<Shelf>,
+    State(recordings): State<RecordingStore>,
     Path(name): Path<String>,
     Query(query): Query<Registration>,
     headers: HeaderMap,
@@ -141,17 +67,21 @@ async fn register(
     };
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or("audio/wav").to_owned();
-    lock(&shelf.0).insert(name, Recording { bytes, content_type, variant });
+    recordings.put(&name, Recording { bytes, content_type, variant });
     StatusCode::NO_CONTENT.into_response()
 }
 
-async fn serve(State(shelf): State<Shelf>, Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let Some(recording) = lock(&shelf.0).get(&name).cloned() else {
+async fn serve(
+    State(recordings): State<RecordingStore>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(recording) = recordings.get(&name) else {
         return refusal(StatusCode::NOT_FOUND);
     };
     let Recording { bytes, content_type, variant } = recording;
     let body = match variant {
-        Variant::Whole => return ranged(&bytes, &content_type, &headers),
+        Variant::Whole => return whole_or_range(&bytes, &content_type, &headers),
         Variant::Status(status) => return refusal(status),
         Variant::Html => {
             let page = "<!doctype html><html><title>Sign in</title><body>Please sign in.</body></html>";
@@ -171,8 +101,9 @@ async fn serve(State(shelf): State<Shelf>, Path(name): Path<String>, headers: He
     ([(header::CONTENT_TYPE, content_type)], body).into_response()
 }
 
-/// RFC 9110, 14.2: one range is served; anything else that is asked for gets the whole.
-fn ranged(bytes: &Bytes, content_type: &str, headers: &HeaderMap) -> Response {
+/// Serves one range as RFC 9110, section 14.2 says. A request for several ranges, or one that is not understood, gets
+/// the whole recording.
+fn whole_or_range(bytes: &Bytes, content_type: &str, headers: &HeaderMap) -> Response {
     let mut answer = Response::new(Body::empty());
     let head = answer.headers_mut();
     head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -180,47 +111,47 @@ fn ranged(bytes: &Bytes, content_type: &str, headers: &HeaderMap) -> Response {
         head.insert(header::CONTENT_TYPE, kind);
     }
     let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
-    match asked.and_then(|text| range_of(text, bytes.len())) {
+    match asked.and_then(|text| parse_range(text, bytes.len())) {
         None => *answer.body_mut() = Body::from(bytes.clone()),
-        Some(Err(Outside)) => {
+        Some(Err(OutOfRange)) => {
             *answer.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-            set_range(&mut answer, &format!("bytes */{}", bytes.len()));
+            set_content_range(&mut answer, &format!("bytes */{}", bytes.len()));
         }
         Some(Ok((first, last))) => {
             *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
-            set_range(&mut answer, &format!("bytes {first}-{last}/{}", bytes.len()));
+            set_content_range(&mut answer, &format!("bytes {first}-{last}/{}", bytes.len()));
             *answer.body_mut() = Body::from(bytes.slice(first..=last));
         }
     }
     answer
 }
 
-fn set_range(answer: &mut Response, text: &str) {
+fn set_content_range(answer: &mut Response, text: &str) {
     if let Ok(value) = HeaderValue::from_str(text) {
         answer.headers_mut().insert(header::CONTENT_RANGE, value);
     }
 }
 
-/// A range that has no byte of the recording.
+/// The range contains no byte of the recording.
 #[derive(Debug, PartialEq, Eq)]
-struct Outside;
+struct OutOfRange;
 
-/// The first and the last byte that are asked for; `None` for what is not a range that is read here.
-fn range_of(text: &str, length: usize) -> Option<Result<(usize, usize), Outside>> {
+/// Returns the first and the last byte of the range. `None` means that the text is not a single range of bytes.
+fn parse_range(text: &str, length: usize) -> Option<Result<(usize, usize), OutOfRange>> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     let (first, last) = match (first.parse::<usize>(), last.parse::<usize>()) {
         (Ok(first), Ok(last)) if first > last => return None,
         (Ok(first), Ok(last)) => (first, last.min(length.saturating_sub(1))),
         (Ok(first), Err(_)) if last.is_empty() => (first, length.saturating_sub(1)),
-        (Err(_), Ok(0)) => return Some(Err(Outside)),
+        (Err(_), Ok(0)) => return Some(Err(OutOfRange)),
         (Err(_), Ok(count)) if first.is_empty() => (length.saturating_sub(count), length.saturating_sub(1)),
         _ => return None,
     };
-    Some(if first < length { Ok((first, last)) } else { Err(Outside) })
+    Some(if first < length { Ok((first, last)) } else { Err(OutOfRange) })
 }
 
 fn endless(bytes: Bytes) -> Body {
-    let silence = Bytes::from_static(&[128; PIECE]);
+    let silence = Bytes::from_static(&[128; PIECE_BYTES]);
     Body::from_stream(stream::unfold(Some(bytes), move |first| {
         let piece = first.unwrap_or_else(|| silence.clone());
         async move { Some((Ok::<_, io::Error>(piece), None)) }
@@ -228,7 +159,7 @@ fn endless(bytes: Bytes) -> Body {
 }
 
 fn long(bytes: Bytes, length: u64) -> Body {
-    let silence = Bytes::from_static(&[128; PIECE]);
+    let silence = Bytes::from_static(&[128; PIECE_BYTES]);
     Body::from_stream(stream::unfold((Some(bytes), length), move |(first, left)| {
         let piece = first.unwrap_or_else(|| silence.clone());
         let piece = piece.slice(..piece.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
@@ -238,10 +169,10 @@ fn long(bytes: Bytes, length: u64) -> Body {
 }
 
 fn stalled(bytes: &Bytes) -> Body {
-    let start = bytes.slice(..bytes.len() / 2);
-    Body::from_stream(stream::unfold(Some(start), |start| async move {
-        match start {
-            Some(start) => Some((Ok::<_, io::Error>(start), None)),
+    let half = bytes.slice(..bytes.len() / 2);
+    Body::from_stream(stream::unfold(Some(half), |half| async move {
+        match half {
+            Some(half) => Some((Ok::<_, io::Error>(half), None)),
             None => std::future::pending().await,
         }
     }))
@@ -252,7 +183,7 @@ fn slow(bytes: Bytes) -> Body {
         if rest.is_empty() {
             return None;
         }
-        let piece = rest.split_to(rest.len().min(PIECE));
+        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
         tokio::time::sleep(Duration::from_millis(200)).await;
         Some((Ok::<_, io::Error>(piece), rest))
     }))
@@ -264,21 +195,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_recording_begins_with_its_bytes_and_has_its_length() {
-        let (start, length) = (Bytes::from_static(b"RIFF"), 3 * PIECE as u64 + 7);
+        let (start, length) = (Bytes::from_static(b"RIFF"), 3 * PIECE_BYTES as u64 + 7);
         let whole = axum::body::to_bytes(long(start, length), usize::MAX).await.unwrap();
         assert!(whole.starts_with(b"RIFF\x80") && whole.len() as u64 == length);
-        assert_eq!("long:7".parse(), Ok(Variant::Long(7)));
     }
 
     #[test]
     fn ranges_are_read_as_the_rfc_says() {
-        assert_eq!(range_of("bytes=0-3", 10), Some(Ok((0, 3))));
-        assert_eq!(range_of("bytes=4-", 10), Some(Ok((4, 9))));
-        assert_eq!(range_of("bytes=-3", 10), Some(Ok((7, 9))));
-        assert_eq!(range_of("bytes=8-99", 10), Some(Ok((8, 9))));
-        assert_eq!(range_of("bytes=10-", 10), Some(Err(Outside)));
-        assert_eq!(range_of("bytes=3-1", 10), None);
-        assert_eq!(range_of("bytes=0-", 0), Some(Err(Outside)));
-        assert_eq!(range_of("items=0-3", 10), None);
+        assert_eq!(parse_range("bytes=0-3", 10), Some(Ok((0, 3))));
+        assert_eq!(parse_range("bytes=4-", 10), Some(Ok((4, 9))));
+        assert_eq!(parse_range("bytes=-3", 10), Some(Ok((7, 9))));
+        assert_eq!(parse_range("bytes=8-99", 10), Some(Ok((8, 9))));
+        assert_eq!(parse_range("bytes=10-", 10), Some(Err(OutOfRange)));
+        assert_eq!(parse_range("bytes=3-1", 10), None);
+        assert_eq!(parse_range("bytes=0-", 0), Some(Err(OutOfRange)));
+        assert_eq!(parse_range("items=0-3", 10), None);
     }
 }

@@ -1,4 +1,4 @@
-//! A bare AMQP client, to compare with, and a look at the queues from the outside.
+//! A bare AMQP client, with which Debrief is compared, and which looks at the queues from the outside.
 
 use std::time::{Duration, Instant};
 
@@ -16,15 +16,18 @@ use uuid::Uuid;
 
 use super::load::Sender;
 
+/// The time within which all accepted messages have to be in the queue.
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
-/// A queue that has not grown for so long has what it gets.
+/// The time after which a queue that has not changed is taken to be complete.
 const QUIET: Duration = Duration::from_secs(2);
 const PERSISTENT: u8 = 2;
 
-/// Where a webhook's event goes, as `debrief topology export` says.
+/// The place to which the event of a webhook goes, and all queues and exchanges, as `debrief topology export` lists
+/// them.
 pub struct Topology {
     exchange: String,
     key: String,
+    /// The first queue.
     queue: String,
     exchanges: Vec<String>,
     queues: Vec<String>,
@@ -50,7 +53,7 @@ impl Topology {
     }
 }
 
-/// A connection with one channel that confirms.
+/// A connection with one channel, on which the server confirms each message.
 pub struct Broker {
     _connection: Connection,
     channel: Channel,
@@ -66,7 +69,8 @@ impl Broker {
         Ok(Self { _connection: connection, channel, topology })
     }
 
-    /// As many publishers as may be in flight. They share the channel, and publish what Debrief publishes.
+    /// Makes as many publishers as there may be messages in flight. They share the channel and publish what Debrief
+    /// publishes.
     pub fn publishers(&self, body: &[u8], in_flight: usize) -> Vec<Publisher> {
         let Topology { exchange, key, .. } = &self.topology;
         let publisher = || Publisher {
@@ -78,7 +82,7 @@ impl Broker {
         (0..in_flight).map(|_| publisher()).collect()
     }
 
-    /// Takes the one message out of the queue.
+    /// Takes the one message out of the first queue.
     pub async fn take_one(&self) -> anyhow::Result<Vec<u8>> {
         let taken = self
             .channel
@@ -88,47 +92,47 @@ impl Broker {
         taken.map(|message| message.delivery.data).context("the queue is empty")
     }
 
-    /// Messages of the first queue that nobody holds.
+    /// Returns the number of messages in the first queue that no consumer holds.
     pub async fn depth(&self) -> anyhow::Result<u64> {
         self.depth_of(&self.topology.queue).await
     }
 
-    /// Messages of the queue of a stage that nobody holds.
+    /// Returns the number of messages in the queue of a stage that no consumer holds.
     pub async fn depth_of_stage(&self, stage: &str) -> anyhow::Result<u64> {
         let queue = self.topology.queues.iter().find(|queue| queue.ends_with(&format!(".{stage}")));
-        self.depth_of(queue.with_context(|| format!("no queue of {stage}"))?).await
+        self.depth_of(queue.with_context(|| format!("find the queue of {stage}"))?).await
     }
 
     async fn depth_of(&self, queue: &str) -> anyhow::Result<u64> {
         let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
         let found = self.channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
-        Ok(u64::from(found.context("look at the queue")?.message_count()))
+        Ok(u64::from(found.context("count the messages of a queue")?.message_count()))
     }
 
-    /// Fails unless the queue holds as many messages as were accepted; empties it.
+    /// Empties the first queue. Fails unless it holds as many messages as were accepted.
     pub async fn settle(&self, accepted: u64) -> anyhow::Result<()> {
         self.settle_with(accepted, 0, 0).await.map(drop)
     }
 
-    /// The same where `aside` of what was accepted went to the outbox. Some of that may be in the queue too,
-    /// since a confirm can come after it was no longer waited for.
-    pub async fn settle_beside(&self, accepted: u64, aside: u64) -> anyhow::Result<()> {
-        self.settle_with(accepted, aside, 0).await.map(drop)
+    /// Does the same as [`Self::settle`] when `in_outbox` of the accepted messages went to the outbox. Some of these may
+    /// be in the queue too, because a confirm can come after Debrief has stopped waiting for it.
+    pub async fn settle_beside(&self, accepted: u64, in_outbox: u64) -> anyhow::Result<()> {
+        self.settle_with(accepted, in_outbox, 0).await.map(drop)
     }
 
-    /// The same where `others` were sent beside, which may be in the queue although nobody was told so: they were
-    /// refused when a confirm took too long, or the answer did not arrive. Returns how many messages there were.
-    pub async fn settle_with(&self, accepted: u64, aside: u64, others: u64) -> anyhow::Result<u64> {
-        let expected = accepted.saturating_sub(aside)..=accepted + others;
+    /// Does the same as [`Self::settle_beside`] when `others` more were sent, which may be in the queue although they
+    /// were not accepted: the confirm took too long, or the answer did not arrive. Returns the number of messages.
+    pub async fn settle_with(&self, accepted: u64, in_outbox: u64, others: u64) -> anyhow::Result<u64> {
+        let expected = accepted.saturating_sub(in_outbox)..=accepted + others;
         let queue = self.topology.queue.as_str();
         let deadline = Instant::now() + SETTLED_WITHIN;
         let (mut depth, mut since) = (self.depth().await?, Instant::now());
-        // What was put aside may still arrive, and would be counted with what comes next.
-        let quiet = if aside + others > 0 { QUIET } else { Duration::ZERO };
+        // A message in the outbox may still arrive, and would then be counted with the next measurement.
+        let quiet = if in_outbox + others > 0 { QUIET } else { Duration::ZERO };
         while !expected.contains(&depth) || since.elapsed() < quiet {
             if depth > *expected.end() || Instant::now() > deadline {
                 bail!(
-                    "{accepted} messages were accepted, {aside} of them put aside, and the queue holds {depth}"
+                    "{accepted} messages were accepted, {in_outbox} of them are in the outbox, and the queue holds {depth}"
                 );
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -141,12 +145,12 @@ impl Broker {
         let purged = u64::from(purged.context("empty the queue")?);
         ensure!(
             expected.contains(&purged),
-            "{accepted} messages were accepted, {aside} of them put aside, and the queue held {purged}"
+            "{accepted} messages were accepted, {in_outbox} of them are in the outbox, and the queue held {purged}"
         );
         Ok(purged)
     }
 
-    /// Deletes everything under the prefix.
+    /// Deletes all queues and exchanges of the deployment.
     pub async fn remove(&self) -> anyhow::Result<()> {
         for queue in &self.topology.queues {
             let deleted = self.channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default());
@@ -161,6 +165,7 @@ impl Broker {
     }
 }
 
+/// Publishes the same event again and again.
 pub struct Publisher {
     channel: Channel,
     exchange: String,
@@ -179,12 +184,12 @@ impl Sender for Publisher {
         let sent = self.channel.basic_publish(exchange, key, options, &self.body, properties).await;
         match sent.context("publish")?.await.context("wait for a confirm")? {
             Confirmation::Ack(None) => Ok(()),
-            other => bail!("a message was not taken: {other:?}"),
+            other => bail!("a message was not confirmed: {other:?}"),
         }
     }
 }
 
-/// What the server calls itself when it is greeted.
+/// Returns the version that the server names when a client greets it.
 pub async fn version(address: &str) -> anyhow::Result<String> {
     let url: url::Url = address.parse().context("read the address of RabbitMQ")?;
     let host = url.host_str().context("the address of RabbitMQ has no host")?;
@@ -194,7 +199,7 @@ pub async fn version(address: &str) -> anyhow::Result<String> {
     let mut greeting = vec![0; 4096];
     let length = stream.read(&mut greeting).await.context("read the greeting of RabbitMQ")?;
     let greeting = &greeting[..length];
-    // In the table of server properties: a name, `S` for a long string, four bytes of length.
+    // The table of server properties holds a name, then `S` for a long string, then four bytes of length.
     let name = b"\x07versionS";
     let at = greeting.windows(name.len()).position(|bytes| bytes == name);
     let at = at.context("RabbitMQ does not say its version")? + name.len();

@@ -1,4 +1,5 @@
-//! A keep-alive HTTP/1.1 connection, as light as it can be: the load shares the processor with what is measured.
+//! A keep-alive HTTP/1.1 connection. It does as little as possible, because the load shares the processor with what is
+//! measured.
 
 use std::net::SocketAddr;
 
@@ -11,7 +12,7 @@ pub struct Connection {
     stream: TcpStream,
     address: SocketAddr,
     buffer: BytesMut,
-    /// A header with its line end, or nothing.
+    /// The `Authorization` header with its line end, or nothing.
     authorization: String,
 }
 
@@ -19,7 +20,7 @@ pub struct Answer {
     pub status: u16,
     pub body: Bytes,
     pub has_retry_after: bool,
-    /// The connection ends with it.
+    /// The server closes the connection after this answer.
     pub closes: bool,
 }
 
@@ -38,7 +39,7 @@ impl Connection {
         Ok(all)
     }
 
-    /// With this key, where there is one.
+    /// Sends this key with every request, if there is one.
     pub fn with_key(mut self, key: Option<&str>) -> Self {
         self.authorization = key.map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
         self
@@ -74,20 +75,20 @@ impl Connection {
             if let Some(end) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break self.buffer.split_to(end + 4);
             }
-            self.more().await?;
+            self.read_more().await?;
         };
         let (status, length) = read_head(&head)?;
         while self.buffer.len() < length {
-            self.more().await?;
+            self.read_more().await?;
         }
         let body = self.buffer.copy_to_bytes(length);
-        // Only who was refused asks for the rest.
-        let says = |line: &[u8]| status >= 400 && has_line(&head, line);
-        let (has_retry_after, closes) = (says(b"retry-after:"), says(b"connection: close"));
+        // Only a refused request needs the other headers.
+        let has = |line: &[u8]| status >= 400 && has_line(&head, line);
+        let (has_retry_after, closes) = (has(b"retry-after:"), has(b"connection: close"));
         Ok(Answer { status, body, has_retry_after, closes })
     }
 
-    async fn more(&mut self) -> anyhow::Result<()> {
+    async fn read_more(&mut self) -> anyhow::Result<()> {
         if self.stream.read_buf(&mut self.buffer).await.context("read an answer")? == 0 {
             bail!("the connection was closed");
         }
@@ -95,22 +96,22 @@ impl Connection {
     }
 }
 
-/// The status and the length of the body.
+/// Returns the status and the length of the body.
 fn read_head(head: &[u8]) -> anyhow::Result<(u16, usize)> {
     let head = std::str::from_utf8(head).context("read the head of an answer")?;
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-    // RFC 9110, 15.3.5: nothing stands behind it, and nothing says so.
-    let nothing = (status == Some(204)).then_some(0);
+    // RFC 9110, section 15.3.5: an answer with status 204 has no body and does not name its length.
+    let no_body = (status == Some(204)).then_some(0);
     let length = lines
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
         .and_then(|(_, length)| length.trim().parse().ok())
-        .or(nothing);
+        .or(no_body);
     status.zip(length).with_context(|| format!("no status or no length in `{head}`"))
 }
 
-/// Whether a line begins like this, in whatever case.
+/// Whether a line begins like this, whatever the case of the letters.
 fn has_line(head: &[u8], beginning: &[u8]) -> bool {
     let line = [b"\r\n", beginning].concat();
     head.windows(line.len()).any(|bytes| bytes.eq_ignore_ascii_case(&line))
@@ -121,14 +122,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_says_status_and_length_in_whatever_case() {
+    fn the_status_and_the_length_are_read_whatever_the_case_of_the_letters() {
         let head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 12\r\nretry-after: 5\r\n\r\n";
         assert_eq!(read_head(head).unwrap(), (503, 12));
         assert!(has_line(head, b"Retry-After:") && !has_line(head, b"connection: close"));
     }
 
     #[test]
-    fn a_body_of_unknown_length_is_refused() {
+    fn a_body_of_unknown_length_is_an_error() {
         assert_eq!(read_head(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap(), (204, 0));
         assert!(read_head(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
     }

@@ -1,4 +1,4 @@
-//! Load in a closed loop: so many at a time, each sent again as soon as it was answered.
+//! Load in a closed loop: each sender sends its next request as soon as the last one was answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 
-/// What comes before counts as sent and not as measured.
+/// Requests in this time are sent but not measured.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// One of those that send at the same time.
+/// One of the senders that work at the same time.
 pub trait Sender: Send + 'static {
-    /// Sends one and waits for its answer. `Err` unless it was accepted.
+    /// Sends one request and waits for its answer. Fails unless the request was accepted.
     fn send(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
-/// How long each took.
+/// How long the requests took.
 #[derive(Clone, Debug, Default)]
 pub struct Times {
-    /// Sorted.
+    /// The times of all requests in microseconds, sorted.
     micros: Vec<u64>,
     measured_for: Duration,
 }
@@ -31,7 +31,7 @@ impl Times {
         self.measured_for += other.measured_for;
     }
 
-    /// The time within which this share of all was answered, by nearest rank, in milliseconds.
+    /// Returns the time in milliseconds within which this share of the requests was answered, by nearest rank.
     #[expect(clippy::cast_precision_loss, reason = "times and counts are far below 2^52")]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank within the list")]
     pub fn quantile_ms(&self, share: f64) -> f64 {
@@ -46,13 +46,14 @@ impl Times {
     }
 }
 
+/// What the senders have done.
 pub struct Sent {
     pub times: Times,
-    /// Everything that was accepted, the warm-up's too.
+    /// The number of accepted requests, those of the warm-up included.
     pub accepted: u64,
 }
 
-/// Lets all of them send for `seconds`, after a warm-up. The first that is not accepted ends it.
+/// Lets all senders work for `seconds` after a warm-up. The first request that is not accepted ends the run.
 pub async fn closed_loop<S: Sender>(senders: Vec<S>, seconds: u64) -> anyhow::Result<Sent> {
     let measured_for = Duration::from_secs(seconds);
     let from = Instant::now() + WARM_UP;
@@ -84,7 +85,7 @@ pub async fn closed_loop<S: Sender>(senders: Vec<S>, seconds: u64) -> anyhow::Re
     Ok(all)
 }
 
-/// Lets all of them send until `count` were accepted. The first that is not accepted ends it.
+/// Lets all senders work until `count` requests were accepted. The first request that is not accepted ends the run.
 pub async fn send_all<S: Sender>(senders: Vec<S>, count: u64) -> anyhow::Result<()> {
     let left = Arc::new(AtomicU64::new(count));
     let mut running = JoinSet::new();
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_by_nearest_rank() {
+    fn a_quantile_is_taken_by_nearest_rank() {
         let times =
             Times { micros: (1..=200).map(|n| n * 1000).collect(), measured_for: Duration::from_secs(2) };
         let shown = [0.5, 0.99, 1.0].map(|share| times.quantile_ms(share).to_string());
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_are_taken_together() {
+    fn the_times_of_several_rounds_are_put_together() {
         let round = |ms: u64| Times { micros: vec![ms * 1000], measured_for: Duration::from_secs(1) };
         let mut both = round(9);
         both.add(round(1));

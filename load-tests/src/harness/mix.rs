@@ -1,4 +1,5 @@
-//! Webhooks for an open loop: each of another call but for a share that repeats one, of a size that can be set.
+//! Webhooks for an open loop. Each announces a call of its own, except for a share that repeats an earlier one. The size
+//! of their bodies can be set.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -10,40 +11,43 @@ use super::http::Connection;
 use super::open_loop::{Answered, Asker};
 use super::webhook::{PATH, body};
 
-/// Requests are mixed in groups of so many, so that what is repeated is repeated soon.
+/// The number of requests in a group. A request repeats one of its own group, so that it is repeated soon.
 const GROUP: u64 = 100;
 
-/// What a run sends, and what of it was accepted.
+/// What a run sends, and which of it was accepted.
 #[derive(Clone)]
 pub struct Mix {
     address: SocketAddr,
     key: Option<String>,
-    /// Of a hundred requests, so many repeat one of the others.
+    /// The number of requests in a hundred that repeat one of the others.
     duplicates: u64,
-    /// Bodies are filled up to it.
+    /// The length to which bodies are filled up.
     bytes: usize,
+    /// A random number that keeps the ids of this run apart from those of other runs.
     run: u64,
+    /// The numbers of the calls that were accepted.
     accepted: Arc<Mutex<BTreeSet<u64>>>,
 }
 
 impl Mix {
-    /// `duplicates` is a percentage, below 100. A body is never shorter than the fields of a webhook are.
+    /// `duplicates` is a percentage below 100. A body is at least as long as the fields of a webhook.
     pub fn new(address: SocketAddr, key: Option<String>, duplicates: u64, bytes: usize) -> Self {
         let duplicates = duplicates.min(GROUP - 1);
         Self { address, key, duplicates, bytes, run: rand::random(), accepted: Arc::default() }
     }
 
-    pub fn askers(&self, connections: usize) -> Vec<Sending> {
-        (0..connections).map(|_| Sending { mix: self.clone(), connection: None }).collect()
+    /// Makes as many connections; each is opened with its first request.
+    pub fn askers(&self, connections: usize) -> Vec<MixConnection> {
+        (0..connections).map(|_| MixConnection { mix: self.clone(), connection: None }).collect()
     }
 
-    /// The ids of the calls of which a webhook was answered with 2xx.
+    /// Returns the ids of the calls of which a webhook was answered with 2xx.
     pub fn accepted(&self) -> BTreeSet<String> {
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         accepted.iter().map(|number| self.id(*number).to_string()).collect()
     }
 
-    /// Which call request number `nth` is about; `dice` says which one is repeated.
+    /// Returns the number of the call that request number `nth` announces. `dice` chooses the call that is repeated.
     fn call_of(&self, nth: u64, dice: u64) -> u64 {
         let new = GROUP - self.duplicates;
         let within = nth % GROUP;
@@ -68,13 +72,13 @@ impl Mix {
 }
 
 /// One connection of the load.
-pub struct Sending {
+pub struct MixConnection {
     mix: Mix,
-    /// Absent while a request is under way, so that one that was given up does not leave half an answer.
+    /// `None` while a request is under way, so that a request that was given up does not leave half an answer behind.
     connection: Option<Connection>,
 }
 
-impl Asker for Sending {
+impl Asker for MixConnection {
     async fn ask(&mut self, nth: u64) -> anyhow::Result<Answered> {
         let call = self.mix.call_of(nth, rand::random());
         let mut connection = match self.connection.take() {
@@ -82,7 +86,7 @@ impl Asker for Sending {
             None => Connection::open(self.mix.address).await?.with_key(self.mix.key.as_deref()),
         };
         let answer = connection.post_json(PATH, &self.mix.body(call)).await?;
-        // Whoever is told that there is no room is told so on a connection that ends.
+        // A server that has no room closes the connection after its answer.
         if !answer.closes {
             self.connection = Some(connection);
         }
@@ -102,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_requests_repeats_a_call_of_the_same_group() {
+    fn a_share_of_the_requests_repeats_a_call_of_its_group() {
         let mix = mix(30, 0);
         let calls: Vec<u64> = (0..1000).map(|nth| mix.call_of(nth, nth * 7)).collect();
         assert_eq!(calls.iter().collect::<BTreeSet<_>>().len(), 700);
@@ -110,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_filled_up_to_its_size_and_stays_json() {
+    fn a_body_is_filled_up_to_its_length_and_stays_json() {
         for bytes in [0, 600, 5000] {
             let text = mix(0, bytes).body(7);
             let body: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -1,8 +1,8 @@
-//! Load in an open loop: so many a second, whether or not those before were answered.
+//! Load in an open loop: the same number of requests each second, whether or not the earlier ones were answered.
 //!
-//! Senders out in the world do not wait for each other, so neither do these: each request has its time,
-//! and how long it took counts from that time. In a closed loop a server that stands still is asked
-//! nothing while it does, and a minute's silence is one slow request among thousands.
+//! Senders in the real world do not wait for each other, and neither do these. Each request is due at a time of its own,
+//! and the time that it took counts from then. In a closed loop nobody asks a server that stands still, so that a
+//! silence of a minute is one slow request among thousands.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,16 +15,16 @@ use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// What comes later is as good as no answer.
+/// An answer that takes longer counts as no answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// Senders who wait no longer: what a provider allows a webhook.
+/// The time that a provider waits for the answer to a webhook.
 pub const PATIENCE: Duration = Duration::from_secs(3);
-/// A longer time counts as this one.
+/// The longest time that is recorded. A longer one counts as this one.
 const LONGEST_MICROS: u64 = 3_600_000_000;
-/// A generator that is this late, one time in a hundred, did not make the load that was asked for.
+/// A generator that sends one request in a hundred later than this did not make the load that it should make.
 const LATE: Duration = Duration::from_millis(20);
 
-/// What is sent.
+/// How much is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     pub per_second: u64,
@@ -36,7 +36,7 @@ impl Pace {
         self.per_second.saturating_mul(self.seconds)
     }
 
-    /// When request number `nth` is to be sent, from the start.
+    /// Returns the time at which request number `nth` is due, counted from the start.
     fn time_of(self, nth: u64) -> Duration {
         let nanos = u128::from(nth) * 1_000_000_000 / u128::from(self.per_second.max(1));
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -47,37 +47,37 @@ impl Pace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answered {
     pub status: u16,
-    /// It says when to come back.
+    /// The answer says when to come back.
     pub has_retry_after: bool,
 }
 
-/// One connection's worth of load.
+/// One connection of the load.
 pub trait Asker: Send + 'static {
-    /// Sends request number `nth` and waits for its answer. After an `Err` the next one starts on a new
-    /// connection.
+    /// Sends request number `nth` and waits for its answer. After an error the next request opens a new connection.
     fn ask(&mut self, nth: u64) -> impl Future<Output = anyhow::Result<Answered>> + Send;
 }
 
-/// What came of it.
+/// What became of the requests.
 #[derive(Debug)]
 pub struct Tally {
     pace: Pace,
-    /// From the time each was to be sent to its answer, in microseconds; by what kind of answer.
+    /// The times from when an accepted request was due to its answer, in microseconds.
     accepted: Histogram<u64>,
+    /// The same times of the requests that were answered otherwise.
     refused: Histogram<u64>,
-    /// From the time each was to be sent until it was, in microseconds.
+    /// The times from when a request was due until it was sent, in microseconds.
     late: Histogram<u64>,
-    /// By status, how many.
+    /// The number of answers by their status.
     pub statuses: BTreeMap<u16, u64>,
-    /// 503 without a `Retry-After`.
-    pub rude: u64,
-    /// Connections that broke, or could not be made.
+    /// The number of answers with status 503 and without a `Retry-After`.
+    pub without_retry_after: u64,
+    /// The number of connections that broke or could not be made.
     pub errors: u64,
-    /// Sent, and not answered within [`ANSWER_WITHIN`].
+    /// The number of requests that were not answered within [`ANSWER_WITHIN`].
     pub unanswered: u64,
-    /// Sent, and answered after more than [`PATIENCE`], or not at all.
+    /// The number of requests that were answered after more than [`PATIENCE`], or not at all.
     pub beyond_patience: u64,
-    /// Not sent: every connection was busy until the end.
+    /// The number of requests that were not sent, because every connection was busy until the end.
     pub unsent: u64,
     pub took: Duration,
     first_error: Option<String>,
@@ -92,7 +92,7 @@ impl Tally {
             refused: empty()?,
             late: empty()?,
             statuses: BTreeMap::new(),
-            rude: 0,
+            without_retry_after: 0,
             errors: 0,
             unanswered: 0,
             beyond_patience: 0,
@@ -112,7 +112,7 @@ impl Tally {
                 *self.statuses.entry(answer.status).or_default() += 1;
                 let is_accepted = (200..300).contains(&answer.status);
                 record(if is_accepted { &mut self.accepted } else { &mut self.refused }, late + waited);
-                self.rude += u64::from(answer.status == 503 && !answer.has_retry_after);
+                self.without_retry_after += u64::from(answer.status == 503 && !answer.has_retry_after);
             }
             Ok(None) => self.unanswered += 1,
             Err(error) => {
@@ -122,7 +122,7 @@ impl Tally {
         }
     }
 
-    /// Answered with 2xx.
+    /// Returns the number of requests that were answered with 2xx.
     pub fn accepted(&self) -> u64 {
         self.accepted.len()
     }
@@ -136,22 +136,22 @@ impl Tally {
         self.accepted.len() as f64 / self.took.as_secs_f64().max(f64::EPSILON)
     }
 
-    /// The time within which this share of what was accepted was answered, from when it was to be sent.
+    /// Returns the time within which this share of the accepted requests was answered, counted from when each was due.
     pub fn accepted_ms(&self, share: f64) -> f64 {
         ms(&self.accepted, share)
     }
 
-    /// The same of what was answered otherwise.
+    /// Returns the same time of the requests that were answered otherwise.
     pub fn refused_ms(&self, share: f64) -> f64 {
         ms(&self.refused, share)
     }
 
-    /// How late requests were sent.
+    /// Returns how late this share of the requests was sent at most.
     pub fn late_ms(&self, share: f64) -> f64 {
         ms(&self.late, share)
     }
 
-    /// What the load lacked of what was asked for; `None` where it was all there, in time.
+    /// Says by how much the load fell short. `None` means that every request was sent in time.
     pub fn shortfall(&self) -> Option<String> {
         let late = self.late_ms(0.99);
         let is_late = late > LATE.as_secs_f64() * 1000.0;
@@ -186,7 +186,7 @@ impl fmt::Display for Tally {
             self.unanswered
         )?;
         if let Some(error) = &self.first_error {
-            writeln!(f, "the first that broke: {error}")?;
+            writeln!(f, "the first connection that broke: {error}")?;
         }
         writeln!(f, "accepted {:.0}/s", self.accepted_per_second())?;
         for (what, of) in
@@ -196,7 +196,7 @@ impl fmt::Display for Tally {
                 let [p50, p90, p99, p999, worst] = [0.5, 0.9, 0.99, 0.999, 1.0].map(|share| ms(of, share));
                 writeln!(
                     f,
-                    "{what:<9} p50 {p50:.1}  p90 {p90:.1}  p99 {p99:.1}  p99.9 {p999:.1}  max {worst:.0} ms, from the time it was to be sent"
+                    "{what:<9} p50 {p50:.1}  p90 {p90:.1}  p99 {p99:.1}  p99.9 {p999:.1}  max {worst:.0} ms, counted from when the request was due"
                 )?;
             }
         }
@@ -216,8 +216,8 @@ fn ms(of: &Histogram<u64>, share: f64) -> f64 {
     of.value_at_quantile(share) as f64 / 1000.0
 }
 
-/// Sends at this pace over these connections. A request whose time has come while all of them are busy
-/// goes out as soon as one is free, and its time still counts from when it was to be sent.
+/// Sends at this pace over these connections. A request that is due while all connections are busy is sent as soon as
+/// one is free, and its time still counts from when it was due.
 pub async fn open_loop<A: Asker>(askers: Vec<A>, pace: Pace) -> anyhow::Result<Tally> {
     let tally = Arc::new(Mutex::new(Tally::new(pace)?));
     let next = Arc::new(AtomicU64::new(0));
@@ -258,45 +258,45 @@ pub async fn open_loop<A: Asker>(askers: Vec<A>, pace: Pace) -> anyhow::Result<T
 mod tests {
     use super::*;
 
-    /// Stands still once, and answers at once otherwise.
-    struct Stands {
-        still_at: u64,
-        still_for: Duration,
+    /// A server that stands still once, and otherwise answers at once.
+    struct StandingStill {
+        at: u64,
+        lasting: Duration,
     }
 
-    impl Asker for Stands {
+    impl Asker for StandingStill {
         async fn ask(&mut self, nth: u64) -> anyhow::Result<Answered> {
-            if nth == self.still_at {
-                tokio::time::sleep(self.still_for).await;
+            if nth == self.at {
+                tokio::time::sleep(self.lasting).await;
             }
             Ok(Answered { status: if nth % 10 == 3 { 503 } else { 200 }, has_retry_after: nth != 3 })
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_while_nothing_is_answered_is_late_by_its_own_time() {
-        let asker = Stands { still_at: 0, still_for: Duration::from_secs(1) };
+    async fn a_request_that_is_due_during_a_silence_counts_from_when_it_was_due() {
+        let asker = StandingStill { at: 0, lasting: Duration::from_secs(1) };
         let tally = open_loop(vec![asker], Pace { per_second: 100, seconds: 2 }).await.unwrap();
         assert_eq!((tally.sent(), tally.unsent), (200, 0));
-        // Half of them came in the second of silence, and waited half of it at the median.
+        // Half of the requests were due in the second of silence. At the median they waited half of it.
         let [median, p90] = [0.5, 0.9].map(|share| tally.accepted_ms(share));
         assert!(median < 20.0 && (700.0..900.0).contains(&p90), "{median} {p90}");
         assert!(tally.shortfall().is_some());
         assert_eq!(tally.statuses, [(200, 180), (503, 20)].into());
-        assert_eq!(tally.rude, 1);
+        assert_eq!(tally.without_retry_after, 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn more_connections_keep_the_rate_where_one_stands_still() {
-        let askers = (0..20).map(|_| Stands { still_at: 0, still_for: Duration::from_secs(5) }).collect();
+    async fn more_connections_keep_the_rate_while_one_stands_still() {
+        let askers = (0..20).map(|_| StandingStill { at: 0, lasting: Duration::from_secs(5) }).collect();
         let tally = open_loop(askers, Pace { per_second: 100, seconds: 2 }).await.unwrap();
         assert_eq!(tally.shortfall(), None, "{tally}");
         assert_eq!((tally.sent(), tally.beyond_patience), (200, 1));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_could_not_be_sent_by_the_end_is_said() {
-        let asker = Stands { still_at: 0, still_for: Duration::from_secs(20) };
+    async fn requests_that_could_not_be_sent_are_counted_and_shown() {
+        let asker = StandingStill { at: 0, lasting: Duration::from_secs(20) };
         let tally = open_loop(vec![asker], Pace { per_second: 10, seconds: 1 }).await.unwrap();
         assert_eq!((tally.sent(), tally.unsent), (1, 9));
         assert!(tally.to_string().contains("9 of 10 were not sent"), "{tally}");

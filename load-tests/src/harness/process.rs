@@ -1,4 +1,4 @@
-//! `debrief` as a process with nothing of ours in its environment.
+//! `debrief` as a process whose environment holds only the settings of the run.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -14,12 +14,12 @@ use super::{usage, webhook};
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const END_WITHIN: Duration = Duration::from_mins(1);
-/// Between two looks at whether it is ready: what a start-up time is exact to.
-const LOOK: Duration = Duration::from_millis(1);
-/// Without one more for so long, no more are coming.
+/// The time between two questions whether the process is ready. A start-up time is exact to this.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// When no call was added for so long, no more are coming.
 const STALLED: Duration = Duration::from_secs(30);
 
-/// The binary.
+/// The binary of Debrief.
 pub struct Program {
     path: PathBuf,
 }
@@ -30,7 +30,7 @@ pub type Settings = Vec<(&'static str, String)>;
 impl Program {
     pub fn at(mut path: PathBuf) -> anyhow::Result<Self> {
         ensure!(path.exists(), "there is no {}: build it, or name it with --debrief", path.display());
-        // It is started in other folders.
+        // The program is started in other folders.
         path = path.canonicalize().with_context(|| format!("find {}", path.display()))?;
         Ok(Self { path })
     }
@@ -55,7 +55,7 @@ impl Program {
         Ok(command)
     }
 
-    /// What a command that ends prints.
+    /// Runs a command to its end and returns what it prints.
     pub async fn output(&self, args: &[&str], settings: &Settings, folder: &Path) -> anyhow::Result<Vec<u8>> {
         let mut command = self.command(args, settings, folder)?;
         let ended = command.stdout(Stdio::piped()).output().await.context("start debrief")?;
@@ -63,9 +63,9 @@ impl Program {
         Ok(ended.stdout)
     }
 
-    /// Starts `debrief run` and waits until it is ready. What it logs goes to a file in `folder`.
+    /// Starts `debrief run` and waits until it is ready. Its log goes to a file in `folder`.
     pub async fn run(&self, args: &[&str], settings: &Settings, folder: &Path) -> anyhow::Result<Running> {
-        // A port that was free a moment ago.
+        // Debrief listens on a port that was free a moment ago.
         let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
         let address = probe.local_addr().context("find a free port")?;
         drop(probe);
@@ -79,7 +79,7 @@ impl Program {
                 bail!("debrief ended: {status}\n{}", tail(folder));
             }
             ensure!(start.elapsed() < READY_WITHIN, "debrief is not ready\n{}", tail(folder));
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
         running.ready_after = start.elapsed();
         Ok(running)
@@ -91,18 +91,19 @@ async fn is_ready(address: SocketAddr) -> bool {
     connection.get("/ready").await.is_ok_and(|answer| answer.status == 200)
 }
 
+/// Returns the end of the log.
 fn tail(folder: &Path) -> String {
     let log = std::fs::read_to_string(folder.join("bench.log")).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")
 }
 
-/// `debrief run`; killed when it is dropped.
+/// A process of `debrief run`, which is killed when this is dropped.
 pub struct Running {
     child: Child,
     pub address: SocketAddr,
     folder: PathBuf,
-    /// From the start of the process to the first 200 of `/ready`.
+    /// The time from the start of the process to the first answer 200 of `/ready`.
     pub ready_after: Duration,
 }
 
@@ -111,17 +112,17 @@ impl Running {
         self.child.id().context("debrief has ended")
     }
 
-    /// A line of `/proc/PID/status` that counts kB, in MB (10⁶ bytes).
+    /// Returns the value of a line of `/proc/PID/status` that counts kB, in MB (10⁶ bytes).
     pub fn memory_mb(&self, line: &str) -> anyhow::Result<f64> {
         usage::memory_mb(self.id()?, line)
     }
 
-    /// Processor time used so far, in seconds.
+    /// Returns the processor time that was used so far, in seconds.
     pub fn processor_s(&self) -> anyhow::Result<f64> {
         usage::processor_s(self.id()?)
     }
 
-    /// Waits until so many calls have gone as far as they get without a provider.
+    /// Waits until so many calls have come as far as they can without a provider.
     pub async fn until_waiting(&self, calls: u64) -> anyhow::Result<()> {
         let (mut counted, mut since) = (0, Instant::now());
         loop {
@@ -133,16 +134,20 @@ impl Running {
             if now > counted {
                 (counted, since) = (now, Instant::now());
             }
-            ensure!(since.elapsed() < STALLED, "{now} of {calls} calls wait\n{}", tail(&self.folder));
+            ensure!(
+                since.elapsed() < STALLED,
+                "{now} of {calls} calls have come to wait\n{}",
+                tail(&self.folder)
+            );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
-    /// SIGTERM, and waits for its own end.
+    /// Sends SIGTERM and waits until the process has ended.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let id = self.child.id().context("debrief has ended")?;
-        let told = Command::new("kill").arg(id.to_string()).status().await.context("stop debrief")?;
-        ensure!(told.success(), "debrief cannot be told to stop");
+        let sent = Command::new("kill").arg(id.to_string()).status().await.context("stop debrief")?;
+        ensure!(sent.success(), "SIGTERM cannot be sent to debrief");
         let ended = tokio::time::timeout(END_WITHIN, self.child.wait()).await;
         let status = ended.context("debrief does not stop")?.context("wait for debrief")?;
         ensure!(status.success(), "debrief ended: {status}\n{}", tail(&self.folder));

@@ -1,4 +1,4 @@
-//! `RESULTS.md`: each measurement has a section of its own, between markers, and replaces it.
+//! The file `RESULTS.md`. Each measurement has a section of its own between markers, which it replaces.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -6,11 +6,11 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-/// The file as it begins.
+/// The file before anything was measured.
 const EMPTY: &str = "# What was measured
 
-`make bench` measures everything again and replaces the sections below; each also has a command of its own.
-The load is made on the machine that is measured, and shares its processor with Debrief and the servers.
+`make bench` measures everything again and replaces the sections below. Each section names the command that repeats it.
+The load comes from the machine that is measured, and shares its processor with Debrief and the servers.
 
 ## Ingest
 
@@ -54,27 +54,28 @@ The load is made on the machine that is measured, and shares its processor with 
 
 ## Faults
 
-`make faults ARGS=\"run NAME --seed N\"` repeats one of them; each replaces its own line.
+`make faults ARGS=\"run NAME --seed N\"` repeats a fault. Each run replaces its own line.
 
 <!-- faults -->
 <!-- /faults -->
 ";
 
+/// The file, and what is measured.
 pub struct Report {
     path: PathBuf,
-    /// What is measured. Read at the start: somebody may commit while it is measured.
+    /// The commit that is measured. It is read at the start, because somebody may commit during the measurement.
     measured: String,
 }
 
 impl Report {
-    /// `was_named`: the binary was not built from this checkout as far as anybody knows.
+    /// `was_named` says that the caller named the binary, so that nobody knows whether it was built from this checkout.
     pub fn new(path: PathBuf, was_named: bool) -> Self {
-        let commit = said("git", &["describe", "--always", "--dirty=, with changes", "--abbrev=9"]);
+        let commit = output_of("git", &["describe", "--always", "--dirty=, with changes", "--abbrev=9"]);
         let origin = if was_named { "a binary named with --debrief, beside a checkout" } else { "Debrief" };
         Self { path, measured: format!("{origin} at {commit}") }
     }
 
-    /// Writes a section, with where and how it was measured. A debug build's is only shown.
+    /// Writes a section, and says in it where and how it was measured. The section of a debug build is only printed.
     pub fn section(
         &self,
         name: &str,
@@ -100,7 +101,7 @@ impl Report {
         std::fs::write(&self.path, after).context("write the results")
     }
 
-    /// Puts a line into the table of section `name`, in place of the one that has the same first two cells.
+    /// Puts a line into the table of section `name`. It replaces the line whose first two cells are the same.
     pub fn line(&self, name: &str, head: &str, cells: &[String]) -> anyhow::Result<()> {
         let before = std::fs::read_to_string(&self.path).context("read the results")?;
         let section = section_of(&before, name)
@@ -109,19 +110,19 @@ impl Report {
         std::fs::write(&self.path, after).context("write the results")
     }
 
-    /// What is measured, and when.
+    /// Returns the present time, and what is measured.
     pub fn of(&self) -> String {
         format!("{}, {}", chrono::Utc::now().format("%Y-%m-%d %H:%M"), self.measured)
     }
 }
 
-/// What stands between the markers of a section.
+/// Returns the text between the markers of a section.
 fn section_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("<!-- {name} -->\n"))?;
     rest.split_once(&format!("<!-- /{name} -->")).map(|(section, _)| section)
 }
 
-/// A table of which one line is another one, sorted by its lines.
+/// Replaces one line of a table, and sorts the lines.
 fn with_line(table: &str, head: &str, cells: &[String]) -> String {
     let line = format!("| {} |", cells.join(" | "));
     let key = |line: &str| line.split('|').skip(1).take(2).map(str::trim).collect::<String>();
@@ -132,22 +133,22 @@ fn with_line(table: &str, head: &str, cells: &[String]) -> String {
     format!("{head}\n{columns}|\n{}\n", lines.join("\n"))
 }
 
-/// `text` with another section in place of the one of that name.
+/// Replaces the section of that name.
 fn replaced(text: &str, name: &str, section: &str) -> Option<String> {
     let (before, rest) = text.split_once(&format!("<!-- {name} -->"))?;
     let (_, after) = rest.split_once(&format!("<!-- /{name} -->"))?;
     Some(format!("{before}<!-- {name} -->\n{section}<!-- /{name} -->{after}"))
 }
 
-/// How a target was met.
+/// Says whether a target was met.
 pub fn verdict(is_met: bool) -> &'static str {
     if is_met { "met" } else { "**missed**" }
 }
 
-/// When, of what, with what and on what.
+/// Says when and on which machine something was measured, and with which versions.
 fn circumstances(measured: &str, servers: &[(&str, &str)]) -> String {
     let now = chrono::Utc::now().format("%Y-%m-%d %H:%M UTC");
-    let rustc = said("rustc", &["--version"]);
+    let rustc = output_of("rustc", &["--version"]);
     let mut lines = format!("Measured {now}: {measured}; {rustc}");
     for (name, version) in servers {
         let _infallible = write!(lines, "; {name} {version}");
@@ -160,8 +161,8 @@ fn circumstances(measured: &str, servers: &[(&str, &str)]) -> String {
     lines
 }
 
-/// What a program says in one line, in the folder of this crate.
-fn said(program: &str, args: &[&str]) -> String {
+/// Runs a program in the folder of this crate and returns the one line that it prints.
+fn output_of(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output();
     match output {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
@@ -169,6 +170,7 @@ fn said(program: &str, args: &[&str]) -> String {
     }
 }
 
+/// Returns the value of a line `name: value`.
 fn field(file: &str, name: &str) -> String {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let value = text.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.trim() == name);
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_replaces_the_one_of_the_same_name_and_kind() {
+    fn a_line_replaces_the_line_of_the_same_name_and_kind() {
         let cells = |of: [&str; 3]| of.map(str::to_owned).to_vec();
         let head = "| fault | kind | verdict |";
         let one = with_line("", head, &cells(["b", "servers", "broken"]));

@@ -1,5 +1,5 @@
-//! Servers that may be used: a database and queues of their own are made on them for one deployment, and
-//! removed.
+//! RabbitMQ, PostgreSQL and Redis. A deployment gets a database and queues of its own on them, which are removed after
+//! the run.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::process::Settings;
 
-/// To remove what a long run has left behind in Redis.
+/// The time within which Redis has to remove what a long run has left behind.
 const REDIS_WITHIN: Duration = Duration::from_secs(30);
 
-/// Their addresses, as `deploy/services.sh env` prints them.
+/// The addresses of the servers, as `deploy/services.sh env` prints them.
 #[derive(Args, Clone, Debug)]
 pub struct Servers {
     #[arg(long, env = "DEBRIEF_TEST_AMQP_URL", hide_env_values = true, value_name = "URL")]
@@ -25,14 +25,14 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// As they are named on a command line.
+    /// Returns the addresses as arguments of a command line.
     pub fn args(&self) -> Vec<String> {
         let Self { amqp, database, redis } = self;
         vec![format!("--amqp={amqp}"), format!("--database={database}"), format!("--redis={redis}")]
     }
 }
 
-/// One deployment's own place on servers. Its queues are the caller's to remove.
+/// What one deployment has on the servers. The caller has to remove the queues.
 pub struct Place {
     servers: Servers,
     database: String,
@@ -41,7 +41,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Makes an empty database.
+    /// Makes an empty database, and chooses a prefix.
     pub async fn make(servers: &Servers) -> anyhow::Result<Self> {
         let id = Uuid::new_v4().simple();
         let place = Self {
@@ -53,7 +53,7 @@ impl Place {
         Ok(place)
     }
 
-    /// What makes `debrief` use it.
+    /// Returns the settings with which Debrief uses this place.
     pub fn settings(&self) -> anyhow::Result<Settings> {
         Ok(vec![
             ("AMQP_URL", self.servers.amqp.clone()),
@@ -63,14 +63,14 @@ impl Place {
         ])
     }
 
-    /// The address of its database.
+    /// Returns the address of the database.
     pub fn database_url(&self) -> anyhow::Result<String> {
         let mut url: url::Url = self.servers.database.parse().context("read the address of PostgreSQL")?;
         url.set_path(&self.database);
         Ok(url.to_string())
     }
 
-    /// Removes the database, and what Debrief has remembered in Redis.
+    /// Removes the database, and the keys of the deployment in Redis.
     pub async fn remove(self) -> anyhow::Result<()> {
         self.execute(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database)).await?;
         forget(&self.servers.redis, &self.prefix).await
@@ -87,16 +87,16 @@ impl Place {
     }
 }
 
-/// How many events of the deployment with this database went to the outbox since the last time, because the
-/// broker was short of memory or did not confirm in time; forgets them.
-pub async fn put_aside(database: &str) -> anyhow::Result<u64> {
+/// Empties the outbox of the deployment with this database, and returns the number of events in it. An event goes to the
+/// outbox when the broker is short of memory or does not confirm in time.
+pub async fn empty_outbox(database: &str) -> anyhow::Result<u64> {
     let mut database = PgConnection::connect(database).await.context("connect to the database")?;
     let removed =
         sqlx::query("DELETE FROM outbox").execute(&mut database).await.context("empty the outbox")?;
     Ok(removed.rows_affected())
 }
 
-/// Which PostgreSQL it is.
+/// Returns the version of PostgreSQL.
 pub async fn postgresql_version(address: &str) -> anyhow::Result<String> {
     let mut database = PgConnection::connect(address).await.context("connect to PostgreSQL")?;
     sqlx::query_scalar("SHOW server_version")
@@ -105,6 +105,7 @@ pub async fn postgresql_version(address: &str) -> anyhow::Result<String> {
         .context("ask PostgreSQL for its version")
 }
 
+/// Removes all keys with this prefix from Redis.
 async fn forget(address: &str, prefix: &str) -> anyhow::Result<()> {
     const FORGET: &str = "local next = '0'
         repeat

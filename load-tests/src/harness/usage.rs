@@ -1,18 +1,19 @@
-//! What a process on this machine uses, whoever started it.
+//! The memory and the processor time that a process on this machine uses, whoever started it.
 //!
-//! Servers are found by the port they listen on. One that runs elsewhere, or whose processes may not be looked
-//! at, is not found, and nothing is said of it.
+//! A server is found by the port on which it listens. A server on another machine, or one whose processes this user may
+//! not see, is not found and is left out.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
 
-/// Of the times in `/proc/PID/stat`; the same on every Linux that people run.
+/// The unit of the times in `/proc/PID/stat`, which is the same on every usual Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
+/// The state of a socket that listens, as `/proc/net/tcp` writes it.
 const LISTENS: &str = "0A";
 
-/// A line of `/proc/PID/status` that counts kB, in MB (10⁶ bytes).
+/// Returns the value of a line of `/proc/PID/status` that counts kB, in MB (10⁶ bytes).
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 pub fn memory_mb(id: u32, line: &str) -> anyhow::Result<f64> {
     let status = proc(id, "status")?;
@@ -25,17 +26,18 @@ pub fn memory_mb(id: u32, line: &str) -> anyhow::Result<f64> {
     Ok(kibibytes as f64 * 1024.0 / 1e6)
 }
 
-/// Processor time that one process has used so far, in seconds.
+/// Returns the processor time that a process has used so far, in seconds.
 pub fn processor_s(id: u32) -> anyhow::Result<f64> {
     let stat = Stat::of(id)?;
     Ok((stat.ticks(14)? + stat.ticks(15)?) / TICKS_PER_SECOND)
 }
 
-/// Processor time of a process and of everything it started, those that have ended too, in seconds.
+/// Returns the processor time of a process and of all processes that it started, in seconds. Processes that have ended
+/// are included.
 pub fn family_processor_s(id: u32) -> anyhow::Result<f64> {
     let all: Vec<(u32, Stat)> = ids().filter_map(|id| Some((id, Stat::of(id).ok()?))).collect();
     let mut family = vec![id];
-    // A child has a process above it, at whatever place in the list.
+    // A child may stand at any place in the list, before or after its parent.
     loop {
         let children = all.iter().filter(|(id, stat)| {
             !family.contains(id) && stat.parent().is_some_and(|parent| family.contains(&parent))
@@ -56,12 +58,12 @@ pub fn family_processor_s(id: u32) -> anyhow::Result<f64> {
     Ok(ticks / TICKS_PER_SECOND)
 }
 
-/// The process that listens on this port of this machine.
+/// Returns the id of the process that listens on this port of this machine.
 pub fn listener(port: u16) -> Option<u32> {
     let sockets =
         ["/proc/net/tcp", "/proc/net/tcp6"].map(|file| fs::read_to_string(file).unwrap_or_default());
     let inodes: Vec<&str> = sockets.iter().flat_map(|table| listening(table, port)).collect();
-    let is_its = |link: &Path| {
+    let is_socket = |link: &Path| {
         let target = fs::read_link(link).unwrap_or_default();
         let target = target.to_string_lossy();
         let inode = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']'));
@@ -70,15 +72,15 @@ pub fn listener(port: u16) -> Option<u32> {
     let mut holders: Vec<u32> = ids()
         .filter(|id| {
             let files = fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten();
-            files.into_iter().any(|file| is_its(&file.path()))
+            files.into_iter().any(|file| is_socket(&file.path()))
         })
         .collect();
-    // Whoever inherited the socket was started later.
+    // A process that inherited the socket was started later.
     holders.sort_unstable();
     holders.first().copied()
 }
 
-/// The inodes of the sockets that listen on this port, of a table like `/proc/net/tcp`.
+/// Returns the inodes of the sockets that listen on this port, from a table like `/proc/net/tcp`.
 fn listening(table: &str, port: u16) -> Vec<&str> {
     let port = format!("{port:04X}");
     let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -89,16 +91,18 @@ fn listening(table: &str, port: u16) -> Vec<&str> {
         .collect()
 }
 
+/// Returns the ids of all processes.
 fn ids() -> impl Iterator<Item = u32> {
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
     all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
+/// Reads a file of `/proc/PID`.
 fn proc(id: u32, file: &str) -> anyhow::Result<String> {
     fs::read_to_string(format!("/proc/{id}/{file}")).context("look at the process")
 }
 
-/// `/proc/PID/stat`, after the name, which stands in parentheses and may hold blanks.
+/// The fields of `/proc/PID/stat` after the name, which stands in parentheses and may contain spaces.
 struct Stat(Vec<String>);
 
 impl Stat {
@@ -108,7 +112,7 @@ impl Stat {
         Ok(Self(fields.split(' ').map(str::to_owned).collect()))
     }
 
-    /// By the number that proc(5) gives it; the state is field 3.
+    /// Returns a field by the number that proc(5) gives it. The state is field 3.
     fn field(&self, number: usize) -> Option<&str> {
         self.0.get(number - 3).map(String::as_str)
     }
@@ -129,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_found_by_the_port_it_listens_on() {
+    fn a_server_is_found_by_its_port() {
         let socket = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = socket.local_addr().unwrap().port();
         assert_eq!(listener(port), Some(std::process::id()));
@@ -138,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_uses_what_its_members_use() {
+    fn a_family_uses_at_least_what_one_of_its_members_uses() {
         let own = processor_s(std::process::id()).unwrap();
         assert!(family_processor_s(std::process::id()).unwrap() >= own);
         assert!(memory_mb(std::process::id(), "VmHWM").unwrap() > 1.0);

@@ -1,4 +1,4 @@
-//! What the load consists of: webhooks as a Zap sends them, each of another call.
+//! The webhooks of the load, as a Zap sends them. Each announces a call of its own.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,8 @@ use super::load::Sender;
 
 pub const PATH: &str = "/webhook/zapier";
 
-/// Every field filled, the recording's address signed as a provider signs it.
+/// Makes the body of a webhook in which every field is filled. The address of the recording is signed as a provider
+/// signs it.
 pub fn body(id: Uuid) -> String {
     format!(
         r#"{{
@@ -43,7 +44,7 @@ impl Webhooks {
         Ok(connections.into_iter().map(|connection| Self { connection, has_recording: true }).collect())
     }
 
-    /// Announces calls whose recording is still to come.
+    /// Announces calls whose recordings are still to come.
     pub fn without_recording(self) -> Self {
         Self { has_recording: false, ..self }
     }
@@ -53,7 +54,7 @@ impl Sender for Webhooks {
     async fn send(&mut self) -> anyhow::Result<()> {
         let mut body = body(Uuid::new_v4());
         if !self.has_recording {
-            // As a source sends it that knows of one and does not have it yet.
+            // A source that does not have the recording yet sends no such field.
             body = body.replacen("\"recording_url\":", "\"recording_state\":", 1);
         }
         let answer = self.connection.post_json(PATH, &body).await?;
@@ -67,22 +68,22 @@ impl Sender for Webhooks {
     }
 }
 
-/// How many calls of this status the history counts; of any where none is named.
+/// Returns how many calls of this status the history counts. `None` stands for any status.
 pub async fn calls(address: SocketAddr, status: Option<&str>) -> anyhow::Result<u64> {
     let filter = status.map(|status| format!("&status={status}")).unwrap_or_default();
-    let history = look(address, &format!("/api/calls/history?limit=1{filter}")).await?;
+    let history = get(address, &format!("/api/calls/history?limit=1{filter}")).await?;
     history["total"].as_u64().context("the history has no total")
 }
 
-/// How many webhooks wait in the first queue.
+/// Returns how many webhooks wait in the first queue.
 pub async fn queued(address: SocketAddr) -> anyhow::Result<u64> {
-    let queues = look(address, "/api/queues").await?;
+    let queues = get(address, "/api/queues").await?;
     let first =
         queues["items"].as_array().and_then(|stages| stages.iter().find(|stage| stage["stage"] == "dedup"));
     first.and_then(|stage| stage["lanes"]["live"]["ready"].as_u64()).context("the first queue has no depth")
 }
 
-async fn look(address: SocketAddr, path: &str) -> anyhow::Result<Value> {
+async fn get(address: SocketAddr, path: &str) -> anyhow::Result<Value> {
     let answer = Connection::open(address).await?.get(path).await?;
     ensure!(answer.status == 200, "{path} answered {}", answer.status);
     serde_json::from_slice(&answer.body).with_context(|| format!("read {path}"))

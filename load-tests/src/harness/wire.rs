@@ -1,4 +1,4 @@
-//! A wire between Debrief and something it talks to, which can be cut, stalled, slowed, or taken down.
+//! A wire between Debrief and a server, which can be slowed, stalled or taken down.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -10,21 +10,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Between two tries to listen again on a port that is just being freed.
-const LISTEN_AGAIN: Duration = Duration::from_millis(50);
+/// The time between two attempts to listen again on a port that is just being freed.
+const LISTEN_AGAIN_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Everything passes at once.
     Whole,
-    /// Every answer comes so much later.
+    /// Every answer comes later by this time.
     Slow(Duration),
-    /// Nothing passes, and nobody is told: as when a host vanishes.
+    /// Nothing passes, and no connection is closed. A host that vanishes looks like this.
     Stalled,
-    /// Connections are refused, as by a machine on which nothing listens.
+    /// Connections are broken and refused. A host on which no program listens looks like this.
     Down,
 }
 
-/// Ends, with every connection over it, when it is dropped.
+/// A wire, which ends with all its connections when it is dropped.
 pub struct Wire {
     pub address: SocketAddr,
     state: watch::Sender<State>,
@@ -32,7 +33,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// To `server`, as `host:port`, from a free port on loopback.
+    /// Makes a wire from a free port on loopback to `server` (`host:port`).
     pub async fn to(server: &str) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen for a wire")?;
         let address = listener.local_addr().context("read the address of a wire")?;
@@ -46,17 +47,17 @@ impl Wire {
         self.state.send_replace(State::Down);
     }
 
-    /// Swallows what is sent on every connection, and closes none. What was under way stays lost.
+    /// Swallows what is sent on every connection, and closes none. What is swallowed stays lost.
     pub fn stall(&self) {
         self.state.send_replace(State::Stalled);
     }
 
-    /// Lets every answer come so much later.
+    /// Delays every answer by this time.
     pub fn slow(&self, by: Duration) {
         self.state.send_replace(State::Slow(by));
     }
 
-    /// New connections work, and slow ones are quick again. Those that were stalled stay as they are.
+    /// Mends the wire for new connections and for slow ones. Connections that were stalled stay stalled.
     pub fn mend(&self) {
         self.state.send_replace(State::Whole);
     }
@@ -78,13 +79,13 @@ async fn listen(
     let mut listener = Some(first);
     loop {
         let Some(open) = &listener else {
-            // The sender is gone: so is the wire.
+            // The wire was dropped.
             if watching.wait_for(|state| *state != State::Down).await.is_err() {
                 return;
             }
             listener = TcpListener::bind(address).await.ok();
             if listener.is_none() {
-                tokio::time::sleep(LISTEN_AGAIN).await;
+                tokio::time::sleep(LISTEN_AGAIN_EVERY).await;
             }
             continue;
         };
@@ -113,8 +114,8 @@ async fn carry(client: TcpStream, server: String, mut watching: watch::Receiver<
         let Ok(upstream) = TcpStream::connect(&server).await else { return };
         let ((up, down), (from, to)) = (client.into_split(), upstream.into_split());
         tokio::select! {
-            () = pass(up, to, state.clone(), Way::Asked) => {}
-            () = pass(from, down, state, Way::Answered) => {}
+            () = pass(up, to, state.clone(), Direction::Request) => {}
+            () = pass(from, down, state, Direction::Answer) => {}
         }
     };
     tokio::select! {
@@ -123,20 +124,25 @@ async fn carry(client: TcpStream, server: String, mut watching: watch::Receiver<
     }
 }
 
-/// Nothing of the client's arrives anywhere, until it gives up.
+/// Reads what the client sends, and drops it, until the client gives up.
 async fn swallow(mut client: TcpStream) {
     let mut lost = [0; 4096];
     while client.read(&mut lost).await.is_ok_and(|read| read > 0) {}
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Asked,
-    Answered,
+enum Direction {
+    Request,
+    Answer,
 }
 
-/// Until one side closes. Once the wire was stalled, this connection stays so.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>, way: Way) {
+/// Passes bytes on until one side closes. A connection on which the wire was stalled stays stalled.
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut state: watch::Receiver<State>,
+    direction: Direction,
+) {
     let mut passed = vec![0; 64 * 1024];
     let mut stalled = false;
     loop {
@@ -148,11 +154,11 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch:
             }
         };
         let Ok(read @ 1..) = read else { return };
-        let late = match *state.borrow() {
-            State::Slow(by) if way == Way::Answered => by,
+        let delay = match *state.borrow() {
+            State::Slow(by) if direction == Direction::Answer => by,
             _ => Duration::ZERO,
         };
-        tokio::time::sleep(late).await;
+        tokio::time::sleep(delay).await;
         if !stalled && to.write_all(&passed[..read]).await.is_err() {
             return;
         }
@@ -166,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    /// Says back what it is told.
+    /// Starts a server that sends back what it receives, and returns its address.
     async fn echo() -> String {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -181,18 +187,18 @@ mod tests {
         address
     }
 
-    async fn said_back(stream: &mut TcpStream) -> std::io::Result<u8> {
+    async fn echoed(stream: &mut TcpStream) -> std::io::Result<u8> {
         stream.write_all(b"x").await?;
         stream.read_u8().await
     }
 
     #[tokio::test]
-    async fn a_wire_that_is_down_refuses_and_works_again_once_it_is_mended() {
+    async fn a_wire_that_is_down_refuses_connections_until_it_is_mended() {
         let wire = Wire::to(&echo().await).await.unwrap();
         let mut stream = TcpStream::connect(wire.address).await.unwrap();
-        assert_eq!(said_back(&mut stream).await.unwrap(), b'x');
+        assert_eq!(echoed(&mut stream).await.unwrap(), b'x');
         wire.down();
-        assert!(said_back(&mut stream).await.is_err());
+        assert!(echoed(&mut stream).await.is_err());
         let refused = async {
             loop {
                 if let Err(error) = TcpStream::connect(wire.address).await {
@@ -208,7 +214,7 @@ mod tests {
             }
             tokio::task::yield_now().await;
         };
-        assert_eq!(said_back(&mut again).await.unwrap(), b'x');
+        assert_eq!(echoed(&mut again).await.unwrap(), b'x');
     }
 
     #[tokio::test]
@@ -217,12 +223,12 @@ mod tests {
         let mut stream = TcpStream::connect(wire.address).await.unwrap();
         wire.slow(Duration::from_millis(200));
         let asked = Instant::now();
-        assert_eq!(said_back(&mut stream).await.unwrap(), b'x');
+        assert_eq!(echoed(&mut stream).await.unwrap(), b'x');
         assert!(asked.elapsed() >= Duration::from_millis(200));
         wire.stall();
-        // The wire has to see it before the next byte.
+        // The wire has to notice it before the next byte.
         tokio::task::yield_now().await;
-        let answer = tokio::time::timeout(Duration::from_millis(500), said_back(&mut stream)).await;
+        let answer = tokio::time::timeout(Duration::from_millis(500), echoed(&mut stream)).await;
         assert!(answer.is_err());
     }
 }

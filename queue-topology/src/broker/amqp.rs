@@ -1,9 +1,9 @@
 //! RabbitMQ, through lapin.
 //!
-//! Connections are apart by purpose: under a memory or disk alarm RabbitMQ stops reading from whoever
-//! publishes, and an acknowledgement on such a connection would wait with it. Each is kept by a supervisor
-//! ([`link`]) and simply made anew when it ends; lapin's own recovery is not used, so that an acknowledgement
-//! or a confirm can never belong to another connection than its message.
+//! Each purpose has a connection of its own: under a memory or disk alarm, RabbitMQ stops reading from connections that
+//! publish, and an acknowledgement on such a connection would have to wait. A supervisor ([`link`]) keeps each connection
+//! and makes a new one when it ends. lapin's own recovery is not used, so an acknowledgement or a confirm can never belong
+//! to another connection than its message.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,36 +11,35 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
+use lapin::Channel;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
     QueueDeclareOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
-use lapin::{Channel, ErrorKind};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Broker, BrokerError, Consumer, Delivery, Depth, Hold, Lane, Message, Route, Settlement, State};
-use crate::apply::{self, Difference};
-use crate::export::{self, Layout};
-use crate::table::QueueSpec;
+use super::{Broker, BrokerError, Consumer, Delivery, Depth, Hold, Message, Route, Settlement, State};
+use crate::layout::{self, Difference, Layout};
+use crate::table::{Lane, QueueSpec};
 
+mod declaration;
+mod failure;
 mod link;
+mod patience;
 mod publisher;
 
+use failure::failed;
 use link::Link;
+use patience::{CONNECTING, PATIENCE, RECONNECTING};
 use publisher::Publisher;
 
-/// How long a caller waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How much of that may go on waiting for a connection.
-const CONNECTING: Duration = Duration::from_secs(5);
-/// How long a publish waits for a connection that is being made anew.
-const BLINK: Duration = Duration::from_millis(500);
-/// How long nothing has to come before a consumer asks whether it still is one.
+/// How long a consumer gets nothing before it asks whether the broker still knows it.
 const QUIET: Duration = Duration::from_secs(10);
 const PUBLISHERS: usize = 2;
-/// Where RabbitMQ says from which queue a message was rejected first, and how it had got there.
+/// The headers in which RabbitMQ names the queue that a message was rejected from first, and the exchange by which the
+/// message had come there.
 const REJECTED_FROM: &str = "x-first-death-queue";
 const SENT_TO: &str = "x-first-death-exchange";
 
@@ -58,16 +57,16 @@ struct Shared {
 }
 
 impl Amqp {
-    /// Starts connecting and does not wait for it: a process can start before its broker. An address that
-    /// cannot be one is [`BrokerError::Refused`].
+    /// Starts to connect and does not wait for it, so a process can start before its broker. If `address` is no address,
+    /// the error is [`BrokerError::Refused`].
     pub fn start(address: &SecretString, prefix: &str) -> Result<Self, BrokerError> {
         let mut uri: AMQPUri = address.expose_secret().parse().map_err(|_| {
-            // The parser's text can hold the password.
+            // The parser's own text is not used, because it can hold the password.
             BrokerError::Refused(
                 "read the broker's address: expected amqp://user:password@host:port/vhost".into(),
             )
         })?;
-        // A host that vanishes is noticed after two of these.
+        // A host that vanishes is noticed after two missing heartbeats.
         uri.query.heartbeat.get_or_insert(10);
         let layout = Layout::new(prefix);
         let publishers = (1..=PUBLISHERS)
@@ -82,23 +81,23 @@ impl Amqp {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// What is missing or other than it should be, in words. Bindings and policies are not visible over
-    /// AMQP: see [`crate::apply::Management`].
+    /// Where the broker differs from the layout. Bindings and policies are not visible over AMQP: see
+    /// [`crate::management::Management`].
     pub async fn check(&self) -> Result<Vec<Difference>, BrokerError> {
         in_time(async {
             let connection = self.shared.administering.connection(CONNECTING).await?;
-            apply::check(&connection, &self.shared.layout).await
+            declaration::check(&connection, &self.shared.layout).await
         })
         .await
     }
 
     async fn administer(&self) -> Result<Channel, BrokerError> {
-        // One channel a task: RabbitMQ closes a channel over a queue that is not there.
+        // Each task has a channel of its own, because RabbitMQ closes the channel when a queue does not exist.
         self.shared.administering.channel(CONNECTING).await
     }
 
-    /// The first publisher that has room: what goes out together costs less. The others are for when it is
-    /// full or cut off.
+    /// The first publisher that has room, because messages that are sent together cost less. The others are used when the
+    /// first one is full or has no connection.
     async fn publisher(&self) -> Result<&Publisher, BrokerError> {
         let all = &self.shared.publishers;
         let up = || all.iter().filter(|publisher| publisher.state() == State::Up);
@@ -110,7 +109,7 @@ impl Amqp {
             return Err(BrokerError::Blocked);
         }
         let waiting = all.iter().map(|publisher| publisher.up().boxed());
-        tokio::time::timeout(BLINK, futures::future::select_all(waiting))
+        tokio::time::timeout(RECONNECTING, futures::future::select_all(waiting))
             .await
             .map_err(|_| BrokerError::Disconnected)?;
         next().ok_or(BrokerError::Disconnected)
@@ -131,11 +130,11 @@ impl Amqp {
             )
             .await
             .map_err(|e| failed(&e, &queue))?;
-        let taking = Taking { shared: self.shared.clone(), channel, deliveries };
+        let reader = QueueReader { shared: self.shared.clone(), channel, deliveries };
         Ok(Consumer::new(
-            futures::stream::unfold(taking, |mut taking| async move {
-                let delivery = taking.next().await?;
-                Some((delivery, taking))
+            futures::stream::unfold(reader, |mut reader| async move {
+                let delivery = reader.next().await?;
+                Some((delivery, reader))
             })
             .boxed(),
         ))
@@ -159,7 +158,7 @@ impl Broker for Amqp {
     fn declare(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
         in_time(async {
             let channel = self.administer().await?;
-            apply::declare(&channel, &self.shared.layout).await
+            declaration::declare(&channel, &self.shared.layout).await
         })
         .boxed()
     }
@@ -168,7 +167,7 @@ impl Broker for Amqp {
         async move {
             let layout = &self.shared.layout;
             let (exchange, key) = match message.route {
-                Route::Event { key } => (layout.events(), export::key(key, message.lane)),
+                Route::Event { key } => (layout.events(), layout::key(key, message.lane)),
                 Route::Stage { stage } => (String::new(), layout.queue(stage, message.lane)),
             };
             self.publisher().await?.publish(&exchange, &key, message).await
@@ -221,7 +220,8 @@ impl Broker for Amqp {
     fn close(&self) -> BoxFuture<'_, ()> {
         async {
             let publishing = self.shared.publishers.iter().map(Publisher::close);
-            // What was published is confirmed, and what was acknowledged is sent, before the rest goes.
+            // First, everything that was published is confirmed. Then the consuming connection sends its
+            // acknowledgements.
             futures::future::join_all(publishing).await;
             self.shared.consuming.close().await;
             self.shared.administering.close().await;
@@ -234,30 +234,14 @@ async fn in_time<T>(work: impl Future<Output = Result<T, BrokerError>>) -> Resul
     tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(BrokerError::Timeout))
 }
 
-/// What a failure means; `name` is what was asked for.
-pub(crate) fn failed(error: &lapin::Error, name: &str) -> BrokerError {
-    match error.kind() {
-        ErrorKind::ProtocolError(said) => match said.get_id() {
-            404 => BrokerError::Missing(name.to_owned()),
-            // 320: the operator closes connections; 541: the node is going down.
-            320 | 541 => BrokerError::Disconnected,
-            _ => BrokerError::Refused(format!("use `{name}`: {}", said.get_message())),
-        },
-        ErrorKind::SerialisationError(_) | ErrorKind::ChannelsLimitReached => {
-            BrokerError::Refused(format!("use `{name}`: {error}"))
-        }
-        _ => BrokerError::Disconnected,
-    }
-}
-
-/// One consumer, on a channel of its own.
-struct Taking {
+/// One consumer, which has a channel of its own.
+struct QueueReader {
     shared: Arc<Shared>,
     channel: Channel,
     deliveries: lapin::Consumer,
 }
 
-impl Taking {
+impl QueueReader {
     async fn next(&mut self) -> Option<Delivery> {
         loop {
             match tokio::time::timeout(QUIET, self.deliveries.next()).await {
@@ -277,11 +261,12 @@ impl Taking {
         }
     }
 
-    /// A queue that is deleted and at once made again forgets its consumers without telling them.
+    /// Whether the broker does not know this consumer any more. A queue that is deleted and made again at once forgets
+    /// its consumers without telling them.
     async fn is_forgotten(&self) -> bool {
         let queue = self.deliveries.queue();
         let found = in_time(look(&self.channel, queue.as_str())).await;
-        // No answer in time is no answer about us; an error has closed the channel.
+        // If there is no answer in time, nothing is known. Any other error has closed the channel.
         found.map_or_else(|error| error != BrokerError::Timeout, |depth| depth.consumers == 0)
     }
 
@@ -294,7 +279,7 @@ impl Taking {
         } else {
             (None, delivery.exchange.as_str().to_owned())
         };
-        // A wake-up's routing key is only the name of a queue.
+        // The routing key of a wake-up is only the name of a queue, and no key of an event.
         let key = delivery.routing_key.as_str();
         let event =
             (exchange == layout.events()).then(|| key.strip_suffix(Lane::Bulk.suffix()).unwrap_or(key));
@@ -304,7 +289,7 @@ impl Taking {
             key: event.map(str::to_owned),
             rejected_by: from.and_then(|queue| layout.stage_of(&queue)),
             body: Bytes::from(delivery.data),
-            hold: Box::new(Held { acker: Some(delivery.acker), channel: self.channel.clone() }),
+            hold: Box::new(HeldDelivery { acker: Some(delivery.acker), channel: self.channel.clone() }),
         }
     }
 }
@@ -316,9 +301,9 @@ fn text(headers: Option<&FieldTable>, name: &str) -> Option<String> {
     }
 }
 
-impl Drop for Taking {
-    /// Stops the flow, and gives back at once what was sent ahead: other consumers are free for it, while
-    /// the channel lives until the last delivery in hand is settled.
+impl Drop for QueueReader {
+    /// Stops the deliveries, and gives back at once the messages that were sent ahead, so that other consumers can take
+    /// them. The channel lives until the last delivery of this consumer is settled.
     fn drop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (channel, mut deliveries) = (self.channel.clone(), self.deliveries.clone());
@@ -330,7 +315,7 @@ impl Drop for Taking {
                 }
                 Ok::<(), lapin::Error>(())
             };
-            // What cannot be returned so is returned by the end of the channel.
+            // If this fails or takes too long, the end of the channel returns the messages.
             tokio::time::timeout(PATIENCE, returning).await.ok();
         });
     }
@@ -340,14 +325,14 @@ async fn give_back(acker: &lapin::Acker) -> lapin::Result<bool> {
     acker.nack(BasicNackOptions { requeue: true, multiple: false }).await
 }
 
-struct Held {
-    /// `None` once it is settled.
+struct HeldDelivery {
+    /// `None` once the delivery is settled.
     acker: Option<lapin::Acker>,
-    /// Keeps the channel open: an acknowledgement belongs to the channel of its delivery.
+    /// Keeps the channel open, because an acknowledgement belongs to the channel of its delivery.
     channel: Channel,
 }
 
-impl Hold for Held {
+impl Hold for HeldDelivery {
     fn settle(mut self: Box<Self>, how: Settlement) -> BoxFuture<'static, Result<(), BrokerError>> {
         let acker = self.acker.take();
         in_time(async move {
@@ -357,9 +342,9 @@ impl Hold for Held {
                 Settlement::GiveBack => give_back(&acker).await,
                 Settlement::Reject => acker.nack(BasicNackOptions { requeue: false, multiple: false }).await,
             };
-            // Until here: the channel must not close under the acknowledgement.
+            // The channel is kept until here: it must not close before the acknowledgement is sent.
             drop(self);
-            // `false`: its channel is gone, and the message is the queue's again.
+            // `false` means that the channel is gone, and the message is back in its queue.
             if sent.map_err(|error| failed(&error, "a delivery"))? {
                 Ok(())
             } else {
@@ -370,14 +355,14 @@ impl Hold for Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldDelivery {
     fn drop(&mut self) {
         let (Some(acker), Ok(runtime)) = (self.acker.take(), tokio::runtime::Handle::try_current()) else {
             return;
         };
         let channel = self.channel.clone();
         runtime.spawn(async move {
-            // If it fails, the end of the channel gives it back.
+            // If this fails, the end of the channel gives the message back.
             give_back(&acker).await.ok();
             drop(channel);
         });

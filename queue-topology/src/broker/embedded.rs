@@ -1,66 +1,66 @@
-//! The broker that needs no server: messages in one SQLite file, claims in memory.
+//! The broker that needs no server: its messages are in one SQLite file, and its claims are in memory.
 //!
-//! One process has the file, so what it holds need not be written down: after a crash nobody holds
-//! anything, and everything that was not acknowledged is offered again. What is written down is written
-//! in groups, since a disk syncs some hundred times a second whatever a sync contains.
+//! Only one process has the file, so the file need not say which messages somebody holds. After a crash nobody holds any
+//! message, and every message that was not acknowledged is offered again. Messages are written in groups, because a disk
+//! can sync only some hundred times a second, whether a sync contains much or little.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::{Broker, BrokerError, Consumer, Delivery, Depth, Hold, Lane, Message, Route, Settlement, State};
-use crate::table::{self, QueueSpec};
+use super::{Broker, BrokerError, Consumer, Delivery, Depth, Hold, Message, Route, Settlement, State};
+use crate::table::{self, Lane, QueueSpec};
 
+mod checkpoints;
 mod file;
+mod lock;
+mod operation;
+mod queues;
 
-use file::{File, Op};
+use file::File;
+use operation::Operation;
+use queues::{Next, Queues, Row, Seat};
 
 /// How long a caller waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Operations that wait for the writer; beyond it, publishers wait their turn.
+/// How many operations can wait for the writer. Publishers above that number wait until there is room.
 const WINDOW: usize = 4096;
-/// Messages of one queue that are kept in memory ahead of its consumers.
-const AHEAD: usize = 256;
 
 /// See the module. Cheap to clone.
 #[derive(Clone)]
 pub struct Embedded {
-    ops: mpsc::Sender<Op>,
+    operations: mpsc::Sender<Operation>,
     queues: Arc<Queues>,
 }
 
 impl Embedded {
-    /// Opens the file, or makes it. A second process gets [`BrokerError::Locked`].
+    /// Opens the file, or creates it. A second process gets [`BrokerError::Locked`].
     pub async fn open(path: &Path) -> Result<Self, BrokerError> {
         Self::open_with(path, &table::ALL).await
     }
 
-    /// With other queues than the table's: a test can set a limit that it can reach.
+    /// Opens the file with other queues than those of the table, so that a test can set a limit that it can reach.
     pub(crate) async fn open_with(path: &Path, table: &[QueueSpec]) -> Result<Self, BrokerError> {
         let queues = Arc::new(Queues::of(table));
         let file = File::open(path, queues.clone()).await?;
-        let (ops, inbox) = mpsc::channel(WINDOW);
+        let (operations, inbox) = mpsc::channel(WINDOW);
         tokio::spawn(file.run(inbox));
-        Ok(Self { ops, queues })
+        Ok(Self { operations, queues })
     }
 
     /// Sends an operation to the writer and waits for its answer.
     async fn ask<T>(
         &self,
-        op: impl FnOnce(oneshot::Sender<Result<T, BrokerError>>) -> Op,
+        operation: impl FnOnce(oneshot::Sender<Result<T, BrokerError>>) -> Operation,
     ) -> Result<T, BrokerError> {
         let (reply, answer) = oneshot::channel();
         let asking = async {
-            self.ops.send(op(reply)).await.map_err(|_| BrokerError::Disconnected)?;
+            self.operations.send(operation(reply)).await.map_err(|_| BrokerError::Disconnected)?;
             answer.await.map_err(|_| BrokerError::Disconnected)?
         };
         tokio::time::timeout(PATIENCE, asking).await.unwrap_or(Err(BrokerError::Timeout))
@@ -75,12 +75,12 @@ impl Embedded {
     }
 
     fn take_from(&self, place: usize, prefetch: u16) -> Consumer {
-        let hands = Arc::new(Semaphore::new(usize::from(prefetch.max(1))));
-        let taking = Taking { broker: self.clone(), place, hands, _seat: self.queues.seat(place) };
+        let permits = Arc::new(Semaphore::new(usize::from(prefetch.max(1))));
+        let reader = QueueReader { broker: self.clone(), place, permits, _seat: self.queues.seat(place) };
         Consumer::new(
-            futures::stream::unfold(taking, |taking| async move {
-                let delivery = taking.next().await?;
-                Some((delivery, taking))
+            futures::stream::unfold(reader, |reader| async move {
+                let delivery = reader.next().await?;
+                Some((delivery, reader))
             })
             .boxed(),
         )
@@ -105,9 +105,9 @@ impl Broker for Embedded {
                 key,
                 body: message.body,
                 rejected_by: None,
-                again: false,
+                redelivered: false,
             };
-            self.ask(|reply| Op::Publish { queues, row, reply }).await
+            self.ask(|reply| Operation::Publish { queues, row, reply }).await
         }
         .boxed()
     }
@@ -139,7 +139,7 @@ impl Broker for Embedded {
         let place = self.queues.find(stage, lane).ok_or_else(|| missing(stage, lane));
         async move {
             let place = place?;
-            self.ask(|reply| Op::Purge { place, reply }).await
+            self.ask(|reply| Operation::Purge { place, reply }).await
         }
         .boxed()
     }
@@ -156,8 +156,8 @@ impl Broker for Embedded {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         async {
-            // Already closed is closed as well; a failure to write was logged where it happened.
-            self.ask(|reply| Op::Close { reply }).await.ok();
+            // An error means that the broker is closed already, or that a write failed, which was logged there.
+            self.ask(|reply| Operation::Close { reply }).await.ok();
         }
         .boxed()
     }
@@ -167,181 +167,26 @@ fn missing(stage: &str, lane: Lane) -> BrokerError {
     BrokerError::Missing(format!("{stage}{}", lane.suffix()))
 }
 
-/// A message without its place.
-#[derive(Clone, Debug)]
-struct Row {
-    message_id: Option<Uuid>,
-    key: Option<String>,
-    body: Bytes,
-    rejected_by: Option<String>,
-    /// It may have been delivered before: it was given back, or was there when the file was opened.
-    again: bool,
-}
-
-/// Every queue of the file, and what this process knows of it.
-struct Queues {
-    all: Vec<Queue>,
-    closed: CancellationToken,
-    /// The last write did not succeed.
-    failing: AtomicBool,
-}
-
-struct Queue {
-    name: String,
-    stage: &'static str,
-    lane: Lane,
-    key: &'static str,
-    max_length: Option<u64>,
-    changed: Notify,
-    now: Mutex<QueueNow>,
-}
-
-#[derive(Default)]
-struct QueueNow {
-    /// In memory, nobody's, in order: read ahead, or given back.
-    waiting: BTreeMap<i64, Row>,
-    /// In somebody's hand.
-    held: BTreeSet<i64>,
-    /// Everything up to here was read from the file.
-    read_to: i64,
-    /// The last one in the file.
-    last: i64,
-    /// Nobody's, be it in memory or only in the file.
-    ready: u64,
-    consumers: u32,
-    /// Somebody has asked the writer to read on.
-    reading: bool,
-}
-
-enum Next {
-    Row(i64, Row),
-    Read,
-    Wait,
-}
-
-impl Queues {
-    fn of(table: &[QueueSpec]) -> Self {
-        let mut all: Vec<Queue> = table
-            .iter()
-            .flat_map(|spec| Lane::BOTH.map(|lane| (spec, lane)))
-            .map(|(spec, lane)| Queue {
-                name: format!("{}{}", spec.stage, lane.suffix()),
-                stage: spec.stage,
-                lane,
-                key: spec.key,
-                max_length: spec.max_length.map(u64::from),
-                changed: Notify::new(),
-                now: Mutex::default(),
-            })
-            .collect();
-        all.push(Queue {
-            name: "dead".into(),
-            stage: "",
-            lane: Lane::Live,
-            key: "",
-            max_length: None,
-            changed: Notify::new(),
-            now: Mutex::default(),
-        });
-        Self { all, closed: CancellationToken::new(), failing: AtomicBool::new(false) }
-    }
-
-    fn find(&self, stage: &str, lane: Lane) -> Option<usize> {
-        self.all[..self.dead()].iter().position(|queue| queue.stage == stage && queue.lane == lane)
-    }
-
-    fn bound_to(&self, key: &str, lane: Lane) -> Vec<usize> {
-        (0..self.dead()).filter(|at| self.all[*at].key == key && self.all[*at].lane == lane).collect()
-    }
-
-    fn dead(&self) -> usize {
-        self.all.len() - 1
-    }
-
-    fn now(&self, place: usize) -> MutexGuard<'_, QueueNow> {
-        self.all[place].now.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn depth(&self, place: usize) -> Depth {
-        let now = self.now(place);
-        Depth { ready: now.ready, consumers: now.consumers }
-    }
-
-    fn seat(self: &Arc<Self>, place: usize) -> Seat {
-        self.now(place).consumers += 1;
-        Seat { queues: self.clone(), place }
-    }
-
-    /// A row was committed: straight to a consumer where nobody has to read the file first.
-    fn arrived(&self, place: usize, id: i64, row: Row) {
-        let mut now = self.now(place);
-        now.ready += 1;
-        if now.read_to == now.last && now.waiting.len() < AHEAD {
-            now.waiting.insert(id, row);
-            now.read_to = id;
-        }
-        now.last = id;
-        drop(now);
-        self.all[place].changed.notify_waiters();
-    }
-
-    fn give_back(&self, place: usize, id: i64, row: Row) {
-        let mut now = self.now(place);
-        if now.held.remove(&id) {
-            now.waiting.insert(id, Row { again: true, ..row });
-            now.ready += 1;
-        }
-        drop(now);
-        self.all[place].changed.notify_waiters();
-    }
-
-    fn take(&self, place: usize) -> Next {
-        let mut now = self.now(place);
-        if let Some((id, row)) = now.waiting.pop_first() {
-            now.ready = now.ready.saturating_sub(1);
-            now.held.insert(id);
-            Next::Row(id, row)
-        } else if now.read_to < now.last && !now.reading {
-            Next::Read
-        } else {
-            Next::Wait
-        }
-    }
-}
-
-/// Counts a consumer for as long as it lives.
-struct Seat {
-    queues: Arc<Queues>,
-    place: usize,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut now = self.queues.now(self.place);
-        now.consumers = now.consumers.saturating_sub(1);
-    }
-}
-
-/// One consumer.
-struct Taking {
+/// One consumer of a queue.
+struct QueueReader {
     broker: Embedded,
     place: usize,
-    /// As many as its prefetch.
-    hands: Arc<Semaphore>,
+    /// One permit for each delivery that the consumer may hold.
+    permits: Arc<Semaphore>,
     _seat: Seat,
 }
 
-impl Taking {
+impl QueueReader {
     async fn next(&self) -> Option<Delivery> {
         let queues = &self.broker.queues;
         let closed = queues.closed.cancelled();
         tokio::pin!(closed);
-        let hand = tokio::select! {
-            hand = self.hands.clone().acquire_owned() => hand.ok()?,
+        let permit = tokio::select! {
+            permit = self.permits.clone().acquire_owned() => permit.ok()?,
             () = &mut closed => return None,
         };
         loop {
-            // Registered before looking, so that what arrives in between is not slept through.
+            // Registered before the look, so that no message arrives unnoticed in between.
             let changed = queues.all[self.place].changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
@@ -349,12 +194,13 @@ impl Taking {
                 return None;
             }
             match queues.take(self.place) {
-                Next::Row(id, row) => return Some(self.delivery(id, row, hand)),
+                Next::Row(id, row) => return Some(self.delivery(id, row, permit)),
                 Next::Read => {
-                    // The place in the channel first: a consumer dropped while it waits has asked nobody.
-                    let asking = self.broker.ops.reserve().await.ok()?;
+                    // A place in the channel comes first. A consumer that is dropped while it waits for the place has
+                    // not asked anybody to read.
+                    let asking = self.broker.operations.reserve().await.ok()?;
                     if !std::mem::replace(&mut queues.now(self.place).reading, true) {
-                        asking.send(Op::Read { place: self.place });
+                        asking.send(Operation::Read { place: self.place });
                     }
                 }
                 Next::Wait => {}
@@ -366,50 +212,51 @@ impl Taking {
         }
     }
 
-    fn delivery(&self, id: i64, row: Row, hand: OwnedSemaphorePermit) -> Delivery {
+    fn delivery(&self, id: i64, row: Row, permit: OwnedSemaphorePermit) -> Delivery {
         Delivery {
             body: row.body.clone(),
-            redelivered: row.again,
+            redelivered: row.redelivered,
             message_id: row.message_id,
             key: row.key.clone(),
             rejected_by: row.rejected_by.clone(),
-            hold: Box::new(Held {
+            hold: Box::new(HeldDelivery {
                 broker: self.broker.clone(),
                 place: self.place,
                 id,
                 row: Some(row),
-                _hand: hand,
+                _permit: permit,
             }),
         }
     }
 }
 
-struct Held {
+struct HeldDelivery {
     broker: Embedded,
     place: usize,
     id: i64,
-    /// `None` once it is settled.
+    /// `None` once the delivery is settled.
     row: Option<Row>,
-    _hand: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Held {
+impl HeldDelivery {
     async fn settle(mut self, how: Settlement) -> Result<(), BrokerError> {
         let queues = &self.broker.queues;
         match how {
-            Settlement::GiveBack => {} // `drop` does it
+            // `drop` gives the message back.
+            Settlement::GiveBack => {}
             Settlement::Ack => {
-                let removal = Op::Remove { id: self.id };
-                self.broker.ops.send(removal).await.map_err(|_| BrokerError::Disconnected)?;
+                let removal = Operation::Remove { id: self.id };
+                self.broker.operations.send(removal).await.map_err(|_| BrokerError::Disconnected)?;
                 queues.now(self.place).held.remove(&self.id);
                 self.row = None;
             }
             Settlement::Reject => {
                 let Some(row) = self.row.clone() else { return Ok(()) };
                 let stage = queues.all[self.place].stage.to_owned();
-                let row = Row { rejected_by: Some(stage), again: true, ..row };
+                let row = Row { rejected_by: Some(stage), redelivered: true, ..row };
                 let id = self.id;
-                self.broker.ask(|reply| Op::Bury { id, row, reply }).await?;
+                self.broker.ask(|reply| Operation::Bury { id, row, reply }).await?;
                 queues.now(self.place).held.remove(&self.id);
                 self.row = None;
             }
@@ -418,13 +265,13 @@ impl Held {
     }
 }
 
-impl Hold for Held {
+impl Hold for HeldDelivery {
     fn settle(self: Box<Self>, how: Settlement) -> BoxFuture<'static, Result<(), BrokerError>> {
         (*self).settle(how).boxed()
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldDelivery {
     fn drop(&mut self) {
         if let Some(row) = self.row.take() {
             self.broker.queues.give_back(self.place, self.id, row);
@@ -434,6 +281,9 @@ impl Drop for Held {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use uuid::Uuid;
+
     use super::*;
 
     fn message(stage: &'static str) -> Message {
@@ -447,7 +297,7 @@ mod tests {
         let limited = QueueSpec { max_length: Some(2), ..table::DEDUP.spec };
         let path = folder.path().join("queue.db");
         let broker = Embedded::open_with(&path, &[limited, table::CRM.spec]).await.unwrap();
-        // Together: the limit counts what is still to be written.
+        // They are published at the same time, because the limit also counts messages that are not written yet.
         let outcomes = futures::future::join_all((0..3).map(|_| broker.publish(message("dedup")))).await;
         assert_eq!(outcomes, [Ok(()), Ok(()), Err(BrokerError::Full)]);
         assert_eq!(broker.publish(message("crm")).await, Ok(()));

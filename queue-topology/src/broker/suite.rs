@@ -1,4 +1,4 @@
-//! What every broker must do, as tests over the trait. `tests/brokers` runs each on all of them.
+//! What every broker must do, as tests over the trait. `tests/brokers` runs each test on every broker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use futures::FutureExt as _;
 use futures::future::join_all;
 use uuid::Uuid;
 
-use super::{Broker, BrokerError, Consumer, Delivery, Depth, Lane, Message, Route};
-use crate::table::{ANALYSIS, CRM, QueueSpec, SLACK};
+use super::{Broker, BrokerError, Consumer, Delivery, Depth, Message, Route};
+use crate::table::{ANALYSIS, CRM, Lane, QueueSpec, SLACK};
 
 /// Far longer than a broker needs, even on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Where brokers over the same queues can be opened, one after another.
+/// A place where brokers with the same queues can be opened, one after the other.
 pub trait Site {
     fn open(&self) -> impl Future<Output = Arc<dyn Broker>>;
 }
@@ -63,7 +63,7 @@ async fn ack_all(deliveries: Vec<Delivery>) {
     }
 }
 
-/// Looks until `look` finds `expected`.
+/// Repeats `look` until it finds `expected`.
 async fn until<T, F>(expected: T, mut look: impl FnMut() -> F)
 where
     T: PartialEq + std::fmt::Debug,
@@ -84,7 +84,7 @@ async fn until_ready(broker: &dyn Broker, spec: &QueueSpec, ready: u64) {
     until(ready, || async { broker.depth(spec.stage, Lane::Live).await.expect("a depth").ready }).await;
 }
 
-pub async fn what_was_published_is_there_after_a_restart(site: &impl Site) {
+pub async fn a_published_message_is_there_after_a_restart(site: &impl Site) {
     let broker = site.open().await;
     publish_all(&*broker, &numbered(20)).await;
     broker.close().await;
@@ -94,7 +94,7 @@ pub async fn what_was_published_is_there_after_a_restart(site: &impl Site) {
     assert_eq!(bodies(&take(&mut consumer, 20).await), numbered(20));
 }
 
-pub async fn what_was_acknowledged_is_gone_after_a_restart(site: &impl Site) {
+pub async fn an_acknowledged_message_is_gone_after_a_restart(site: &impl Site) {
     let broker = site.open().await;
     publish_all(&*broker, &numbered(5)).await;
     let mut consumer = crm(&*broker, 5).await;
@@ -135,7 +135,7 @@ pub async fn an_event_reaches_each_of_its_consumers_and_a_wake_up_only_one(site:
 pub async fn order_is_kept_for_one_consumer(site: &impl Site) {
     let broker = site.open().await;
     let mut consumer = crm(&*broker, 3).await;
-    // More than is read ahead; published while somebody consumes.
+    // These are more messages than a broker reads ahead, and they are published while somebody consumes.
     let (sent, received) = tokio::join!(publish_all(&*broker, &NUMBERS), async {
         let mut received = Vec::new();
         for _ in 0..NUMBERS.len() {
@@ -161,7 +161,7 @@ pub async fn a_backlog_is_delivered_in_order(site: &impl Site) {
     until_ready(&*broker, &CRM.spec, 0).await;
 }
 
-pub async fn many_publishers_at_once_lose_nothing(site: &impl Site) {
+pub async fn many_publishers_at_once_lose_no_message(site: &impl Site) {
     let broker = site.open().await;
     let outcomes = join_all(NUMBERS.iter().map(|body| broker.publish(to_crm(body)))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
@@ -171,7 +171,7 @@ pub async fn many_publishers_at_once_lose_nothing(site: &impl Site) {
     assert_eq!(received, *NUMBERS);
 }
 
-pub async fn what_was_dropped_unsettled_is_delivered_again(site: &impl Site) {
+pub async fn a_message_that_is_dropped_unsettled_is_delivered_again(site: &impl Site) {
     let broker = site.open().await;
     publish_all(&*broker, &numbered(3)).await;
     let mut consumer = crm(&*broker, 3).await;
@@ -182,7 +182,7 @@ pub async fn what_was_dropped_unsettled_is_delivered_again(site: &impl Site) {
     assert_eq!(bodies(&again), numbered(3));
 }
 
-pub async fn what_a_process_held_when_it_ended_is_delivered_again(site: &impl Site) {
+pub async fn a_message_that_a_process_held_when_it_ended_is_delivered_again(site: &impl Site) {
     let broker = site.open().await;
     publish_all(&*broker, &numbered(3)).await;
     let mut consumer = crm(&*broker, 3).await;
@@ -197,7 +197,7 @@ pub async fn what_a_process_held_when_it_ended_is_delivered_again(site: &impl Si
     drop(held);
 }
 
-pub async fn what_is_rejected_ends_in_the_dead_queue(site: &impl Site) {
+pub async fn a_rejected_message_goes_to_the_dead_queue(site: &impl Site) {
     let broker = site.open().await;
     let sent = message(Route::Event { key: ANALYSIS.spec.key }, Lane::Bulk, "not JSON");
     broker.publish(sent.clone()).await.expect("published");
@@ -212,7 +212,7 @@ pub async fn what_is_rejected_ends_in_the_dead_queue(site: &impl Site) {
     until(0, || async { broker.dead_depth().await.expect("a depth").ready }).await;
 }
 
-pub async fn depth_counts_what_nobody_holds_and_who_consumes(site: &impl Site) {
+pub async fn the_depth_counts_the_messages_that_nobody_holds_and_the_consumers(site: &impl Site) {
     let broker = site.open().await;
     publish_all(&*broker, &numbered(5)).await;
     let look = || async { broker.depth("crm", Lane::Live).await.expect("a depth") };
@@ -224,7 +224,7 @@ pub async fn depth_counts_what_nobody_holds_and_who_consumes(site: &impl Site) {
     until(Depth { ready: 5, consumers: 0 }, look).await;
 }
 
-pub async fn nobody_holds_more_than_the_prefetch(site: &impl Site) {
+pub async fn a_consumer_holds_no_more_than_its_prefetch(site: &impl Site) {
     let broker = site.open().await;
     publish_all(&*broker, &numbered(10)).await;
     let mut consumer = crm(&*broker, 3).await;
@@ -247,26 +247,26 @@ pub async fn the_bulk_lane_is_a_queue_of_its_own(site: &impl Site) {
     let mut bulk = broker.consume(&CRM.spec, Lane::Bulk, 3).await.expect("a consumer");
     let taken = take(&mut bulk, 3).await;
     assert_eq!(bodies(&taken), numbered(3));
-    assert_eq!(taken[0].key.as_deref(), Some(CRM.spec.key), "the key without the lane");
+    assert_eq!(taken[0].key.as_deref(), Some(CRM.spec.key), "the key does not name the lane");
 }
 
-pub async fn a_stopping_worker_finishes_what_is_in_hand_and_gives_back_the_rest(site: &impl Site) {
+pub async fn a_worker_that_stops_finishes_what_it_holds_and_gives_back_the_rest(site: &impl Site) {
     let broker = site.open().await;
     publish_all(&*broker, &numbered(10)).await;
     let mut consumer = crm(&*broker, 10).await;
-    let mut in_hand = take(&mut consumer, 3).await;
+    let mut held = take(&mut consumer, 3).await;
     drop(consumer);
-    // What had been sent ahead is free for others while somebody still works on the three.
+    // Messages that were sent ahead are free for others, while somebody still works on the three.
     until_ready(&*broker, &CRM.spec, 7).await;
-    in_hand.remove(0).give_back().await.expect("given back");
-    ack_all(in_hand).await;
+    held.remove(0).give_back().await.expect("given back");
+    ack_all(held).await;
     until_ready(&*broker, &CRM.spec, 8).await;
     let mut left = bodies(&take(&mut crm(&*broker, 10).await, 8).await);
     left.sort();
     assert_eq!(left, ["0000", "0003", "0004", "0005", "0006", "0007", "0008", "0009"]);
 }
 
-pub async fn what_no_queue_takes_is_refused(site: &impl Site) {
+pub async fn a_message_that_no_queue_takes_is_refused(site: &impl Site) {
     let broker = site.open().await;
     let nobody = [Route::Event { key: "nobody.asked.v1" }, Route::Stage { stage: "nowhere" }];
     for route in nobody {
@@ -290,7 +290,7 @@ pub async fn a_queue_that_does_not_exist_is_named(site: &impl Site) {
     assert_eq!(bodies(&[next(&mut crm(&*broker, 1).await).await]), numbered(1));
 }
 
-pub async fn purging_leaves_what_somebody_holds(site: &impl Site) {
+pub async fn a_purge_leaves_the_messages_that_somebody_holds(site: &impl Site) {
     let broker = site.open().await;
     publish_all(&*broker, &numbered(6)).await;
     let mut consumer = crm(&*broker, 2).await;

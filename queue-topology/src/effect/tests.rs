@@ -1,17 +1,17 @@
-//! An effect of which nobody knows, and a destination that can be asked.
+//! Effects whose requests fail in every way, at a destination that can be asked.
 
 use std::sync::Mutex;
 use std::time::Instant;
 
 use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
 use domain::event::{Material, MaterialAt, MaterialKind};
-use store::{Arrival, Begun, InstanceId, Store};
+use store::{Arrival, Begun, InstanceId, RunKey, RunRequest, Store};
 
 use super::*;
-use crate::broker::Lane;
-use crate::stage::Run;
+use crate::context::Run;
+use crate::table::Lane;
 
-/// Keeps what it is sent and loses its first answer.
+/// A destination that keeps what it is sent, and whose first answer is lost.
 #[derive(Default)]
 struct Destination {
     lost_an_answer: bool,
@@ -103,7 +103,8 @@ impl World {
         store.take_in(&arrival, &["slack"], "live", |_| String::new()).await.unwrap();
         let (owner, workspace) = (InstanceId::new(), WorkspaceId::DEFAULT);
         store.renew_instance(owner, Duration::from_mins(1)).await.unwrap();
-        let begun = store.begin_run(workspace, call, "slack", 1, true, owner).await.unwrap();
+        let key = RunKey { workspace, call, stage: "slack", generation: 1 };
+        let begun = store.begin_run(&RunRequest::new(key, owner, store.now())).await.unwrap();
         let Begun::Mine(begun) = begun else { panic!("{begun:?}") };
         let run = Run {
             workspace,
@@ -122,7 +123,7 @@ impl World {
         Cx::new(self.store.clone(), self.run.clone(), self.owner)
     }
 
-    /// Nothing that was sent before can be on its way any more, once its time is over.
+    /// Closes the store and opens it again. After that, a request whose deadline is over cannot be on its way.
     async fn opened_again(mut self) -> Self {
         self.store.close().await;
         self.store = Store::open_embedded(self.folder.path()).await.unwrap();
@@ -141,7 +142,7 @@ async fn once_settled(cx: &Cx, note: &Note<'_>) -> Receipt {
     }
 }
 
-/// Makes a note whose answer is lost, and comes back with `then`; what the destination was asked.
+/// Makes a note whose answer is lost, and then wants the note to say `then`. Returns what the destination was asked.
 async fn after_a_lost_answer(then: &'static str) -> Vec<String> {
     let at = Mutex::default();
     let world = World::new().await;
@@ -168,34 +169,34 @@ async fn a_process_that_stood_still_past_its_deadline_sends_nothing() {
 }
 
 #[tokio::test]
-async fn who_finds_another_at_it_looks_again_soon() {
+async fn a_run_that_finds_another_at_work_looks_again_soon() {
     let at = Mutex::default();
     let (world, note) = (World::new().await, Note { text: "one", at: &at });
     let cx = world.cx();
-    let minutes = EffectWant {
+    let minutes = WantedEffect {
         digest: note.digest(),
         generation: 1,
         timeout: Duration::from_mins(5),
         can_update: true,
         resend_unknown: false,
     };
-    world.store.intend(&cx.claim, &key(&cx, &note), &minutes).await.unwrap();
+    world.store.intend(&cx.claim, &key(&cx, &note), &minutes, cx.now()).await.unwrap();
     let busy = cx.once(&note).await.unwrap_err();
     assert_eq!((busy.code, busy.fault), ("effect_in_flight", Fault::Throttled(LOOK_AGAIN)));
     assert!(at.lock().unwrap().requests.is_empty());
 }
 
 #[tokio::test]
-async fn what_the_destination_has_is_not_made_again() {
+async fn a_record_that_the_destination_has_is_not_made_again() {
     assert_eq!(after_a_lost_answer("one").await, ["make one", "ask"]);
 }
 
 #[tokio::test]
-async fn what_was_found_with_older_content_is_changed() {
+async fn a_record_that_is_found_with_older_content_is_changed() {
     assert_eq!(after_a_lost_answer("two").await, ["make one", "ask", "change two"]);
 }
 
-/// A note whose request is answered late: meanwhile it was taken for lost, and another process sends its own.
+/// A note whose request is answered late. Meanwhile the request was taken for lost, and another process sent its own.
 struct Late<'a> {
     world: &'a World,
     at: &'a Mutex<Destination>,
@@ -227,7 +228,7 @@ impl Effect for Late<'_> {
         let other = self.world.cx();
         self.world.store.void_effect(key).await.unwrap();
         if self.refused {
-            let want = EffectWant {
+            let want = WantedEffect {
                 digest: "newer".into(),
                 generation: 1,
                 timeout: Duration::from_mins(1),
@@ -235,7 +236,7 @@ impl Effect for Late<'_> {
                 resend_unknown: false,
             };
             let key = super::key(&other, self);
-            let intent = self.world.store.intend(&other.claim, &key, &want).await.unwrap();
+            let intent = self.world.store.intend(&other.claim, &key, &want, other.now()).await.unwrap();
             assert_eq!(intent, Intent::Send { prior: None });
             return Err(StageError::transient("refused", anyhow!("429")));
         }
@@ -245,7 +246,7 @@ impl Effect for Late<'_> {
     }
 }
 
-/// What the ledger says of the note once the late answer is there.
+/// What the ledger says about the note once the late answer is there.
 async fn after_a_late_answer(refused: bool) -> (String, String, Option<String>) {
     let (world, at) = (World::new().await, Mutex::default());
     let ended = world.cx().once(&Late { world: &world, at: &at, refused }).await;
@@ -256,11 +257,11 @@ async fn after_a_late_answer(refused: bool) -> (String, String, Option<String>) 
 }
 
 #[tokio::test]
-async fn a_refusal_that_is_noticed_late_says_nothing_of_the_request_of_another_process() {
+async fn a_refusal_that_comes_late_does_not_change_the_request_of_another_process() {
     assert_eq!(after_a_late_answer(true).await, ("intent".into(), "newer".into(), None));
 }
 
 #[tokio::test]
-async fn an_answer_that_is_noticed_late_does_not_replace_what_another_process_made() {
+async fn an_answer_that_comes_late_does_not_replace_what_another_process_made() {
     assert_eq!(after_a_late_answer(false).await, ("confirmed".into(), "newer".into(), Some("n1".into())));
 }

@@ -1,13 +1,14 @@
-//! One delivery, from receive to acknowledge, with stages that do as a test says, on embedded parts.
+//! One delivery, from the broker to its acknowledgement. The stages do what a test says, on embedded parts.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use domain::call::{CallDetails, CallId, CallKind, CallStatus, WorkspaceId};
 use domain::event::{
-    CallAccepted, CallReceived, CallTranscribed, Envelope, Event, Kept, Material, MaterialAt, MaterialKind,
+    CallAccepted, CallAnalyzed, CallReceived, CallTranscribed, Envelope, Event, Kept, Material, MaterialAt,
+    MaterialKind,
 };
 use domain::fault::Fault;
 use domain::moment::Moment;
@@ -17,9 +18,9 @@ use queue_topology::broker::{Broker, BrokerError, Embedded, Lane, Message, Route
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
 use queue_topology::table::{self, Queue};
-use queue_topology::{Cx, Engine, Outcome, Pipeline, Stage, StageError, keeper, wake};
+use queue_topology::{Cx, Engine, Outcome, Pipeline, Stage, StageError, Worker, keeper, wake_ups};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
-use store::{Arrival, Begun, DeadFilter, InstanceId, Page, Store, TakenIn, Write};
+use store::{Arrival, Begun, DeadFilter, InstanceId, Page, RunKey, RunRequest, Store, TakenIn, Write};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -42,11 +43,11 @@ impl Stage for Dedup {
         if event.data.source == "unreadable" {
             return Err(StageError::permanent("details_unreadable", anyhow::anyhow!("no")));
         }
-        let starts = cx.consumers::<CallAccepted>();
+        let starts = cx.consumers::<CallAccepted>(event.data.kind);
         let input = |generation| accepted(event, generation);
         match cx.store.take_in(&arrival(event), &starts, cx.run.lane.name(), input).await? {
             TakenIn::Accepted { generation } | TakenIn::Repeated { generation, waiting: true } => {
-                cx.emit_at(generation);
+                cx.emit_as(event.data.kind, generation);
                 Ok(Outcome::Emit(CallAccepted {}))
             }
             _ => Ok(Outcome::Done),
@@ -67,7 +68,7 @@ fn arrival(event: &Envelope<CallReceived>) -> Arrival {
     }
 }
 
-/// What a run of transcription is begun with.
+/// The input of a run of transcription.
 fn accepted(event: &Envelope<CallReceived>, generation: i64) -> String {
     let accepted = Envelope {
         id: event.id,
@@ -81,18 +82,18 @@ fn accepted(event: &Envelope<CallReceived>, generation: i64) -> String {
     String::from_utf8(accepted.encode()).unwrap()
 }
 
-/// What a scripted stage does, one entry a run.
+/// What a scripted stage does in one run.
 enum Act {
     Done,
     Later(Duration),
     Fail(StageError),
     Panic,
     Hang,
-    /// Goes on when it is told to.
+    /// Goes on when the test says so.
     Until(Arc<Notify>),
 }
 
-/// Plays its script, then succeeds.
+/// A stage that plays its script and then always succeeds.
 #[derive(Clone, Default)]
 struct Scripted {
     script: Arc<Mutex<VecDeque<Act>>>,
@@ -130,11 +131,28 @@ impl Stage for Scripted {
             Some(Act::Fail(error)) => Err(error),
             Some(Act::Panic) => panic!("as the test says"),
             Some(Act::Hang) => std::future::pending().await,
-            Some(Act::Until(told)) => {
-                told.notified().await;
+            Some(Act::Until(signal)) => {
+                signal.notified().await;
                 Ok(Outcome::Emit(CallTranscribed {}))
             }
         }
+    }
+}
+
+/// A stage of analysis that finds nothing.
+struct Analysis;
+
+impl Stage for Analysis {
+    type In = CallTranscribed;
+    type Out = CallAnalyzed;
+    const QUEUE: Queue<CallTranscribed> = table::ANALYSIS;
+
+    async fn handle(
+        &self,
+        _: &Cx,
+        _: &Envelope<CallTranscribed>,
+    ) -> Result<Outcome<CallAnalyzed>, StageError> {
+        Ok(Outcome::Emit(CallAnalyzed {}))
     }
 }
 
@@ -153,6 +171,10 @@ impl Process {
     }
 
     async fn start_in(folder: &std::path::Path, stage: Scripted) -> Self {
+        Self::run(folder, Pipeline::new().then(Dedup).then(stage).workers()).await
+    }
+
+    async fn run(folder: &std::path::Path, workers: Vec<Worker>) -> Self {
         let store = Store::open_embedded(folder).await.unwrap();
         let broker: Arc<dyn Broker> = Arc::new(Embedded::open(&folder.join("queue.db")).await.unwrap());
         let values = Values::of([("DEBRIEF_RETRY_SCHEDULE", "50ms,100ms"), ("DEBRIEF_MAX_ATTEMPTS", "3")]);
@@ -161,7 +183,7 @@ impl Process {
         let engine = Engine { store, broker, lease, schedule, drain_timeout: Duration::from_millis(200) };
         let shutdown = CancellationToken::new();
         let mut tasks = Vec::new();
-        for worker in Pipeline::new().then(Dedup).then(stage).workers() {
+        for worker in workers {
             let (engine, shutdown) = (engine.clone(), shutdown.clone());
             tasks.push(tokio::spawn(async move {
                 let ended = worker.run(engine.clone(), shutdown).await;
@@ -214,7 +236,7 @@ impl Process {
     async fn wait(&self, mut look: impl AsyncFnMut() -> bool) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         while !look().await {
-            assert!(tokio::time::Instant::now() < deadline, "waited in vain");
+            assert!(tokio::time::Instant::now() < deadline, "the condition did not come true in time");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -251,11 +273,15 @@ fn received(source: &str) -> Envelope<CallReceived> {
     }
 }
 
+fn transcription(call: CallId) -> RunKey {
+    RunKey { workspace: WORKSPACE, call, stage: "transcription", generation: 1 }
+}
+
 fn failure(fault: Fault) -> Act {
     Act::Fail(StageError::new(fault, "test_failure", anyhow::anyhow!("as the test says")))
 }
 
-/// Analysis is not part of these pipelines: the call is on its way there once transcription is done.
+/// The status of a call that nobody works on. Analysis is not part of these pipelines.
 const ON_ITS_WAY: CallStatus = CallStatus::Queued;
 
 async fn transcribed(process: &Process, call: CallId) {
@@ -268,7 +294,7 @@ async fn a_failure_that_passes_is_tried_again_and_counts() {
     let process = Process::start(stage.clone()).await;
     let call = process.receive().await;
     transcribed(&process, call).await;
-    assert_eq!(stage.attempts(), [1, 2, 3], "a panic is a failure of its run, not the end of the process");
+    assert_eq!(stage.attempts(), [1, 2, 3], "a panic ends its run, and not the process");
     process.until(call, CallStatus::Processing).await;
     process.stop().await;
 }
@@ -285,7 +311,7 @@ async fn the_last_attempt_is_dead_and_is_listed_with_its_code() {
 }
 
 #[tokio::test]
-async fn waiting_for_somebody_else_spends_no_attempt() {
+async fn a_run_that_waits_for_somebody_else_spends_no_attempt() {
     let wait = Duration::from_millis(30);
     let acts = (0..5).map(|_| Act::Later(wait)).chain([failure(Fault::Throttled(wait))]);
     let stage = Scripted::of(acts);
@@ -297,7 +323,29 @@ async fn waiting_for_somebody_else_spends_no_attempt() {
 }
 
 #[tokio::test]
-async fn a_nudge_is_looked_at_before_the_time() {
+async fn a_practice_meeting_is_analyzed_and_never_reaches_a_crm_or_slack() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = Pipeline::new().then(Dedup).then(Scripted::default()).then(Analysis);
+    let process = Process::run(folder.path(), pipeline.workers()).await;
+    let (mut practice, phone) = (received("rehearsal"), received("exotel"));
+    practice.data.kind = CallKind::Practice;
+    process.publish(practice.encode(), CallReceived::KEY).await;
+    process.until(practice.call, CallStatus::Completed).await;
+    let runs = process.engine.store.runs(WORKSPACE, practice.call).await.unwrap();
+    let stages: HashSet<_> = runs.iter().map(|run| run.stage.as_str()).collect();
+    assert_eq!(stages, HashSet::from(["transcription", "analysis"]));
+
+    process.publish(phone.encode(), CallReceived::KEY).await;
+    for stage in ["crm", "slack"] {
+        let messages = async || process.engine.broker.depth(stage, Lane::Live).await.unwrap().ready;
+        process.wait(async || messages().await > 0).await;
+        assert_eq!(messages().await, 1, "only the phone call is announced to {stage}");
+    }
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_nudge_makes_the_stage_look_before_the_run_is_due() {
     let stage = Scripted::of([Act::Later(Duration::from_hours(1))]);
     let process = Process::start(stage.clone()).await;
     let call = process.receive().await;
@@ -307,7 +355,7 @@ async fn a_nudge_is_looked_at_before_the_time() {
             process
                 .engine
                 .broker
-                .publish(wake::message("transcription", (WORKSPACE, call, 1), true, Lane::Live))
+                .publish(wake_ups::message(&transcription(call), true, Lane::Live))
                 .await
                 .unwrap();
             stage.attempts().len() > 1
@@ -334,7 +382,7 @@ async fn a_destination_that_is_down_parks_its_runs_and_the_first_success_wakes_t
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_read_is_kept_for_people_and_harms_nobody() {
+async fn a_message_that_cannot_be_decoded_is_kept_for_people_and_harms_nobody() {
     let process = Process::start(Scripted::default()).await;
     process.publish(b"{\"no\":\"event\"}".to_vec(), CallReceived::KEY).await;
     process.publish(received("unreadable").encode(), CallReceived::KEY).await;
@@ -395,28 +443,28 @@ async fn a_run_that_is_given_back_when_its_process_stops_has_spent_nothing() {
 }
 
 #[tokio::test]
-async fn what_may_have_killed_two_processes_is_worked_on_alone() {
-    let told = [Arc::new(Notify::new()), Arc::new(Notify::new())];
-    let stage = Scripted::of(told.iter().cloned().map(Act::Until));
+async fn a_run_that_may_have_killed_two_processes_is_worked_on_alone() {
+    let signals = [Arc::new(Notify::new()), Arc::new(Notify::new())];
+    let stage = Scripted::of(signals.iter().cloned().map(Act::Until));
     let process = Process::start(stage.clone()).await;
     let other = process.receive().await;
     process.wait(async || stage.attempts().len() == 1).await;
     let store = &process.engine.store;
     let suspect = suspect(store).await;
-    let wake = wake::message("transcription", (WORKSPACE, suspect, 1), false, Lane::Live);
+    let wake = wake_ups::message(&transcription(suspect), false, Lane::Live);
     process.engine.broker.publish(wake).await.unwrap();
     let behind = process.receive().await;
-    told[0].notify_one();
+    signals[0].notify_one();
     process.wait(async || stage.attempts().len() == 2).await;
-    assert_eq!(stage.attempts(), [1, 3], "the suspect works, and nothing beside it");
-    assert!(store.is_done(other, "transcription", 1).await.unwrap());
-    told[1].notify_one();
+    assert_eq!(stage.attempts(), [1, 3], "only the suspect runs");
+    assert!(store.is_done(&transcription(other)).await.unwrap());
+    signals[1].notify_one();
     transcribed(&process, behind).await;
-    assert!(store.is_done(suspect, "transcription", 1).await.unwrap());
+    assert!(store.is_done(&transcription(suspect)).await.unwrap());
     process.stop().await;
 }
 
-/// A call whose transcription has outlived two processes.
+/// A call under whose transcription two processes have died.
 async fn suspect(store: &Store) -> CallId {
     let event = received("exotel");
     let input = |generation| accepted(&event, generation);
@@ -424,7 +472,8 @@ async fn suspect(store: &Store) -> CallId {
     for _ in 0..2 {
         let owner = InstanceId::new();
         store.renew_instance(owner, Duration::from_secs(30)).await.unwrap();
-        let begun = store.begin_run(WORKSPACE, event.call, "transcription", 1, false, owner).await.unwrap();
+        let request = RunRequest::new(transcription(event.call), owner, store.now());
+        let begun = store.begin_run(&request).await.unwrap();
         assert!(matches!(begun, Begun::Mine(_)), "{begun:?}");
         store.end_instance(owner).await.unwrap();
     }
@@ -432,7 +481,7 @@ async fn suspect(store: &Store) -> CallId {
 }
 
 #[tokio::test]
-async fn a_message_that_was_lost_is_made_up_for_when_its_row_is_due() {
+async fn a_run_whose_message_was_lost_is_woken_when_it_is_due() {
     let stage = Scripted::of([failure(Fault::Transient)]);
     let process = Process::start(stage.clone()).await;
     let call = process.receive().await;
@@ -443,17 +492,17 @@ async fn a_message_that_was_lost_is_made_up_for_when_its_row_is_due() {
 }
 
 #[tokio::test]
-async fn what_is_in_hand_when_the_broker_goes_away_is_carried_to_its_end() {
-    let told = Arc::new(Notify::new());
-    let stage = Scripted::of([Act::Until(told.clone())]);
+async fn a_run_that_works_when_the_broker_goes_away_comes_to_its_end() {
+    let signal = Arc::new(Notify::new());
+    let stage = Scripted::of([Act::Until(signal.clone())]);
     let process = Process::start(stage.clone()).await;
     let call = process.receive().await;
     process.wait(async || !stage.attempts().is_empty()).await;
     process.engine.broker.close().await;
     process.wait(async || process.tasks.iter().all(JoinHandle::is_finished)).await;
-    told.notify_one();
-    process.wait(async || process.engine.store.is_done(call, "transcription", 1).await.unwrap()).await;
-    // What follows could not be announced: it is woken as soon as there is a broker again.
+    signal.notify_one();
+    process.wait(async || process.engine.store.is_done(&transcription(call)).await.unwrap()).await;
+    // The run that follows could not be announced, so it is woken as soon as there is a broker again.
     process
         .wait(async || {
             let next = process.engine.store.next_wake().await.unwrap();
@@ -463,35 +512,35 @@ async fn what_is_in_hand_when_the_broker_goes_away_is_carried_to_its_end() {
 }
 
 #[tokio::test]
-async fn what_is_more_than_a_workspaces_share_does_not_stand_before_the_others() {
-    let told = Arc::new(Notify::new());
-    let stage = Scripted::of((0..4).map(|_| Act::Until(Arc::clone(&told))));
+async fn deliveries_above_a_workspaces_share_do_not_delay_the_others() {
+    let signal = Arc::new(Notify::new());
+    let stage = Scripted::of((0..4).map(|_| Act::Until(Arc::clone(&signal))));
     let process = Process::start(stage.clone()).await;
     let waiting = async |lane| process.engine.broker.depth("transcription", lane).await.unwrap().ready;
-    // Of a call that nobody knows: its workspace is there all the same.
-    let other = (WorkspaceId(Uuid::new_v4()), CallId(Uuid::new_v4()), 1);
-    let message = wake::message("transcription", other, false, Lane::Live);
+    // Nobody knows this call, but a delivery of its workspace counts all the same.
+    let other = RunKey { workspace: WorkspaceId(Uuid::new_v4()), ..transcription(CallId(Uuid::new_v4())) };
+    let message = wake_ups::message(&other, false, Lane::Live);
     process.engine.broker.publish(message).await.unwrap();
     process.wait(async || waiting(Lane::Live).await == 0).await;
     for _ in 0..4 {
         process.receive().await;
     }
-    // Half of the live lane's four places, the bulk lane's one, and one that waits behind it.
+    // Two runs have half of the live lane's four places, one has the bulk lane's place, and one waits behind it.
     process.wait(async || waiting(Lane::Bulk).await == 1 && stage.attempts().len() == 3).await;
     process
         .wait(async || {
-            told.notify_one();
+            signal.notify_one();
             stage.attempts().len() == 4 && waiting(Lane::Bulk).await == 0
         })
         .await;
-    told.notify_waiters();
+    signal.notify_waiters();
     process.stop().await;
 }
 
 #[tokio::test]
-async fn a_message_that_waits_in_line_is_not_sent_again_and_one_that_was_lost_is() {
-    let told = Arc::new(Notify::new());
-    let stage = Scripted::of((0..4).map(|_| Act::Until(Arc::clone(&told))));
+async fn a_message_that_waits_in_its_queue_is_not_sent_again_and_one_that_was_lost_is() {
+    let signal = Arc::new(Notify::new());
+    let stage = Scripted::of((0..4).map(|_| Act::Until(Arc::clone(&signal))));
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start_in(folder.path(), stage.clone()).await;
     let waiting = async || process.engine.broker.depth("transcription", Lane::Live).await.unwrap().ready;
@@ -503,22 +552,22 @@ async fn a_message_that_waits_in_line_is_not_sent_again_and_one_that_was_lost_is
     let mut database = SqliteConnection::connect(&file).await.unwrap();
     let mut grown_old = async || {
         database
-            // A minute after its own time, as of one for which a message was sent.
+            // The run is due, and a message was sent for it: it is woken a minute after it became due.
             .execute(
                 "UPDATE stage_runs SET not_before = not_before - 90000000, wake_at = not_before - 30000000
                  WHERE state = 'waiting'",
             )
             .await
             .unwrap();
-        // The keeper has looked at it when it is due no more.
+        // The keeper has looked at the run once it is due no more.
         let now = process.engine.store.now();
         process.wait(async || process.engine.store.next_wake().await.unwrap() > Some(now)).await;
     };
     grown_old().await;
-    assert_eq!(waiting().await, 1, "it waits in line");
+    assert_eq!(waiting().await, 1, "its message waits in the queue");
     process.engine.broker.purge("transcription", Lane::Live).await.unwrap();
     grown_old().await;
     process.wait(async || waiting().await == 1).await;
-    told.notify_waiters();
+    signal.notify_waiters();
     process.stop().await;
 }

@@ -1,4 +1,4 @@
-//! What only the embedded broker has to do: survive, alone on its file.
+//! What only the embedded broker has to do: it survives a kill, and it is alone on its file.
 
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader};
@@ -14,7 +14,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use uuid::Uuid;
 
-/// Tells the child of the crash test where its file is.
+/// The variable that tells the child process of the crash test where its file is.
 const CHILD_FILE: &str = "DEBRIEF_TEST_QUEUE_FILE";
 
 struct Folder(tempfile::TempDir);
@@ -43,7 +43,7 @@ async fn a_second_process_is_told_that_the_file_is_in_use() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_queue_is_refused_and_kept() {
+async fn a_file_that_is_no_queue_file_is_refused_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("queue.db");
     std::fs::write(&path, "somebody's letters, much longer than a header".repeat(50)).unwrap();
@@ -54,7 +54,7 @@ async fn a_file_that_is_no_queue_is_refused_and_kept() {
 
 /// SQLite ends a transaction by itself when the disk is full, and for some other reasons.
 #[tokio::test]
-async fn after_a_transaction_that_the_file_ended_by_itself_the_next_one_is_written() {
+async fn after_sqlite_ended_a_transaction_by_itself_the_next_one_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("queue.db");
     let broker = Embedded::open(&path).await.unwrap();
@@ -93,8 +93,8 @@ async fn every_confirmed_message_survives_a_kill() {
     assert!(lost.is_empty(), "lost {lost:?}");
 }
 
-/// Starts this test binary once more, lets it publish, kills it at the `enough`th confirm it reports, and
-/// returns every confirm it had reported by then.
+/// Starts this test binary once more and lets it publish. Kills it when it has reported as many confirms as `enough`
+/// says. Returns every confirm that it reported.
 fn publish_until_killed(path: &Path, enough: usize) -> HashSet<Uuid> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["embedded::publishes_until_it_is_killed", "--exact", "--ignored", "--nocapture"])

@@ -2,11 +2,12 @@
 //! worker <- the binary.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// Every crate of ours.
-fn packages() -> Vec<Package> {
+pub(crate) fn packages() -> Vec<Package> {
     let metadata = MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
         .no_deps()
@@ -109,6 +110,54 @@ fn failpoints_are_only_in_a_build_that_asks_for_them() {
                 "{}",
                 package.name
             );
+        }
+    }
+}
+
+/// Whom the store must not know: it keeps effects, and who makes them is said by their targets.
+const PROVIDERS: [&str; 12] = [
+    "slack",
+    "salesforce",
+    "hubspot",
+    "zendesk",
+    "call_data",
+    "assemblyai",
+    "deepgram",
+    "openai",
+    "exotel",
+    "twilio",
+    "zoom",
+    "zapier",
+];
+
+#[test]
+fn the_store_names_no_provider() {
+    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("../common/store");
+    let mut folders = vec![store.join("src"), store.join("migrations")];
+    let mut read = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
+            let named: Vec<_> = PROVIDERS.iter().filter(|provider| text.contains(**provider)).collect();
+            assert!(named.is_empty(), "{} names {named:?}", path.display());
+            read += 1;
+        }
+    }
+    assert!(read > 20, "only {read} files were read");
+}
+
+#[test]
+fn only_tests_and_load_tests_ask_for_the_feature_testing() {
+    for package in packages() {
+        for on in package.dependencies {
+            let asks = on.features.iter().any(|feature| feature == "testing");
+            let is_for_tests = on.kind == DependencyKind::Development || package.name == "load-tests";
+            assert!(!asks || is_for_tests, "{} asks for {}/testing", package.name, on.name);
         }
     }
 }

@@ -1,35 +1,36 @@
-//! Both brokers do what the suite says, and each what is its own; and the crates depend on each other one
-//! way only.
+//! Both brokers pass the same suite, and each has tests of its own. Deliveries and replays are tested on them, and so are
+//! the directions in which crates and files use each other.
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
 
+mod circles;
 mod delivery;
 mod embedded;
 mod layers;
 mod rabbitmq;
 mod replays;
 
-/// One test for each of the suite's, run by `$run`.
+/// Makes one test of each test of the suite. `$run` runs it.
 macro_rules! suite {
     ($run:path) => {
         $crate::suite! { $run:
-            what_was_published_is_there_after_a_restart,
-            what_was_acknowledged_is_gone_after_a_restart,
+            a_published_message_is_there_after_a_restart,
+            an_acknowledged_message_is_gone_after_a_restart,
             a_message_arrives_as_it_was_sent,
             an_event_reaches_each_of_its_consumers_and_a_wake_up_only_one,
             order_is_kept_for_one_consumer,
             a_backlog_is_delivered_in_order,
-            many_publishers_at_once_lose_nothing,
-            what_was_dropped_unsettled_is_delivered_again,
-            what_a_process_held_when_it_ended_is_delivered_again,
-            what_is_rejected_ends_in_the_dead_queue,
-            depth_counts_what_nobody_holds_and_who_consumes,
-            nobody_holds_more_than_the_prefetch,
+            many_publishers_at_once_lose_no_message,
+            a_message_that_is_dropped_unsettled_is_delivered_again,
+            a_message_that_a_process_held_when_it_ended_is_delivered_again,
+            a_rejected_message_goes_to_the_dead_queue,
+            the_depth_counts_the_messages_that_nobody_holds_and_the_consumers,
+            a_consumer_holds_no_more_than_its_prefetch,
             the_bulk_lane_is_a_queue_of_its_own,
-            a_stopping_worker_finishes_what_is_in_hand_and_gives_back_the_rest,
-            what_no_queue_takes_is_refused,
+            a_worker_that_stops_finishes_what_it_holds_and_gives_back_the_rest,
+            a_message_that_no_queue_takes_is_refused,
             a_queue_that_does_not_exist_is_named,
-            purging_leaves_what_somebody_holds,
+            a_purge_leaves_the_messages_that_somebody_holds,
             declaring_again_changes_nothing,
             a_closed_broker_says_so_and_its_consumers_end,
         }

@@ -1,4 +1,4 @@
-//! What only RabbitMQ can show: limits, lost connections, and queues that are not as they should be.
+//! What only RabbitMQ can show: limits, lost connections, and queues that differ from the layout.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,9 @@ use futures::FutureExt as _;
 use lapin::options::{ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties};
-use queue_topology::apply::Difference;
 use queue_topology::broker::suite::Site;
 use queue_topology::broker::{Amqp, Broker, BrokerError, Lane, Message, Route, State};
-use queue_topology::export::{Argument, Layout};
+use queue_topology::layout::{Argument, Difference, Layout};
 use queue_topology::table::CRM;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -19,9 +18,10 @@ use tokio::sync::{Semaphore, watch};
 use url::Url;
 use uuid::Uuid;
 
-/// Every test has its own queues, and a small broker has only so much room for making them.
+/// Every test makes its own queues, and a small broker can make only some at the same time.
 static ROOM: Semaphore = Semaphore::const_new(3);
-/// A consumer that hears nothing asks after ten seconds, and again ten seconds after an answer that did not come.
+/// A consumer that gets nothing asks the broker after ten seconds, and once more ten seconds after an answer that did not
+/// come.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 fn address() -> String {
@@ -97,8 +97,8 @@ async fn delete_crm(vhost: &Vhost) {
     channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
 }
 
-/// The queue of the crm stage, made anew with one argument that is other.
-async fn make_otherwise(vhost: &Vhost, other: &str, value: i64) {
+/// Deletes the queue of the crm stage and makes it again with one argument that differs from the layout.
+async fn make_with(vhost: &Vhost, other: &str, value: i64) {
     delete_crm(vhost).await;
     let layout = Layout::new(&vhost.prefix);
     let queue = layout.queue("crm", Lane::Live);
@@ -129,7 +129,7 @@ async fn until(mut reached: impl AsyncFnMut() -> bool) {
 async fn a_full_queue_refuses_publishers() {
     run(async |vhost: &Vhost| {
         let broker = vhost.declared().await;
-        make_otherwise(vhost, "x-max-length", 2).await;
+        make_with(vhost, "x-max-length", 2).await;
         // RabbitMQ overshoots its limit a little.
         until(async || match broker.publish(to_crm("x")).await {
             Ok(()) => false,
@@ -146,7 +146,7 @@ async fn a_full_queue_refuses_publishers() {
 }
 
 #[tokio::test]
-async fn what_differs_from_the_table_is_named() {
+async fn a_queue_that_differs_from_the_layout_is_named() {
     run(async |vhost: &Vhost| {
         let broker = vhost.broker_at(&address());
         let missing = broker.check().await.unwrap();
@@ -156,7 +156,7 @@ async fn what_differs_from_the_table_is_named() {
         broker.declare().await.unwrap();
         assert_eq!(broker.check().await.unwrap(), []);
 
-        make_otherwise(vhost, "x-delivery-limit", 7).await;
+        make_with(vhost, "x-delivery-limit", 7).await;
         let differences = broker.check().await.unwrap();
         let [Difference::Other { what, found }] = &differences[..] else { panic!("{differences:?}") };
         assert_eq!(*what, format!("queue {}.crm", vhost.prefix));
@@ -188,11 +188,11 @@ async fn a_consumer_ends_with_its_queue_and_can_be_made_again() {
 }
 
 #[tokio::test]
-async fn a_consumer_ends_when_its_queue_was_made_anew_behind_its_back() {
+async fn a_consumer_ends_when_somebody_deletes_its_queue_and_makes_it_again() {
     run(async |vhost: &Vhost| {
         let broker = vhost.declared().await;
         let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
-        make_otherwise(vhost, "x-delivery-limit", 7).await;
+        make_with(vhost, "x-delivery-limit", 7).await;
         let ended = tokio::time::timeout(DEADLINE, consumer.next()).await.expect("an end in time");
         assert!(ended.is_none());
     })
@@ -200,7 +200,7 @@ async fn a_consumer_ends_when_its_queue_was_made_anew_behind_its_back() {
 }
 
 #[tokio::test]
-async fn nothing_is_published_where_the_exchange_is_gone() {
+async fn nothing_is_published_if_the_exchange_is_gone() {
     run(async |vhost: &Vhost| {
         let broker = vhost.declared().await;
         let events = Layout::new(&vhost.prefix).events();
@@ -215,35 +215,35 @@ async fn nothing_is_published_where_the_exchange_is_gone() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_made_again_and_what_was_in_hand_is_delivered_again() {
+async fn a_lost_connection_is_made_again_and_unsettled_messages_are_delivered_again() {
     run(async |vhost: &Vhost| {
         vhost.declared().await.close().await;
         let proxy = Proxy::start().await;
         let broker = vhost.broker_at(&proxy.address);
-        broker.publish(to_crm("in hand")).await.unwrap();
+        broker.publish(to_crm("unsettled")).await.unwrap();
         let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
-        let in_hand = consumer.next().await.unwrap();
+        let held = consumer.next().await.unwrap();
 
         proxy.wire.send_replace(Wire::Cut);
         let ended = tokio::time::timeout(DEADLINE, consumer.next()).await.expect("an end in time");
         assert!(ended.is_none());
         until(async || broker.state() == State::Disconnected).await;
         assert_eq!(broker.publish(to_crm("lost")).await, Err(BrokerError::Disconnected));
-        assert_eq!(in_hand.ack().await, Err(BrokerError::Disconnected));
+        assert_eq!(held.ack().await, Err(BrokerError::Disconnected));
 
         proxy.wire.send_replace(Wire::Whole);
         until(async || broker.healthy()).await;
         broker.publish(to_crm("after")).await.unwrap();
         let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
         let again = consumer.next().await.unwrap();
-        assert_eq!((&again.body[..], again.redelivered), (&b"in hand"[..], true));
+        assert_eq!((&again.body[..], again.redelivered), (&b"unsettled"[..], true));
         assert_eq!(consumer.next().await.unwrap().body, "after");
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_broker_that_is_not_there_or_does_not_know_us_is_told_apart() {
+async fn a_broker_that_is_absent_and_one_that_refuses_us_give_different_errors() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let absent = Amqp::start(&format!("amqp://{nobody}").into(), "test-absent").unwrap();
     assert_eq!(absent.publish(to_crm("x")).await, Err(BrokerError::Disconnected));
@@ -260,7 +260,7 @@ async fn a_broker_that_is_not_there_or_does_not_know_us_is_told_apart() {
 }
 
 #[tokio::test]
-async fn who_publishes_to_a_broker_that_hangs_is_told_so_and_what_was_sent_can_still_arrive() {
+async fn a_publish_to_a_broker_that_hangs_fails_in_time_and_its_message_can_still_arrive() {
     run(async |vhost: &Vhost| {
         let proxy = Proxy::start().await;
         let broker = vhost.broker_at(&proxy.address);
@@ -281,7 +281,7 @@ async fn who_publishes_to_a_broker_that_hangs_is_told_so_and_what_was_sent_can_s
     .await;
 }
 
-/// Stands between a client and the broker, and can stop doing so.
+/// Passes bytes between a client and the broker, and can stop to do so.
 struct Proxy {
     address: String,
     wire: watch::Sender<Wire>,
@@ -290,7 +290,7 @@ struct Proxy {
 #[derive(Clone, Copy)]
 enum Wire {
     Whole,
-    /// Nothing passes and nothing ends.
+    /// No byte passes, and no connection ends.
     Frozen,
     Cut,
 }
@@ -307,7 +307,7 @@ impl Proxy {
             while let Ok((mut client, _)) = listener.accept().await {
                 let (target, mut state) = (target.clone(), state.clone());
                 tokio::spawn(async move {
-                    // A connection that ends however it ends is what is tested.
+                    // How this connection ends does not matter, because that is what the tests change.
                     let relay = async {
                         let mut broker = TcpStream::connect(target).await?;
                         copy_bidirectional(&mut client, &mut broker).await

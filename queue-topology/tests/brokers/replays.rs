@@ -1,4 +1,4 @@
-//! A batch of dead letters that is cut off, on both stores.
+//! Batches of dead letters that are replayed, on both stores.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -7,7 +7,9 @@ use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
 use domain::event::{Material, MaterialAt, MaterialKind};
 use queue_topology::replay;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use store::{Arrival, Begun, Claim, DeadFilter, ErrorText, InstanceId, Page, Settled, Settlement, Store};
+use store::{
+    Arrival, Begun, DeadFilter, ErrorText, InstanceId, Page, RunKey, RunRequest, Settled, Settlement, Store,
+};
 use uuid::Uuid;
 
 const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
@@ -59,13 +61,13 @@ async fn dead(store: &Store, owner: InstanceId, number: usize) -> CallId {
 }
 
 async fn die(store: &Store, owner: InstanceId, call: CallId, generation: i64) {
-    let stage = "transcription";
-    let begun = store.begin_run(WORKSPACE, call, stage, generation, false, owner).await.unwrap();
-    let Begun::Mine(run) = begun else { panic!("not taken: {begun:?}") };
-    let claim = Claim { workspace: WORKSPACE, call, stage, owner, fence: run.fence };
+    let run = RunKey { workspace: WORKSPACE, call, stage: "transcription", generation };
+    let request = RunRequest::new(run, owner, store.now());
+    let begun = store.begin_run(&request).await.unwrap();
+    let Begun::Mine(begun) = begun else { panic!("the run is not taken: {begun:?}") };
     let error = ErrorText { code: "recording_not_found", text: "the answer was 404" };
     let settlement = Settlement::Dead { error, group: "recording_not_found-1" };
-    assert_eq!(store.settle_run(&claim, &settlement).await.unwrap(), Settled::Yes);
+    assert_eq!(store.settle_run(&request.claim(&begun), &settlement).await.unwrap(), Settled::Yes);
 }
 
 async fn generations(store: &Store, calls: &[CallId]) -> Vec<i64> {
@@ -77,7 +79,7 @@ async fn generations(store: &Store, calls: &[CallId]) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_cut_off_goes_on_where_it_was_and_does_every_dead_run_once() {
+async fn a_batch_that_is_cut_off_continues_where_it_stopped_and_replays_every_dead_run_once() {
     on_both(|store| async move {
         let owner = InstanceId::new();
         store.renew_instance(owner, Duration::from_mins(5)).await.unwrap();
@@ -87,26 +89,26 @@ async fn a_batch_that_is_cut_off_goes_on_where_it_was_and_does_every_dead_run_on
         }
         let filter = DeadFilter { stage: Some("transcription".into()), ..DeadFilter::default() };
         let left = async || store.count_dead(WORKSPACE, &filter).await.unwrap();
-        // Cut off twice, wherever it is by then.
+        // The batch is cut off twice, wherever it is then.
         for at_most in [200, 100] {
             tokio::select! {
-                _ = replay::letters(&store, WHO, &filter, None) => panic!("it was not cut off"),
+                _ = replay::letters(&store, WHO, &filter, None) => panic!("the batch was not cut off"),
                 () = async { while left().await > at_most { tokio::task::yield_now().await; } } => {}
             }
         }
         let cut_off_at = left().await;
         assert!((1..=100).contains(&cut_off_at), "{cut_off_at}");
-        // Whatever was done again and died again meanwhile is not of the batch.
+        // A run that was replayed and died again meanwhile does not belong to the batch.
         let first = generations(&store, &calls).await.iter().position(|generation| *generation == 2).unwrap();
         die(&store, owner, calls[first], 2).await;
         let rest = replay::letters(&store, WHO, &filter, None).await.unwrap();
         assert_eq!((rest.resumed, rest.matched, rest.replayed), (true, cut_off_at, cut_off_at));
         assert!(generations(&store, &calls).await.iter().all(|generation| *generation == 2));
         let (rows, _) = store.audit(WORKSPACE, ALL).await.unwrap();
-        assert!(rows.iter().all(|row| row.batch == rest.id), "one batch: {rows:?}");
+        assert!(rows.iter().all(|row| row.batch == rest.id), "all rows belong to one batch: {rows:?}");
         assert_eq!(rows.iter().map(|row| row.resumed).collect::<Vec<_>>(), [true, true, false]);
         assert_eq!(rows.iter().map(|row| row.done).sum::<i64>(), 250);
-        // What died again is of the next batch, and after it there is nothing to do.
+        // The run that died again belongs to the next batch. After that there is nothing to do.
         let next = replay::letters(&store, WHO, &filter, None).await.unwrap();
         assert_eq!((next.resumed, next.matched, next.replayed), (false, 1, 1));
         let none = replay::letters(&store, WHO, &filter, None).await.unwrap();
@@ -117,7 +119,7 @@ async fn a_batch_that_is_cut_off_goes_on_where_it_was_and_does_every_dead_run_on
 }
 
 #[tokio::test]
-async fn a_pause_bounds_how_fast_letters_are_sent_on() {
+async fn a_pause_limits_how_fast_letters_are_replayed() {
     on_both(|store| async move {
         let owner = InstanceId::new();
         store.renew_instance(owner, Duration::from_mins(5)).await.unwrap();

@@ -35,7 +35,7 @@ pub(crate) async fn answer_once<T: Serialize + Send + 'static>(
         KeyClaim::Answered(answer) => {
             return Ok(Json(serde_json::from_str(&answer).map_err(|_| internal_error())?));
         }
-        KeyClaim::InHand => {
+        KeyClaim::InProgress => {
             let detail = "the request with this Idempotency-Key is still being done";
             return Err(Problem::new(StatusCode::CONFLICT, detail).retry_after(RETRY_AFTER).into());
         }

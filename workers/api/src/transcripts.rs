@@ -8,9 +8,10 @@ use axum::response::{IntoResponse as _, Response};
 use domain::transcript::Transcript;
 use web::Problem;
 
+use crate::accept::{accepted, media_ranges};
 use crate::request::{Answer, Id, Reader, find, not_found};
 use crate::state::Api;
-use crate::view::{self, ProblemView, TranscriptView};
+use crate::view::{self, TranscriptView};
 use media::captions;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,21 +48,13 @@ impl Format {
         if accept.trim().is_empty() {
             return Some(Self::Json);
         }
-        let mut accepted: Vec<(f32, Self)> = accept.split(',').filter_map(weighted).collect();
+        let wanted =
+            media_ranges(accept).filter_map(|(range, weight)| Some((weight, Self::of_media_range(range)?)));
+        let mut wanted: Vec<(f32, Self)> = wanted.collect();
         // The sort is stable: of two formats with the same weight, the first in the header is taken.
-        accepted.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        accepted.first().map(|(_, format)| *format)
+        wanted.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        wanted.first().map(|(_, format)| *format)
     }
-}
-
-/// The format that a part of an `Accept` header names, and its weight. There is no result when we do not have the
-/// format, or when its weight is zero.
-fn weighted(part: &str) -> Option<(f32, Format)> {
-    let (range, parameters) = part.split_once(';').unwrap_or((part, ""));
-    let format = Format::of_media_range(range.trim())?;
-    let weight = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
-    let weight = weight.map_or(1.0, |weight| weight.trim().parse().unwrap_or(0.0));
-    (weight > 0.0).then_some((weight, format))
 }
 
 /// The transcript in the format that the `Accept` header prefers.
@@ -70,16 +63,15 @@ fn weighted(part: &str) -> Option<(f32, Format)> {
 /// one, too. When the source gave no times, the times in WebVTT and SubRip are estimated.
 #[utoipa::path(get, path = "/api/calls/{id}/transcript", operation_id = "getTranscript", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
     responses((status = 200, content((TranscriptView = "application/json"), (String = "text/vtt"), (String = "application/x-subrip"), (String = "text/plain"))),
-        (status = 404, description = "There is no such call, or it has no transcript yet", body = ProblemView, content_type = "application/problem+json"),
-        (status = 406, description = "The `Accept` header names none of these formats", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such call, or it has no transcript yet", body = Problem, content_type = "application/problem+json"),
+        (status = 406, description = "The `Accept` header names none of these formats", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn negotiated(
     State(api): State<Api>,
     reader: Reader,
     Id(id): Id,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let accept: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    let Some(format) = Format::preferred(&accept.join(",")) else {
+    let Some(format) = Format::preferred(&accepted(&headers)) else {
         let detail =
             "a transcript is available as application/json, text/vtt, application/x-subrip or text/plain";
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, detail).into());

@@ -1,7 +1,6 @@
 //! Which systems are configured, and how.
 
-use domain::phone;
-use platform::config::{ConfigError, Values};
+use platform::config::{ConfigError, Installation, Values};
 use queue_topology::Unknown;
 
 use crate::call_data::{CallDataSettings, Defaults};
@@ -18,8 +17,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub fn read(values: &Values) -> Result<Self, ConfigError> {
-        Ok(Self { salesforce: salesforce(values)?, call_data: call_data(values)? })
+    pub fn read(values: &Values, installation: &Installation) -> Result<Self, ConfigError> {
+        Ok(Self { salesforce: salesforce(values)?, call_data: call_data(values, installation)? })
     }
 }
 
@@ -54,18 +53,13 @@ fn salesforce(values: &Values) -> Result<Option<SalesforceSettings>, ConfigError
     Ok(Some(SalesforceSettings { login_url, consumer_key, consumer_secret, grant, rate }))
 }
 
-fn call_data(values: &Values) -> Result<Option<CallDataSettings>, ConfigError> {
+fn call_data(values: &Values, installation: &Installation) -> Result<Option<CallDataSettings>, ConfigError> {
     if !values.flag("CRM_AUTO_UPLOAD")? {
         return Ok(None);
     }
     if values.text("CRM_UPLOAD_URL").is_none() {
         return Err(ConfigError::new("CRM_UPLOAD_URL", "must be set when CRM_AUTO_UPLOAD is true"));
     }
-    let support_numbers = values.list("SUPPORT_NUMBER");
-    let region = values
-        .text("DEBRIEF_REGION")
-        .or_else(|| support_numbers.iter().find_map(|number| phone::region_of(number)))
-        .unwrap_or_else(|| "IN".to_owned());
     let unknown = match values.text("CRM_UNKNOWN").as_deref() {
         None | Some("hold") => Unknown::Hold,
         Some("resend") => Unknown::Resend,
@@ -80,8 +74,7 @@ fn call_data(values: &Values) -> Result<Option<CallDataSettings>, ConfigError> {
             voice_agent_id: values.text("CRM_VOICE_AGENT_ID"),
             client_id: values.text("CRM_CLIENT_ID"),
             caller_phone: values.text("CRM_DEFAULT_CALLER_PHONE"),
-            support_numbers,
-            region,
+            lines: installation.lines.clone(),
         },
         unknown,
         rate: values.rate("CRM_RATE")?,
@@ -92,8 +85,12 @@ fn call_data(values: &Values) -> Result<Option<CallDataSettings>, ConfigError> {
 mod tests {
     use super::*;
 
+    fn read(values: &Values) -> Result<Settings, ConfigError> {
+        Settings::read(values, &Installation::read(values)?)
+    }
+
     fn problem(pairs: &[(&str, &str)]) -> String {
-        match Settings::read(&Values::of(pairs.iter().copied())) {
+        match read(&Values::of(pairs.iter().copied())) {
             Ok(_) => String::new(),
             Err(error) => error.name,
         }
@@ -102,12 +99,12 @@ mod tests {
     fn grant(pairs: &[(&str, &str)]) -> Grant {
         let consumer = [("SALESFORCE_CONSUMER_KEY", "key"), ("SALESFORCE_CONSUMER_SECRET", "secret")];
         let values = Values::of(consumer.into_iter().chain(pairs.iter().copied()));
-        Settings::read(&values).unwrap().salesforce.unwrap().grant
+        read(&values).unwrap().salesforce.unwrap().grant
     }
 
     #[test]
     fn what_has_no_key_is_off() {
-        let settings = Settings::read(&Values::of([("CRM_CAMPAIGN_ID", "x")])).unwrap();
+        let settings = read(&Values::of([("CRM_CAMPAIGN_ID", "x")])).unwrap();
         assert!(settings.salesforce.is_none() && settings.call_data.is_none());
     }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use domain::analysis::ContactFacts;
-use domain::call::{Call, CallKind};
+use domain::call::Call;
 use domain::event::{CallAnalyzed, Envelope, MaterialAt, MaterialKind, Nothing};
 use domain::fault::Fault;
 use domain::transcript::Transcript;
@@ -47,9 +47,6 @@ impl Stage for Crm {
             return Ok(Outcome::Done);
         }
         let loaded = load(cx).await?;
-        if loaded.call.kind == CallKind::Practice {
-            return Ok(Outcome::Done);
-        }
         let mut errors = Vec::new();
         if let Some(salesforce) = &self.salesforce {
             errors.extend(save_contacts(cx, salesforce, &loaded).await);
@@ -119,16 +116,8 @@ impl Crm {
 }
 
 async fn load(cx: &Cx) -> Result<Loaded, StageError> {
-    let (workspace, id) = (cx.run.workspace, cx.run.call);
-    let absent = |code, what| StageError::permanent(code, anyhow::anyhow!("failed to find the {what}"));
-    let call = cx.store.call(workspace, id).await?.ok_or_else(|| absent("call_not_found", "call"))?;
-    let transcript = cx.store.transcript(workspace, id).await?;
-    let analysis = cx.store.analysis(workspace, id).await?;
-    Ok(Loaded {
-        call,
-        transcript: transcript.ok_or_else(|| absent("transcript_not_found", "transcript of the call"))?,
-        facts: analysis.ok_or_else(|| absent("analysis_not_found", "analysis of the call"))?.contacts,
-    })
+    let facts = cx.analysis().await?.contacts;
+    Ok(Loaded { call: cx.call().await?, transcript: cx.transcript().await?, facts })
 }
 
 /// Saves every contact of the call. One that is refused does not lose the others; an org that takes
@@ -161,7 +150,7 @@ fn first_to_settle(mut errors: Vec<StageError>) -> Option<StageError> {
     for other in errors {
         tracing::warn!(
             code = other.code,
-            destination = other.destination,
+            destination = other.destination.as_deref(),
             "another destination of the run failed"
         );
     }

@@ -1,14 +1,16 @@
 //! The servers, or the embedded parts, that the configuration names, opened.
 
+use std::fmt::Display;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use domain::call::WorkspaceId;
 use platform::blobs::Blobs;
 use platform::cache::{Cache, Memory, Redis};
-use platform::config::{ConfigError, Values};
+use platform::config::{ConfigError, Installation, Values};
 use platform::seal::Sealer;
 use queue_topology::broker::{self, Amqp, Broker, BrokerError, Embedded};
 use store::{OpenError, Store};
@@ -19,6 +21,7 @@ const READ_SEAL_KEY: &str = "read the key that seals addresses";
 /// Everything that outlives a request.
 pub(crate) struct Deployment {
     pub(crate) values: Values,
+    pub(crate) installation: Arc<Installation>,
     pub(crate) store: Store,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) blobs: Blobs,
@@ -39,7 +42,7 @@ pub(crate) enum StartError {
 
 impl Deployment {
     /// Opens what `run` needs. Embedded, this process owns the data folder from here on.
-    pub(crate) async fn open(values: Values) -> Result<Self, StartError> {
+    pub(crate) async fn open(values: Values, installation: Installation) -> Result<Self, StartError> {
         check_servers(&values)?;
         let folder = data_folder(&values)?;
         let (store, broker, lock): (_, Arc<dyn Broker>, _) = match values.secret("AMQP_URL") {
@@ -67,7 +70,8 @@ impl Deployment {
         let kept = until_answered(READ_SEAL_KEY, || seal_text(&values, &store)).await?;
         let sealer = Sealer::from_key(seal_key(&kept)?);
         let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
-        Ok(Self { values, store, broker, blobs, cache, sealer, _folder: lock })
+        let installation = Arc::new(installation);
+        Ok(Self { values, installation, store, broker, blobs, cache, sealer, _folder: lock })
     }
 
     /// Ends everything in order: nothing that was accepted is only in memory.
@@ -132,6 +136,26 @@ pub(crate) async fn open_store(values: &Values) -> Result<Store, StartError> {
     }
 }
 
+/// Opens the store for a command that works in one workspace, and finds that workspace by its name.
+pub(crate) async fn open_workspace(values: &Values, name: &str) -> Result<(Store, WorkspaceId), StartError> {
+    let store = open_store(values).await?;
+    let workspace = find_workspace(&store, name).await?;
+    Ok((store, workspace))
+}
+
+/// The workspace that `--workspace` names.
+pub(crate) async fn find_workspace(store: &Store, name: &str) -> Result<WorkspaceId, StartError> {
+    if let Some(workspace) = store.workspace(name).await.context("look the workspace up")? {
+        return Ok(workspace);
+    }
+    let names = store.workspace_names().await.context("look the workspaces up")?.join(", ");
+    let problem = format!(
+        "there is no workspace `{name}`; there are: {names}. A workspace is made with its first key: \
+         `debrief keys create NAME --workspace {name}`"
+    );
+    Err(ConfigError::new("--workspace", problem).into())
+}
+
 /// Owns the folder until the file is dropped; an error when another process does.
 fn lock(folder: &Path) -> Result<File, StartError> {
     let file = File::create(folder.join("lock")).context("make the lock file of the data folder")?;
@@ -172,9 +196,13 @@ async fn seal_text(values: &Values, store: &Store) -> store::Result<String> {
 
 /// The store answered when it was opened; should it be gone for a moment now, that is no reason to end. `what`
 /// goes on after "failed to".
-pub(crate) async fn until_answered<T, F>(what: &'static str, mut ask: impl FnMut() -> F) -> anyhow::Result<T>
+pub(crate) async fn until_answered<T, E, F>(
+    what: &'static str,
+    mut ask: impl FnMut() -> F,
+) -> anyhow::Result<T>
 where
-    F: Future<Output = store::Result<T>>,
+    E: Display + Into<anyhow::Error>,
+    F: Future<Output = Result<T, E>>,
 {
     const TRIES: u32 = 30;
     let mut tries = 0;
@@ -186,7 +214,7 @@ where
                 tracing::warn!(%error, "failed to {what}; trying again");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            Err(error) => return Err(error).context(what),
+            Err(error) => return Err(error.into().context(what)),
         }
     }
 }

@@ -3,15 +3,18 @@
 #[macro_use]
 mod outcome;
 
+#[cfg(test)]
+mod agreement;
 mod cli;
 mod commands;
 mod deployment;
+mod document;
 mod doors;
 mod listen;
 mod panics;
-mod ports;
 mod roles;
 mod serve;
+mod settings;
 mod supervise;
 
 use std::process::ExitCode;

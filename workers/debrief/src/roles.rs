@@ -15,13 +15,13 @@ use crate::deployment::{Deployment, StartError};
 
 /// Every stage, joined. The compiler checks that what one emits is what the next consumes.
 pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>, StartError> {
-    let Deployment { values, store, blobs, cache, sealer, .. } = deployment;
+    let Deployment { values, installation, store, blobs, cache, sealer, .. } = deployment;
     Ok(Pipeline::new()
         .then(Dedup { store: store.clone(), blobs: blobs.clone() })
-        .then(Transcription::from_values(values, blobs.clone(), sealer.clone(), cache.clone())?)
-        .then(Analyze::new(&analysis::Settings::read(values)?, cache.clone()))
-        .ends_in(Crm::new(crm::Settings::read(values)?, blobs.clone(), cache))
-        .ends_in(Post::new(slack::Settings::read(values)?, cache.clone())))
+        .then(Transcription::from_values(values, installation, blobs.clone(), sealer.clone(), cache.clone())?)
+        .then(Analyze::from_values(values, cache.clone())?)
+        .ends_in(Crm::new(crm::Settings::read(values, installation)?, blobs.clone(), cache))
+        .ends_in(Post::new(slack::Settings::read(values, installation)?, cache.clone())))
 }
 
 /// What a process runs.
@@ -66,11 +66,11 @@ impl FromStr for Role {
 /// Which providers are on, by the names that `/health` shows.
 pub(crate) fn services(values: &Values) -> Vec<(&'static str, bool)> {
     let any = |names: &[&str]| names.iter().any(|name| values.text(name).is_some());
-    vec![
-        ("transcription", any(&["ASSEMBLYAI_API_KEY"])),
-        ("model", any(&["OPENAI_API_KEY"])),
+    let mut services = providers::services(values);
+    services.extend([
         ("slack", any(&["SLACK_WEBHOOK_URL", "SLACK_BOT_TOKEN"])),
         ("salesforce", any(&["SALESFORCE_CONSUMER_KEY"])),
         ("call_data", values.flag("CRM_AUTO_UPLOAD").unwrap_or(false)),
-    ]
+    ]);
+    services
 }

@@ -8,6 +8,7 @@
 use anyhow::Context as _;
 use domain::call::CallDetails;
 use domain::event::{CallAccepted, CallReceived, Envelope, InvalidJson, Kept};
+use domain::refusal::Destination;
 use platform::blobs::{BlobError, Blobs};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
@@ -31,23 +32,24 @@ impl Stage for Dedup {
         cx: &Cx,
         event: &Envelope<CallReceived>,
     ) -> Result<Outcome<CallAccepted>, StageError> {
+        let kind = event.data.kind;
         let arrival = Arrival {
             event_id: event.id,
             workspace: event.workspace,
             call: event.call,
             source: event.data.source.clone(),
             external_id: event.data.external_id.clone(),
-            kind: event.data.kind,
+            kind,
             details: self.details(&event.data.details).await?,
             materials: event.data.materials.clone(),
         };
-        let consumers = cx.consumers::<CallAccepted>();
+        let consumers = cx.consumers::<CallAccepted>(kind);
         let input = |generation| String::from_utf8_lossy(&accepted(event, generation).encode()).into_owned();
         let taken_in = self.store.take_in(&arrival, &consumers, cx.run.lane.name(), input).await?;
         tracing::info!(?taken_in, materials = arrival.materials.len(), "stored what an event brought");
         match taken_in {
             TakenIn::Accepted { generation } | TakenIn::Repeated { generation, waiting: true } => {
-                cx.emit_at(generation);
+                cx.emit_as(kind, generation);
                 Ok(Outcome::Emit(CallAccepted {}))
             }
             TakenIn::Repeated { waiting: false, .. } | TakenIn::Noted => Ok(Outcome::Done),
@@ -62,7 +64,7 @@ impl Dedup {
             Kept::Blob(key) => key,
         };
         let bytes = self.blobs.get(key, MAX_DETAILS_BYTES).await.map_err(|error| match error {
-            BlobError::Store(_) => StageError::unavailable("blobs", "blobs_unavailable", error),
+            BlobError::Store(_) => StageError::unavailable(Destination::BLOBS, "blobs_unavailable", error),
             missing => StageError::permanent("details_missing", missing),
         })?;
         serde_json::from_slice(&bytes)

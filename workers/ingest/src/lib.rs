@@ -3,30 +3,24 @@
 //!
 //! A 2xx is sent only for what is on disk somewhere: confirmed by the broker, or in the store's outbox.
 
-mod arrival;
+mod door;
 mod fields;
-mod fingerprint;
+pub mod files;
 mod form;
-mod linger;
 mod overload;
-mod publish;
-mod routes;
-mod sources;
+mod refusal;
+pub mod sources;
 mod time;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use platform::blobs::Blobs;
-use platform::cache::Cache;
-use platform::config::{ConfigError, Values};
-use platform::seal::{Sealer, webhook_secret};
-use queue_topology::broker::Lane;
-use secrecy::{ExposeSecret, SecretString};
+use platform::config::{ConfigError, Installation, Values};
+use queue_topology::intake::Intake;
+use secrecy::SecretString;
 use web::Access;
 
-pub use publish::{Nudge, Outbox, Outgoing, PublishFault, Publisher};
-pub use routes::router;
+pub use sources::{document, router};
 
 const MIB: u64 = 1024 * 1024;
 const BESIDE_AUDIO_BYTES: u64 = 64 * MIB;
@@ -38,20 +32,14 @@ const MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(256).expect("it is above ze
 pub struct Ingest {
     pub settings: Settings,
     pub access: Arc<Access>,
-    pub blobs: Blobs,
-    pub sealer: Sealer,
-    pub cache: Arc<dyn Cache>,
-    pub publisher: Arc<dyn Publisher>,
-    pub outbox: Arc<dyn Outbox>,
-    /// Bulk for imports, so that a backfill never stands before a live call.
-    pub lane: Lane,
+    pub intake: Intake,
 }
 
 #[derive(Clone)]
 pub struct Settings {
-    /// `DEBRIEF_TIMEZONE`: in which a time without an offset is read.
+    /// In which a time without an offset is read.
     pub timezone: chrono_tz::Tz,
-    /// `DEBRIEF_MAX_UPLOAD_MB`: the longest recording, in bytes.
+    /// The longest recording, in bytes.
     pub max_audio_bytes: u64,
     /// `DEBRIEF_MAX_REQUESTS`: how many are in hand at once; what comes on top is answered 503.
     pub max_requests: usize,
@@ -66,23 +54,14 @@ impl Settings {
         self.max_audio_bytes.saturating_add(BESIDE_AUDIO_BYTES)
     }
 
-    pub fn read(values: &Values) -> Result<Self, ConfigError> {
-        let timezone = values.parse("DEBRIEF_TIMEZONE", "a time zone such as Asia/Kolkata")?;
-        let max_upload_mb: u64 =
-            values.parse("DEBRIEF_MAX_UPLOAD_MB", "a number of megabytes")?.unwrap_or(2048);
+    pub fn read(values: &Values, installation: &Installation) -> Result<Self, ConfigError> {
         let max_requests: NonZeroUsize =
             values.parse("DEBRIEF_MAX_REQUESTS", "a number above 0")?.unwrap_or(MAX_REQUESTS);
-        let (configured, api_key) =
-            (values.secret("ASSEMBLYAI_WEBHOOK_SECRET"), values.secret("ASSEMBLYAI_API_KEY"));
-        let assemblyai_secret = (configured.is_some() || api_key.is_some()).then(|| {
-            let api_key = api_key.as_ref().map_or("", |key| key.expose_secret());
-            webhook_secret(configured.as_ref().map(ExposeSecret::expose_secret), api_key).into()
-        });
         Ok(Self {
-            timezone: timezone.unwrap_or(chrono_tz::UTC),
-            max_audio_bytes: max_upload_mb.saturating_mul(MIB),
+            timezone: installation.timezone,
+            max_audio_bytes: installation.max_upload_bytes,
             max_requests: max_requests.get(),
-            assemblyai_secret,
+            assemblyai_secret: sources::assemblyai_secret(values),
         })
     }
 }

@@ -137,7 +137,7 @@ impl From<HttpError> for SlackError {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::NotSent(said) => Self::Unreachable(said),
-            HttpError::Lost(_) | HttpError::TooLong => {
+            HttpError::Lost(_) | HttpError::TooLong { .. } => {
                 Self::Lost { said: error.to_string(), retry_after: None }
             }
             HttpError::Status { status, retry_after, ref body } => {

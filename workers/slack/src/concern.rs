@@ -8,8 +8,6 @@
 use domain::call::{CallDetails, Direction, Role};
 use domain::transcript::{Segment, Transcript};
 
-use crate::parties::participants;
-
 /// Characters that are quoted; whole words, and ` ...` follows where something was left out.
 const MAX_QUOTE: usize = 100;
 /// Words beyond greetings that make a turn say something.
@@ -99,8 +97,9 @@ fn side(turn: &Segment, details: &CallDetails) -> Option<Side> {
         let (speaker, name) = (turn.speaker.as_deref(), name.map(|name| name.trim()));
         speaker.zip(name).is_some_and(|(speaker, name)| speaker.trim().eq_ignore_ascii_case(name))
     };
-    let is_among =
-        |roles: &[Role]| participants(details, roles).any(|participant| is_called(participant.name.as_ref()));
+    let is_among = |roles: &[Role]| {
+        details.participants_as(roles).any(|participant| is_called(participant.name.as_ref()))
+    };
     match turn.role {
         Some(Role::Customer) => Some(Side::Theirs),
         Some(Role::Agent | Role::Host) => Some(Side::Ours),

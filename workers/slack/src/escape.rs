@@ -5,6 +5,8 @@
 //! addresses (an incoming webhook ignores `parse`, so asking it not to is not enough), and three backticks,
 //! which end a code block. Those are broken by a space of no width: the eye sees the same words.
 
+use domain::blank::is_blank;
+
 /// ZERO WIDTH SPACE.
 const BREAK: char = '\u{200B}';
 /// What reaches everybody when it stands behind an `@`.
@@ -107,12 +109,6 @@ fn bounded(text: &str, max: usize) -> String {
         Some((end, _)) => format!("{} ...", escape(&text[..end])),
         None => escape(text),
     }
-}
-
-/// Whether nobody would see anything.
-pub(crate) fn is_blank(text: &str) -> bool {
-    let unseen = |c: char| matches!(c, '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}');
-    text.chars().all(|c| c.is_whitespace() || c.is_control() || unseen(c))
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! The Slack worker: what a call's message says, how it is cut into parts that Slack takes whole, and how
 //! the parts get there once.
 //!
-//! [`message`], `concern`, `parties`, `escape` and `split` are pure; [`client`] speaks HTTP; [`Post`] is
+//! [`message`], `meeting`, `concern`, `escape` and `split` are pure; [`client`] speaks HTTP; [`Post`] is
 //! the stage that joins them.
 
 pub mod client;
 mod concern;
 mod escape;
 pub mod message;
-mod parties;
 mod settings;
 mod split;
 mod stage;

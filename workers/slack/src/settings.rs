@@ -3,9 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use chrono_tz::Tz;
-use domain::phone;
-use platform::config::{ConfigError, Rate, Values};
+use platform::config::{ConfigError, Installation, Rate, Values};
 use queue_topology::Unknown;
 use secrecy::SecretString;
 use url::Url;
@@ -15,7 +13,6 @@ use crate::message::Format;
 const BASE_URL: &str = "https://slack.com/api";
 /// Slack takes about one message a second in a channel.
 const RATE: Rate = Rate { count: NonZeroU32::MIN, per: Duration::from_secs(1) };
-const REGION: &str = "IN";
 
 pub struct Settings {
     /// Absent: Slack is off, and every call passes.
@@ -40,21 +37,10 @@ pub enum Destination {
 }
 
 impl Settings {
-    pub fn read(values: &Values) -> Result<Self, ConfigError> {
-        let support_numbers = values.list("SUPPORT_NUMBER");
-        let region = match values.text("DEBRIEF_REGION") {
-            Some(text) => region(&text)?,
-            None => support_numbers
-                .iter()
-                .find_map(|number| phone::region_of(number))
-                .unwrap_or_else(|| REGION.to_owned()),
-        };
-        let timezone = values
-            .parse::<Tz>("DEBRIEF_TIMEZONE", "the name of a time zone such as Asia/Kolkata")?
-            .unwrap_or(Tz::UTC);
+    pub fn read(values: &Values, installation: &Installation) -> Result<Self, ConfigError> {
         Ok(Self {
             destination: Destination::read(values)?,
-            format: Format { support_numbers, region, timezone },
+            format: Format { lines: installation.lines.clone(), timezone: installation.timezone },
             rate: values.rate("SLACK_RATE")?.unwrap_or(RATE),
             unknown: Unknown::policy(values, "SLACK_UNKNOWN")?,
         })
@@ -81,23 +67,13 @@ impl Destination {
     }
 }
 
-fn region(text: &str) -> Result<String, ConfigError> {
-    let region = text.to_ascii_uppercase();
-    if region.len() == 2 && region.bytes().all(|c| c.is_ascii_uppercase()) {
-        return Ok(region);
-    }
-    Err(ConfigError::new(
-        "DEBRIEF_REGION",
-        format!("`{text}` is not a country's code of two letters, such as IN"),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read<const N: usize>(pairs: [(&str, &str); N]) -> Result<Settings, ConfigError> {
-        Settings::read(&Values::of(pairs))
+        let values = Values::of(pairs);
+        Settings::read(&values, &Installation::read(&values)?)
     }
 
     fn complaint<const N: usize>(pairs: [(&str, &str); N]) -> String {
@@ -108,15 +84,15 @@ mod tests {
     fn with_nothing_set_slack_is_off() {
         let settings = read([]).unwrap();
         assert!(settings.destination.is_none());
-        assert_eq!(settings.format.region, "IN");
         assert_eq!((settings.rate.every(), settings.unknown), (Duration::from_secs(1), Unknown::Hold));
     }
 
     #[test]
-    fn the_region_is_the_country_of_the_first_support_number_that_shows_one() {
-        let numbers = ("SUPPORT_NUMBER", "09631084471, +44 20 7946 0123,+12025550100");
-        assert_eq!(read([numbers]).unwrap().format.region, "GB");
-        assert_eq!(read([numbers, ("DEBRIEF_REGION", "us")]).unwrap().format.region, "US");
+    fn messages_are_written_as_the_installation_says() {
+        let values = Values::of([("SUPPORT_NUMBER", "+442079460123"), ("DEBRIEF_TIMEZONE", "Asia/Kolkata")]);
+        let installation = Installation::read(&values).unwrap();
+        let Settings { format, .. } = Settings::read(&values, &installation).unwrap();
+        assert_eq!((format.lines, format.timezone), (installation.lines, installation.timezone));
     }
 
     #[test]
@@ -130,8 +106,6 @@ mod tests {
 
     #[test]
     fn a_wrong_setting_is_named() {
-        assert!(complaint([("DEBRIEF_TIMEZONE", "Mars/Base")]).starts_with("DEBRIEF_TIMEZONE: "));
-        assert!(complaint([("DEBRIEF_REGION", "India")]).starts_with("DEBRIEF_REGION: "));
         assert!(complaint([("SLACK_UNKNOWN", "maybe")]).starts_with("SLACK_UNKNOWN: "));
         assert!(complaint([("SLACK_RATE", "often")]).starts_with("SLACK_RATE: "));
         let wrong = complaint([("SLACK_WEBHOOK_URL", "hooks.example/secret")]);

@@ -65,18 +65,24 @@ fn chars(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Fills bodies with turns: the first of at most `first` characters, the others of at most `later`.
-fn pack(turns: &[String], first: usize, later: usize) -> Vec<String> {
+/// Fills bodies with turns: the first of at most `first` characters, the others of at most `later`. An empty turn is
+/// a blank line, unless a body begins or ends there.
+pub(crate) fn pack(turns: &[String], first: usize, later: usize) -> Vec<String> {
     let (mut done, mut body, mut used) = (Vec::new(), String::new(), 0);
     for turn in turns {
         let mut rest = turn.as_str();
+        if rest.is_empty() && used > 0 {
+            body.push('\n');
+            used += 1;
+        }
         while !rest.is_empty() {
             let room = if done.is_empty() { first } else { later };
             let free = room.saturating_sub(used + usize::from(used > 0));
             let starts_next =
                 used > 0 && !fits(rest, free) && (fits(rest, later) || free < room / WORTH_STARTING);
             if starts_next {
-                done.push(std::mem::take(&mut body));
+                done.push(body.trim_end_matches('\n').to_owned());
+                body.clear();
                 used = 0;
                 continue;
             }
@@ -90,7 +96,7 @@ fn pack(turns: &[String], first: usize, later: usize) -> Vec<String> {
             rest = remaining;
         }
     }
-    done.push(body);
+    done.push(body.trim_end_matches('\n').to_owned());
     done
 }
 

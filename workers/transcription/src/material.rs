@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use bytes::Bytes;
 use domain::call::{CallId, WorkspaceId};
 use domain::event::{Material, MaterialAt, MaterialKind};
+use domain::refusal::Destination;
 use futures::TryStreamExt as _;
 use platform::blobs::{BlobError, Blobs};
 use platform::fetch::{FetchError, Fetcher};
@@ -43,14 +44,14 @@ impl Source {
             MaterialAt::Blob(key) => self.blobs.get(key, MAX_TRANSCRIPT_BYTES).await.map_err(blob_fault),
             MaterialAt::SealedUrl(sealed) => {
                 let url = self.open(workspace, call, sealed)?;
-                let body = self.fetcher.document(&url).await.map_err(fetch_fault)?.body;
+                let body = self.fetcher.document(&url).await.map_err(|error| fetch_fault(&error))?.body;
                 let too_large = || {
                     StageError::permanent(
                         "transcript_too_large",
                         anyhow!("longer than {MAX_TRANSCRIPT_BYTES} bytes"),
                     )
                 };
-                body.map_err(fetch_fault)
+                body.map_err(|error| fetch_fault(&error))
                     .try_fold(Vec::new(), |mut all, chunk| async move {
                         all.extend_from_slice(&chunk);
                         if all.len() as u64 > MAX_TRANSCRIPT_BYTES { Err(too_large()) } else { Ok(all) }
@@ -75,7 +76,7 @@ impl Source {
         let key = format!("recordings/{call}/{}", material.digest);
         if self.blobs.head(&key).await.map_err(blob_fault)?.is_none() {
             let url = self.open(workspace, call, sealed)?;
-            let fetched = self.fetcher.recording(&url).await.map_err(fetch_fault)?;
+            let fetched = self.fetcher.recording(&url).await.map_err(|error| fetch_fault(&error))?;
             let stored =
                 self.blobs.put_stream(&key, fetched.body, self.max_audio_bytes).await.map_err(blob_fault)?;
             tracing::debug!(bytes = stored.bytes, "fetched the recording");
@@ -90,19 +91,19 @@ impl Source {
     }
 }
 
-fn fetch_fault(error: FetchError) -> StageError {
-    StageError::new(error.fault(), error.code(), error)
+fn fetch_fault(error: &FetchError) -> StageError {
+    error.refusal().into()
 }
 
 pub(crate) fn blob_fault(error: BlobError) -> StageError {
     match error {
         BlobError::Source(source) => match source.downcast::<FetchError>() {
-            Ok(error) => fetch_fault(*error),
+            Ok(error) => fetch_fault(&error),
             Err(source) => StageError::transient("recording_fetch_failed", BlobError::Source(source)),
         },
         BlobError::TooLarge { .. } => StageError::permanent("material_too_large", error),
         BlobError::NotFound(_) | BlobError::BadKey(_) => StageError::permanent("material_not_found", error),
-        BlobError::Store(_) => StageError::unavailable("blobs", "blobs_unavailable", error),
+        BlobError::Store(_) => StageError::unavailable(Destination::BLOBS, "blobs_unavailable", error),
     }
 }
 

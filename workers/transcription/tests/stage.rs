@@ -11,16 +11,20 @@ use domain::call::{CallDetails, CallId, CallKind, Participant, Role, WorkspaceId
 use domain::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialAt, MaterialKind};
 use domain::fault::Fault;
 use domain::moment::Moment;
+use domain::refusal::{Code, Codes, Destination, Failure, Refusal, Remote};
 use domain::transcript::{Segment, Transcript};
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use platform::blobs::Blobs;
-use platform::config::Values;
+use platform::config::{Installation, Values};
 use platform::seal::{self, Sealer};
+use providers::speech::{
+    Answer, Audio, GivenUp, Notify, Progress, SpeechAtOnce, SpeechJobs, SpeechToText, Unreadable, Webhook,
+};
+use providers::{Check, Checked};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
-use store::{Arrival, Begun, InstanceId, Store, Write};
-use transcription::speech::{Audio, Failed, Notify, Progress, SpeechError, SpeechToText};
+use store::{Arrival, Begun, InstanceId, RunKey, RunRequest, Store, Write};
 use transcription::{Settings, Transcription};
 use uuid::Uuid;
 use wiremock::matchers::{method, path};
@@ -29,17 +33,42 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 const AUDIO: &[u8] = b"ID3\x04\0\0\0\0\0\0 and sound";
 
-/// Answers each look with the next thing it was told to say, and remembers what it was given.
-#[derive(Default)]
+static REMOTE: Remote = Remote {
+    destination: Destination::named("scripted"),
+    title: "Scripted",
+    advice: "check SCRIPTED_KEY",
+    codes: Codes {
+        unreachable: Code::new("speech_to_text_unreachable"),
+        no_answer: Code::new("speech_to_text_failed"),
+        too_long: Code::new("speech_to_text_answer_too_long"),
+        account: Code::new("speech_to_text_refuses_account"),
+        throttled: Code::new("speech_to_text_throttled"),
+        failed: Code::new("speech_to_text_failed"),
+        refused: Code::new("speech_to_text_refused"),
+    },
+    default_wait: Duration::from_secs(10),
+};
+
+/// Works on jobs: answers each look with the next thing it was told to say, and remembers what it was given.
 struct Scripted {
     says: Mutex<VecDeque<Progress>>,
     heard: Mutex<Vec<Vec<u8>>>,
     notified: Mutex<Vec<Option<String>>>,
+    deadline: Duration,
 }
 
 impl Scripted {
     fn saying(says: impl IntoIterator<Item = Progress>) -> Arc<Self> {
-        Arc::new(Self { says: Mutex::new(says.into_iter().collect()), ..Self::default() })
+        Arc::new(Self::with_deadline(says, Duration::from_hours(3)))
+    }
+
+    fn with_deadline(says: impl IntoIterator<Item = Progress>, deadline: Duration) -> Self {
+        Self {
+            says: Mutex::new(says.into_iter().collect()),
+            heard: Mutex::default(),
+            notified: Mutex::default(),
+            deadline,
+        }
     }
 
     fn jobs(&self) -> usize {
@@ -47,15 +76,26 @@ impl Scripted {
     }
 }
 
-impl SpeechToText for Scripted {
-    fn name(&self) -> &'static str {
-        "assemblyai"
+impl Check for Scripted {
+    fn check(&self) -> BoxFuture<'_, Result<Checked, Refusal>> {
+        std::future::ready(Ok(Checked::reached())).boxed()
+    }
+}
+
+async fn whole(audio: Audio) -> Vec<u8> {
+    let pieces: Vec<Bytes> = audio.body.try_collect().await.unwrap();
+    pieces.concat()
+}
+
+impl SpeechJobs for Scripted {
+    fn remote(&self) -> &'static Remote {
+        &REMOTE
     }
 
-    fn upload(&self, audio: Audio) -> BoxFuture<'_, Result<String, SpeechError>> {
+    fn upload(&self, audio: Audio) -> BoxFuture<'_, Result<String, Refusal>> {
         async {
-            let pieces: Vec<Bytes> = audio.body.try_collect().await.unwrap();
-            self.heard.lock().unwrap().push(pieces.concat());
+            let audio = whole(audio).await;
+            self.heard.lock().unwrap().push(audio);
             Ok("uploaded".to_owned())
         }
         .boxed()
@@ -65,16 +105,87 @@ impl SpeechToText for Scripted {
         &'a self,
         uploaded: &'a str,
         notify: Option<&'a Notify>,
-    ) -> BoxFuture<'a, Result<String, SpeechError>> {
+    ) -> BoxFuture<'a, Result<String, Refusal>> {
         assert_eq!(uploaded, "uploaded");
         let mut notified = self.notified.lock().unwrap();
         notified.push(notify.map(|notify| notify.url.clone()));
         std::future::ready(Ok(format!("job {}", notified.len()))).boxed()
     }
 
-    fn look<'a>(&'a self, _job: &'a str) -> BoxFuture<'a, Result<Progress, SpeechError>> {
+    fn look<'a>(&'a self, _job: &'a str) -> BoxFuture<'a, Result<Progress, Refusal>> {
         let said = self.says.lock().unwrap().pop_front();
-        std::future::ready(said.ok_or(SpeechError::NoSuchJob { provider: "assemblyai" })).boxed()
+        std::future::ready(Ok(said.unwrap_or(Progress::Unknown))).boxed()
+    }
+
+    fn look_again_after(&self, _age: Duration) -> Duration {
+        Duration::from_millis(200)
+    }
+
+    fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    fn webhook(&self) -> Option<Webhook> {
+        Some(Webhook {
+            path: "/webhooks/scripted",
+            header: seal::WEBHOOK_SECRET_HEADER,
+            secret: "shared".into(),
+        })
+    }
+}
+
+/// Answers at once with the next thing it was told to say; a text is a transcript unless it is `garbled`.
+#[derive(Default)]
+struct AtOnce {
+    says: Mutex<VecDeque<Result<&'static str, Failure>>>,
+    asked: Mutex<Vec<Vec<u8>>>,
+}
+
+impl AtOnce {
+    fn saying(says: impl IntoIterator<Item = Result<&'static str, Failure>>) -> Arc<Self> {
+        Arc::new(Self { says: Mutex::new(says.into_iter().collect()), asked: Mutex::default() })
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+}
+
+impl Check for AtOnce {
+    fn check(&self) -> BoxFuture<'_, Result<Checked, Refusal>> {
+        std::future::ready(Ok(Checked::reached())).boxed()
+    }
+}
+
+impl SpeechAtOnce for AtOnce {
+    fn remote(&self) -> &'static Remote {
+        &REMOTE
+    }
+
+    fn transcribe(&self, audio: Audio) -> BoxFuture<'_, Result<Answer, Refusal>> {
+        async {
+            let audio = whole(audio).await;
+            self.asked.lock().unwrap().push(audio);
+            let said = self.says.lock().unwrap().pop_front().expect("it is not asked so often");
+            let said = said.map_err(|failure| Refusal::of(&REMOTE, &failure))?;
+            Ok(stream::iter([Ok(Bytes::from_static(said.as_bytes()))]).boxed())
+        }
+        .boxed()
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_mins(1)
+    }
+
+    fn max_answer_bytes(&self) -> u64 {
+        16
+    }
+
+    fn read(&self, answer: &[u8]) -> Result<Transcript, Unreadable> {
+        match std::str::from_utf8(answer).unwrap() {
+            "garbled" => Err(Unreadable { provider: REMOTE.title, problem: "not JSON".into() }),
+            text => Ok(said(text)),
+        }
     }
 }
 
@@ -121,8 +232,9 @@ impl Bench {
 
     async fn begins(&self, generation: i64) -> Cx {
         let owner = InstanceId::new();
-        let begun =
-            self.store.begin_run(WORKSPACE, self.call, "transcription", generation, true, owner).await;
+        let key = RunKey { workspace: WORKSPACE, call: self.call, stage: "transcription", generation };
+        let request = RunRequest::new(key, owner, self.store.now());
+        let begun = self.store.begin_run(&RunRequest { nudge: true, ..request }).await;
         let Begun::Mine(begun) = begun.unwrap() else { panic!("the run cannot be begun") };
         let run = Run {
             workspace: WORKSPACE,
@@ -147,15 +259,16 @@ impl Bench {
     }
 
     fn stage(&self, speech: Option<Arc<Scripted>>, change: impl FnOnce(&mut Settings)) -> Transcription {
+        self.stage_with(speech.map(|speech| SpeechToText::Job(speech)), change)
+    }
+
+    fn stage_with(&self, speech: Option<SpeechToText>, change: impl FnOnce(&mut Settings)) -> Transcription {
         let values = Values::of([
             ("DEBRIEF_ALLOW_PRIVATE_FETCH", "true"),
-            ("ASSEMBLYAI_POLL", "200ms"),
-            ("ASSEMBLYAI_API_KEY", "key"),
             ("DEBRIEF_PUBLIC_URL", "https://debrief.example.com/base/"),
         ]);
-        let mut settings = Settings::read(&values).unwrap();
+        let mut settings = Settings::read(&values, &Installation::read(&values).unwrap()).unwrap();
         change(&mut settings);
-        let speech = speech.map(|speech| speech as Arc<dyn SpeechToText>);
         Transcription::new(settings, speech, self.blobs.clone(), self.sealer.clone())
     }
 }
@@ -174,23 +287,27 @@ async fn handle(stage: &Transcription, cx: &Cx) -> Result<Outcome<CallTranscribe
 }
 
 fn kept(cx: &Cx) -> Transcript {
-    match cx.take_writes().as_slice() {
+    match cx.take_kept().as_slice() {
         [Write::Transcript(transcript)] => transcript.clone(),
         other => panic!("{other:?}"),
     }
 }
 
-fn hello() -> Progress {
+fn said(text: &str) -> Transcript {
     let segment = Segment {
         id: 1,
         speaker: Some("A".into()),
         role: None,
         start_ms: Some(0),
         end_ms: Some(900),
-        text: "Hello.".into(),
+        text: text.into(),
         confidence: Some(0.9),
     };
-    Progress::Done(Transcript { language: None, segments: vec![segment] })
+    Transcript { language: None, segments: vec![segment] }
+}
+
+fn hello() -> Progress {
+    Progress::Done(said("Hello."))
 }
 
 const DONE: Outcome<CallTranscribed> = Outcome::Emit(CallTranscribed {});
@@ -255,7 +372,7 @@ async fn a_recording_is_fetched_once_paid_for_once_and_looked_at_until_it_is_don
     assert_eq!(*speech.heard.lock().unwrap(), [AUDIO]);
     let told = speech.notified.lock().unwrap()[0].clone().unwrap();
     let expected = format!(
-        "https://debrief.example.com/base/webhooks/assemblyai?workspace={WORKSPACE}&call={}&generation=1",
+        "https://debrief.example.com/base/webhooks/scripted?workspace={WORKSPACE}&call={}&generation=1",
         bench.call
     );
     assert_eq!(told, expected);
@@ -264,7 +381,7 @@ async fn a_recording_is_fetched_once_paid_for_once_and_looked_at_until_it_is_don
 #[tokio::test]
 async fn a_job_that_failed_or_is_gone_is_made_again() {
     let bench = Bench::new().await;
-    let failed = Failed { reason: "Server error".into(), for_good: false };
+    let failed = GivenUp { reason: "Server error".into(), for_good: false };
     let speech = Scripted::saying([Progress::Failed(failed)]);
     let stage = bench.stage(Some(Arc::clone(&speech)), |_| {});
     let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
@@ -280,7 +397,7 @@ async fn a_job_that_failed_or_is_gone_is_made_again() {
 #[tokio::test]
 async fn audio_that_no_provider_can_use_is_given_up() {
     let bench = Bench::new().await;
-    let failed = Failed { reason: "Audio duration is too short.".into(), for_good: true };
+    let failed = GivenUp { reason: "Audio duration is too short.".into(), for_good: true };
     let speech = Scripted::saying([Progress::Failed(failed)]);
     let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
     let error = handle(&bench.stage(Some(speech), |_| {}), &cx).await.unwrap_err();
@@ -291,8 +408,9 @@ async fn audio_that_no_provider_can_use_is_given_up() {
 #[tokio::test]
 async fn a_job_that_never_ends_is_given_up_at_its_deadline() {
     let bench = Bench::new().await;
-    let speech = Scripted::saying([Progress::Running, Progress::Running]);
-    let stage = bench.stage(Some(Arc::clone(&speech)), |settings| settings.deadline = Duration::ZERO);
+    let speech = Scripted::with_deadline([Progress::Running, Progress::Running], Duration::ZERO);
+    let speech = Arc::new(speech);
+    let stage = bench.stage(Some(Arc::clone(&speech)), |_| {});
     let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
     let error = handle(&stage, &cx).await.unwrap_err();
     assert_eq!((error.fault, error.code), (Fault::Permanent, "transcription_timed_out"));
@@ -344,4 +462,83 @@ async fn a_url_that_was_sealed_for_another_call_is_not_opened() {
     let cx = bench.arrives(MaterialKind::Recording, at).await;
     let error = handle(&bench.stage(Some(Scripted::saying([])), |_| {}), &cx).await.unwrap_err();
     assert_eq!((error.fault, error.code), (Fault::Permanent, "recording_url_sealed_by_another_key"));
+}
+
+fn at_once(bench: &Bench, provider: &Arc<AtOnce>) -> Transcription {
+    bench.stage_with(Some(SpeechToText::AtOnce(Arc::clone(provider) as Arc<dyn SpeechAtOnce>)), |_| {})
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_at_once_is_paid_for_once_however_often_the_run_comes_back() {
+    let bench = Bench::new().await;
+    let provider = AtOnce::saying([Ok("Hello.")]);
+    let stage = at_once(&bench, &provider);
+    let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
+    for _ in 0..2 {
+        assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
+        assert_eq!(kept(&cx).to_text(), "Speaker A: Hello.\n");
+    }
+    assert_eq!(*provider.asked.lock().unwrap(), [AUDIO]);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_kept_right_before_the_process_died_is_read_and_not_paid_for_again() {
+    let bench = Bench::new().await;
+    let provider = AtOnce::saying([]);
+    let stage = at_once(&bench, &provider);
+    let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
+    let kept_at = format!("answers/{}/scripted/d1", bench.call);
+    bench.blobs.put(&kept_at, Bytes::from_static(b"Hello.")).await.unwrap();
+    assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
+    assert_eq!(provider.asked(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_can_read_is_dead_and_stays_kept_for_a_better_reader() {
+    let bench = Bench::new().await;
+    let provider = AtOnce::saying([Ok("garbled")]);
+    let stage = at_once(&bench, &provider);
+    let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
+    for _ in 0..2 {
+        let error = handle(&stage, &cx).await.unwrap_err();
+        assert_eq!((error.fault, error.code), (Fault::Permanent, "transcription_unreadable"));
+    }
+    assert_eq!(provider.asked(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_is_dead_after_the_first_and_says_why() {
+    let bench = Bench::new().await;
+    let provider = AtOnce::saying([Ok("more than sixteen bytes of transcript")]);
+    let stage = at_once(&bench, &provider);
+    let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
+    let error = handle(&stage, &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Permanent, "speech_to_text_answer_too_long"));
+    assert!(error.to_string().contains("16 bytes"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_or_deleted_is_asked_for_again() {
+    let bench = Bench::new().await;
+    let lost = || Err(Failure::Lost { problem: "timed out".into() });
+    let provider = AtOnce::saying([lost(), Ok("Hello."), Ok("Hello again.")]);
+    let stage = at_once(&bench, &provider);
+    let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
+    assert_eq!(handle(&stage, &cx).await.unwrap_err().code, "speech_to_text_failed");
+    assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
+    bench.blobs.delete(&format!("answers/{}/scripted/d1", bench.call)).await.unwrap();
+    assert_eq!(handle(&stage, &cx).await.unwrap_err().code, "transcription_lost");
+    assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
+    assert_eq!(provider.asked(), 3);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_parks_the_run_and_was_sent_nothing() {
+    let bench = Bench::new().await;
+    let provider = AtOnce::saying([Err(Failure::NotSent { problem: "refused".into() }), Ok("Hello.")]);
+    let stage = at_once(&bench, &provider);
+    let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
+    let error = handle(&stage, &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.destination.as_deref()), (Fault::Unavailable, Some("scripted")));
+    assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
 }

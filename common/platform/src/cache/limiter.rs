@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::fault::Fault;
+use domain::refusal::{Code, Refusal, Remote, Sent};
 use tokio::sync::Semaphore;
 
 use super::{Cache, Slot};
@@ -31,6 +33,23 @@ pub struct RateUsedUp {
     setting: &'static str,
     /// The time until the next slot.
     pub wait: Duration,
+}
+
+/// The code of a run that waits because of a limit of our own.
+pub const RATE_USED_UP: Code = Code::new("rate_used_up");
+
+impl RateUsedUp {
+    /// As a refusal of the remote system that the limit protects.
+    pub fn refusal(&self, remote: &Remote) -> Refusal {
+        Refusal {
+            fault: Fault::Throttled(self.wait),
+            code: RATE_USED_UP,
+            destination: remote.destination.clone(),
+            retry_after: None,
+            sent: Sent::No,
+            text: self.to_string(),
+        }
+    }
 }
 
 impl Limiter {

@@ -1,13 +1,14 @@
 //! Reads `debrief.toml` and the environment into [`Values`].
 //!
 //! A setting that nobody knows is an error: a misspelt `DEBRIEF_RETRY_SHEDULE` would otherwise be noticed only
-//! when its absence hurts. In the environment that holds for names that begin with `DEBRIEF_`; others may be
-//! somebody else's.
+//! when its absence hurts. In the environment that holds for names that begin with `DEBRIEF_`. Others may be
+//! somebody else's, and one that is nearly ours is remembered, so that whoever starts can be warned.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::keys::{Key, find, keys};
+use super::keys::{Key, Known};
+use super::misspelling::Misspelling;
 use super::{ConfigError, Values};
 
 /// Read when no file is named, from the working directory, if it is there.
@@ -28,20 +29,25 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// Every setting that `file` (else [`FILE`], if it exists) and `env` give; `env` wins.
+/// Every setting of the `known` ones that `file` (else [`FILE`], if it exists) and `env` give; `env` wins.
 ///
 /// # Errors
 /// A file that cannot be read or is not flat TOML, an unknown setting, a secret given twice, or a `NAME_FILE` that cannot be
 /// read. No error shows a value.
-pub fn load(file: Option<&Path>, env: impl Iterator<Item = (String, String)>) -> Result<Values, ConfigError> {
+pub fn load(
+    known: &Known,
+    file: Option<&Path>,
+    env: impl Iterator<Item = (String, String)>,
+) -> Result<Values, ConfigError> {
     let mut given = match file {
-        Some(path) => from_file(path)?,
-        None if Path::new(FILE).exists() => from_file(Path::new(FILE))?,
+        Some(path) => from_file(known, path)?,
+        None if Path::new(FILE).exists() => from_file(known, Path::new(FILE))?,
         None => Layer::new(),
     };
-    given.extend(from_environment(env)?);
+    let (from_env, misspellings) = from_environment(known, env)?;
+    given.extend(from_env);
 
-    let mut values = Values::default();
+    let mut values = Values { misspellings, ..Values::default() };
     for (name, given) in given {
         match given {
             Given::Here(value) => values.set(name, &value),
@@ -56,7 +62,7 @@ pub fn load(file: Option<&Path>, env: impl Iterator<Item = (String, String)>) ->
     Ok(values)
 }
 
-fn from_file(path: &Path) -> Result<Layer, ConfigError> {
+fn from_file(known: &Known, path: &Path) -> Result<Layer, ConfigError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|error| ConfigError::new(&shown, format!("failed to read the file: {error}")))?;
@@ -71,9 +77,9 @@ fn from_file(path: &Path) -> Result<Layer, ConfigError> {
     let mut layer = Layer::new();
     for (said_as, value) in table {
         let name = said_as.to_ascii_uppercase();
-        let known = if name.to_ascii_lowercase() == said_as { recognise(&name) } else { None };
-        let Some((key, in_file)) = known else {
-            let nearest = nearest(&name).to_ascii_lowercase();
+        let found = if name.to_ascii_lowercase() == said_as { recognise(known, &name) } else { None };
+        let Some((key, in_file)) = found else {
+            let nearest = known.nearest(&name).to_ascii_lowercase();
             return Err(ConfigError::new(
                 said_as,
                 format!("there is no such setting ({shown}); the nearest is `{nearest}`"),
@@ -85,23 +91,31 @@ fn from_file(path: &Path) -> Result<Layer, ConfigError> {
     Ok(layer)
 }
 
-fn from_environment(env: impl Iterator<Item = (String, String)>) -> Result<Layer, ConfigError> {
-    let mut layer = Layer::new();
+fn from_environment(
+    known: &Known,
+    env: impl Iterator<Item = (String, String)>,
+) -> Result<(Layer, Vec<Misspelling>), ConfigError> {
+    let (mut layer, mut misspellings) = (Layer::new(), Vec::new());
     for (name, value) in env {
-        if let Some((key, in_file)) = recognise(&name) {
+        if let Some((key, in_file)) = recognise(known, &name) {
             add(&mut layer, key, in_file, name, value)?;
-        } else if name.starts_with("DEBRIEF_") && !is_somebody_elses(&name, &value) {
-            let problem = format!("there is no such setting; the nearest is `{}`", nearest(&name));
-            return Err(ConfigError::new(name, problem));
+        } else if name.starts_with("DEBRIEF_") {
+            if !is_somebody_elses(&name, &value) {
+                let problem = format!("there is no such setting; the nearest is `{}`", known.nearest(&name));
+                return Err(ConfigError::new(name, problem));
+            }
+        } else if !value.trim().is_empty() {
+            misspellings.extend(Misspelling::of(known, &name));
         }
     }
-    Ok(layer)
+    misspellings.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok((layer, misspellings))
 }
 
 /// The key that `name` means, and whether it names a file that holds the value.
-fn recognise(name: &str) -> Option<(&'static Key, bool)> {
-    find(name).map(|key| (key, false)).or_else(|| {
-        let key = find(name.strip_suffix("_FILE")?)?;
+fn recognise(known: &Known, name: &str) -> Option<(&'static Key, bool)> {
+    known.find(name).map(|key| (key, false)).or_else(|| {
+        let key = known.find(name.strip_suffix("_FILE")?)?;
         key.secret.then_some((key, true))
     })
 }
@@ -146,10 +160,6 @@ fn as_text(value: toml::Value) -> Result<String, String> {
     }
 }
 
-fn nearest(name: &str) -> &'static str {
-    keys().min_by_key(|key| strsim::damerau_levenshtein(key.name, name)).map_or("", |key| key.name)
-}
-
 /// Variables that begin as ours do and are not meant for us: those of the tests and their servers, and those
 /// that Kubernetes sets in every container for each service of the namespace, here one called `debrief-…`.
 fn is_somebody_elses(name: &str, value: &str) -> bool {
@@ -163,8 +173,23 @@ fn is_somebody_elses(name: &str, value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::defaults;
+    use super::super::keys::{Group, plain, secret};
     use super::*;
+
+    /// A provider's settings, as they stand behind those of the core.
+    static PROVIDER: Group = Group {
+        title: "A provider",
+        keys: &[
+            secret("CHAT_WEBHOOK_URL", "Its webhook."),
+            secret("MODEL_API_KEY", "Turns it on."),
+            plain("MODEL_PRICE", "", "What it costs."),
+            plain("CRM_ON", "false", "Whether it is on."),
+        ],
+    };
+
+    fn known() -> Known {
+        Known::with([&PROVIDER])
+    }
 
     fn env(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
         pairs
@@ -183,7 +208,7 @@ mod tests {
 
     fn with_file(text: &str, pairs: &[(&str, &str)]) -> Result<Values, ConfigError> {
         let (_folder, path) = file(text);
-        load(Some(&path), env(pairs))
+        load(&known(), Some(&path), env(pairs))
     }
 
     fn problem(result: Result<Values, ConfigError>) -> String {
@@ -192,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_the_file() {
-        let text = "port = 9000\ndebrief_region = \"GB\"\nopenai_price_prompt = 0.15\ncrm_auto_upload = true";
+        let text = "port = 9000\ndebrief_region = \"GB\"\nmodel_price = 0.15\ncrm_on = true";
         let values = with_file(text, &[("PORT", "9001"), ("DEBRIEF_REGION", "")]).unwrap();
         assert_eq!(values.text("PORT").as_deref(), Some("9001"));
         assert_eq!(
@@ -200,8 +225,8 @@ mod tests {
             Some("GB"),
             "an empty variable is an absent one"
         );
-        assert_eq!(values.text("OPENAI_PRICE_PROMPT").as_deref(), Some("0.15"));
-        assert!(values.flag("CRM_AUTO_UPLOAD").unwrap());
+        assert_eq!(values.text("MODEL_PRICE").as_deref(), Some("0.15"));
+        assert!(values.flag("CRM_ON").unwrap());
     }
 
     #[test]
@@ -213,12 +238,12 @@ mod tests {
 
     #[test]
     fn an_unknown_setting_is_an_error_that_names_the_nearest() {
-        let problem_in_file = problem(with_file("slack_webhok_url = \"https://secret.example\"", &[]));
-        assert!(problem_in_file.starts_with("slack_webhok_url: "), "{problem_in_file}");
-        assert!(problem_in_file.contains("`slack_webhook_url`"), "{problem_in_file}");
+        let problem_in_file = problem(with_file("chat_webhok_url = \"https://secret.example\"", &[]));
+        assert!(problem_in_file.starts_with("chat_webhok_url: "), "{problem_in_file}");
+        assert!(problem_in_file.contains("`chat_webhook_url`"), "{problem_in_file}");
         assert!(!problem_in_file.contains("secret.example"), "{problem_in_file}");
 
-        let problem_in_env = problem(load(None, env(&[("DEBRIEF_RETRY_SHEDULE", "1s")])));
+        let problem_in_env = problem(load(&known(), None, env(&[("DEBRIEF_RETRY_SHEDULE", "1s")])));
         assert!(problem_in_env.contains("DEBRIEF_RETRY_SHEDULE"), "{problem_in_env}");
         assert!(problem_in_env.contains("`DEBRIEF_RETRY_SCHEDULE`"), "{problem_in_env}");
 
@@ -231,15 +256,23 @@ mod tests {
     fn what_others_put_into_the_environment_is_no_error() {
         let others = [
             ("PATH", "/bin"),
-            ("SLACK_WEBHOK_URL", "x"),
+            ("CHAT_WEBHOK_URL", "x"),
             ("DEBRIEF_TEST_AMQP_URL", "amqp://127.0.0.1"),
             ("DEBRIEF_SERVICE_HOST", "10.0.0.1"),
             ("DEBRIEF_API_SERVICE_PORT_HTTP", "8000"),
             ("DEBRIEF_PORT", "tcp://10.0.0.1:8000"),
             ("DEBRIEF_PORT_8000_TCP_ADDR", "10.0.0.1"),
         ];
-        load(None, env(&others)).unwrap();
-        assert!(load(None, env(&[("DEBRIEF_PORT", "8000")])).is_err(), "somebody means PORT");
+        load(&known(), None, env(&others)).unwrap();
+        assert!(load(&known(), None, env(&[("DEBRIEF_PORT", "8000")])).is_err(), "somebody means PORT");
+    }
+
+    #[test]
+    fn a_variable_that_is_nearly_ours_is_remembered_where_it_has_a_value() {
+        let values =
+            load(&known(), None, env(&[("CHAT_WEBHOK_URL", "x"), ("MODEL_API_KEYS", " "), ("PATH", "/bin")]));
+        let found: Vec<_> = values.unwrap().misspellings().iter().map(|found| found.meant.clone()).collect();
+        assert_eq!(found, ["CHAT_WEBHOOK_URL"]);
     }
 
     #[test]
@@ -249,37 +282,36 @@ mod tests {
         std::fs::write(&path, "sk-test\n").unwrap();
         let path = path.to_str().unwrap();
 
-        let values = load(None, env(&[("OPENAI_API_KEY_FILE", path)])).unwrap();
-        assert_eq!(values.text("OPENAI_API_KEY").as_deref(), Some("sk-test"));
-        let values = with_file(&format!("openai_api_key_file = {path:?}"), &[]).unwrap();
-        assert_eq!(values.text("OPENAI_API_KEY").as_deref(), Some("sk-test"));
+        let values = load(&known(), None, env(&[("MODEL_API_KEY_FILE", path)])).unwrap();
+        assert_eq!(values.text("MODEL_API_KEY").as_deref(), Some("sk-test"));
+        let values = with_file(&format!("model_api_key_file = {path:?}"), &[]).unwrap();
+        assert_eq!(values.text("MODEL_API_KEY").as_deref(), Some("sk-test"));
 
-        let twice = load(None, env(&[("OPENAI_API_KEY_FILE", path), ("OPENAI_API_KEY", "sk-other")]));
-        assert!(problem(twice).starts_with("OPENAI_API_KEY: "));
-        let missing = problem(load(None, env(&[("OPENAI_API_KEY_FILE", "/nowhere/key")])));
+        let twice = load(&known(), None, env(&[("MODEL_API_KEY_FILE", path), ("MODEL_API_KEY", "sk-other")]));
+        assert!(problem(twice).starts_with("MODEL_API_KEY: "));
+        let missing = problem(load(&known(), None, env(&[("MODEL_API_KEY_FILE", "/nowhere/key")])));
+        assert!(missing.starts_with("MODEL_API_KEY_FILE: ") && missing.contains("/nowhere/key"), "{missing}");
         assert!(
-            missing.starts_with("OPENAI_API_KEY_FILE: ") && missing.contains("/nowhere/key"),
-            "{missing}"
+            problem(load(&known(), None, env(&[("DEBRIEF_REGION_FILE", path)]))).contains("DEBRIEF_REGION")
         );
-        assert!(problem(load(None, env(&[("DEBRIEF_REGION_FILE", path)]))).contains("DEBRIEF_REGION"));
     }
 
     #[test]
     fn a_file_that_is_no_toml_is_an_error_that_shows_the_line_and_not_its_words() {
-        let problem = problem(with_file("port = 8000\nopenai_api_key = sk-very-secret\n", &[]));
+        let problem = problem(with_file("port = 8000\nmodel_api_key = sk-very-secret\n", &[]));
         assert!(problem.contains("line 2"), "{problem}");
         assert!(!problem.contains("sk-very-secret"), "{problem}");
     }
 
     #[test]
     fn a_file_that_was_named_has_to_exist() {
-        let problem = problem(load(Some(Path::new("/nowhere/debrief.toml")), env(&[])));
+        let problem = problem(load(&known(), Some(Path::new("/nowhere/debrief.toml")), env(&[])));
         assert!(problem.starts_with("/nowhere/debrief.toml: "), "{problem}");
     }
 
     #[test]
     fn the_file_of_defaults_reads_back_as_the_defaults() {
-        let defaults = defaults();
+        let defaults = known().defaults();
         assert!(with_file(&defaults, &[]).unwrap().given().next().is_none(), "as it stands it sets nothing");
 
         // A setting's line is a comment without a blank.
@@ -289,7 +321,7 @@ mod tests {
             .map(|line| if is_setting(line) { format!("{}\n", &line[1..]) } else { format!("{line}\n") })
             .collect();
         let values = with_file(&all, &[]).unwrap();
-        for key in keys() {
+        for key in known().keys() {
             assert_eq!(values.text(key.name).unwrap_or_default(), key.default, "{}", key.name);
             let line = format!("\n#{} = ", key.name.to_ascii_lowercase());
             assert_eq!(defaults.matches(&line).count(), 1, "{} stands there once", key.name);
@@ -299,10 +331,10 @@ mod tests {
     #[test]
     fn every_default_of_a_duration_reads_as_one() {
         let mut values = Values::default();
-        for key in keys() {
+        for key in known().keys() {
             values.set(key.name, key.default);
         }
-        for name in ["DEBRIEF_LEASE", "DEBRIEF_DRAIN_TIMEOUT", "ASSEMBLYAI_POLL", "OPENAI_TIMEOUT"] {
+        for name in ["DEBRIEF_LEASE", "DEBRIEF_DRAIN_TIMEOUT"] {
             values.duration(name, std::time::Duration::ZERO).unwrap();
         }
         assert_eq!(values.durations("DEBRIEF_RETRY_SCHEDULE", "").unwrap().len(), 6);

@@ -35,8 +35,13 @@ async fn fetched(fetcher: &Fetcher, url: &str) -> Result<Vec<u8>, FetchError> {
         .await
 }
 
+fn what_follows(error: &FetchError) -> (&'static str, Fault) {
+    let refusal = error.refusal();
+    (refusal.code.name(), refusal.fault)
+}
+
 async fn code(fetcher: &Fetcher, url: &str) -> &'static str {
-    fetched(fetcher, url).await.unwrap_err().code()
+    fetched(fetcher, url).await.unwrap_err().refusal().code.name()
 }
 
 async fn server(answer: ResponseTemplate) -> MockServer {
@@ -92,11 +97,7 @@ async fn addresses_inside_our_network_are_refused_however_they_are_written() {
     ] {
         let url = format!("http://{host}:{port}/latest/meta-data?secret=1");
         let error = fetched(&fetcher, &url).await.unwrap_err();
-        assert_eq!(
-            (error.code(), error.fault()),
-            ("recording_url_refused", Fault::Permanent),
-            "{host}: {error}"
-        );
+        assert_eq!(what_follows(&error), ("recording_url_refused", Fault::Permanent), "{host}: {error}");
         assert!(!error.to_string().contains("secret"), "{error}");
     }
     for url in [
@@ -190,11 +191,11 @@ async fn the_status_of_the_answer_decides_whether_the_fetch_is_tried_again() {
     ] {
         let server = server(ResponseTemplate::new(status).insert_header("Retry-After", "7")).await;
         let error = fetched(&fetcher_allowing(&[*server.address()]), &server.uri()).await.unwrap_err();
-        assert_eq!((error.code(), error.fault()), (code, fault), "{status}");
+        assert_eq!(what_follows(&error), (code, fault), "{status}");
     }
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let error = fetched(&fetcher_allowing(&[nobody]), &format!("http://{nobody}/")).await.unwrap_err();
-    assert_eq!((error.code(), error.fault()), ("recording_fetch_failed", Fault::Transient));
+    assert_eq!(what_follows(&error), ("recording_fetch_failed", Fault::Transient));
 }
 
 #[tokio::test]
@@ -207,7 +208,7 @@ async fn a_web_page_or_a_text_in_place_of_audio_is_refused() {
     ] {
         let server = server(ResponseTemplate::new(200).set_body_raw(page, "audio/mpeg")).await;
         let error = fetched(&fetcher_allowing(&[*server.address()]), &server.uri()).await.unwrap_err();
-        assert_eq!((error.code(), error.fault()), ("recording_not_audio", Fault::Permanent), "{page}");
+        assert_eq!(what_follows(&error), ("recording_not_audio", Fault::Permanent), "{page}");
     }
     let empty = server(ResponseTemplate::new(200)).await;
     assert_eq!(code(&fetcher_allowing(&[*empty.address()]), &empty.uri()).await, "recording_empty");
@@ -243,7 +244,7 @@ async fn an_answer_that_stops_is_too_slow_or_breaks_off_is_a_failure_that_may_pa
     let limits = Limits { total: Duration::from_millis(50), ..Limits::default() };
     let slow = fetched(&fetcher(Allow::All, limits), &url(silent)).await.unwrap_err();
     assert!(matches!(slow, FetchError::TooSlow { .. }), "{slow}");
-    assert_eq!((stalled.fault(), slow.fault()), (Fault::Transient, Fault::Transient));
+    assert_eq!((stalled.refusal().fault, slow.refusal().fault), (Fault::Transient, Fault::Transient));
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

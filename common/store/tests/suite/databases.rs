@@ -1,11 +1,13 @@
-//! A store of each kind for a test, empty and its own.
+//! An empty store of each kind for every test, and what tests put into it.
 
 use std::future::Future;
 
 use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
 use domain::event::{Material, MaterialAt, MaterialKind};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use store::{Action, Arrival, Asked, InstanceId, Store, TakenIn};
+use store::{
+    Action, Arrival, Begun, BegunRun, Claim, InstanceId, OperatorRequest, RunKey, RunRequest, Store, TakenIn,
+};
 use uuid::Uuid;
 
 /// Runs `test` on SQLite and on PostgreSQL.
@@ -20,7 +22,7 @@ pub(crate) async fn on_both<F: Future<Output = ()>>(test: impl Fn(Store) -> F) {
     drop_it.await;
 }
 
-/// A database of its own on the server of `DEBRIEF_TEST_DATABASE_URL`, and how to drop it.
+/// Makes a new database on the server of `DEBRIEF_TEST_DATABASE_URL`. Returns its URL and a future that drops it.
 pub(crate) async fn postgres() -> (String, impl Future<Output = ()>) {
     #[expect(
         clippy::disallowed_methods,
@@ -76,7 +78,30 @@ pub(crate) async fn instance(store: &Store) -> InstanceId {
     instance
 }
 
-/// Somebody asks for something by hand.
-pub(crate) fn asked(action: Action) -> Asked<'static> {
-    Asked { workspace: WORKSPACE, actor: "cli:test", action, what: serde_json::json!({"by": "a test"}) }
+pub(crate) fn run(call: CallId, stage: &'static str, generation: i64) -> RunKey {
+    RunKey { workspace: WORKSPACE, call, stage, generation }
+}
+
+/// The answer to a process that asks for a run.
+pub(crate) async fn begin(store: &Store, run: RunKey, owner: InstanceId) -> Begun {
+    store.begin_run(&RunRequest::new(run, owner, store.now())).await.unwrap()
+}
+
+/// Takes a run for a new instance.
+pub(crate) async fn take(store: &Store, run: RunKey) -> (BegunRun, Claim) {
+    let request = RunRequest::new(run, instance(store).await, store.now());
+    let begun = store.begin_run(&request).await.unwrap();
+    let Begun::Mine(begun) = begun else { panic!("the run is not taken: {begun:?}") };
+    let claim = request.claim(&begun);
+    (begun, claim)
+}
+
+/// The request of an operator.
+pub(crate) fn request(action: Action) -> OperatorRequest<'static> {
+    OperatorRequest {
+        workspace: WORKSPACE,
+        actor: "cli:test",
+        action,
+        what: serde_json::json!({"by": "a test"}),
+    }
 }

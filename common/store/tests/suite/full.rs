@@ -1,4 +1,4 @@
-//! A file that takes nothing more, and then does again.
+//! A database file that cannot be written for a while.
 
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// SQLite ends a transaction by itself when the disk is full, and for some other reasons.
 #[tokio::test]
-async fn after_a_transaction_that_sqlite_ended_by_itself_the_next_one_is_written() {
+async fn after_sqlite_ended_a_transaction_by_itself_the_next_one_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_embedded(folder.path()).await.unwrap();
     let file = SqliteConnectOptions::new().filename(folder.path().join("debrief.db"));

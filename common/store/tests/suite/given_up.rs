@@ -1,5 +1,5 @@
-//! Connections: whose they are next, and what becomes of work that is given up half-way, as when a client hangs
-//! up, a lease is lost or the time is up.
+//! Connections to PostgreSQL: who gets them next, and what becomes of work that its caller gives up half-way. A
+//! caller does so when a client hangs up, when a lease is lost or when the time is over.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -11,10 +11,10 @@ use store::Store;
 
 use crate::databases::{arrival, postgres, take_in};
 
-/// A transaction needs fewer.
+/// More polls than a transaction needs.
 const POLLS: usize = 40;
 
-/// Polls so often, and drops it.
+/// Polls `work` as many times as `polls` says, and then drops it.
 async fn given_up_after(polls: usize, work: impl Future) {
     let (mut work, mut left) = (pin!(work), polls);
     poll_fn(|cx| {
@@ -36,7 +36,7 @@ async fn a_transaction_that_is_given_up_leaves_no_connection_in_it() {
     for polls in 1..POLLS {
         let arrival = arrival(&format!("call-{polls}"), None);
         given_up_after(polls, take_in(&store, &arrival)).await;
-        // What was on its way comes to rest first.
+        // The server may need a moment to notice that the transaction has ended.
         let mut open = i64::MAX;
         for _ in 0..100 {
             let sql = "SELECT COUNT(*) FROM pg_stat_activity
@@ -61,7 +61,7 @@ async fn connections(observer: &mut PgConnection) -> i64 {
 }
 
 #[tokio::test]
-async fn who_comes_one_after_the_other_has_the_same_connection_until_the_store_is_closed() {
+async fn callers_one_after_the_other_use_the_same_connection_until_the_store_is_closed() {
     let (url, drop_it) = postgres().await;
     Store::migrate_postgres(&url).await.unwrap();
     let store = Store::open_postgres(&url).await.unwrap();
@@ -72,7 +72,7 @@ async fn who_comes_one_after_the_other_has_the_same_connection_until_the_store_i
     }
     let at_work = connections(&mut observer).await;
     store.close().await;
-    assert!(store.ping().await.is_err(), "it is closed");
+    assert!(store.ping().await.is_err(), "the store is closed");
     let mut left = at_work;
     for _ in 0..100 {
         left = connections(&mut observer).await;
@@ -81,20 +81,20 @@ async fn who_comes_one_after_the_other_has_the_same_connection_until_the_store_i
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // The one that opened the store may still have been on its way back.
-    assert!(at_work <= 2, "{at_work} connections for one after the other");
+    // The connection that opened the store may not have been back in the pool yet.
+    assert!(at_work <= 2, "{at_work} connections for callers one after the other");
     assert_eq!(left, 0);
     drop(observer);
     drop_it.await;
 }
 
 #[tokio::test]
-async fn of_connections_that_broke_together_one_fails_its_operation_and_no_other() {
+async fn if_all_connections_break_together_only_one_operation_fails() {
     let (url, drop_it) = postgres().await;
     Store::migrate_postgres(&url).await.unwrap();
     let store = Store::open_postgres(&url).await.unwrap();
     let mut observer = PgConnection::connect(&url).await.unwrap();
-    // Who is fast enough leaves the others nothing to wait for: then all had the same one.
+    // Fast callers may all get the same connection, so this is repeated until there are two.
     for _ in 0..100 {
         futures::future::try_join_all((0..16).map(|_| store.ping())).await.unwrap();
         if connections(&mut observer).await >= 2 {

@@ -1,27 +1,24 @@
-//! Sending dead letters on, and what the audit says of it.
+//! Replays of dead letters, and what the audit says about them.
 
 use std::time::Duration;
 
 use domain::call::CallStatus;
 use domain::moment::Moment;
 use store::{
-    Action, Begun, Claim, DeadFilter, DeadLetter, ErrorText, NewRun, Page, Settled, Settlement, Store,
+    Action, Claim, DeadFilter, DeadLetter, ErrorText, NewRun, Page, RunKey, Settled, Settlement, Store,
 };
 use uuid::Uuid;
 
-use crate::databases::{WORKSPACE, arrival, asked, instance, on_both, take_in};
+use crate::databases::{WORKSPACE, arrival, on_both, request, run, take, take_in};
 
 const FIRST: Page = Page { offset: 0, limit: 100 };
 
-/// A call whose transcription is in hand at `generation`.
+/// Claims the transcription of the call at `generation`.
 async fn claim(store: &Store, call: &str, generation: i64) -> Claim {
-    let (id, owner) = (arrival(call, None).call, instance(store).await);
-    let begun = store.begin_run(WORKSPACE, id, "transcription", generation, false, owner).await.unwrap();
-    let Begun::Mine(run) = begun else { panic!("not taken: {begun:?}") };
-    Claim { workspace: WORKSPACE, call: id, stage: "transcription", owner, fence: run.fence }
+    take(store, run(arrival(call, None).call, "transcription", generation)).await.1
 }
 
-async fn dies(store: &Store, call: &str, generation: i64) {
+async fn die(store: &Store, call: &str, generation: i64) {
     let claim = claim(store, call, generation).await;
     let error = ErrorText { code: "recording_not_found", text: "the answer was 404" };
     let dead = Settlement::Dead { error, group: "recording_not_found-1" };
@@ -33,16 +30,17 @@ async fn letters(store: &Store) -> Vec<DeadLetter> {
 }
 
 #[tokio::test]
-async fn a_letter_is_sent_on_once_and_counted_once() {
+async fn a_letter_is_replayed_once_and_counted_once() {
     on_both(|store| async move {
         take_in(&store, &arrival("a", Some("a"))).await;
-        dies(&store, "a", 1).await;
+        die(&store, "a", 1).await;
         let letter = letters(&store).await.remove(0);
-        let to = (WORKSPACE, arrival("a", None).call);
-        let audit = store.begin_audit(&asked(Action::ReplayDeadLetters), store.now()).await.unwrap();
-        let send = || store.replay_letter(&audit, &letter, to, "transcription", |n| format!("input {n}"));
-        assert_eq!((send().await.unwrap(), send().await.unwrap()), (true, false));
-        assert_eq!(store.call(WORKSPACE, to.1).await.unwrap().unwrap().status, CallStatus::Queued);
+        let died = run(arrival("a", None).call, "transcription", 1);
+        let audit = store.begin_audit(&request(Action::ReplayDeadLetters), store.now()).await.unwrap();
+        let input = |run: &RunKey| format!("input {}", run.generation);
+        let replay = || store.replay_letter(&audit, &letter, &died, input);
+        assert_eq!((replay().await.unwrap(), replay().await.unwrap()), (true, false));
+        assert_eq!(store.call(WORKSPACE, died.call).await.unwrap().unwrap().status, CallStatus::Queued);
         let (rows, total) = store.audit(WORKSPACE, FIRST).await.unwrap();
         assert_eq!((total, rows[0].done, rows[0].ended_at), (1, 1, None));
         assert_eq!((rows[0].actor.as_str(), rows[0].asked.as_str()), ("cli:test", r#"{"by":"a test"}"#));
@@ -51,10 +49,10 @@ async fn a_letter_is_sent_on_once_and_counted_once() {
 }
 
 #[tokio::test]
-async fn a_letter_whose_run_is_not_dead_any_more_does_nothing_again() {
+async fn a_letter_whose_run_is_not_dead_any_more_starts_nothing() {
     on_both(|store| async move {
         take_in(&store, &arrival("a", Some("a"))).await;
-        dies(&store, "a", 1).await;
+        die(&store, "a", 1).await;
         let mut newer = arrival("a", Some("b"));
         newer.event_id = Uuid::new_v4();
         take_in(&store, &newer).await;
@@ -62,17 +60,17 @@ async fn a_letter_whose_run_is_not_dead_any_more_does_nothing_again() {
         let settlement = Settlement::Done { writes: &[], children: &[] };
         store.settle_run(&done, &settlement).await.unwrap();
         let letter = letters(&store).await.remove(0);
-        let audit = store.begin_audit(&asked(Action::ReplayDeadLetters), store.now()).await.unwrap();
-        let to = (WORKSPACE, done.call);
-        assert!(!store.replay_letter(&audit, &letter, to, "transcription", |_| String::new()).await.unwrap());
-        assert!(letters(&store).await.is_empty(), "it is done with");
-        assert!(store.is_done(done.call, "transcription", 2).await.unwrap());
+        let audit = store.begin_audit(&request(Action::ReplayDeadLetters), store.now()).await.unwrap();
+        let died = RunKey { generation: 1, ..done.run };
+        assert!(!store.replay_letter(&audit, &letter, &died, |_| String::new()).await.unwrap());
+        assert!(letters(&store).await.is_empty(), "the letter is marked");
+        assert!(store.is_done(&done.run).await.unwrap());
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_message_that_was_sent_on_and_died_again_is_listed_again() {
+async fn a_message_that_was_replayed_and_died_again_is_listed_again() {
     on_both(|store| async move {
         let died = |at: Moment| DeadLetter {
             id: Uuid::from_u128(7),
@@ -90,10 +88,10 @@ async fn a_message_that_was_sent_on_and_died_again_is_listed_again() {
         };
         let first = died(store.now());
         store.bury(&first).await.unwrap();
-        let audit = store.begin_audit(&asked(Action::ReplayDeadLetters), store.now()).await.unwrap();
+        let audit = store.begin_audit(&request(Action::ReplayDeadLetters), store.now()).await.unwrap();
         assert!(store.requeue_letter(&audit, &first).await.unwrap());
         store.bury(&first).await.unwrap();
-        assert!(letters(&store).await.is_empty(), "the same death, told twice");
+        assert!(letters(&store).await.is_empty(), "it is the same death, reported twice");
         store.bury(&died(store.now().plus(Duration::from_secs(1)))).await.unwrap();
         assert_eq!(letters(&store).await.len(), 1);
     })
@@ -101,11 +99,11 @@ async fn a_message_that_was_sent_on_and_died_again_is_listed_again() {
 }
 
 #[tokio::test]
-async fn who_asks_for_what_was_cut_off_goes_on_with_it_and_who_asks_after_its_end_begins_anew() {
+async fn a_request_continues_a_batch_that_was_cut_off_and_begins_a_new_one_after_its_end() {
     on_both(|store| async move {
         let begin = |action| {
             let store = store.clone();
-            async move { store.begin_audit(&asked(action), store.now()).await.unwrap() }
+            async move { store.begin_audit(&request(action), store.now()).await.unwrap() }
         };
         let first = begin(Action::ReplayDeadLetters).await;
         let other = begin(Action::ResolveEffects).await;
@@ -121,7 +119,7 @@ async fn who_asks_for_what_was_cut_off_goes_on_with_it_and_who_asks_after_its_en
 }
 
 #[tokio::test]
-async fn a_call_that_waited_for_a_destination_is_at_work_again_once_it_is_back() {
+async fn a_call_that_waited_for_a_destination_goes_on_once_it_is_back() {
     on_both(|store| async move {
         let status = async |store: &Store, call| store.call(WORKSPACE, call).await.unwrap().unwrap().status;
         for (name, stages) in [("a", &["transcription"][..]), ("b", &["crm", "slack"])] {
@@ -140,10 +138,7 @@ async fn a_call_that_waited_for_a_destination_is_at_work_again_once_it_is_back()
                 let first = claims.remove(0);
                 store.settle_run(&first, &done).await.unwrap();
                 for stage in stages {
-                    let begun =
-                        store.begin_run(WORKSPACE, first.call, stage, 1, false, first.owner).await.unwrap();
-                    let Begun::Mine(run) = begun else { panic!("not taken") };
-                    claims.push(Claim { stage, fence: run.fence, ..first });
+                    claims.push(take(&store, RunKey { stage, ..first.run }).await.1);
                 }
             }
             for claim in claims {

@@ -1,7 +1,7 @@
-//! What arrivals make of a call.
+//! Arrivals, and how they change a call.
 
 use domain::call::{CallId, CallStatus, WorkspaceId};
-use store::{Arrival, CallFilter, Page, Store, TakenIn};
+use store::{Arrival, CallFilter, EffectName, Page, Store, TakenIn};
 use uuid::Uuid;
 
 use crate::databases::{WORKSPACE, arrival, on_both, take_in};
@@ -25,7 +25,7 @@ async fn a_call_without_anything_usable_waits_for_it_and_then_goes_on() {
 }
 
 #[tokio::test]
-async fn the_same_delivery_again_is_announced_again_but_starts_nothing_new() {
+async fn a_delivery_that_comes_again_is_announced_again_but_starts_nothing_new() {
     on_both(|store| async move {
         let recorded = arrival("a", Some("https://r.example.com/a.mp3"));
         take_in(&store, &recorded).await;
@@ -39,7 +39,7 @@ async fn the_same_delivery_again_is_announced_again_but_starts_nothing_new() {
 }
 
 #[tokio::test]
-async fn of_two_sources_that_use_one_id_the_newer_call_is_found_by_it() {
+async fn if_two_sources_use_the_same_id_the_newer_call_is_found_by_it() {
     on_both(|store| async move {
         let find = async |workspace| store.call_by_external_id(workspace, "a").await.unwrap();
         assert_eq!(find(WORKSPACE).await, None);
@@ -113,15 +113,17 @@ async fn lists_are_filtered_paged_and_never_reach_into_another_workspace() {
         let failed = CallFilter { status: Some(CallStatus::Failed), ..CallFilter::default() };
         assert_eq!(list(failed, 10).await.1, 0);
         let elsewhere = WorkspaceId(Uuid::new_v4());
+        let delivery = EffectName { target: "slack", object: "post" };
+        let stats = async |workspace| store.stats(workspace, delivery).await.unwrap();
         assert_eq!(store.call(elsewhere, found[0].id).await.unwrap(), None);
-        assert_eq!(store.stats(elsewhere).await.unwrap().total, 0);
-        assert_eq!(store.stats(WORKSPACE).await.unwrap().total, 3);
+        assert_eq!(stats(elsewhere).await.total, 0);
+        assert_eq!(stats(WORKSPACE).await.total, 3);
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_event_put_aside_is_relayed_once() {
+async fn an_event_in_the_outbox_is_relayed_once() {
     on_both(|store| async move {
         store.add_to_outbox(Uuid::new_v4(), "live", "{}").await.unwrap();
         let none = store.relay_outbox(10, async |_| Vec::new()).await.unwrap();
@@ -145,7 +147,7 @@ async fn a_shared_secret_is_made_once() {
 }
 
 #[tokio::test]
-async fn everything_that_arrived_is_listed_announcements_included() {
+async fn every_delivery_is_listed_including_announcements() {
     on_both(|store| async move {
         let announced = arrival("a", None);
         take_in(&store, &announced).await;

@@ -1,47 +1,49 @@
 //! Fills any JSON schema from a transcript.
 //!
-//! A property's name says what is wanted (`quote`, `owner`, `summary`, …), its type says in which form, and
-//! the words that were said give the value: sentences are extracted, never written, and where nothing
-//! was said the answer is null or an empty list. It is the reading of a very literal model.
+//! The name of a property says what is wanted (`quote`, `owner`, `summary`, …), its type says in which form, and the
+//! words of the transcript give the value. Sentences are copied and never composed. When the transcript says nothing
+//! that fits, the answer is null or an empty list. A very literal model would read a transcript like this.
+
+mod cues;
+mod facts;
+pub(super) mod sentences;
 
 use std::cmp::Reverse;
 
 use serde_json::{Map, Number, Value};
 
-use super::prompt::{Line, sentences};
-
-mod cues;
-mod facts;
-
-use cues::{choice, has_any, is_greeting};
+use super::prompt::Line;
+use cues::choice;
 use facts::{Fact, facts_in};
+use sentences::{NOTHING, Sentence, summary};
 
-/// A schema may refer to itself; nobody needs an answer that deep.
+/// The depth at which the answer ends when a schema refers to itself.
 const MAX_DEPTH: usize = 12;
-/// A list is no copy of the transcript.
+/// The greatest number of sentences in a list. A list is not a copy of the transcript.
 const MAX_LISTED: usize = 5;
-const NOTHING: &str = "Nothing was said.";
+/// The number of words from which on a sentence is worth listing.
+const LISTED_WORDS: usize = 6;
 
 /// What the part of the schema that is being filled is about.
 #[derive(Clone, Copy, Default)]
 struct Focus<'a> {
     speaker: Option<&'a str>,
-    /// The line and, within it, the sentence.
-    said: Option<(&'a Line<'a>, &'a str)>,
+    sentence: Option<Sentence<'a>>,
     fact: Option<&'a Fact<'a>>,
     depth: usize,
 }
 
 struct Filler<'a> {
+    /// The whole schema, to which a `$ref` refers.
     root: &'a Value,
     lines: &'a [Line<'a>],
-    /// All words in lower case.
+    /// All words of the transcript, in lower case.
     words: String,
-    /// Who speaks, in lower case.
+    /// The names of all speakers, in lower case.
     names: String,
 }
 
-/// An answer in the form of `schema`.
+/// Makes an answer in the form of `schema`.
 pub(super) fn answer(schema: &Value, lines: &[Line<'_>]) -> Value {
     let words = lines.iter().map(|line| line.text.to_lowercase()).collect::<Vec<_>>().join("\n");
     let names = lines.iter().map(|line| line.speaker.to_lowercase()).collect::<Vec<_>>().join(" ");
@@ -49,46 +51,8 @@ pub(super) fn answer(schema: &Value, lines: &[Line<'_>]) -> Value {
     filler.fill("", schema, Focus::default()).unwrap_or_else(|| filler.empty(schema))
 }
 
-/// The first sentence that tells something (no greeting, no question, no name), the first request and the first
-/// promise.
-pub(super) fn summary(lines: &[Line<'_>]) -> String {
-    let long = |(_, sentence): &(&Line<'_>, &str)| {
-        words_in(sentence) >= 5
-            && !sentence.ends_with('?')
-            && !is_greeting(sentence)
-            && !facts::is_introduction(sentence)
-    };
-    let mut picked: Vec<&str> = Vec::new();
-    let first = said(lines).find(long).or_else(|| said(lines).next());
-    let wish = said(lines).find(|(_, sentence)| is_wish(sentence));
-    let promise = said(lines).find(|(_, sentence)| is_promise(sentence));
-    for (_, sentence) in [first, wish, promise].into_iter().flatten() {
-        if !picked.contains(&sentence) {
-            picked.push(sentence);
-        }
-    }
-    if picked.is_empty() { NOTHING.to_owned() } else { picked.join(" ") }
-}
-
-/// Every sentence with its line.
-fn said<'a>(lines: &'a [Line<'a>]) -> impl Iterator<Item = (&'a Line<'a>, &'a str)> {
-    lines.iter().flat_map(|line| sentences(line.text).map(move |sentence| (line, sentence)))
-}
-
-fn words_in(sentence: &str) -> usize {
-    sentence.split_whitespace().count()
-}
-
-fn is_wish(sentence: &str) -> bool {
-    words_in(sentence) >= 3 && has_any(sentence, cues::WISHES)
-}
-
-fn is_promise(sentence: &str) -> bool {
-    has_any(sentence, cues::PROMISES) && !has_any(sentence, cues::NO_PROMISES)
-}
-
 impl Filler<'_> {
-    /// `None` where the transcript says nothing that fits.
+    /// Fills a schema. `None` means that the transcript says nothing that fits.
     fn fill(&self, name: &str, schema: &Value, mut focus: Focus<'_>) -> Option<Value> {
         focus.depth += 1;
         if focus.depth > MAX_DEPTH {
@@ -106,26 +70,26 @@ impl Filler<'_> {
         }
         if let Some(choices) = schema["anyOf"].as_array() {
             let nullable = choices.iter().any(|one| one["type"] == "null");
-            let found = choices
+            let filled = choices
                 .iter()
                 .filter(|one| one["type"] != "null")
                 .find_map(|one| self.fill(name, one, focus));
-            return found.or_else(|| nullable.then_some(Value::Null));
+            return filled.or_else(|| nullable.then_some(Value::Null));
         }
         let kinds: Vec<&str> = match &schema["type"] {
             Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
             kind => kind.as_str().into_iter().collect(),
         };
-        let found = match kinds.iter().find(|kind| **kind != "null").copied() {
+        let filled = match kinds.iter().find(|kind| **kind != "null").copied() {
             Some("object") => Some(self.object(schema, focus)),
             Some("array") => Some(self.array(name, schema, focus)),
             Some("string") => self.string(name, focus).map(|text| limited(text, schema).into()),
             Some("integer") => Some(Number::from(self.integer(name, schema, focus)).into()),
             Some("number") => Some(schema["minimum"].as_f64().unwrap_or(0.5).max(0.5).into()),
-            Some("boolean") => Some(cues::of(name).iter().any(|cue| self.words.contains(cue)).into()),
+            Some("boolean") => Some(cues::cues_for(name).iter().any(|cue| self.words.contains(cue)).into()),
             _ => None,
         };
-        found.or_else(|| kinds.contains(&"null").then_some(Value::Null))
+        filled.or_else(|| kinds.contains(&"null").then_some(Value::Null))
     }
 
     fn object(&self, schema: &Value, focus: Focus<'_>) -> Value {
@@ -137,7 +101,7 @@ impl Filler<'_> {
         Value::Object(filled.collect::<Map<_, _>>())
     }
 
-    /// What stands where nothing was said and null is not allowed.
+    /// Makes a value without content, for a schema that does not allow null.
     fn empty(&self, schema: &Value) -> Value {
         match schema["type"].as_str() {
             Some("array") => Value::Array(Vec::new()),
@@ -148,6 +112,7 @@ impl Filler<'_> {
         }
     }
 
+    /// Chooses one of the values of an enum.
     fn choose(&self, values: &[Value], focus: Focus<'_>) -> Option<Value> {
         let texts = || values.iter().filter_map(Value::as_str);
         if let Some(fact) = focus.fact
@@ -155,41 +120,41 @@ impl Filler<'_> {
         {
             return Some(kind.into());
         }
-        let words = focus.said.map_or_else(|| self.words.clone(), |(_, sentence)| sentence.to_lowercase());
+        let words =
+            focus.sentence.map_or_else(|| self.words.clone(), |sentence| sentence.text.to_lowercase());
         choice(&texts().collect::<Vec<_>>(), &words).map(Value::from).or_else(|| values.first().cloned())
     }
 
     fn string(&self, name: &str, focus: Focus<'_>) -> Option<String> {
-        let line = focus.said.map(|(line, _)| line);
         let is = |names: &[&str]| names.iter().any(|part| name.to_lowercase().contains(part));
         if is(&["quote", "evidence", "excerpt"]) {
-            let sentence = focus.said.map(|(_, sentence)| sentence);
+            let sentence = focus.sentence.map(|sentence| sentence.text);
             return focus.fact.map(|fact| fact.quote).or(sentence).map(str::to_owned);
         }
         if is(&["name", "speaker", "owner", "who", "participant"]) {
-            let speaker = focus.speaker.or(line.map(|line| line.speaker));
+            let speaker = focus.speaker.or(focus.sentence.map(|sentence| sentence.line.speaker));
             return speaker.filter(|name| !name.is_empty()).map(str::to_owned);
         }
         if is(&["value"]) && focus.fact.is_some() {
             return focus.fact.map(|fact| fact.value.clone());
         }
         if is(&["due", "deadline", "when", "date"]) {
-            return focus.said.and_then(|(_, sentence)| cues::time_in(sentence)).map(str::to_owned);
+            return focus.sentence.and_then(|sentence| cues::time_in(sentence.text)).map(str::to_owned);
         }
-        if let Some((_, sentence)) = focus.said {
-            return Some(sentence.to_owned());
+        if let Some(sentence) = focus.sentence {
+            return Some(sentence.text.to_owned());
         }
         if is(&["concern", "request", "issue", "problem", "reason", "intent", "need"]) {
-            return said(self.lines).find(|(_, sentence)| is_wish(sentence)).map(|(_, s)| s.to_owned());
+            return sentences::all(self.lines).find(|one| one.is_request()).map(|one| one.text.to_owned());
         }
         (!self.lines.is_empty()).then(|| summary(self.lines))
     }
 
     fn integer(&self, name: &str, schema: &Value, focus: Focus<'_>) -> i64 {
         let is_place = ["segment", "line", "id", "index"].iter().any(|part| name.contains(part));
-        let number = match (focus.fact, focus.said) {
+        let number = match (focus.fact, focus.sentence) {
             (Some(fact), _) if is_place => fact.line,
-            (None, Some((line, _))) if is_place => line.number,
+            (None, Some(sentence)) if is_place => sentence.line.number,
             _ => self.lines.len() as u64,
         };
         let least = schema["minimum"].as_i64().unwrap_or(i64::MIN);
@@ -215,12 +180,13 @@ impl Filler<'_> {
         filled.into()
     }
 
+    /// Follows a `$ref`.
     fn resolved<'s>(&'s self, schema: &'s Value) -> &'s Value {
         let pointer = schema["$ref"].as_str().and_then(|text| text.strip_prefix('#'));
         pointer.and_then(|pointer| self.root.pointer(pointer)).unwrap_or(schema)
     }
 
-    /// One object for each fact, each speaker who said a fact, or each sentence that fits the name.
+    /// Makes one object for each fact, for each speaker who said a fact, or for each sentence that fits the name.
     fn objects(
         &self,
         name: &str,
@@ -231,9 +197,9 @@ impl Filler<'_> {
         let fill = |focus: Focus<'_>| self.fill(name, items, focus);
         let of_speaker = |line: &&Line<'_>| focus.speaker.is_none_or(|speaker| speaker == line.speaker);
         if properties.contains_key("value") {
-            let known = |fact: &Fact<'_>| fits_kinds(properties, fact);
+            let is_known = |fact: &Fact<'_>| fits_kinds(properties, fact);
             let facts: Vec<Fact<'_>> =
-                self.lines.iter().filter(of_speaker).flat_map(facts_in).filter(known).collect();
+                self.lines.iter().filter(of_speaker).flat_map(facts_in).filter(is_known).collect();
             return facts.iter().filter_map(|fact| fill(Focus { fact: Some(fact), ..focus })).collect();
         }
         let inner_list = properties.values().any(|inner| inner["items"]["properties"].is_object());
@@ -250,34 +216,35 @@ impl Filler<'_> {
         self.sentences_for(name).filter_map(|about| fill(Focus { depth: focus.depth, ..about })).collect()
     }
 
-    /// The sentences that a list of this name holds, in the order in which they were said: promises,
-    /// wishes, or else those that say most.
+    /// Returns the sentences for a list of this name, in the order in which they were said: promises, requests, or
+    /// else the longest sentences.
     fn sentences_for(&self, name: &str) -> impl Iterator<Item = Focus<'_>> {
         let is = |names: &[&str]| names.iter().any(|part| name.to_lowercase().contains(part));
-        let chosen = if is(&["action", "task", "step", "follow", "promise", "todo"]) {
-            said(self.lines).filter(|(_, sentence)| is_promise(sentence)).take(MAX_LISTED).collect()
+        let all = sentences::all(self.lines);
+        let chosen: Vec<Sentence<'_>> = if is(&["action", "task", "step", "follow", "promise", "todo"]) {
+            all.filter(|one| one.is_promise()).take(MAX_LISTED).collect()
         } else if is(&["request", "need", "ask", "concern", "issue", "question"]) {
-            said(self.lines).filter(|(_, sentence)| is_wish(sentence)).take(MAX_LISTED).collect()
+            all.filter(|one| one.is_request()).take(MAX_LISTED).collect()
         } else {
-            let mut all: Vec<_> = said(self.lines)
-                .enumerate()
-                .filter(|(_, (_, s))| words_in(s) >= 6 && !is_greeting(s))
-                .collect();
-            all.sort_by_key(|(_, (_, sentence))| Reverse(words_in(sentence)));
-            all.truncate(MAX_LISTED);
-            all.sort_by_key(|(nth, _)| *nth);
-            all.into_iter().map(|(_, said)| said).collect::<Vec<_>>()
+            let is_listed =
+                |(_, one): &(usize, Sentence<'_>)| one.words() >= LISTED_WORDS && !one.is_greeting();
+            let mut longest: Vec<_> = all.enumerate().filter(is_listed).collect();
+            longest.sort_by_key(|(_, one)| Reverse(one.words()));
+            longest.truncate(MAX_LISTED);
+            longest.sort_by_key(|(nth, _)| *nth);
+            longest.into_iter().map(|(_, one)| one).collect()
         };
-        chosen.into_iter().map(|said| Focus { said: Some(said), ..Focus::default() })
+        chosen.into_iter().map(|sentence| Focus { sentence: Some(sentence), ..Focus::default() })
     }
 }
 
-/// Whether the schema has a name for this kind of fact.
+/// Whether the enums of the schema have a name for this kind of fact.
 fn fits_kinds(properties: &Map<String, Value>, fact: &Fact<'_>) -> bool {
     let mut kinds = properties.values().filter_map(|inner| inner["enum"].as_array());
     kinds.all(|values| values.iter().filter_map(Value::as_str).any(|value| fact.is_a(value)))
 }
 
+/// Cuts a text to the length that the schema allows.
 fn limited(text: String, schema: &Value) -> String {
     match schema["maxLength"].as_u64().and_then(|most| usize::try_from(most).ok()) {
         Some(most) if text.chars().count() > most => text.chars().take(most).collect(),
@@ -305,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn enums_are_chosen_by_the_words_that_were_said() {
+    fn a_value_of_an_enum_is_chosen_by_the_words_of_the_call() {
         let answer = filled(&json!({
             "mood": { "enum": ["positive", "neutral", "negative"] },
             "category": { "enum": ["sales", "billing", "technical", "other"] },
@@ -315,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_actions_holds_what_was_promised_by_whom_and_until_when() {
+    fn a_list_of_actions_says_what_was_promised_by_whom_and_until_when() {
         let item = json!({ "type": "object", "properties": {
             "text": { "type": "string" },
             "owner": { "type": ["string", "null"] },
@@ -327,29 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_begins_behind_the_greetings_and_names() {
-        let lines = [
-            Line {
-                number: 1,
-                speaker: "Bo",
-                text: "Good morning both, thank you for joining. Shall we begin with the plan?",
-            },
-            Line {
-                number: 2,
-                speaker: "Ada",
-                text: "I'm Ada Nagy, Head of Sales at Nagy Foods. It takes us a day to bill.",
-            },
-            Line { number: 3, speaker: "Bo", text: "I'll be brief. We'll send you the plan by Friday." },
-        ];
-        assert_eq!(summary(&lines), "It takes us a day to bill. We'll send you the plan by Friday.");
-        assert_eq!(
-            summary(&call()),
-            "I need a refund for my last invoice, this is urgent. I will send you the form by Friday."
-        );
-    }
-
-    #[test]
-    fn facts_stand_with_the_words_and_the_line_that_prove_them() {
+    fn a_fact_comes_with_the_words_and_the_line_that_prove_it() {
         let fact = json!({ "type": "object", "properties": {
             "field": { "enum": ["email", "title", "company"] },
             "value": { "type": "string" },
@@ -373,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_was_said_the_answer_is_null_or_empty() {
+    fn without_a_transcript_the_answer_is_null_or_empty() {
         let schema = json!({ "type": "object", "properties": {
             "concern": { "type": ["string", "null"] },
             "key_points": { "type": "array", "items": { "type": "string" } },
@@ -384,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_refers_to_itself_comes_to_an_end() {
+    fn the_answer_to_a_schema_that_refers_to_itself_ends() {
         let schema = json!({
             "type": "object",
             "properties": { "next": { "anyOf": [{ "$ref": "#" }, { "type": "null" }] } },

@@ -1,13 +1,14 @@
 //! Finds the transcript in a prompt.
 //!
-//! Lines like `[12] Name: text` are its segments. Where there is none, lines like `Name: text` are taken,
-//! numbered in their order.
+//! Lines like `[12] Name: text` are the segments of the transcript. When there is no such line, lines like
+//! `Name: text` are taken and numbered in their order.
 
 use serde_json::Value;
 
-/// A name longer than this is a sentence with a colon in it.
+/// The length of the longest name. What is longer is a sentence with a colon in it.
 const MAX_NAME_CHARS: usize = 60;
 
+/// One segment of the transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line<'a> {
     pub(super) number: u64,
@@ -15,7 +16,7 @@ pub(super) struct Line<'a> {
     pub(super) text: &'a str,
 }
 
-/// All that the user's messages say; the instructions of the system are no transcript.
+/// Returns the text of the user's messages. The instructions of the system are not part of the transcript.
 pub(super) fn text_of(messages: &Value) -> String {
     let mut text = String::new();
     for message in messages.as_array().into_iter().flatten() {
@@ -37,33 +38,36 @@ pub(super) fn text_of(messages: &Value) -> String {
     text
 }
 
+/// Returns the segments of the transcript in a text.
 pub(super) fn lines_of(text: &str) -> Vec<Line<'_>> {
-    let numbered: Vec<Line<'_>> = text.lines().filter_map(numbered).collect();
+    let numbered: Vec<Line<'_>> = text.lines().filter_map(numbered_line).collect();
     if !numbered.is_empty() {
         return numbered;
     }
     (0..)
-        .zip(text.lines().filter_map(spoken))
+        .zip(text.lines().filter_map(spoken_line))
         .map(|(number, (speaker, text))| Line { number, speaker, text })
         .collect()
 }
 
-fn numbered(line: &str) -> Option<Line<'_>> {
+/// Reads a line like `[12] Name: text`.
+fn numbered_line(line: &str) -> Option<Line<'_>> {
     let (number, rest) = line.trim_start().strip_prefix('[')?.split_once(']')?;
     let number = number.trim().parse().ok()?;
-    let (speaker, text) = spoken(rest).unwrap_or(("", rest.trim()));
+    let (speaker, text) = spoken_line(rest).unwrap_or(("", rest.trim()));
     Some(Line { number, speaker, text })
 }
 
-fn spoken(line: &str) -> Option<(&str, &str)> {
+/// Reads a line like `Name: text`.
+fn spoken_line(line: &str) -> Option<(&str, &str)> {
     let (speaker, text) = line.split_once(": ")?;
-    // A role or a time may stand behind the name in brackets.
+    // A role or a time may stand in brackets after the name.
     let name = speaker.split_once(" (").map_or(speaker, |(name, _)| name).trim();
     let is_name = !name.is_empty() && name.chars().count() <= MAX_NAME_CHARS && !name.contains(['{', '"']);
     is_name.then_some((name, text.trim()))
 }
 
-/// Whole sentences, as they were said.
+/// Splits a text into its sentences, each with its last mark.
 pub(super) fn sentences(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -84,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbered_lines_are_the_transcript_and_the_rest_is_not() {
+    fn only_numbered_lines_are_the_transcript_when_there_are_any() {
         let text = "Analyse: this.\n[3] Ada (customer): Hi: there.\n[4] Bo: Yes.\nThanks: bye.";
         let lines = lines_of(text);
         assert_eq!(lines[0], Line { number: 3, speaker: "Ada", text: "Hi: there." });
@@ -92,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn sentences_keep_their_marks_and_their_abbreviated_numbers() {
+    fn sentences_keep_their_marks_and_do_not_end_within_a_number() {
         let all: Vec<_> = sentences("It costs 3.50 a day. Really? Yes").collect();
         assert_eq!(all, ["It costs 3.50 a day.", "Really?", "Yes"]);
     }
 
     #[test]
-    fn instructions_of_the_system_are_not_read() {
+    fn instructions_of_the_system_are_not_part_of_the_transcript() {
         let messages = serde_json::json!([
             { "role": "system", "content": "[1] No: one." },
             { "role": "user", "content": [{ "type": "text", "text": "[2] Some: body." }] },

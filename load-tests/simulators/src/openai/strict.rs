@@ -1,8 +1,8 @@
-//! The subset of JSON schema that structured outputs accept with `strict: true`.
+//! The subset of JSON Schema that structured outputs accept with `strict: true`.
 
 use serde_json::Value;
 
-use super::{Wrong, wrong};
+use super::refusal::{WrongRequest, wrong};
 
 const MAX_DEPTH: usize = 10;
 const MAX_PROPERTIES: usize = 5000;
@@ -23,8 +23,8 @@ const NOT_PERMITTED: [&str; 11] = [
 const FORMATS: [&str; 9] =
     ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
 
-/// The schema within `response_format.json_schema`, once it is one that would be accepted.
-pub(super) fn schema_of(format: &Value) -> Result<&Value, Wrong> {
+/// Returns the schema within `response_format.json_schema` if OpenAI would accept it.
+pub(super) fn schema_of(format: &Value) -> Result<&Value, WrongRequest> {
     let name = format["name"].as_str().unwrap_or_default();
     let is_named = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || name.len() > 64 || !name.chars().all(is_named) {
@@ -48,13 +48,14 @@ pub(super) fn schema_of(format: &Value) -> Result<&Value, Wrong> {
     Ok(schema)
 }
 
+/// What has been counted so far.
 struct Rules {
     properties: usize,
     enum_values: usize,
 }
 
 impl Rules {
-    /// `at` names the place as the provider's error texts do.
+    /// Checks a schema and everything within it. `at` names its place in the way of the provider's error texts.
     fn check(&mut self, schema: &Value, at: &str, depth: usize) -> Result<(), String> {
         let Some(object) = schema.as_object() else {
             return Err(format!("In context={at}, {schema} is not of type 'object'."));
@@ -119,6 +120,7 @@ impl Rules {
     }
 }
 
+/// Whether the `type` of a schema allows an object.
 fn is_object(kind: &Value) -> bool {
     kind == "object" || kind.as_array().is_some_and(|kinds| kinds.contains(&"object".into()))
 }
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_provider_refuses_is_refused() {
+    fn a_schema_beyond_the_subset_is_refused_with_the_provider_s_reason() {
         let mut open = object(&json!({ "a": { "type": "string" } }));
         open["additionalProperties"] = json!(true);
         assert!(refused(&open).unwrap().contains("additionalProperties"));

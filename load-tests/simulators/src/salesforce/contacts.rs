@@ -1,24 +1,24 @@
-//! The contacts of an org, oldest first, and found by e-mail without looking at each: a run of many thousand
-//! calls asks for one address after the other.
+//! The contacts of an org, oldest first, with an index by e-mail: a run of many thousand calls asks for one address
+//! after the other.
 
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
-use super::super::Bounded;
+use crate::state::BoundedMap;
 
 const MAX_CONTACTS: usize = 200_000;
 pub(super) const EMAIL: &str = "Email";
 
 pub(super) struct Contacts {
-    by_id: Bounded<Map<String, Value>>,
-    /// Ids that rise with time, by e-mail in lower case. One whose contact is gone by now is passed over.
+    by_id: BoundedMap<Map<String, Value>>,
+    /// The ids by e-mail in lower case. Later contacts have higher ids. The contact of an id may be forgotten by now.
     by_email: HashMap<String, BTreeSet<String>>,
 }
 
 impl Contacts {
     pub(super) fn new() -> Self {
-        Self { by_id: Bounded::new(MAX_CONTACTS), by_email: HashMap::new() }
+        Self { by_id: BoundedMap::new(MAX_CONTACTS), by_email: HashMap::new() }
     }
 
     pub(super) fn insert(&mut self, id: String, contact: Map<String, Value>) {
@@ -28,7 +28,7 @@ impl Contacts {
         self.by_id.insert(id, contact);
     }
 
-    /// `None` where there is no such contact.
+    /// Changes fields of a contact. `None` means that there is no such contact.
     pub(super) fn change(&mut self, id: &str, fields: Map<String, Value>) -> Option<()> {
         let contact = self.by_id.get_mut(id)?;
         let before = email(contact);
@@ -53,7 +53,7 @@ impl Contacts {
         self.by_id.iter()
     }
 
-    /// Those with one of these addresses, in whatever case.
+    /// Returns the contacts with one of these addresses, whatever the case of their letters.
     pub(super) fn with_email(&self, addresses: &[String]) -> impl Iterator<Item = &Map<String, Value>> {
         let ids = addresses.iter().filter_map(|address| self.by_email.get(&address.to_lowercase())).flatten();
         let ids: BTreeSet<&String> = ids.collect();
@@ -71,24 +71,24 @@ mod tests {
 
     use super::*;
 
-    fn of(email: &str) -> Map<String, Value> {
+    fn contact(email: &str) -> Map<String, Value> {
         json!({ "Email": email }).as_object().unwrap().clone()
     }
 
     #[test]
-    fn a_contact_is_found_by_the_address_it_has_now_in_whatever_case() {
+    fn a_contact_is_found_by_its_present_address_whatever_the_case_of_the_letters() {
         let mut contacts = Contacts::new();
-        contacts.insert("1".into(), of("A@example.com"));
-        contacts.insert("2".into(), of("a@EXAMPLE.com"));
-        contacts.insert("3".into(), of("b@example.com"));
+        contacts.insert("1".into(), contact("A@example.com"));
+        contacts.insert("2".into(), contact("a@EXAMPLE.com"));
+        contacts.insert("3".into(), contact("b@example.com"));
         let found = |contacts: &Contacts, emails: &[&str]| {
             let emails: Vec<String> = emails.iter().map(|&email| email.to_owned()).collect();
             contacts.with_email(&emails).count()
         };
         assert_eq!(found(&contacts, &["a@example.COM"]), 2);
         assert_eq!(found(&contacts, &["a@example.com", "b@example.com", "A@example.com"]), 3);
-        contacts.change("2", of("c@example.com")).unwrap();
+        contacts.change("2", contact("c@example.com")).unwrap();
         assert_eq!((found(&contacts, &["a@example.com"]), found(&contacts, &["C@example.com"])), (1, 1));
-        assert_eq!(contacts.change("4", of("c@example.com")), None);
+        assert_eq!(contacts.change("4", contact("c@example.com")), None);
     }
 }

@@ -1,7 +1,7 @@
-//! The token endpoint: `password`, `client_credentials` and `jwt-bearer`.
+//! The token endpoint with the grants `password`, `client_credentials` and `jwt-bearer`.
 //!
-//! Nobody's password is known here, so any is right; what is checked is that everything is there that the
-//! grant needs. The signature of an assertion is not checked, its claims are.
+//! The simulator knows no passwords, so it accepts any. It checks that the request has everything that its grant
+//! needs. It checks the claims of an assertion, and not the signature.
 
 use std::sync::Arc;
 
@@ -13,24 +13,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::Org;
-use crate::{digest, form_pairs, lock};
+use super::org::Org;
+use crate::digest::digest;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// An assertion must end soon.
+/// The longest time that an assertion may still be valid.
 const MAX_ASSERTION_SECONDS: i64 = 5 * 60;
 
 pub(super) async fn token(State(org): State<Arc<Org>>, body: String) -> Response {
-    let form = form_pairs(body.as_bytes());
-    if let Err((error, description)) = checked(&form) {
+    let form: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    if let Err((error, description)) = check_grant(&form) {
         let body = json!({ "error": error, "error_description": description });
         return (StatusCode::BAD_REQUEST, Json(body)).into_response();
     }
-    let token = format!("00D000000000001!{}", Uuid::new_v4().simple());
-    lock(&org.sessions).insert(token.clone(), ());
-    org.control.made("session", field(&form, "client_id").unwrap_or("assertion"));
+    let token = org.begin_session(field(&form, "client_id").unwrap_or("assertion"));
     let issued_at = Utc::now().timestamp_millis().to_string();
     Json(json!({
         "access_token": token,
@@ -48,8 +45,8 @@ fn field<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
     pair.map(|(_, value)| value.as_str())
 }
 
-/// The error and its description, in the words of OAuth.
-fn checked(form: &[(String, String)]) -> Result<(), (&'static str, &'static str)> {
+/// Refuses a request that lacks something, with an error of OAuth and its description.
+fn check_grant(form: &[(String, String)]) -> Result<(), (&'static str, &'static str)> {
     let has = |name: &str| field(form, name).is_some();
     match field(form, "grant_type") {
         Some(JWT_BEARER) => {

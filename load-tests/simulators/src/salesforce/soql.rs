@@ -1,11 +1,11 @@
-//! The part of SOQL that finding contacts needs:
+//! The part of SOQL that is needed to find contacts:
 //! `SELECT a, b FROM Contact WHERE x = '…' [AND y IN ('…', '…')] [ORDER BY z] [LIMIT n]`.
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Query {
     pub(super) columns: Vec<String>,
     pub(super) object: String,
-    /// Each field with the values of which it must have one.
+    /// Each field with the values that it may have.
     pub(super) conditions: Vec<(String, Vec<String>)>,
     pub(super) limit: Option<usize>,
 }
@@ -17,31 +17,31 @@ enum Token {
     Mark(char),
 }
 
-/// What cannot be read is refused with the place.
+/// Reads a query. The error says what is wrong with it.
 pub(super) fn parse(soql: &str) -> Result<Query, String> {
     let mut reader = Reader { tokens: tokens(soql)?, at: 0 };
     reader.keyword("SELECT")?;
     let mut columns = vec![reader.word()?];
-    while reader.mark(',') {
+    while reader.skip_mark(',') {
         columns.push(reader.word()?);
     }
     reader.keyword("FROM")?;
     let object = reader.word()?;
     let mut conditions = Vec::new();
-    if reader.has("WHERE") {
+    if reader.skip_keyword("WHERE") {
         conditions.push(reader.condition()?);
-        while reader.has("AND") {
+        while reader.skip_keyword("AND") {
             conditions.push(reader.condition()?);
         }
     }
-    if reader.has("ORDER") {
+    if reader.skip_keyword("ORDER") {
         reader.keyword("BY")?;
         reader.word()?;
-        if !reader.has("ASC") && reader.has("DESC") {
+        if !reader.skip_keyword("ASC") && reader.skip_keyword("DESC") {
             return Err("this simulator orders oldest first only".to_owned());
         }
     }
-    let limit = if reader.has("LIMIT") {
+    let limit = if reader.skip_keyword("LIMIT") {
         Some(reader.word()?.parse().map_err(|_| "LIMIT must be a number".to_owned())?)
     } else {
         None
@@ -73,7 +73,7 @@ fn tokens(soql: &str) -> Result<Vec<Token>, String> {
     Ok(tokens)
 }
 
-/// The rest of a string, behind its first quote.
+/// Reads a string up to its last quote. The first quote was read before.
 fn quoted(chars: &mut impl Iterator<Item = char>) -> Result<String, String> {
     let mut text = String::new();
     loop {
@@ -103,22 +103,23 @@ impl Reader {
         self.tokens.get(self.at - 1).cloned()
     }
 
-    /// Whether this keyword stands here; if so it is passed.
-    fn has(&mut self, keyword: &str) -> bool {
+    /// Reads this keyword if it comes next, and says whether it does.
+    fn skip_keyword(&mut self, keyword: &str) -> bool {
         let here = self.tokens.get(self.at);
         let found = matches!(here, Some(Token::Word(word)) if word.eq_ignore_ascii_case(keyword));
         self.at += usize::from(found);
         found
     }
 
-    fn mark(&mut self, mark: char) -> bool {
+    /// Reads this mark if it comes next, and says whether it does.
+    fn skip_mark(&mut self, mark: char) -> bool {
         let found = self.tokens.get(self.at) == Some(&Token::Mark(mark));
         self.at += usize::from(found);
         found
     }
 
     fn keyword(&mut self, keyword: &str) -> Result<(), String> {
-        if self.has(keyword) { Ok(()) } else { Err(format!("expecting {keyword}")) }
+        if self.skip_keyword(keyword) { Ok(()) } else { Err(format!("expecting {keyword}")) }
     }
 
     fn word(&mut self) -> Result<String, String> {
@@ -137,18 +138,18 @@ impl Reader {
 
     fn condition(&mut self) -> Result<(String, Vec<String>), String> {
         let field = self.word()?;
-        if self.mark('=') {
+        if self.skip_mark('=') {
             return Ok((field, vec![self.text()?]));
         }
         self.keyword("IN")?;
-        if !self.mark('(') {
+        if !self.skip_mark('(') {
             return Err("expecting '('".to_owned());
         }
         let mut values = vec![self.text()?];
-        while self.mark(',') {
+        while self.skip_mark(',') {
             values.push(self.text()?);
         }
-        if self.mark(')') { Ok((field, values)) } else { Err("expecting ')'".to_owned()) }
+        if self.skip_mark(')') { Ok((field, values)) } else { Err("expecting ')'".to_owned()) }
     }
 }
 
@@ -168,14 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn several_values_can_be_asked_for() {
+    fn a_condition_can_name_several_values() {
         let query = parse("select Id from Contact where Email in ('a','b') and LastName = 'c'").unwrap();
         assert_eq!(query.conditions[0].1, ["a", "b"]);
         assert_eq!(query.conditions.len(), 2);
     }
 
     #[test]
-    fn what_is_no_query_is_refused() {
+    fn text_that_is_not_a_query_is_refused() {
         for wrong in [
             "",
             "SELECT FROM Contact",

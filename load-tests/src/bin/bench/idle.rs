@@ -1,11 +1,11 @@
-//! What an all-in-one process with nothing configured needs when it has nothing to do.
+//! The memory and the processor time of one process with all roles and no settings, when it has nothing to do.
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::Bench;
+use crate::bench::Bench;
 use load_tests::harness::load::Sender as _;
 use load_tests::harness::process::{Program, Running};
 use load_tests::harness::report::verdict;
@@ -13,7 +13,7 @@ use load_tests::harness::webhook::Webhooks;
 
 const QUIET: Duration = Duration::from_secs(10);
 const TARGET_MB: f64 = 60.0;
-/// Enough that every part of it has worked.
+/// The number of calls after which every part of the process has worked.
 pub(crate) const CALLS: u64 = 2000;
 
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<()> {
@@ -21,17 +21,17 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("make a data folder")?;
     let debrief = program.run(&[], &vec![], folder.path()).await?;
     let mut table = String::from(
-        "| all-in-one, embedded, nothing configured | memory (VmRSS) | processor time in 10 s |\n|---|---|---|\n",
+        "| one process with all roles, embedded, without settings | memory (VmRSS) | processor time in 10 s |\n|---|---|---|\n",
     );
-    let fresh = line(&debrief, "started on an empty folder").await?;
+    let fresh = measured_line(&debrief, "started on an empty folder").await?;
     bring_in(&debrief, CALLS).await?;
-    let worked = line(&debrief, &format!("the same process after {CALLS} calls")).await?;
+    let worked = measured_line(&debrief, &format!("the same process after {CALLS} calls")).await?;
     let peak = debrief.memory_mb("VmHWM")?;
     debrief.stop().await?;
     table += &fresh.1;
     table += &worked.1;
     let text = format!(
-        "{table}\nIdle stays under {TARGET_MB:.0} MB: {}, with {:.1} MB. After work: {}, with {:.1} MB \
+        "{table}\nAn idle process stays under {TARGET_MB:.0} MB: {}, with {:.1} MB. It does so after work, too: {}, with {:.1} MB \
          (at most {peak:.1} MB while it worked).\n",
         verdict(fresh.0 < TARGET_MB),
         fresh.0,
@@ -41,8 +41,8 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<()> {
     bench.report.section("idle", "idle", &[], &text)
 }
 
-/// Waits, looks, and makes a line of the table. Returns the memory in MB, too.
-async fn line(debrief: &Running, what: &str) -> anyhow::Result<(f64, String)> {
+/// Waits, measures, and makes a line of the table. Also returns the memory in MB.
+async fn measured_line(debrief: &Running, what: &str) -> anyhow::Result<(f64, String)> {
     tokio::time::sleep(QUIET).await;
     let before = debrief.processor_s()?;
     tokio::time::sleep(QUIET).await;
@@ -51,18 +51,18 @@ async fn line(debrief: &Running, what: &str) -> anyhow::Result<(f64, String)> {
     Ok((memory, format!("| {what} | {memory:.1} MB | {used_ms:.0} ms |\n")))
 }
 
-/// Brings in so many calls, and waits until there is nothing left to do about them.
+/// Brings in so many calls, and waits until nothing is left to do for them.
 pub(crate) async fn bring_in(debrief: &Running, calls: u64) -> anyhow::Result<()> {
     let mut webhooks = Webhooks::open(debrief.address, 1).await?;
-    let webhook = webhooks.first_mut().context("a connection")?;
+    let webhook = webhooks.first_mut().context("open a connection")?;
     for _ in 0..calls {
         webhook.send().await?;
     }
     debrief.until_waiting(calls).await
 }
 
-/// A data folder that has been worked in.
-pub(crate) async fn worked_in(program: &Program, folder: &Path) -> anyhow::Result<()> {
+/// Fills a data folder with the work of a process.
+pub(crate) async fn fill_folder(program: &Program, folder: &Path) -> anyhow::Result<()> {
     let debrief = program.run(&[], &vec![], folder).await?;
     bring_in(&debrief, CALLS).await?;
     debrief.stop().await

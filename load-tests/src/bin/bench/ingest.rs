@@ -1,37 +1,54 @@
 //! How fast webhooks are taken in: on RabbitMQ beside a bare AMQP client, and embedded.
 //!
-//! The client publishes the very event that Debrief makes of a webhook, through the same exchange into the
-//! same queue, and asks for the same guarantees: durable, mandatory, confirmed. A third side asks the same
-//! process for its health: what HTTP alone needs. They take turns, so that whatever else the machine does falls on
-//! all. What was accepted has to be there afterwards, every time.
+//! The client publishes the same event that Debrief makes from a webhook, through the same exchange into the same queue.
+//! It asks for the same guarantees: durable, mandatory, confirmed. A third side asks the same process for its health,
+//! which shows what HTTP alone costs. The three take turns, so that other work on the machine disturbs all of them. Each
+//! time everything that was accepted has to be there afterwards.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, ensure};
+use clap::Args;
 
-use crate::on_servers::{OnServers, on_servers};
-use crate::{Bench, Ingest};
+use crate::bench::Bench;
+use crate::deployment::{Deployment, deployed};
 use load_tests::harness::amqp;
 use load_tests::harness::http::Connection;
 use load_tests::harness::load::{Sender, Times, closed_loop};
 use load_tests::harness::process::Program;
 use load_tests::harness::report::verdict;
-use load_tests::harness::servers::{postgresql_version, put_aside};
+use load_tests::harness::servers::{Servers, empty_outbox, postgresql_version};
 use load_tests::harness::webhook::{self, Webhooks};
 
-/// What the targets speak of.
+/// The number of connections for which the targets are set.
 const CONNECTIONS: usize = 16;
 const MORE_CONNECTIONS: usize = 64;
-const MOST_TIMES_BARE: f64 = 2.0;
-const LEAST_OF_BARE: f64 = 0.7;
-const LEAST_PER_SECOND: f64 = 10_000.0;
-const MORE_MS: f64 = 50.0;
-const EMBEDDED_MS: f64 = 20.0;
+/// The target for the p99 of Debrief, as a multiple of that of the bare client.
+const MAX_TIMES_BARE: f64 = 2.0;
+/// The target for the rate of Debrief, as a share of that of the bare client.
+const MIN_OF_BARE: f64 = 0.7;
+const MIN_PER_SECOND: f64 = 10_000.0;
+/// The target for the p99 with more connections.
+const MAX_MORE_MS: f64 = 50.0;
+const MAX_EMBEDDED_MS: f64 = 20.0;
+
+#[derive(Args)]
+pub(crate) struct Ingest {
+    /// The number of rounds. In each round every side is measured once
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// The time of one measurement
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    #[command(flatten)]
+    servers: Servers,
+}
 
 /// A line of the table.
 struct Line {
     what: String,
+    /// The number of requests that are under way at the same time.
     at_once: usize,
     times: Times,
     rounds_p99_ms: Vec<f64>,
@@ -58,7 +75,7 @@ impl Line {
 pub(crate) async fn measure(bench: &Bench, how: &Ingest) -> anyhow::Result<()> {
     let postgresql = postgresql_version(&how.servers.database).await?;
     let rabbitmq = amqp::version(&how.servers.amqp).await?;
-    let measured = on_servers(bench, &how.servers, async |here| in_turn(how, here).await).await;
+    let measured = deployed(bench, &how.servers, async |here| in_turn(how, here).await).await;
     let (event_bytes, mut lines) = measured?;
     lines.extend(embedded(&bench.program, how).await?);
     let args = format!("ingest --rounds {} --seconds {}", how.rounds, how.seconds);
@@ -66,8 +83,8 @@ pub(crate) async fn measure(bench: &Bench, how: &Ingest) -> anyhow::Result<()> {
     bench.report.section("ingest", &args, &versions, &text(&lines, how, event_bytes)?)
 }
 
-/// The bare client and `debrief run --role ingest`, in turn. Returns the size of an event, too.
-async fn in_turn(how: &Ingest, here: &OnServers<'_>) -> anyhow::Result<(usize, Vec<Line>)> {
+/// Measures the bare client and `debrief run --role ingest` in turn. Also returns the length of an event.
+async fn in_turn(how: &Ingest, here: &Deployment<'_>) -> anyhow::Result<(usize, Vec<Line>)> {
     let broker = &here.broker;
     let debrief = here.run(&["ingest"]).await?;
     for webhook in &mut Webhooks::open(debrief.address, 1).await? {
@@ -84,13 +101,15 @@ async fn in_turn(how: &Ingest, here: &OnServers<'_>) -> anyhow::Result<(usize, V
             broker.settle(sent.accepted).await?;
             bare.add(sent.times);
             let sent = closed_loop(Webhooks::open(debrief.address, at_once).await?, how.seconds).await?;
-            let aside = put_aside(&here.database).await?;
-            if aside > 0 {
-                println!("{aside} events were put aside in the outbox");
+            let in_outbox = empty_outbox(&here.database).await?;
+            if in_outbox > 0 {
+                println!("{in_outbox} events went to the outbox");
             }
-            broker.settle_beside(sent.accepted, aside).await?;
+            broker.settle_beside(sent.accepted, in_outbox).await?;
             ours.add(sent.times);
-            http.add(closed_loop(Looks::open(debrief.address, at_once).await?, how.seconds).await?.times);
+            http.add(
+                closed_loop(HealthRequests::open(debrief.address, at_once).await?, how.seconds).await?.times,
+            );
         }
         lines.extend([bare, ours, http]);
     }
@@ -98,16 +117,16 @@ async fn in_turn(how: &Ingest, here: &OnServers<'_>) -> anyhow::Result<(usize, V
     Ok((event.len(), lines))
 }
 
-/// Asks for what is answered without doing anything.
-struct Looks(Connection);
+/// Asks for the health, which Debrief answers without doing anything.
+struct HealthRequests(Connection);
 
-impl Looks {
+impl HealthRequests {
     async fn open(address: SocketAddr, connections: usize) -> anyhow::Result<Vec<Self>> {
         Ok(Connection::open_all(address, connections).await?.into_iter().map(Self).collect())
     }
 }
 
-impl Sender for Looks {
+impl Sender for HealthRequests {
     async fn send(&mut self) -> anyhow::Result<()> {
         let answer = self.0.get("/health").await?;
         ensure!(answer.status == 200, "/health answered {}", answer.status);
@@ -115,7 +134,7 @@ impl Sender for Looks {
     }
 }
 
-/// The process that has everything in itself: all roles at work, and for comparison ingest alone.
+/// Measures an embedded process: with all roles at work, and for comparison with ingest alone.
 async fn embedded(program: &Program, how: &Ingest) -> anyhow::Result<Vec<Line>> {
     let mut lines = Vec::new();
     for at_once in [CONNECTIONS, MORE_CONNECTIONS] {
@@ -140,14 +159,14 @@ async fn embedded_once(
     let debrief = program.run(roles, &vec![], folder.path()).await?;
     let sent = closed_loop(Webhooks::open(debrief.address, at_once).await?, seconds).await?;
     debrief.stop().await?;
-    // By a process that takes nothing from the queue.
+    // The process that counts must take nothing from the queue.
     let reader = program.run(&["--role", "api"], &vec![], folder.path()).await?;
     let (calls, queued) =
         (webhook::calls(reader.address, None).await?, webhook::queued(reader.address).await?);
     reader.stop().await?;
     ensure!(
         calls + queued == sent.accepted,
-        "{} webhooks were accepted; {calls} calls are known and {queued} are queued",
+        "{} webhooks were accepted; Debrief knows {calls} calls, and {queued} webhooks are queued",
         sent.accepted
     );
     Ok(sent.times)
@@ -155,10 +174,11 @@ async fn embedded_once(
 
 fn text(lines: &[Line], how: &Ingest, event_bytes: usize) -> anyhow::Result<String> {
     let mut text = format!(
-        "{} rounds of {} s each, in turn, after a second of warm-up; distinct Zapier webhooks on keep-alive \
-         connections in a closed loop. An event is {event_bytes} bytes in a quorum queue, durable, mandatory and \
-         confirmed. Every request was answered 200, and everything that was accepted was found afterwards.\n\n\
-         | | at once | a second | p50 ms | p99 ms | worst ms | p99 of each round |\n|---|---|---|---|---|---|---|\n",
+        "In each of {} rounds every side is measured for {} s, in turn and after a second of warm-up. Distinct Zapier \
+         webhooks come on keep-alive connections in a closed loop. An event has {event_bytes} bytes and goes to a quorum \
+         queue, durable, mandatory and confirmed. Every request was answered 200, and everything that was accepted was \
+         found afterwards.\n\n\
+         | | requests at the same time | in a second | p50 ms | p99 ms | worst ms | p99 of each round |\n|---|---|---|---|---|---|---|\n",
         how.rounds, how.seconds
     );
     for line in lines {
@@ -172,30 +192,31 @@ fn text(lines: &[Line], how: &Ingest, event_bytes: usize) -> anyhow::Result<Stri
     let of_bare = |ours: &Line, bare: &Line| ours.times.per_second() / bare.times.per_second();
     let (share, share_more) = (of_bare(ours, bare), of_bare(ours_more, bare_more));
     let per_second = ours_more.times.per_second();
-    // Both sides are bound by the processor there: what one event costs is added up.
+    // The processor limits both sides there, so that the costs of one event are added.
     let at_best = 1.0 / (1.0 + of_bare(bare_more, http_more));
     let times = ours.p99_ms() / bare.p99_ms();
     writeln!(
         text,
-        "\nAt {MORE_CONNECTIONS} connections at least {LEAST_PER_SECOND:.0} a second, p99 under {MORE_MS:.0} ms: \
-         {}, with {per_second:.0} and {:.1} ms.\n\
-         At least {:.0} % of what the bare client confirms: at {CONNECTIONS} {}, with {:.0} %; at \
-         {MORE_CONNECTIONS} {}, with {:.0} %. There a bare publish and an HTTP request that does nothing, one after \
-         the other on these processors, would come to {:.0} %.\n\
-         p99 at {CONNECTIONS} connections at most {MOST_TIMES_BARE:.0} × the bare client's: {}, with {times:.2} × \
-         (at {MORE_CONNECTIONS}: {:.2} ×).\n\
-         Embedded, all roles at work, p99 at {CONNECTIONS} connections under {EMBEDDED_MS:.0} ms: {}, with {:.1} ms.",
-        verdict(per_second >= LEAST_PER_SECOND && ours_more.p99_ms() < MORE_MS),
+        "\nWith {MORE_CONNECTIONS} connections Debrief takes at least {MIN_PER_SECOND:.0} webhooks in a second, with a p99 \
+         under {MAX_MORE_MS:.0} ms: {}, with {per_second:.0} and {:.1} ms.\n\
+         Debrief takes at least {:.0} % of what the bare client publishes: with {CONNECTIONS} connections {}, with {:.0} %; \
+         with {MORE_CONNECTIONS} connections {}, with {:.0} %. On these processors a bare publish and an HTTP request that \
+         does nothing, one after the other, would come to {:.0} % there.\n\
+         With {CONNECTIONS} connections the p99 is at most {MAX_TIMES_BARE:.0} × that of the bare client: {}, with \
+         {times:.2} × (with {MORE_CONNECTIONS} connections {:.2} ×).\n\
+         Embedded, with all roles at work and {CONNECTIONS} connections, the p99 is under {MAX_EMBEDDED_MS:.0} ms: {}, with \
+         {:.1} ms.",
+        verdict(per_second >= MIN_PER_SECOND && ours_more.p99_ms() < MAX_MORE_MS),
         ours_more.p99_ms(),
-        LEAST_OF_BARE * 100.0,
-        verdict(share >= LEAST_OF_BARE),
+        MIN_OF_BARE * 100.0,
+        verdict(share >= MIN_OF_BARE),
         share * 100.0,
-        verdict(share_more >= LEAST_OF_BARE),
+        verdict(share_more >= MIN_OF_BARE),
         share_more * 100.0,
         at_best * 100.0,
-        verdict(times <= MOST_TIMES_BARE),
+        verdict(times <= MAX_TIMES_BARE),
         ours_more.p99_ms() / bare_more.p99_ms(),
-        verdict(embedded.p99_ms() < EMBEDDED_MS),
+        verdict(embedded.p99_ms() < MAX_EMBEDDED_MS),
         embedded.p99_ms()
     )?;
     Ok(text)

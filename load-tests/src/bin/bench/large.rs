@@ -1,5 +1,5 @@
-//! A recording of 2 GB on its way from a URL to a blob to the transcription provider, and the memory of the
-//! process that takes it there.
+//! The memory of the process that takes a recording of 2 GB from a URL to a blob, and from there to the transcription
+//! provider.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -9,8 +9,8 @@ use clap::Args;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::Bench;
-use crate::on_servers::on_servers;
+use crate::bench::Bench;
+use crate::deployment::deployed;
 use load_tests::harness::amqp;
 use load_tests::harness::http::Connection;
 use load_tests::harness::process::Running;
@@ -18,21 +18,22 @@ use load_tests::harness::providers::Providers;
 use load_tests::harness::report::verdict;
 use load_tests::harness::servers::{Servers, postgresql_version};
 use load_tests::harness::webhook;
-use simulators::{Utterance, recording_with};
+use simulators::{Utterance, assemblyai, recording_with};
 
 const TARGET_MB: f64 = 100.0;
-/// For the fetch, the upload and what follows.
+/// The time for the fetch, the upload and everything that follows.
 const DONE_WITHIN: Duration = Duration::from_mins(10);
 
 #[derive(Args)]
 pub(crate) struct Large {
-    /// How long the recording is; Debrief takes up to 2,147,483,648 bytes, the provider up to 2,200,000,000
+    /// The length of the recording. Debrief takes up to 2,147,483,648 bytes, and the provider up to 2,200,000,000
     #[arg(long, default_value_t = 2_000_000_000)]
     bytes: u64,
     #[command(flatten)]
     servers: Servers,
 }
 
+/// What one deployment needed for the recording.
 struct Carried {
     what: &'static str,
     before_mb: f64,
@@ -45,7 +46,7 @@ pub(crate) async fn measure(bench: &Bench, how: &Large) -> anyhow::Result<()> {
     let rabbitmq = amqp::version(&how.servers.amqp).await?;
     let providers = Providers::start(Duration::ZERO).await?;
     let settings = providers.settings()?;
-    let apart = on_servers(bench, &how.servers, async |here| {
+    let apart = deployed(bench, &how.servers, async |here| {
         let others =
             here.run_with(&["ingest", "dedup", "analysis", "crm", "slack", "api"], &settings).await?;
         let worker = here.run_with(&["transcription"], &settings).await?;
@@ -65,7 +66,7 @@ pub(crate) async fn measure(bench: &Bench, how: &Large) -> anyhow::Result<()> {
     bench.report.section("large", &args, &versions, &text(how, &[apart, embedded])?)
 }
 
-/// One webhook, until its call is completed. `worker` is the process that fetches and uploads.
+/// Sends one webhook and waits until its call is completed. `worker` is the process that fetches and uploads.
 async fn carry(
     what: &'static str,
     how: &Large,
@@ -74,7 +75,7 @@ async fn carry(
     worker: &Running,
 ) -> anyhow::Result<Carried> {
     let id = Uuid::new_v4();
-    let said = [
+    let dialogue = [
         ("agent", "Hello, how can I help you?"),
         ("customer", "I would like to know when my order arrives."),
     ];
@@ -84,7 +85,7 @@ async fn carry(
         end: nth * 5000 + 4000,
         text: text.to_owned(),
     };
-    let dialogue: Vec<Utterance> = (0..).zip(said).map(utterance).collect();
+    let dialogue: Vec<Utterance> = (0..).zip(dialogue).map(utterance).collect();
     let variant = format!("long:{}", how.bytes);
     let url = providers.put_recording(&id.to_string(), &variant, &recording_with(&dialogue)).await?;
     let before_mb = worker.memory_mb("VmHWM")?;
@@ -98,12 +99,12 @@ async fn carry(
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let took = start.elapsed();
-    let uploads = providers.received("assemblyai").await?;
+    let uploads = providers.received(&assemblyai::PROVIDER).await?;
     let uploaded = uploads.iter().rfind(|request| request["path"] == "/v2/upload");
     let uploaded = uploaded.and_then(|request| request["body_bytes"].as_u64());
     ensure!(
         uploaded == Some(how.bytes),
-        "of {} bytes {} reached the provider",
+        "the recording has {} bytes, and {} reached the provider",
         how.bytes,
         uploaded.unwrap_or_default()
     );
@@ -114,15 +115,19 @@ async fn carry(
 
 fn text(how: &Large, all: &[Carried]) -> anyhow::Result<String> {
     let mut text = format!(
-        "One recording of {} bytes goes from a URL to a blob on disk (synced), and from there to the provider, where every byte \
-         of it arrived; then the call was completed.\n\n\
-         | | memory before | at most (VmHWM) | from webhook to completed |\n|---|---|---|---|\n",
+        "One recording of {} bytes goes from a URL to a blob on disk (synced), and from there to the provider. Every byte arrived \
+         there, and then the call was completed.\n\n\
+         | | memory before | at most (VmHWM) | time from the webhook to the completed call |\n|---|---|---|---|\n",
         how.bytes
     );
     for Carried { what, before_mb, most_mb, took } in all {
         writeln!(text, "| {what} | {before_mb:.1} MB | {most_mb:.1} MB | {:.0} s |", took.as_secs_f64())?;
     }
     let most = all.iter().map(|carried| carried.most_mb).fold(0.0, f64::max);
-    writeln!(text, "\nUnder {TARGET_MB:.0} MB: {}, with {most:.1} MB at most.", verdict(most < TARGET_MB))?;
+    writeln!(
+        text,
+        "\nThe memory stays under {TARGET_MB:.0} MB: {}, with {most:.1} MB at most.",
+        verdict(most < TARGET_MB)
+    )?;
     Ok(text)
 }

@@ -1,15 +1,16 @@
-//! Measures Debrief as a process, from the outside, and writes what was found to `RESULTS.md`.
+//! Measures Debrief as a process from the outside, and writes the figures to `RESULTS.md`.
 //!
-//! It measures whatever machine it runs on, and the load comes from that same machine: figures compare with
-//! figures of the same run, which is why the bare AMQP client is measured beside Debrief.
+//! The figures depend on the machine, and the load comes from the same machine. So figures can be compared only with
+//! figures of the same run, and a bare AMQP client is measured beside Debrief.
 
+mod bench;
+mod deployment;
 mod drain;
-mod found;
+mod history;
 mod idle;
 mod ingest;
 mod large;
 mod load;
-mod on_servers;
 mod overload;
 mod pipeline;
 mod samples;
@@ -20,70 +21,53 @@ mod stop;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use load_tests::harness::process::Program;
 use load_tests::harness::report::Report;
 use load_tests::harness::servers::Servers;
-use stop::Stop;
+
+use crate::bench::Bench;
+use crate::stop::Stop;
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures Debrief and writes load-tests/RESULTS.md")]
 struct Cli {
     #[command(subcommand)]
     what: What,
-    /// The debrief binary; the one beside this program where none is named
+    /// The debrief binary. Without it, the one beside this program
     #[arg(long, global = true, value_name = "PATH")]
     debrief: Option<PathBuf>,
-    /// Where the results go
+    /// The file to which the results are written
     #[arg(long, global = true, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md"))]
     results: PathBuf,
 }
 
 #[derive(Subcommand)]
 enum What {
-    /// Sends webhooks at a fixed rate to a Debrief that runs, and looks whether everything accepted is there
+    /// Send webhooks at a fixed rate to a Debrief that runs, and look whether every accepted call is there
     Load(load::Load),
-    /// How fast webhooks are taken in, beside a bare AMQP client, and embedded
-    Ingest(Ingest),
-    /// What becomes of three times the load that ingest takes
+    /// Measure how fast webhooks are taken in: on servers beside a bare AMQP client, and embedded
+    Ingest(ingest::Ingest),
+    /// Measure what happens when ingest gets three times the load that it can take
     Overload(overload::Overload),
-    /// Calls a second from webhook to Slack, and where the processor's time goes
+    /// Measure how many calls go from the webhook to Slack in a second, and who uses the processor
     Pipeline(pipeline::Pipeline),
-    /// Whether a backlog drains at a steady rate, with flat memory
+    /// Measure whether a backlog is worked off at a steady rate, and with steady memory
     Drain(drain::Drain),
-    /// What more workers bring where a provider is waited for
+    /// Measure how much faster several workers are when they wait for a provider
     Scale(scale::Scale),
-    /// What the transcription of a 2 GB recording needs
+    /// Measure the memory that the transcription of a 2 GB recording needs
     Large(large::Large),
-    /// What an all-in-one process that has nothing to do needs
+    /// Measure what one process with all roles needs when it has nothing to do
     Idle,
-    /// How long from the start of the process until it is ready
+    /// Measure the time from the start of the process until it is ready
     Start,
-    /// All of them, each as it is without options; a backlog of 100,000
+    /// Measure all of these without options, with a backlog of 100,000 webhooks
     All {
         #[command(flatten)]
         servers: Servers,
     },
-}
-
-#[derive(Args)]
-struct Ingest {
-    /// Each is measured so many times, in turn
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// How long one measurement takes
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
-    seconds: u64,
-    #[command(flatten)]
-    servers: Servers,
-}
-
-/// What every measurement works with.
-struct Bench {
-    program: Program,
-    report: Report,
-    stop: Stop,
 }
 
 #[tokio::main]
@@ -101,17 +85,17 @@ async fn main() -> anyhow::Result<()> {
     let bench = Bench { program, report, stop: stop.clone() };
     tokio::select! {
         measured = measure(&bench, what) => measured?,
-        () = stop.removed() => bail!("interrupted; what was made on the servers is removed"),
+        () = stop.removed() => bail!("the measurement was interrupted; what it made on the servers is removed"),
     }
     if cfg!(debug_assertions) {
-        bail!("this is a debug build: its figures mean nothing and were not written down");
+        bail!("this is a debug build: its figures mean nothing and were not written to the results");
     }
     Ok(())
 }
 
 async fn measure(bench: &Bench, what: What) -> anyhow::Result<()> {
     match what {
-        // It measures nothing of ours, and was done before.
+        // This command measures nothing, and was handled before.
         What::Load(_) => Ok(()),
         What::Ingest(how) => ingest::measure(bench, &how).await.context("measure ingest"),
         What::Overload(how) => overload::measure(bench, &how).await.context("measure overload"),
@@ -125,9 +109,9 @@ async fn measure(bench: &Bench, what: What) -> anyhow::Result<()> {
     }
 }
 
-/// What wants a quiet machine first.
+/// Measures everything. The measurements that need a quiet machine come first.
 async fn all(bench: &Bench, servers: &Servers) -> anyhow::Result<()> {
-    let some = |command: &str| {
+    let with_defaults = |command: &str| {
         let args = ["bench", command].map(str::to_owned).into_iter().chain(servers.args());
         let args = args.chain((command == "drain").then(|| "--messages=100000".to_owned()));
         Cli::try_parse_from(args).map(|cli| cli.what).with_context(|| format!("measure {command}"))
@@ -136,7 +120,7 @@ async fn all(bench: &Bench, servers: &Servers) -> anyhow::Result<()> {
         Box::pin(measure(bench, what)).await?;
     }
     for command in ["ingest", "overload", "pipeline", "drain", "scale", "large"] {
-        Box::pin(measure(bench, some(command)?)).await?;
+        Box::pin(measure(bench, with_defaults(command)?)).await?;
     }
     Ok(())
 }

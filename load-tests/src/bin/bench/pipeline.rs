@@ -1,5 +1,5 @@
-//! The whole pipeline with providers that answer at once: calls a second from the webhook to Slack and the
-//! CRM, and who used the processor meanwhile.
+//! The whole pipeline with providers that answer at once: how many calls go from the webhook to Slack and the CRM in a
+//! second, and who uses the processor meanwhile.
 
 pub(crate) mod feed;
 
@@ -13,8 +13,8 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use tokio::process::{Child, Command};
 
-use crate::Bench;
-use crate::on_servers::on_servers;
+use crate::bench::Bench;
+use crate::deployment::deployed;
 use feed::{Kind, feeders};
 use load_tests::harness::amqp;
 use load_tests::harness::load::send_all;
@@ -22,23 +22,24 @@ use load_tests::harness::process::{Running, Settings};
 use load_tests::harness::providers::Providers;
 use load_tests::harness::servers::{Servers, postgresql_version};
 use load_tests::harness::{usage, webhook};
+use simulators::{call_data, slack};
 
-/// Calls come in over so many connections.
+/// The number of connections over which calls come in.
 const FEEDERS: usize = 16;
-/// Without one more completed for so long, no more are coming.
+/// When no call was completed for so long, no more are coming.
 const STALLED: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const ROLES: [&str; 7] = ["ingest", "dedup", "transcription", "analysis", "crm", "slack", "api"];
 
 #[derive(Args)]
 pub(crate) struct Pipeline {
-    /// Sessions, which bring their transcript
+    /// The number of sessions, which bring their transcripts
     #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u64).range(1..))]
     sessions: u64,
-    /// Calls whose recording is fetched, uploaded and transcribed
+    /// The number of calls whose recordings are fetched, uploaded and transcribed
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     recordings: u64,
-    /// Record a profile of each process into this folder, with `perf`. It has names where the binary has them
+    /// Record a profile of each process into this folder, with `perf`. It shows the names that the binary has
     #[arg(long, value_name = "FOLDER")]
     perf: Option<PathBuf>,
     #[command(flatten)]
@@ -51,11 +52,11 @@ struct Series {
     kind: Kind,
     calls: u64,
     took: Duration,
-    /// Until the last one was answered with 2xx.
-    fed: Duration,
-    /// Processor seconds by who used them; what cannot be looked at is left out.
+    /// The time until the last call was answered with 2xx.
+    taken_in: Duration,
+    /// The processor seconds by who used them. A process that cannot be seen is left out.
     used: BTreeMap<String, f64>,
-    /// The most that a process of Debrief had, in MB.
+    /// The greatest memory of a process of Debrief, in MB.
     memory_mb: f64,
 }
 
@@ -65,7 +66,7 @@ impl Series {
         self.calls as f64 / self.took.as_secs_f64()
     }
 
-    /// How much of the machine's processors they used together, in percent.
+    /// Returns the share of the processors that was used, in percent.
     fn busy(&self) -> f64 {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let used: f64 = self.used.values().sum();
@@ -84,9 +85,9 @@ pub(crate) async fn measure(bench: &Bench, how: &Pipeline) -> anyhow::Result<()>
             } else {
                 "the same, a process for each role"
             };
-            // Fresh ones each time: what they remember takes time to look through.
+            // The simulators are new each time, because what they remember takes time to look through.
             let providers = Providers::start(Duration::ZERO).await?;
-            let measured = on_servers(bench, &how.servers, async |here| {
+            let measured = deployed(bench, &how.servers, async |here| {
                 let mut running = Vec::new();
                 for roles in &roles {
                     running.push(here.run_with(roles, &providers.settings()?).await?);
@@ -106,8 +107,7 @@ pub(crate) async fn measure(bench: &Bench, how: &Pipeline) -> anyhow::Result<()>
     bench.report.section("pipeline", &args, &versions, &text(&all)?)
 }
 
-/// Brings the calls in, and waits until the last one is completed. `running` is one process, or one for each of
-/// [`ROLES`].
+/// Brings the calls in, and waits until the last one is completed. `running` is one process, or one for each of [`ROLES`].
 async fn series(
     how: &Pipeline,
     deployment: &'static str,
@@ -121,17 +121,17 @@ async fn series(
     let before = used(&running, &how.servers, providers, deployment)?;
     let profiles = profiles(how.perf.as_deref(), deployment, kind, &running)?;
     let start = Instant::now();
-    let fed = async {
+    let feeding = async {
         send_all(feeders(ingest.address, FEEDERS, kind, &recording).await?, calls).await?;
         Ok::<_, anyhow::Error>(start.elapsed())
     };
-    let (fed, took) = tokio::try_join!(fed, completed(api, calls, start))?;
+    let (taken_in, took) = tokio::try_join!(feeding, completed(api, calls, start))?;
     let after = used(&running, &how.servers, providers, deployment)?;
     for mut profile in profiles {
         // `perf` writes its file when it is interrupted.
         if let Some(id) = profile.id() {
-            let told = Command::new("kill").args(["-INT", &id.to_string()]).status().await;
-            told.context("end perf")?;
+            let sent = Command::new("kill").args(["-INT", &id.to_string()]).status().await;
+            sent.context("end perf")?;
         }
         profile.wait().await.context("wait for perf")?;
     }
@@ -147,12 +147,12 @@ async fn series(
         let before = before.get(&who).copied().unwrap_or_default();
         (who, after - before)
     });
-    let series = Series { deployment, kind, calls, took, fed, used: used.collect(), memory_mb };
+    let series = Series { deployment, kind, calls, took, taken_in, used: used.collect(), memory_mb };
     println!("{deployment}, {kind}: {:.0}/s", series.per_second());
     Ok(series)
 }
 
-/// How long from `start` until so many are completed.
+/// Returns the time from `start` until so many calls are completed.
 async fn completed(api: &Running, calls: u64, start: Instant) -> anyhow::Result<Duration> {
     let (mut counted, mut since) = (0, Instant::now());
     loop {
@@ -171,21 +171,22 @@ async fn completed(api: &Running, calls: u64, start: Instant) -> anyhow::Result<
     }
 }
 
-/// Fails unless each call was posted and stored once, at the providers.
+/// Fails unless each call was posted to Slack once and stored in the call-data API once.
 async fn made_once(providers: &Providers, calls: u64) -> anyhow::Result<()> {
-    for (provider, kind) in [("slack", "post"), ("call_data", "call_data")] {
+    for (provider, kind) in [(&slack::PROVIDER, "post"), (&call_data::PROVIDER, "call_data")] {
         let made = providers.effects(provider).await?.remove(kind).unwrap_or_default();
         let twice = made.values().filter(|count| **count > 1).count();
         ensure!(
             made.len() as u64 == calls && twice == 0,
-            "{calls} calls are completed; {provider} has {} of them, {twice} more than once",
+            "{calls} calls are completed; {} has {} of them, {twice} of these more than once",
+            provider.name,
             made.len()
         );
     }
     Ok(())
 }
 
-/// Processor seconds so far, by who used them.
+/// Returns the processor seconds that were used so far, by who used them.
 fn used(
     running: &[Running],
     servers: &Servers,
@@ -215,7 +216,7 @@ fn used(
     Ok(used)
 }
 
-/// `perf record` of each process, where a folder for it is named.
+/// Starts `perf record` for each process when a folder for the profiles is named.
 fn profiles(
     folder: Option<&Path>,
     deployment: &str,
@@ -243,12 +244,12 @@ fn profiles(
 
 fn text(all: &[Series]) -> anyhow::Result<String> {
     let mut text = format!(
-        "Every provider is simulated, answers at once, and is asked as fast as it answers; all simulators share one process. \
-         A session brings its own transcript; a recording is fetched, stored, uploaded and transcribed first. Then follow the \
-         model's analysis, the call-data API, Salesforce and Slack. The time is from the first request to the last call that \
-         is completed; {FEEDERS} connections bring the calls in. Each call was posted to Slack and stored in the call-data \
-         API once, as counted there.\n\n\
-         | | calls | calls a second | all taken in after | processor ms a call | processors busy | memory, at most |\n\
+        "Every provider is simulated, answers at once, and is asked as fast as it answers. All simulators share one process. \
+         A session brings its own transcript; a recording is first fetched, stored, uploaded and transcribed. Then come the \
+         analysis by the model, the call-data API, Salesforce and Slack. The time is measured from the first request until \
+         the last call is completed. The calls come in over {FEEDERS} connections. As the simulators counted, each call was \
+         posted to Slack once and stored in the call-data API once.\n\n\
+         | | calls | calls in a second | all taken in after | processor ms for a call | processors busy | memory, at most |\n\
          |---|---|---|---|---|---|---|\n"
     );
     for series in all {
@@ -260,7 +261,7 @@ fn text(all: &[Series]) -> anyhow::Result<String> {
             series.deployment,
             series.calls,
             series.per_second(),
-            series.fed.as_secs_f64(),
+            series.taken_in.as_secs_f64(),
             series.took.as_secs_f64(),
             per_call(total, series.calls),
             series.busy(),
@@ -269,7 +270,7 @@ fn text(all: &[Series]) -> anyhow::Result<String> {
     }
     writeln!(
         text,
-        "\nWhere the processor's time goes, in ms a call (user and system; memory above is VmHWM of the largest process of Debrief):\n"
+        "\nWho uses the processor, in ms for a call (user and system time). The memory above is the VmHWM of the largest process of Debrief.\n"
     )?;
     for series in all {
         let mut used: Vec<_> = series.used.iter().collect();

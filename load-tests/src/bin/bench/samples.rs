@@ -1,4 +1,4 @@
-//! How much memory a process has, while something is done.
+//! The memory of a process during a measurement.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use load_tests::harness::usage;
 
 const EVERY: Duration = Duration::from_millis(200);
 
-/// In MB, oldest first.
+/// The memory in MB, oldest first.
 pub(crate) struct Samples(Vec<f64>);
 
 impl Samples {
-    /// Of the process's resident memory while `work` is done.
+    /// Measures the resident memory of the process again and again until `work` is done.
     pub(crate) async fn during<T>(id: u32, work: impl Future<Output = T>) -> anyhow::Result<(T, Self)> {
         let mut samples = vec![usage::memory_mb(id, "VmRSS")?];
         tokio::pin!(work);
@@ -37,7 +37,7 @@ impl Samples {
         median(&self.0)
     }
 
-    /// The medians of the second and of the last tenth: the first one is the start.
+    /// Returns the medians of the second and of the last tenth of the time. The first tenth belongs to the start.
     pub(crate) fn early_and_late(&self) -> (f64, f64) {
         let tenth = (self.0.len() / 10).max(1);
         let early = self.0.get(tenth..2 * tenth).unwrap_or(&self.0);
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_that_grows_shows_from_early_to_late() {
+    fn growing_memory_is_seen_from_the_second_to_the_last_tenth() {
         let growing = Samples((0..100).map(f64::from).collect());
         assert_eq!(growing.early_and_late().0.to_string(), "15");
         assert_eq!(growing.early_and_late().1.to_string(), "95");

@@ -1,9 +1,9 @@
-//! How long it takes from the start of the process until it is ready.
+//! The time from the start of the process until it is ready.
 
 use anyhow::Context as _;
 
-use crate::Bench;
-use crate::idle::{CALLS, worked_in};
+use crate::bench::Bench;
+use crate::idle::{CALLS, fill_folder};
 use load_tests::harness::process::Program;
 use load_tests::harness::report::verdict;
 
@@ -15,21 +15,21 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<()> {
     let mut fresh = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
         let folder = tempfile::tempdir().context("make a data folder")?;
-        fresh.push(once(program, &folder).await?);
+        fresh.push(start_time_ms(program, &folder).await?);
     }
     let used = tempfile::tempdir().context("make a data folder")?;
-    worked_in(program, used.path()).await?;
+    fill_folder(program, used.path()).await?;
     let mut existing = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
-        existing.push(once(program, &used).await?);
+        existing.push(start_time_ms(program, &used).await?);
     }
     let (fresh, existing) = (Spread::of(fresh), Spread::of(existing));
     let worst = fresh.worst_ms.max(existing.worst_ms);
     let text = format!(
-        "| from the start of the process to the first 200 of `/ready`, {RUNS} runs | median | worst |\n|---|---|---|\n\
+        "| time from the start of the process to the first answer 200 of `/ready`, {RUNS} runs | median | worst |\n|---|---|---|\n\
          | an empty data folder | {:.0} ms | {:.0} ms |\n\
          | a data folder with {CALLS} calls | {:.0} ms | {:.0} ms |\n\n\
-         Ready in under {TARGET_MS:.0} ms, each time: {}, with {worst:.0} ms at worst.\n",
+         The process is ready in under {TARGET_MS:.0} ms each time: {}, with {worst:.0} ms at worst.\n",
         fresh.median_ms,
         fresh.worst_ms,
         existing.median_ms,
@@ -39,13 +39,14 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<()> {
     bench.report.section("start", "start", &[], &text)
 }
 
-async fn once(program: &Program, folder: &tempfile::TempDir) -> anyhow::Result<f64> {
+async fn start_time_ms(program: &Program, folder: &tempfile::TempDir) -> anyhow::Result<f64> {
     let debrief = program.run(&[], &vec![], folder.path()).await?;
     let took = debrief.ready_after;
     debrief.stop().await?;
     Ok(took.as_secs_f64() * 1000.0)
 }
 
+/// The median and the worst of some times.
 struct Spread {
     median_ms: f64,
     worst_ms: f64,

@@ -1,4 +1,4 @@
-//! What senders are told while something is broken.
+//! What senders are answered while something is broken.
 
 use std::time::{Duration, Instant};
 
@@ -9,56 +9,57 @@ use tokio::time::sleep;
 use crate::inputs::Call;
 use crate::world::World;
 
-/// Whatever is away, a sender has its answer by then.
+/// The time within which a sender has to have its answer, whatever is broken.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 
-/// What a sender was told while something was away.
+/// The answers to the calls that were sent while something was broken.
 #[derive(Default)]
 pub(crate) struct Answers {
-    pub(crate) kept: u64,
-    turned_away: u64,
+    pub(crate) accepted: u64,
+    pub(crate) answered_503: u64,
+    /// A text for each answer that breaks a promise.
     pub(crate) wrong: Vec<String>,
 }
 
 impl Answers {
-    /// Sends one call, and looks how it is answered.
-    async fn ask(&mut self, world: &World, call: &Call) {
-        let asked = Instant::now();
+    /// Sends one call and counts its answer.
+    pub(crate) async fn send(&mut self, world: &World, call: &Call) {
+        let sent = Instant::now();
         let status = world.send(call).await;
-        let took = asked.elapsed();
+        let took = sent.elapsed();
         match status {
-            Some(200..300) => self.kept += 1,
-            Some(503) => self.turned_away += 1,
-            other => self.wrong.push(format!("{} was answered {other:?}", call.id)),
+            Some(200..300) => self.accepted += 1,
+            Some(503) => self.answered_503 += 1,
+            other => self.wrong.push(format!("call {} was answered {other:?}", call.id)),
         }
         if took > ANSWERED_WITHIN {
-            self.wrong.push(format!("{} was answered after {took:?}", call.id));
+            self.wrong.push(format!("call {} was answered after {took:?}", call.id));
         }
     }
 
-    /// Meetings and phone calls in turn, until then.
-    pub(crate) async fn ask_until(&mut self, world: &World, dice: &mut StdRng, until: Instant) {
+    /// Sends meetings and phone calls in turn until this time.
+    pub(crate) async fn send_until(&mut self, world: &World, dice: &mut StdRng, until: Instant) {
         while Instant::now() < until {
-            self.ask(world, &Call::meeting(dice)).await;
-            self.ask(world, &Call::phone(dice, &world.simulators)).await;
+            self.send(world, &Call::meeting(dice)).await;
+            self.send(world, &Call::phone(dice, &world.simulators)).await;
             sleep(Duration::from_millis(200)).await;
         }
     }
 
-    /// Nobody was sent away.
-    pub(crate) fn all_kept(self, verdict: &mut Verdict) {
-        verdict.demand(self.kept > 0, "nothing was sent while it was away");
-        verdict.demand(self.turned_away == 0, format!("{} webhooks were answered 503", self.turned_away));
+    /// Demands that every call was accepted.
+    pub(crate) fn demand_all_accepted(self, verdict: &mut Verdict) {
+        verdict.demand(self.accepted > 0, "no call was sent while something was broken");
+        verdict.demand(self.answered_503 == 0, format!("{} webhooks were answered 503", self.answered_503));
         verdict.broken.extend(self.wrong);
     }
 }
 
-/// How often ingest put an event aside because the broker did not take it.
-pub(crate) fn put_aside(world: &World) -> usize {
+/// Returns how often ingest wrote an event to the outbox because the broker did not take it.
+pub(crate) fn outbox_writes(world: &World) -> usize {
     world.log("ingest").matches("kept in the outbox").count()
 }
 
-/// Whatever was broken, ingest has noticed.
-pub(crate) fn was_put_aside(world: &World, verdict: &mut Verdict) {
-    verdict.demand(put_aside(world) > 0, "nothing went to the outbox: was anything broken?");
+/// Demands that ingest has noticed that something was broken.
+pub(crate) fn demand_outbox_used(world: &World, verdict: &mut Verdict) {
+    verdict.demand(outbox_writes(world) > 0, "no event went to the outbox: was anything broken?");
 }

@@ -1,48 +1,12 @@
-//! Every fault there is, in one table.
+//! The list of all faults.
 
-use std::time::Duration;
-
-use futures::future::LocalBoxFuture;
-use load_tests::harness::ledger::Verdict;
-
-use crate::run::{Kind, Run};
+use crate::fault::Fault;
 use crate::{
     broker, clocks, databases, failpoints, kills, poison, processes, providers, redis, replays, topology,
-    unanswered,
+    unanswered_requests,
 };
 
-/// Whether it runs in CI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// In CI: some seconds in a debug build on two busy cores.
-    Fast,
-    Long,
-}
-
-impl Pace {
-    /// A run that takes longer hangs.
-    pub(crate) fn limit(self) -> Duration {
-        match self {
-            Self::Fast => Duration::from_mins(5),
-            Self::Long => Duration::from_hours(2),
-        }
-    }
-}
-
-/// One way to break things, and what has to hold nevertheless.
-pub(crate) struct Fault {
-    /// As it is called on the command line: lower case, with hyphens.
-    pub(crate) name: &'static str,
-    /// One sentence, without its full stop.
-    pub(crate) about: &'static str,
-    /// The deployments that it makes sense for; each is a run of its own.
-    pub(crate) kinds: &'static [Kind],
-    pub(crate) pace: Pace,
-    /// Breaks things and says what became of everything. `Err` is what kept it from finding out.
-    pub(crate) play: fn(Run) -> LocalBoxFuture<'static, anyhow::Result<Verdict>>,
-}
-
-/// In the order in which they run.
+/// Returns every fault, in the order in which they are played.
 pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
     [
         broker::FAULTS,
@@ -55,9 +19,28 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         databases::FAULTS,
         redis::FAULTS,
         providers::FAULTS,
-        unanswered::FAULTS,
+        unanswered_requests::FAULTS,
         replays::FAULTS,
     ]
     .into_iter()
     .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_fault_has_a_name_of_its_own_and_a_deployment_to_be_played_on() {
+        let names: BTreeSet<&str> = all().map(|fault| fault.name).collect();
+        assert_eq!(names.len(), all().count());
+        assert!(all().all(|fault| !fault.kinds.is_empty()));
+        assert!(
+            names
+                .iter()
+                .all(|name| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'))
+        );
+    }
 }

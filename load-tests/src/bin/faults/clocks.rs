@@ -1,18 +1,16 @@
-//! Another time: clocks that are stepped, and a provider that takes three quarters of an hour.
+//! Clocks are set while processes read them, and a provider takes three quarters of an hour for a transcript.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use chrono::Utc;
-use futures::FutureExt as _;
 use load_tests::harness::ledger::{Allowed, Verdict};
-use simulators::Options;
+use simulators::{Options, assemblyai};
 
-use crate::catalog::{Fault, Pace};
-use crate::failpoints::accepted;
+use crate::fault::Fault;
 use crate::inputs::Call;
-use crate::processes::nothing_spent;
+use crate::inspection::demand_one_attempt;
 use crate::run::{Kind, Run};
 use crate::senders::Load;
 use crate::world::{Plan, World};
@@ -20,42 +18,42 @@ use crate::world::{Plan, World};
 const ENDS_WITHIN: Duration = Duration::from_mins(2);
 
 pub(crate) const FAULTS: &[Fault] = &[
-    Fault {
-        name: "clock-stepped",
-        about: "The clock of every process is stepped an hour ahead, back, and an hour behind, under load",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| stepped(run, None).boxed_local(),
-    },
-    Fault {
-        name: "clock-of-one-stepped",
-        about: "The clock of one process is stepped an hour ahead, back, and an hour behind, under load",
-        kinds: &[Kind::Servers],
-        pace: Pace::Long,
-        play: |run| stepped(run, Some("analysis")).boxed_local(),
-    },
-    Fault {
-        name: "transcription-of-45-minutes",
-        about: "The provider is asked ninety times, as in 45 minutes, and has been given one job; nobody holds a message",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| long_transcription(run).boxed_local(),
-    },
+    Fault::long(
+        "clock-stepped",
+        "The clock of every process is set an hour ahead, back, and an hour behind, under load",
+        Kind::BOTH,
+        |run| Box::pin(stepped(run, None)),
+    ),
+    Fault::long(
+        "clock-of-one-stepped",
+        "The clock of one process is set an hour ahead, back, and an hour behind, under load",
+        Kind::SERVERS,
+        |run| Box::pin(stepped(run, Some("analysis"))),
+    ),
+    Fault::long(
+        "transcription-of-45-minutes",
+        "The provider is asked ninety times, as in 45 minutes, and has one job; meanwhile no worker \
+         holds a message",
+        Kind::BOTH,
+        |run| Box::pin(long_transcription(run)),
+    ),
 ];
 
 // ---------------------------------------------------------------- clocks
 
-/// Where Debian puts it; elsewhere under /usr/lib64.
+/// The places of the library: Debian's first, then that of other systems.
 const FAKETIME: [&str; 3] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
     "/usr/lib64/faketime/libfaketimeMT.so.1",
 ];
 
-/// A clock that can be stepped while processes read it. Like a real one that somebody sets, it leaves the
-/// monotonic clock alone.
+/// A clock that can be set while processes read it. It leaves the monotonic clock alone, as a real clock does when
+/// somebody sets it.
 struct SteppedClock {
+    /// The file from which processes read how far ahead the clock is.
     file: PathBuf,
+    /// What makes a process use the clock.
     settings: Vec<(&'static str, String)>,
 }
 
@@ -75,7 +73,7 @@ impl SteppedClock {
         Ok(clock)
     }
 
-    /// Ahead of the real one by so many seconds.
+    /// Sets the clock ahead of the real one by so many seconds.
     fn set(&self, ahead: i64) -> anyhow::Result<()> {
         let new = self.file.with_extension("new");
         std::fs::write(&new, format!("{ahead:+}\n")).context("set the clock")?;
@@ -83,7 +81,7 @@ impl SteppedClock {
     }
 }
 
-/// All clocks, or the one of `only`.
+/// Sets the clock of all processes, or only that of the role `only`.
 async fn stepped(run: Run, only: Option<&str>) -> anyhow::Result<Verdict> {
     let clock = SteppedClock::new(&run.folder)?;
     let settings = if only.is_none() { clock.settings.clone() } else { Vec::new() };
@@ -96,12 +94,12 @@ async fn stepped(run: Run, only: Option<&str>) -> anyhow::Result<Verdict> {
         world.start_process_with(&name, &extra).await?;
     }
     let senders = world.load(Load { per_second: 3.0, ..Load::default() });
-    // Whose log says what time it is: ingest has no line for a request.
+    // The log of a process shows its time. That of ingest does not do, because it has no line for a request.
     let name = world.process(only.unwrap_or("dedup"));
     let mut not_stepped = Vec::new();
     for ahead in [3600, 0, -3600, 0] {
         clock.set(ahead)?;
-        // Longer than a lease.
+        // Each time lasts longer than a lease.
         tokio::time::sleep(Duration::from_secs(5)).await;
         let hour = (Utc::now() + chrono::Duration::seconds(ahead)).format("%Y-%m-%dT%H:").to_string();
         if !world.log(&name).contains(&hour) {
@@ -110,11 +108,8 @@ async fn stepped(run: Run, only: Option<&str>) -> anyhow::Result<Verdict> {
     }
     senders.stop().await?;
     let mut verdict = world.settled(ENDS_WITHIN, &Allowed::nothing()).await?;
-    nothing_spent(&world, &mut verdict).await?;
-    ensure!(
-        not_stepped.is_empty(),
-        "`{name}` has logged nothing at {not_stepped:?}: its clock was not stepped"
-    );
+    demand_one_attempt(&world, &mut verdict).await?;
+    ensure!(not_stepped.is_empty(), "`{name}` has logged nothing at {not_stepped:?}: its clock was not set");
     world.finish().await?;
     Ok(verdict)
 }
@@ -131,9 +126,9 @@ async fn long_transcription(run: Run) -> anyhow::Result<Verdict> {
     };
     let world = World::start(&run, plan).await?;
     let call = Call::phone(&mut run.dice(), &world.simulators);
-    accepted(&world, &call).await?;
+    world.send_until_accepted(&call).await?;
     let looks = |world: &World| {
-        let received = world.simulators.assemblyai.received();
+        let received = world.simulators.of(&assemblyai::PROVIDER).received();
         received.iter().filter(|one| one.method == "GET").count()
     };
     world
@@ -145,28 +140,25 @@ async fn long_transcription(run: Run) -> anyhow::Result<Verdict> {
     let until = Instant::now() + POLL * (LOOKS - 20);
     let mut samples = 0;
     while run.kind == Kind::Servers && Instant::now() < until {
-        held += unacknowledged(&world).await?;
+        held += held_messages(&world).await?;
         samples += 1;
     }
     let mut verdict = world.settled(ENDS_WITHIN, &Allowed::nothing()).await?;
-    nothing_spent(&world, &mut verdict).await?;
+    demand_one_attempt(&world, &mut verdict).await?;
     let looks = looks(&world);
     verdict.demand(looks >= 45, format!("the provider was asked {looks} times"));
-    // A look takes some milliseconds of every half second; one that is just under way may be seen.
-    verdict.demand(
-        held <= samples / 4,
-        format!("of {samples} looks at the queues {held} found a message in hand"),
-    );
+    // The worker asks for some milliseconds in every half second, so that now and then it is seen to hold a message.
+    verdict.demand(held <= samples / 4, format!("a worker held a message {held} times out of {samples}"));
     world.finish().await?;
     Ok(verdict)
 }
 
-/// Whether some worker holds a message.
-async fn unacknowledged(world: &World) -> anyhow::Result<u32> {
+/// Returns 1 when a worker holds a message, and 0 otherwise.
+async fn held_messages(world: &World) -> anyhow::Result<u32> {
     let listed =
         world.servers().rabbitmqctl(&["list_queues", "--quiet", "name", "messages_unacknowledged"]).await?;
     let prefix = world.prefix()?;
     let ours: Vec<&str> = listed.lines().filter(|line| line.starts_with(prefix)).collect();
-    ensure!(!ours.is_empty(), "no queue of `{prefix}` is listed");
+    ensure!(!ours.is_empty(), "RabbitMQ lists no queue of `{prefix}`");
     Ok(u32::from(ours.iter().any(|line| !line.ends_with("\t0"))))
 }

@@ -1,29 +1,29 @@
-//! Processes that die between two steps, at points compiled in for these runs (`common/platform/src/failpoint.rs`).
+//! Processes die between two given steps, at points that are compiled in for these runs
+//! (`common/platform/src/failpoint.rs`).
 //!
-//! Every process that can pass the point is started so that it dies there as by `kill -9`. Calls come in until
-//! one has died; then all are started as usual, what was not accepted is sent again, and everything has to end.
+//! Every process that can come to the point is started in such a way that it dies there, as after `kill -9`. Calls come
+//! in until a process has died. Then all processes are started as usual, the calls that were not accepted are sent again,
+//! and every call has to end.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use futures::FutureExt as _;
-use futures::future::LocalBoxFuture;
 use load_tests::harness::ledger::{Allowed, Verdict};
 use rand::rngs::StdRng;
-use simulators::{self, Faults};
+use simulators::{Faults, slack};
 
-use crate::catalog::{Fault, Pace};
+use crate::fault::Fault;
 use crate::inputs::Call;
-use crate::poison;
+use crate::messages;
 use crate::run::{Kind, Run};
 use crate::servers::Server;
 use crate::world::{Plan, World};
 
-/// Until a process has died at its point.
+/// The time within which a process has to die at its point.
 const DIES_WITHIN: Duration = Duration::from_mins(1);
-/// An effect that was under way is settled when nothing of its request can be on its way any more: its timeout and
-/// half a minute, then two looks a quarter of a minute apart.
+/// The time within which everything has to end. Debrief settles an effect that was under way only when its request can no
+/// longer arrive: after its timeout and half a minute, and then with two questions a quarter of a minute apart.
 const ENDS_WITHIN: Duration = Duration::from_mins(3);
 const STAGES: &[&str] = &["dedup", "transcription", "analysis", "crm", "slack"];
 
@@ -31,39 +31,40 @@ const STAGES: &[&str] = &["dedup", "transcription", "analysis", "crm", "slack"];
 #[derive(Clone, Copy)]
 struct Point {
     name: &'static str,
-    /// The roles whose processes pass it.
+    /// The roles whose processes come to the point.
     roles: &'static [&'static str],
-    when: When,
+    when: Occasion,
 }
 
 /// What brings a process to its point.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum When {
-    Called,
-    /// The broker does not answer while a call comes in.
-    BrokerAway,
-    /// A message comes that nobody can read.
-    Unreadable,
-    /// Slack does not answer, so that runs have to be done again later.
-    SlackAway,
+enum Occasion {
+    /// A call comes in.
+    Call,
+    /// A call comes in while the broker does not answer.
+    CallWithoutBroker,
+    /// A message comes in that nobody can read.
+    UnreadableMessage,
+    /// A call comes in while Slack fails, so that its run has to be done again later.
+    CallWithoutSlack,
 }
 
 impl Point {
     const fn of(name: &'static str, roles: &'static [&'static str]) -> Self {
-        Self { name, roles, when: When::Called }
+        Self { name, roles, when: Occasion::Call }
     }
 
-    const fn when(self, when: When) -> Self {
+    const fn when(self, when: Occasion) -> Self {
         Self { when, ..self }
     }
 
-    /// What dying there may lead to, beside a delay.
+    /// Returns what a death at the point may lead to beside a delay.
     fn allowed(self) -> Allowed {
         match self.name {
-            // The provider has the job and we do not know of it; it cannot be asked, and a job that nobody uses
-            // costs less than a call without a transcript.
+            // The provider has the job, and Debrief does not know it. Nobody can ask the provider, and a job that
+            // nobody uses costs less than a call without a transcript.
             "sent:assemblyai" | "confirm.commit" => Allowed::nothing().resubmitted(1),
-            // Nobody can ask this destination: a person decides.
+            // Nobody can ask this destination, so a person decides.
             "intent.committed:call_data" | "send:call_data" | "sent:call_data" => {
                 Allowed::nothing().unknown()
             }
@@ -72,173 +73,188 @@ impl Point {
     }
 }
 
-type Play = fn(Run) -> LocalBoxFuture<'static, anyhow::Result<Verdict>>;
-
-const fn long(name: &'static str, about: &'static str, kinds: &'static [Kind], play: Play) -> Fault {
-    Fault { name, about, kinds, pace: Pace::Long, play }
-}
-
-const fn fast(name: &'static str, about: &'static str, kinds: &'static [Kind], play: Play) -> Fault {
-    Fault { name, about, kinds, pace: Pace::Fast, play }
-}
-
 pub(crate) const FAULTS: &[Fault] = &[
-    fast(
+    Fault::fast(
         "killed-after-an-upload-is-stored",
-        "The upload is a file, and no event says so",
+        "A process dies when an upload is stored as a file, before an event says so",
         Kind::BOTH,
-        |run| died(run, Point::of("ingest.stored", &["ingest"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("ingest.stored", &["ingest"]))),
     ),
-    long(
+    Fault::long(
         "killed-before-an-event-is-published",
-        "The webhook is read, and nothing is on disk",
+        "A process dies when a webhook is read, before anything is on disk",
         Kind::BOTH,
-        |run| died(run, Point::of("ingest.publish", &["ingest"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("ingest.publish", &["ingest"]))),
     ),
-    fast(
+    Fault::fast(
         "killed-before-a-webhook-is-answered",
-        "The event is published, and its sender was not told",
+        "A process dies when an event is published, before the sender has its answer",
         Kind::BOTH,
-        |run| died(run, Point::of("ingest.confirmed", &["ingest"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("ingest.confirmed", &["ingest"]))),
     ),
-    long(
+    Fault::long(
         "killed-before-the-outbox",
-        "The broker has not confirmed, and the outbox does not have the event yet",
-        &[Kind::Servers],
-        |run| died(run, Point::of("ingest.keep", &["ingest"]).when(When::BrokerAway)).boxed_local(),
+        "A process dies when the broker has not confirmed an event, before the event is in the outbox",
+        Kind::SERVERS,
+        |run| {
+            Box::pin(killed_at(run, Point::of("ingest.keep", &["ingest"]).when(Occasion::CallWithoutBroker)))
+        },
     ),
-    long(
+    Fault::long(
         "killed-after-the-outbox",
-        "The outbox has the event, and its sender was not told",
-        &[Kind::Servers],
-        |run| died(run, Point::of("ingest.kept", &["ingest"]).when(When::BrokerAway)).boxed_local(),
+        "A process dies when an event is in the outbox, before the sender has its answer",
+        Kind::SERVERS,
+        |run| {
+            Box::pin(killed_at(run, Point::of("ingest.kept", &["ingest"]).when(Occasion::CallWithoutBroker)))
+        },
     ),
-    fast(
+    Fault::fast(
         "killed-while-the-outbox-is-relayed",
-        "The event is published, and still in the outbox",
-        &[Kind::Servers],
-        |run| died(run, Point::of("relayed", STAGES).when(When::BrokerAway)).boxed_local(),
+        "A process dies when an event of the outbox is published, before it is removed from the outbox",
+        Kind::SERVERS,
+        |run| Box::pin(killed_at(run, Point::of("relayed", STAGES).when(Occasion::CallWithoutBroker))),
     ),
-    long("killed-before-dedup-commits", "The event is taken in by nobody", Kind::BOTH, |run| {
-        died(run, Point::of("take_in.commit", &["dedup"])).boxed_local()
-    }),
-    fast(
+    Fault::long(
+        "killed-before-dedup-commits",
+        "A process dies in dedup, before anything about the event is committed",
+        Kind::BOTH,
+        |run| Box::pin(killed_at(run, Point::of("take_in.commit", &["dedup"]))),
+    ),
+    Fault::fast(
         "killed-after-dedup-commits",
-        "The call is accepted, and nobody was told to go on",
+        "A process dies when dedup has accepted a call, before the next stage has its message",
         Kind::BOTH,
-        |run| died(run, Point::of("take_in.committed", &["dedup"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("take_in.committed", &["dedup"]))),
     ),
-    long(
+    Fault::long(
         "killed-after-a-run-is-taken",
-        "The run belongs to a process that has done nothing for it",
+        "A process dies when it has taken a run, before it has done anything for it",
         Kind::BOTH,
-        |run| died(run, Point::of("begun:analysis", &["analysis"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("begun:analysis", &["analysis"]))),
     ),
-    long("killed-before-an-intent-commits", "Nothing was sent", Kind::BOTH, |run| {
-        died(run, Point::of("intent.commit:slack", &["slack"])).boxed_local()
-    }),
-    long(
+    Fault::long(
+        "killed-before-an-intent-commits",
+        "A process dies before it records its intent, and so before it sends anything",
+        Kind::BOTH,
+        |run| Box::pin(killed_at(run, Point::of("intent.commit:slack", &["slack"]))),
+    ),
+    Fault::long(
         "killed-before-the-request-to-assemblyai",
-        "The intent is on record, and the job was not submitted",
+        "A process dies when its intent is recorded, before the job is submitted",
         Kind::BOTH,
-        |run| died(run, Point::of("send:assemblyai", &["transcription"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("send:assemblyai", &["transcription"]))),
     ),
-    long(
+    Fault::long(
         "killed-after-the-answer-of-assemblyai",
-        "The job was submitted, and nobody knows its id",
+        "A process dies when the job is submitted, before its id is recorded",
         Kind::BOTH,
-        |run| died(run, Point::of("sent:assemblyai", &["transcription"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("sent:assemblyai", &["transcription"]))),
     ),
-    long(
+    Fault::long(
         "killed-before-the-request-to-slack",
-        "The intent is on record, and the message was not posted",
+        "A process dies when its intent is recorded, before the message is posted",
         Kind::BOTH,
-        |run| died(run, Point::of("send:slack", &["slack"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("send:slack", &["slack"]))),
     ),
-    long(
+    Fault::long(
         "killed-after-the-answer-of-slack",
-        "The message was posted, and only Slack knows",
+        "A process dies when the message is posted, and only Slack knows of it",
         Kind::BOTH,
-        |run| died(run, Point::of("sent:slack", &["slack"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("sent:slack", &["slack"]))),
     ),
-    long(
+    Fault::long(
         "killed-before-the-request-to-salesforce",
-        "The intent is on record, and the contact was not made",
+        "A process dies when its intent is recorded, before the contact is made",
         Kind::BOTH,
-        |run| died(run, Point::of("send:salesforce", &["crm"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("send:salesforce", &["crm"]))),
     ),
-    long(
+    Fault::long(
         "killed-after-the-answer-of-salesforce",
-        "The contact was made, and only Salesforce knows",
+        "A process dies when the contact is made, and only Salesforce knows of it",
         Kind::BOTH,
-        |run| died(run, Point::of("sent:salesforce", &["crm"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("sent:salesforce", &["crm"]))),
     ),
-    long(
+    Fault::long(
         "killed-before-the-request-to-the-call-data-api",
-        "The intent is on record, and the call was not sent",
+        "A process dies when its intent is recorded, before the call is sent",
         Kind::BOTH,
-        |run| died(run, Point::of("send:call_data", &["crm"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("send:call_data", &["crm"]))),
     ),
-    long(
+    Fault::long(
         "killed-after-the-answer-of-the-call-data-api",
-        "The call was sent, and nobody can ask for it",
+        "A process dies when the call is sent, and nobody can ask the API for it",
         Kind::BOTH,
-        |run| died(run, Point::of("sent:call_data", &["crm"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("sent:call_data", &["crm"]))),
     ),
-    long(
+    Fault::long(
         "killed-before-a-confirmation-commits",
-        "The job's id is known, and not on record",
+        "A process dies when it knows the id of the job, before the id is recorded",
         Kind::BOTH,
-        |run| died(run, Point::of("confirm.commit", &["transcription"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("confirm.commit", &["transcription"]))),
     ),
-    fast(
+    Fault::fast(
         "killed-after-a-confirmation-commits",
-        "The job's id is on record, and its run is not",
+        "A process dies when the id of the job is recorded, before its run is",
         Kind::BOTH,
-        |run| died(run, Point::of("confirm.committed", &["transcription"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("confirm.committed", &["transcription"]))),
     ),
-    long("killed-after-the-work", "The results are in memory only", Kind::BOTH, |run| {
-        died(run, Point::of("handled", &["analysis"])).boxed_local()
-    }),
-    long(
+    Fault::long(
+        "killed-after-the-work",
+        "A process dies when the results of a run are in its memory only",
+        Kind::BOTH,
+        |run| Box::pin(killed_at(run, Point::of("handled", &["analysis"]))),
+    ),
+    Fault::long(
         "killed-before-a-run-commits",
-        "The results are in a transaction that was not committed",
+        "A process dies when the results are in a transaction that is not committed yet",
         Kind::BOTH,
-        |run| died(run, Point::of("settle.commit:analysis", &["analysis"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("settle.commit:analysis", &["analysis"]))),
     ),
-    fast("killed-after-a-run-commits", "The run is done, and nobody was told", Kind::BOTH, |run| {
-        died(run, Point::of("settle.committed:analysis", &["analysis"])).boxed_local()
-    }),
-    long("killed-before-the-publish", "The run is done, and nobody was told", Kind::BOTH, |run| {
-        died(run, Point::of("publish", &["transcription"])).boxed_local()
-    }),
-    long(
+    Fault::fast(
+        "killed-after-a-run-commits",
+        "A process dies when a run is done, before the next stage has its message",
+        Kind::BOTH,
+        |run| Box::pin(killed_at(run, Point::of("settle.committed:analysis", &["analysis"]))),
+    ),
+    Fault::long(
+        "killed-before-the-publish",
+        "A process dies when a run is done, right before it publishes the next message",
+        Kind::BOTH,
+        |run| Box::pin(killed_at(run, Point::of("publish", &["transcription"]))),
+    ),
+    Fault::long(
         "killed-after-the-publish",
-        "The next stage was told, and the message stands still unacknowledged",
+        "A process dies when the next message is published, before its own message is acknowledged",
         Kind::BOTH,
-        |run| died(run, Point::of("published", &["transcription"])).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("published", &["transcription"]))),
     ),
-    long("killed-before-the-ack", "The message comes again, and has nothing to do", Kind::BOTH, |run| {
-        died(run, Point::of("ack:slack", &["slack"])).boxed_local()
-    }),
-    long("killed-after-the-ack", "The ack may be lost on its way", Kind::BOTH, |run| {
-        died(run, Point::of("acked:slack", &["slack"])).boxed_local()
-    }),
-    long(
+    Fault::long(
+        "killed-before-the-ack",
+        "A process dies right before it acknowledges a message, which comes again with nothing to do",
+        Kind::BOTH,
+        |run| Box::pin(killed_at(run, Point::of("ack:slack", &["slack"]))),
+    ),
+    Fault::long(
+        "killed-after-the-ack",
+        "A process dies right after it acknowledges a message, and the acknowledgement may be lost",
+        Kind::BOTH,
+        |run| Box::pin(killed_at(run, Point::of("acked:slack", &["slack"]))),
+    ),
+    Fault::long(
         "killed-while-runs-are-woken",
-        "Runs that are due were taken to be woken, and nobody was told",
+        "A process dies when it has taken the runs that are due, before it has woken them",
         Kind::BOTH,
-        |run| died(run, Point::of("due.taken", STAGES).when(When::SlackAway)).boxed_local(),
+        |run| Box::pin(killed_at(run, Point::of("due.taken", STAGES).when(Occasion::CallWithoutSlack))),
     ),
-    long(
+    Fault::long(
         "killed-while-a-dead-message-is-recorded",
-        "The record is made, and the message is still in the dead queue",
-        &[Kind::Servers],
-        |run| died(run, Point::of("buried", STAGES).when(When::Unreadable)).boxed_local(),
+        "A process dies when a dead message is recorded, before it leaves the dead queue",
+        Kind::SERVERS,
+        |run| Box::pin(killed_at(run, Point::of("buried", STAGES).when(Occasion::UnreadableMessage))),
     ),
 ];
 
-async fn died(run: Run, point: Point) -> anyhow::Result<Verdict> {
+async fn killed_at(run: Run, point: Point) -> anyhow::Result<Verdict> {
     let mut world = World::start(&run, Plan::default()).await?;
     let names: BTreeSet<String> = point.roles.iter().map(|role| world.process(role)).collect();
     let setting = format!("{}=return", point.name);
@@ -248,21 +264,23 @@ async fn died(run: Run, point: Point) -> anyhow::Result<Verdict> {
         world.start_process_with(name, &[("FAILPOINTS", &setting)]).await?;
     }
     match point.when {
-        When::BrokerAway => world.servers().freeze(Server::Rabbitmq).await?,
-        When::Unreadable => poison::publish(&world, &[("analysis", b"{\"not\": \"an event")]).await?,
-        When::SlackAway => {
-            let fault = simulators::Fault::status(503);
-            world.simulators.slack.set_faults(Faults::always(fault));
+        Occasion::CallWithoutBroker => world.servers().freeze(Server::Rabbitmq).await?,
+        Occasion::UnreadableMessage => {
+            messages::publish(&world, &[("analysis", b"{\"not\": \"an event")]).await?;
         }
-        When::Called => {}
+        Occasion::CallWithoutSlack => {
+            let fault = simulators::Fault::status(503);
+            world.simulators.of(&slack::PROVIDER).set_faults(Faults::always(fault));
+        }
+        Occasion::Call => {}
     }
     let mut dice = run.dice();
-    let mut refused = Vec::new();
-    let sent = send_until_one_died(&mut world, &names, point, &mut dice, &mut refused).await;
-    if point.when == When::BrokerAway {
+    let mut not_accepted = Vec::new();
+    let sent = send_until_one_died(&mut world, &names, point, &mut dice, &mut not_accepted).await;
+    if point.when == Occasion::CallWithoutBroker {
         world.servers().thaw(Server::Rabbitmq).await?;
     }
-    world.simulators.slack.set_faults(Faults::default());
+    world.simulators.of(&slack::PROVIDER).set_faults(Faults::default());
     let died = sent?;
     for name in &names {
         if world.is_running(name) {
@@ -270,11 +288,11 @@ async fn died(run: Run, point: Point) -> anyhow::Result<Verdict> {
         }
         world.start_process(name).await?;
     }
-    for call in &refused {
-        accepted(&world, call).await?;
+    for call in &not_accepted {
+        world.send_until_accepted(call).await?;
     }
-    // Life goes on.
-    accepted(&world, &Call::phone(&mut dice, &world.simulators)).await?;
+    // A new call is taken, too.
+    world.send_until_accepted(&Call::phone(&mut dice, &world.simulators)).await?;
     let mut verdict = world.settled(ENDS_WITHIN, &point.allowed()).await?;
     verdict.demand(
         died.iter().any(|name| world.log(name).contains(&format!("failpoint {}: kill", point.name))),
@@ -284,16 +302,17 @@ async fn died(run: Run, point: Point) -> anyhow::Result<Verdict> {
     Ok(verdict)
 }
 
-/// The processes that have died. What was not accepted goes to `refused`.
+/// Sends calls until a process has died, and returns the names of those that have. Adds each call that was not accepted to
+/// `not_accepted`.
 async fn send_until_one_died(
     world: &mut World,
     names: &BTreeSet<String>,
     point: Point,
     dice: &mut StdRng,
-    refused: &mut Vec<Call>,
+    not_accepted: &mut Vec<Call>,
 ) -> anyhow::Result<Vec<String>> {
     let deadline = Instant::now() + DIES_WITHIN;
-    let mut away = point.when == When::BrokerAway;
+    let mut is_broker_frozen = point.when == Occasion::CallWithoutBroker;
     for round in 0_u32.. {
         let call = match round % 2 {
             0 => Call::meeting(dice),
@@ -301,11 +320,11 @@ async fn send_until_one_died(
         };
         let status = world.send(&call).await;
         if !status.is_some_and(|status| (200..300).contains(&status)) {
-            refused.push(call);
+            not_accepted.push(call);
         }
-        if away && point.name == "relayed" {
+        if is_broker_frozen && point.name == "relayed" {
             world.servers().thaw(Server::Rabbitmq).await?;
-            away = false;
+            is_broker_frozen = false;
         }
         let look_until = Instant::now() + Duration::from_secs(1);
         while Instant::now() < look_until {
@@ -322,17 +341,4 @@ async fn send_until_one_died(
         );
     }
     unreachable!("it tries until the deadline")
-}
-
-/// Sends a call until it is accepted, as a provider does.
-pub(crate) async fn accepted(world: &World, call: &Call) -> anyhow::Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let status = world.send(call).await;
-        if status.is_some_and(|status| (200..300).contains(&status)) {
-            return Ok(());
-        }
-        ensure!(Instant::now() < deadline, "call {} is not accepted: {status:?}", call.id);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }

@@ -1,56 +1,58 @@
-//! Calls made by dice, each with what it makes at the providers.
+//! Random calls, each with the things that it makes at the providers.
 
-use load_tests::harness::ledger::Key;
+use load_tests::harness::seen::Key;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use simulators::Simulators;
-use simulators::{Recording, Utterance, recording_with};
+use simulators::{
+    Recording, Simulators, Utterance, assemblyai, call_data, recording_with, salesforce, slack,
+};
 
 const FIRST: [&str; 8] = ["Amara", "Bruno", "Chiara", "Davud", "Elif", "Farah", "Goran", "Hanne"];
 const LAST: [&str; 8] = ["Okafor", "Lindgren", "Moretti", "Petrov", "Sato", "Nielsen", "Duarte", "Weiss"];
 const THINGS: [&str; 8] =
     ["invoice", "password", "delivery", "contract", "headset", "refund", "training", "certificate"];
 
-/// Something to send, and what has to come of it.
+/// A call that can be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    /// The source's id, which is the key of the ledger.
+    /// The id that the source gives the call, and by which the ledger knows it.
     pub(crate) id: String,
     pub(crate) body: Body,
-    /// Once each, when it is completed.
+    /// The things that the call has made when it is completed, each of them once.
     pub(crate) makes: Vec<Key>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
-    /// Posted to `/webhook/zapier`.
+    /// The body of a request to `/webhook/zapier`.
     Webhook(Value),
-    /// Uploaded to `/api/meetings`: the meeting's JSON and its transcript.
+    /// The parts of an upload to `/api/meetings`: the JSON of the meeting, and its transcript.
     Meeting(Value, String),
 }
 
 impl Call {
-    /// A phone call whose recording the simulator serves: transcription, analysis, call-data API and Slack.
+    /// Makes a phone call whose recording a simulator serves. It goes through transcription and analysis to the call-data
+    /// API and to Slack.
     pub(crate) fn phone(dice: &mut StdRng, simulators: &Simulators) -> Self {
         let id = format!("CALL-{}", word(dice));
         let agent = name(dice);
         let request = format!("I am calling about the {} of account {}.", pick(dice, &THINGS), word(dice));
-        let said = |speaker: &str, start: u64, end: u64, text: String| Utterance {
+        let utterance = |speaker: &str, start: u64, end: u64, text: String| Utterance {
             speaker: speaker.to_owned(),
             start,
             end,
             text,
         };
-        // Short, because whoever makes the load shares the processor with what is tested.
+        // The dialogue is short, because the load shares the processor with what is tested.
         let recording = recording_with(&[
-            said("A", 0, 300, format!("Good morning, this is {agent}, how can I help?")),
-            said("B", 320, 700, request),
-            said("A", 720, 1000, "I will look into it and call you back tomorrow.".to_owned()),
+            utterance("A", 0, 300, format!("Good morning, this is {agent}, how can I help?")),
+            utterance("B", 320, 700, request),
+            utterance("A", 720, 1000, "I will look into it and call you back tomorrow.".to_owned()),
         ]);
-        // By which the simulator counts what is submitted.
+        // The simulator counts submitted recordings by this digest.
         let digest = hex::encode(&Sha256::digest(&recording)[..16]);
         let url = simulators.put_recording(&format!("{id}.wav"), Recording::wav(recording));
         let body = json!({
@@ -65,14 +67,15 @@ impl Call {
             "recording_url": url,
         });
         let makes = vec![
-            Key::new("assemblyai", "transcript", digest),
-            Key::new("call_data", "call_data", &id),
-            Key::new("slack", "post", &id),
+            Key::new(&assemblyai::PROVIDER, "transcript", digest),
+            Key::new(&call_data::PROVIDER, "call_data", &id),
+            Key::new(&slack::PROVIDER, "post", &id),
         ];
         Self { id, body: Body::Webhook(body), makes }
     }
 
-    /// A meeting with its transcript and a customer: analysis, call-data API, a Salesforce contact and Slack.
+    /// Makes a meeting with its transcript and a customer. It goes through analysis to the call-data API, to a contact in
+    /// Salesforce and to Slack.
     pub(crate) fn meeting(dice: &mut StdRng) -> Self {
         let id = format!("{}==", word(dice));
         let company = word(dice);
@@ -94,9 +97,9 @@ impl Call {
             pick(dice, &THINGS)
         );
         let makes = vec![
-            Key::new("salesforce", "contact", email),
-            Key::new("call_data", "call_data", &id),
-            Key::new("slack", "post", &id),
+            Key::new(&salesforce::PROVIDER, "contact", email),
+            Key::new(&call_data::PROVIDER, "call_data", &id),
+            Key::new(&slack::PROVIDER, "post", &id),
         ];
         Self { id, body: Body::Meeting(body, transcript), makes }
     }

@@ -1,39 +1,36 @@
-//! Processes that are killed at any moment, under load. (At every boundary: see `failpoints.rs`.)
+//! Processes are killed at any moment, under load. In `failpoints.rs` they are killed between two given steps.
 
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use load_tests::harness::ledger::{Allowed, Verdict};
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 
-use crate::catalog::{Fault, Pace};
+use crate::fault::Fault;
 use crate::run::{Kind, Run};
 use crate::senders::Load;
 use crate::world::{Plan, World};
 
-/// An effect that was under way is settled when nothing of its request can be on its way any more.
+/// Debrief settles an effect that was under way only when its request can no longer arrive.
 const ENDS_WITHIN: Duration = Duration::from_mins(5);
-/// Between two kills, in milliseconds.
-const APART_MS: std::ops::Range<u64> = 50..900;
-/// How long a process stays dead, in milliseconds.
+/// The time between two kills, in milliseconds.
+const BETWEEN_KILLS_MS: std::ops::Range<u64> = 50..900;
+/// The time that a process stays dead, in milliseconds.
 const DEAD_MS: std::ops::Range<u64> = 0..600;
 
 pub(crate) const FAULTS: &[Fault] = &[
-    Fault {
-        name: "random-kills",
-        about: "Fifteen kills, of any process at any moment, under load",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| killed(run, 15).boxed_local(),
-    },
-    Fault {
-        name: "many-random-kills",
-        about: "Two hundred kills, of any process at any moment, under load",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| killed(run, 200).boxed_local(),
-    },
+    Fault::long(
+        "random-kills",
+        "Fifteen times a process is killed at any moment, under load",
+        Kind::BOTH,
+        |run| Box::pin(killed(run, 15)),
+    ),
+    Fault::long(
+        "many-random-kills",
+        "Two hundred times a process is killed at any moment, under load",
+        Kind::BOTH,
+        |run| Box::pin(killed(run, 200)),
+    ),
 ];
 
 async fn killed(run: Run, times: u64) -> anyhow::Result<Verdict> {
@@ -43,7 +40,7 @@ async fn killed(run: Run, times: u64) -> anyhow::Result<Verdict> {
     let names = world.names();
     let mut kills_of_transcription = 0;
     for _ in 0..times {
-        tokio::time::sleep(Duration::from_millis(dice.random_range(APART_MS))).await;
+        tokio::time::sleep(Duration::from_millis(dice.random_range(BETWEEN_KILLS_MS))).await;
         let Some(name) = names.choose(&mut dice) else { break };
         world.kill(name).await?;
         kills_of_transcription += u64::from(*name == world.process("transcription"));
@@ -51,9 +48,9 @@ async fn killed(run: Run, times: u64) -> anyhow::Result<Verdict> {
         world.start_process(name).await?;
     }
     senders.stop().await?;
-    // Of a call that was on its way to the call-data API, nobody can be asked. Up to four recordings are in the hands
-    // of one worker when it dies, and their jobs are submitted again. A run that was in hand at three kills, at the
-    // last one alone, counts as what killed its process: it is dead, and seen.
+    // Nobody can ask the call-data API about a call that was on its way to it. A worker works on up to four recordings
+    // when it dies, and their jobs are submitted again. A run that was under way at three kills, at the last of them
+    // alone, counts as the one that killed its process: it is dead, with a dead letter.
     let allowed = Allowed::nothing().unknown().dead().resubmitted(4 * kills_of_transcription);
     let verdict = world.settled(ENDS_WITHIN, &allowed).await?;
     world.finish().await?;

@@ -1,7 +1,7 @@
-//! Breaks a deployment of Debrief in every way that is listed, and looks whether it kept its promises.
+//! Breaks a deployment of Debrief in every way that the catalogue lists, and looks whether it kept its promises.
 //!
-//! A call whose webhook was answered with 2xx ends done or dead, and is seen; what it makes at a provider is
-//! made once, or shown as unknown. Every fault can be repeated by its name and its seed.
+//! A call whose webhook was answered with 2xx must end done or dead, where a person can see it. Each thing that it makes
+//! at a provider must be made once, or be shown as unknown. Every run can be repeated by its name and its seed.
 
 mod answers;
 mod broker;
@@ -9,8 +9,11 @@ mod catalog;
 mod clocks;
 mod databases;
 mod failpoints;
+mod fault;
 mod inputs;
+mod inspection;
 mod kills;
+mod messages;
 mod poison;
 mod process;
 mod processes;
@@ -20,9 +23,8 @@ mod replays;
 mod run;
 mod senders;
 mod servers;
-mod shown;
 mod topology;
-mod unanswered;
+mod unanswered_requests;
 mod world;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -39,56 +41,56 @@ use load_tests::harness::ledger::Verdict;
 use load_tests::harness::report::Report;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::catalog::{Fault, Pace};
+use crate::fault::{Fault, Length};
 use crate::run::{Kind, Run};
 use crate::servers::OwnServers;
 
 const HEAD: &str = "| fault | kind | seed | accepted | done | dead | waiting | unknown | duplicates | seconds | verdict | run |";
-/// Of broken promises.
-const TOLD: usize = 20;
-/// Of a log, when a promise was broken.
-const TAIL: usize = 20;
+/// The number of broken promises of a run that are printed.
+const PRINTED_PROMISES: usize = 20;
+/// The number of lines of each log that are printed when a promise was broken.
+const PRINTED_LINES: usize = 20;
 
 #[derive(Parser)]
 #[command(
     name = "faults",
-    about = "Breaks Debrief in every way that is listed, and looks whether it kept its promises"
+    about = "Breaks a deployment of Debrief in every way that is listed, and looks whether it kept its promises"
 )]
 struct Cli {
     #[command(subcommand)]
     what: What,
-    /// Repeats the dice of an earlier run
+    /// The seed of an earlier run, to repeat it
     #[arg(long, global = true, value_name = "N")]
     seed: Option<u64>,
-    /// Only this deployment
+    /// Play the faults only on this kind of deployment
     #[arg(long, global = true)]
     kind: Option<Kind>,
-    /// The debrief binary, built with `--features failpoints`; the one beside this program where none is named
+    /// The debrief binary, built with `--features failpoints`. Without it, the one beside this program
     #[arg(long, global = true, value_name = "PATH")]
     debrief: Option<PathBuf>,
-    /// Uses the servers of this folder and leaves them running, instead of new ones
+    /// Use the servers of this folder and leave them running, instead of starting new ones
     #[arg(long, global = true, value_name = "FOLDER")]
     services: Option<PathBuf>,
-    /// Where the results go
+    /// The file to which the results are written
     #[arg(long, global = true, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md"))]
     results: PathBuf,
-    /// Writes no results
+    /// Write no results
     #[arg(long, global = true)]
     unrecorded: bool,
 }
 
 #[derive(Subcommand)]
 enum What {
-    /// Every fault, with what it does
+    /// List every fault with what it does
     List,
-    /// These faults
+    /// Play these faults
     Run {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
-    /// Those that run in CI
+    /// Play the fast faults, as the CI does
     Fast,
-    /// All of them
+    /// Play all faults
     All,
 }
 
@@ -110,7 +112,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         What::Run { names } => names.iter().map(|name| find(name)).collect::<Result<_, _>>()?,
-        What::Fast => catalog::all().filter(|fault| fault.pace == Pace::Fast).collect(),
+        What::Fast => catalog::all().filter(|fault| fault.length == Length::Fast).collect(),
         What::All => catalog::all().collect(),
     };
     let program = match &cli.debrief {
@@ -119,9 +121,9 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
     };
     ensure!(program.exists(), "there is no {}: build it, or name it with --debrief", program.display());
     let folder = tempfile::Builder::new().prefix("debrief-faults-").tempdir().context("make a folder")?;
-    // Servers run as users of their own.
-    let anybody_enters = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(folder.path(), anybody_enters).context("open the folder to the servers")?;
+    // The servers run as users of their own, who have to reach the folder.
+    let permissions = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), permissions).context("open the folder to the servers")?;
     let servers = Arc::new(OwnServers::in_folder(
         &cli.services.clone().unwrap_or_else(|| folder.path().join("servers")),
     ));
@@ -139,15 +141,15 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     let ended = tokio::select! {
         ended = all.play(&chosen, cli.kind) => ended,
-        _ = term.recv() => Err(anyhow::anyhow!("it was asked to stop")),
-        _ = interrupt.recv() => Err(anyhow::anyhow!("it was interrupted")),
+        _ = term.recv() => Err(anyhow::anyhow!("the program was asked to stop")),
+        _ = interrupt.recv() => Err(anyhow::anyhow!("the program was interrupted")),
     };
     if cli.services.is_none() {
         servers.stop().await?;
     }
     ended?;
     if all.failed > 0 {
-        println!("logs and data are kept in {}", folder.keep().display());
+        println!("The logs and the data are kept in {}", folder.keep().display());
     }
     println!("{} passed, {} failed", all.passed, all.failed);
     Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -163,18 +165,15 @@ fn find(name: &str) -> anyhow::Result<&'static Fault> {
 fn list() {
     for fault in catalog::all() {
         let kinds: Vec<&str> = fault.kinds.iter().map(|kind| kind.name()).collect();
-        let pace = match fault.pace {
-            Pace::Fast => "fast",
-            Pace::Long => "long",
-        };
-        println!("{:<44} {pace}  {:<17}  {}", fault.name, kinds.join(", "), fault.about);
+        let (length, kinds) = (fault.length.name(), kinds.join(", "));
+        println!("{:<46} {length}  {kinds:<17}  {}", fault.name, fault.about);
     }
 }
 
 /// Plays one fault after another.
 struct Player {
     seed: u64,
-    /// `None`: nothing is written down.
+    /// `None` means that no results are written.
     report: Option<Report>,
     program: PathBuf,
     folder: PathBuf,
@@ -187,14 +186,17 @@ impl Player {
     async fn play(&mut self, chosen: &[&'static Fault], only: Option<Kind>) -> anyhow::Result<()> {
         for fault in chosen {
             for kind in fault.kinds.iter().filter(|kind| only.is_none_or(|only| only == **kind)) {
-                self.one(fault, *kind).await?;
+                self.play_one(fault, *kind).await?;
             }
         }
-        ensure!(self.passed + self.failed > 0, "none of these faults is for that kind of deployment");
+        ensure!(
+            self.passed + self.failed > 0,
+            "none of these faults can be played on that kind of deployment"
+        );
         Ok(())
     }
 
-    async fn one(&mut self, fault: &'static Fault, kind: Kind) -> anyhow::Result<()> {
+    async fn play_one(&mut self, fault: &'static Fault, kind: Kind) -> anyhow::Result<()> {
         let name = fault.name;
         let folder = self.folder.join(format!("{name}-{}", kind.name()));
         std::fs::create_dir_all(&folder).context("make the folder of a run")?;
@@ -205,15 +207,15 @@ impl Player {
             folder: folder.clone(),
             servers: self.servers.clone(),
         };
-        let begun = Instant::now();
-        let limit = fault.pace.limit();
+        let start = Instant::now();
+        let limit = fault.length.limit();
         let played = tokio::time::timeout(limit, AssertUnwindSafe((fault.play)(run)).catch_unwind()).await;
-        let took = begun.elapsed();
+        let took = start.elapsed();
         let verdict = match played {
             Ok(Ok(Ok(verdict))) => verdict,
-            Ok(Ok(Err(error))) => kept_from_the_end(format!("{error:#}")),
-            Ok(Err(_)) => kept_from_the_end("it panicked".to_owned()),
-            Err(_) => kept_from_the_end(format!("it has not ended after {limit:?}")),
+            Ok(Ok(Err(error))) => without_result(format!("{error:#}")),
+            Ok(Err(_)) => without_result("the run panicked".to_owned()),
+            Err(_) => without_result(format!("the run has not ended after {limit:?}")),
         };
         let Verdict { accepted, done, dead, waiting, unknown, resubmitted, .. } = &verdict;
         println!(
@@ -231,8 +233,8 @@ impl Player {
             std::fs::remove_dir_all(&folder).context("remove the folder of a run")?;
         } else {
             self.failed += 1;
-            tell(&verdict, &folder);
-            println!("again: make faults ARGS=\"run {name} --kind {} --seed {}\"", kind.name(), self.seed);
+            print_broken(&verdict, &folder);
+            println!("Again: make faults ARGS=\"run {name} --kind {} --seed {}\"", kind.name(), self.seed);
             if kind == Kind::Servers {
                 self.servers.mend().await?;
             }
@@ -241,11 +243,12 @@ impl Player {
     }
 }
 
-fn kept_from_the_end(why: String) -> Verdict {
+/// Makes the verdict of a run that could not find out what became of everything.
+fn without_result(why: String) -> Verdict {
     Verdict { broken: vec![why], ..Verdict::default() }
 }
 
-/// A line of the table.
+/// Makes a line of the table of results.
 fn cells(
     fault: &Fault,
     kind: Kind,
@@ -264,13 +267,13 @@ fn cells(
     cells
 }
 
-/// What was broken, and the end of every log.
-fn tell(verdict: &Verdict, folder: &Path) {
-    for broken in verdict.broken.iter().take(TOLD) {
+/// Prints the broken promises and the end of every log.
+fn print_broken(verdict: &Verdict, folder: &Path) {
+    for broken in verdict.broken.iter().take(PRINTED_PROMISES) {
         println!("  {broken}");
     }
-    if verdict.broken.len() > TOLD {
-        println!("  … and {} more", verdict.broken.len() - TOLD);
+    if verdict.broken.len() > PRINTED_PROMISES {
+        println!("  … and {} more", verdict.broken.len() - PRINTED_PROMISES);
     }
     let logs = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut logs: Vec<PathBuf> =
@@ -280,6 +283,6 @@ fn tell(verdict: &Verdict, folder: &Path) {
         let log = std::fs::read_to_string(&path).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         println!("--- the end of {}", path.display());
-        println!("{}", lines[lines.len().saturating_sub(TAIL)..].join("\n"));
+        println!("{}", lines[lines.len().saturating_sub(PRINTED_LINES)..].join("\n"));
     }
 }

@@ -1,76 +1,53 @@
-//! Messages that cannot be read, and calls that panic a stage or eat the memory of its process. They end as dead,
-//! seen and with a reason; their neighbours notice nothing.
+//! Messages that cannot be read, and calls that make a stage panic or take all the memory of its process. They end with
+//! a dead letter that gives the reason, and the other calls are completed.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use futures::FutureExt as _;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use load_tests::harness::ledger::{Allowed, Verdict};
 use serde_json::{Value, json};
-use simulators::Faults;
+use simulators::{Faults, assemblyai, openai, slack};
 use uuid::Uuid;
 
-use crate::catalog::{Fault, Pace};
-use crate::failpoints::accepted;
+use crate::fault::Fault;
 use crate::inputs::Call;
-use crate::processes::stages;
+use crate::inspection::stages;
+use crate::messages::publish;
 use crate::run::{Kind, Run};
 use crate::senders::Load;
 use crate::world::{Plan, World};
 
 const ENDS_WITHIN: Duration = Duration::from_mins(3);
-/// What a process may take: enough to work with, and little enough for the machine to bear.
+/// The memory that a process may take. It is enough to work with, and the machine has much more.
 const MEMORY_BYTES: u64 = 3 << 30;
-/// Whoever starts it again would give up after so many.
+/// The number of deaths after which a supervisor would give the process up.
 const MAX_DEATHS: u32 = 10;
 
 pub(crate) const FAULTS: &[Fault] = &[
-    Fault {
-        name: "unreadable-messages",
-        about: "Messages that are no JSON, no event, or of a version that nobody knows, among others",
-        kinds: &[Kind::Servers],
-        pace: Pace::Fast,
-        play: |run| unreadable(run).boxed_local(),
-    },
-    Fault {
-        name: "panicking-stage",
-        about: "A stage panics whenever it works on one call, among others",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| poisoned(run, Poison::Panics).boxed_local(),
-    },
-    Fault {
-        name: "memory-eating-stage",
-        about: "A stage takes all the memory of its process whenever it works on one call, among others",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| poisoned(run, Poison::Eats).boxed_local(),
-    },
+    Fault::fast(
+        "unreadable-messages",
+        "Among other messages come some that are not JSON, not an event, or of a version that nobody \
+         knows",
+        Kind::SERVERS,
+        |run| Box::pin(unreadable(run)),
+    ),
+    Fault::long(
+        "panicking-stage",
+        "A stage panics whenever it works on one of the calls",
+        Kind::BOTH,
+        |run| Box::pin(poisoned(run, Poison::Panic)),
+    ),
+    Fault::long(
+        "memory-eating-stage",
+        "A stage takes all the memory of its process whenever it works on one of the calls",
+        Kind::BOTH,
+        |run| Box::pin(poisoned(run, Poison::Memory)),
+    ),
 ];
 
 // ---------------------------------------------------------------- messages
-
-/// Puts messages into the queues of stages, as nobody of ours would.
-pub(crate) async fn publish(world: &World, messages: &[(&str, &[u8])]) -> anyhow::Result<()> {
-    let properties = ConnectionProperties::default().with_connection_name("faults".into());
-    let address = &world.addresses()?.amqp;
-    let connection = Connection::connect(address, properties).await.context("connect to RabbitMQ")?;
-    let channel = connection.create_channel().await.context("open a channel")?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await.context("ask for confirms")?;
-    let options = BasicPublishOptions { mandatory: true, immediate: false };
-    for (stage, body) in messages {
-        let queue = format!("{}.{stage}", world.prefix()?);
-        let to = queue.as_str().into();
-        let sent = channel.basic_publish("".into(), to, options, body, BasicProperties::default()).await;
-        let confirmed = sent.context("publish")?.await.context("wait for a confirm")?;
-        ensure!(matches!(confirmed, Confirmation::Ack(None)), "`{queue}` did not take a message");
-    }
-    connection.close(200, "done".into()).await.context("close the connection")
-}
 
 async fn unreadable(run: Run) -> anyhow::Result<Verdict> {
     let mut world = World::start(&run, Plan::default()).await?;
@@ -88,9 +65,9 @@ async fn unreadable(run: Run) -> anyhow::Result<Verdict> {
         format!("{{\"type\":\"{}\"}}", "x".repeat(300_000)).into_bytes(),
         later_version.to_string().into_bytes(),
     ];
-    let queues = ["dedup", "transcription", "analysis", "crm", "slack"];
+    let stages = ["dedup", "transcription", "analysis", "crm", "slack"];
     let messages: Vec<(&str, &[u8])> =
-        queues.iter().flat_map(|queue| bodies.iter().map(|body| (*queue, body.as_slice()))).collect();
+        stages.iter().flat_map(|stage| bodies.iter().map(|body| (*stage, body.as_slice()))).collect();
     publish(&world, &messages).await?;
     let listed = world
         .wait("every unreadable message to be listed", Duration::from_mins(1), async |world| {
@@ -101,11 +78,11 @@ async fn unreadable(run: Run) -> anyhow::Result<Verdict> {
     senders.stop().await?;
     let mut verdict = world.settled(ENDS_WITHIN, &Allowed::nothing()).await?;
     let letters = listed["items"].as_array().cloned().unwrap_or_default();
-    for queue in queues {
-        let of_it = letters.iter().filter(|letter| letter["stage"] == queue).count();
+    for stage in stages {
+        let listed = letters.iter().filter(|letter| letter["stage"] == stage).count();
         verdict.demand(
-            of_it == bodies.len(),
-            format!("{of_it} of {} messages are listed as `{queue}`'s", bodies.len()),
+            listed == bodies.len(),
+            format!("{listed} of {} messages are listed under the stage `{stage}`", bodies.len()),
         );
     }
     for name in world.names() {
@@ -119,36 +96,38 @@ async fn unreadable(run: Run) -> anyhow::Result<Verdict> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Poison {
-    Panics,
-    Eats,
+    /// The stage panics.
+    Panic,
+    /// The stage takes all the memory of its process.
+    Memory,
 }
 
 async fn poisoned(mut run: Run, poison: Poison) -> anyhow::Result<Verdict> {
-    if poison == Poison::Eats {
-        run.program = limited(&run)?;
+    if poison == Poison::Memory {
+        run.program = program_with_memory_limit(&run)?;
     }
     let mut world = World::start(&run, Plan::default()).await?;
     let mut dice = run.dice();
     let call = Call::phone(&mut dice, &world.simulators);
-    let action = if poison == Poison::Panics { "panic(the stage is poisoned)" } else { "return(eat)" };
-    let point = format!("handle:{}={action}", debriefs_id(&call.id));
+    let action = if poison == Poison::Panic { "panic(the stage is poisoned)" } else { "return(eat)" };
+    let point = format!("handle:{}={action}", id_at_debrief(&call.id));
     let name = world.process("analysis");
     world.terminate(&name).await?;
     world.start_process_with(&name, &[("FAILPOINTS", &point)]).await?;
-    // So that neighbours are in its hands when the stage comes to the poisoned call.
-    for simulator in [&world.simulators.assemblyai, &world.simulators.openai, &world.simulators.slack] {
-        simulator.set_faults(Faults { latency_ms: 300, ..Faults::default() });
+    // The providers are slow, so that the process works on other calls too when it comes to the poisoned one.
+    for provider in [&assemblyai::PROVIDER, &openai::PROVIDER, &slack::PROVIDER] {
+        world.simulators.of(provider).set_faults(Faults { latency_ms: 300, ..Faults::default() });
     }
     let senders = world.load(Load { per_second: 4.0, ..Load::default() });
     tokio::time::sleep(Duration::from_secs(1)).await;
-    accepted(&world, &call).await?;
+    world.send_until_accepted(&call).await?;
     let mut deaths = 0;
     let until = Instant::now() + ENDS_WITHIN;
     while !is_dead(&world, &call.id).await {
         if !world.is_running(&name) {
             deaths += 1;
             ensure!(deaths < MAX_DEATHS, "one call has killed its process {deaths} times");
-            // It may die again before it is ready.
+            // The process may die again before it is ready.
             world.launch_process(&name, &[("FAILPOINTS", &point)])?;
         }
         ensure!(Instant::now() < until, "the poisoned call does not die");
@@ -156,19 +135,19 @@ async fn poisoned(mut run: Run, poison: Poison) -> anyhow::Result<Verdict> {
     }
     world.until_ready(&name, true).await?;
     senders.stop().await?;
-    // A process that dies with neighbours in its hands leaves theirs open, as any kill does.
+    // A process that dies while it works on other calls leaves their effects open, as after any kill.
     let allowed = Allowed::nothing().dead().unknown().resubmitted(4 * u64::from(deaths));
     let mut verdict = world.settled(ENDS_WITHIN, &allowed).await?;
     verdict.demand(verdict.dead == 1, format!("{} calls are dead, and one is poisoned", verdict.dead));
-    let expected = if poison == Poison::Panics { 0 } else { 3 };
+    let expected = if poison == Poison::Panic { 0 } else { 3 };
     verdict.demand(deaths == expected, format!("the process died {deaths} times, not {expected}"));
-    let code = if poison == Poison::Panics { "panicked" } else { "poison" };
+    let code = if poison == Poison::Panic { "panicked" } else { "poison" };
     let stages = stages(&world, &call.id).await?;
-    let of = stages
+    let error = stages
         .iter()
         .find(|stage| stage["state"] == "dead")
         .map_or(&Value::Null, |stage| &stage["error_code"]);
-    verdict.demand(*of == code, format!("the poisoned call died of {of}, not of `{code}`"));
+    verdict.demand(*error == code, format!("the poisoned call died of {error}, not of `{code}`"));
     world.finish().await?;
     Ok(verdict)
 }
@@ -177,18 +156,19 @@ async fn is_dead(world: &World, call: &str) -> bool {
     world.get(&format!("/call/{call}")).await.is_ok_and(|call| call["status"] == "failed")
 }
 
-/// Debrief's own id of a call that Exotel announced: a hash of workspace, source and the source's id.
-fn debriefs_id(call: &str) -> Uuid {
+/// Returns Debrief's own id of a call that Exotel announced: a hash of the workspace, the source and the source's id.
+fn id_at_debrief(call: &str) -> Uuid {
     const DEFAULT_WORKSPACE: Uuid = Uuid::from_u128(0x6465_6272_6965_6600_8000_0000_0000_0001);
     let source = Uuid::new_v5(&DEFAULT_WORKSPACE, b"exotel");
     Uuid::new_v5(&source, call.as_bytes())
 }
 
-/// A program that runs debrief with a limit on its memory.
-fn limited(run: &Run) -> anyhow::Result<PathBuf> {
+/// Makes a program that runs debrief with a limit on its memory.
+fn program_with_memory_limit(run: &Run) -> anyhow::Result<PathBuf> {
     let path = run.folder.join("debrief-with-a-limit");
     let script = format!("#!/bin/sh\nexec prlimit --as={MEMORY_BYTES} {} \"$@\"\n", run.program.display());
     std::fs::write(&path, script).context("write the program with a limit")?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).context("make it a program")?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+        .context("make the program executable")?;
     Ok(path)
 }

@@ -1,4 +1,4 @@
-//! `debrief` as a process that can be killed, stopped, held up and started again.
+//! `debrief` as a process that can be killed, stopped, continued and started again.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -12,12 +12,13 @@ use tokio::process::{Child, Command};
 
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const ENDS_WITHIN: Duration = Duration::from_mins(1);
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// A place for a process: what it runs, and where it listens and logs, over all its starts.
+/// A process that can be started several times. It runs the same, listens on the same port and writes the same log each
+/// time.
 pub(crate) struct Process {
     pub(crate) name: String,
-    /// What follows `debrief`.
+    /// The arguments of `debrief`.
     pub(crate) args: Vec<String>,
     pub(crate) address: SocketAddr,
     pub(crate) log: PathBuf,
@@ -29,15 +30,15 @@ impl Process {
         Ok(Self { name, args, address: free_address()?, log, child: None })
     }
 
-    /// `command` is the program with its environment.
+    /// Starts the process. `command` is the program with its environment.
     pub(crate) fn launch(&mut self, mut command: Command) -> anyhow::Result<()> {
         ensure!(!self.is_running(), "{} runs already", self.name);
-        let log = File::options().create(true).append(true).open(&self.log).context("open a log")?;
+        let log = File::options().create(true).append(true).open(&self.log).context("open the log")?;
         command
             .args(&self.args)
             .env("PORT", self.address.port().to_string())
             .stdin(Stdio::null())
-            .stdout(log.try_clone().context("open a log")?)
+            .stdout(log.try_clone().context("open the log")?)
             .stderr(log)
             .kill_on_drop(true);
         self.child = Some(command.spawn().with_context(|| format!("start {}", self.name))?);
@@ -51,12 +52,12 @@ impl Process {
                 bail!("{} ended before it was ready: {status}", self.name);
             }
             ensure!(asked.elapsed() < READY_WITHIN, "{} is not ready after {READY_WITHIN:?}", self.name);
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(())
     }
 
-    /// What `/ready` answers.
+    /// Returns the status that `/ready` answers, or `None` when there is no answer.
     pub(crate) async fn ready(&self) -> Option<u16> {
         let asked = async {
             let mut connection = Connection::open(self.address).await.ok()?;
@@ -86,7 +87,7 @@ impl Process {
         child.kill().await.with_context(|| format!("kill {}", self.name))
     }
 
-    /// `TERM`, `STOP`, `CONT` …
+    /// Sends a signal: `TERM`, `STOP`, `CONT` …
     pub(crate) async fn signal(&self, signal: &str) -> anyhow::Result<()> {
         let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.id()?.to_string()).status().await;
         let sent = sent.with_context(|| format!("send SIG{signal} to {}", self.name))?;
@@ -94,6 +95,7 @@ impl Process {
         Ok(())
     }
 
+    /// Waits until the process has ended.
     pub(crate) async fn ended(&mut self, within: Duration) -> anyhow::Result<ExitStatus> {
         let name = &self.name;
         let child = self.child.as_mut().with_context(|| format!("{name} does not run"))?;
@@ -109,7 +111,7 @@ impl Process {
         self.ended(ENDS_WITHIN).await
     }
 
-    /// The end of its log.
+    /// Returns the last lines of the log.
     pub(crate) fn tail(&self, lines: usize) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let all: Vec<&str> = log.lines().collect();
@@ -117,8 +119,8 @@ impl Process {
     }
 }
 
-/// A port that was free a moment ago. Not one that the system gives to connections: it has to be free again
-/// at the next start.
+/// Returns an address whose port was free a moment ago. The system does not give such a port to connections, so that it is
+/// free again at the next start.
 fn free_address() -> anyhow::Result<SocketAddr> {
     let mut tries = (0..100).map(|_| rand::random_range(10_000..20_000));
     let port = tries.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());

@@ -1,80 +1,75 @@
-//! Processes that are restarted, or stopped past their lease.
+//! Processes are restarted, or stopped past their lease.
 
 use std::time::Duration;
 
-use anyhow::Context as _;
-use futures::FutureExt as _;
 use load_tests::harness::ledger::{Allowed, Verdict};
 use rand::seq::IndexedRandom as _;
-use serde_json::Value;
 
-use crate::catalog::{Fault, Pace};
-use crate::failpoints::accepted;
+use crate::fault::Fault;
 use crate::inputs::Call;
+use crate::inspection::demand_one_attempt;
 use crate::run::{Kind, Run};
 use crate::senders::Load;
 use crate::world::{Plan, World};
 
 const ENDS_WITHIN: Duration = Duration::from_mins(2);
-/// Longer than the lease of three seconds, and than whoever takes over needs to notice.
+/// The time for which a process is stopped. It is longer than the lease of three seconds, and gives another process time
+/// to take over.
 const PAST_THE_LEASE: Duration = Duration::from_secs(8);
 
 pub(crate) const FAULTS: &[Fault] = &[
-    Fault {
-        name: "rolling-restart",
-        about: "Every process is asked to stop and started again, twice, under load",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| restarted(run, 2).boxed_local(),
-    },
-    Fault {
-        name: "twenty-rolling-restarts",
-        about: "Every process is asked to stop and started again, twenty times, under load",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| restarted(run, 20).boxed_local(),
-    },
-    Fault {
-        name: "stopped-with-a-run-in-hand",
-        about: "A worker is stopped when it has taken a run, past its lease, and goes on when another has done it",
-        kinds: &[Kind::Servers],
-        pace: Pace::Long,
-        play: |run| stopped_at(run, "slack", "begun:slack").boxed_local(),
-    },
-    Fault {
-        name: "stopped-with-results-in-hand",
-        about: "A worker is stopped with its results not stored, past its lease, and is refused when it goes on",
-        kinds: &[Kind::Servers],
-        pace: Pace::Long,
-        play: |run| stopped_at(run, "analysis", "handled:analysis").boxed_local(),
-    },
-    Fault {
-        name: "stopped-before-a-request",
-        about: "A worker is stopped between an intent and its request, past its lease, and goes on when another has asked",
-        kinds: &[Kind::Servers],
-        pace: Pace::Long,
-        play: |run| stopped_at(run, "slack", "send:slack").boxed_local(),
-    },
-    Fault {
-        name: "stopped-after-an-answer",
-        about: "A worker is stopped between an answer and its record, past its lease, and goes on when another has asked",
-        kinds: &[Kind::Servers],
-        pace: Pace::Long,
-        play: |run| stopped_at(run, "slack", "sent:slack").boxed_local(),
-    },
-    Fault {
-        name: "stopped-at-random",
-        about: "Ten times some worker is stopped past its lease and continued, under load",
-        kinds: &[Kind::Servers],
-        pace: Pace::Long,
-        play: |run| stopped_at_random(run, 10).boxed_local(),
-    },
+    Fault::long(
+        "rolling-restart",
+        "Every process is asked to stop and started again, twice, under load",
+        Kind::BOTH,
+        |run| Box::pin(restarted(run, 2)),
+    ),
+    Fault::long(
+        "twenty-rolling-restarts",
+        "Every process is asked to stop and started again, twenty times, under load",
+        Kind::BOTH,
+        |run| Box::pin(restarted(run, 20)),
+    ),
+    Fault::long(
+        "stopped-with-a-run-in-hand",
+        "A worker that has taken a run is stopped past its lease, and goes on after another worker \
+         has done the run",
+        Kind::SERVERS,
+        |run| Box::pin(stopped_at(run, "slack", "begun:slack")),
+    ),
+    Fault::long(
+        "stopped-with-results-in-hand",
+        "A worker whose results are not stored yet is stopped past its lease, and is refused when it \
+         goes on",
+        Kind::SERVERS,
+        |run| Box::pin(stopped_at(run, "analysis", "handled:analysis")),
+    ),
+    Fault::long(
+        "stopped-before-a-request",
+        "A worker is stopped past its lease between an intent and its request, and goes on after \
+         another worker has asked Slack",
+        Kind::SERVERS,
+        |run| Box::pin(stopped_at(run, "slack", "send:slack")),
+    ),
+    Fault::long(
+        "stopped-after-an-answer",
+        "A worker is stopped past its lease between an answer and its record, and goes on after \
+         another worker has asked Slack",
+        Kind::SERVERS,
+        |run| Box::pin(stopped_at(run, "slack", "sent:slack")),
+    ),
+    Fault::long(
+        "stopped-at-random",
+        "Ten times a worker is stopped past its lease and continued, under load",
+        Kind::SERVERS,
+        |run| Box::pin(stopped_at_random(run, 10)),
+    ),
 ];
 
-// ---------------------------------------------------------------- asked to stop
+// ---------------------------------------------------------------- restarted
 
 async fn restarted(run: Run, times: u32) -> anyhow::Result<Verdict> {
-    // Nobody dies here, and a busy machine shall not make it look so.
+    // No process dies here. With a long lease a busy machine does not make it look as if one had.
     let plan = Plan { settings: vec![("DEBRIEF_LEASE", "15s".to_owned())], ..Plan::default() };
     let mut world = World::start(&run, plan).await?;
     let senders = world.load(Load { per_second: 3.0, ..Load::default() });
@@ -85,56 +80,37 @@ async fn restarted(run: Run, times: u32) -> anyhow::Result<Verdict> {
     }
     senders.stop().await?;
     let mut verdict = world.settled(ENDS_WITHIN, &Allowed::nothing()).await?;
-    nothing_spent(&world, &mut verdict).await?;
+    demand_one_attempt(&world, &mut verdict).await?;
     world.finish().await?;
     Ok(verdict)
 }
 
-/// Demands that every run of every accepted call took one attempt. One that was taken over took more.
-pub(crate) async fn nothing_spent(world: &World, verdict: &mut Verdict) -> anyhow::Result<()> {
-    for id in world.ledger.accepted_ids() {
-        for stage in stages(world, &id).await? {
-            let (name, attempts) = (&stage["stage"], &stage["attempts"]);
-            verdict.demand(*attempts == 1, format!("call {id}: {name} took {attempts} attempts"));
-        }
-    }
-    Ok(())
-}
-
-/// The present run of each stage, as the API shows it.
-pub(crate) async fn stages(world: &World, call: &str) -> anyhow::Result<Vec<Value>> {
-    let id =
-        world.get(&format!("/call/{call}")).await?["id"].as_str().context("a call has no id")?.to_owned();
-    let timeline = world.get(&format!("/api/calls/{id}/timeline")).await?;
-    timeline["stages"].as_array().cloned().context("a timeline has no stages")
-}
-
 // ---------------------------------------------------------------- stopped past the lease
 
-/// The first of two workers stops itself at `point`, and is continued once everything has ended without it.
+/// The first of two workers stops itself at `point`. It is continued when everything has ended without it.
 async fn stopped_at(run: Run, role: &'static str, point: &str) -> anyhow::Result<Verdict> {
     let mut world = World::start(&run, Plan { processes: vec![(role, 2)], ..Plan::default() }).await?;
     let mut dice = run.dice();
     let (name, other) = (world.process(role), format!("{role}-2"));
-    // So that the first one gets the run.
+    // Only the first worker runs, so that it takes the run.
     world.terminate(&other).await?;
     world.terminate(&name).await?;
-    // Once: another run that gets there when it goes on would stop it again.
+    // It stops itself only once: another run that comes to the point later would stop it again.
     world.start_process_with(&name, &[("FAILPOINTS", &format!("{point}=1*return(stop)"))]).await?;
     for _ in 0..3 {
-        accepted(&world, &Call::phone(&mut dice, &world.simulators)).await?;
-        accepted(&world, &Call::meeting(&mut dice)).await?;
+        world.send_until_accepted(&Call::phone(&mut dice, &world.simulators)).await?;
+        world.send_until_accepted(&Call::meeting(&mut dice)).await?;
     }
     world.until_logged(&name, &format!("failpoint {point}: stop"), Duration::from_secs(30)).await?;
     world.start_process(&other).await?;
     let before = world.settled(Duration::from_mins(3), &Allowed::nothing()).await?;
     world.thaw(&name).await?;
-    // It finds that its lease is over, and lets go of what it had.
+    // It notices that its lease is over, and gives up what it had taken.
     world.until_logged(&name, "the lease was not renewed in time", Duration::from_secs(30)).await?;
-    accepted(&world, &Call::phone(&mut dice, &world.simulators)).await?;
+    world.send_until_accepted(&Call::phone(&mut dice, &world.simulators)).await?;
     let mut verdict = world.settled(ENDS_WITHIN, &Allowed::nothing()).await?;
     for broken in before.broken {
-        verdict.broke(format!("while it was stopped: {broken}"));
+        verdict.add_broken(format!("while it was stopped: {broken}"));
     }
     world.finish().await?;
     Ok(verdict)
@@ -154,7 +130,8 @@ async fn stopped_at_random(run: Run, times: u32) -> anyhow::Result<Verdict> {
         world.until_ready(&name, true).await?;
     }
     senders.stop().await?;
-    // A request that was under way when its process stopped can end either way; where nobody can be asked it is shown.
+    // A request that was under way when its process stopped may have arrived or not. When the provider cannot be asked,
+    // the effect is shown as unknown.
     let allowed = Allowed::nothing().unknown().resubmitted(4 * u64::from(times));
     let verdict = world.settled(Duration::from_mins(3), &allowed).await?;
     world.finish().await?;

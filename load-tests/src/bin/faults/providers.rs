@@ -1,85 +1,83 @@
-//! Providers that ask to wait, fail, are away, or refuse our credentials.
+//! Providers ask Debrief to wait, fail, are down, or refuse the credentials.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use load_tests::harness::ledger::{Allowed, Verdict};
 use load_tests::harness::wire::Wire;
-use rand::RngExt as _;
-use simulators::Options;
-use simulators::{self, Faults, Received, Simulator};
+use rand::rngs::StdRng;
+use simulators::{
+    Faults, Options, Received, Simulator, Simulators, assemblyai, call_data, openai, salesforce, slack,
+};
 use tokio::time::sleep;
 
-use crate::catalog::{Fault, Pace};
+use crate::fault::Fault;
 use crate::inputs::Call;
-use crate::run::{Kind, Run};
+use crate::inspection::{demand_no_attempt_spent, parked_runs, resolve, unknown_effects};
+use crate::run::{Kind, Run, random_time};
 use crate::senders::Load;
-use crate::shown;
 use crate::world::{Plan, World};
 
 pub(crate) const FAULTS: &[Fault] = &[
-    Fault {
-        name: "retry-after-in-seconds",
-        about: "Every provider answers 429 once and says in how many seconds to come back",
-        kinds: Kind::BOTH,
-        pace: Pace::Fast,
-        play: |run| Box::pin(throttled(run, Wait::Seconds)),
-    },
-    Fault {
-        name: "retry-after-as-a-date",
-        about: "Every provider answers 429 once and says when to come back",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| Box::pin(throttled(run, Wait::Date)),
-    },
-    Fault {
-        name: "retry-after-garbage",
-        about: "Every provider answers 429 once with a Retry-After that means nothing",
-        kinds: &[Kind::Embedded],
-        pace: Pace::Long,
-        play: |run| Box::pin(throttled(run, Wait::Garbage)),
-    },
-    Fault {
-        name: "storm-of-500",
-        about: "Every provider answers 500 to everything for seconds under load",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| Box::pin(storm(run)),
-    },
-    Fault {
-        name: "transcription-down",
-        about: "The transcription provider refuses connections for a while",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| Box::pin(transcription_down(run)),
-    },
-    Fault {
-        name: "transcription-refuses-credentials",
-        about: "The transcription provider refuses our key until somebody mends it",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| Box::pin(credentials_refused(run)),
-    },
+    Fault::fast(
+        "retry-after-in-seconds",
+        "Every provider answers 429 once and says in how many seconds to come back",
+        Kind::BOTH,
+        |run| Box::pin(throttled(run, RetryAfter::Seconds)),
+    ),
+    Fault::long(
+        "retry-after-as-a-date",
+        "Every provider answers 429 once and says at which time to come back",
+        Kind::BOTH,
+        |run| Box::pin(throttled(run, RetryAfter::Date)),
+    ),
+    Fault::long(
+        "retry-after-garbage",
+        "Every provider answers 429 once with a Retry-After header that makes no sense",
+        Kind::EMBEDDED,
+        |run| Box::pin(throttled(run, RetryAfter::Garbage)),
+    ),
+    Fault::long(
+        "storm-of-500",
+        "Every provider answers 500 to everything for seconds under load",
+        Kind::BOTH,
+        |run| Box::pin(storm(run)),
+    ),
+    Fault::long(
+        "transcription-down",
+        "The transcription provider refuses connections for a while",
+        Kind::BOTH,
+        |run| Box::pin(transcription_down(run)),
+    ),
+    Fault::long(
+        "transcription-refuses-credentials",
+        "The transcription provider refuses the key until somebody mends it",
+        Kind::BOTH,
+        |run| Box::pin(credentials_refused(run)),
+    ),
 ];
 
 const SETTLED_WITHIN: Duration = Duration::from_mins(3);
 const PARKED_WITHIN: Duration = Duration::from_secs(30);
-/// Calls that wait for the transcription provider.
+/// The number of calls that wait for the transcription provider.
 const CALLS: u64 = 8;
 
 // ---------------------------------------------------------------- 429
 
+/// How a provider says when to come back.
 #[derive(Clone, Copy)]
-enum Wait {
+enum RetryAfter {
     Seconds,
     Date,
     Garbage,
 }
 
+/// The time that a provider asks for.
 const SECONDS: u32 = 3;
 
-impl Wait {
+impl RetryAfter {
     fn fault(self) -> simulators::Fault {
         let fault = simulators::Fault::status(429);
         match self {
@@ -89,31 +87,31 @@ impl Wait {
         }
     }
 
-    /// Between the refusal and the next try, at least.
-    fn at_least(self) -> TimeDelta {
+    /// Returns the shortest time between the refusal and the next attempt.
+    fn shortest_wait(self) -> TimeDelta {
         TimeDelta::seconds(match self {
             Self::Seconds => SECONDS.into(),
-            // A date knows only whole seconds.
+            // A date has only whole seconds.
             Self::Date => i64::from(SECONDS) - 1,
-            // As long as each worker waits where nobody says how long; the shortest of them.
+            // When the provider names no time, each worker waits for a time of its own. This is the shortest of them.
             Self::Garbage => 10,
         })
     }
 }
 
-async fn throttled(run: Run, wait: Wait) -> anyhow::Result<Verdict> {
+async fn throttled(run: Run, retry_after: RetryAfter) -> anyhow::Result<Verdict> {
     let mut dice = run.dice();
     let world = World::start(&run, Plan::default()).await?;
     let all = &world.simulators;
     let refusing = [
-        (&all.assemblyai, "/v2/transcript"),
-        (&all.openai, "/chat/completions"),
-        (&all.slack, "/api/chat.postMessage"),
-        (&all.salesforce, "/sobjects/Contact"),
-        (&all.call_data, "/call-data"),
+        (all.of(&assemblyai::PROVIDER), "/v2/transcript"),
+        (all.of(&openai::PROVIDER), "/chat/completions"),
+        (all.of(&slack::PROVIDER), "/api/chat.postMessage"),
+        (all.of(&salesforce::PROVIDER), "/sobjects/Contact"),
+        (all.of(&call_data::PROVIDER), "/call-data"),
     ];
     for (simulator, path) in refusing {
-        let fault = simulators::Fault { path: Some(path.to_owned()), ..wait.fault() };
+        let fault = simulators::Fault { path: Some(path.to_owned()), ..retry_after.fault() };
         simulator.set_faults(Faults::next([fault]));
     }
     for call in [Call::phone(&mut dice, all), Call::meeting(&mut dice)] {
@@ -121,11 +119,11 @@ async fn throttled(run: Run, wait: Wait) -> anyhow::Result<Verdict> {
     }
     let mut verdict = world.settled(SETTLED_WITHIN, &Allowed::nothing()).await?;
     for (simulator, path) in refusing {
-        let name = simulator.provider.name();
+        let name = simulator.provider.name;
         match first_two(simulator, path) {
-            None => verdict.broke(format!("{name} was not asked again")),
+            None => verdict.add_broken(format!("{name} was not asked again")),
             Some((refused, again)) => verdict.demand(
-                again - refused >= wait.at_least(),
+                again - refused >= retry_after.shortest_wait(),
                 format!(
                     "{name} was asked again {} ms after it asked to wait",
                     (again - refused).num_milliseconds()
@@ -133,58 +131,65 @@ async fn throttled(run: Run, wait: Wait) -> anyhow::Result<Verdict> {
             ),
         }
     }
-    shown::no_attempt_spent(&world, &mut verdict).await?;
+    demand_no_attempt_spent(&world, &mut verdict).await?;
     world.finish().await?;
     Ok(verdict)
 }
 
-/// When the first request to `path` arrived, and the next one for the same thing.
+/// Returns the times of the first request to `path` and of the next one for the same thing.
 fn first_two(simulator: &Simulator, path: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     let received = simulator.received();
     let mut posts = received.iter().filter(|request| request.method == "POST" && request.path.contains(path));
     let first = posts.next()?;
-    // Audio is uploaded anew, so that its address differs.
-    let same = |other: &&Received| path == "/v2/transcript" || other.body == first.body;
-    Some((first.at, posts.find(same)?.at))
+    // The audio of a recording is uploaded again, and so the address in the second request is another one.
+    let is_same = |other: &&Received| path == "/v2/transcript" || other.body == first.body;
+    Some((first.at, posts.find(is_same)?.at))
 }
 
 // ---------------------------------------------------------------- 500
 
 async fn storm(run: Run) -> anyhow::Result<Verdict> {
     let mut dice = run.dice();
-    // It passes before any run has spent its attempts.
+    // The storm passes before any run has spent all its attempts.
     let settings =
         vec![("DEBRIEF_RETRY_SCHEDULE", "1s,2s,4s".to_owned()), ("DEBRIEF_LEASE", "1m".to_owned())];
     let world = World::start(&run, Plan { settings, ..Plan::default() }).await?;
     let load = world.load(Load { per_second: 5.0, ..Load::default() });
-    sleep(Duration::from_millis(dice.random_range(1500..3000))).await;
+    sleep(random_time(&mut dice, 1500, 3000)).await;
     let all = &world.simulators;
-    let stormy = [&all.call_data, &all.slack, &all.salesforce, &all.openai, &all.assemblyai];
+    // The last provider of the pipeline fails first, so that calls come to each of them while it fails.
+    let stormy = [
+        &call_data::PROVIDER,
+        &slack::PROVIDER,
+        &salesforce::PROVIDER,
+        &openai::PROVIDER,
+        &assemblyai::PROVIDER,
+    ]
+    .map(|provider| all.of(provider));
     for simulator in stormy {
-        // Against the stream: some calls have to come to each of them while it fails.
         let before = simulator.received().len();
         simulator.set_faults(Faults::always(simulators::Fault::status(500)));
         let asked = async |_: &World| (simulator.received().len() > before).then_some(());
         world.wait("each provider to be asked", PARKED_WITHIN, asked).await?;
     }
-    sleep(Duration::from_millis(dice.random_range(5000..9000))).await;
+    sleep(random_time(&mut dice, 5000, 9000)).await;
     for simulator in stormy {
         simulator.set_faults(Faults::default());
     }
     sleep(Duration::from_secs(1)).await;
     load.stop().await?;
-    // A 500 says nothing about whether it took effect, and the call-data API cannot be asked.
+    // An answer 500 does not say whether the request took effect, and nobody can ask the call-data API.
     let mut before = world.settled(SETTLED_WITHIN, &Allowed::nothing().unknown()).await?;
-    before.demand(before.unknown > 0, "no effect is in doubt after a storm of 500");
-    // The others can, when nothing can be on its way any more.
-    let doubts = world
+    before.demand(before.unknown > 0, "no effect is unknown after a storm of 500");
+    // Debrief asks the other providers when the requests can no longer arrive.
+    let unknown = world
         .wait("Slack and Salesforce to be asked", SETTLED_WITHIN, async |world| {
-            let doubts = shown::doubts(world).await.ok()?;
-            doubts.iter().all(|doubt| doubt.target == "call_data").then_some(doubts)
+            let unknown = unknown_effects(world).await.ok()?;
+            unknown.iter().all(|effect| effect.target == call_data::PROVIDER.name).then_some(unknown)
         })
         .await?;
-    // None of them was taken.
-    shown::resolve(&world, &doubts, "--resend").await?;
+    // No provider has taken these requests.
+    resolve(&world, &unknown, "--resend").await?;
     let mut verdict = world.settled(SETTLED_WITHIN, &Allowed::nothing()).await?;
     verdict.unknown = before.unknown;
     verdict.broken.extend(before.broken);
@@ -192,23 +197,19 @@ async fn storm(run: Run) -> anyhow::Result<Verdict> {
     Ok(verdict)
 }
 
-// ---------------------------------------------------------------- away
+// ---------------------------------------------------------------- down
 
 async fn transcription_down(run: Run) -> anyhow::Result<Verdict> {
     let mut dice = run.dice();
-    let base_port = six_ports(&mut dice)?;
-    let wire = Wire::to(&format!("127.0.0.1:{base_port}")).await?;
-    let plan = Plan {
-        settings: vec![("ASSEMBLYAI_BASE_URL", format!("http://{}", wire.address))],
-        simulators: Options { base_port: Some(base_port), ..Options::default() },
-        ..Plan::default()
-    };
-    let world = World::start(&run, plan).await?;
+    let simulators = Arc::new(Simulators::start(&Options::default()).await?);
+    let wire = Wire::to(&simulators.of(&assemblyai::PROVIDER).address.to_string()).await?;
+    let settings = vec![("ASSEMBLYAI_BASE_URL", format!("http://{}", wire.address))];
+    let world = World::start_beside(&run, Plan { settings, ..Plan::default() }, simulators).await?;
     wire.down();
-    let mut wrong = send_some(&world, &mut dice).await;
+    let mut wrong = send_calls(&world, &mut dice).await;
     until_parked(&world).await?;
-    sleep(Duration::from_millis(dice.random_range(2000..5000))).await;
-    // Nobody else waits.
+    sleep(random_time(&mut dice, 2000, 5000)).await;
+    // A call that needs no transcription does not wait.
     let other = Call::meeting(&mut dice);
     world.send(&other).await.context("a meeting was not answered")?;
     let path = "/api/calls/history?status=completed&limit=1";
@@ -221,7 +222,7 @@ async fn transcription_down(run: Run) -> anyhow::Result<Verdict> {
     wire.mend();
     let mut verdict = world.settled(SETTLED_WITHIN, &Allowed::nothing()).await?;
     verdict.broken.extend(wrong);
-    shown::no_attempt_spent(&world, &mut verdict).await?;
+    demand_no_attempt_spent(&world, &mut verdict).await?;
     world.finish().await?;
     Ok(verdict)
 }
@@ -229,9 +230,9 @@ async fn transcription_down(run: Run) -> anyhow::Result<Verdict> {
 async fn credentials_refused(run: Run) -> anyhow::Result<Verdict> {
     let mut dice = run.dice();
     let world = World::start(&run, Plan::default()).await?;
-    let provider = &world.simulators.assemblyai;
+    let provider = world.simulators.of(&assemblyai::PROVIDER);
     provider.set_faults(Faults::always(simulators::Fault::status(401)));
-    let wrong = send_some(&world, &mut dice).await;
+    let wrong = send_calls(&world, &mut dice).await;
     until_parked(&world).await?;
     let before = provider.received().len();
     let probed_for = Duration::from_secs(6);
@@ -240,26 +241,27 @@ async fn credentials_refused(run: Run) -> anyhow::Result<Verdict> {
     provider.set_faults(Faults::default());
     let mut verdict = world.settled(SETTLED_WITHIN, &Allowed::nothing()).await?;
     verdict.broken.extend(wrong);
-    // The schedule's second delay lies between two probes, and one call probes for all.
+    // One call probes for all, and the second delay of the schedule lies between two probes.
     let (least, most) = (2, 6 * 2 + CALLS / 2);
     verdict.demand(
         (least..=most).contains(&probes),
         format!(
-            "{CALLS} calls probed {probes} times in {probed_for:?}; one probes for all, every half second"
+            "{CALLS} calls probed {probes} times in {probed_for:?}: one should probe for all, every half second"
         ),
     );
-    shown::no_attempt_spent(&world, &mut verdict).await?;
+    demand_no_attempt_spent(&world, &mut verdict).await?;
     world.finish().await?;
     Ok(verdict)
 }
 
-async fn send_some(world: &World, dice: &mut rand::rngs::StdRng) -> Vec<String> {
+/// Sends the calls, and returns a text for each that was not accepted.
+async fn send_calls(world: &World, dice: &mut StdRng) -> Vec<String> {
     let mut wrong = Vec::new();
     for _ in 0..CALLS {
         let call = Call::phone(dice, &world.simulators);
         let status = world.send(&call).await;
         if status != Some(200) {
-            wrong.push(format!("{} was answered {status:?}", call.id));
+            wrong.push(format!("call {} was answered {status:?}", call.id));
         }
     }
     wrong
@@ -268,15 +270,8 @@ async fn send_some(world: &World, dice: &mut rand::rngs::StdRng) -> Vec<String> 
 async fn until_parked(world: &World) -> anyhow::Result<()> {
     world
         .wait("every call to be parked", PARKED_WITHIN, async |world| {
-            let parked = shown::parked(world).await.ok()?;
+            let parked = parked_runs(world).await.ok()?;
             (parked.get("transcription") == Some(&CALLS)).then_some(())
         })
         .await
-}
-
-/// The first of as many free ports in a row as there are simulators.
-pub(crate) fn six_ports(dice: &mut rand::rngs::StdRng) -> anyhow::Result<u16> {
-    let free = |port: u16| std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).is_ok();
-    let mut tries = (0..100).map(|_| dice.random_range(10_000..30_000));
-    tries.find(|first| (*first..*first + 6).all(free)).context("find free ports for the simulators")
 }

@@ -1,4 +1,4 @@
-//! Redis: flushed, down, held up, or slow. It speeds a decision up and never makes one.
+//! Redis is flushed, down, silent or slow. It makes a decision faster, but never makes the decision itself.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use load_tests::harness::wire::Wire;
 use rand::RngExt as _;
 use tokio::time::sleep;
 
-use crate::catalog::{Fault, Pace};
+use crate::fault::Fault;
 use crate::inputs::Call;
 use crate::run::{Kind, Run};
 use crate::senders::Load;
@@ -16,61 +16,56 @@ use crate::servers::Server;
 use crate::world::{Plan, World};
 
 pub(crate) const FAULTS: &[Fault] = &[
-    Fault {
-        name: "redis-flushed",
-        about: "Redis forgets everything, again and again, while every call is sent twice",
-        kinds: &[Kind::Servers],
-        pace: Pace::Long,
-        play: |run| Box::pin(broken(run, Break::Flushed)),
-    },
-    Fault {
-        name: "redis-down",
-        about: "Redis goes away for seconds, while every call is sent twice",
-        kinds: &[Kind::Servers],
-        pace: Pace::Long,
-        play: |run| Box::pin(broken(run, Break::Down)),
-    },
-    Fault {
-        name: "redis-held-up",
-        about: "Redis is there and answers nothing for five seconds, while every call is sent twice",
-        kinds: &[Kind::Servers],
-        pace: Pace::Long,
-        play: |run| Box::pin(broken(run, Break::HeldUp)),
-    },
-    Fault {
-        name: "redis-slow",
-        about: "Every answer of Redis takes five seconds, while every call is sent twice",
-        kinds: &[Kind::Servers],
-        pace: Pace::Long,
-        play: |run| Box::pin(broken(run, Break::Slow)),
-    },
-    Fault {
-        name: "duplicate-after-the-cache-forgot",
-        about: "Every call is sent again when it is done and no cache knows it any more",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| Box::pin(duplicates(run)),
-    },
+    Fault::long(
+        "redis-flushed",
+        "Redis forgets everything, again and again, while every call is sent twice",
+        Kind::SERVERS,
+        |run| Box::pin(broken(run, Breakage::Flushed)),
+    ),
+    Fault::long(
+        "redis-down",
+        "Redis goes down for seconds, while every call is sent twice",
+        Kind::SERVERS,
+        |run| Box::pin(broken(run, Breakage::Down)),
+    ),
+    Fault::long(
+        "redis-held-up",
+        "Redis answers nothing for five seconds and keeps its connections, while every call is sent twice",
+        Kind::SERVERS,
+        |run| Box::pin(broken(run, Breakage::Silent)),
+    ),
+    Fault::long(
+        "redis-slow",
+        "Every answer of Redis takes five seconds, while every call is sent twice",
+        Kind::SERVERS,
+        |run| Box::pin(broken(run, Breakage::Slow)),
+    ),
+    Fault::long(
+        "duplicate-after-the-cache-forgot",
+        "Every call is sent again when it is done and the cache has forgotten it",
+        Kind::BOTH,
+        |run| Box::pin(duplicates(run)),
+    ),
 ];
 
 const SETTLED_WITHIN: Duration = Duration::from_mins(3);
-/// For how long Redis is broken.
+/// The time for which Redis is broken.
 const BROKEN_FOR: Duration = Duration::from_secs(5);
-/// How much later a slow Redis answers.
+/// The delay of each answer of a slow Redis.
 const SLOW_BY: Duration = Duration::from_secs(5);
-/// Without Redis ingest waits a tenth of a second for it, and then asks it no more for a second. The rest is
-/// for a busy machine, and so are the slowest tenth of the answers.
-const QUICK: Duration = Duration::from_secs(1);
+/// The time within which nine answers in ten have to come. When Redis does not answer, ingest waits a tenth of a second
+/// for it, and then does not ask it for a second. The rest is for a busy machine, and so is the slowest tenth.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Break {
+enum Breakage {
     Flushed,
     Down,
-    HeldUp,
+    Silent,
     Slow,
 }
 
-async fn broken(run: Run, how: Break) -> anyhow::Result<Verdict> {
+async fn broken(run: Run, how: Breakage) -> anyhow::Result<Verdict> {
     let mut dice = run.dice();
     let redis = run.servers.start().await?.redis;
     let wire = Wire::to(redis.trim_start_matches("redis://").trim_end_matches('/')).await?;
@@ -79,10 +74,10 @@ async fn broken(run: Run, how: Break) -> anyhow::Result<Verdict> {
     let load = world.load(Load::default());
     sleep(Duration::from_millis(dice.random_range(1000..2000))).await;
     match how {
-        Break::Flushed => flush(&redis).await?,
-        Break::Down => world.servers().kill(Server::Redis).await?,
-        Break::HeldUp => world.servers().freeze(Server::Redis).await?,
-        Break::Slow => wire.slow(SLOW_BY),
+        Breakage::Flushed => flush(&redis).await?,
+        Breakage::Down => world.servers().kill(Server::Redis).await?,
+        Breakage::Silent => world.servers().freeze(Server::Redis).await?,
+        Breakage::Slow => wire.slow(SLOW_BY),
     }
     let until = Instant::now() + BROKEN_FOR;
     let (mut wrong, mut took) = (Vec::new(), Vec::new());
@@ -93,19 +88,19 @@ async fn broken(run: Run, how: Break) -> anyhow::Result<Verdict> {
             let status = world.send(&call).await;
             took.push(asked.elapsed());
             if status != Some(200) {
-                wrong.push(format!("{} was answered {status:?}", call.id));
+                wrong.push(format!("call {} was answered {status:?}", call.id));
             }
         }
-        if how == Break::Flushed {
+        if how == Breakage::Flushed {
             flush(&redis).await?;
         }
         sleep(Duration::from_millis(dice.random_range(50..200))).await;
     }
     match how {
-        Break::Flushed => {}
-        Break::Down => drop(world.servers().start().await?),
-        Break::HeldUp => world.servers().thaw(Server::Redis).await?,
-        Break::Slow => wire.mend(),
+        Breakage::Flushed => {}
+        Breakage::Down => drop(world.servers().start().await?),
+        Breakage::Silent => world.servers().thaw(Server::Redis).await?,
+        Breakage::Slow => wire.mend(),
     }
     sleep(Duration::from_secs(1)).await;
     load.stop().await?;
@@ -113,7 +108,8 @@ async fn broken(run: Run, how: Break) -> anyhow::Result<Verdict> {
     verdict.broken.extend(wrong);
     took.sort_unstable();
     let slow = took.get(took.len() * 9 / 10).copied().unwrap_or_default();
-    verdict.demand(slow < QUICK, format!("a tenth of {} answers took {slow:?} or more", took.len()));
+    verdict
+        .demand(slow < ANSWERED_WITHIN, format!("a tenth of {} answers took {slow:?} or more", took.len()));
     world.finish().await?;
     Ok(verdict)
 }
@@ -133,13 +129,13 @@ async fn duplicates(run: Run) -> anyhow::Result<Verdict> {
         for call in &calls {
             let status = world.send(call).await;
             if !matches!(status, Some(200..300)) {
-                wrong.push(format!("{} was answered {status:?} in round {round}", call.id));
+                wrong.push(format!("call {} was answered {status:?} in round {round}", call.id));
             }
         }
         let verdict = world.settled(SETTLED_WITHIN, &Allowed::nothing()).await?;
         wrong.extend(verdict.broken);
         match world.kind() {
-            // It remembers in memory.
+            // The cache is in the memory of the process.
             Kind::Embedded => world.restart("all").await?,
             Kind::Servers => flush(&world.servers().start().await?.redis).await?,
         }

@@ -1,4 +1,4 @@
-//! Dead letters that are sent on again, by somebody who is cut off.
+//! Dead letters are replayed, and the replay is killed again and again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,55 +6,52 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use load_tests::harness::ledger::{Allowed, Verdict};
 use rand::RngExt as _;
-use simulators::{self, Faults};
+use simulators::{Faults, slack};
 use tokio::task::JoinSet;
 
-use crate::catalog::{Fault, Pace};
+use crate::fault::Fault;
 use crate::inputs::Call;
+use crate::inspection::timeline;
 use crate::run::{Kind, Run};
-use crate::shown;
 use crate::world::{Plan, World};
 
 pub(crate) const FAULTS: &[Fault] = &[
-    Fault {
-        name: "replay-killed-midway",
-        about: "The replay of 2,000 dead letters is killed again and again and run once more",
-        kinds: &[Kind::Embedded],
-        pace: Pace::Long,
-        play: |run| Box::pin(replay(run, 2_000)),
-    },
-    Fault {
-        name: "replay-on-servers-killed-midway",
-        about: "The replay of 2,000 dead letters is killed again and again and run once more",
-        kinds: &[Kind::Servers],
-        pace: Pace::Long,
-        play: |run| Box::pin(replay(run, 2_000)),
-    },
-    Fault {
-        name: "replay-of-50000-killed-midway",
-        about: "The replay of 50,000 dead letters is killed again and again and run once more",
-        kinds: Kind::BOTH,
-        pace: Pace::Long,
-        play: |run| Box::pin(replay(run, 50_000)),
-    },
+    Fault::long(
+        "replay-killed-midway",
+        "The replay of 2,000 dead letters is killed again and again, and then run to its end",
+        Kind::EMBEDDED,
+        |run| Box::pin(replay(run, 2_000)),
+    ),
+    Fault::long(
+        "replay-on-servers-killed-midway",
+        "The replay of 2,000 dead letters is killed again and again, and then run to its end",
+        Kind::SERVERS,
+        |run| Box::pin(replay(run, 2_000)),
+    ),
+    Fault::long(
+        "replay-of-50000-killed-midway",
+        "The replay of 50,000 dead letters is killed again and again, and then run to its end",
+        Kind::BOTH,
+        |run| Box::pin(replay(run, 50_000)),
+    ),
 ];
 
-/// Senders at the same time.
+/// The number of senders that work at the same time.
 const SENDERS: usize = 16;
-/// Without one dead letter more for so long, no more are coming.
+/// When no dead letter was added for so long, no more are coming.
 const STALLED: Duration = Duration::from_secs(30);
-/// So often it is killed when it has come somewhere.
+/// The number of kills after which some letters, but not all, have been replayed.
 const KILLS: usize = 5;
 
 async fn replay(run: Run, calls: usize) -> anyhow::Result<Verdict> {
     let mut dice = run.dice();
-    // Nobody dies here: on a busy machine a short lease would only be lost.
+    // The processes of the deployment do not die here, and a busy machine would only lose a short lease.
     let settings = vec![("SLACK_RATE", "1000/s".to_owned()), ("DEBRIEF_LEASE", "1m".to_owned())];
     let world = Arc::new(World::start(&run, Plan { settings, ..Plan::default() }).await?);
-    // Slack will say the same to each of them every time.
+    // Slack refuses every message for good.
     let body = Some(r#"{"ok": false, "error": "invalid_blocks"}"#.to_owned());
     let refusal = simulators::Fault { body, ..simulators::Fault::default() };
-    world.simulators.slack.set_faults(Faults::always(refusal));
+    world.simulators.of(&slack::PROVIDER).set_faults(Faults::always(refusal));
     let mut batches: Vec<Vec<Call>> = (0..SENDERS).map(|_| Vec::new()).collect();
     for nth in 0..calls {
         batches[nth % SENDERS].push(Call::meeting(&mut dice));
@@ -75,57 +72,61 @@ async fn replay(run: Run, calls: usize) -> anyhow::Result<Verdict> {
     }
     let all = u64::try_from(calls).unwrap_or(u64::MAX);
     until_dead(&world, all).await?;
-    world.simulators.slack.set_faults(Faults::default());
+    world.simulators.of(&slack::PROVIDER).set_faults(Faults::default());
 
-    // How long it takes to get somewhere is not known beforehand: from killed at once to done.
+    // Nobody knows beforehand how long the replay takes. So it is killed at once, and then later each time.
     let mut patience = Duration::from_millis(50);
     let (mut kills, mut left) = (0, all);
-    let mut cut_off = Vec::new();
-    while cut_off.len() < KILLS && left > 0 {
-        let stopped = patience + Duration::from_millis(dice.random_range(0..200));
-        // It is killed where it stands when it is dropped.
-        if tokio::time::timeout(stopped, world.command(&["dead", "replay", "--stage", "slack"])).await.is_ok()
+    // The number of letters that were left after each kill that came midway.
+    let mut left_midway = Vec::new();
+    while left_midway.len() < KILLS && left > 0 {
+        let killed_after = patience + Duration::from_millis(dice.random_range(0..200));
+        // The command is killed when it is dropped.
+        if tokio::time::timeout(killed_after, world.command(&["dead", "replay", "--stage", "slack"]))
+            .await
+            .is_ok()
         {
             break;
         }
         kills += 1;
         let now = dead_letters(&world).await?;
         if now < left && now > 0 {
-            cut_off.push(now);
+            left_midway.push(now);
         }
         (left, patience) = (now, patience * 5 / 4);
     }
     let within = STALLED + Duration::from_millis(all.saturating_mul(50));
-    let (code, said) = world.command_within(within, &["dead", "replay", "--stage", "slack"]).await?;
-    ensure!(code == Some(0), "debrief dead replay: {code:?}\n{said}");
+    let (code, output) = world.command_within(within, &["dead", "replay", "--stage", "slack"]).await?;
+    ensure!(code == Some(0), "debrief dead replay: {code:?}\n{output}");
     println!(
-        "{kills} kills; letters left after each that came somewhere: {cut_off:?}; at last: {}",
-        said.trim()
+        "{kills} kills; letters that were left after each kill midway: {left_midway:?}; at the end: {}",
+        output.trim()
     );
 
     let mut verdict = world.settled(within, &Allowed::nothing()).await?;
-    verdict.demand(!cut_off.is_empty(), "the replay was never cut off midway: it shows nothing");
+    verdict
+        .demand(!left_midway.is_empty(), "the replay was never killed midway, and so the run shows nothing");
     verdict.demand(dead_letters(&world).await? == 0, "dead letters are left");
-    // Dead at the first generation, done at the second: each was replayed once.
+    // A call that was dead at the first generation and is done at the second was replayed once.
     for call in world.ledger.accepted_ids() {
-        let timeline = shown::timeline(&world, &call).await?;
-        let generation = timeline["generation"].as_i64().context("a call has no generation")?;
+        let timeline = timeline(&world, &call).await?;
+        let generation = timeline["generation"].as_i64().context("read the generation of a call")?;
         verdict.demand(
             generation == 2,
-            format!("{call} is at generation {generation}: it was not replayed once"),
+            format!("call {call} is at generation {generation}: it was not replayed once"),
         );
     }
-    let world = Arc::into_inner(world).context("a sender has not ended")?;
+    let world = Arc::into_inner(world).context("end the senders")?;
     world.finish().await?;
     Ok(verdict)
 }
 
 async fn dead_letters(world: &World) -> anyhow::Result<u64> {
     let shown = world.get("/api/dead-letters?limit=1").await?;
-    shown["total"].as_u64().context("the list of dead letters has no total")
+    shown["total"].as_u64().context("read the total of the dead letters")
 }
 
-/// Waits until there are so many.
+/// Waits until there are so many dead letters.
 async fn until_dead(world: &World, all: u64) -> anyhow::Result<()> {
     let (mut counted, mut since) = (0, Instant::now());
     while counted < all {

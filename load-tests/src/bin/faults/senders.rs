@@ -1,5 +1,5 @@
-//! Load while something breaks: calls at a steady rate, each sent again until it is accepted, as a provider
-//! does that got no answer.
+//! Load while something breaks: calls come at a steady rate, and each is sent again until it is accepted. A provider that
+//! gets no answer does the same.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,20 +17,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::inputs::{Body, Call};
 
-/// Between two tries of one call.
-const AGAIN: Duration = Duration::from_millis(200);
-/// A provider waits so long for an answer.
+/// The time between two attempts to send a call.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// The time that a provider waits for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// For what was not accepted yet when the load is stopped.
-const LAST_TRIES: Duration = Duration::from_secs(10);
+/// The time for calls that are not accepted yet when the load is stopped.
+const LAST_ATTEMPTS: Duration = Duration::from_secs(10);
 
 /// How much is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
-    /// New calls a second, over all connections.
+    /// The number of new calls in a second, over all connections.
     pub(crate) per_second: f64,
     pub(crate) connections: u32,
-    /// Of so many calls one is a meeting with its transcript, the others are phone calls with recordings.
+    /// One call in so many is a meeting with its transcript. The others are phone calls with recordings.
     pub(crate) meeting_each: u32,
 }
 
@@ -40,28 +40,26 @@ impl Default for Load {
     }
 }
 
-/// Posts calls to one door after another, and writes down what became of them.
+/// Sends calls to the ingest processes in turn, and notes in the ledger how they were answered.
 #[derive(Clone)]
 pub(crate) struct Sender {
     pub(crate) client: reqwest::Client,
+    /// The addresses of the ingest processes.
     pub(crate) doors: Arc<[SocketAddr]>,
     pub(crate) ledger: Arc<Ledger>,
 }
 
 impl Sender {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "whoever tests Debrief from the outside has none of its clients"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this crate does not depend on the one that makes clients")]
     pub(crate) fn new(doors: &[SocketAddr], ledger: &Arc<Ledger>) -> anyhow::Result<Self> {
-        // Err: somebody installed one before, which is as good.
+        // An error means that one was installed before, which is as good.
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = reqwest::Client::builder().timeout(ANSWER_WITHIN).no_proxy().build();
         let client = client.context("build a client")?;
         Ok(Self { client, doors: doors.into(), ledger: ledger.clone() })
     }
 
-    /// Sends a call once, to the door of that number; the status, where there was an answer.
+    /// Sends a call once, to the ingest process of that number. Returns the status, or `None` when there was no answer.
     pub(crate) async fn send(&self, call: &Call, door: usize) -> Option<u16> {
         let address = self.doors[door % self.doors.len()];
         self.ledger.sending(&call.id, &call.makes);
@@ -81,14 +79,14 @@ impl Sender {
         if status.is_success() {
             self.ledger.accepted(&call.id);
         } else if status.is_client_error() && status != 429 {
-            let said = answer.text().await.unwrap_or_default();
-            self.ledger.refused(&call.id, format!("{status} {said}"));
+            let body = answer.text().await.unwrap_or_default();
+            self.ledger.refused(&call.id, format!("{status} {body}"));
         }
         Some(status.as_u16())
     }
 
     /// Sends a call until it is accepted or refused, or the time is up.
-    async fn deliver(&self, call: &Call, mut door: usize, stopped: &CancellationToken) {
+    async fn send_again_and_again(&self, call: &Call, mut door: usize, stopped: &CancellationToken) {
         let mut until: Option<Instant> = None;
         loop {
             match self.send(call, door).await {
@@ -96,17 +94,17 @@ impl Sender {
                 _ => door += 1,
             }
             if stopped.is_cancelled() {
-                let until = *until.get_or_insert_with(|| Instant::now() + LAST_TRIES);
+                let until = *until.get_or_insert_with(|| Instant::now() + LAST_ATTEMPTS);
                 if Instant::now() > until {
                     return;
                 }
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(AGAIN_AFTER).await;
         }
     }
 }
 
-/// Load that runs until it is stopped. Dropped, it ends at once.
+/// Load that runs until it is stopped. It ends at once when this is dropped.
 pub(crate) struct Senders {
     running: JoinSet<()>,
     stop: CancellationToken,
@@ -124,13 +122,20 @@ impl Senders {
         let mut running = JoinSet::new();
         for number in 0..load.connections {
             let dice = StdRng::from_rng(dice);
-            running.spawn(one(sender.clone(), simulators.clone(), load, number, dice, stop.clone()));
+            running.spawn(send_over_one_connection(
+                sender.clone(),
+                simulators.clone(),
+                load,
+                number,
+                dice,
+                stop.clone(),
+            ));
         }
         Self { running, stop, ledger: sender.ledger.clone() }
     }
 
-    /// Begins no further calls, goes on with those that were not accepted yet for at most ten seconds, and
-    /// returns how many calls have been accepted since the world began.
+    /// Begins no further calls, and goes on for at most ten seconds with those that are not accepted yet. Returns the number
+    /// of calls that were accepted since the world began.
     pub(crate) async fn stop(mut self) -> anyhow::Result<u64> {
         self.stop.cancel();
         while let Some(ended) = self.running.join_next().await {
@@ -140,8 +145,8 @@ impl Senders {
     }
 }
 
-/// What one connection sends.
-async fn one(
+/// Sends calls over one connection.
+async fn send_over_one_connection(
     sender: Sender,
     simulators: Arc<Simulators>,
     load: Load,
@@ -150,7 +155,7 @@ async fn one(
     stop: CancellationToken,
 ) {
     let pause = Duration::from_secs_f64(f64::from(load.connections) / load.per_second);
-    // Not all at the same moment.
+    // The connections do not all begin at the same moment.
     let begin = tokio::time::Instant::now() + pause.mul_f64(dice.random_range(0.0..1.0));
     let mut ticks = tokio::time::interval_at(begin, pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -165,7 +170,7 @@ async fn one(
         } else {
             Call::phone(&mut dice, &simulators)
         };
-        sender.deliver(&call, door, &stop).await;
+        sender.send_again_and_again(&call, door, &stop).await;
         door += 1;
     }
 }

@@ -1,4 +1,4 @@
-//! Queues, bindings and the exchange that are taken away, or are others than they should be.
+//! Queues, bindings and the exchange are deleted, or are not what they should be.
 
 use std::time::{Duration, Instant};
 
@@ -12,55 +12,53 @@ use rand::seq::SliceRandom as _;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::answers::{Answers, was_put_aside};
-use crate::broker::{LOAD, SERVERS, SETTLED_WITHIN, plan, some};
-use crate::catalog::{Fault, Pace};
-use crate::run::Run;
+use crate::answers::{Answers, demand_outbox_used};
+use crate::broker::{LOAD, SETTLED_WITHIN, plan};
+use crate::fault::Fault;
+use crate::run::{Kind, Run, random_time};
 use crate::senders::Senders;
 use crate::world::World;
 
 pub(crate) const FAULTS: &[Fault] = &[
-    Fault {
-        name: "queue-deleted",
-        about: "The queue of every stage that has rows is deleted under its consumer, under load",
-        kinds: SERVERS,
-        pace: Pace::Long,
-        play: |run| Box::pin(queues_deleted(run)),
-    },
-    Fault {
-        name: "queue-purged",
-        about: "The queue of every stage that has rows is filled while nobody consumes, and purged",
-        kinds: SERVERS,
-        pace: Pace::Long,
-        play: |run| Box::pin(purged(run)),
-    },
-    Fault {
-        name: "binding-missing",
-        about: "No queue is bound any more; webhooks are answered with 2xx, and go on once the topology is applied",
-        kinds: SERVERS,
-        pace: Pace::Long,
-        play: |run| Box::pin(unbound(run)),
-    },
-    Fault {
-        name: "exchange-deleted",
-        about: "The exchange is deleted (channel error 404); webhooks are answered with 2xx, and go on once it is back",
-        kinds: SERVERS,
-        pace: Pace::Long,
-        play: |run| Box::pin(exchange_deleted(run)),
-    },
-    Fault {
-        name: "queue-of-another-kind",
-        about: "A queue is replaced by one that nobody can declare (channel error 406), until an operator removes it",
-        kinds: SERVERS,
-        pace: Pace::Long,
-        play: |run| Box::pin(another_kind(run)),
-    },
+    Fault::long(
+        "queue-deleted",
+        "The queue of every stage that has rows is deleted while it is consumed, under load",
+        Kind::SERVERS,
+        |run| Box::pin(queues_deleted(run)),
+    ),
+    Fault::long(
+        "queue-purged",
+        "The queue of every stage that has rows fills while nobody consumes, and is purged",
+        Kind::SERVERS,
+        |run| Box::pin(queues_purged(run)),
+    ),
+    Fault::long(
+        "binding-missing",
+        "No queue is bound any more: every webhook is answered with 2xx, and calls go on once the \
+         topology is applied",
+        Kind::SERVERS,
+        |run| Box::pin(bindings_missing(run)),
+    ),
+    Fault::long(
+        "exchange-deleted",
+        "The exchange is deleted (channel error 404): every webhook is answered with 2xx, and calls \
+         go on once it is back",
+        Kind::SERVERS,
+        |run| Box::pin(exchange_deleted(run)),
+    ),
+    Fault::long(
+        "queue-of-another-kind",
+        "A queue is replaced by one that Debrief cannot declare (channel error 406), until an \
+         operator deletes it",
+        Kind::SERVERS,
+        |run| Box::pin(queue_of_another_kind(run)),
+    ),
 ];
 
-/// The stages whose messages have rows behind them. What is lost from the first queue is lost.
-const WITH_ROWS: [&str; 4] = ["transcription", "analysis", "crm", "slack"];
+/// The stages whose messages have rows. A message that is lost from the first queue is lost for good.
+const STAGES_WITH_ROWS: [&str; 4] = ["transcription", "analysis", "crm", "slack"];
 
-/// A channel of an operator's own. RabbitMQ closes it over whatever it refuses.
+/// Opens a channel as an operator does. RabbitMQ closes it when it refuses something.
 async fn operator(world: &World) -> anyhow::Result<(Connection, Channel)> {
     let address = &world.addresses()?.amqp;
     let properties = ConnectionProperties::default().with_connection_name("operator".into());
@@ -74,10 +72,10 @@ async fn queues_deleted(run: Run) -> anyhow::Result<Verdict> {
     let world = World::start(&run, plan()).await?;
     let load = world.load(LOAD);
     let (_connection, channel) = operator(&world).await?;
-    let mut stages = WITH_ROWS;
+    let mut stages = STAGES_WITH_ROWS;
     stages.shuffle(&mut dice);
     for stage in stages {
-        sleep(some(&mut dice, 500, 1500)).await;
+        sleep(random_time(&mut dice, 500, 1500)).await;
         let queue = format!("{}.{stage}", world.prefix()?);
         channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.context("delete a queue")?;
     }
@@ -88,21 +86,21 @@ async fn queues_deleted(run: Run) -> anyhow::Result<Verdict> {
     Ok(verdict)
 }
 
-async fn purged(run: Run) -> anyhow::Result<Verdict> {
+async fn queues_purged(run: Run) -> anyhow::Result<Verdict> {
     let mut dice = run.dice();
     let mut world = World::start(&run, plan()).await?;
     let load = world.load(LOAD);
     let (_connection, channel) = operator(&world).await?;
-    let mut stages = WITH_ROWS;
+    let mut stages = STAGES_WITH_ROWS;
     stages.shuffle(&mut dice);
     let mut lost = Vec::new();
     for stage in stages {
-        // A process that holds messages is not robbed of them by a purge.
+        // A purge does not take the messages that a process holds.
         world.terminate(stage).await?;
         let queue = format!("{}.{stage}", world.prefix()?);
         let until = Instant::now() + Duration::from_secs(20);
         let purged = loop {
-            sleep(some(&mut dice, 500, 1000)).await;
+            sleep(random_time(&mut dice, 500, 1000)).await;
             let purged = channel.queue_purge(queue.as_str().into(), QueuePurgeOptions::default()).await;
             let purged = purged.context("purge a queue")?;
             if purged > 0 || Instant::now() > until {
@@ -115,24 +113,25 @@ async fn purged(run: Run) -> anyhow::Result<Verdict> {
     load.stop().await?;
     let mut verdict = world.settled(SETTLED_WITHIN, &Allowed::nothing()).await?;
     for (stage, purged) in lost {
-        verdict.demand(purged > 0, format!("there was nothing to purge from the queue of {stage}"));
+        verdict.demand(purged > 0, format!("the queue of {stage} had no message to purge"));
     }
     world.finish().await?;
     Ok(verdict)
 }
 
-async fn unbound(run: Run) -> anyhow::Result<Verdict> {
+async fn bindings_missing(run: Run) -> anyhow::Result<Verdict> {
     let mut dice = run.dice();
     let world = World::start(&run, plan()).await?;
     let load = world.load(LOAD);
-    sleep(some(&mut dice, 500, 1500)).await;
+    sleep(random_time(&mut dice, 500, 1500)).await;
     let (code, exported) = world.command(&["topology", "export"]).await?;
     ensure!(code == Some(0), "debrief topology export: {code:?}\n{exported}");
     let exported: Value = serde_json::from_str(&exported).context("read the exported topology")?;
     let (_connection, channel) = operator(&world).await?;
-    for binding in exported["bindings"].as_array().context("the topology has no bindings")? {
-        let text = |name: &str| binding[name].as_str().with_context(|| format!("a binding has no {name}"));
-        // The dead queue keeps its own.
+    for binding in exported["bindings"].as_array().context("read the bindings of the topology")? {
+        let text =
+            |name: &str| binding[name].as_str().with_context(|| format!("read the {name} of a binding"));
+        // The dead queue keeps its binding.
         if text("routing_key")? == "#" {
             continue;
         }
@@ -140,21 +139,21 @@ async fn unbound(run: Run) -> anyhow::Result<Verdict> {
         channel
             .queue_unbind(queue.into(), exchange.into(), key.into(), FieldTable::default())
             .await
-            .context("take a binding away")?;
+            .context("remove a binding")?;
     }
-    until_applied(world, load, dice).await
+    apply_after_a_while(world, load, dice).await
 }
 
-/// Asks for a while, and applies the topology.
-async fn until_applied(world: World, load: Senders, mut dice: StdRng) -> anyhow::Result<Verdict> {
+/// Sends calls for a while, and then applies the topology.
+async fn apply_after_a_while(world: World, load: Senders, mut dice: StdRng) -> anyhow::Result<Verdict> {
     let mut answers = Answers::default();
-    answers.ask_until(&world, &mut dice, Instant::now() + Duration::from_secs(4)).await;
-    let (code, said) = world.command(&["topology", "apply"]).await?;
-    ensure!(code == Some(0), "debrief topology apply: {code:?}\n{said}");
+    answers.send_until(&world, &mut dice, Instant::now() + Duration::from_secs(4)).await;
+    let (code, output) = world.command(&["topology", "apply"]).await?;
+    ensure!(code == Some(0), "debrief topology apply: {code:?}\n{output}");
     load.stop().await?;
     let mut verdict = world.settled(SETTLED_WITHIN, &Allowed::nothing()).await?;
-    answers.all_kept(&mut verdict);
-    was_put_aside(&world, &mut verdict);
+    answers.demand_all_accepted(&mut verdict);
+    demand_outbox_used(&world, &mut verdict);
     world.finish().await?;
     Ok(verdict)
 }
@@ -163,22 +162,22 @@ async fn exchange_deleted(run: Run) -> anyhow::Result<Verdict> {
     let mut dice = run.dice();
     let world = World::start(&run, plan()).await?;
     let load = world.load(LOAD);
-    sleep(some(&mut dice, 500, 1500)).await;
+    sleep(random_time(&mut dice, 500, 1500)).await;
     let (_connection, channel) = operator(&world).await?;
     let exchange = format!("{}.events", world.prefix()?);
     let deleted = channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await;
     deleted.context("delete the exchange")?;
-    until_applied(world, load, dice).await
+    apply_after_a_while(world, load, dice).await
 }
 
-async fn another_kind(run: Run) -> anyhow::Result<Verdict> {
+async fn queue_of_another_kind(run: Run) -> anyhow::Result<Verdict> {
     let mut dice = run.dice();
     let world = World::start(&run, plan()).await?;
     let load = world.load(LOAD);
-    sleep(some(&mut dice, 500, 1500)).await;
+    sleep(random_time(&mut dice, 500, 1500)).await;
     let queue = format!("{}.analysis", world.prefix()?);
     let (_connection, channel) = operator(&world).await?;
-    // Debrief makes its own again as soon as it misses it.
+    // Debrief declares its queue again as soon as it notices that the queue is gone.
     let until = Instant::now() + Duration::from_secs(30);
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     loop {
@@ -188,21 +187,21 @@ async fn another_kind(run: Run) -> anyhow::Result<Verdict> {
         if channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await.is_ok() {
             break;
         }
-        ensure!(Instant::now() < until, "Debrief was always faster to make the queue again");
+        ensure!(Instant::now() < until, "Debrief always declared the queue first");
     }
     let mut answers = Answers::default();
-    answers.ask_until(&world, &mut dice, Instant::now() + Duration::from_secs(3)).await;
-    let (code, said) = world.command(&["topology", "check"]).await?;
+    answers.send_until(&world, &mut dice, Instant::now() + Duration::from_secs(3)).await;
+    let (code, output) = world.command(&["topology", "check"]).await?;
     let deleted = channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await;
-    deleted.context("delete the queue that is another")?;
+    deleted.context("delete the queue of another kind")?;
     let (applied, problem) = world.command(&["topology", "apply"]).await?;
     ensure!(applied == Some(0), "debrief topology apply: {applied:?}\n{problem}");
     load.stop().await?;
     let mut verdict = world.settled(SETTLED_WITHIN, &Allowed::nothing()).await?;
-    answers.all_kept(&mut verdict);
+    answers.demand_all_accepted(&mut verdict);
     verdict.demand(
-        code == Some(1) && said.contains(&queue),
-        format!("`debrief topology check` did not tell of the queue: {code:?} {said}"),
+        code == Some(1) && output.contains(&queue),
+        format!("`debrief topology check` did not name the queue: {code:?} {output}"),
     );
     world.finish().await?;
     Ok(verdict)

@@ -1,6 +1,6 @@
-//! A deployment whose parts can be broken one by one, with the providers it talks to.
+//! A deployment whose parts can be broken one by one, with the simulated providers that it talks to.
 
-mod rest;
+mod outcome;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use load_tests::harness::ledger::Ledger;
 use load_tests::harness::servers::{Place, Servers};
 use rand::rngs::StdRng;
 use serde_json::Value;
-use simulators::{Options, Simulators};
+use simulators::{Options, Simulators, slack};
 use tokio::process::Command;
 
 use crate::inputs::Call;
@@ -25,30 +25,42 @@ use crate::senders::{Load, Sender, Senders};
 use crate::servers::OwnServers;
 
 pub(crate) const ROLES: [&str; 7] = ["ingest", "api", "dedup", "transcription", "analysis", "crm", "slack"];
-/// The one process that does everything.
+/// The name of the one process that does everything.
 const ALL: &str = "all";
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(20);
 const COMMAND_WITHIN: Duration = Duration::from_mins(2);
+
+/// How Debrief posts to Slack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SlackAccess {
+    /// Debrief posts as a bot, which can look for its messages.
+    #[default]
+    Bot,
+    /// Debrief posts through an incoming webhook.
+    Webhook,
+}
 
 /// How a world differs from the usual one.
 #[derive(Default)]
 pub(crate) struct Plan {
-    /// Processes of a role, where that is not one. Embedded there is one process, whatever this says.
+    /// The number of processes of a role, when it is not one. An embedded world always has one process.
     pub(crate) processes: Vec<(&'static str, usize)>,
-    /// Beside or instead of the usual settings, for every process and command.
+    /// Settings of every process and command, beside the usual ones or instead of them.
     pub(crate) settings: Vec<(&'static str, String)>,
+    pub(crate) slack: SlackAccess,
     pub(crate) simulators: Options,
 }
 
-/// Processes have names: embedded `all`; on servers the role's name, and `dedup-2`, `dedup-3` … for further
-/// processes of a role. A dropped world kills its processes; [`World::finish`] also removes its database and
-/// its queues.
+/// A deployment. The process of an embedded world is called `all`. On servers a process is called after its role, and
+/// further processes of a role are called `dedup-2`, `dedup-3`, and so on. A dropped world kills its processes.
+/// [`World::finish`] also removes its database and its queues.
 pub(crate) struct World {
     pub(crate) run: Run,
     pub(crate) simulators: Arc<Simulators>,
     pub(crate) ledger: Arc<Ledger>,
-    /// In the order in which they are started.
+    /// The processes in the order in which they are started.
     processes: Vec<Process>,
     settings: BTreeMap<&'static str, String>,
     place: Option<(Servers, Place)>,
@@ -57,11 +69,19 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Starts simulators and processes, and waits until all are ready. The retry schedule is
-    /// `200ms,500ms,1s`, the lease three seconds, and Slack is reached by bot token, so that it can be asked
-    /// what was posted.
+    /// Starts the simulators and the processes, and waits until all of them are ready. The retry schedule is
+    /// `200ms,500ms,1s`, and a lease lasts three seconds.
     pub(crate) async fn start(run: &Run, plan: Plan) -> anyhow::Result<Self> {
         let simulators = Arc::new(Simulators::start(&plan.simulators).await?);
+        Self::start_beside(run, plan, simulators).await
+    }
+
+    /// Does the same as [`Self::start`] with simulators that run already.
+    pub(crate) async fn start_beside(
+        run: &Run,
+        plan: Plan,
+        simulators: Arc<Simulators>,
+    ) -> anyhow::Result<Self> {
         let place = match run.kind {
             Kind::Embedded => None,
             Kind::Servers => {
@@ -72,11 +92,14 @@ impl World {
         };
         let processes = members(run, &plan)?;
         let doors: Vec<SocketAddr> =
-            processes.iter().filter(|one| is_of(&one.name, "ingest")).map(|one| one.address).collect();
-        let door = doors.first().context("nobody listens")?;
-        let mut settings = settings(&simulators);
+            processes.iter().filter(|one| runs_role(&one.name, "ingest")).map(|one| one.address).collect();
+        let door = doors.first().context("find a process of the role ingest")?;
+        let mut settings = settings(&simulators, plan.slack);
         let data = run.folder.join("data");
-        settings.insert("DEBRIEF_DATA_DIR", data.to_str().context("a folder without a name")?.to_owned());
+        settings.insert(
+            "DEBRIEF_DATA_DIR",
+            data.to_str().context("read the name of the data folder")?.to_owned(),
+        );
         settings.insert("DEBRIEF_PUBLIC_URL", format!("http://{door}"));
         if let Some((_, place)) = &place {
             settings.extend(place.settings()?);
@@ -88,8 +111,8 @@ impl World {
         let mut world =
             Self { run: run.clone(), simulators, ledger, processes, settings, place, sender, dice };
         if world.place.is_some() {
-            let (code, said) = world.command(&["migrate"]).await?;
-            ensure!(code == Some(0), "debrief migrate: {code:?}\n{said}");
+            let (code, output) = world.command(&["migrate"]).await?;
+            ensure!(code == Some(0), "debrief migrate: {code:?}\n{output}");
         }
         for name in world.names() {
             world.launch_process(&name, &[])?;
@@ -110,12 +133,12 @@ impl World {
 
     // ------------------------------------------------------------ processes
 
-    /// The names of all processes, those that do not run too.
+    /// Returns the names of all processes, those that do not run included.
     pub(crate) fn names(&self) -> Vec<String> {
         self.processes.iter().map(|process| process.name.clone()).collect()
     }
 
-    /// The process of this role, the first where there are several; embedded the one that does everything.
+    /// Returns the name of the first process of this role. In an embedded world this is the process that does everything.
     pub(crate) fn process(&self, role: &str) -> String {
         match self.kind() {
             Kind::Embedded => ALL.to_owned(),
@@ -132,7 +155,7 @@ impl World {
         self.start_process_with(name, &[]).await
     }
 
-    /// With more in its environment, this one time (`FAILPOINTS`, `LD_PRELOAD` …).
+    /// Starts a process with more variables in its environment (`FAILPOINTS`, `LD_PRELOAD` …), only this time.
     pub(crate) async fn start_process_with(
         &mut self,
         name: &str,
@@ -142,62 +165,65 @@ impl World {
         self.find_mut(name)?.until_ready().await
     }
 
-    /// Does not wait until it is ready: for a process that will not be.
+    /// Starts a process without waiting until it is ready, which it may never be.
     pub(crate) fn launch_process(&mut self, name: &str, extra: &[(&str, &str)]) -> anyhow::Result<()> {
         let mut command = self.debrief();
         command.envs(extra.iter().copied());
         self.find_mut(name)?.launch(command)
     }
 
-    /// `kill -9`, and waits until it is gone. One that is gone already is an error.
+    /// Kills a process with `kill -9` and waits until it is gone. Fails when it is gone already.
     pub(crate) async fn kill(&mut self, name: &str) -> anyhow::Result<()> {
         self.find_mut(name)?.kill().await
     }
 
-    /// SIGTERM, and waits for its own end.
+    /// Sends SIGTERM and waits until the process has ended.
     pub(crate) async fn terminate(&mut self, name: &str) -> anyhow::Result<ExitStatus> {
         self.find_mut(name)?.terminate().await
     }
 
-    /// SIGTERM and a new one. Fails unless it ended with 0.
+    /// Ends a process with SIGTERM and starts it again. Fails unless it ended with 0.
     pub(crate) async fn restart(&mut self, name: &str) -> anyhow::Result<()> {
         let status = self.terminate(name).await?;
         ensure!(status.success(), "{name} was asked to stop and ended: {status}");
         self.start_process(name).await
     }
 
-    /// SIGSTOP.
+    /// Stops a process with SIGSTOP.
     pub(crate) async fn freeze(&mut self, name: &str) -> anyhow::Result<()> {
         self.find(name)?.signal("STOP").await
     }
 
-    /// SIGCONT.
+    /// Continues a process with SIGCONT.
     pub(crate) async fn thaw(&mut self, name: &str) -> anyhow::Result<()> {
         self.find(name)?.signal("CONT").await
     }
 
-    /// Waits until a process is ready, or (`false`) says that it is not.
+    /// Waits until a process is ready, or until it says that it is not when `ready` is false.
     pub(crate) async fn until_ready(&self, name: &str, ready: bool) -> anyhow::Result<()> {
         let process = self.find(name)?;
-        let (status, what) =
-            if ready { (200, format!("{name} to be ready")) } else { (503, format!("{name} to be unready")) };
+        let (status, what) = if ready {
+            (200, format!("{name} to be ready"))
+        } else {
+            (503, format!("{name} not to be ready"))
+        };
         self.wait(&what, Duration::from_mins(1), async |_| {
             (process.ready().await == Some(status)).then_some(())
         })
         .await
     }
 
-    /// What a process has logged since the world began, over all its starts.
+    /// Returns what a process has logged since the world began, over all its starts.
     pub(crate) fn log(&self, name: &str) -> String {
         self.find(name).map(|process| process.tail(usize::MAX)).unwrap_or_default()
     }
 
-    /// Runs a command beside the deployment, with its settings: the exit code, and what it said.
+    /// Runs a command beside the deployment and with its settings. Returns the exit code and what the command printed.
     pub(crate) async fn command(&self, args: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
         self.command_within(COMMAND_WITHIN, args).await
     }
 
-    /// The same where there is much to do.
+    /// Does the same as [`Self::command`] within another time.
     pub(crate) async fn command_within(
         &self,
         within: Duration,
@@ -208,11 +234,11 @@ impl World {
         let ended = tokio::time::timeout(within, ended).await;
         let ended = ended.with_context(|| format!("`debrief {}` does not end", args.join(" ")))?;
         let output = ended.context("start debrief")?;
-        let said = [output.stdout, output.stderr].concat();
-        Ok((output.status.code(), String::from_utf8_lossy(&said).into_owned()))
+        let printed = [output.stdout, output.stderr].concat();
+        Ok((output.status.code(), String::from_utf8_lossy(&printed).into_owned()))
     }
 
-    /// The program with the settings of this world and nothing else in its environment.
+    /// Returns the program, whose environment has the settings of this world and nothing else.
     fn debrief(&self) -> Command {
         let mut command = Command::new(&self.run.program);
         command.current_dir(&self.run.folder).env_clear().envs(&self.settings).kill_on_drop(true);
@@ -229,32 +255,45 @@ impl World {
         found.with_context(|| format!("there is no process `{name}`"))
     }
 
-    // ------------------------------------------------------------ what comes in
+    // ------------------------------------------------------------ calls
 
-    /// Where each ingest process listens.
+    /// Returns the addresses of the ingest processes.
     pub(crate) fn doors(&self) -> Vec<SocketAddr> {
         self.sender.doors.to_vec()
     }
 
-    /// Sends one call, once, to the first ingest process; the status, `None` where there was no answer. The
-    /// ledger knows.
+    /// Sends one call once to the first ingest process, and notes it in the ledger. Returns the status, or `None` when there
+    /// was no answer.
     pub(crate) async fn send(&self, call: &Call) -> Option<u16> {
         self.sender.send(call, 0).await
     }
 
-    /// Calls at a steady rate until they are stopped.
+    /// Sends one call again and again until it is accepted, as a provider does.
+    pub(crate) async fn send_until_accepted(&self, call: &Call) -> anyhow::Result<()> {
+        let deadline = Instant::now() + ACCEPTED_WITHIN;
+        loop {
+            let status = self.send(call).await;
+            if status.is_some_and(|status| (200..300).contains(&status)) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "call {} is not accepted: {status:?}", call.id);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Starts senders that send calls at a steady rate until they are stopped.
     pub(crate) fn load(&self, load: Load) -> Senders {
         let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
         Senders::start(&self.sender, &self.simulators, load, &mut dice)
     }
 
-    // ------------------------------------------------------------ looking
+    // ------------------------------------------------------------ inspection
 
     fn api(&self) -> anyhow::Result<SocketAddr> {
         Ok(self.find(&self.process("api"))?.address)
     }
 
-    /// What the API says at `path`. Fails unless it answers 200.
+    /// Returns what the API answers to a request for `path`. Fails unless the status is 200.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let asked = async {
             let mut connection = Connection::open(self.api()?).await.context("connect to the API")?;
@@ -262,12 +301,12 @@ impl World {
         };
         let answer = tokio::time::timeout(ANSWER_WITHIN, asked).await;
         let answer = answer.with_context(|| format!("{path} is not answered"))??;
-        let said = String::from_utf8_lossy(&answer.body);
-        ensure!(answer.status == 200, "{path} answered {}: {said}", answer.status);
-        serde_json::from_str(&said).with_context(|| format!("read {path}"))
+        let body = String::from_utf8_lossy(&answer.body);
+        ensure!(answer.status == 200, "{path} answered {}: {body}", answer.status);
+        serde_json::from_str(&body).with_context(|| format!("read {path}"))
     }
 
-    /// Waits until `look` finds something; fails after `within`, saying what it waited for.
+    /// Waits until `look` finds something. After the time `within` it fails and says what it waited for.
     pub(crate) async fn wait<T>(
         &self,
         what: &str,
@@ -284,7 +323,7 @@ impl World {
         }
     }
 
-    /// Waits until the log of this process holds `text`.
+    /// Waits until the log of this process contains `text`.
     pub(crate) async fn until_logged(&self, name: &str, text: &str, within: Duration) -> anyhow::Result<()> {
         let process = self.find(name)?;
         self.wait(&format!("{name} to log `{text}`"), within, async |_| {
@@ -293,19 +332,19 @@ impl World {
         .await
     }
 
-    /// Where the servers are that this world uses.
+    /// Returns the addresses of the servers that this world uses.
     pub(crate) fn addresses(&self) -> anyhow::Result<&Servers> {
-        Ok(&self.place.as_ref().context("it has no servers")?.0)
+        Ok(&self.place.as_ref().context("find the servers of an embedded world")?.0)
     }
 
-    /// The prefix of Debrief's queues.
+    /// Returns the prefix of Debrief's queues.
     pub(crate) fn prefix(&self) -> anyhow::Result<&str> {
-        Ok(&self.place.as_ref().context("it has no RabbitMQ")?.1.prefix)
+        Ok(&self.place.as_ref().context("find the queues of an embedded world")?.1.prefix)
     }
 
     // ------------------------------------------------------------ the end
 
-    /// Kills the processes and removes the database and the queues.
+    /// Kills the processes, and removes the database and the queues.
     pub(crate) async fn finish(mut self) -> anyhow::Result<()> {
         let Some((servers, place)) = self.place.take() else { return Ok(()) };
         let (code, exported) = self.command(&["topology", "export"]).await?;
@@ -323,7 +362,7 @@ impl World {
     }
 }
 
-/// The processes of a world, none of them started.
+/// Makes the processes of a world without starting them.
 fn members(run: &Run, plan: &Plan) -> anyhow::Result<Vec<Process>> {
     let member = |name: String, args: Vec<String>| {
         let log = run.folder.join(format!("{name}.log"));
@@ -343,34 +382,22 @@ fn members(run: &Run, plan: &Plan) -> anyhow::Result<Vec<Process>> {
     Ok(members)
 }
 
-/// Whether a process of that name runs `role`.
-fn is_of(name: &str, role: &str) -> bool {
+/// Whether the process of that name runs `role`.
+fn runs_role(name: &str, role: &str) -> bool {
     name == ALL || name == role || name.strip_prefix(role).is_some_and(|rest| rest.starts_with('-'))
 }
 
-fn settings(simulators: &Simulators) -> BTreeMap<&'static str, String> {
-    BTreeMap::from([
+/// Returns the usual settings: all providers are simulators, and what would take minutes takes moments.
+fn settings(simulators: &Simulators, access: SlackAccess) -> BTreeMap<&'static str, String> {
+    let mut settings: BTreeMap<_, _> = simulators.settings().into_iter().collect();
+    if access == SlackAccess::Bot {
+        settings.extend(slack::bot_settings());
+    }
+    settings.extend([
         ("DEBRIEF_RETRY_SCHEDULE", "200ms,500ms,1s".to_owned()),
         ("DEBRIEF_LEASE", "3s".to_owned()),
-        ("DEBRIEF_ALLOW_PRIVATE_FETCH", simulators.recordings.address.to_string()),
-        ("ASSEMBLYAI_API_KEY", "key".to_owned()),
-        ("ASSEMBLYAI_BASE_URL", simulators.assemblyai.url("")),
-        ("ASSEMBLYAI_POLL", "200ms".to_owned()),
-        ("OPENAI_API_KEY", "key".to_owned()),
-        ("OPENAI_BASE_URL", simulators.openai.url("/v1")),
-        ("SLACK_BOT_TOKEN", "xoxb-faults".to_owned()),
-        ("SLACK_CHANNEL", "C0FAULTS".to_owned()),
-        ("SLACK_BASE_URL", simulators.slack.url("/api")),
         ("SLACK_RATE", "50/s".to_owned()),
         ("SUPPORT_NUMBER", "+12025550100".to_owned()),
-        ("SALESFORCE_LOGIN_URL", simulators.salesforce.url("")),
-        ("SALESFORCE_CONSUMER_KEY", "key".to_owned()),
-        ("SALESFORCE_CONSUMER_SECRET", "secret".to_owned()),
-        ("CRM_AUTO_UPLOAD", "true".to_owned()),
-        ("CRM_UPLOAD_URL", simulators.call_data.url("/apis/api/public/call-data")),
-        ("CRM_CAMPAIGN_ID", "campaign".to_owned()),
-        ("CRM_VOICE_AGENT_ID", "agent".to_owned()),
-        ("CRM_CLIENT_ID", "client".to_owned()),
-        ("CRM_DEFAULT_CALLER_PHONE", "+12025550100".to_owned()),
-    ])
+    ]);
+    settings
 }

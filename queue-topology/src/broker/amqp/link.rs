@@ -1,4 +1,4 @@
-//! One connection that is made again whenever it ends.
+//! One connection to RabbitMQ. A supervisor makes a new one whenever it ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,15 +10,17 @@ use rand::RngExt as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{BrokerError, PATIENCE, State, failed};
+use super::failure::failed;
+use super::patience::PATIENCE;
+use crate::broker::{BrokerError, State};
 
-/// Between two tries to connect: doubled from the first to the last.
+/// The pause between two tries to connect. It doubles from the first value up to the last.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LAST_WAIT: Duration = Duration::from_secs(5);
-/// How often a connection is looked at, should its end not be announced.
+/// How often a connection is checked, in case nobody announces its end.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The supervisor ends when the link is closed or dropped.
+/// A handle to the connection. Its supervisor ends when the handle is closed or dropped.
 pub(super) struct Link {
     now: watch::Receiver<Now>,
     closing: CancellationToken,
@@ -30,14 +32,14 @@ pub(super) struct Link {
 struct Now {
     connection: Option<Arc<Connection>>,
     blocked: bool,
-    /// Why there is none.
+    /// Why the broker refused the last connection, if it did.
     refused: Option<BrokerError>,
 }
 
 const NOTHING: Now = Now { connection: None, blocked: false, refused: None };
 
 impl Link {
-    /// `name` is what the management pages show.
+    /// Starts to connect. `name` is the name of the connection that RabbitMQ's management pages show.
     pub(super) fn start(uri: &AMQPUri, name: &str) -> Self {
         let (tell, now) = watch::channel(NOTHING);
         let (closing, ended) = (CancellationToken::new(), CancellationToken::new());
@@ -59,11 +61,11 @@ impl Link {
         }
     }
 
-    /// Ends when the connection is there and can be published on.
+    /// Waits until the connection takes messages.
     pub(super) async fn up(&self) {
         let mut now = self.now.clone();
         if now.wait_for(|now| now.connection.is_some() && !now.blocked).await.is_err() {
-            // Closed: never.
+            // The link is closed, so this never happens.
             std::future::pending::<()>().await;
         }
     }
@@ -98,7 +100,7 @@ impl Link {
     }
 }
 
-/// The times at which the broker blocks the connection.
+/// Tells each time when the broker blocks the connection.
 pub(super) struct Blockings(watch::Receiver<Now>);
 
 impl Blockings {
@@ -108,7 +110,7 @@ impl Blockings {
                 return;
             }
         }
-        // Closed: never again.
+        // The link is closed, so this never happens again.
         std::future::pending::<()>().await;
     }
 }
@@ -136,15 +138,15 @@ async fn keep(uri: AMQPUri, name: String, tell: watch::Sender<Now>, stop: Cancel
                 if stop.is_cancelled() {
                     return;
                 }
-                tracing::warn!(connection = name, "the connection to the broker ended, connecting again");
+                tracing::warn!(connection = name, "the connection to the broker ended; connecting again");
             }
             Err(error) => {
-                tracing::warn!(connection = name, %error, "failed to connect to the broker, trying again");
+                tracing::warn!(connection = name, %error, "failed to connect to the broker; trying again");
                 let refused = Some(error).filter(|error| matches!(error, BrokerError::Refused(_)));
                 tell.send_replace(Now { refused, ..NOTHING });
             }
         }
-        // Many processes lose one broker at once.
+        // Many processes lose the same broker at the same time, so each waits a little shorter or longer.
         let spread = wait.mul_f64(rand::rng().random_range(0.5..1.0));
         tokio::select! {
             () = tokio::time::sleep(spread) => {}
@@ -162,7 +164,7 @@ async fn connect(uri: &AMQPUri, name: &str) -> Result<Connection, BrokerError> {
     }
 }
 
-/// Until the connection ends or is to be closed.
+/// Watches the connection until it ends, or closes it when `stop` is cancelled.
 async fn watch_over(connection: &Arc<Connection>, tell: &watch::Sender<Now>, stop: &CancellationToken) {
     let mut events = Box::pin(connection.events_listener());
     tell.send_replace(Now { connection: Some(connection.clone()), ..NOTHING });
@@ -180,7 +182,7 @@ async fn watch_over(connection: &Arc<Connection>, tell: &watch::Sender<Now>, sto
             },
             _ = look.tick() => {}
             () = stop.cancelled() => {
-                // The process is going: what is left unsettled is the broker's again either way.
+                // The process stops. Whatever is not settled goes back to the broker, whether or not this succeeds.
                 tokio::time::timeout(LOOK, connection.close(200, "bye".into())).await.ok();
                 return;
             }

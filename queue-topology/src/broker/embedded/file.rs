@@ -1,4 +1,4 @@
-//! The file, and the one task that has it: whatever waits is written in one transaction and answered
+//! The file, and the one task that has it. All operations that wait are written in one transaction and answered
 //! together.
 
 use std::collections::BTreeMap;
@@ -12,27 +12,33 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, QueryBuilder, Row as _, Sqlite};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::{AHEAD, BrokerError, Queues, Row};
+use super::checkpoints::make_checkpoints;
+use super::lock::lock;
+use super::operation::{Operation, Reply};
+use super::queues::{AHEAD, Queues, Row};
+use crate::broker::BrokerError;
 
-/// Operations in one transaction: more of them make publishers wait for the acknowledgements of a backlog.
+/// How many operations one transaction holds. With more of them, publishers would wait for the acknowledgements of a
+/// backlog.
 const GROUP: usize = 128;
-/// Rows in one INSERT; SQLite takes 32,766 parameters.
+/// How many rows one INSERT holds. SQLite takes 32,766 parameters.
 const ROWS: usize = 128;
-/// Acknowledgements alone wait this long for company: losing one only brings a message again.
-const LINGER: Duration = Duration::from_millis(10);
-/// Before what failed is tried again.
+/// How long acknowledgements wait for other operations. They can wait, because a lost one only brings a message again.
+const ACK_DELAY: Duration = Duration::from_millis(10);
+/// How long to wait before a failed operation is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// The write-ahead log is cut to this after a checkpoint.
+/// The size to which the write-ahead log is cut after a checkpoint.
 const LOG_BYTES: &str = "16777216";
-/// A checkpoint syncs the file twice, some 20 ms; so another connection does it beside the writer, every so
-/// many rows written. What is left for the writer to complete, past so many pages of log, is then little.
+/// After how many written rows there is a checkpoint. It syncs the file twice, which takes some 20 ms, so another
+/// connection does it beside the writer.
 const CHECKPOINT_ROWS: usize = 256;
+/// After how many pages of log the writer makes a checkpoint itself. Little is left for it then.
 const CHECKPOINT_PAGES: &str = "4096";
-/// Pages returned to the disk at a time, when nobody asks for anything.
+/// How many pages are returned to the disk at a time, while there is nothing else to do.
 const FREED_PAGES: u32 = 1024;
 
 const SCHEMA: &str = "
@@ -46,61 +52,31 @@ const SCHEMA: &str = "
     ) STRICT;
     CREATE INDEX IF NOT EXISTS messages_by_queue ON messages (queue, id);";
 
-type Reply<T> = oneshot::Sender<Result<T, BrokerError>>;
-
-/// What the writer is asked to do. A queue is named by its place in [`Queues`].
-pub(super) enum Op {
-    Publish {
-        queues: Vec<usize>,
-        row: Row,
-        reply: Reply<()>,
-    },
-    Remove {
-        id: i64,
-    },
-    /// Moves a message to the dead queue.
-    Bury {
-        id: i64,
-        row: Row,
-        reply: Reply<()>,
-    },
-    /// Reads on in a queue for its consumers.
-    Read {
-        place: usize,
-    },
-    Purge {
-        place: usize,
-        reply: Reply<u64>,
-    },
-    Close {
-        reply: Reply<()>,
-    },
-}
-
 pub(super) struct File {
     connection: SqliteConnection,
     queues: Arc<Queues>,
     next_id: i64,
-    /// What was there at the start may have been delivered before: claims are not written down.
+    /// The last message that was in the file at the start. Messages up to it may have been delivered before, because the
+    /// file does not say which messages somebody held.
     found_to: i64,
-    /// Removals that a failed transaction left undone.
+    /// Messages that a failed transaction did not remove.
     owed: Vec<i64>,
     /// Rows written since the last checkpoint was asked for.
     written: usize,
     checkpoints: mpsc::Sender<()>,
     checkpointer: JoinHandle<()>,
-    /// Rows were removed: there may be pages to free.
+    /// Rows were removed, so there may be pages to return to the disk.
     untidy: bool,
-    /// Held for as long as the file is in use. The system lets go of it when the process dies.
+    /// The lock is held as long as the file is in use. The system releases it when the process dies.
     lock: std::fs::File,
 }
 
-/// What one transaction writes, and who waits for it.
+/// What one transaction writes, and the callers that wait for it.
 #[derive(Default)]
 struct Group {
     rows: Vec<(i64, usize, Row)>,
     removed: Vec<i64>,
-    /// By queue, what this group adds.
+    /// How many messages this group adds to each queue.
     added: BTreeMap<usize, u64>,
     waiting: Vec<Reply<()>>,
     reads: Vec<usize>,
@@ -123,7 +99,7 @@ impl File {
         let mut connection = options.connect().await.map_err(|error| failed(&error))?;
         sqlx::raw_sql(SCHEMA).execute(&mut connection).await.map_err(|error| failed(&error))?;
         let beside = options.connect().await.map_err(|error| failed(&error))?;
-        let (checkpoints, asked) = mpsc::channel(1);
+        let (checkpoints, requests) = mpsc::channel(1);
         let mut file = Self {
             connection,
             queues,
@@ -132,7 +108,7 @@ impl File {
             owed: Vec::new(),
             written: 0,
             checkpoints,
-            checkpointer: tokio::spawn(checkpoint(beside, asked)),
+            checkpointer: tokio::spawn(make_checkpoints(beside, requests)),
             untidy: true,
             lock,
         };
@@ -148,7 +124,7 @@ impl File {
             let (queue, ready, last): (String, i64, i64) =
                 (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             self.found_to = self.found_to.max(last);
-            // The table may have lost a queue; its messages stay where they are.
+            // If the table does not have the queue any more, its messages stay in the file.
             if let Some(place) = self.queues.all.iter().position(|known| known.name == queue) {
                 let mut now = self.queues.now(place);
                 (now.ready, now.last) = (ready.unsigned_abs(), last);
@@ -158,27 +134,29 @@ impl File {
         Ok(())
     }
 
-    /// Until it is closed, or nobody is left who could ask for anything.
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Op>) {
-        let mut ops = Vec::with_capacity(GROUP);
+    /// Runs until the file is closed, or until nobody is left who could send an operation.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Operation>) {
+        let mut operations = Vec::with_capacity(GROUP);
         loop {
             let owing = self.queues.failing.load(Ordering::Relaxed);
             let more = if owing || self.untidy {
-                let received = tokio::time::timeout(RETRY, inbox.recv_many(&mut ops, GROUP)).await;
+                let received = tokio::time::timeout(RETRY, inbox.recv_many(&mut operations, GROUP)).await;
                 if received.is_err() {
-                    // Nobody asks for anything: what is free is returned, and what is owed tried again.
+                    // There is nothing else to do: free pages are returned, and failed removals are tried again.
                     self.tidy().await;
                 }
                 received != Ok(0)
             } else {
-                inbox.recv_many(&mut ops, GROUP).await > 0
+                inbox.recv_many(&mut operations, GROUP).await > 0
             };
-            let patient = more && !ops.is_empty() && ops.iter().all(|op| matches!(op, Op::Remove { .. }));
+            let patient = more
+                && !operations.is_empty()
+                && operations.iter().all(|operation| matches!(operation, Operation::Remove { .. }));
             if patient {
-                // Out of time: they go alone.
-                tokio::time::timeout(LINGER, inbox.recv_many(&mut ops, GROUP)).await.ok();
+                // When the time is over, the acknowledgements are written alone.
+                tokio::time::timeout(ACK_DELAY, inbox.recv_many(&mut operations, GROUP)).await.ok();
             }
-            let mut group = self.gather(ops.drain(..));
+            let mut group = self.gather(operations.drain(..));
             self.write(&mut group).await;
             for place in std::mem::take(&mut group.reads) {
                 self.read(place).await;
@@ -194,11 +172,11 @@ impl File {
         }
     }
 
-    fn gather(&mut self, ops: impl Iterator<Item = Op>) -> Group {
+    fn gather(&mut self, operations: impl Iterator<Item = Operation>) -> Group {
         let mut group = Group { removed: std::mem::take(&mut self.owed), ..Group::default() };
-        for op in ops {
-            match op {
-                Op::Publish { queues, row, reply } => {
+        for operation in operations {
+            match operation {
+                Operation::Publish { queues, row, reply } => {
                     if queues.iter().any(|place| self.is_full(*place, &group)) {
                         answer(reply, Err(BrokerError::Full));
                         continue;
@@ -208,16 +186,16 @@ impl File {
                     }
                     group.waiting.push(reply);
                 }
-                Op::Remove { id } => group.removed.push(id),
-                Op::Bury { id, row, reply } => {
+                Operation::Remove { id } => group.removed.push(id),
+                Operation::Bury { id, row, reply } => {
                     group.removed.push(id);
                     let dead = self.queues.dead();
                     self.add(&mut group, dead, row);
                     group.waiting.push(reply);
                 }
-                Op::Read { place } => group.reads.push(place),
-                Op::Purge { place, reply } => group.purges.push((place, reply)),
-                Op::Close { reply } => group.closing = Some(reply),
+                Operation::Read { place } => group.reads.push(place),
+                Operation::Purge { place, reply } => group.purges.push((place, reply)),
+                Operation::Close { reply } => group.closing = Some(reply),
             }
         }
         group
@@ -237,7 +215,7 @@ impl File {
 
     async fn write(&mut self, group: &mut Group) {
         if group.rows.is_empty() && group.removed.is_empty() {
-            // Nothing is left that could not be written; the next message tells.
+            // No failed removal is left. The next message shows whether writing works again.
             self.queues.failing.store(false, Ordering::Relaxed);
             return;
         }
@@ -260,8 +238,8 @@ impl File {
         }
     }
 
-    /// The transaction is begun and ended by hand: where SQLite ends one by itself, as on a full disk, sqlx
-    /// would still count it as open, and refuse every other for ever.
+    /// Our own statements begin and end the transaction. When SQLite ends one by itself, for example because the disk is
+    /// full, sqlx would still count it as open, and would refuse all others for ever.
     async fn commit(&mut self, group: &Group) -> Result<(), sqlx::Error> {
         sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
         let written = match self.write_rows(group).await {
@@ -269,7 +247,7 @@ impl File {
             Err(error) => Err(error),
         };
         if let Err(error) = written {
-            // It fails where there is nothing left to roll back.
+            // This fails if there is nothing left to roll back.
             if let Err(error) = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await {
                 tracing::debug!(%error, "the queue file had rolled back by itself");
             }
@@ -279,7 +257,7 @@ impl File {
         self.written += group.rows.len() + group.removed.len();
         if self.written >= CHECKPOINT_ROWS {
             self.written = 0;
-            // One that is under way will do.
+            // If the channel is full, a checkpoint is coming already.
             self.checkpoints.try_send(()).ok();
         }
         Ok(())
@@ -298,7 +276,7 @@ impl File {
                     .push_bind(&row.rejected_by)
                     .push_bind(&row.body[..]);
             });
-            // Few groups are of one size; their statements are not worth keeping.
+            // Few groups have the same size, so it is not useful to keep their statements.
             insert.build().persistent(rows.len() < 4).execute(&mut self.connection).await?;
         }
         if !group.removed.is_empty() {
@@ -310,7 +288,7 @@ impl File {
         Ok(())
     }
 
-    /// Returns free pages to the disk, some at a time.
+    /// Returns some free pages to the disk.
     async fn tidy(&mut self) {
         let free = async {
             sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA incremental_vacuum({FREED_PAGES})")))
@@ -318,7 +296,7 @@ impl File {
                 .await?;
             sqlx::query_scalar::<_, i64>("PRAGMA freelist_count").fetch_one(&mut self.connection).await
         };
-        // A failure leaves free pages in the file, which the next messages use.
+        // After a failure, the free pages stay in the file, and the next messages use them.
         self.untidy = free.await.is_ok_and(|left| left > 0);
     }
 
@@ -331,7 +309,7 @@ impl File {
         let rows = self.rows(place, after).await;
         if let Err(error) = &rows {
             tracing::error!(%error, "failed to read the queue file");
-            // The consumers that are woken then ask again.
+            // The consumers are woken after this, and ask again.
             tokio::time::sleep(RETRY).await;
         }
         {
@@ -368,7 +346,7 @@ impl File {
                         key: row.try_get(2)?,
                         rejected_by: row.try_get(3)?,
                         body: Bytes::from(body),
-                        again: id <= self.found_to,
+                        redelivered: id <= self.found_to,
                     },
                 ))
             })
@@ -376,7 +354,7 @@ impl File {
     }
 
     async fn purge(&mut self, place: usize) -> Result<u64, BrokerError> {
-        // Nothing arrives meanwhile: this task is the one that brings it.
+        // No message arrives meanwhile, because only this task adds messages.
         let (held, to, ready) = {
             let mut now = self.queues.now(place);
             now.waiting.clear();
@@ -403,7 +381,7 @@ impl File {
         self.write(&mut last).await;
         drop(self.checkpoints);
         if let Err(error) = self.checkpointer.await {
-            tracing::error!(%error, "the checkpoints of the queue file had ended");
+            tracing::error!(%error, "the task that makes checkpoints of the queue file had ended");
         }
         let closed = self.connection.close().await.map_err(|error| failed(&error));
         drop(self.lock);
@@ -413,19 +391,7 @@ impl File {
     }
 }
 
-/// Moves what is in the log into the file whenever it is asked to.
-async fn checkpoint(mut connection: SqliteConnection, mut asked: mpsc::Receiver<()>) {
-    while asked.recv().await.is_some() {
-        if let Err(error) = sqlx::raw_sql("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await {
-            tracing::warn!(%error, "failed to checkpoint the queue file");
-        }
-    }
-    if let Err(error) = connection.close().await {
-        tracing::warn!(%error, "failed to close the queue file");
-    }
-}
-
-/// Whoever asked may have gone away; what was done is done.
+/// Answers a caller. The caller may have gone away.
 fn answer<T>(reply: Reply<T>, outcome: Result<T, BrokerError>) {
     reply.send(outcome).ok();
 }
@@ -434,26 +400,8 @@ fn json_ids(ids: &[i64]) -> String {
     serde_json::Value::from(ids).to_string()
 }
 
-fn lock(path: &Path) -> Result<std::fs::File, BrokerError> {
-    // A file of its own: closing any handle of a database file drops SQLite's own locks on it.
-    let beside = path.with_added_extension("lock");
-    let refused =
-        |error: std::io::Error| BrokerError::Refused(format!("open `{}`: {error}", beside.display()));
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&beside)
-        .map_err(refused)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(BrokerError::Locked(path.display().to_string())),
-        Err(std::fs::TryLockError::Error(error)) => Err(refused(error)),
-    }
-}
-
 fn failed(error: &sqlx::Error) -> BrokerError {
-    // 13 is SQLITE_FULL (https://sqlite.org/rescode.html): the disk has no room.
+    // 13 is SQLITE_FULL (https://sqlite.org/rescode.html): the disk is full.
     let full =
         error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|c| c == "13");
     if full { BrokerError::Blocked } else { BrokerError::Refused(format!("use the queue file: {error}")) }

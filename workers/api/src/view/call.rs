@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use domain::analysis::Analysis;
-use domain::call::{Call, CallStatus, Participant};
+use domain::call::{Call, CallKind, CallStatus, Participant};
 use domain::moment::Moment;
+use domain::parties::SupportLines;
 use domain::transcript::Transcript;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{EffectRow, EffectState};
+use store::{EffectName, EffectRow, EffectState};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;
@@ -27,7 +28,8 @@ pub struct CallView {
     pub kind: Cow<'static, str>,
     #[schema(schema_with = status)]
     pub status: Cow<'static, str>,
-    /// The direction that the source gave.
+    /// A call from a support number, or from its own agent's number, is outgoing. Any other call is incoming. When neither
+    /// number is ours, the source's own word counts. The direction of a meeting, and of a call without any number, is null.
     #[schema(schema_with = direction)]
     pub direction: Option<Cow<'static, str>>,
     pub from_number: Option<String>,
@@ -136,15 +138,15 @@ pub struct SourceCallView {
     pub tone: Option<Cow<'static, str>>,
 }
 
-/// A call with its analysis, if it has one, and its effects.
-pub fn call(of: &Call, analyzed: Option<&Analysis>, effects: &[EffectRow]) -> CallView {
+/// A call with its analysis, if it has one, and its effects. `lines` tell who called whom.
+pub fn call(of: &Call, lines: &SupportLines, analyzed: Option<&Analysis>, effects: &[EffectRow]) -> CallView {
     CallView {
         id: of.id.0,
         external_id: of.external_id.clone(),
         source: of.source.clone(),
         kind: name_of(&of.kind),
         status: of.status.name().into(),
-        direction: of.details.direction.as_ref().map(name_of),
+        direction: lines.parties(of).known_direction.as_ref().map(name_of),
         from_number: of.details.from_number.clone(),
         to_number: of.details.to_number.clone(),
         started_at: started(of),
@@ -158,14 +160,14 @@ pub fn call(of: &Call, analyzed: Option<&Analysis>, effects: &[EffectRow]) -> Ca
     }
 }
 
-pub fn summary(of: &Call) -> CallSummary {
+pub fn summary(of: &Call, lines: &SupportLines) -> CallSummary {
     CallSummary {
         id: of.id.0,
         external_id: of.external_id.clone(),
         source: of.source.clone(),
         kind: name_of(&of.kind),
         status: of.status.name().into(),
-        direction: of.details.direction.as_ref().map(name_of),
+        direction: lines.parties(of).known_direction.as_ref().map(name_of),
         from_number: of.details.from_number.clone(),
         to_number: of.details.to_number.clone(),
         agent: of.details.agent_name.clone(),
@@ -201,11 +203,14 @@ pub fn source_call(
     }
 }
 
+/// The effect that puts a call's message into Slack.
+pub const SLACK_POST: EffectName<'static> = EffectName { target: "slack", object: "post" };
+
 /// Whether this effect is the call's message in Slack. An outdated message counts too: it is in Slack, but its content
 /// could not be updated.
 fn is_slack_post(effect: &EffectRow) -> bool {
     let states = [EffectState::Confirmed.name(), EffectState::Outdated.name()];
-    effect.target == "slack" && effect.object == "post" && states.contains(&effect.state.as_str())
+    effect.is_named(SLACK_POST) && states.contains(&effect.state.as_str())
 }
 
 fn started(of: &Call) -> Option<String> {
@@ -249,11 +254,11 @@ fn effect(of: &EffectRow) -> EffectOfCall {
 }
 
 fn kind() -> Object {
-    one_of(&["phone", "meeting", "session", "practice"])
+    one_of(CallKind::NAMES)
 }
 
 pub(super) fn status() -> Object {
-    one_of(&CallStatus::ALL.map(CallStatus::name))
+    one_of(CallStatus::NAMES)
 }
 
 fn direction() -> Object {
@@ -261,5 +266,5 @@ fn direction() -> Object {
 }
 
 pub(super) fn effect_state() -> Object {
-    one_of(&EffectState::ALL.map(EffectState::name))
+    one_of(EffectState::NAMES)
 }

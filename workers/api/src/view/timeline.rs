@@ -165,8 +165,7 @@ fn duration_ms(from: Option<Moment>, until: Option<Moment>) -> Option<i64> {
 }
 
 fn run_state() -> Object {
-    let all = [RunState::Waiting, RunState::Running, RunState::Parked, RunState::Done, RunState::Dead];
-    one_of(&all.map(RunState::name))
+    one_of(RunState::NAMES)
 }
 
 fn material_kind() -> Object {

@@ -1,5 +1,6 @@
 use axum::body::Body;
 use axum::http::Request;
+use queue_topology::replay;
 use serde_json::{Value, json};
 
 use crate::world::{WORKSPACE, World};
@@ -15,7 +16,7 @@ async fn a_call_is_shown_with_its_analysis_and_its_effects() {
         (&call["source"], &call["kind"], &call["status"]),
         (&json!("exotel"), &json!("phone"), &json!("completed"))
     );
-    assert_eq!((&call["direction"], &call["to_number"]), (&Value::Null, &Value::Null));
+    assert_eq!((&call["direction"], &call["to_number"]), (&json!("incoming"), &Value::Null));
     assert_eq!((&call["started_at"], &call["duration_ms"]), (&json!("last Tuesday"), &json!(61_400)));
     assert_eq!(call["metadata"]["agent_name"], "Dana Ortiz");
     assert_eq!(call["analysis"]["tone"], "Negative");
@@ -99,7 +100,9 @@ async fn a_timeline_lists_what_arrived_which_stages_worked_and_what_they_changed
     let world = World::new().await;
     world.arrived("CALL-1", Vec::new()).await;
     let id = world.completed("CALL-1").await;
-    queue_topology::replay::call(&world.store, (WORKSPACE, "test"), id, "slack").await.unwrap();
+    replay::call(&world.store, (WORKSPACE, "test"), id, replay::Start::named("slack").unwrap())
+        .await
+        .unwrap();
     let timeline = world.json(&format!("/api/calls/{id}/timeline")).await;
     let column = |list: &str, name: &str| -> Vec<Value> {
         timeline[list].as_array().unwrap().iter().map(|row| row[name].clone()).collect()

@@ -4,6 +4,7 @@
 mod calls;
 mod document;
 mod health;
+mod home;
 mod operations;
 mod recordings;
 mod transcripts;

@@ -14,13 +14,13 @@ use domain::event::{Material, MaterialAt, MaterialKind};
 use domain::moment::Moment;
 use domain::transcript::{Segment, Transcript};
 use platform::blobs::Blobs;
-use platform::config::Values;
+use platform::config::{Installation, Values};
 use platform::seal::Sealer;
 use queue_topology::broker::{Broker, Embedded};
 use serde_json::Value;
 use store::{
-    Arrival, Begun, Claim, EffectKey, EffectWant, ErrorText, InstanceId, Intent, NewRun, Settled, Settlement,
-    Store, Write,
+    Arrival, Begun, Claim, EffectKey, ErrorText, InstanceId, Intent, NewRun, RunKey, RunRequest, Settled,
+    Settlement, Store, WantedEffect, Write,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -51,7 +51,10 @@ impl World {
         let broker = Embedded::open(&dir.path().join("queue.db")).await.unwrap();
         broker.declare().await.unwrap();
         let blobs = Blobs::local(&dir.path().join("blobs")).unwrap();
-        let access = Arc::new(Access::read(&Values::of(settings.iter().copied())).unwrap());
+        let values = Values::of(settings.iter().copied());
+        let settings = web::Settings::read(&values).unwrap();
+        let access = Arc::new(Access::new(&settings, Arc::new(store.clone())));
+        access.look().await.unwrap();
         let stopping = CancellationToken::new();
         let api = Api {
             store: store.clone(),
@@ -59,10 +62,13 @@ impl World {
             blobs: blobs.clone(),
             sealer: Sealer::from_key([7; 32]),
             access: Arc::clone(&access),
+            installation: Arc::new(Installation::read(&values).unwrap()),
+            roles: vec!["api", "ingest"],
             services: vec![("transcription", true), ("slack", false)],
             stopping: stopping.clone(),
         };
-        let router = web::finish(api::health(api.clone()).merge(api::router(api)), access.keys());
+        let routes = api::health(api.clone()).merge(api::router(api, api::document([])));
+        let router = web::finish(routes, &access);
         Self { router, store, blobs, stopping, dir }
     }
 
@@ -160,9 +166,11 @@ impl World {
     pub(crate) async fn begin(&self, call: CallId, stage: &'static str, generation: i64) -> Claim {
         let owner = InstanceId::new();
         self.store.renew_instance(owner, Duration::from_mins(1)).await.unwrap();
-        let begun = self.store.begin_run(WORKSPACE, call, stage, generation, false, owner).await.unwrap();
-        let Begun::Mine(run) = begun else { panic!("{stage} was not taken: {begun:?}") };
-        Claim { workspace: WORKSPACE, call, stage, owner, fence: run.fence }
+        let run = RunKey { workspace: WORKSPACE, call, stage, generation };
+        let request = RunRequest::new(run, owner, self.store.now());
+        let begun = self.store.begin_run(&request).await.unwrap();
+        let Begun::Mine(begun) = begun else { panic!("{stage} was not taken: {begun:?}") };
+        request.claim(&begun)
     }
 
     async fn end(&self, claim: &Claim, writes: &[Write], next: &[&'static str]) {
@@ -174,8 +182,8 @@ impl World {
     }
 
     pub(crate) async fn intend(&self, claim: &Claim, object: &str) -> (EffectKey, Moment) {
-        let key = EffectKey::new(claim.call.0, "slack", object);
-        let want = EffectWant {
+        let key = EffectKey::new(claim.run.call.0, "slack", object);
+        let wanted = WantedEffect {
             digest: "d".into(),
             generation: 1,
             timeout: Duration::from_secs(30),
@@ -183,7 +191,7 @@ impl World {
             resend_unknown: false,
         };
         let asked_at = self.store.now();
-        let intent = self.store.intend_asked(asked_at, claim, &key, &want).await.unwrap();
+        let intent = self.store.intend(claim, &key, &wanted, asked_at).await.unwrap();
         assert_eq!(intent, Intent::Send { prior: None });
         (key, asked_at)
     }

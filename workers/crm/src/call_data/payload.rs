@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::SecondsFormat;
 use domain::call::{Call, CallDetails, CallKind, Direction};
 use domain::moment::Moment;
-use domain::phone::Number;
+use domain::parties::SupportLines;
 use domain::transcript::Transcript;
 use serde_json::{Value, json};
 
@@ -21,10 +21,8 @@ pub struct Defaults {
     pub voice_agent_id: Option<String>,
     pub client_id: Option<String>,
     pub caller_phone: Option<String>,
-    /// A call from one of these is outgoing, where its source does not say the direction.
-    pub support_numbers: Vec<String>,
-    /// The country in which numbers without a code are read, such as `IN`.
-    pub region: String,
+    /// Our own lines: who called whom.
+    pub lines: SupportLines,
 }
 
 /// What neither the session nor the configuration says.
@@ -53,10 +51,10 @@ pub fn payload(
             .ok_or(MissingId { field, setting })
     };
     let times = Times::of(call, session, transcript);
-    let outgoing = is_outgoing(details, defaults);
-    let phone = customer_phone(details, outgoing)
-        .or_else(|| text(campaign?, "dialedNumber"))
-        .or(defaults.caller_phone.as_deref());
+    let parties = defaults.lines.parties(call);
+    let outgoing = parties.direction() == Direction::Outgoing;
+    let phone =
+        parties.customer.or_else(|| text(campaign?, "dialedNumber")).or(defaults.caller_phone.as_deref());
     Ok(json!({
         "campaignId": id("campaignId", &defaults.campaign_id, "CRM_CAMPAIGN_ID")?,
         "voiceAgentId": id("voiceAgentId", &defaults.voice_agent_id, "CRM_VOICE_AGENT_ID")?,
@@ -139,22 +137,6 @@ fn campaign<'a>(session: Option<&'a Value>, details: &'a CallDetails) -> Option<
         .filter(|campaign| campaign.is_object())
 }
 
-fn is_outgoing(details: &CallDetails, defaults: &Defaults) -> bool {
-    match details.direction {
-        Some(direction) => direction == Direction::Outgoing,
-        None => details.from_number.as_deref().is_some_and(|from| {
-            let read = |text| Number::read(text, &defaults.region);
-            defaults.support_numbers.iter().any(|ours| read(ours) == read(from))
-        }),
-    }
-}
-
-/// The other party's number: of a call that we made, the one that was dialled.
-fn customer_phone(details: &CallDetails, outgoing: bool) -> Option<&str> {
-    let number = if outgoing { &details.to_number } else { &details.from_number };
-    number.as_deref().filter(|number| !number.trim().is_empty())
-}
-
 /// A field's text, unless it is empty.
 pub(super) fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
     value.get(field)?.as_str().filter(|text| !text.trim().is_empty())
@@ -199,8 +181,7 @@ mod tests {
             voice_agent_id: Some("agent".into()),
             client_id: Some("client".into()),
             caller_phone: Some("+12025550199".into()),
-            support_numbers: vec!["+1 202 555 0100".into()],
-            region: "US".into(),
+            lines: SupportLines::new(vec!["+1 202 555 0100".into()], "US".parse().ok()),
         }
     }
 

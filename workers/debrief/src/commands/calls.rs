@@ -1,35 +1,45 @@
 //! `debrief calls`: what the store knows.
 
+mod oddity;
+mod page;
+
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use domain::call::{Call, CallId, CallStatus, WorkspaceId};
-use platform::config::{ConfigError, Values};
+use domain::parties::SupportLines;
+use platform::config::{ConfigError, Installation, Values};
 use store::{CallFilter, Page, Store};
 use uuid::Uuid;
 
 use super::print;
-use crate::deployment::open_store;
+use crate::deployment::open_workspace;
 use crate::outcome::{Ended, failed};
 
-pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json: bool) -> Ended {
+pub(crate) async fn list(
+    values: &Values,
+    workspace: &str,
+    status: Option<&str>,
+    limit: i64,
+    json: bool,
+) -> Ended {
     let status = status
         .map(|name| {
-            CallStatus::from_name(name).ok_or_else(|| {
-                let names = CallStatus::ALL.map(CallStatus::name).join(", ");
+            name.parse().map_err(|_| {
+                let names = CallStatus::NAMES.join(", ");
                 ConfigError::new("--status", format!("`{name}` is none of {names}"))
             })
         })
         .transpose()?;
-    let store = open_store(values).await?;
+    let installation = Installation::read(values)?;
+    let (store, workspace) = open_workspace(values, workspace).await?;
     let filter = CallFilter { status, ..CallFilter::default() };
     let page = Page { offset: 0, limit: limit.clamp(1, 1000) };
-    let (calls, total) =
-        store.calls(WorkspaceId::DEFAULT, &filter, page).await.map_err(anyhow::Error::from)?;
+    let (calls, total) = store.calls(workspace, &filter, page).await.map_err(anyhow::Error::from)?;
     if json {
         let mut views = Vec::new();
         for call in &calls {
-            views.push(view(&store, call).await?);
+            views.push(view(&store, &installation.lines, call).await?);
         }
         print::json(&views)?;
     } else {
@@ -49,30 +59,54 @@ pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn show(values: &Values, id: &str) -> Ended {
-    let store = open_store(values).await?;
-    let Some(call) = find(&store, id).await? else {
+pub(crate) async fn show(values: &Values, workspace: &str, id: &str, json: bool) -> Ended {
+    let installation = Installation::read(values)?;
+    let (store, workspace) = open_workspace(values, workspace).await?;
+    let Some(call) = find(&store, workspace, id).await? else {
         return failed(format!("there is no call `{id}`"));
     };
-    print::json(&view(&store, &call).await?)?;
+    if json {
+        print::json(&view(&store, &installation.lines, &call).await?)?;
+    } else {
+        say!("{}", read_page(&store, &installation, &call).await?);
+    }
     store.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn view(store: &Store, call: &Call) -> anyhow::Result<api::view::CallView> {
+async fn view(store: &Store, lines: &SupportLines, call: &Call) -> anyhow::Result<api::view::CallView> {
     let analysis = store.analysis(call.workspace, call.id).await?;
     let effects = store.effects_of(call.workspace, call.id).await?;
-    Ok(api::view::call(call, analysis.as_ref(), &effects))
+    Ok(api::view::call(call, lines, analysis.as_ref(), &effects))
+}
+
+async fn read_page(store: &Store, installation: &Installation, call: &Call) -> anyhow::Result<String> {
+    let (workspace, id) = (call.workspace, call.id);
+    let analysis = store.analysis(workspace, id).await?;
+    let delivered = store.deliveries(workspace, id).await?;
+    let runs = store.runs(workspace, id).await?;
+    let ended = store.ended_runs(workspace, id).await?;
+    let effects = store.effects_of(workspace, id).await?;
+    let letters = store.dead_letters_of(workspace, id).await?;
+    let timeline = api::view::timeline(call, &delivered, &runs, &ended, &effects, store.now());
+    Ok(page::page(&page::Shown {
+        call,
+        lines: &installation.lines,
+        timezone: installation.timezone,
+        analysis: analysis.as_ref(),
+        timeline: &timeline,
+        letters: &letters,
+    }))
 }
 
 /// The call with this id of ours, or of its source's.
-pub(crate) async fn find(store: &Store, id: &str) -> anyhow::Result<Option<Call>> {
+pub(crate) async fn find(store: &Store, workspace: WorkspaceId, id: &str) -> anyhow::Result<Option<Call>> {
     let ours = match id.parse::<Uuid>() {
-        Ok(uuid) => store.call(WorkspaceId::DEFAULT, CallId(uuid)).await.context("look the call up")?,
+        Ok(uuid) => store.call(workspace, CallId(uuid)).await.context("look the call up")?,
         Err(_) => None,
     };
     match ours {
         Some(call) => Ok(Some(call)),
-        None => store.call_by_external_id(WorkspaceId::DEFAULT, id).await.context("look the call up"),
+        None => store.call_by_external_id(workspace, id).await.context("look the call up"),
     }
 }

@@ -5,24 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::cache::{Cache, Memory, Redis};
-use platform::config::{self, Values};
+use platform::config::{Installation, Values};
+use platform::telemetry;
 use queue_topology::broker::{self, Amqp, Broker as _};
-use transcription::speech::assemblyai::AssemblyAi;
 
-use crate::deployment::{self, data_folder, is_running, open_store};
+use super::topology;
+use crate::deployment::{self, StartError, data_folder, is_running, open_store};
 use crate::listen;
 use crate::outcome::{Ended, FAILED};
 use crate::roles;
+use crate::settings;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> Ended {
     if defaults {
-        say_on!("{}", config::defaults());
+        say_on!("{}", settings::known().defaults());
         return Ok(ExitCode::SUCCESS);
     }
-    read_all(values)?;
-    describe(values)?;
+    let installation = read_all(values)?;
+    describe(values, &installation)?;
     if !connect {
         return Ok(ExitCode::SUCCESS);
     }
@@ -58,14 +60,14 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
     }
     let cache: Arc<dyn Cache> = Arc::new(Memory::default());
     let crm = crm::Crm::new(
-        crm::Settings::read(values)?,
+        crm::Settings::read(values, &installation)?,
         platform::blobs::Blobs::local(&data_folder(values)?.join("blobs")).map_err(anyhow::Error::from)?,
         &cache,
     );
     if crm.is_on() {
         say("crm", within(async { Ok(crm.check().await?) }).await);
     }
-    match slack::Settings::read(values)?.destination {
+    match slack::Settings::read(values, &installation)?.destination {
         Some(slack::Destination::Webhook { .. }) => {
             say!("slack: an incoming webhook can be tried only by posting to it");
         }
@@ -78,18 +80,23 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-/// Reads every setting as `run` would, so that what is wrong is said here.
-fn read_all(values: &Values) -> Result<(), config::ConfigError> {
+/// Reads every setting as `run` and the other commands would, so that what is wrong is said here.
+pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
+    telemetry::Settings::read(values)?;
+    let installation = Installation::read(values)?;
     queue_topology::retry::Schedule::read(values)?;
     broker::prefix(values)?;
-    web::Access::read(values)?;
-    ingest::Settings::read(values)?;
-    transcription::Settings::read(values)?;
-    AssemblyAi::from_values(values, Arc::new(Memory::default()))?;
-    analysis::Settings::read(values)?;
-    crm::Settings::read(values)?;
-    slack::Settings::read(values)?;
-    listen::read_address(values)?;
+    web::Settings::read(values)?;
+    ingest::Settings::read(values, &installation)?;
+    transcription::Settings::read(values, &installation)?;
+    crm::Settings::read(values, &installation)?;
+    slack::Settings::read(values, &installation)?;
+    for provider in providers::all() {
+        provider.is_on(values)?;
+    }
+    listen::read_all(values)?;
+    topology::management(values)?;
+    data_folder(values)?;
     super::run::read_times(values)?;
     deployment::check_servers(values)?;
     if let Some(key) = values.text(deployment::SEAL_KEY) {
@@ -98,10 +105,10 @@ fn read_all(values: &Values) -> Result<(), config::ConfigError> {
     if let Some(address) = values.text("REDIS_URL") {
         Redis::new(&address, &broker::prefix(values)?)?;
     }
-    Ok(())
+    Ok(installation)
 }
 
-fn describe(values: &Values) -> Result<(), deployment::StartError> {
+fn describe(values: &Values, installation: &Installation) -> Result<(), StartError> {
     let folder = data_folder(values)?;
     match values.text("AMQP_URL") {
         Some(_) => say!("queue: RabbitMQ"),
@@ -114,11 +121,14 @@ fn describe(values: &Values) -> Result<(), deployment::StartError> {
     say!("cache: {}", if values.text("REDIS_URL").is_some() { "Redis" } else { "in process" });
     say!("blobs: {}", folder.join("blobs").display());
     say!("listens on: {}", listen::read_address(values)?);
+    say!("times: in {}", installation.timezone);
+    say!("phone numbers without a country code: of {}", installation.lines.region());
     for (service, on) in roles::services(values) {
         say!("{service}: {}", if on { "on" } else { "off, no key is set" });
     }
     let given: Vec<_> = values.given().collect();
-    if let Some(slack::Destination::Bot { channel, .. }) = slack::Settings::read(values)?.destination
+    if let Some(slack::Destination::Bot { channel, .. }) =
+        slack::Settings::read(values, installation)?.destination
         && !slack::client::is_channel_id(&channel)
     {
         say!(
@@ -126,8 +136,8 @@ fn describe(values: &Values) -> Result<(), deployment::StartError> {
              channels:read (groups:read for a private channel)"
         );
     }
-    for name in values.without_effect() {
-        say!("{name}: is set and has no effect yet");
+    for misspelling in values.misspellings() {
+        say!("warning: {misspelling}");
     }
     say!("set: {}", if given.is_empty() { "nothing".to_owned() } else { given.join(" ") });
     Ok(())
@@ -142,4 +152,68 @@ async fn ping(values: &Values) -> anyhow::Result<()> {
 
 async fn within(check: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::time::timeout(PATIENCE, check).await.unwrap_or_else(|_| anyhow::bail!("no answer in {PATIENCE:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use platform::config::ConfigError;
+
+    use super::*;
+
+    /// Everything on, so that every setting is read.
+    fn read_with(name: &str, value: &str) -> Result<Installation, ConfigError> {
+        let _installed_before = rustls::crypto::ring::default_provider().install_default();
+        let mut values = Values::of([
+            ("ASSEMBLYAI_API_KEY", "key"),
+            ("OPENAI_API_KEY", "key"),
+            ("SLACK_WEBHOOK_URL", "https://hooks.example/x"),
+            ("CRM_AUTO_UPLOAD", "true"),
+            ("CRM_UPLOAD_URL", "https://crm.example/calls"),
+        ]);
+        let folder = tempfile::tempdir().unwrap();
+        values.set("DEBRIEF_DATA_DIR", folder.path().to_str().unwrap());
+        values.set(name, value);
+        read_all(&values).map_err(|error| match error {
+            StartError::Config(error) => error,
+            StartError::Other(error) => panic!("{error:#}"),
+        })
+    }
+
+    #[test]
+    fn every_setting_that_is_a_length_of_time_has_a_bound() {
+        let is_span = |text: &str| {
+            text.split(',').all(|part| {
+                Values::of([("DEBRIEF_LEASE", part)]).duration("DEBRIEF_LEASE", Duration::ZERO).is_ok()
+            })
+        };
+        let known = settings::known();
+        let spans =
+            known.keys().filter(|key| !key.default.is_empty() && is_span(key.default)).map(|key| key.name);
+        // It has no default.
+        let spans: Vec<&str> = spans.chain(["ASSEMBLYAI_POLL"]).collect();
+        for known in ["DEBRIEF_LEASE", "DEBRIEF_DRAIN_TIMEOUT", "DEBRIEF_RETRY_SCHEDULE", "OPENAI_TIMEOUT"] {
+            assert!(spans.contains(&known), "{known} is not among {spans:?}");
+        }
+        for name in spans {
+            for absurd in ["18446744073709551615s", "18446744073709551615ms", "18446744073709551615h", "11y"]
+            {
+                let error = read_with(name, absurd).expect_err(name);
+                assert_eq!(error.name, name, "{error}");
+                assert!(error.problem.contains("10 years"), "{error}");
+            }
+            read_with(name, "87600h").unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+
+    #[test]
+    fn what_all_parts_share_is_refused_by_its_name() {
+        for (name, value) in [
+            ("DEBRIEF_TIMEZONE", "Mars/Base"),
+            ("DEBRIEF_REGION", "India"),
+            ("DEBRIEF_MAX_UPLOAD_MB", "0"),
+            ("DEBRIEF_PUBLIC_URL", "example.com"),
+        ] {
+            assert_eq!(read_with(name, value).unwrap_err().name, name);
+        }
+    }
 }

@@ -3,13 +3,16 @@
 //! Everything a newcomer sees here is what production does: the samples come in over HTTP, the stages
 //! run, and the providers answer from what they are sent. Only the providers are not the real ones.
 
+mod invitation;
 mod samples;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use domain::call::{Call, CallStatus, WorkspaceId};
+use domain::call::{Call, CallStatus, Direction, WorkspaceId};
+use domain::parties::SupportLines;
 use platform::config::Values;
 use platform::telemetry;
 use simulators::{Options, Simulators};
@@ -21,32 +24,43 @@ use super::run::{Running, StopSignal};
 use crate::deployment::StartError;
 use crate::outcome::{Ended, FAILED};
 use crate::roles::Role;
-use samples::{Sample, samples};
+use invitation::{Demo, INTRODUCTION};
+use samples::{SUPPORT_NUMBER, Sample, samples};
 
 /// Quick, so that the recording that is gone is given up within the demo.
 const RETRY_SCHEDULE: &str = "200ms,1s,2s";
 const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-pub(crate) async fn demo(once: bool) -> Ended {
-    let folder = tempfile::tempdir().context("make a folder for the demo")?;
+/// `given` may name a `PORT`; nothing else of it has an effect on the demo.
+pub(crate) async fn demo(given: &Values, once: bool) -> Ended {
+    let folder = tempfile::Builder::new().prefix("debrief-demo-").tempdir();
+    let folder = folder.context("make a folder for the demo")?;
     let simulators = Simulators::start(&Options::default()).await?;
-    let values = settings(&simulators, folder.path())?;
+    let mut settings = settings(&simulators, folder.path(), &port(given))?;
+    let values = values(&settings);
     let telemetry = telemetry::start(&values)?;
     let stop = StopSignal::listen()?;
     let running = Running::start(values, &Role::all()).await?;
     let address = format!("http://{}", running.address);
-    say!("Debrief runs at {address}, with simulated providers. Five sample calls go in …\n");
-    let samples = samples(&simulators);
+    let port = running.address.port().to_string();
+    settings.iter_mut().filter(|(name, _)| *name == "PORT").for_each(|(_, value)| value.clone_from(&port));
+    say!("{INTRODUCTION}\n");
+    say!("It runs at {address}. The sample calls go in …\n");
+    let samples = samples(&simulators)?;
     for sample in &samples {
         sample.send(&address).await?;
     }
-    let as_expected = show(&running.deployment().store, &samples).await?;
-    say!("\nLook at   {address}/docs              the API, to try out");
-    say!("          {address}/api/calls/history  every call, as JSON");
-    say!("          {}/_control/received  what reached Slack", simulators.slack.url(""));
+    let deployment = running.deployment();
+    let as_expected = show(&deployment.store, &deployment.installation.lines, &samples).await?;
     if !once {
-        say!("\nIt serves on until you press Ctrl-C.");
+        let config = invitation::write_settings(folder.path(), &settings)?;
+        let demo = Demo {
+            address: &address,
+            slack: &simulators.of(&simulators::slack::PROVIDER).url(""),
+            config: &config,
+        };
+        say!("\n{}", demo.invitation());
         stop.given().await;
     }
     running.stop().await;
@@ -55,50 +69,48 @@ pub(crate) async fn demo(once: bool) -> Ended {
     Ok(if as_expected || !once { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-/// An embedded deployment whose providers are the simulators.
-fn settings(simulators: &Simulators, folder: &std::path::Path) -> Result<Values, StartError> {
+/// The port that was asked for, or else 8000, or else any port that is free.
+fn port(given: &Values) -> String {
+    let is_free = || std::net::TcpListener::bind(("127.0.0.1", 8000)).is_ok();
+    given.text("PORT").unwrap_or_else(|| if is_free() { "8000".to_owned() } else { "0".to_owned() })
+}
+
+/// Returns the settings of an embedded deployment whose providers are the simulators.
+fn settings(
+    simulators: &Simulators,
+    folder: &Path,
+    port: &str,
+) -> Result<Vec<(&'static str, String)>, StartError> {
     let folder = folder.to_str().context("the temporary folder has a name that is not text")?;
-    let recordings = simulators.recordings.address.to_string();
-    let port = if std::net::TcpListener::bind(("127.0.0.1", 8000)).is_ok() { "8000" } else { "0" };
-    Ok(Values::of([
-        ("DEBRIEF_DATA_DIR", folder),
-        ("PORT", port),
-        ("DEBRIEF_RETRY_SCHEDULE", RETRY_SCHEDULE),
-        ("DEBRIEF_ALLOW_PRIVATE_FETCH", &recordings),
-        ("RUST_LOG", "off"),
-        ("ASSEMBLYAI_API_KEY", "demo"),
-        ("ASSEMBLYAI_BASE_URL", &simulators.assemblyai.url("")),
-        ("ASSEMBLYAI_POLL", "200ms"),
-        ("OPENAI_API_KEY", "demo"),
-        ("OPENAI_BASE_URL", &simulators.openai.url("/v1")),
-        ("OPENAI_MODEL", "simulated-model"),
-        ("SLACK_WEBHOOK_URL", &simulators.slack.url("/services/T0DEMO/B0DEMO/secret")),
-        ("SLACK_RATE", "20/s"),
-        ("SUPPORT_NUMBER", "+442079460100"),
-        ("SALESFORCE_LOGIN_URL", &simulators.salesforce.url("")),
-        ("SALESFORCE_CONSUMER_KEY", "demo"),
-        ("SALESFORCE_CONSUMER_SECRET", "demo"),
-        ("CRM_AUTO_UPLOAD", "true"),
-        ("CRM_UPLOAD_URL", &simulators.call_data.url("/apis/api/public/call-data")),
-        ("CRM_CAMPAIGN_ID", "demo-campaign"),
-        ("CRM_VOICE_AGENT_ID", "demo-agent"),
-        ("CRM_CLIENT_ID", "demo-client"),
-        ("CRM_DEFAULT_CALLER_PHONE", "+12025550100"),
-    ]))
+    let mut settings = simulators.settings();
+    settings.extend([
+        ("DEBRIEF_DATA_DIR", folder.to_owned()),
+        ("PORT", port.to_owned()),
+        ("DEBRIEF_RETRY_SCHEDULE", RETRY_SCHEDULE.to_owned()),
+        ("RUST_LOG", "off".to_owned()),
+        ("SLACK_RATE", "20/s".to_owned()),
+        ("SUPPORT_NUMBER", SUPPORT_NUMBER.to_owned()),
+    ]);
+    Ok(settings)
+}
+
+fn values(settings: &[(&'static str, String)]) -> Values {
+    Values::of(settings.iter().map(|(name, value)| (*name, value.as_str())))
 }
 
 /// Waits for every sample to end and prints how; whether each ended as it should.
-async fn show(store: &Store, samples: &[Sample]) -> anyhow::Result<bool> {
+async fn show(store: &Store, lines: &SupportLines, samples: &[Sample]) -> anyhow::Result<bool> {
     let deadline = Instant::now() + PATIENCE;
     let mut rows = Vec::new();
     let mut as_expected = true;
     for sample in samples {
         let call = ended(store, sample, deadline).await?;
-        let row = row(store, sample, call.as_ref()).await?;
+        let row = row(store, lines, sample, call.as_ref()).await?;
         as_expected &= row.1;
         rows.push(row.0);
     }
-    print::table(["sample", "what should happen", "status", "summary or reason", "slack", "crm"], rows);
+    let heads = ["sample", "what should happen", "status", "direction", "summary or reason", "slack", "crm"];
+    print::table(heads, rows);
     Ok(as_expected)
 }
 
@@ -115,12 +127,23 @@ async fn ended(store: &Store, sample: &Sample, deadline: Instant) -> anyhow::Res
     }
 }
 
-async fn row(store: &Store, sample: &Sample, call: Option<&Call>) -> anyhow::Result<([String; 6], bool)> {
+async fn row(
+    store: &Store,
+    lines: &SupportLines,
+    sample: &Sample,
+    call: Option<&Call>,
+) -> anyhow::Result<([String; 7], bool)> {
+    let direction = call.and_then(|call| lines.parties(call).known_direction);
     let shown = |status: &str, text: &str, slack: usize, crm: usize| {
         [
             sample.name.to_owned(),
             sample.should.to_owned(),
             status.to_owned(),
+            match direction {
+                Some(Direction::Incoming) => "incoming".to_owned(),
+                Some(Direction::Outgoing) => "outgoing".to_owned(),
+                None => "-".to_owned(),
+            },
             shorten(text),
             slack.to_string(),
             crm.to_string(),
@@ -139,14 +162,16 @@ async fn row(store: &Store, sample: &Sample, call: Option<&Call>) -> anyhow::Res
             .count()
     };
     let (posts, records) = (confirmed(true), confirmed(false));
-    let as_expected =
-        call.status == sample.status && code.as_deref() == sample.error_code && posts == sample.posts;
+    let as_expected = call.status == sample.status
+        && direction == sample.direction
+        && code.as_deref() == sample.error_code
+        && posts == sample.posts;
     let text = summary.or(code).unwrap_or_default();
     Ok((shown(call.status.name(), &text, posts, records), as_expected))
 }
 
 fn shorten(text: &str) -> String {
-    const CHARS: usize = 60;
+    const CHARS: usize = 48;
     if text.chars().count() <= CHARS {
         return text.to_owned();
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use platform::config::{ConfigError, Values};
+use platform::config::{ConfigError, Installation, Values};
 use platform::telemetry;
 use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
@@ -14,6 +14,7 @@ use queue_topology::{Engine, Worker, keeper};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use web::Access;
 
 use crate::deployment::{Deployment, StartError, until_answered};
 use crate::listen::Listener;
@@ -23,8 +24,8 @@ use crate::supervise::supervise;
 
 pub(crate) async fn run(values: Values, roles: Vec<Role>) -> Ended {
     let telemetry = telemetry::start(&values)?;
-    for name in values.without_effect() {
-        tracing::warn!(name, "this setting has no effect yet");
+    for misspelling in values.misspellings() {
+        tracing::warn!("{misspelling}");
     }
     let roles = if roles.is_empty() { Role::all() } else { roles };
     // Listened for before anything is ready, so that a stop is orderly from the first moment.
@@ -59,11 +60,13 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(values: Values, roles: &[Role]) -> Result<Self, StartError> {
+        let installation = Installation::read(&values)?;
         let schedule = Schedule::read(&values)?;
         let (lease_length, drain_timeout) = read_times(&values)?;
+        let access = web::Settings::read(&values)?;
         // What is wrong with the configuration is said before anything is opened or listened on.
         let listener = Listener::bind(&values).await?;
-        let deployment = Arc::new(Deployment::open(values).await?);
+        let deployment = Arc::new(Deployment::open(values, installation).await?);
         let workers: Vec<Worker> = roles::pipeline(&deployment)?
             .workers()
             .into_iter()
@@ -72,7 +75,13 @@ impl Running {
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let address = listener.address();
-        tasks.spawn(listener.serve(&deployment, roles, shutdown.clone())?);
+        let access = Arc::new(Access::new(&access, Arc::new(deployment.store.clone())));
+        until_answered("look whether keys were made", || access.look()).await?;
+        tasks.spawn(listener.serve(&deployment, &access, roles, shutdown.clone())?);
+        tasks.spawn({
+            let shutdown = shutdown.clone();
+            async move { shutdown.run_until_cancelled(access.watch()).await.unwrap_or_default() }
+        });
         let mut running = Self { deployment, lease: None, shutdown, tasks, address };
         if !workers.is_empty() || roles.contains(&Role::Keeper) {
             let store = running.deployment.store.clone();

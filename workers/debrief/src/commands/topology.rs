@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use platform::config::{ConfigError, Values};
-use queue_topology::apply::Management;
 use queue_topology::broker::{self, Amqp, Broker as _};
-use queue_topology::export::Layout;
+use queue_topology::layout::Layout;
+use queue_topology::management::Management;
 
 use crate::deployment::StartError;
 use crate::outcome::{Ended, FAILED};
@@ -26,7 +26,7 @@ fn layout(values: &Values) -> Result<Layout, ConfigError> {
     Ok(Layout::new(&broker::prefix(values)?))
 }
 
-fn management(values: &Values) -> Result<Option<Management>, StartError> {
+pub(super) fn management(values: &Values) -> Result<Option<Management>, StartError> {
     let Some(address) = values.secret("RABBITMQ_MANAGEMENT_URL") else { return Ok(None) };
     Ok(Some(Management::new(&address, &vhost(values)).context("use RABBITMQ_MANAGEMENT_URL")?))
 }

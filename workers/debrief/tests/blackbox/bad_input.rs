@@ -362,7 +362,10 @@ async fn a_reader_that_asks_nonsense_is_told_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_says_in_words_what_is_wrong_and_ends() {
-    let mut world = World::start_with(Kind::Embedded, &[("DEBRIEF_MAX_ATTEMPTS", "1")]).await;
+    let settings = [("DEBRIEF_MAX_ATTEMPTS", "1"), ("SLACK_WEBHOK_URL", "https://hooks.example")];
+    let mut world = World::start_with(Kind::Embedded, &settings).await;
+    let warned = "SLACK_WEBHOK_URL: is not a setting and has no effect; is `SLACK_WEBHOOK_URL` meant?";
+    assert!(world.said("all").contains(warned), "{}", world.said("all"));
     let lost: Vec<_> = (0..5).map(|_| PhoneCall::new()).collect();
     for call in &lost {
         world.post("/webhook/zapier", &call.webhook(Some("file:///nowhere"))).await.unwrap();
@@ -379,7 +382,8 @@ async fn the_command_line_says_in_words_what_is_wrong_and_ends() {
         }
         let id = lost[0].id.as_str();
         for (args, wanted, words) in [
-            (vec!["calls", "show", id], 0, id),
+            (vec!["calls", "show", id], 0, "• transcription was given up"),
+            (vec!["calls", "show", id, "--json"], 0, "\"status\": \"failed\""),
             (vec!["calls", "list"], 0, "5 of 5"),
             (vec!["calls", "show", "../../etc"], 1, "there is no call"),
             (vec!["calls", "list", "--status", "odd"], 2, "--status"),
@@ -391,6 +395,7 @@ async fn the_command_line_says_in_words_what_is_wrong_and_ends() {
             (vec!["replay", "--call", id], 0, " call_replay {\"call\":\""),
             (vec!["effects", "resolve", "--sent", "--filter", "target=slack"], 0, " effects_resolve {"),
             (vec!["check"], 0, "embedded"),
+            (vec!["check"], 0, warned),
             (vec!["frobnicate"], 2, "frobnicate"),
             (vec!["run", "--role", "nobody"], 2, "--role"),
             (vec!["--config", "/nonexistent", "check"], 2, "/nonexistent"),
@@ -404,6 +409,11 @@ async fn the_command_line_says_in_words_what_is_wrong_and_ends() {
         ("DEBRIEF_RETRY_SHEDULE", "5s"),
         ("DEBRIEF_RETRY_SCHEDULE", "soon"),
         ("DEBRIEF_LEASE", "0s"),
+        ("DEBRIEF_LEASE", "18446744073709551615s"),
+        ("DEBRIEF_TIMEZONE", "Mars/Base"),
+        ("DEBRIEF_REGION", "India"),
+        ("DEBRIEF_MAX_UPLOAD_MB", "0"),
+        ("DEBRIEF_PUBLIC_URL", "calls.example.com"),
         ("DEBRIEF_DRAIN_TIMEOUT", "x"),
         ("DEBRIEF_SEAL_KEY", "short"),
         ("DEBRIEF_BIND", "0.0.0.0"),

@@ -1,8 +1,11 @@
 //! What a user sees when all is well.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::inputs::{Meeting, PhoneCall};
+use crate::processes::command_within;
 use crate::world::{Kind, World};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +74,40 @@ async fn a_meeting(kind: Kind) {
     assert!(world.effects("salesforce", "contact").await.values().all(|count| *count == 1));
     let transcript = world.get(&format!("/api/calls/{id}/transcript")).await.unwrap();
     assert_eq!(transcript["segments"].as_array().unwrap().len(), 3);
+    let posts = world.slack_posts(&meeting.uuid).await;
+    assert_eq!(posts.len(), 2, "{posts:?}");
+    assert!(posts[0].starts_with("📅 *Meeting:*\nPlanning\n"), "{}", posts[0]);
+    assert!(posts[0].contains(&meeting.host.0) && posts[0].contains("*Summary:*"), "{}", posts[0]);
+    assert!(posts.iter().all(|post| !post.contains("Support Number")), "{posts:?}");
+    assert!(posts[1].contains(": Welcome, shall we begin?"), "{}", posts[1]);
     world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_listener_says_what_runs_there() {
+    let world = World::start(Kind::Servers).await;
+    for role in ["ingest", "api", "slack"] {
+        let home: Value = serde_json::from_str(&world.text(role, "/").await).unwrap();
+        assert_eq!((&home["service"], &home["status"]), (&"debrief".into(), &"running".into()), "{home}");
+        let page = world.page(role).await;
+        assert!(page.contains(&format!("<td>{role}</td>")) && page.contains("on servers"), "{page}");
+        assert_eq!(page.contains("href=\"/docs\""), role == "api", "{page}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_ends_as_its_rows_say() {
+    let settings = [("PORT".to_owned(), "0".to_owned())].into();
+    let (code, said) = command_within(Duration::from_mins(3), &["demo", "--once"], &settings).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("Debrief turns every call and meeting into a transcript"), "{said}");
+    for (call, direction) in
+        [("phone call with a recording", "incoming"), ("a webhook sent three times", "outgoing")]
+    {
+        let row = said.lines().find(|line| line.starts_with(call)).unwrap();
+        assert!(row.contains(direction), "{row}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,9 +53,18 @@ pub(crate) fn debrief(args: &[&str], settings: &HashMap<String, String>, log: &P
 
 /// Runs the binary under test to its end: its exit code, and what it said.
 pub(crate) async fn command(args: &[&str], settings: &HashMap<String, String>) -> (Option<i32>, String) {
+    command_within(Duration::from_secs(30), args, settings).await
+}
+
+/// As [`command`], of one that takes its time.
+pub(crate) async fn command_within(
+    patience: Duration,
+    args: &[&str],
+    settings: &HashMap<String, String>,
+) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_debrief"));
     command.args(args).env_clear().envs(settings).stdin(Stdio::null()).kill_on_drop(true);
-    let ended = tokio::time::timeout(Duration::from_secs(30), command.output()).await;
+    let ended = tokio::time::timeout(patience, command.output()).await;
     let output = ended.unwrap_or_else(|_| panic!("`debrief {}` does not end", args.join(" "))).unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())

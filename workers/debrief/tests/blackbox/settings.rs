@@ -17,33 +17,15 @@ pub(crate) struct Servers {
 
 /// Every provider is a simulator, and what would take minutes takes moments.
 pub(crate) fn settings(providers: &HashMap<String, String>) -> HashMap<String, String> {
-    let recordings = providers["recordings"].trim_start_matches("http://").to_owned();
-    [
+    let simulated =
+        simulators::PROVIDERS.iter().flat_map(|provider| provider.settings(&providers[provider.name]));
+    let own = [
         ("DEBRIEF_RETRY_SCHEDULE", "200ms,500ms,1s".to_owned()),
         ("DEBRIEF_LEASE", "3s".to_owned()),
-        ("DEBRIEF_ALLOW_PRIVATE_FETCH", recordings),
-        ("ASSEMBLYAI_API_KEY", "key".to_owned()),
-        ("ASSEMBLYAI_BASE_URL", providers["assemblyai"].clone()),
-        ("ASSEMBLYAI_POLL", "200ms".to_owned()),
-        ("OPENAI_API_KEY", "key".to_owned()),
-        ("OPENAI_BASE_URL", format!("{}/v1", providers["openai"])),
-        ("SLACK_WEBHOOK_URL", format!("{}/services/T/B/x", providers["slack"])),
-        ("SLACK_BASE_URL", format!("{}/api", providers["slack"])),
         ("SLACK_RATE", "50/s".to_owned()),
         ("SUPPORT_NUMBER", "+12025550100".to_owned()),
-        ("SALESFORCE_LOGIN_URL", providers["salesforce"].clone()),
-        ("SALESFORCE_CONSUMER_KEY", "key".to_owned()),
-        ("SALESFORCE_CONSUMER_SECRET", "secret".to_owned()),
-        ("CRM_AUTO_UPLOAD", "true".to_owned()),
-        ("CRM_UPLOAD_URL", format!("{}/apis/api/public/call-data", providers["call_data"])),
-        ("CRM_CAMPAIGN_ID", "campaign".to_owned()),
-        ("CRM_VOICE_AGENT_ID", "agent".to_owned()),
-        ("CRM_CLIENT_ID", "client".to_owned()),
-        ("CRM_DEFAULT_CALLER_PHONE", "+12025550100".to_owned()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
+    ];
+    simulated.chain(own).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// A database and a queue prefix of its own, behind wires that can be cut.

@@ -5,20 +5,18 @@
 mod lookup;
 mod world;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::call::{CallKind, WorkspaceId};
 use domain::fault::Fault;
-use platform::cache::Memory;
 use platform::config::Values;
 use serde_json::json;
-use slack::{MAX_CHARS, Post, Settings};
+use slack::MAX_CHARS;
 use store::Settlement;
 use wiremock::matchers::{any, body_partial_json, header, path};
 use wiremock::{Mock, ResponseTemplate};
 
-use world::{WEBHOOK, World, long, sample, slack_set_by};
+use world::{WEBHOOK, World, long, post_set_by, sample, slack_set_by};
 
 fn ok() -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_string("ok")
@@ -117,6 +115,24 @@ async fn a_long_call_continues_in_numbered_messages_of_the_webhook() {
 }
 
 #[tokio::test]
+async fn a_meetings_transcript_is_in_the_thread_of_its_message_and_follows_it_at_a_webhook() {
+    for is_bot in [true, false] {
+        let world = World::with(CallKind::Meeting, sample().0, sample().1).await;
+        world.answer(if is_bot { bot_ok("1503435956.000247") } else { ok() }).await;
+        let post = if is_bot { world.bot() } else { world.webhook() };
+        world.run(&post, &world.begin("slack").await).await.unwrap();
+        let arrived = world.arrived().await;
+        assert_eq!(arrived.len(), 2, "{arrived:?}");
+        let text = |n: usize| arrived[n].1["text"].as_str().unwrap();
+        assert!(text(0).contains("💡 *Summary:*\nA report is pending.\n"), "{}", text(0));
+        assert!(!text(0).contains("Support Number") && !text(0).contains("Not provided"), "{}", text(0));
+        assert!(text(1).contains("\nSpeaker B: My employment report"), "{}", text(1));
+        let thread = if is_bot { json!("1503435956.000247") } else { json!(null) };
+        assert_eq!(arrived[1].1["thread_ts"], thread);
+    }
+}
+
+#[tokio::test]
 async fn parts_that_arrived_are_not_posted_again_when_a_later_one_failed() {
     let world = World::with(CallKind::Phone, sample().0, long()).await;
     Mock::given(any()).respond_with(ok()).up_to_n_times(2).mount(&world.slack).await;
@@ -158,12 +174,7 @@ async fn a_corrected_call_changes_the_bots_message_and_leaves_the_webhooks() {
 }
 
 #[tokio::test]
-async fn a_practice_meeting_and_a_worker_without_slack_post_nothing() {
-    let (details, transcript) = sample();
-    let world = World::with(CallKind::Practice, details, transcript).await;
-    world.run(&world.webhook(), &world.begin("slack").await).await.unwrap();
-    assert!(world.arrived().await.is_empty());
-
+async fn a_worker_without_slack_posts_nothing() {
     let world = World::incoming().await;
     world.run(&slack_set_by(&[]), &world.begin("slack").await).await.unwrap();
     assert!(world.arrived().await.is_empty());
@@ -296,7 +307,7 @@ async fn a_channel_whose_rate_is_used_up_makes_the_run_come_back_later() {
     world.answer(ok()).await;
     let mut values = Values::of([("SLACK_RATE", "1/h")]);
     values.set("SLACK_WEBHOOK_URL", &format!("{}{WEBHOOK}", world.slack.uri()));
-    let post = Post::new(Settings::read(&values).unwrap(), Arc::new(Memory::default()));
+    let post = post_set_by(&values);
     let error = world.run(&post, &world.begin("slack").await).await.unwrap_err();
     assert!(matches!(error.fault, Fault::Throttled(wait) if wait > Duration::from_mins(50)), "{error:?}");
     assert_eq!(world.arrived().await.len(), 1);

@@ -9,12 +9,12 @@ use domain::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
 use domain::moment::Moment;
 use domain::transcript::{Segment, Transcript};
 use platform::cache::Memory;
-use platform::config::Values;
+use platform::config::{Installation, Values};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
 use serde_json::Value;
 use slack::{Post, Settings};
-use store::{Arrival, Begun, Claim, InstanceId, Settlement, Store, TakenIn, Write};
+use store::{Arrival, Begun, Claim, InstanceId, RunKey, RunRequest, Settlement, Store, TakenIn, Write};
 use uuid::Uuid;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -82,14 +82,13 @@ impl World {
     }
 
     pub(crate) async fn begin(&self, stage: &'static str) -> Held {
-        let begun = self
-            .store
-            .begin_run(WorkspaceId::DEFAULT, self.call, stage, self.generation, true, self.owner)
-            .await
-            .unwrap();
+        let workspace = WorkspaceId::DEFAULT;
+        let key = RunKey { workspace, call: self.call, stage, generation: self.generation };
+        let request = RunRequest::new(key, self.owner, self.store.now());
+        let begun = self.store.begin_run(&RunRequest { nudge: true, ..request }).await.unwrap();
         let Begun::Mine(begun) = begun else { panic!("{begun:?}") };
         let run = Run {
-            workspace: WorkspaceId::DEFAULT,
+            workspace,
             call: self.call,
             stage,
             generation: self.generation,
@@ -150,8 +149,7 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn claim(&self) -> Claim {
-        let Run { workspace, call, stage, fence, .. } = self.run;
-        Claim { workspace, call, stage, owner: self.owner, fence }
+        Claim { run: self.run.key(), owner: self.owner, fence: self.run.fence }
     }
 }
 
@@ -159,7 +157,12 @@ pub(crate) fn slack_set_by(settings: &[(&str, &str)]) -> Post {
     let mut values = Values::of(settings.iter().copied());
     values.set("SUPPORT_NUMBER", "+12025550100");
     values.set("SLACK_RATE", "1000/s");
-    Post::new(Settings::read(&values).unwrap(), Arc::new(Memory::default()))
+    post_set_by(&values)
+}
+
+pub(crate) fn post_set_by(values: &Values) -> Post {
+    let installation = Installation::read(values).unwrap();
+    Post::new(Settings::read(values, &installation).unwrap(), Arc::new(Memory::default()))
 }
 
 pub(crate) fn sample() -> (CallDetails, Transcript) {

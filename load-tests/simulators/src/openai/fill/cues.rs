@@ -1,9 +1,9 @@
-//! Words that give away what a call is about.
+//! Words that show what a call is about.
 
 use std::collections::BTreeMap;
 
 /// What somebody says who wants something.
-pub(super) const WISHES: &[&str] = &[
+pub(super) const REQUESTS: &[&str] = &[
     "i need",
     "i want",
     "i'd like",
@@ -22,7 +22,7 @@ pub(super) const WISHES: &[&str] = &[
 pub(super) const PROMISES: &[&str] =
     &["i will", "i'll", "we will", "we'll", "going to send", "i can send", "get back to you"];
 
-/// With what a call begins.
+/// Words with which a call begins.
 const GREETINGS: &[&str] = &[
     "hello",
     "hi",
@@ -35,8 +35,8 @@ const GREETINGS: &[&str] = &[
     "thank you",
     "thanks",
 ];
-/// What is said behind a greeting that says nothing yet.
-const GREETED: &[&str] = &[
+/// Words that follow a greeting and say nothing about the call.
+const AFTER_GREETINGS: &[&str] = &[
     "this is",
     "speaking",
     "you have reached",
@@ -47,6 +47,7 @@ const GREETED: &[&str] = &[
     "nice to",
     "everyone",
 ];
+/// Offers of help with which a call begins.
 const OFFERS: &[&str] =
     &["how can i", "how may i", "how can we", "can i help", "may i help", "what can i do"];
 
@@ -56,15 +57,17 @@ pub(super) fn is_greeting(sentence: &str) -> bool {
         let start = sentence.get(..cue.len()).is_some_and(|start| start.eq_ignore_ascii_case(cue));
         start && !sentence[cue.len()..].starts_with(char::is_alphanumeric)
     };
-    let opens = GREETINGS.iter().any(begins) && has_any(sentence, GREETED);
-    (opens || has_any(sentence, OFFERS)) && !has_any(sentence, WISHES)
+    let opens = GREETINGS.iter().any(begins) && has_any(sentence, AFTER_GREETINGS);
+    (opens || has_any(sentence, OFFERS)) && !has_any(sentence, REQUESTS)
 }
 
-/// Words of a promise that say what somebody is or hopes: nothing anybody could tick off.
+/// Words that look like a promise but announce nothing that somebody could do.
 pub(super) const NO_PROMISES: &[&str] =
     &["i'll be", "i will be", "we'll be", "we will be", "we'll see", "i'll see"];
 
+/// Values that stand for "nothing was said", the best first.
 const DEFAULTS: [&str; 6] = ["neutral", "unknown", "medium", "general_inquiry", "other", "none"];
+/// Words that name a time.
 const TIMES: [&str; 14] = [
     "monday",
     "tuesday",
@@ -81,8 +84,9 @@ const TIMES: [&str; 14] = [
     "afternoon",
     "morning",
 ];
-/// Words that belong to the time that follows them.
+/// Words that belong to the time that follows.
 const BEFORE_TIMES: [&str; 9] = ["by", "on", "before", "until", "next", "this", "end", "of", "the"];
+/// Words that are too common to be a topic.
 const COMMON: [&str; 42] = [
     "anything",
     "something",
@@ -128,8 +132,8 @@ const COMMON: [&str; 42] = [
     "would",
 ];
 
-/// Words and beginnings of words that speak for this value.
-pub(super) fn of(value: &str) -> Vec<&str> {
+/// Returns the words, and beginnings of words, that speak for a value of an enum.
+pub(super) fn cues_for(value: &str) -> Vec<&str> {
     let cues: &[&str] = match value {
         "positive" => {
             &["thank you so", "great", "perfect", "wonderful", "excellent", "happy", "appreciate", "love"]
@@ -171,16 +175,17 @@ pub(super) fn of(value: &str) -> Vec<&str> {
     value.split(['_', ' ', '-']).filter(|word| word.len() >= 4).collect()
 }
 
+/// Whether the sentence contains one of the cues.
 pub(super) fn has_any(sentence: &str, cues: &[&str]) -> bool {
     let sentence = sentence.to_lowercase();
     cues.iter().any(|cue| sentence.contains(cue))
 }
 
-/// The value that most of the words speak for; else one that stands for "nothing said".
+/// Chooses the value for which most of the words speak, or else one that stands for "nothing was said".
 pub(super) fn choice<'a>(values: &[&'a str], words: &str) -> Option<&'a str> {
     let score = |value: &str| -> usize {
         let value = value.to_lowercase();
-        of(&value).iter().map(|cue| words.matches(cue).count()).sum()
+        cues_for(&value).iter().map(|cue| words.matches(cue).count()).sum()
     };
     let best = values.iter().map(|value| score(value)).max().unwrap_or_default();
     let mut leading = values.iter().filter(|value| score(value) == best);
@@ -190,7 +195,7 @@ pub(super) fn choice<'a>(values: &[&'a str], words: &str) -> Option<&'a str> {
     if best == 0 || tied { default().copied().or(first) } else { first }
 }
 
-/// The words of a sentence that say when: `by Friday`, `next week`.
+/// Returns the words of a sentence that name a time: `by Friday`, `next week`.
 pub(super) fn time_in(sentence: &str) -> Option<&str> {
     let mut start: Option<usize> = None;
     let mut at = 0;
@@ -206,11 +211,12 @@ pub(super) fn time_in(sentence: &str) -> Option<&str> {
     None
 }
 
+/// Whether a property of this name holds topics.
 pub(super) fn means_topics(name: &str) -> bool {
     ["topic", "tag", "keyword", "theme"].iter().any(|part| name.to_lowercase().contains(part))
 }
 
-/// The five words that are said most often and say something; nobody's name.
+/// Returns the five long words that are said most often, without common words and names.
 pub(super) fn topics<'a>(words: &'a str, names: &str) -> Vec<&'a str> {
     let mut counts = BTreeMap::<&str, usize>::new();
     for word in words.split(|c: char| !c.is_alphanumeric()) {
@@ -229,14 +235,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_keeps_the_words_before_it() {
+    fn a_time_is_returned_with_the_words_that_belong_to_it() {
         assert_eq!(time_in("I'll call by the end of next week."), Some("by the end of next week"));
         assert_eq!(time_in("See you tomorrow, then."), Some("tomorrow"));
         assert_eq!(time_in("No time at all."), None);
     }
 
     #[test]
-    fn a_greeting_is_told_from_what_is_said_with_one() {
+    fn a_sentence_that_says_more_than_a_greeting_is_none() {
         for greeting in [
             "Good afternoon, Nagy Foods, this is Bo speaking.",
             "Hello, you have reached Nagy Foods.",
@@ -251,13 +257,13 @@ mod tests {
     }
 
     #[test]
-    fn without_any_cue_the_value_says_so() {
+    fn without_any_cue_the_value_that_stands_for_nothing_is_chosen() {
         assert_eq!(choice(&["positive", "neutral", "negative"], "nothing special"), Some("neutral"));
         assert_eq!(choice(&["Positive", "Neutral"], "that is great"), Some("Positive"));
     }
 
     #[test]
-    fn topics_are_the_words_said_most() {
+    fn topics_are_the_words_that_are_said_most_often() {
         assert_eq!(
             topics("refund invoice refund about adams adams adams", "eve adams"),
             ["refund", "invoice"]

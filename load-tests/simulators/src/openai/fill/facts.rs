@@ -1,6 +1,6 @@
-//! What people say about themselves: addresses, numbers, what they are and for whom they work.
+//! Facts that people say about themselves: addresses, telephone numbers, their titles and their companies.
 
-use super::super::prompt::{Line, sentences};
+use crate::openai::prompt::{Line, sentences};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -15,18 +15,18 @@ enum Kind {
     PostalCode,
 }
 
-/// A value and the words that prove it.
+/// A value, and the words that prove it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fact<'a> {
     kind: Kind,
     pub(super) value: String,
     pub(super) quote: &'a str,
-    /// The number of the line that holds the quote.
+    /// The number of the line in which the quote stands.
     pub(super) line: u64,
 }
 
 impl Fact<'_> {
-    /// Whether a schema that calls a kind of fact `name` means this kind.
+    /// Whether `name` is what a schema calls this kind of fact.
     pub(super) fn is_a(&self, name: &str) -> bool {
         let name = name.to_lowercase().replace(['_', '-'], "");
         match self.kind {
@@ -43,6 +43,7 @@ impl Fact<'_> {
     }
 }
 
+/// Returns the facts in one line.
 pub(super) fn facts_in<'a>(line: &'a Line<'a>) -> impl Iterator<Item = Fact<'a>> {
     sentences(line.text).filter(|quote| !is_about_others(quote)).flat_map(move |quote| {
         let fact = move |(kind, value)| Fact { kind, value, quote, line: line.number };
@@ -57,7 +58,7 @@ pub(super) fn facts_in<'a>(line: &'a Line<'a>) -> impl Iterator<Item = Fact<'a>>
     })
 }
 
-/// `send it to Dana`, `her number`: what follows is not the speaker's own.
+/// Whether a sentence is about somebody else, as `send it to Dana` and `her number` are.
 fn is_about_others(sentence: &str) -> bool {
     let words: Vec<&str> = sentence.split_whitespace().map(bare).collect();
     let is_name = |word: &str| word.starts_with(char::is_uppercase) && !word.contains('@');
@@ -69,13 +70,14 @@ fn bare(word: &str) -> &str {
     word.trim_matches(|c: char| !c.is_alphanumeric())
 }
 
+/// Reads an address like `odile@marchetti.example.com`.
 fn written_email(sentence: &str) -> Option<String> {
     let is_address =
         |word: &&str| word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
     sentence.split_whitespace().map(bare).find(is_address).map(str::to_lowercase)
 }
 
-/// `odile at marchetti dot example dot com`.
+/// Reads an address like `odile at marchetti dot example dot com`.
 fn spoken_email(sentence: &str) -> Option<String> {
     let words: Vec<&str> = sentence.split_whitespace().map(bare).collect();
     let at = (1..words.len()).find(|nth| words[*nth] == "at" && words.get(nth + 2) == Some(&"dot"))?;
@@ -93,19 +95,19 @@ fn spoken_email(sentence: &str) -> Option<String> {
     Some(format!("{}@{}", name.join("."), host.join(".")).to_lowercase())
 }
 
-/// A run of digits as a telephone number is written, with at least seven of them.
+/// Returns the first run of characters that is written like a telephone number and has at least seven digits.
 fn phone(sentence: &str) -> Option<String> {
     let is_part = |c: char| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')');
     let is_number = |run: &&str| (7..=15).contains(&run.chars().filter(char::is_ascii_digit).count());
     sentence.split(|c| !is_part(c)).map(|run| run.trim_matches([' ', '-'])).find(is_number).map(str::to_owned)
 }
 
-/// `I'm the head of sales at Nagy Foods`, `I'm Ada Nagy, head of sales at Nagy Foods`: the title and the
-/// company.
+/// Returns the title and the company in a sentence like `I'm the head of sales at Nagy Foods` or `I'm Ada Nagy, head of
+/// sales at Nagy Foods`.
 fn position(sentence: &str) -> (Option<String>, Option<String>) {
     let starts = ["I'm ", "I’m ", "I am ", "My name is ", "my name is "];
     let claimed = starts.iter().find_map(|start| sentence.split_once(start)).map(|(_, rest)| rest);
-    let Some(rest) = claimed.and_then(|rest| without_article(rest).or_else(|| behind_name(rest))) else {
+    let Some(rest) = claimed.and_then(|rest| without_article(rest).or_else(|| after_name(rest))) else {
         return (None, None);
     };
     let Some((title, rest)) = rest.split_once(" at ") else { return (None, None) };
@@ -114,8 +116,8 @@ fn position(sentence: &str) -> (Option<String>, Option<String>) {
         rest.split(' ').take_while(|word| word.starts_with(|c: char| c.is_uppercase() || c == '&')).collect();
     let company = company.join(" ");
     let company = company.split([',', '.', '!', '?']).next().unwrap_or_default();
-    let said = |text: &str| (is_title && !text.is_empty() && text.len() <= 80).then(|| text.to_owned());
-    (said(title), said(company))
+    let value = |text: &str| (is_title && !text.is_empty() && text.len() <= 80).then(|| text.to_owned());
+    (value(title), value(company))
 }
 
 /// Whether a sentence says who the speaker is.
@@ -127,8 +129,8 @@ fn without_article(text: &str) -> Option<&str> {
     ["the ", "a ", "an "].iter().find_map(|article| text.strip_prefix(article))
 }
 
-/// `Ada Nagy, head of sales`: what stands behind the name.
-fn behind_name(text: &str) -> Option<&str> {
+/// Returns what follows the name in a text like `Ada Nagy, head of sales`.
+fn after_name(text: &str) -> Option<&str> {
     let (name, rest) = text.split_once(", ")?;
     let is_name =
         name.split(' ').count() <= 4 && name.split(' ').all(|word| word.starts_with(char::is_uppercase));
@@ -150,7 +152,7 @@ const STREETS: [&str; 12] = [
     "Quay",
 ];
 
-/// `18 Mill Road, Astoria, Oregon, 97103`: as much of it as was said, in this order.
+/// Returns the parts of an address like `18 Mill Road, Astoria, Oregon, 97103`, as far as they were said.
 fn address(sentence: &str) -> Vec<(Kind, String)> {
     let mut parts = sentence.split(", ").map(|part| part.trim_end_matches(['.', '!', '?']));
     let street = parts.find_map(|part| {
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_numbers_are_found_as_they_are_said() {
+    fn addresses_and_numbers_are_found_as_they_are_written_or_spoken() {
         assert_eq!(values("Write to Ada@Example.org."), ["ada@example.org"]);
         assert_eq!(values("It is ada dot nagy at example dot com."), ["ada.nagy@example.com"]);
         assert_eq!(values("It is odile at marchetti dot example dot com."), ["odile@marchetti.example.com"]);
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_is_stands_behind_their_name_or_alone() {
+    fn a_title_and_a_company_are_found_with_and_without_a_name() {
         assert_eq!(
             values("And I'm Ada Nagy, Head of Sales at Nagy Foods, and we plan by hand."),
             ["Head of Sales", "Nagy Foods"]
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_without_any_is_no_fact() {
+    fn a_sentence_that_proves_nothing_about_its_speaker_is_no_fact() {
         assert!(values("Send it to Dana, dana@example.org.").is_empty());
         assert!(values("I'm at home, 3 of 4 times.").is_empty());
         assert!(values("Look at this point, over there.").is_empty());

@@ -1,4 +1,4 @@
-//! What goes into the pipeline: sessions that voice agents wrote down, and webhooks with recordings.
+//! What goes into the pipeline: the sessions of voice agents, and webhooks with recordings.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use simulators::{Utterance, recording_with};
 use uuid::Uuid;
 
-/// The seconds that one of them speaks.
+/// The time for which one speaker speaks, in seconds.
 const TURN_S: u64 = 4;
-const SAID: [(&str, &str); 8] = [
+/// The dialogue of every call.
+const DIALOGUE: [(&str, &str); 8] = [
     ("agent", "Thank you for calling Bluefinch, this is Amara. How can I help you?"),
     (
         "customer",
@@ -43,7 +44,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The URL of the recording in which this is said.
+/// Serves a recording of the dialogue and returns its URL.
 pub(crate) async fn recording(providers: &Providers) -> anyhow::Result<String> {
     let utterance = |(nth, (speaker, text)): (u64, &(&str, &str))| Utterance {
         speaker: (*speaker).to_owned(),
@@ -51,7 +52,7 @@ pub(crate) async fn recording(providers: &Providers) -> anyhow::Result<String> {
         end: (nth + 1) * TURN_S * 1000 - 300,
         text: (*text).to_owned(),
     };
-    let dialogue: Vec<Utterance> = (0..).zip(&SAID).map(utterance).collect();
+    let dialogue: Vec<Utterance> = (0..).zip(&DIALOGUE).map(utterance).collect();
     providers.put_recording("call", "whole", &recording_with(&dialogue)).await
 }
 
@@ -62,6 +63,7 @@ pub(crate) struct Feeder {
     recording: String,
 }
 
+/// Makes as many senders as there are connections.
 pub(crate) async fn feeders(
     address: SocketAddr,
     connections: usize,
@@ -96,7 +98,7 @@ impl Sender for Feeder {
 }
 
 fn webhook_with(id: Uuid, recording: &str) -> anyhow::Result<String> {
-    let mut body: Value = serde_json::from_str(&webhook::body(id)).context("read our own webhook")?;
+    let mut body: Value = serde_json::from_str(&webhook::body(id)).context("read the body of a webhook")?;
     body["recording_url"] = recording.into();
     Ok(body.to_string())
 }
@@ -109,7 +111,7 @@ pub(crate) fn session(id: Uuid) -> String {
             "timestamp": format!("2026-11-20T09:31:{:02}Z", nth * TURN_S),
         })
     };
-    let items: Vec<Value> = (0..).zip(&SAID).map(item).collect();
+    let items: Vec<Value> = (0..).zip(&DIALOGUE).map(item).collect();
     json!({
         "call_id": id,
         "caller_phone": "+12025550143",

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use domain::call::CallStatus;
+use domain::call::{CallStatus, Direction};
 use platform::http;
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-use simulators::Simulators;
-use simulators::{Recording, Utterance, Variant, recording_with};
+use simulators::{Recording, Simulators, Utterance, Variant, recording_with};
 
 const PHONE_CALL: &str = include_str!("../../../samples/phone_call.json");
+const CALLBACK: &str = include_str!("../../../samples/callback.json");
 const MEETING: &str = include_str!("../../../samples/meeting.json");
 const MEETING_TRANSCRIPT: &str = include_str!("../../../samples/meeting.vtt");
 const SESSION: &str = include_str!("../../../samples/session.json");
@@ -22,6 +22,8 @@ pub(super) struct Sample {
     pub(super) should: &'static str,
     pub(super) external_id: String,
     pub(super) status: CallStatus,
+    /// Absent where nobody called anybody.
+    pub(super) direction: Option<Direction>,
     pub(super) error_code: Option<&'static str>,
     /// Messages that should be in Slack.
     pub(super) posts: usize,
@@ -36,10 +38,17 @@ enum Body {
     Session,
 }
 
-pub(super) fn samples(simulators: &Simulators) -> Vec<Sample> {
-    let dialogue: Vec<Utterance> = serde_json::from_str(PHONE_CALL).unwrap_or_default();
-    let recording = simulators.put_recording("harbour-714.wav", Recording::wav(recording_with(&dialogue)));
-    let again = simulators.put_recording("harbour-715.wav", Recording::wav(recording_with(&dialogue[..2])));
+/// The number of ours that every phone call of the demo uses.
+pub(super) const SUPPORT_NUMBER: &str = "+442079460100";
+const CUSTOMER_NUMBER: &str = "+442079460991";
+
+pub(super) fn samples(simulators: &Simulators) -> anyhow::Result<Vec<Sample>> {
+    let recorded = |name: &str, dialogue: &str| {
+        let dialogue: Vec<Utterance> = serde_json::from_str(dialogue).context("read a sample's dialogue")?;
+        anyhow::Ok(simulators.put_recording(name, Recording::wav(recording_with(&dialogue))))
+    };
+    let recording = recorded("harbour-714.wav", PHONE_CALL)?;
+    let callback = recorded("harbour-715.wav", CALLBACK)?;
     let gone = simulators
         .put_recording("harbour-716.wav", Recording::variant(Variant::Status(StatusCode::NOT_FOUND)));
     let completed = |name, should, external_id: &str, body, deliveries| Sample {
@@ -47,60 +56,76 @@ pub(super) fn samples(simulators: &Simulators) -> Vec<Sample> {
         should,
         external_id: external_id.to_owned(),
         status: CallStatus::Completed,
+        direction: None,
         error_code: None,
         posts: 1,
         body,
         deliveries,
     };
-    vec![
-        completed(
-            "phone call with a recording",
-            "transcribed, analysed, posted",
-            "DEMO-714",
-            webhook("DEMO-714", &recording),
-            1,
-        ),
-        completed(
-            "Zoom meeting with its VTT",
-            "contacts in Salesforce",
-            "hN3xT0aWQ1yDebriefDemo==",
-            Body::Meeting,
-            1,
-        ),
-        completed(
-            "voice agent's session, a lead",
-            "call data in the CRM",
-            "session_20260305_141500_5e1f9a20",
-            Body::Session,
-            1,
-        ),
-        completed(
-            "a webhook sent three times",
-            "one call, one post",
-            "DEMO-715",
-            webhook("DEMO-715", &again),
-            3,
-        ),
+    let (incoming, outgoing) = ((CUSTOMER_NUMBER, SUPPORT_NUMBER), (SUPPORT_NUMBER, CUSTOMER_NUMBER));
+    Ok(vec![
+        Sample {
+            direction: Some(Direction::Incoming),
+            ..completed(
+                "phone call with a recording",
+                "transcribed, analysed, posted",
+                "DEMO-714",
+                webhook("DEMO-714", incoming, &recording),
+                1,
+            )
+        },
+        // The message, and the transcript that follows it.
+        Sample {
+            posts: 2,
+            ..completed(
+                "Zoom meeting with its VTT",
+                "contacts in Salesforce",
+                "hN3xT0aWQ1yDebriefDemo==",
+                Body::Meeting,
+                1,
+            )
+        },
+        Sample {
+            direction: Some(Direction::Incoming),
+            ..completed(
+                "voice agent's session, a lead",
+                "call data in the CRM",
+                "session_20260305_141500_5e1f9a20",
+                Body::Session,
+                1,
+            )
+        },
+        Sample {
+            direction: Some(Direction::Outgoing),
+            ..completed(
+                "a webhook sent three times",
+                "one call, one post",
+                "DEMO-715",
+                webhook("DEMO-715", outgoing, &callback),
+                3,
+            )
+        },
         Sample {
             status: CallStatus::Failed,
+            direction: Some(Direction::Incoming),
             error_code: Some("recording_not_found"),
             posts: 0,
             ..completed(
                 "a call whose recording is gone",
                 "fails, and says why",
                 "DEMO-716",
-                webhook("DEMO-716", &gone),
+                webhook("DEMO-716", incoming, &gone),
                 1,
             )
         },
-    ]
+    ])
 }
 
-fn webhook(call_id: &str, recording_url: &str) -> Body {
+fn webhook(call_id: &str, (from, to): (&str, &str), recording_url: &str) -> Body {
     Body::Webhook(json!({
         "call_id": call_id,
-        "from_number": "+442079460991",
-        "to_number": "+442079460100",
+        "from_number": from,
+        "to_number": to,
         "duration": "30",
         "recording_url": recording_url,
         "timestamp": "2026-03-04T13:05:11Z",

@@ -1,0 +1,230 @@
+//! Decides who called whom: the direction of a call, our side's number and the customer's.
+//!
+//! Everybody who shows or sends a call asks here (the Slack message, the record for the call-data API, what the
+//! API and the commands show), so that all of them give the same answer.
+
+use std::sync::Arc;
+
+use crate::blank::given;
+use crate::call::{Call, CallKind, Direction, Role};
+use crate::phone::{Number, Region};
+
+/// Our own telephone numbers, and the country in which a number without a country code is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupportLines {
+    /// Each number as it was written, and as it compares.
+    numbers: Arc<[(String, Option<Number>)]>,
+    region: Region,
+}
+
+/// Who called whom. The numbers are shown as they arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parties<'a> {
+    /// Absent where nothing tells it: in a meeting, and in a call without any number.
+    pub known_direction: Option<Direction>,
+    /// Our side's number.
+    pub support: Option<&'a str>,
+    /// The other party's number.
+    pub customer: Option<&'a str>,
+}
+
+impl Parties<'_> {
+    /// The direction; a call counts as incoming where nothing tells it.
+    pub fn direction(&self) -> Direction {
+        self.known_direction.unwrap_or(Direction::Incoming)
+    }
+}
+
+impl SupportLines {
+    /// `region` decides how `numbers` without a country code are read; where it is absent, the first of them that
+    /// is written with `+` names the country, and [`Region::DEFAULT`] holds where none is.
+    pub fn new(numbers: Vec<String>, region: Option<Region>) -> Self {
+        let first = || numbers.iter().find_map(|number| Region::of_number(number));
+        let region = region.or_else(first).unwrap_or(Region::DEFAULT);
+        let numbers = numbers.into_iter().map(|number| {
+            let read = read(&number, region);
+            (number, read)
+        });
+        Self { numbers: numbers.collect(), region }
+    }
+
+    /// The country in which a number without a country code is read.
+    pub fn region(&self) -> Region {
+        self.region
+    }
+
+    /// The numbers as they were written.
+    pub fn numbers(&self) -> impl Iterator<Item = &str> {
+        self.numbers.iter().map(|(written, _)| written.as_str())
+    }
+
+    /// Decides by the numbers: a call from a support number, or from its own agent's number, is outgoing; any other
+    /// call is incoming. Where neither number is ours, the source's own word for the direction counts before that.
+    /// A meeting has no direction and no support number.
+    pub fn parties<'a>(&'a self, call: &'a Call) -> Parties<'a> {
+        let details = &call.details;
+        let from = given(details.from_number.as_ref());
+        let to = given(details.to_number.as_ref());
+        let has_direction = match call.kind {
+            CallKind::Phone | CallKind::Session => true,
+            CallKind::Meeting | CallKind::Practice => false,
+        };
+        let agent = given(details.agent_phone.as_ref()).and_then(|number| read(number, self.region));
+        let is_agent = agent.is_some() && from.and_then(|number| read(number, self.region)) == agent;
+        let known_direction = if !has_direction {
+            None
+        } else if self.is_ours(from) || is_agent {
+            Some(Direction::Outgoing)
+        } else if self.is_ours(to) {
+            Some(Direction::Incoming)
+        } else {
+            details.direction.or_else(|| from.or(to).map(|_| Direction::Incoming))
+        };
+        let (ours, theirs) = match known_direction {
+            Some(Direction::Outgoing) => (from, to),
+            Some(Direction::Incoming) | None => (to, from),
+        };
+        // A phone call that does not say which line it used can only have used the one there is.
+        let only_line = match (call.kind, &*self.numbers) {
+            (CallKind::Phone, [(only, _)]) => Some(only.as_str()),
+            _ => None,
+        };
+        let support = if has_direction { ours.or(only_line) } else { None };
+        let named = || details.participants_as(&[Role::Customer]).find_map(|who| given(who.phone.as_ref()));
+        Parties { known_direction, support, customer: theirs.or_else(named) }
+    }
+
+    fn is_ours(&self, number: Option<&str>) -> bool {
+        let number = number.and_then(|number| read(number, self.region));
+        number.is_some() && self.numbers.iter().any(|(_, ours)| *ours == number)
+    }
+}
+
+/// No numbers of ours, so that no number tells the direction of a call.
+impl Default for SupportLines {
+    fn default() -> Self {
+        Self::new(Vec::new(), None)
+    }
+}
+
+/// Absent for words such as `anonymous`: they have no digits, and would all be one number.
+fn read(number: &str, region: Region) -> Option<Number> {
+    Some(Number::read(number, region)).filter(|number| !number.as_str().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{CallDetails, CallId, CallStatus, Participant, WorkspaceId};
+    use crate::moment::Moment;
+
+    fn call(kind: CallKind, details: CallDetails) -> Call {
+        Call {
+            id: CallId::derive(WorkspaceId::DEFAULT, "exotel", "CALL-1"),
+            workspace: WorkspaceId::DEFAULT,
+            source: "exotel".into(),
+            external_id: "CALL-1".into(),
+            kind,
+            status: CallStatus::Processing,
+            generation: 1,
+            details,
+            received_at: Moment::from_micros(0),
+            updated_at: Moment::from_micros(0),
+        }
+    }
+
+    fn between(from: &str, to: &str) -> Call {
+        let details = CallDetails {
+            from_number: Some(from.into()),
+            to_number: Some(to.into()),
+            ..CallDetails::default()
+        };
+        call(CallKind::Phone, details)
+    }
+
+    fn lines(numbers: &[&str]) -> SupportLines {
+        SupportLines::new(numbers.iter().map(|number| (*number).to_owned()).collect(), "US".parse().ok())
+    }
+
+    type Shown<'a> = (Option<Direction>, Option<&'a str>, Option<&'a str>);
+
+    fn shown<'a>(lines: &'a SupportLines, call: &'a Call) -> Shown<'a> {
+        let Parties { known_direction, support, customer } = lines.parties(call);
+        (known_direction, support, customer)
+    }
+
+    const INCOMING: Option<Direction> = Some(Direction::Incoming);
+    const OUTGOING: Option<Direction> = Some(Direction::Outgoing);
+
+    #[test]
+    fn a_call_from_a_support_number_is_outgoing_in_any_spelling_and_shown_as_it_arrived() {
+        let lines = lines(&["+12025550100"]);
+        let call = between("(202) 555-0100", "+12025550131");
+        assert_eq!(shown(&lines, &call), (OUTGOING, Some("(202) 555-0100"), Some("+12025550131")));
+    }
+
+    #[test]
+    fn a_call_from_anybody_else_is_incoming() {
+        let lines = lines(&["+12025550100"]);
+        let call = between("+12025550131", "+12025550100");
+        assert_eq!(shown(&lines, &call), (INCOMING, Some("+12025550100"), Some("+12025550131")));
+    }
+
+    #[test]
+    fn a_call_from_the_agents_own_number_is_outgoing() {
+        let mut call = between("+1-202-555-0111", "+12025550131");
+        call.details.agent_phone = Some("202 555 0111".into());
+        assert_eq!(shown(&lines(&[]), &call), (OUTGOING, Some("+1-202-555-0111"), Some("+12025550131")));
+    }
+
+    #[test]
+    fn two_hidden_numbers_are_not_the_same_number() {
+        let mut call = between("anonymous", "+12025550100");
+        call.details.agent_phone = Some("unknown".into());
+        assert_eq!(shown(&lines(&["none"]), &call).0, INCOMING);
+    }
+
+    #[test]
+    fn what_the_source_says_of_the_direction_counts_where_no_number_is_ours() {
+        let mut call = between("+12025550131", "+12025550132");
+        call.details.direction = OUTGOING;
+        assert_eq!(shown(&lines(&[]), &call).2, Some("+12025550132"));
+        assert_eq!(shown(&lines(&["+12025550132"]), &call).2, Some("+12025550131"));
+    }
+
+    #[test]
+    fn a_call_without_a_number_counts_as_incoming_and_nobody_claims_to_know_it() {
+        let call = call(CallKind::Phone, CallDetails::default());
+        let lines = lines(&["+12025550100"]);
+        let parties = lines.parties(&call);
+        assert_eq!((parties.known_direction, parties.direction()), (None, Direction::Incoming));
+    }
+
+    #[test]
+    fn a_phone_call_without_our_number_used_the_only_line() {
+        assert_eq!(shown(&lines(&["+12025550100"]), &between("+12025550131", " ")).1, Some("+12025550100"));
+        assert_eq!(shown(&lines(&["+12025550100", "+12025550101"]), &between("+12025550131", " ")).1, None);
+    }
+
+    #[test]
+    fn a_meeting_has_neither_a_direction_nor_a_support_number() {
+        let guest = Participant {
+            phone: Some("+12025550131".into()),
+            role: Some(Role::Customer),
+            ..Participant::default()
+        };
+        let details = CallDetails { participants: vec![guest], ..CallDetails::default() };
+        let meeting = call(CallKind::Meeting, details);
+        assert_eq!(shown(&lines(&["+12025550100"]), &meeting), (None, None, Some("+12025550131")));
+    }
+
+    #[test]
+    fn without_a_region_the_first_support_number_with_a_country_code_names_it() {
+        let region = |numbers: &[&str]| {
+            let numbers = numbers.iter().map(|number| (*number).to_owned()).collect();
+            SupportLines::new(numbers, None).region().to_string()
+        };
+        assert_eq!(region(&["09631084471", "+44 20 7946 0123", "+12025550100"]), "GB");
+        assert_eq!(region(&[]), "IN");
+    }
+}

@@ -1,0 +1,92 @@
+//! How settings say a length of time: `200ms`, `5s`, `2m`, `1h`, also `1h 30m`.
+//!
+//! What is longer than ten years is refused. Nobody means it, and whoever adds it to a time would end in a panic.
+
+use std::time::Duration;
+
+use super::{ConfigError, Values};
+
+/// Ten years of 365 days, and their leap days.
+const LONGEST: Duration = Duration::from_hours((10 * 365 + 3) * 24);
+
+impl Values {
+    /// The one way in which every length of time is read.
+    pub fn duration(&self, name: &str, default: Duration) -> Result<Duration, ConfigError> {
+        self.text(name).map_or(Ok(default), |text| read(name, &text))
+    }
+
+    /// As [`Values::duration`], of several with commas between them.
+    pub fn durations(&self, name: &str, default: &str) -> Result<Vec<Duration>, ConfigError> {
+        let text = self.text(name).unwrap_or_else(|| default.to_owned());
+        text.split(',').map(|part| read(name, part)).collect()
+    }
+}
+
+fn read(name: &str, text: &str) -> Result<Duration, ConfigError> {
+    let text = text.trim();
+    let problem = match humantime::parse_duration(text) {
+        Ok(span) if span <= LONGEST => return Ok(span),
+        Ok(_) | Err(humantime::DurationError::NumberOverflow) => {
+            format!("`{text}` is longer than 10 years, or finer than a nanosecond")
+        }
+        Err(_) => format!("`{text}` is not a duration such as 200ms, 5s, 2m or 1h"),
+    };
+    Err(ConfigError::new(name, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "DEBRIEF_LEASE";
+
+    fn span(text: &str) -> Result<Duration, String> {
+        let values = Values::of([(NAME, text)]);
+        values.duration(NAME, Duration::ZERO).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_unit_that_the_documentation_names_is_read() {
+        for (text, wanted) in [
+            ("200ms", Duration::from_millis(200)),
+            ("5s", Duration::from_secs(5)),
+            ("2m", Duration::from_mins(2)),
+            (" 1h ", Duration::from_hours(1)),
+            ("1h 30m", Duration::from_mins(90)),
+            ("0s", Duration::ZERO),
+            ("87600h", Duration::from_hours(87_600)),
+        ] {
+            assert_eq!(span(text), Ok(wanted), "{text}");
+        }
+        let several = Values::of([("DEBRIEF_RETRY_SCHEDULE", "5s, 2m,1h")]);
+        let wanted = [5, 120, 3600].map(Duration::from_secs);
+        assert_eq!(several.durations("DEBRIEF_RETRY_SCHEDULE", "").unwrap(), wanted);
+    }
+
+    #[test]
+    fn what_is_no_length_of_time_is_refused_by_its_name() {
+        for text in ["soon", "5", "5 parsecs", "-5s", "s", "1h,", "5s5", "NaNs"] {
+            let said = span(text).unwrap_err();
+            assert!(said.starts_with("DEBRIEF_LEASE: `") && said.contains("200ms, 5s, 2m or 1h"), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_absurd_length_of_time_is_refused_by_its_name() {
+        for text in [
+            "18446744073709551615s",
+            "18446744073709551615ms",
+            "18446744073709551615h",
+            "99999999999999999999999s",
+            "11y",
+            "87673h",
+            "18446744073709551615s 1s",
+        ] {
+            let said = span(text).unwrap_err();
+            assert!(said.starts_with("DEBRIEF_LEASE: `") && said.contains("10 years"), "{said}");
+            let several = Values::of([("DEBRIEF_RETRY_SCHEDULE", format!("1s,{text}").as_str())]);
+            let said = several.durations("DEBRIEF_RETRY_SCHEDULE", "").unwrap_err().to_string();
+            assert!(said.starts_with("DEBRIEF_RETRY_SCHEDULE: `") && said.contains("10 years"), "{said}");
+        }
+    }
+}

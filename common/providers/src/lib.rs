@@ -1,0 +1,47 @@
+//! Clients of other people's systems, and what the rest of Debrief has to know of each.
+//!
+//! A provider is one file: its client, in the provider's own words, and its [`Descriptor`]. The list of settings,
+//! the services that `/health` shows and what `debrief check` tries are made from the descriptors. What a failed
+//! request means is a [`domain::refusal::Refusal`] for all of them. A client knows nothing of stages and of the
+//! ledger of effects; a worker knows nothing of HTTP.
+
+mod descriptor;
+pub mod models;
+pub mod said;
+mod slots;
+pub mod speech;
+pub mod telephony;
+mod unmoved;
+pub mod versions;
+
+pub use descriptor::{Check, Checked, Descriptor, Provider};
+pub use slots::Slots;
+
+use platform::config::{Group, Values};
+
+/// Every provider, in the order in which its settings are documented.
+pub fn all() -> Vec<&'static dyn Provider> {
+    let speech = speech::ALL.iter().map(|provider| *provider as &dyn Provider);
+    let telephony = telephony::ALL.iter().map(|provider| *provider as &dyn Provider);
+    let models = models::ALL.iter().map(|provider| *provider as &dyn Provider);
+    speech.chain(models).chain(telephony).collect()
+}
+
+/// The settings of every provider.
+pub fn settings() -> impl Iterator<Item = &'static Group> {
+    all().into_iter().map(Provider::settings).chain(&unmoved::GROUPS)
+}
+
+/// What can be on or off, by the names that `/health` shows. A service is on when one of its providers is.
+pub fn services(values: &Values) -> Vec<(&'static str, bool)> {
+    let mut services: Vec<(&'static str, bool)> = Vec::new();
+    for provider in all() {
+        let Some(name) = provider.service() else { continue };
+        let is_on = provider.is_on(values).unwrap_or(false);
+        match services.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, on)) => *on |= is_on,
+            None => services.push((name, is_on)),
+        }
+    }
+    services
+}

@@ -1,0 +1,397 @@
+//! AssemblyAI: upload the audio, submit a transcript, look until it is done.
+//!
+//! The key stands in `Authorization` without `Bearer`. A transcript that failed comes with status 200 and
+//! `status: error`. `speech_models` must be named; the first that knows the language is taken
+//! (<https://www.assemblyai.com/docs/pre-recorded-audio/select-the-speech-model>).
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::fault::Fault;
+use domain::refusal::{Code, Codes, Destination, Failure, Refusal, Remote};
+use domain::transcript::{Segment, Transcript};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use platform::cache::Limiter;
+use platform::config::keys::{plain, secret};
+use platform::config::{ConfigError, Group, Values};
+use platform::http::{self, HttpError};
+use platform::seal;
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::{Body, Client, RequestBuilder, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use url::Url;
+
+use super::{Audio, GivenUp, MAX_ANSWER_BYTES, Notify, Progress, SpeechJobs, SpeechToText, Webhook};
+use crate::descriptor::{Check, Checked, Descriptor};
+use crate::said;
+use crate::slots::Slots;
+use crate::versions::ASSEMBLYAI_MODELS as MODELS;
+
+const NAME: &str = "assemblyai";
+const BASE_URL: &str = "https://api.assemblyai.com";
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// 2.2 GB, the most that is taken, at 30 Mbit/s. RabbitMQ allows a delivery 30 minutes, with the fetch before.
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
+/// Ten hours of audio, the longest that is taken, are done in well under one.
+const DEADLINE: Duration = Duration::from_hours(3);
+
+pub(super) static REMOTE: Remote = Remote {
+    destination: Destination::named(NAME),
+    title: "AssemblyAI",
+    advice: "check ASSEMBLYAI_API_KEY, and the account",
+    codes: Codes {
+        unreachable: Code::new("speech_to_text_unreachable"),
+        no_answer: Code::new("speech_to_text_failed"),
+        too_long: Code::new("speech_to_text_answer_too_long"),
+        account: Code::new("speech_to_text_refuses_account"),
+        throttled: Code::new("speech_to_text_throttled"),
+        failed: Code::new("speech_to_text_failed"),
+        refused: Code::new("speech_to_text_refused"),
+    },
+    default_wait: Duration::from_secs(10),
+};
+
+pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
+    name: NAME,
+    service: Some("transcription"),
+    key: "ASSEMBLYAI_API_KEY",
+    settings: Group {
+        title: "Speech to text: AssemblyAI",
+        keys: &[
+            secret("ASSEMBLYAI_API_KEY", "Turns AssemblyAI on."),
+            plain("ASSEMBLYAI_BASE_URL", BASE_URL, "Its address."),
+            plain(
+                MODELS.setting,
+                MODELS.default,
+                "The models that may transcribe, comma separated. The first that knows the language is taken.",
+            ),
+            plain(
+                "ASSEMBLYAI_RATE",
+                "",
+                "Recordings handed over in a time, such as 5/s, 100/m or 1000/h; one counts once, however often it is \
+                 asked for. Absent: no limit.",
+            ),
+            plain(
+                "ASSEMBLYAI_POLL",
+                "",
+                "How often a transcript that is being made is asked for. Absent: every 3s at first, every 30s later.",
+            ),
+            secret(
+                "ASSEMBLYAI_WEBHOOK_SECRET",
+                "What its webhook must bring in a header. Absent: made from the API key. Used with DEBRIEF_PUBLIC_URL.",
+            ),
+        ],
+    },
+    make: |values, slots| {
+        Ok(AssemblyAi::from_values(values, slots)?.map(|client| SpeechToText::Job(Arc::new(client))))
+    },
+};
+
+pub struct AssemblyAi {
+    client: Client,
+    base: Url,
+    key: SecretString,
+    models: Vec<String>,
+    /// How often a job is looked at, where that is set.
+    poll: Option<Duration>,
+    webhook_secret: SecretString,
+    limiter: Limiter,
+}
+
+#[derive(Deserialize)]
+struct Uploaded {
+    upload_url: String,
+}
+
+#[derive(Deserialize)]
+struct Job {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct View {
+    status: String,
+    error: Option<String>,
+    text: Option<String>,
+    language_code: Option<String>,
+    confidence: Option<f64>,
+    utterances: Option<Vec<Utterance>>,
+}
+
+#[derive(Deserialize)]
+struct Utterance {
+    speaker: Option<String>,
+    text: String,
+    /// Milliseconds.
+    start: i64,
+    end: i64,
+    confidence: Option<f64>,
+}
+
+impl AssemblyAi {
+    /// Absent where no `ASSEMBLYAI_API_KEY` is set.
+    pub fn from_values(values: &Values, slots: &Slots) -> Result<Option<Self>, ConfigError> {
+        let base = values.url("ASSEMBLYAI_BASE_URL", BASE_URL)?;
+        let rate = values.rate("ASSEMBLYAI_RATE")?;
+        let poll = values.text("ASSEMBLYAI_POLL").map(|_| values.duration("ASSEMBLYAI_POLL", Duration::ZERO));
+        let models = models(values)?;
+        let configured = values.secret("ASSEMBLYAI_WEBHOOK_SECRET");
+        let Some(key) = values.secret("ASSEMBLYAI_API_KEY") else { return Ok(None) };
+        let configured = configured.as_ref().map(ExposeSecret::expose_secret);
+        let webhook_secret = SecretString::from(seal::webhook_secret(configured, key.expose_secret()));
+        Ok(Some(Self {
+            client: http::client(REQUEST_TIMEOUT),
+            base,
+            models,
+            poll: poll.transpose()?,
+            webhook_secret,
+            limiter: slots.limiter(NAME, "ASSEMBLYAI_RATE", rate),
+            key,
+        }))
+    }
+
+    fn get(&self, path: &[&str]) -> RequestBuilder {
+        let mut address = self.base.clone();
+        // An id that came from outside cannot climb to another path: each part is one segment.
+        if let Ok(mut segments) = address.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        self.client.get(address).header(AUTHORIZATION, self.key.expose_secret())
+    }
+
+    fn post(&self, path: &str) -> RequestBuilder {
+        self.client.post(http::join(&self.base, path)).header(AUTHORIZATION, self.key.expose_secret())
+    }
+
+    /// Takes the slot of the whole job: with another for its submission, long audio would be sent again and
+    /// again while others take that one.
+    async fn upload(&self, audio: Audio) -> Result<String, Refusal> {
+        self.limiter.slot().await.map_err(|used_up| used_up.refusal(&REMOTE))?;
+        let request = self
+            .post("/v2/upload")
+            .timeout(UPLOAD_TIMEOUT)
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .header(CONTENT_LENGTH, audio.bytes)
+            .body(Body::wrap_stream(audio.body));
+        let uploaded: Uploaded = self.read(request).await?;
+        Ok(uploaded.upload_url)
+    }
+
+    async fn submit(&self, uploaded: &str, notify: Option<&Notify>) -> Result<String, Refusal> {
+        let mut body = json!({
+            "audio_url": uploaded,
+            "speech_models": self.models,
+            "language_detection": true,
+            "speaker_labels": true,
+        });
+        if let Some(notify) = notify {
+            body["webhook_url"] = notify.url.as_str().into();
+            body["webhook_auth_header_name"] = notify.header.into();
+            body["webhook_auth_header_value"] = notify.secret.expose_secret().into();
+        }
+        let job: Job = self.read(self.post("/v2/transcript").json(&body)).await?;
+        Ok(job.id)
+    }
+
+    async fn look(&self, job: &str) -> Result<Progress, Refusal> {
+        let answer = http::send_up_to(self.get(&["v2", "transcript", job]), MAX_ANSWER_BYTES).await;
+        match answer {
+            Ok(answer) => progress(read(&answer.body).map_err(Refusal::without_effect)?),
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(Progress::Unknown),
+            Err(error) => Err(self.refusal(&error).without_effect()),
+        }
+    }
+
+    async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Refusal> {
+        let answer = http::send(request).await.map_err(|error| self.refusal(&error))?;
+        read(&answer.body)
+    }
+
+    fn refusal(&self, error: &HttpError) -> Refusal {
+        let said = complaint(error.body());
+        let models: Vec<&str> = self.models.iter().map(String::as_str).collect();
+        let refusal = Refusal::of(&REMOTE, &error.failure(said::shown(None, said.as_deref(), &models)));
+        // Its status for an account that is out of money is a 400.
+        if error.body().contains("account balance") {
+            return Refusal {
+                fault: Fault::Unavailable,
+                code: REMOTE.codes.account,
+                text: format!("failed to use AssemblyAI: the account is out of credit: {}", REMOTE.advice),
+                ..refusal
+            };
+        }
+        match said {
+            Some(said) if refusal.fault == Fault::Permanent && names_models(&said) => {
+                Refusal { text: format!("{}: check {}", refusal.text, MODELS.setting), ..refusal }
+            }
+            _ => refusal,
+        }
+    }
+}
+
+/// The models of the setting, or those of the default.
+fn models(values: &Values) -> Result<Vec<String>, ConfigError> {
+    let set = values.list(MODELS.setting);
+    if set.is_empty() && values.text(MODELS.setting).is_some() {
+        return Err(ConfigError::new(MODELS.setting, "names no model"));
+    }
+    let default = || MODELS.default.split(',').map(str::to_owned).collect();
+    Ok(if set.is_empty() { default() } else { set })
+}
+
+/// What the provider says of a request that it refuses.
+fn complaint(body: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Complaint {
+        error: String,
+    }
+    serde_json::from_str::<Complaint>(body).ok().map(|complaint| complaint.error)
+}
+
+fn names_models(said: &str) -> bool {
+    said.contains("speech_model") || said.contains("speech model")
+}
+
+impl SpeechJobs for AssemblyAi {
+    fn remote(&self) -> &'static Remote {
+        &REMOTE
+    }
+
+    fn upload(&self, audio: Audio) -> BoxFuture<'_, Result<String, Refusal>> {
+        self.upload(audio).boxed()
+    }
+
+    fn submit<'a>(
+        &'a self,
+        uploaded: &'a str,
+        notify: Option<&'a Notify>,
+    ) -> BoxFuture<'a, Result<String, Refusal>> {
+        self.submit(uploaded, notify).boxed()
+    }
+
+    fn look<'a>(&'a self, job: &'a str) -> BoxFuture<'a, Result<Progress, Refusal>> {
+        self.look(job).boxed()
+    }
+
+    fn look_again_after(&self, age: Duration) -> Duration {
+        self.poll.unwrap_or_else(|| super::look_again_after(age))
+    }
+
+    fn deadline(&self) -> Duration {
+        DEADLINE
+    }
+
+    fn webhook(&self) -> Option<Webhook> {
+        Some(Webhook {
+            path: "/webhooks/assemblyai",
+            header: seal::WEBHOOK_SECRET_HEADER,
+            secret: self.webhook_secret.clone(),
+        })
+    }
+}
+
+impl Check for AssemblyAi {
+    fn check(&self) -> BoxFuture<'_, Result<Checked, Refusal>> {
+        self.try_out().boxed()
+    }
+}
+
+impl AssemblyAi {
+    /// The list of jobs shows whether the key is good. No list of models can be asked for, so a request without any
+    /// audio is made, which is always refused and costs nothing; the provider says there if it is for the models.
+    async fn try_out(&self) -> Result<Checked, Refusal> {
+        let list = self.get(&["v2", "transcript"]).query(&[("limit", "1")]);
+        http::send(list).await.map_err(|error| self.refusal(&error).without_effect())?;
+        let request = self.post("/v2/transcript").json(&json!({ "speech_models": self.models }));
+        match http::send(request).await {
+            Err(error) if complaint(error.body()).is_some_and(|said| names_models(&said)) => {
+                Err(self.refusal(&error).without_effect())
+            }
+            _ => Ok(Checked::Reached { notes: vec![format!("it takes {}", self.models.join(", "))] }),
+        }
+    }
+}
+
+/// Reads an answer, and says of one that is none where it goes wrong, without the words of a call.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| {
+        not_understood(format!("not the JSON expected ({:?} at column {})", error.classify(), error.column()))
+    })
+}
+
+fn not_understood(problem: String) -> Refusal {
+    Refusal::of(&REMOTE, &Failure::Lost { problem })
+}
+
+fn progress(view: View) -> Result<Progress, Refusal> {
+    match view.status.as_str() {
+        "queued" | "processing" => Ok(Progress::Running),
+        "completed" => Ok(Progress::Done(transcript(view))),
+        "error" => {
+            let fault = fault_of_the_audio(&view.error.unwrap_or_default());
+            let reason = fault.unwrap_or("what it says of the job stands in its own list of jobs").to_owned();
+            Ok(Progress::Failed(GivenUp { for_good: fault.is_some(), reason }))
+        }
+        _ => Err(not_understood("a status that is not known".to_owned()).without_effect()),
+    }
+}
+
+/// Its errors have no codes. These are what it says of audio it cannot use; whatever else is worth another try.
+/// Only they are repeated: the rest can quote the audio's address, or anything else.
+fn fault_of_the_audio(reason: &str) -> Option<&'static str> {
+    let reason = reason.to_lowercase();
+    let known = [
+        "does not appear to contain audio",
+        "no spoken audio",
+        "too short",
+        "too long",
+        "file type",
+        "transcoding failed",
+        "no audio",
+    ];
+    known.into_iter().find(|words| reason.contains(words))
+}
+
+fn transcript(view: View) -> Transcript {
+    let spoken: Vec<Segment> = view
+        .utterances
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|utterance| !utterance.text.trim().is_empty())
+        .map(|utterance| Segment {
+            id: 0,
+            speaker: utterance.speaker,
+            role: None,
+            start_ms: Some(utterance.start),
+            end_ms: Some(utterance.end.max(utterance.start)),
+            text: utterance.text,
+            confidence: share(utterance.confidence),
+        })
+        .collect();
+    let text = view.text.filter(|text| !text.trim().is_empty());
+    let segments = match text {
+        // Without speakers it is one text.
+        Some(text) if spoken.is_empty() => vec![Segment {
+            id: 0,
+            speaker: None,
+            role: None,
+            start_ms: None,
+            end_ms: None,
+            text,
+            confidence: share(view.confidence),
+        }],
+        _ => spoken,
+    };
+    Transcript { language: view.language_code, segments }.numbered()
+}
+
+fn share(confidence: Option<f64>) -> Option<f64> {
+    confidence.filter(|share| (0.0..=1.0).contains(share))
+}

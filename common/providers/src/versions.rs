@@ -1,0 +1,66 @@
+//! The models and API versions that we name, with the day on which each was looked up and where.
+//!
+//! Providers retire them: what worked when it was written is refused a year later. So each is a setting, its default
+//! stands here and nowhere else, and `debrief check --connect` asks the provider whether it still exists.
+
+/// A model or an API version of a provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Version {
+    /// The setting that names another one.
+    pub setting: &'static str,
+    pub default: &'static str,
+    /// The day on which `source` was read, as YYYY-MM-DD.
+    pub looked_up: &'static str,
+    pub source: &'static str,
+    /// What the source says of its age.
+    pub says: &'static str,
+}
+
+pub const ASSEMBLYAI_MODELS: Version = Version {
+    setting: "ASSEMBLYAI_MODELS",
+    default: "assemblyai-stt-3-7,universal-2",
+    looked_up: "2026-11-29",
+    source: "https://assemblyai.com/docs/getting-started/model-versions-and-deprecations",
+    says: "assemblyai-stt-3-7 is the newest; universal-2 knows the languages that it does not; universal-3-pro is \
+           refused since 2026-09-02, and universal-3-5-pro is deprecated",
+};
+
+pub const OPENAI_MODEL: Version = Version {
+    setting: "OPENAI_MODEL",
+    default: "gpt-6-luna",
+    looked_up: "2026-11-29",
+    source: "https://developers.openai.com/api/docs/deprecations",
+    says: "it takes the place of gpt-4o-mini, gpt-4o and gpt-4.1, which are shut down on 2027-01-14",
+};
+
+pub const SALESFORCE_API_VERSION: Version = Version {
+    setting: "SALESFORCE_API_VERSION",
+    default: "66.0",
+    looked_up: "2026-11-29",
+    source: "https://developer.salesforce.com/docs/platform/connect-rest-api/guide/intro_api_eol",
+    says: "41.0 to 68.0 are supported, each for three years at least; 66.0 came out in spring 2026, and every org has it",
+};
+
+pub const ALL: [Version; 2] = [ASSEMBLYAI_MODELS, OPENAI_MODEL];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_has_a_day_and_a_source() {
+        for version in ALL {
+            let day: Vec<_> = version.looked_up.split('-').map(|part| part.parse::<u32>().unwrap()).collect();
+            assert!(matches!(day[..], [2026..=2100, 1..=12, 1..=31]), "{version:?}");
+            assert!(version.source.starts_with("https://") && !version.default.is_empty(), "{version:?}");
+        }
+    }
+
+    #[test]
+    fn each_version_is_the_default_of_a_setting() {
+        for version in ALL {
+            let key = crate::settings().flat_map(|group| group.keys).find(|key| key.name == version.setting);
+            assert_eq!(key.unwrap().default, version.default, "{}", version.setting);
+        }
+    }
+}

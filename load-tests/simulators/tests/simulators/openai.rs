@@ -1,0 +1,102 @@
+//! The simulator of a model that speaks OpenAI's API.
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use simulators::{Fault, Faults, ModelFault, openai};
+
+use crate::contract::{self, OPENAI};
+use crate::playground::{Playground, answer};
+
+pub(crate) fn complete(play: &Playground, body: &Value) -> RequestBuilder {
+    play.at(Method::POST, &openai::PROVIDER, "/v1/chat/completions").bearer_auth("sk-1").json(body)
+}
+
+/// A request for a reading of a short call in the form of a schema.
+pub(crate) fn question(schema: &Value) -> Value {
+    let format = json!({ "name": "reading", "strict": true, "schema": schema });
+    json!({
+        "model": "any",
+        "messages": [
+            { "role": "system", "content": "Read the call." },
+            { "role": "user", "content": "[1] Bo: Good morning.\n[2] Ada: I need a refund, please. It is urgent.\n\
+                [3] Bo: I will send the form by Friday.\n[4] Ada: Write to ada@example.org." },
+        ],
+        "response_format": { "type": "json_schema", "json_schema": format },
+    })
+}
+
+fn object(properties: &Value) -> Value {
+    let names: Vec<_> = properties.as_object().unwrap().keys().collect();
+    json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false })
+}
+
+/// The schema of a reading.
+pub(crate) fn reading() -> Value {
+    let string = json!({ "type": "string" });
+    let fact = object(&json!({
+        "field": { "type": "string", "enum": ["email", "phone", "city"] },
+        "value": string, "quote": string, "segment": { "type": "integer" },
+    }));
+    let contact = object(&json!({ "name": string, "facts": { "type": "array", "items": fact } }));
+    object(&json!({
+        "summary": string,
+        "concern": { "type": ["string", "null"] },
+        "category": { "type": "string", "enum": ["sales", "billing", "other"] },
+        "contacts": { "type": "array", "items": contact },
+    }))
+}
+
+#[tokio::test]
+async fn the_model_answers_from_the_transcript_in_the_form_of_the_schema() {
+    let play = Playground::start().await;
+    let (status, completion) = answer(complete(&play, &question(&reading()))).await;
+    assert_eq!(status, StatusCode::OK, "{completion}");
+    contract::check(OPENAI, "CreateChatCompletionResponse", &completion);
+    let content = completion["choices"][0]["message"]["content"].as_str().unwrap();
+    let content: Value = serde_json::from_str(content).unwrap();
+    assert!(jsonschema::is_valid(&reading(), &content), "{content}");
+    assert_eq!(content["category"], "billing");
+    assert_eq!(content["concern"], "I need a refund, please.");
+    let fact = json!({
+        "field": "email", "value": "ada@example.org", "quote": "Write to ada@example.org.", "segment": 4,
+    });
+    assert_eq!(content["contacts"], json!([{ "name": "Ada", "facts": [fact] }]));
+    let usage = &completion["usage"];
+    let sum = usage["prompt_tokens"].as_u64().unwrap() + usage["completion_tokens"].as_u64().unwrap();
+    assert_eq!(usage["total_tokens"], sum);
+}
+
+#[tokio::test]
+async fn the_model_refuses_a_schema_beyond_the_strict_subset() {
+    let play = Playground::start().await;
+    let mut open = reading();
+    open["additionalProperties"] = json!(true);
+    let (status, refused) = answer(complete(&play, &question(&open))).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    contract::check(OPENAI, "ErrorResponse", &refused);
+    assert!(refused["error"]["message"].as_str().unwrap().contains("additionalProperties"));
+    let anonymous = play.at(Method::POST, &openai::PROVIDER, "/v1/chat/completions");
+    assert_eq!(answer(anonymous.json(&question(&reading()))).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_model_makes_each_mistake_on_request() {
+    let play = Playground::start().await;
+    let faults = [ModelFault::NotJson, ModelFault::CutOff, ModelFault::Refusal, ModelFault::SchemaBreak];
+    play.of(&openai::PROVIDER).set_faults(Faults::next(faults.map(Fault::model)));
+    let mut choices = Vec::new();
+    for _ in faults {
+        let (status, completion) = answer(complete(&play, &question(&reading()))).await;
+        assert_eq!(status, StatusCode::OK);
+        contract::check(OPENAI, "CreateChatCompletionResponse", &completion);
+        choices.push(completion["choices"][0].clone());
+    }
+    let parsed = |nth: usize| {
+        let content = choices[nth]["message"]["content"].as_str().unwrap();
+        serde_json::from_str::<Value>(content)
+    };
+    assert!(parsed(0).is_err());
+    assert!(parsed(1).is_err() && choices[1]["finish_reason"] == "length");
+    assert!(choices[2]["message"]["content"].is_null() && choices[2]["message"]["refusal"].is_string());
+    assert!(!jsonschema::is_valid(&reading(), &parsed(3).unwrap()));
+}

@@ -1,0 +1,66 @@
+//! The simulator of Salesforce.
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use simulators::salesforce;
+
+use crate::playground::{Playground, answer};
+
+/// Signs in and returns the access token.
+async fn sign_in(play: &Playground) -> String {
+    let form = [("grant_type", "client_credentials"), ("client_id", "id"), ("client_secret", "secret")];
+    let request = play.at(Method::POST, &salesforce::PROVIDER, "/services/oauth2/token").form(&form);
+    let granted = answer(request).await.1;
+    assert_eq!(granted["instance_url"], play.of(&salesforce::PROVIDER).url(""));
+    granted["access_token"].as_str().unwrap().to_owned()
+}
+
+fn call(play: &Playground, method: Method, path: &str, token: &str) -> RequestBuilder {
+    play.at(method, &salesforce::PROVIDER, &format!("/services/data/v60.0{path}")).bearer_auth(token)
+}
+
+#[tokio::test]
+async fn a_contact_is_found_created_and_changed_and_counted_by_its_address() {
+    let play = Playground::start().await;
+    let token = sign_in(&play).await;
+    let find = async |email: &str| {
+        let soql =
+            format!("SELECT Id, Phone FROM Contact WHERE Email = '{email}' ORDER BY CreatedDate LIMIT 1");
+        let request = call(&play, Method::GET, "/query", &token).query(&[("q", &soql)]);
+        answer(request).await.1
+    };
+    assert_eq!(find(r"o\'neil@example.org").await["totalSize"], 0);
+    let contact = json!({ "LastName": "O'Neil", "Email": "O'Neil@example.org" });
+    let create = |body: &Value| call(&play, Method::POST, "/sobjects/Contact", &token).json(body);
+    let (status, created) = answer(create(&contact)).await;
+    assert_eq!((status, &created["success"]), (StatusCode::CREATED, &json!(true)));
+    let path = format!("/sobjects/Contact/{}", created["id"].as_str().unwrap());
+    let change = |body: Value| answer(call(&play, Method::PATCH, &path, &token).json(&body));
+    assert_eq!(change(json!({ "Phone": "1" })).await.0, StatusCode::NO_CONTENT);
+    let found = find(r"o\'neil@example.org").await;
+    assert_eq!(found["records"][0]["Phone"], "1");
+    assert_eq!(found["records"][0]["attributes"]["type"], "Contact");
+    let (status, refused) = change(json!({ "Phone": "2", "Pronouns__c": "x" })).await;
+    assert_eq!((status, &refused[0]["errorCode"]), (StatusCode::BAD_REQUEST, &json!("INVALID_FIELD")));
+    assert_eq!(refused[0]["fields"], json!(["Pronouns__c"]));
+    assert_eq!(change(json!({ "Title": "x".repeat(129) })).await.1[0]["errorCode"], "STRING_TOO_LONG");
+    assert_eq!(find(r"o\'neil@example.org").await["records"][0]["Phone"], "1");
+    assert_eq!(answer(create(&contact)).await.0, StatusCode::CREATED);
+    assert_eq!(play.of(&salesforce::PROVIDER).effects()["contact"]["o'neil@example.org"], 2);
+    let nameless = answer(create(&json!({ "Email": "a@b.c" }))).await.1;
+    assert_eq!(nameless[0]["errorCode"], "REQUIRED_FIELD_MISSING");
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_is_refused_and_a_new_one_is_not() {
+    let play = Playground::start().await;
+    let token = sign_in(&play).await;
+    let soql = [("q", "SELECT Id FROM Contact WHERE Email = 'a@b.c'")];
+    let ask = |token: &str| answer(call(&play, Method::GET, "/query", token).query(&soql));
+    assert_eq!(ask(&token).await.0, StatusCode::OK);
+    answer(play.at(Method::POST, &salesforce::PROVIDER, "/_control/expire")).await;
+    let (status, refused) = ask(&token).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert_eq!(refused[0]["errorCode"], "INVALID_SESSION_ID");
+    assert_eq!(ask(&sign_in(&play).await).await.0, StatusCode::OK);
+}

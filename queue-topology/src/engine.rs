@@ -1,0 +1,21 @@
+//! What every stage of a process runs on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::Store;
+
+use crate::broker::Broker;
+use crate::lease::Lease;
+use crate::retry::Schedule;
+
+/// What every stage of a process runs on. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Engine {
+    pub store: Store,
+    pub broker: Arc<dyn Broker>,
+    pub lease: Lease,
+    pub schedule: Schedule,
+    /// How long the runs of a process may take to end when the process has to stop.
+    pub drain_timeout: Duration,
+}

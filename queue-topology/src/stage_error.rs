@@ -1,0 +1,86 @@
+//! Why a run did not end, in the form in which a stage reports it.
+
+use std::any::Any;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use domain::fault::Fault;
+pub use domain::refusal::Sent;
+use domain::refusal::{Destination, Refusal};
+
+/// Why a run did not end. People filter and group by `code`. The text of the source is limited and scrubbed before it
+/// is stored.
+#[derive(Debug, thiserror::Error)]
+#[error("{source:#}")]
+pub struct StageError {
+    pub fault: Fault,
+    /// A word in snake case that never changes: `recording_not_found`, `slack_channel_not_found`.
+    pub code: &'static str,
+    /// How long the other side asked us to wait, for a `Transient` fault.
+    pub retry_after: Option<Duration>,
+    /// For `Unavailable`: what is down or refuses us. Runs that wait for the same destination in the same workspace are
+    /// parked together.
+    pub destination: Option<Destination>,
+    pub sent: Sent,
+    source: anyhow::Error,
+}
+
+impl StageError {
+    pub fn new(fault: Fault, code: &'static str, source: impl Into<anyhow::Error>) -> Self {
+        Self { fault, code, retry_after: None, destination: None, sent: Sent::No, source: source.into() }
+    }
+
+    pub fn transient(code: &'static str, source: impl Into<anyhow::Error>) -> Self {
+        Self::new(Fault::Transient, code, source)
+    }
+
+    pub fn permanent(code: &'static str, source: impl Into<anyhow::Error>) -> Self {
+        Self::new(Fault::Permanent, code, source)
+    }
+
+    pub fn unavailable(
+        destination: impl Into<Destination>,
+        code: &'static str,
+        source: impl Into<anyhow::Error>,
+    ) -> Self {
+        Self { destination: Some(destination.into()), ..Self::new(Fault::Unavailable, code, source) }
+    }
+
+    /// The error of a stage that panicked. It repeats only a text that stands in the code: a text that was made at
+    /// run time can quote what was said in the call.
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied().unwrap_or("the log says where");
+        Self::transient("panicked", anyhow!("the stage panicked: {text}"))
+    }
+
+    pub fn retry_after(self, retry_after: Option<Duration>) -> Self {
+        Self { retry_after, ..self }
+    }
+
+    /// The same error of a request that may have taken effect.
+    pub fn maybe_sent(self) -> Self {
+        Self { sent: Sent::Maybe, ..self }
+    }
+}
+
+/// The one way from the failure of a remote system to the failure of a run.
+impl From<Refusal> for StageError {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { fault, code, retry_after, sent, .. } = refusal;
+        let destination = (fault == Fault::Unavailable).then(|| refusal.destination.clone());
+        Self { fault, code: code.name(), retry_after, destination, sent, source: refusal.into() }
+    }
+}
+
+impl From<store::StoreError> for StageError {
+    fn from(error: store::StoreError) -> Self {
+        Self::unavailable(Destination::STORE, "store_unavailable", error)
+    }
+}
+
+/// One of our own rate limits is used up. The run comes back when there is a slot.
+impl From<platform::cache::RateUsedUp> for StageError {
+    fn from(used_up: platform::cache::RateUsedUp) -> Self {
+        Self::new(Fault::Throttled(used_up.wait), "rate_used_up", used_up)
+    }
+}

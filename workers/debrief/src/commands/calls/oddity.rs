@@ -1,0 +1,172 @@
+//! What is odd about a call, in sentences, and what to do about it.
+
+use api::view::{EffectView, StageView, TimelineView};
+use chrono_tz::Tz;
+use domain::blank::given;
+use domain::call::{Call, CallStatus};
+use store::{DeadLetter, EffectState, RunState};
+
+use super::super::print;
+
+/// Lines for each thing that is not as it should be: what it is, and a command where one helps. Empty where all is well.
+pub(super) fn oddities(
+    call: &Call,
+    timeline: &TimelineView,
+    letters: &[DeadLetter],
+    timezone: Tz,
+) -> Vec<String> {
+    let mut odd = Vec::new();
+    if call.details.started_at.is_none()
+        && let Some(text) = given(call.details.started_text.as_ref())
+    {
+        odd.push(format!("• The source's time \"{text}\" cannot be read as a time; it is kept as text."));
+    }
+    if call.status == CallStatus::NoRecording {
+        odd.push(
+            "• The source announced the call and sent neither a recording nor a transcript. A later delivery can \
+             bring one; the call then goes on by itself."
+                .to_owned(),
+        );
+    }
+    for run in &timeline.stages {
+        odd.extend(of_stage(call, run, letters, timezone));
+    }
+    odd.extend(timeline.effects.iter().flat_map(of_effect));
+    odd
+}
+
+fn of_stage(call: &Call, run: &StageView, letters: &[DeadLetter], timezone: Tz) -> Vec<String> {
+    let stage = run.stage.as_str();
+    let code = run.error_code.as_deref();
+    let is = |state: RunState| run.state == state.name();
+    if is(RunState::Dead) {
+        let code = code.unwrap_or("no reason is recorded");
+        let letter = letters.iter().find(|letter| letter.stage == run.stage);
+        let text = letter.map(|letter| format!(" ({})", letter.error_text)).unwrap_or_default();
+        let attempts =
+            if run.attempts > 1 { format!(" after {} attempts", run.attempts) } else { String::new() };
+        let advice = advice(code);
+        vec![
+            format!("• {stage} was given up{attempts}: {code}{text}. {advice} Then do it again:"),
+            format!("  debrief replay --call {} --from {stage}", call.id),
+        ]
+    } else if is(RunState::Parked) {
+        let code = code.unwrap_or("no reason is recorded");
+        let destination = run.waits_for.as_deref().unwrap_or("something outside");
+        let advice = advice(code);
+        vec![format!("• {stage} waits for {destination}: {code}. {advice} It goes on by itself.")]
+    } else if is(RunState::Waiting)
+        && let Some(code) = code
+    {
+        let next = run.next_try_at.map(|at| format!(" It is tried again at {}.", print::time(at, timezone)));
+        vec![format!("• {stage} failed so far: {code}.{}", next.unwrap_or_default())]
+    } else {
+        Vec::new()
+    }
+}
+
+fn of_effect(effect: &EffectView) -> Vec<String> {
+    let (target, object) = (&effect.target, &effect.object);
+    let code = effect.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
+    match effect.state.parse().ok() {
+        Some(EffectState::Unknown) => vec![
+            format!(
+                "• {target}: nobody knows whether \"{object}\" arrived{code}. We ask where that is possible. If it stays \
+                 so, look there yourself, and say that it arrived, or have it sent again with --resend:"
+            ),
+            format!("  debrief effects resolve {} --sent", effect.id),
+        ],
+        Some(EffectState::NotSent) => vec![format!("• {target}: \"{object}\" did not arrive{code}.")],
+        Some(EffectState::Outdated) => vec![format!(
+            "• {target}: \"{object}\" says what was true before, and it cannot be changed there."
+        )],
+        Some(EffectState::Confirmed | EffectState::Intent) | None => Vec::new(),
+    }
+}
+
+/// What somebody can do about an error code.
+fn advice(code: &str) -> &'static str {
+    match code {
+        "recording_not_found" | "recording_gone" => {
+            "The recording is not at its address. Have the source send the call again with a new address, or upload \
+             the recording."
+        }
+        "recording_forbidden" => {
+            "The address of the recording refuses us. Set the credentials of its source (for Exotel: EXOTEL_API_KEY \
+             and EXOTEL_API_TOKEN)."
+        }
+        "recording_url_refused" => {
+            "The address is none that may be fetched. DEBRIEF_ALLOW_PRIVATE_FETCH opens addresses in a private network."
+        }
+        "recording_url_sealed_by_another_key" => {
+            "Set DEBRIEF_SEAL_KEY to the key with which the call was brought in."
+        }
+        "recording_not_audio" | "recording_empty" => {
+            "What stands at the address is no recording. Have the source send the call again with the right address."
+        }
+        "recording_too_large" | "material_too_large" | "transcript_too_large" => {
+            "It is larger than what is taken; DEBRIEF_MAX_UPLOAD_MB sets how large a recording may be."
+        }
+        "transcript_unreadable" | "session_unreadable" => {
+            "The file is no transcript that can be read. Have the source send it again."
+        }
+        "speech_to_text_not_configured" => "Set ASSEMBLYAI_API_KEY.",
+        "speech_to_text_refuses_account" => "Look at ASSEMBLYAI_API_KEY and at the provider's account.",
+        "speech_to_text_refused" | "transcription_refused" => {
+            "The provider does not take this recording. Look whether it can be played."
+        }
+        "model_unauthorized" => "Look at OPENAI_API_KEY.",
+        "model_quota_exceeded" => "Look at the budget of the model's account.",
+        "model_not_found" => "Look at OPENAI_MODEL and OPENAI_BASE_URL.",
+        "model_refused" | "model_answer_filtered" | "model_answer_invalid" | "model_answer_cut_short" => {
+            "The model gave no usable answer. Another OPENAI_MODEL may give one."
+        }
+        "slack_no_service" => "Look at SLACK_WEBHOOK_URL: Slack does not know it any more.",
+        "slack_missing_scope" => "Give the bot the scope that `debrief check --connect` names.",
+        "slack_channel_not_found" | "slack_channel_is_archived" => "Look at SLACK_CHANNEL.",
+        "slack_not_in_channel" => "Invite the bot to the channel that SLACK_CHANNEL names.",
+        "call_data_id_missing" => "Set CRM_CAMPAIGN_ID, CRM_VOICE_AGENT_ID and CRM_CLIENT_ID.",
+        "call_data_forbidden" | "call_data_refused" => {
+            "Look at CRM_UPLOAD_URL and at what the API says there."
+        }
+        "salesforce_quota_used_up" => "Salesforce takes no more requests today.",
+        "poison" => {
+            "The work on this call ended its process three times. Keep the log of that time for whoever looks into it."
+        }
+        "blobs_unavailable" => "Look whether the data folder can be read and written.",
+        _ if code.ends_with("_unreachable") || code.ends_with("_no_answer") => {
+            "The destination did not answer; `debrief check --connect` tries it."
+        }
+        _ if code.ends_with("_throttled") || code.ends_with("_rate_limited") => {
+            "The destination asked for fewer requests."
+        }
+        _ if code.starts_with("slack_") => {
+            "Look at SLACK_BOT_TOKEN or SLACK_WEBHOOK_URL; `debrief check --connect` tries the bot."
+        }
+        _ if code.starts_with("salesforce_") => {
+            "Look at the SALESFORCE_ settings and at the rights of their user; `debrief check --connect` tries them."
+        }
+        _ => "Look at what the message says and mend it.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_advice_is_whole_sentences() {
+        for code in [
+            "recording_gone",
+            "speech_to_text_not_configured",
+            "slack_invalid_auth",
+            "slack_no_answer",
+            "salesforce_throttled",
+            "salesforce_refused_login",
+            "panicked",
+        ] {
+            let advice = advice(code);
+            assert!(advice.ends_with('.') && advice.starts_with(char::is_uppercase), "{code}: {advice}");
+        }
+    }
+}

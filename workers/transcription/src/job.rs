@@ -1,0 +1,141 @@
+//! A recording and a provider that works on a job: the audio is handed over, the job is submitted once, and the run
+//! comes back to look at it. Nobody holds a delivery while the provider works.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use domain::event::Material;
+use domain::moment::Moment;
+use platform::http;
+use providers::speech::{Audio, GivenUp, Notify, Progress, SpeechJobs, Webhook};
+use queue_topology::{Cx, Effect, Receipt, Scope, StageError, Unknown};
+use sha2::{Digest as _, Sha256};
+use store::EffectState;
+use url::Url;
+use uuid::Uuid;
+
+use crate::material::{self, Source};
+use crate::stage::Heard;
+
+/// The transcript of a recording, or how long to wait for it. `public` is our address as the provider sees it.
+pub(crate) async fn heard(
+    cx: &Cx,
+    source: &Source,
+    provider: &dyn SpeechJobs,
+    material: &Material,
+    public: Option<&Url>,
+) -> Result<Heard, StageError> {
+    let notify = public.zip(provider.webhook()).and_then(|(public, webhook)| notify(cx, public, webhook));
+    let mut job = Submission { provider, material, uploaded: None, notify };
+    let submitted = submitted(cx, &job).await?;
+    if submitted.is_none() {
+        job.uploaded = Some(upload(cx, source, provider, material).await?);
+    }
+    let receipt = cx.once(&job).await?;
+    let age = submitted.map_or(Duration::ZERO, |submitted| cx.now().since(submitted));
+    let title = provider.remote().title;
+    match provider.look(&receipt.remote_id).await? {
+        Progress::Done(transcript) => Ok(Heard::Transcript(transcript)),
+        Progress::Running if age < provider.deadline() => Ok(Heard::Later(provider.look_again_after(age))),
+        Progress::Running => {
+            // So that a replay makes a new one.
+            cx.void(&job).await?;
+            Err(StageError::permanent(
+                "transcription_timed_out",
+                anyhow!("{title} has worked for {} minutes", age.as_secs() / 60),
+            ))
+        }
+        Progress::Failed(given_up) => {
+            cx.void(&job).await?;
+            Err(failed(title, &given_up))
+        }
+        Progress::Unknown => {
+            cx.void(&job).await?;
+            Err(StageError::transient("transcription_lost", anyhow!("{title} does not know the job")))
+        }
+    }
+}
+
+async fn upload(
+    cx: &Cx,
+    source: &Source,
+    provider: &dyn SpeechJobs,
+    material: &Material,
+) -> Result<String, StageError> {
+    let key = source.recording(cx.run.workspace, cx.run.call, material).await?;
+    let (bytes, body) = source.blobs.get_stream(&key).await.map_err(material::blob_fault)?;
+    Ok(provider.upload(Audio { bytes, media_type: material.media_type.clone(), body }).await?)
+}
+
+/// Where the provider tells us that it is done. What it says proves nothing: it only wakes this stage.
+fn notify(cx: &Cx, public: &Url, webhook: Webhook) -> Option<Notify> {
+    let mut url = Url::parse(&http::join(public, webhook.path)).ok()?;
+    url.query_pairs_mut()
+        .append_pair("workspace", &cx.run.workspace.to_string())
+        .append_pair("call", &cx.run.call.to_string())
+        .append_pair("generation", &cx.run.generation.to_string());
+    Some(Notify { url: url.into(), header: webhook.header, secret: webhook.secret })
+}
+
+/// A provider's job, once for each recording.
+struct Submission<'a> {
+    provider: &'a dyn SpeechJobs,
+    material: &'a Material,
+    /// Absent where the ledger says that the job was submitted.
+    uploaded: Option<String>,
+    notify: Option<Notify>,
+}
+
+impl Effect for Submission<'_> {
+    fn target(&self) -> &str {
+        &self.provider.remote().destination
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Call
+    }
+
+    fn object(&self) -> String {
+        format!("transcript:{}", self.material.digest)
+    }
+
+    fn digest(&self) -> String {
+        hex::encode(Sha256::digest(format!("{}\n{}", self.target(), self.object())))
+    }
+
+    /// A job that nobody knows of costs some cents; a call without a transcript costs more.
+    fn unknown(&self) -> Unknown {
+        Unknown::Resend
+    }
+
+    fn timeout(&self) -> Duration {
+        self.provider.submit_timeout()
+    }
+
+    async fn send(&self, _key: Uuid, _prior: Option<&str>) -> Result<Receipt, StageError> {
+        let uploaded = self.uploaded.as_deref().ok_or_else(|| {
+            StageError::transient("transcription_lost", anyhow!("the job was declared void meanwhile"))
+        })?;
+        let remote_id = self.provider.submit(uploaded, self.notify.as_ref()).await?;
+        Ok(Receipt { remote_id, replaced: None })
+    }
+}
+
+/// When the job was made, where the ledger knows it. Audio is uploaded only where it does not: the ledger
+/// still decides whether to submit.
+async fn submitted(cx: &Cx, job: &Submission<'_>) -> Result<Option<Moment>, StageError> {
+    let effects = cx.store.effects_of(cx.run.workspace, cx.run.call).await?;
+    let confirmed = effects.into_iter().find(|row| {
+        row.target == job.target() && row.object == job.object() && row.state == EffectState::Confirmed.name()
+    });
+    Ok(confirmed.map(|row| row.updated_at))
+}
+
+fn failed(title: &str, given_up: &GivenUp) -> StageError {
+    let why = anyhow!("{title} gave up: {}", given_up.reason);
+    if given_up.for_good {
+        StageError::permanent("transcription_refused", why)
+    } else {
+        StageError::transient("transcription_failed", why)
+    }
+}
