@@ -55,7 +55,8 @@ impl Transcript {
                     last.text.push(' ');
                     last.text.push_str(&segment.text);
                     last.end_ms = segment.end_ms.or(segment.start_ms).or(last.end_ms);
-                    last.confidence = last.confidence.zip(segment.confidence).map(|(one, other)| one.min(other));
+                    last.confidence =
+                        last.confidence.zip(segment.confidence).map(|(one, other)| one.min(other));
                 }
                 None => turns.push(segment.clone()),
             }
@@ -156,8 +157,11 @@ mod tests {
             ..Transcript::default()
         };
         let turns = captions.numbered().turns();
-        let read: Vec<_> =
-            turns.segments.iter().map(|turn| (turn.id, turn.text.as_str(), turn.start_ms, turn.end_ms)).collect();
+        let read: Vec<_> = turns
+            .segments
+            .iter()
+            .map(|turn| (turn.id, turn.text.as_str(), turn.start_ms, turn.end_ms))
+            .collect();
         assert_eq!(
             read,
             [

@@ -80,7 +80,8 @@ fn spoken_due(claimed: &str, item: &str, turns: &Transcript, said_on: NaiveDate)
     let nearest = said.iter().max_by_key(|(sentence, _)| about(sentence));
     let nearest = nearest.filter(|(sentence, _)| about(sentence) >= MIN_SHARED_WORDS);
     let day = due::resolve(claimed, said_on);
-    let of_that_day = || day.and_then(|day| said.iter().find(|(_, due)| due::resolve(due, said_on) == Some(day)));
+    let of_that_day =
+        || day.and_then(|day| said.iter().find(|(_, due)| due::resolve(due, said_on) == Some(day)));
     nearest.or_else(of_that_day).map(|(_, due)| due.clone())
 }
 
@@ -107,7 +108,8 @@ mod tests {
             ("Priya Rao", "We review the contract by Friday."),
             ("Dana Ortiz", "Somebody should call the plumber some day."),
         ]);
-        let item = ActionReading { text: text.into(), owner: owner.map(Into::into), due: due.map(Into::into) };
+        let item =
+            ActionReading { text: text.into(), owner: owner.map(Into::into), due: due.map(Into::into) };
         let mut items = proven(vec![item], &turns, &["Priya Rao".into()], said_on());
         set_dates(&mut items, said_on());
         let item = items.remove(0);

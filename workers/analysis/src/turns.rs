@@ -11,9 +11,13 @@ use crate::text;
 /// Sets the segment and the start of each fact, which was found in `turns`, to those of the segment of `transcript`.
 pub(crate) fn locate(contacts: &mut [ContactFacts], turns: &Transcript, transcript: &Transcript) {
     for fact in contacts.iter_mut().flat_map(|contact| &mut contact.facts) {
-        let next_turn = turns.segments.iter().map(|turn| turn.id).find(|id| *id > fact.segment).unwrap_or(u32::MAX);
-        let of_turn: Vec<&Segment> =
-            transcript.segments.iter().filter(|segment| (fact.segment..next_turn).contains(&segment.id)).collect();
+        let next_turn =
+            turns.segments.iter().map(|turn| turn.id).find(|id| *id > fact.segment).unwrap_or(u32::MAX);
+        let of_turn: Vec<&Segment> = transcript
+            .segments
+            .iter()
+            .filter(|segment| (fact.segment..next_turn).contains(&segment.id))
+            .collect();
         if let Some(segment) = beginning(&of_turn, &text::folded(&fact.quote)) {
             fact.segment = segment.id;
             fact.start_ms = segment.start_ms;
@@ -24,7 +28,8 @@ pub(crate) fn locate(contacts: &mut [ContactFacts], turns: &Transcript, transcri
 /// The last segment of a turn from which on the whole quote still follows.
 fn beginning<'t>(of_turn: &[&'t Segment], quote: &[String]) -> Option<&'t Segment> {
     let holds_from = |at: usize| {
-        let words: Vec<String> = of_turn[at..].iter().flat_map(|segment| text::folded(&segment.text)).collect();
+        let words: Vec<String> =
+            of_turn[at..].iter().flat_map(|segment| text::folded(&segment.text)).collect();
         text::contains(&words, quote)
     };
     (0..of_turn.len()).rev().find(|at| holds_from(*at)).map(|at| of_turn[at])

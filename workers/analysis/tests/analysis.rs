@@ -14,7 +14,7 @@ use domain::fault::Fault;
 use domain::moment::Moment;
 use domain::transcript::{Segment, Transcript};
 use platform::cache::{Cache, Memory};
-use platform::config::Values;
+use platform::config::{Installation, Values};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage, StageError};
 use serde_json::{Value, json};
@@ -79,7 +79,11 @@ fn the_metrics_of_a_meeting_are_those_counted_by_hand() {
     assert_eq!(json!(found.interruptions), expected["interruptions"]);
     for (speaker, words) in expected["words"].as_object().unwrap() {
         let own = transcript.segments.iter().filter(|segment| segment.speaker.as_ref() == Some(speaker));
-        let own = metrics::compute(&Transcript { language: None, segments: own.cloned().collect() });
+        let own = metrics::compute(&Transcript {
+            language: None,
+            segments: own.cloned().collect(),
+            ..Transcript::default()
+        });
         assert_eq!(json!(own.words), *words, "{speaker}");
         assert_eq!(json!(own.questions), expected["questions"][speaker], "{speaker}");
     }
@@ -164,7 +168,7 @@ fn recap() -> Transcript {
         ),
         line("Olga Lindqvist", "Very funny, Gil. My number is still 202-555-0188."),
     ];
-    Transcript { language: None, segments }.numbered()
+    Transcript { language: None, segments, ..Transcript::default() }.numbered()
 }
 
 #[test]
@@ -236,7 +240,7 @@ fn analyze(server: &MockServer, more: &[(&str, &str)]) -> Analyze {
     for (name, value) in more {
         values.set(name, value);
     }
-    Analyze::from_values(&values, cache()).unwrap()
+    Analyze::from_values(&values, &Installation::read(&values).unwrap(), cache()).unwrap()
 }
 
 /// The error of the stage when the model gives this answer. The model must have been asked exactly once.

@@ -198,14 +198,26 @@ fn proven<'a>(about: &'a ContactFacts, transcript: &'a Transcript) -> impl Itera
     about.facts.iter().filter(|fact| stands_in(fact, transcript))
 }
 
-/// Whether the quote stands in its segment; punctuation, blanks and case do not count.
+/// Whether the quote begins in its segment; it may go on in the following segments of the same speaker, because captions
+/// are cut anywhere. Punctuation, blanks and capital letters do not count.
 fn stands_in(fact: &Fact, transcript: &Transcript) -> bool {
     let letters = |text: &str| -> String {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
     let quote = letters(&fact.quote);
-    !quote.is_empty()
-        && transcript.segment(fact.segment).is_some_and(|segment| letters(&segment.text).contains(&quote))
+    let mut from = transcript.segments.iter().skip_while(|segment| segment.id != fact.segment);
+    let Some(first) = from.next().filter(|_| !quote.is_empty()) else { return false };
+    let of_speaker =
+        from.take_while(|segment| segment.speaker == first.speaker && segment.role == first.role);
+    let mut said = letters(&first.text);
+    // A quote is a sentence or two, so the words far behind it need not be read.
+    for segment in of_speaker {
+        if said.contains(&quote) || said.len() > first.text.len() + quote.len() {
+            break;
+        }
+        said.push_str(&letters(&segment.text));
+    }
+    said.contains(&quote)
 }
 
 /// The text with single blanks and without control characters.
@@ -262,7 +274,7 @@ mod tests {
             text: text.into(),
             confidence: None,
         };
-        Transcript { language: None, segments: vec![segment] }.numbered()
+        Transcript { language: None, segments: vec![segment], ..Transcript::default() }.numbered()
     }
 
     fn fact(field: ContactField, value: &str, quote: &str) -> Fact {

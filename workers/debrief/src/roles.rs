@@ -19,7 +19,7 @@ pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>
     Ok(Pipeline::new()
         .then(Dedup { store: store.clone(), blobs: blobs.clone() })
         .then(Transcription::from_values(values, installation, blobs.clone(), sealer.clone(), cache.clone())?)
-        .then(Analyze::from_values(values, cache.clone())?)
+        .then(Analyze::from_values(values, installation, cache.clone())?)
         .ends_in(Crm::new(crm::Settings::read(values, installation)?, blobs.clone(), cache))
         .ends_in(Post::new(slack::Settings::read(values, installation)?, cache.clone())))
 }

@@ -64,7 +64,7 @@ mod tests {
             confidence: None,
         };
         let segments = names.iter().map(spoken).collect();
-        let mut transcript = Transcript { language: None, segments };
+        let mut transcript = Transcript { language: None, segments, ..Transcript::default() };
         assign_roles(&mut transcript, &details);
         let roles: Vec<_> = transcript.segments.iter().map(|segment| segment.role).collect();
         assert_eq!(roles, [Some(Role::Host), Some(Role::Participant), None, None, Some(Role::Agent), None]);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use domain::call::CallDetails;
 use domain::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialKind};
 use domain::transcript::Transcript;
 use platform::blobs::Blobs;
@@ -24,7 +25,7 @@ use url::Url;
 
 use crate::material::{self, Source};
 use crate::{answer, job, roles};
-use media::transcripts;
+use media::transcripts::{self, People};
 
 /// What this stage takes from the configuration.
 #[derive(Clone, Debug)]
@@ -92,7 +93,9 @@ impl Transcription {
         let bytes = self.source.text(cx.run.workspace, cx.run.call, material).await?;
         let (kind, zone) = (material.kind, self.zone);
         // Megabytes of somebody else's text: not on a thread that others wait for.
-        let parsed = tokio::task::spawn_blocking(move || transcripts::parse(kind, &bytes, zone))
+        let details = cx.call().await?.details;
+        let people = people(&details);
+        let transcript = tokio::task::spawn_blocking(move || transcripts::parse(kind, &bytes, zone, &people))
             .await
             .map_err(|error| StageError::transient("transcript_reader_failed", error))?
             .map_err(|why| {
@@ -101,12 +104,9 @@ impl Transcription {
                     anyhow::Error::new(why).context("failed to read the transcript"),
                 )
             })?;
-        tracing::debug!(
-            segments = parsed.transcript.segments.len(),
-            skipped = parsed.skipped,
-            "read a supplied transcript"
-        );
-        Ok(parsed.transcript)
+        let (segments, notes) = (transcript.segments.len(), transcript.notes.len());
+        tracing::debug!(segments, notes, "read a supplied transcript");
+        Ok(transcript)
     }
 
     async fn heard(&self, cx: &Cx, material: &Material) -> Result<Heard, StageError> {
@@ -125,6 +125,12 @@ impl Transcription {
             )),
         }
     }
+}
+
+/// Everybody who is known to have been in the call.
+fn people(details: &CallDetails) -> People {
+    let listed = details.participants.iter().filter_map(|person| person.name.as_deref());
+    People::of(listed.chain(details.agent_name.as_deref()))
 }
 
 impl Stage for Transcription {

@@ -303,7 +303,7 @@ fn said(text: &str) -> Transcript {
         text: text.into(),
         confidence: Some(0.9),
     };
-    Transcript { language: None, segments: vec![segment] }
+    Transcript { language: None, segments: vec![segment], ..Transcript::default() }
 }
 
 fn hello() -> Progress {

@@ -389,7 +389,7 @@ fn transcript(view: View) -> Transcript {
         }],
         _ => spoken,
     };
-    Transcript { language: view.language_code, segments }.numbered()
+    Transcript { language: view.language_code, segments, ..Transcript::default() }.numbered()
 }
 
 fn share(confidence: Option<f64>) -> Option<f64> {

@@ -97,7 +97,7 @@ impl World {
             text: finished.said.into(),
             confidence: None,
         };
-        let transcript = Transcript { language: None, segments: vec![segment] };
+        let transcript = Transcript { language: None, segments: vec![segment], ..Transcript::default() };
         let writes = [Write::Transcript(transcript), Write::Analysis(Box::new(analysis(finished.facts)))];
         let done = Settlement::Done { writes: &writes, children: &[] };
         self.store.settle_run(&claim, &done).await.unwrap();

@@ -221,7 +221,8 @@ mod tests {
             text: (*words).to_owned(),
             confidence: None,
         };
-        Transcript { language: None, segments: turns.iter().map(segment).collect() }.numbered()
+        Transcript { language: None, segments: turns.iter().map(segment).collect(), ..Transcript::default() }
+            .numbered()
     }
 
     fn posted(call: &Call, analysis: &Analysis, transcript: &Transcript) -> Vec<String> {

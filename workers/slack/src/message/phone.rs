@@ -189,7 +189,8 @@ mod tests {
             text: (*text).to_owned(),
             confidence: None,
         };
-        Transcript { language: None, segments: turns.iter().map(segment).collect() }.numbered()
+        Transcript { language: None, segments: turns.iter().map(segment).collect(), ..Transcript::default() }
+            .numbered()
     }
 
     fn format() -> Format {

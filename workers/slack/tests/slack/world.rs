@@ -199,7 +199,8 @@ fn said(turns: impl IntoIterator<Item = (String, String)>) -> Transcript {
         text,
         confidence: None,
     };
-    Transcript { language: None, segments: turns.into_iter().map(segment).collect() }.numbered()
+    Transcript { language: None, segments: turns.into_iter().map(segment).collect(), ..Transcript::default() }
+        .numbered()
 }
 
 /// A call of some 12,000 characters.

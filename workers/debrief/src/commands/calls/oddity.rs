@@ -4,6 +4,7 @@ use api::view::{EffectView, StageView, TimelineView};
 use chrono_tz::Tz;
 use domain::blank::given;
 use domain::call::{Call, CallStatus};
+use domain::note::Note;
 use store::{DeadLetter, EffectState, RunState};
 
 use super::super::print;
@@ -13,9 +14,10 @@ pub(super) fn oddities(
     call: &Call,
     timeline: &TimelineView,
     letters: &[DeadLetter],
+    notes: &[Note],
     timezone: Tz,
 ) -> Vec<String> {
-    let mut odd = Vec::new();
+    let mut odd: Vec<String> = notes.iter().map(|note| format!("• {}", note.text)).collect();
     if call.details.started_at.is_none()
         && let Some(text) = given(call.details.started_text.as_ref())
     {

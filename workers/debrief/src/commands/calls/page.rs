@@ -9,6 +9,7 @@ use domain::analysis::{ActionItem, Analysis, ContactFacts};
 use domain::blank::given;
 use domain::call::{Call, CallKind, Direction, Participant};
 use domain::moment::{Moment, in_words};
+use domain::note::Note;
 use domain::parties::SupportLines;
 use serde::Serialize;
 use serde_json::Value;
@@ -32,6 +33,7 @@ pub(super) struct Shown<'a> {
     pub(super) timeline: &'a TimelineView,
     /// Those of this call that were not sent on again.
     pub(super) letters: &'a [DeadLetter],
+    pub(super) notes: &'a [Note],
 }
 
 pub(super) fn page(shown: &Shown<'_>) -> String {
@@ -43,7 +45,7 @@ pub(super) fn page(shown: &Shown<'_>) -> String {
         CallKind::Practice => "Practice meeting",
     };
     let name = given(call.details.topic.as_ref()).unwrap_or(&call.external_id);
-    let odd = oddity::oddities(shown.call, shown.timeline, shown.letters, shown.timezone);
+    let odd = oddity::oddities(shown.call, shown.timeline, shown.letters, shown.notes, shown.timezone);
     let odd = if odd.is_empty() { vec!["nothing".to_owned()] } else { odd };
     let groups = [
         facts(shown),

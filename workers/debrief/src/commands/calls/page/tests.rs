@@ -128,7 +128,15 @@ fn printed(known: &Known) -> String {
     let timeline = api::view::timeline(call, delivered, runs, ended, effects, now);
     let lines = SupportLines::new(vec!["+442079460100".into()], None);
     let analysis = analysis.as_ref();
-    page(&Shown { call, lines: &lines, timezone: Tz::UTC, analysis, timeline: &timeline, letters })
+    page(&Shown {
+        call,
+        lines: &lines,
+        timezone: Tz::UTC,
+        analysis,
+        timeline: &timeline,
+        letters,
+        notes: &[],
+    })
 }
 
 fn phone_call() -> Known {
