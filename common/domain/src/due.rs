@@ -36,7 +36,7 @@ const NUMBERS: [&str; 13] = [
 ];
 
 /// Words that stand before or behind a date and change nothing about the day.
-const FILLING: [&str; 32] = [
+const FILLING: &[&str] = &[
     "by",
     "before",
     "until",
@@ -51,8 +51,6 @@ const FILLING: [&str; 32] = [
     "latest",
     "of",
     "sometime",
-    "some",
-    "time",
     "morning",
     "afternoon",
     "evening",
@@ -141,7 +139,6 @@ fn day_words(lower: &str) -> Vec<&str> {
 fn span(words: &[&str], said_on: NaiveDate) -> Option<NaiveDate> {
     let (count, unit) = match words {
         ["couple", unit] => (2, *unit),
-        ["week" | "day" | "month"] => (1, words[0]),
         [count, "business" | "working", unit @ ("day" | "days")] if unit.starts_with("day") => {
             return after_working_days(said_on, number(count)?);
         }
