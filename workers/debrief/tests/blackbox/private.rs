@@ -155,7 +155,7 @@ fn capital(word: &str) -> String {
     word[..1].to_uppercase() + &word[1..]
 }
 
-/// The texts of one place after the other, searched for the marks.
+/// Searches the texts that the system writes for the marks, and collects what it finds.
 struct Looked<'a> {
     marks: &'a Marks,
     told: Vec<String>,
