@@ -273,9 +273,9 @@ impl Command {
     /// Why the command takes no `--workspace`. `None` where the command takes one.
     fn concerns_all_workspaces(&self) -> Option<&'static str> {
         match self {
-            Self::Run { .. } => {
-                Some("`run` works for all workspaces; the key with which a call comes in decides its workspace")
-            }
+            Self::Run { .. } => Some(
+                "`run` works for all workspaces; the key with which a call comes in decides its workspace",
+            ),
             Self::Demo { .. } => Some("`demo` makes an installation of its own"),
             Self::Queues { .. } => Some("`queues` counts over all workspaces"),
             Self::Topology { .. } | Self::Migrate | Self::Check { .. } => {

@@ -1,7 +1,7 @@
 //! AssemblyAI: a client uploads the audio, submits a job, and looks at the job until it is done.
 //!
-//! The key stands in `Authorization` without `Bearer`. A failed transcript comes with HTTP status 200 and `status:
-//! error`. The request must name `speech_models`, and the provider takes the first model that knows the language
+//! The key stands in `Authorization` without `Bearer`. A failed transcript comes with HTTP status 200 and
+//! `status: error`. The request must name `speech_models`, and the provider takes the first model that knows the language
 //! (<https://www.assemblyai.com/docs/pre-recorded-audio/select-the-speech-model>).
 
 #[cfg(test)]

@@ -96,7 +96,9 @@ pub(crate) async fn replay(
     let replay::Batch { id, resumed, matched, replayed } = batch;
     say!("{replayed} of {matched} are done again (batch {id})");
     if resumed {
-        say!("this was the rest of a batch that was interrupted; dead letters that are newer than the batch were left out");
+        say!(
+            "this was the rest of a batch that was interrupted; dead letters that are newer than the batch were left out"
+        );
     }
     audit::told(&actor, Action::ReplayDeadLetters, &replay::letters_as_asked(&filter), id);
     Ok(ExitCode::SUCCESS)

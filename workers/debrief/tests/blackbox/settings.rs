@@ -31,10 +31,7 @@ pub(crate) fn settings(providers: &HashMap<String, String>) -> HashMap<String, S
 /// Gives the deployment its own database and queue prefix. The connections go through proxies, so that a test can cut
 /// them.
 pub(crate) async fn servers(settings: &mut HashMap<String, String>) -> Servers {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the environment tells the tests where their servers are"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the environment tells the tests where their servers are")]
     let server = |name: &str| {
         std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
     };
