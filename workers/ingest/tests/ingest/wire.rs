@@ -1,5 +1,5 @@
-//! Tests over a real socket what a sender sees that is refused in the middle of a body, and what is left of a sender
-//! that goes away.
+//! Tests over a real socket what a sender sees when it is refused in the middle of a body, and what remains after a
+//! sender goes away.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -79,7 +79,7 @@ fn of_effect(effect: &EffectView) -> Vec<String> {
         ],
         Some(EffectState::NotSent) => vec![format!("• {target}: \"{object}\" did not arrive{code}.")],
         Some(EffectState::Outdated) => vec![format!(
-            "• {target}: \"{object}\" shows an older state of the call, and it cannot be changed there."
+            "• {target}: \"{object}\" says what was true before, and it cannot be changed there."
         )],
         Some(EffectState::Confirmed | EffectState::Intent) | None => Vec::new(),
     }
@@ -145,7 +145,7 @@ fn advice(code: &str) -> &'static str {
             "Check SLACK_BOT_TOKEN or SLACK_WEBHOOK_URL; `debrief check --connect` tries the bot."
         }
         _ if code.starts_with("salesforce_") => {
-            "Check the SALESFORCE_ settings and the rights of the Salesforce user; `debrief check --connect` tries them."
+            "Look at the SALESFORCE_ settings and at the rights of their user; `debrief check --connect` tries them."
         }
         _ => "Read the message and mend what it names.",
     }
