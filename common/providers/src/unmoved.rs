@@ -1,4 +1,4 @@
-//! Settings of providers whose clients stand in the workers.
+//! The settings of providers whose clients still stand in the workers.
 
 use platform::config::Group;
 use platform::config::keys::{plain, secret};
