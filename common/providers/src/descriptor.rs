@@ -25,6 +25,11 @@ pub trait Check {
     /// Asks without leaving anything behind and without cost: whether the account is good, and whether the models,
     /// versions and places exist that the settings name.
     fn check(&self) -> BoxFuture<'_, Result<Checked, Refusal>>;
+
+    /// What a person should know about the settings that it was made of, without that anybody is asked.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What a check found.
@@ -49,6 +54,8 @@ pub trait Provider: Sync {
     fn settings(&'static self) -> &'static Group;
     /// Whether it is turned on. An error says what is wrong with its settings.
     fn is_on(&self, values: &Values) -> Result<bool, ConfigError>;
+    /// What a person should know about its settings. Nothing where it is not turned on.
+    fn remarks(&self, values: &Values) -> Result<Vec<String>, ConfigError>;
     /// What a check of it found. Absent where it is not turned on.
     fn check<'a>(
         &'a self,
@@ -71,6 +78,11 @@ impl<T: Check + Send + Sync> Provider for Descriptor<T> {
 
     fn is_on(&self, values: &Values) -> Result<bool, ConfigError> {
         Ok((self.make)(values, &Slots::of_this_process())?.is_some())
+    }
+
+    fn remarks(&self, values: &Values) -> Result<Vec<String>, ConfigError> {
+        let made = (self.make)(values, &Slots::of_this_process())?;
+        Ok(made.map(|client| client.remarks()).unwrap_or_default())
     }
 
     fn check<'a>(

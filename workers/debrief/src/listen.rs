@@ -19,7 +19,7 @@ use web::{self, Access, Keys};
 use crate::deployment::{Deployment, StartError};
 use crate::doors::Doors;
 use crate::ports::{ToBroker, ToOutbox};
-use crate::roles::{self, Role};
+use crate::roles::Role;
 use crate::serve::serve;
 
 /// Between "not ready" and the end of the listener, so that a load balancer sends elsewhere first.
@@ -65,7 +65,7 @@ impl Listener {
             access: Arc::clone(&access),
             installation: Arc::clone(installation),
             roles: roles.iter().map(|role| role.name()).collect(),
-            services: roles::services(values),
+            services: providers::services(values),
             stopping: shutdown.clone(),
         };
         let mut router = api::health(api.clone());
