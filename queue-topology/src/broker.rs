@@ -19,6 +19,7 @@ use crate::table::QueueSpec;
 pub mod amqp;
 pub mod embedded;
 #[doc(hidden)]
+#[cfg(feature = "testing")]
 pub mod suite;
 
 pub use amqp::Amqp;

@@ -62,7 +62,7 @@ impl Cx {
         Self { run, store, claim, requests: Requests::default(), results: Mutex::default() }
     }
 
-    /// The same context for a run of the runner's: its requests are watched, and the kind of its call is known.
+    /// The same context, with requests that the runner watches and with the kind of the run's call.
     pub(crate) fn watched(self, requests: Requests, kind: Option<CallKind>) -> Self {
         self.results().kind = kind;
         Self { requests, ..self }
@@ -98,8 +98,8 @@ impl Cx {
         self.results().writes.push(write);
     }
 
-    /// Takes out what was kept so far. The runner calls this, and so do tests of a stage.
-    pub fn take_writes(&self) -> Vec<Write> {
+    /// Takes out what was kept so far.
+    pub(crate) fn take_writes(&self) -> Vec<Write> {
         std::mem::take(&mut self.results().writes)
     }
 
@@ -111,7 +111,7 @@ impl Cx {
         results.generation = Some(generation);
     }
 
-    /// Names the run with the generation that the emitted event carries.
+    /// The key of the run, with the generation that the emitted event carries.
     pub(crate) fn emitting_run(&self) -> RunKey {
         let generation = self.results().generation.unwrap_or(self.run.generation);
         RunKey { generation, ..self.run.key() }
@@ -129,5 +129,36 @@ impl Cx {
 
     fn results(&self) -> MutexGuard<'_, Results> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Cx {
+    /// Takes out what the stage has kept so far, for a test to look at.
+    pub fn take_kept(&self) -> Vec<Write> {
+        self.take_writes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::fault::Fault;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::effect::tests::World;
+
+    #[tokio::test]
+    async fn whatever_a_stage_needs_and_the_store_does_not_have_is_named_by_one_code() {
+        let world = World::new().await;
+        let cx = world.cx();
+        assert_eq!(cx.call().await.unwrap().id, world.run.call);
+        let absent = [cx.transcript().await.err().unwrap(), cx.analysis().await.err().unwrap()];
+        assert_eq!(absent.each_ref().map(|error| error.code), ["transcript_not_found", "analysis_not_found"]);
+
+        let run = Run { call: CallId(Uuid::from_u128(7)), ..world.run.clone() };
+        let unknown = Cx::new(world.store.clone(), run, world.owner);
+        let error = unknown.call().await.unwrap_err();
+        assert_eq!((error.code, error.fault), ("call_not_found", Fault::Permanent));
     }
 }

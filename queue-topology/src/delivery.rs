@@ -2,7 +2,8 @@
 //!
 //! The row decides: a message leads to the row that it names, and a process that cannot take the row has nothing to
 //! do. A run ends in one transaction, together with its results and with the rows that follow. Only then are messages
-//! for these published, and only then is this one acknowledged. What is lost in between, the keeper wakes.
+//! for these published, and only then is this one acknowledged. If a message is lost in between, the keeper wakes its
+//! run.
 
 mod announcement;
 mod ending;

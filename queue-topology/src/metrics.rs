@@ -39,7 +39,7 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
             .f64_histogram("debrief_run_duration")
             .with_unit("s")
             .with_boundaries(SECONDS.to_vec())
-            .with_description("How long a run was in hand, by stage")
+            .with_description("How long a run was worked on, by stage")
             .build(),
         undecodable: meter
             .u64_counter("debrief_undecodable_messages")

@@ -1,7 +1,8 @@
 //! Replays: a call is done again, in a newer generation, from one stage on.
 //!
 //! A replay only writes to the store. The new run is due at once and the keeper wakes it, so any process can start a
-//! replay, with a connection to the broker or without one. What the run changes outside converges on the same records.
+//! replay, with a connection to the broker or without one. Outside, the run finds the records again that an earlier run
+//! made, and changes those.
 //! The audit keeps who asked for what.
 
 use std::time::Duration;

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_because_we_were_asked_to_spends_no_attempt_and_ends_after_a_day() {
+    fn a_run_that_was_asked_to_wait_spends_no_attempt_and_ends_after_a_day() {
         let throttled = failure(Fault::Throttled(Duration::from_secs(7)), 100);
         let next = schedule().next_try(&throttled);
         assert_eq!(next, Next::Again { after: Duration::from_secs(7), spent: false });
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_the_same_way_every_time_is_dead_at_once() {
+    fn a_run_that_fails_the_same_way_every_time_is_dead_at_once() {
         assert_eq!(schedule().next_try(&failure(Fault::Permanent, 1)), Next::Dead);
     }
 

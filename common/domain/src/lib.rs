@@ -11,5 +11,6 @@ pub mod fault;
 pub mod moment;
 pub mod parties;
 pub mod phone;
+pub mod principal;
 pub mod refusal;
 pub mod transcript;

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
 
-use opentelemetry::propagation::TextMapPropagator as _;
-use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+use opentelemetry::propagation::{Injector, TextMapPropagator as _};
+use opentelemetry::trace::TracerProvider as _;
 use opentelemetry::{InstrumentationScope, global};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
@@ -139,14 +139,20 @@ impl Telemetry {
 
 /// The trace context of the current span.
 pub fn traceparent() -> Option<String> {
-    let context = Span::current().context();
-    let span = context.span().span_context().clone();
-    // https://www.w3.org/TR/trace-context/#traceparent-header, version 00
-    span.is_valid().then(|| {
-        let (trace, id) = (span.trace_id().to_bytes(), span.span_id().to_bytes());
-        let flags = [span.trace_flags().to_u8()];
-        ["00", &hex::encode(trace), &hex::encode(id), &hex::encode(flags)].join("-")
-    })
+    let mut taken = Traceparent(None);
+    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut taken);
+    taken.0
+}
+
+/// Takes the one header that an envelope carries. A map would be made anew for every event.
+struct Traceparent(Option<String>);
+
+impl Injector for Traceparent {
+    fn set(&mut self, name: &str, value: String) {
+        if name == TRACEPARENT {
+            self.0 = Some(value);
+        }
+    }
 }
 
 /// Makes `span` a child of the span that `traceparent` names. What is not valid is as if it were absent.
@@ -156,5 +162,31 @@ pub fn set_parent(span: &Span, traceparent: Option<&str>) {
     let context = TraceContextPropagator::new().extract(&carrier);
     if span.set_parent(context).is_err() {
         tracing::trace!("traces are off");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_span_gives_to_an_event_is_what_the_next_worker_goes_on_from() {
+        let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        let _here = tracing_subscriber::registry().with(layer).set_default();
+        let first = tracing::info_span!("first");
+        let given = first.in_scope(traceparent).unwrap();
+        let [version, trace, id, flags] = given.split('-').collect::<Vec<_>>()[..] else { panic!("{given}") };
+        assert_eq!((version, trace.len(), id.len(), flags), ("00", 32, 16, "01"));
+        let next = tracing::info_span!("next");
+        set_parent(&next, Some(&given));
+        let passed_on = next.in_scope(traceparent).unwrap();
+        assert_eq!(passed_on.split('-').nth(1), Some(trace));
+        assert_ne!(passed_on.split('-').nth(2), Some(id));
+    }
+
+    #[test]
+    fn where_there_is_no_span_there_is_no_trace() {
+        assert_eq!(traceparent(), None);
     }
 }

@@ -1,4 +1,5 @@
-//! The audit: who had something done again, and who said what became of an effect. Every request has one row.
+//! The audit: who had something done again, who said what became of an effect, and who made or revoked a key. Every
+//! request has one row.
 //!
 //! The transaction that does one piece of a request also counts it in the row. So the count is right even if the
 //! request is cut off half-way. Whoever makes the same request within a day continues the one that was cut off: both
@@ -27,6 +28,10 @@ pub enum Action {
     ReplayDeadLetters,
     #[strum(serialize = "effects_resolve")]
     ResolveEffects,
+    #[strum(serialize = "key_create")]
+    CreateKey,
+    #[strum(serialize = "key_revoke")]
+    RevokeKey,
 }
 
 impl Action {
@@ -39,7 +44,7 @@ impl Action {
 #[derive(Clone, Debug, PartialEq)]
 pub struct OperatorRequest<'a> {
     pub workspace: WorkspaceId,
-    /// `api key`, `cli:<user>`.
+    /// A principal's actor, or `cli:<user>`.
     pub actor: &'a str,
     pub action: Action,
     /// The filter or the ids, as they were given.
@@ -68,7 +73,7 @@ pub struct AuditRow {
     /// What was asked for, as JSON.
     pub asked: String,
     pub resumed: bool,
-    /// How many calls, letters or effects this request has changed.
+    /// How many calls, letters, effects or keys this request has changed.
     pub done: i64,
     /// Absent while the request is being worked on, and if it was cut off.
     pub ended_at: Option<Moment>,

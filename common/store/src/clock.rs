@@ -27,8 +27,8 @@ impl Clock {
 
     /// Takes a new reading of the database's clock. `took` is the time from the question to the answer.
     ///
-    /// The database read its clock at some moment in that time. If it was long, the reading is less exact than the
-    /// time that was counted on.
+    /// The database read its clock at some moment between the two. If that time was long, the reading is less exact
+    /// than what the machine has counted.
     pub(super) fn set(&self, store_time: Moment, took: Duration) {
         if took > SLOW {
             return;

@@ -55,6 +55,9 @@ impl DeadFilter {
     }
 }
 
+/// Who sees a message that nobody could read, and so belongs to no workspace: whoever runs the installation, whose
+/// workspace is the one that it begins with.
+const OPERATORS: WorkspaceId = WorkspaceId::DEFAULT;
 const MAX_BODY_CHARS: usize = 65_536;
 const MAX_ERROR_CHARS: usize = 1000;
 
@@ -103,7 +106,7 @@ impl Store {
              FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND replayed_at IS NULL AND died_at >= $3 AND died_at <= $4
                 AND (CAST($5 AS TEXT) IS NULL OR stage = $5) AND (CAST($6 AS TEXT) IS NULL OR error_group = $6)
              ORDER BY died_at DESC, id LIMIT $7 OFFSET $8",
-            WorkspaceId::DEFAULT,
+            OPERATORS,
             workspace,
             since,
             until,
@@ -140,7 +143,7 @@ impl Store {
             "SELECT COUNT(*)
              FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND replayed_at IS NULL AND died_at >= $3 AND died_at <= $4
                 AND (CAST($5 AS TEXT) IS NULL OR stage = $5) AND (CAST($6 AS TEXT) IS NULL OR error_group = $6)",
-            WorkspaceId::DEFAULT,
+            OPERATORS,
             workspace,
             since,
             until,
@@ -167,7 +170,7 @@ impl Store {
              FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND replayed_at IS NULL AND died_at >= $3 AND died_at <= $4
                 AND (CAST($5 AS TEXT) IS NULL OR stage = $5) AND (CAST($6 AS TEXT) IS NULL OR error_group = $6)
              ORDER BY died_at, id LIMIT $7",
-            WorkspaceId::DEFAULT,
+            OPERATORS,
             workspace,
             since,
             until,
@@ -185,7 +188,7 @@ impl Store {
             "SELECT id, workspace, call_id, stage, generation, attempts, error_code, error_text, error_group, body,
                 died_at, replayed_at
              FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND id = $3",
-            WorkspaceId::DEFAULT,
+            OPERATORS,
             workspace,
             id,
         )?)
@@ -199,7 +202,7 @@ impl Store {
             "SELECT stage, error_group, error_code, COUNT(*) AS letters, MIN(died_at) AS first, MAX(died_at) AS last
              FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND replayed_at IS NULL
              GROUP BY stage, error_group, error_code ORDER BY letters DESC, stage, error_group",
-            WorkspaceId::DEFAULT,
+            OPERATORS,
             workspace,
         )?)
     }

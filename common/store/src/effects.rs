@@ -56,7 +56,7 @@ impl EffectKey {
     }
 }
 
-/// What effects of one kind are called: where something is made, and what.
+/// The name that effects of one kind share: the destination, and what is made there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EffectName<'a> {
     pub target: &'a str,

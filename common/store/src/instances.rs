@@ -45,8 +45,8 @@ impl Store {
     }
 
     /// Makes the runs wait again that an instance of this process held when it lost its lease or was asked to stop.
-    /// Runs that somebody has taken over are left alone. The process has not died, so no run has a crash counted or
-    /// an attempt spent.
+    /// Runs that somebody has taken over are left alone. The process has not died, so no run counts a crash,
+    /// and no attempt is spent.
     pub async fn release_runs(&self, instance: InstanceId) -> Result<u64> {
         let mut tx = self.one_statement().await?;
         let released = execute!(

@@ -18,8 +18,8 @@ pub struct WantedEffect {
     pub timeout: Duration,
     /// Whether a record that exists can be changed. To change it twice must be the same as to change it once.
     pub can_update: bool,
-    /// What to do if nobody knows whether the effect happened. True: send the request again. False: do not, until
-    /// somebody finds out.
+    /// What to do if nobody knows whether the effect happened. True: the request is sent again. False: the run waits
+    /// until somebody finds out.
     pub resend_unknown: bool,
 }
 
@@ -201,8 +201,8 @@ async fn holds(tx: &mut Tx, claim: &Claim) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// What a row says about a wanted. `outdone` says that a newer generation of the same call wrote the row;
-/// generations of different calls, which can share a record, say nothing about each other.
+/// Decides by the ledger's row what the run may do. `outdone` says that a newer generation of the same call wrote the
+/// row. Calls can share a record, but generations of different calls cannot be compared.
 fn verdict(
     row: &EffectRow,
     wanted: &WantedEffect,
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn who_would_rather_send_twice_waits_only_for_the_deadline() {
+    fn a_run_that_would_rather_send_twice_waits_only_for_the_deadline() {
         let (row, resend) =
             (row(EffectState::Intent, "x", 1), WantedEffect { resend_unknown: true, ..want("x", 1) });
         assert_eq!(look(&row, &resend, at(9)), Intent::Wait(Duration::from_secs(1)));
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_confirmed_with_the_same_content_is_never_sent_again() {
+    fn an_effect_that_is_confirmed_with_the_same_content_is_never_sent_again() {
         let intent = look(&row(EffectState::Confirmed, "a", 1), &want("a", 2), at(0));
         assert!(matches!(intent, Intent::Done { remote_id: Some(id), .. } if id == "r1"));
     }
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn an_intent_of_a_process_that_died_is_unknown_only_when_nothing_can_be_on_its_way() {
+    fn the_intent_of_a_process_that_died_becomes_unknown_when_its_request_cannot_be_on_its_way() {
         let intent = first(EffectState::Intent);
         assert_eq!(look(&intent, &want("a", 1), at(15)), Intent::Wait(Duration::from_secs(25)));
         let unknown = Intent::Unknown { since: at(9), absent_since: None };
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_which_nobody_knows_is_made_again_when_nothing_of_it_can_be_on_its_way() {
+    fn an_unknown_change_is_made_again_when_its_request_cannot_be_on_its_way() {
         for state in [EffectState::Intent, EffectState::Unknown] {
             let change = row(state, "a", 1);
             assert!(matches!(look(&change, &want("a", 1), at(39)), Intent::Wait(_)));

@@ -1,8 +1,10 @@
 //! The store: one set of methods over PostgreSQL and SQLite.
 //!
 //! One SQL text serves both. A transaction is a [`Tx`], and the macros below run one statement on the database that
-//! it belongs to. The few real differences are an explicit `match`. Every method takes the workspace, and nothing
-//! reads across workspaces.
+//! it belongs to. The few real differences are an explicit `match`. Every method takes the workspace, or
+//! the id of something that belongs to one. Only some methods read across workspaces. They serve the operator of the
+//! installation and the keeper, and never a request: counts of runs and of open effects, runs that are due, the outbox,
+//! instances, and the keys and workspaces themselves.
 
 mod audit;
 mod call_status;
@@ -16,6 +18,7 @@ mod group_commit;
 mod idempotency;
 mod instances;
 mod intents;
+pub mod keys;
 mod opening;
 mod outbox;
 mod replays;
@@ -26,6 +29,7 @@ mod run_views;
 mod settlements;
 mod stage_runs;
 mod wake_ups;
+mod workspaces;
 
 use std::time::Duration;
 
@@ -38,6 +42,7 @@ pub use effects::{EffectKey, EffectName, EffectRow, EffectState};
 pub use idempotency::KeyClaim;
 pub use instances::InstanceId;
 pub use intents::{Intent, WantedEffect};
+pub use keys::{KeyCreation, KeyRevocation, KeyRow, NewKey};
 pub use opening::OpenError;
 pub use outbox::OutboxRow;
 pub use resolutions::EffectFilter;

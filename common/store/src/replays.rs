@@ -43,8 +43,8 @@ impl Store {
         Ok(Some((run, batch)))
     }
 
-    /// Does the call of `letter` again from the dead run `died` on. Returns false where the letter was replayed
-    /// before, and where the run is no longer dead because something newer came in. In both cases nobody needs the
+    /// Does the call of `letter` again from the dead run `died` on. Returns false if the letter was replayed before, or
+    /// if the run is no longer dead because something newer came in. In both cases nobody needs the
     /// letter any more, so it is marked.
     pub async fn replay_letter(
         &self,

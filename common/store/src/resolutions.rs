@@ -1,4 +1,4 @@
-//! Open effects, and their resolution: a person says whether an effect happened of which nobody else knows.
+//! Effects that are not confirmed, and their resolution: if nobody knows whether an effect happened, a person says so.
 
 use uuid::Uuid;
 

@@ -116,7 +116,7 @@ struct Ended {
     started_at: Option<Moment>,
 }
 
-/// Settles the run within a transaction of the caller's.
+/// Settles the run in the caller's transaction.
 pub(super) async fn settle(
     tx: &mut Tx,
     claim: &Claim,
@@ -165,7 +165,7 @@ pub(super) async fn settle(
             remember(tx, claim, &run, RunState::Dead, Some(error.code), now).await?;
         }
         Settlement::Again { .. } | Settlement::Parked { .. } => {
-            refresh_status(tx, claim.run.call, now).await?
+            refresh_status(tx, claim.run.call, now).await?;
         }
     }
     Ok(run.next_generation.map_or(Settled::Yes, |generation| Settled::NewerWaits { generation }))

@@ -176,7 +176,7 @@ pub(super) async fn put_waiting(
     Ok(())
 }
 
-/// Whether any of these runs waits untouched at `generation`.
+/// Whether any of these stages has a run that waits at `generation` and that nobody has begun yet.
 pub(super) async fn is_waiting(
     tx: &mut Tx,
     call: CallId,

@@ -64,7 +64,7 @@ impl Store {
     /// unless `may_judge` says that this process may declare others dead.
     ///
     /// Each run is postponed, so that the next look does not wake it again at once: for as long as it has waited
-    /// already, within bounds. Two keepers never take the same run.
+    /// already, but at least for a minute and at most for ten. Two keepers never take the same run.
     pub async fn due_runs(&self, limit: i64, may_judge: bool) -> Result<Vec<Due>> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;

@@ -1,6 +1,6 @@
 //! Reads the JSON body and the idempotency key of a request. Anybody may have sent them, so their size is limited.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use futures::StreamExt as _;
@@ -23,24 +23,39 @@ pub fn media_type(headers: &HeaderMap) -> String {
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// Reads a whole body without changing a byte. The error has status 413 for a body of more than `max` bytes, and 400
+/// for a body that broke off.
+pub async fn raw(headers: &HeaderMap, body: Body, max: u64) -> Result<Bytes, Problem> {
+    check_length(headers, max)?;
+    let mut pieces = body.into_data_stream();
+    // Most bodies arrive in one piece, which is taken as it is. Several are joined.
+    let (mut first, mut joined) = (Bytes::new(), Vec::new());
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| cut_off())?;
+        if (first.len().max(joined.len()) + piece.len()) as u64 > max {
+            return Err(too_long(max));
+        }
+        if first.is_empty() {
+            first = piece;
+        } else {
+            if joined.is_empty() {
+                joined.extend_from_slice(&first);
+            }
+            joined.extend_from_slice(&piece);
+        }
+    }
+    Ok(if joined.is_empty() { first } else { joined.into() })
+}
+
 /// Reads a JSON body. The error has status 415 for another media type, 413 for a body of more than `max` bytes, 400
 /// for a body that broke off, and 422 for a body that is not JSON.
-pub async fn json(headers: &HeaderMap, body: Body, max: usize) -> Result<Value, Problem> {
+pub async fn json(headers: &HeaderMap, body: Body, max: u64) -> Result<Value, Problem> {
     let media_type = media_type(headers);
     if media_type != "application/json" && !media_type.ends_with("+json") {
         let detail = format!("the body must be application/json, not `{media_type}`");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    check_length(headers, max as u64)?;
-    let mut bytes = Vec::new();
-    let mut pieces = body.into_data_stream();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|_| cut_off())?;
-        if bytes.len() + piece.len() > max {
-            return Err(too_long(max as u64));
-        }
-        bytes.extend_from_slice(&piece);
-    }
+    let bytes = raw(headers, body, max).await?;
     parse(&bytes).map_err(|problem| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the body is not valid JSON: {problem}"))
     })
@@ -88,7 +103,28 @@ fn cut_off() -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use futures::stream;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_taken_byte_by_byte_in_however_many_pieces_it_comes() {
+        let read = async |pieces: &'static [&'static str], max| {
+            let pieces =
+                pieces.iter().map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece.as_bytes())));
+            raw(&HeaderMap::new(), Body::from_stream(stream::iter(pieces)), max).await
+        };
+        for (pieces, whole) in [(&[][..], ""), (&["{\n }"], "{\n }"), (&["", "ab", "c", "", "de"], "abcde")] {
+            assert_eq!(read(pieces, 5).await.unwrap(), whole);
+        }
+        for pieces in [&["abcdef"][..], &["abc", "def"], &["a", "bc", "def"]] {
+            assert_eq!(
+                read(pieces, 5).await.unwrap_err().status,
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "{pieces:?}"
+            );
+        }
+    }
 
     #[test]
     fn json_with_a_byte_order_mark_is_read_and_json_that_is_nested_too_deeply_is_refused() {

@@ -1,10 +1,16 @@
-//! What all our HTTP listeners share: the bodies of errors, the reading of JSON bodies, the keys, and the check that
-//! protects a process without a key.
+//! What all our HTTP listeners share: the bodies of errors, the reading of JSON bodies, who asks and what they may do,
+//! and the check that protects a process without a key.
 
 mod access;
+mod authorized;
 mod body;
+mod credentials;
+mod directory;
+pub mod key;
 mod problem;
 mod request;
+
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
@@ -14,14 +20,16 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::Router;
 
-pub use access::{Access, Caller, Door, Keys};
-pub use body::{check_length, idempotency_key, json, media_type, parse};
+pub use access::{Access, Door, INSTALLATION, Settings};
+pub use authorized::{Authorized, BringIn, BringInUnsigned, Guarded, Needs, Operate, Read, ReadInstallation};
+pub use body::{check_length, idempotency_key, json, media_type, parse, raw};
+pub use directory::KeyDirectory;
 pub use problem::{FieldProblem, Problem};
 
 /// Adds to a listener's routes what all of them need: a span for each request, and problem details for unknown paths,
-/// unknown methods and panics. When no key is set, a request is refused unless it addresses this machine by a loopback
+/// unknown methods and panics. While there is no key, a request is refused unless it addresses this machine by a loopback
 /// name. Call this last, on the routes of all roles together.
-pub fn finish(router: Router, keys: &Keys) -> Router {
+pub fn finish(router: Router, access: &Arc<Access>) -> Router {
     let router = router
         .fallback(|uri: Uri| async move {
             Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
@@ -32,17 +40,14 @@ pub fn finish(router: Router, keys: &Keys) -> Router {
                 "this path does not take this method; the Allow header names those that it takes",
             )
         });
-    router.layer(from_fn_with_state(LoopbackOnly(!keys.any()), handle))
+    router.layer(from_fn_with_state(Arc::clone(access), handle))
 }
-
-#[derive(Clone, Copy)]
-struct LoopbackOnly(bool);
 
 /// Does everything that [`finish`] adds. It is a single layer, because axum copies what is inside a layer for every
 /// request.
-async fn handle(State(LoopbackOnly(is_set)): State<LoopbackOnly>, request: Request, next: Next) -> Response {
+async fn handle(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
     let answer = async |request: Request| {
-        let remote = if is_set { remote_header(request.headers(), request.uri()) } else { None };
+        let remote = if access.is_open() { remote_header(request.headers(), request.uri()) } else { None };
         match remote {
             Some(name) => refusal(name),
             None => next.run(request).await,
@@ -84,6 +89,7 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
+    use domain::principal::{Principal, Scopes};
     use tower::ServiceExt as _;
 
     use super::*;
@@ -95,7 +101,10 @@ mod tests {
         }
         let router = Router::new().route("/broken", axum::routing::get(broken));
         let request = Request::get("/broken").body(Body::empty()).unwrap();
-        let response = finish(router, &Keys::default()).oneshot(request).await.unwrap();
+        let everybody =
+            Principal { workspace: INSTALLATION, actor: "no key".into(), scopes: Scopes::default() };
+        let access = Arc::new(Access::of(everybody));
+        let response = finish(router, &access).oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
     }

@@ -6,17 +6,22 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// An answer that says what is wrong with a request, and with which fields.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A problem as in RFC 9457. Every answer with a status of 4xx or 5xx has such a body, with the media type
+/// `application/problem+json`.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Problem {
     /// Always `about:blank`, which means that the status alone says what kind of problem it is.
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
     #[serde(serialize_with = "number")]
+    #[schema(value_type = u16)]
     pub status: StatusCode,
+    /// What was wrong, in a sentence.
     pub detail: String,
+    /// What is wrong with single fields or parameters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
     #[serde(skip)]
@@ -26,9 +31,9 @@ pub struct Problem {
 }
 
 /// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldProblem {
-    /// The JSON pointer (RFC 6901) of the field. For a part of a form it is `/<part>`.
+    /// The JSON pointer (RFC 6901) of the field. For a parameter or a part of a form it is `/<its name>`.
     pub pointer: String,
     pub detail: String,
 }

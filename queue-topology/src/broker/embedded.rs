@@ -16,7 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::{Broker, BrokerError, Consumer, Delivery, Depth, Hold, Message, Route, Settlement, State};
 use crate::table::{self, Lane, QueueSpec};
 
+mod checkpoints;
 mod file;
+mod lock;
 mod operation;
 mod queues;
 

@@ -1,13 +1,14 @@
 //! One delivery, from the broker to its acknowledgement. The stages do what a test says, on embedded parts.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use domain::call::{CallDetails, CallId, CallKind, CallStatus, WorkspaceId};
 use domain::event::{
-    CallAccepted, CallReceived, CallTranscribed, Envelope, Event, Kept, Material, MaterialAt, MaterialKind,
+    CallAccepted, CallAnalyzed, CallReceived, CallTranscribed, Envelope, Event, Kept, Material, MaterialAt,
+    MaterialKind,
 };
 use domain::fault::Fault;
 use domain::moment::Moment;
@@ -17,7 +18,7 @@ use queue_topology::broker::{Broker, BrokerError, Embedded, Lane, Message, Route
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
 use queue_topology::table::{self, Queue};
-use queue_topology::{Cx, Engine, Outcome, Pipeline, Stage, StageError, keeper, wake_ups};
+use queue_topology::{Cx, Engine, Outcome, Pipeline, Stage, StageError, Worker, keeper, wake_ups};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use store::{Arrival, Begun, DeadFilter, InstanceId, Page, RunKey, RunRequest, Store, TakenIn, Write};
 use tokio::sync::Notify;
@@ -138,6 +139,23 @@ impl Stage for Scripted {
     }
 }
 
+/// A stage of analysis that finds nothing.
+struct Analysis;
+
+impl Stage for Analysis {
+    type In = CallTranscribed;
+    type Out = CallAnalyzed;
+    const QUEUE: Queue<CallTranscribed> = table::ANALYSIS;
+
+    async fn handle(
+        &self,
+        _: &Cx,
+        _: &Envelope<CallTranscribed>,
+    ) -> Result<Outcome<CallAnalyzed>, StageError> {
+        Ok(Outcome::Emit(CallAnalyzed {}))
+    }
+}
+
 struct Process {
     _folder: Option<tempfile::TempDir>,
     engine: Engine,
@@ -153,6 +171,10 @@ impl Process {
     }
 
     async fn start_in(folder: &std::path::Path, stage: Scripted) -> Self {
+        Self::run(folder, Pipeline::new().then(Dedup).then(stage).workers()).await
+    }
+
+    async fn run(folder: &std::path::Path, workers: Vec<Worker>) -> Self {
         let store = Store::open_embedded(folder).await.unwrap();
         let broker: Arc<dyn Broker> = Arc::new(Embedded::open(&folder.join("queue.db")).await.unwrap());
         let values = Values::of([("DEBRIEF_RETRY_SCHEDULE", "50ms,100ms"), ("DEBRIEF_MAX_ATTEMPTS", "3")]);
@@ -161,7 +183,7 @@ impl Process {
         let engine = Engine { store, broker, lease, schedule, drain_timeout: Duration::from_millis(200) };
         let shutdown = CancellationToken::new();
         let mut tasks = Vec::new();
-        for worker in Pipeline::new().then(Dedup).then(stage).workers() {
+        for worker in workers {
             let (engine, shutdown) = (engine.clone(), shutdown.clone());
             tasks.push(tokio::spawn(async move {
                 let ended = worker.run(engine.clone(), shutdown).await;
@@ -297,6 +319,28 @@ async fn a_run_that_waits_for_somebody_else_spends_no_attempt() {
     let call = process.receive().await;
     transcribed(&process, call).await;
     assert_eq!(stage.attempts(), [1; 7]);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_practice_meeting_is_analyzed_and_never_reaches_a_crm_or_slack() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = Pipeline::new().then(Dedup).then(Scripted::default()).then(Analysis);
+    let process = Process::run(folder.path(), pipeline.workers()).await;
+    let (mut practice, phone) = (received("rehearsal"), received("exotel"));
+    practice.data.kind = CallKind::Practice;
+    process.publish(practice.encode(), CallReceived::KEY).await;
+    process.until(practice.call, CallStatus::Completed).await;
+    let runs = process.engine.store.runs(WORKSPACE, practice.call).await.unwrap();
+    let stages: HashSet<_> = runs.iter().map(|run| run.stage.as_str()).collect();
+    assert_eq!(stages, HashSet::from(["transcription", "analysis"]));
+
+    process.publish(phone.encode(), CallReceived::KEY).await;
+    for stage in ["crm", "slack"] {
+        let messages = async || process.engine.broker.depth(stage, Lane::Live).await.unwrap().ready;
+        process.wait(async || messages().await > 0).await;
+        assert_eq!(messages().await, 1, "only the phone call is announced to {stage}");
+    }
     process.stop().await;
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// Every crate of ours.
-fn packages() -> Vec<Package> {
+pub(crate) fn packages() -> Vec<Package> {
     let metadata = MetadataCommand::new()
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
         .no_deps()
@@ -149,4 +149,15 @@ fn the_store_names_no_provider() {
         }
     }
     assert!(read > 20, "only {read} files were read");
+}
+
+#[test]
+fn only_tests_and_load_tests_ask_for_the_feature_testing() {
+    for package in packages() {
+        for on in package.dependencies {
+            let asks = on.features.iter().any(|feature| feature == "testing");
+            let is_for_tests = on.kind == DependencyKind::Development || package.name == "load-tests";
+            assert!(!asks || is_for_tests, "{} asks for {}/testing", package.name, on.name);
+        }
+    }
 }

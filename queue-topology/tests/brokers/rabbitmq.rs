@@ -220,7 +220,7 @@ async fn a_lost_connection_is_made_again_and_unsettled_messages_are_delivered_ag
         vhost.declared().await.close().await;
         let proxy = Proxy::start().await;
         let broker = vhost.broker_at(&proxy.address);
-        broker.publish(to_crm("in hand")).await.unwrap();
+        broker.publish(to_crm("unsettled")).await.unwrap();
         let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
         let held = consumer.next().await.unwrap();
 
@@ -236,7 +236,7 @@ async fn a_lost_connection_is_made_again_and_unsettled_messages_are_delivered_ag
         broker.publish(to_crm("after")).await.unwrap();
         let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
         let again = consumer.next().await.unwrap();
-        assert_eq!((&again.body[..], again.redelivered), (&b"in hand"[..], true));
+        assert_eq!((&again.body[..], again.redelivered), (&b"unsettled"[..], true));
         assert_eq!(consumer.next().await.unwrap().body, "after");
     })
     .await;

@@ -136,14 +136,7 @@ impl Stage for Analyze {
         cx: &Cx,
         _event: &Envelope<CallTranscribed>,
     ) -> Result<Outcome<CallAnalyzed>, StageError> {
-        let (workspace, id) = (cx.run.workspace, cx.run.call);
-        let call = cx.store.call(workspace, id).await?.ok_or_else(|| {
-            StageError::permanent("call_not_found", anyhow!("the call is not in the store"))
-        })?;
-        let transcript = cx.store.transcript(workspace, id).await?.ok_or_else(|| {
-            StageError::permanent("transcript_not_found", anyhow!("the call has no transcript in the store"))
-        })?;
-        let analysis = self.analyze(&call, transcript).await?;
+        let analysis = self.analyze(&cx.call().await?, cx.transcript().await?).await?;
         tracing::info!(analyzer = analysis.analyzer, words = analysis.metrics.words, "analyzed a call");
         if let Some(usage) = &analysis.usage {
             cx.keep(Write::Usage(usage.clone()));

@@ -430,7 +430,7 @@ async fn the_stage_stores_the_analysis_and_emits_that_the_call_is_analyzed() {
     let cx = context(folder.path(), &call, Some(meeting().0)).await;
     let outcome = Analyze::new(None).handle(&cx, &transcribed(&call)).await.unwrap();
     assert_eq!(outcome, Outcome::Emit(CallAnalyzed {}));
-    let writes = cx.take_writes();
+    let writes = cx.take_kept();
     let [Write::Analysis(analysis)] = &writes[..] else { panic!("{writes:?}") };
     assert_eq!(analysis.analyzer, builtin::NAME);
     assert_eq!(analysis.metrics.words, 794);
@@ -445,7 +445,7 @@ async fn nothing_is_stored_when_the_model_fails() {
     let server = server(ResponseTemplate::new(500)).await;
     let error = analyze(&server, &[]).handle(&cx, &transcribed(&call)).await.unwrap_err();
     assert_eq!(error.code, "model_failed");
-    assert!(cx.take_writes().is_empty());
+    assert!(cx.take_kept().is_empty());
 }
 
 #[tokio::test]

@@ -15,9 +15,9 @@ use web::{self, Problem};
 
 use crate::health::StatsView;
 use crate::idempotency::answer_once;
-use crate::request::{self, Answer, Id, Params, Reader, find, find_by_source_id};
+use crate::request::{self, Answer, Id, Operator, Params, Reader, find, find_by_source_id};
 use crate::state::Api;
-use crate::view::{self, CallList, CallView, ProblemView, Replayed, SourceCallView, TimelineView};
+use crate::view::{self, CallList, CallView, Replayed, SourceCallView, TimelineView};
 
 /// The body of a replay holds only the name of a stage.
 const MAX_REPLAY_BYTES: usize = 4096;
@@ -39,7 +39,7 @@ pub(crate) async fn stats(State(api): State<Api>, reader: Reader) -> Answer<Json
 /// The call with this id of its source. When several sources use the same id, it is the newest call.
 #[utoipa::path(get, path = "/call/{call_id}", operation_id = "callBySourceId", tag = "calls", params(("call_id" = String, Path, description = "The source's own id")),
     responses((status = 200, body = SourceCallView),
-        (status = 404, description = "There is no such call", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such call", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn by_source_id(
     State(api): State<Api>,
     reader: Reader,
@@ -63,7 +63,7 @@ pub(crate) async fn by_source_id(
         ("from" = Option<String>, Query, description = "Only calls received at this time or later: RFC 3339 with an offset, or a day in UTC"),
         ("to" = Option<String>, Query, description = "Only calls received at this time or earlier; a day means the whole day")),
     responses((status = 200, body = CallList),
-        (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<CallList>> {
     let mut params = Params::of_query(&uri);
     let page = params.page();
@@ -89,7 +89,7 @@ pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) ->
 /// A call with its analysis and its effects.
 #[utoipa::path(get, path = "/api/calls/{id}", operation_id = "getCall", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
     responses((status = 200, body = CallView),
-        (status = 404, description = "There is no such call", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such call", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Json<CallView>> {
     let call = find(&api.store, reader.workspace, &id).await?;
     let analysis = api.store.analysis(reader.workspace, call.id).await?;
@@ -103,7 +103,7 @@ pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
 /// changed in other systems.
 #[utoipa::path(get, path = "/api/calls/{id}/timeline", operation_id = "getTimeline", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
     responses((status = 200, body = TimelineView),
-        (status = 404, description = "There is no such call", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such call", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn timeline(
     State(api): State<Api>,
     reader: Reader,
@@ -132,16 +132,16 @@ pub(crate) struct ReplayBody {
 /// Does a call again, from a stage on.
 ///
 /// What the call made in other systems is updated and not made a second time.
-#[utoipa::path(post, path = "/api/calls/{id}/replay", operation_id = "replayCall", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id"),
+#[utoipa::path(post, path = "/api/calls/{id}/replay", operation_id = "replayCall", tag = "calls", security(("key" = ["operate"])), params(("id" = String, Path, description = "Our id or the source's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "A request with the same key within a day does nothing and gets the first answer")),
     request_body(content = Option<ReplayBody>, content_type = "application/json"),
     responses((status = 202, body = Replayed),
-        (status = 404, description = "There is no such call", body = ProblemView, content_type = "application/problem+json"),
-        (status = 409, description = "The call never came to that stage, or the request with this `Idempotency-Key` is still being done", body = ProblemView, content_type = "application/problem+json"),
-        (status = 422, description = "There is no such stage", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such call", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The call never came to that stage, or the request with this `Idempotency-Key` is still being done", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "There is no such stage", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn replay(
     State(api): State<Api>,
-    reader: Reader,
+    operator: Operator,
     Id(id): Id,
     request: Request,
 ) -> Answer<(StatusCode, Json<Value>)> {
@@ -152,10 +152,12 @@ pub(crate) async fn replay(
     params.check()?;
     let from = from.unwrap_or(replays::Start::WHOLE_CALL);
     let stage = from.stage;
-    let call = find(&api.store, reader.workspace, &id).await?;
-    let (store, who, id) = (api.store.clone(), (reader.workspace, reader.actor), call.id);
+    let call = find(&api.store, operator.workspace, &id).await?;
+    let (store, id) = (api.store.clone(), call.id);
+    let workspace = operator.workspace;
     let named = json!(["replay", id, stage]);
-    let replayed = answer_once(&api.store, reader.workspace, key, &named, async move {
+    let replayed = answer_once(&api.store, workspace, key, &named, async move {
+        let who = (operator.workspace, &*operator.actor);
         let replays::Replayed { generation, .. } = replays::call(&store, who, id, from)
             .await?
             .ok_or_else(|| Problem::new(StatusCode::CONFLICT, format!("the call never came to {stage}")))?;
@@ -179,6 +181,6 @@ pub(crate) async fn body_params(request: Request, known: &[&str], max: usize) ->
     if bytes.is_empty() {
         return Ok(Params::default());
     }
-    let body = web::json(&parts.headers, Body::from(bytes), max).await?;
+    let body = web::json(&parts.headers, Body::from(bytes), max as u64).await?;
     Ok(Params::of_json(&body, known))
 }

@@ -4,18 +4,19 @@
 //! even when the database hangs, because all parts are checked at the same time, each for at most [`CHECK_TIMEOUT`].
 //! A check counts all calls and writes to the disk, and these routes need no key. So an answer that is younger than
 //! [`MAX_AGE`] is given again.
+//!
+//! Anybody may ask, so the numbers of [`show`] are those of the workspace that the installation began with. The calls of
+//! the other workspaces are not counted in them, not even in a sum.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRef, State};
+use axum::Json;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use axum::routing::get;
-use axum::{Json, Router};
-use domain::call::WorkspaceId;
 use domain::moment::Moment;
 use platform::telemetry;
 use queue_topology::broker;
@@ -24,22 +25,20 @@ use store::Stats;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
-use web::Problem;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use web::{Access, Authorized, Guarded, INSTALLATION, Problem, ReadInstallation};
 
-use crate::request::{Answer, Reader};
+use crate::request::Answer;
 use crate::state::Api;
 use crate::view::SLACK_POST;
 
 const CHECK_TIMEOUT: Duration = Duration::from_millis(1500);
 const MAX_AGE: Duration = Duration::from_millis(500);
 
-/// The routes `/health`, `/ready` and `/metrics`. Every process serves them.
-pub(crate) fn routes(monitor: Monitor) -> Router {
-    Router::new()
-        .route("/health", get(show))
-        .route("/ready", get(ready))
-        .route("/metrics", get(metrics))
-        .with_state(monitor)
+/// The routes `/health`, `/ready` and `/metrics`, each with its part of the document. Every process serves them.
+pub(crate) fn routes() -> OpenApiRouter<Monitor> {
+    OpenApiRouter::new().routes(routes!(show)).routes(routes!(ready)).routes(routes!(metrics))
 }
 
 /// Looks at how the process is, and remembers it for a moment.
@@ -49,9 +48,9 @@ pub(crate) struct Monitor {
     last: Arc<Mutex<Option<(Instant, Checked)>>>,
 }
 
-impl FromRef<Monitor> for Api {
-    fn from_ref(monitor: &Monitor) -> Self {
-        monitor.api.clone()
+impl Guarded for Monitor {
+    fn access(&self) -> &Access {
+        self.api.access()
     }
 }
 
@@ -88,7 +87,8 @@ pub(crate) struct HealthView {
     pub(crate) services: BTreeMap<&'static str, &'static str>,
 }
 
-/// Counts of calls. They are null when the database did not answer.
+/// Counts of the calls of one workspace. They are null when the database did not answer. In `/health`, which needs no
+/// key, it is the workspace `default`.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = Stats)]
 pub(crate) struct StatsView {
@@ -150,7 +150,7 @@ impl Monitor {
         let Api { store, blobs, .. } = &self.api;
         let (database, stats, blobs) = tokio::join!(
             timeout(CHECK_TIMEOUT, store.ping()),
-            timeout(CHECK_TIMEOUT, store.stats(WorkspaceId::DEFAULT, SLACK_POST)),
+            timeout(CHECK_TIMEOUT, store.stats(INSTALLATION, SLACK_POST)),
             timeout(CHECK_TIMEOUT, blobs.healthy()),
         );
         let checked = Checked {
@@ -187,7 +187,7 @@ async fn show(State(monitor): State<Monitor>) -> Json<HealthView> {
 ///
 /// The answer has status 503 when the process is degraded, and from the moment when it is asked to stop.
 #[utoipa::path(get, path = "/ready", operation_id = "ready", tag = "health", security(()), responses((status = 200, body = ReadyView),
-    (status = 503, description = "The process is not ready", body = crate::view::ProblemView, content_type = "application/problem+json")))]
+    (status = 503, description = "The process is not ready", body = Problem, content_type = "application/problem+json")))]
 async fn ready(State(monitor): State<Monitor>) -> Answer<Json<ReadyView>> {
     let not_ready = |why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
     if monitor.api.stopping.is_cancelled() {
@@ -202,9 +202,11 @@ async fn ready(State(monitor): State<Monitor>) -> Answer<Json<ReadyView>> {
 }
 
 /// All metrics of this process.
+///
+/// They count over all workspaces, so this takes a key of the workspace `default`.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health",
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain; version=0.0.4")))]
-async fn metrics(_: Reader) -> Answer<impl IntoResponse> {
+async fn metrics(_: Authorized<ReadInstallation>) -> Answer<impl IntoResponse> {
     let text = telemetry::metrics_text().map_err(|error| {
         tracing::error!(%error, "failed to gather metrics");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be gathered")

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{
@@ -14,12 +15,12 @@ use axum::http::header::{
 };
 use axum::http::uri::Authority;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use base64::Engine as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::accept::{accepted, prefers_html};
 use crate::health::{HealthView, Monitor};
@@ -64,8 +65,8 @@ pub(crate) struct HomeView {
     documentation: &'static str,
 }
 
-pub(crate) fn routes(monitor: Monitor) -> Router {
-    Router::new().route("/", get(show)).with_state(monitor)
+pub(crate) fn routes() -> OpenApiRouter<Monitor> {
+    OpenApiRouter::new().routes(routes!(show))
 }
 
 /// What runs here.

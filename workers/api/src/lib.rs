@@ -2,7 +2,7 @@
 //! the process, and the OpenAPI document that describes all this.
 //!
 //! It reads the store and the broker. The only things that it writes are replays. Every answer that holds a person's
-//! data needs the API key. The answers for a load balancer and the documentation need no key.
+//! data needs a key that may read. The answers for a load balancer and the documentation need no key.
 
 mod accept;
 mod calls;
@@ -19,39 +19,53 @@ pub mod view;
 
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::routing::{get, post};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use web::{Access, Guarded};
 
+pub use openapi::document;
 pub use state::Api;
 
 /// What every process serves: `/health`, `/ready`, `/metrics`, and `/`, which says what runs here.
 pub fn health(api: Api) -> Router {
-    let monitor = health::Monitor::new(api);
-    health::routes(monitor.clone()).merge(home::routes(monitor))
+    let (routes, _) = health::routes().merge(home::routes()).split_for_parts();
+    routes.with_state(health::Monitor::new(api))
 }
 
-/// All routes of the API except those of [`health()`]. The caller has to pass the routes of all roles together to
-/// [`web::finish`].
-pub fn router(api: Api) -> Router {
-    Router::new()
-        .route("/stats", get(calls::stats))
-        .route("/call/{call_id}", get(calls::by_source_id))
-        .route("/api/calls/history", get(calls::history))
-        .route("/api/calls/{id}", get(calls::one))
-        .route("/api/calls/{id}/timeline", get(calls::timeline))
-        .route("/api/calls/{id}/replay", post(calls::replay))
-        .route("/api/calls/{id}/transcript", get(transcripts::negotiated))
-        .route("/api/calls/{id}/transcript.json", get(transcripts::json))
-        .route("/api/calls/{id}/transcript.vtt", get(transcripts::vtt))
-        .route("/api/calls/{id}/transcript.srt", get(transcripts::srt))
-        .route("/api/calls/{id}/transcript.txt", get(transcripts::txt))
-        .route("/api/calls/{id}/recording", get(recording::recording))
-        .route("/api/queues", get(operations::queues))
-        .route("/api/dead-letters", get(operations::dead_letters))
-        .route("/api/dead-letters/replay", post(operations::replay))
-        .route("/api/dead-letters/{id}", get(operations::dead_letter))
-        .route("/api/effects", get(operations::effects))
-        .route("/api/audit", get(operations::audit))
-        .layer(from_fn(request::in_time))
-        .with_state(api)
-        .merge(openapi::routes())
+impl Guarded for Api {
+    fn access(&self) -> &Access {
+        &self.access
+    }
+}
+
+/// All routes of the API except those of [`health()`], and `document`. The caller has to pass the routes of all roles
+/// together to [`web::finish`].
+pub fn router(api: Api, document: OpenApi) -> Router {
+    let (routes, _) = routes().split_for_parts();
+    routes.layer(from_fn(request::in_time)).with_state(api).merge(openapi::pages(document))
+}
+
+/// The routes, each with its part of the document.
+fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(openapi::Part::openapi())
+        .routes(routes!(calls::stats))
+        .routes(routes!(calls::by_source_id))
+        .routes(routes!(calls::history))
+        .routes(routes!(calls::one))
+        .routes(routes!(calls::timeline))
+        .routes(routes!(calls::replay))
+        .routes(routes!(transcripts::negotiated))
+        .routes(routes!(transcripts::json))
+        .routes(routes!(transcripts::vtt))
+        .routes(routes!(transcripts::srt))
+        .routes(routes!(transcripts::txt))
+        .routes(routes!(recording::recording))
+        .routes(routes!(operations::queues))
+        .routes(routes!(operations::dead_letters))
+        .routes(routes!(operations::dead_letter))
+        .routes(routes!(operations::replay))
+        .routes(routes!(operations::effects))
+        .routes(routes!(operations::audit))
 }

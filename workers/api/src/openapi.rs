@@ -1,9 +1,8 @@
 //! The OpenAPI document of the whole system, and a page that shows it.
 //!
-//! Neither holds a secret, so neither needs a key. The page is in the binary; its policy lets a browser ask
-//! nobody but us.
-
-mod ingest;
+//! Each crate that has routes describes them where they stand; here the parts become one document. Neither the
+//! document nor the page holds a secret, so neither needs a key. The page is in the binary; its policy lets a
+//! browser ask nobody but us.
 
 use axum::Router;
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
@@ -12,59 +11,64 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
-use utoipa::{Modify, OpenApi};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::{Modify, OpenApi as _};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 use web::Problem;
 
-use crate::view::ProblemView;
-use crate::{calls, health, home, operations, recording, transcripts};
+use crate::{health, home};
 
 const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
-#[derive(OpenApi)]
+#[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "Debrief",
         description = "Calls and meetings come in; a transcript, an analysis, a CRM update and a Slack message come out. \
             Times are RFC 3339 in UTC. Where a body of ours says `call_id` it is our id; the source's own is `external_id`."
     ),
-    tags(
-        (name = "bringing in", description = "What the outside sends (role `ingest`)"),
-        (name = "calls", description = "What became of it"),
-        (name = "operations", description = "Queues, dead letters, effects, and who had what done again"),
-        (name = "health", description = "The process itself; every process serves these"),
-    ),
-    paths(
-        ingest::zapier, ingest::assemblyai, ingest::meetings, ingest::calls, ingest::sessions,
-        calls::stats, calls::by_source_id, calls::history, calls::one, calls::timeline, calls::replay,
-        transcripts::negotiated, transcripts::json, transcripts::vtt, transcripts::srt, transcripts::txt,
-        recording::recording,
-        operations::queues, operations::dead_letters, operations::dead_letter, operations::replay, operations::effects,
-        operations::audit,
-        health::show, health::ready, health::metrics, home::show,
-    ),
-    components(schemas(ProblemView)),
-    security(("key" = [])),
-    modifiers(&Keys, &Responses)
+    components(schemas(Problem)),
+    security(("key" = ["read"]))
 )]
 struct Document;
+
+/// What the routes of this crate are called in the document.
+#[derive(utoipa::OpenApi)]
+#[openapi(tags(
+    (name = "calls", description = "What became of it"),
+    (name = "operations", description = "Queues, dead letters, effects, and who had what done again"),
+    (name = "health", description = "The process itself; every process serves these"),
+))]
+pub(crate) struct Part;
+
+/// The document of every route that there is, whichever roles this process runs: those of this crate, and
+/// `others`, the parts of the other crates.
+pub fn document(others: impl IntoIterator<Item = OpenApi>) -> OpenApi {
+    let ours =
+        [crate::routes().into_openapi(), health::routes().into_openapi(), home::routes().into_openapi()];
+    let mut document = others.into_iter().chain(ours).fold(Document::openapi(), OpenApi::merge_from);
+    Keys.modify(&mut document);
+    Responses.modify(&mut document);
+    document
+}
 
 /// How a key is shown.
 struct Keys;
 
 impl Modify for Keys {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+    fn modify(&self, document: &mut OpenApi) {
         let scheme = |scheme, description| {
             SecurityScheme::Http(HttpBuilder::new().scheme(scheme).description(Some(description)).build())
         };
         let components = document.components.get_or_insert_default();
-        let key = "`DEBRIEF_API_KEY`; where something is brought in, `DEBRIEF_WEBHOOK_KEY` will do. Where no key is \
-             set, the process answers this machine only and needs none.";
+        let key = "`DEBRIEF_API_KEY`, which may do everything; `DEBRIEF_WEBHOOK_KEY`, which can only bring in; or a key that was \
+             made with `debrief keys create`. Each operation names the scope that it needs. A key reads and changes only what \
+             belongs to its workspace; the two of the configuration belong to `default`. Where there is no key at all, the \
+             process answers this machine only and needs none.";
         components.add_security_scheme("key", scheme(HttpAuthScheme::Bearer, key));
-        let password = "`DEBRIEF_WEBHOOK_KEY` as the password, for products that can send no header of our choice. \
-             They may also put it into the address, as `?key=`.";
+        let password = "A key that can only bring in as the password, for products that can send no header of our choice. They \
+             may also put it into the address, as `?key=`.";
         components.add_security_scheme("password", scheme(HttpAuthScheme::Basic, password));
     }
 }
@@ -74,7 +78,7 @@ impl Modify for Keys {
 struct Responses;
 
 impl Modify for Responses {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+    fn modify(&self, document: &mut OpenApi) {
         for operation in document.paths.paths.values_mut().flat_map(operations) {
             let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
             let response = ResponseBuilder::new()
@@ -100,10 +104,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 /// `/openapi.json` and `/docs`.
-pub(crate) fn routes() -> Router {
+pub(crate) fn pages(document: OpenApi) -> Router {
     // By default the page sends the document's address to a validator on the internet.
     let config = Config::default().validator_url("none").try_it_out_enabled(true);
-    let page = SwaggerUi::new("/docs").url("/openapi.json", Document::openapi()).config(config);
+    let page = SwaggerUi::new("/docs").url("/openapi.json", document).config(config);
     Router::from(page).layer(from_fn(around_page))
 }
 

@@ -13,21 +13,24 @@ use store::DeadFilter;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use web::{Authorized, Problem, ReadInstallation};
 
 use crate::calls::body_params;
 use crate::health::broker_state;
 use crate::idempotency::answer_once;
-use crate::request::{self, Answer, Id, Params, Reader, find, not_found};
+use crate::request::{self, Answer, Id, Operator, Params, Reader, find, not_found};
 use crate::state::Api;
-use crate::view::{self, Audit, Batch, DeadLetterDetail, DeadLetters, Effects, ProblemView, Queues};
+use crate::view::{self, Audit, Batch, DeadLetterDetail, DeadLetters, Effects, Queues};
 
 /// When the broker takes longer than this, the depth of the queue is shown as unknown.
 const DEPTH_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_FILTER_BYTES: usize = 16 * 1024;
 
 /// What waits at each stage, as the broker and the store report it.
+///
+/// The numbers are those of all workspaces, so this takes a key of the workspace `default`.
 #[utoipa::path(get, path = "/api/queues", operation_id = "listQueues", tag = "operations", responses((status = 200, body = Queues)))]
-pub(crate) async fn queues(State(api): State<Api>, _: Reader) -> Answer<Json<Queues>> {
+pub(crate) async fn queues(State(api): State<Api>, _: Authorized<ReadInstallation>) -> Answer<Json<Queues>> {
     let Api { store, broker, .. } = &api;
     let lanes = table::ALL.iter().map(|queue| {
         let [live, bulk] = Lane::BOTH.map(|lane| depth(broker.depth(queue.stage, lane)));
@@ -68,7 +71,7 @@ fn dead_filter(params: &mut Params) -> DeadFilter {
         ("until" = Option<String>, Query, description = "Only letters that died at this time or earlier; a day means the whole day"),
         ("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = DeadLetters),
-        (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn dead_letters(
     State(api): State<Api>,
     reader: Reader,
@@ -91,7 +94,7 @@ pub(crate) async fn dead_letters(
 /// One dead letter, with its event.
 #[utoipa::path(get, path = "/api/dead-letters/{id}", operation_id = "getDeadLetter", tag = "operations", params(("id" = Uuid, Path)),
     responses((status = 200, body = DeadLetterDetail),
-        (status = 404, description = "There is no such letter", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such letter", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn dead_letter(
     State(api): State<Api>,
     reader: Reader,
@@ -127,13 +130,17 @@ pub(crate) struct DeadLettersReplay {
 /// A letter that was done again is marked, so that a second request for it changes nothing. When a batch was
 /// interrupted, the same request within a day continues it, and the answer has `resumed` set. Letters that died after
 /// the batch began do not belong to it.
-#[utoipa::path(post, path = "/api/dead-letters/replay", operation_id = "replayDeadLetters", tag = "operations",
+#[utoipa::path(post, path = "/api/dead-letters/replay", operation_id = "replayDeadLetters", tag = "operations", security(("key" = ["operate"])),
     params(("Idempotency-Key" = Option<String>, Header, description = "A request with the same key within a day does nothing and gets the first answer")),
     request_body(content = Option<DeadLettersReplay>, content_type = "application/json"),
     responses((status = 200, body = Batch),
-        (status = 409, description = "The request with this `Idempotency-Key` is still being done", body = ProblemView, content_type = "application/problem+json"),
-        (status = 422, description = "A field that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
-pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Request) -> Answer<Json<Value>> {
+        (status = 409, description = "The request with this `Idempotency-Key` is still being done", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A field that cannot be used", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn replay(
+    State(api): State<Api>,
+    operator: Operator,
+    request: Request,
+) -> Answer<Json<Value>> {
     let key = web::idempotency_key(request.headers())?;
     let known = ["stage", "group", "since", "until", "dry_run"];
     let mut params = body_params(request, &known, MAX_FILTER_BYTES).await?;
@@ -143,12 +150,13 @@ pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Requ
     // A dry run changes nothing. It is done every time, so that the count is never an old one.
     let key = key.filter(|_| !dry_run);
     let named = json!(["dead-letters", &filter.stage, &filter.group, &filter.since, &filter.until]);
-    let (store, who) = (api.store.clone(), (reader.workspace, reader.actor));
-    answer_once(&api.store, reader.workspace, key, &named, async move {
+    let store = api.store.clone();
+    answer_once(&api.store, operator.workspace, key, &named, async move {
         if dry_run {
-            let matched = store.count_dead(who.0, &filter).await?;
+            let matched = store.count_dead(operator.workspace, &filter).await?;
             return Ok(Batch { id: None, resumed: false, matched, replayed: 0 });
         }
+        let who = (operator.workspace, &*operator.actor);
         Ok(view::batch(&replays::letters(&store, who, &filter, None).await?))
     })
     .await
@@ -158,7 +166,7 @@ pub(crate) async fn replay(State(api): State<Api>, reader: Reader, request: Requ
 #[utoipa::path(get, path = "/api/audit", operation_id = "listAudit", tag = "operations",
     params(("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = Audit),
-        (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn audit(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<Audit>> {
     let mut params = Params::of_query(&uri);
     let page = params.page();
@@ -178,8 +186,8 @@ pub(crate) async fn audit(State(api): State<Api>, reader: Reader, uri: Uri) -> A
     params(("call" = Option<String>, Query, description = "The id of a call, ours or the source's. Without it, the answer lists the effects of all calls that are not confirmed"),
         ("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
     responses((status = 200, body = Effects),
-        (status = 404, description = "There is no such call", body = ProblemView, content_type = "application/problem+json"),
-        (status = 422, description = "A parameter that cannot be used", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such call", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn effects(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<Effects>> {
     let mut params = Params::of_query(&uri);
     let (call, page) = (params.text("call"), params.page());

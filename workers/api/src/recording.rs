@@ -18,11 +18,10 @@ use web::Problem;
 
 use crate::request::{Answer, Id, Reader, find, not_found};
 use crate::state::Api;
-use crate::view::ProblemView;
 
-/// What is held in memory of a recording that is sent.
+/// How many bytes of a recording are in memory while it is sent.
 const PIECE_BYTES: u64 = 1024 * 1024;
-/// What is looked at to tell a recording's format.
+/// How many bytes are looked at to tell the format of a recording.
 const HEAD_BYTES: u64 = 64;
 
 /// The newest recording of a call. Ranges of bytes can be asked for, one at a time.
@@ -30,8 +29,8 @@ const HEAD_BYTES: u64 = 64;
     params(("id" = String, Path, description = "Our id, or the source's"), ("Range" = Option<String>, Header, description = "`bytes=0-1023`")),
     responses((status = 200, description = "The recording", body = Vec<u8>, content_type = "audio/*"),
         (status = 206, description = "The part that was asked for", body = Vec<u8>, content_type = "audio/*"),
-        (status = 404, description = "No such call, or no recording of it here", body = ProblemView, content_type = "application/problem+json"),
-        (status = 416, description = "It is shorter than that", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "No such call, or no recording of it here", body = Problem, content_type = "application/problem+json"),
+        (status = 416, description = "It is shorter than that", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn recording(
     State(api): State<Api>,
     reader: Reader,
@@ -50,8 +49,7 @@ pub(crate) async fn recording(
     Err(not_found("there is no recording of this call here"))
 }
 
-/// Where the bytes of a recording are: what was announced by its URL stands where transcription puts what
-/// it fetched.
+/// The blob of a recording. A recording that was announced by its URL is where transcription stores what it fetched.
 fn key(call: CallId, material: &Material) -> String {
     match &material.at {
         MaterialAt::Blob(key) => key.clone(),
@@ -68,7 +66,7 @@ async fn serve(
 ) -> Answer<Response> {
     let asked = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let etag = format!("\"{}\"", material.digest);
-    // Of another recording than this one, no part is of use.
+    // A part of another recording than the one that the client has is of no use to it.
     let same = asked(IF_RANGE).is_none_or(|tag| tag == etag);
     let (status, range) = match wanted(asked(RANGE).filter(|_| same), size) {
         Wanted::Whole => (StatusCode::OK, 0..size),
@@ -84,7 +82,7 @@ async fn serve(
     answered.insert(CONTENT_LENGTH, length.into());
     answered.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     answered.insert(ETAG, value(&etag));
-    // A sender chose these bytes: a browser must not find a page in them.
+    // A sender chose these bytes, and a browser must not take them for a page.
     answered.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if status == StatusCode::PARTIAL_CONTENT {
         answered.insert(CONTENT_RANGE, value(&part));
@@ -103,7 +101,7 @@ fn unsatisfiable(size: u64) -> Response {
     response
 }
 
-/// What the sender said or the bytes show; never anything that a browser would run.
+/// The media type that the sender gave, else the one that the bytes show. It is never one that a browser would run.
 async fn media_type(blobs: &Blobs, key: &str, size: u64, material: &Material) -> Answer<String> {
     let is_media = |media_type: &str| media_type.starts_with("audio/") || media_type.starts_with("video/");
     if let Some(said) = material.media_type.as_deref().filter(|said| is_media(said)) {
@@ -126,7 +124,7 @@ fn pieces(
         let end = rest.end.min(rest.start + PIECE_BYTES);
         let piece = blobs.get_range(&key, rest.start..end).await?;
         if piece.is_empty() {
-            // It was cut while it was sent; the connection breaks off, as the length was promised.
+            // The blob became shorter while it was sent. The connection breaks off, because the length was promised.
             return Err(BlobError::NotFound(key));
         }
         let rest = rest.start + piece.len() as u64..rest.end;
@@ -138,12 +136,16 @@ fn pieces(
 enum Wanted {
     Whole,
     Part(Range<u64>),
-    /// A part that is not there.
+    /// The part lies behind the end of the recording.
     Nothing,
 }
 
-/// What a `Range` header asks for (RFC 9110, 14.2). One that cannot be read, or that names several parts,
-/// is as if it were absent, which the standard allows.
+/// What a `Range` header asks for (RFC 9110, 14.2). A header that cannot be read, or that names several parts, is
+/// as if it were absent, which the standard allows.
+///
+/// The libraries that read this header cannot keep what the test below holds. `headers` 0.4 gives no range both for
+/// the last 40 of 10 bytes, which are all ten, and for a header that nobody can read. `http-range` 0.1 and
+/// `http-range-header` 0.4 refuse an end beyond 64 bits, which a reader should take as the end, and a unit in capitals.
 fn wanted(header: Option<&str>, size: u64) -> Wanted {
     let parse = || {
         let (unit, spec) = header?.split_once('=')?;

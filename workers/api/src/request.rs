@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{FromRef, FromRequestParts, Path, Request};
+use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
@@ -15,9 +15,7 @@ use platform::blobs::BlobError;
 use serde_json::Value;
 use store::{Page, Store, StoreError};
 use uuid::Uuid;
-use web::{Door, FieldProblem, Problem};
-
-use crate::state::Api;
+use web::{Authorized, FieldProblem, Operate, Problem, Read};
 
 /// How long an answer may take. A database that is only busy answers sooner.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -76,28 +74,11 @@ pub(crate) async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// The sender of a request, whose key may read. This is the first argument of a handler, so that a sender without such
-/// a key learns nothing from the checks of the other arguments.
-pub(crate) struct Reader {
-    pub(crate) workspace: WorkspaceId,
-    /// The name under which the audit lists the sender.
-    pub(crate) actor: &'static str,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Reader
-where
-    Api: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let api = Api::from_ref(state);
-        let caller = api.access.admit(Door::Api, &parts.headers, &parts.uri)?;
-        // When no key is set, everybody on this machine may send requests.
-        let actor = if api.access.keys().any() { "api key" } else { "no key" };
-        Ok(Self { workspace: caller.workspace, actor })
-    }
-}
+/// The sender of a request, whose key may read. This stands before a handler's other arguments, so that a sender without
+/// such a key learns nothing from the checks of the other arguments.
+pub(crate) type Reader = Authorized<Read>;
+/// The sender of a request, whose key may have something done again.
+pub(crate) type Operator = Authorized<Operate>;
 
 /// The id in the path, decoded. The path has only one.
 pub(crate) struct Id(pub(crate) String);

@@ -11,7 +11,7 @@ use web::Problem;
 use crate::accept::{accepted, media_ranges};
 use crate::request::{Answer, Id, Reader, find, not_found};
 use crate::state::Api;
-use crate::view::{self, ProblemView, TranscriptView};
+use crate::view::{self, TranscriptView};
 use media::captions;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,8 @@ impl Format {
 /// one, too. When the source gave no times, the times in WebVTT and SubRip are estimated.
 #[utoipa::path(get, path = "/api/calls/{id}/transcript", operation_id = "getTranscript", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
     responses((status = 200, content((TranscriptView = "application/json"), (String = "text/vtt"), (String = "application/x-subrip"), (String = "text/plain"))),
-        (status = 404, description = "There is no such call, or it has no transcript yet", body = ProblemView, content_type = "application/problem+json"),
-        (status = 406, description = "The `Accept` header names none of these formats", body = ProblemView, content_type = "application/problem+json")))]
+        (status = 404, description = "There is no such call, or it has no transcript yet", body = Problem, content_type = "application/problem+json"),
+        (status = 406, description = "The `Accept` header names none of these formats", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn negotiated(
     State(api): State<Api>,
     reader: Reader,

@@ -13,7 +13,6 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, SchemaType, Type};
 
 pub use analysis::{AnalysisView, analysis};
@@ -26,31 +25,6 @@ pub use operations::{
 };
 pub use timeline::{StageView, TimelineView, timeline};
 pub use transcript::{TranscriptView, transcript};
-
-/// A problem as in RFC 9457. Every answer with a status of 4xx or 5xx has such a body, with the media type
-/// `application/problem+json`.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub struct ProblemView {
-    /// Always `about:blank`, which means that the status alone says what kind of problem it is.
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub title: String,
-    pub status: u16,
-    /// A sentence that says what is wrong.
-    pub detail: String,
-    /// The fields or parameters that cannot be used.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<FieldProblemView>,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = FieldProblem)]
-pub struct FieldProblemView {
-    /// The JSON pointer of the field. For a parameter it is `/<its name>`.
-    pub pointer: String,
-    pub detail: String,
-}
 
 /// The name of a value of an enum, as it is serialized.
 fn name_of(value: &impl Serialize) -> Cow<'static, str> {

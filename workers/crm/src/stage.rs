@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use domain::analysis::ContactFacts;
-use domain::call::{Call, CallKind};
+use domain::call::Call;
 use domain::event::{CallAnalyzed, Envelope, MaterialAt, MaterialKind, Nothing};
 use domain::fault::Fault;
 use domain::transcript::Transcript;
@@ -49,9 +49,6 @@ impl Stage for Crm {
             return Ok(Outcome::Done);
         }
         let loaded = load(cx).await?;
-        if loaded.call.kind == CallKind::Practice {
-            return Ok(Outcome::Done);
-        }
         let mut errors = Vec::new();
         if let Some(contacts) = &self.contacts {
             errors.extend(save_contacts(cx, contacts, &loaded).await);
@@ -110,16 +107,8 @@ impl Crm {
 }
 
 async fn load(cx: &Cx) -> Result<Loaded, StageError> {
-    let (workspace, id) = (cx.run.workspace, cx.run.call);
-    let absent = |code, what| StageError::permanent(code, anyhow::anyhow!("failed to find the {what}"));
-    let call = cx.store.call(workspace, id).await?.ok_or_else(|| absent("call_not_found", "call"))?;
-    let transcript = cx.store.transcript(workspace, id).await?;
-    let analysis = cx.store.analysis(workspace, id).await?;
-    Ok(Loaded {
-        call,
-        transcript: transcript.ok_or_else(|| absent("transcript_not_found", "transcript of the call"))?,
-        facts: analysis.ok_or_else(|| absent("analysis_not_found", "analysis of the call"))?.contacts,
-    })
+    let facts = cx.analysis().await?.contacts;
+    Ok(Loaded { call: cx.call().await?, transcript: cx.transcript().await?, facts })
 }
 
 /// Saves every contact of the call. One that is refused does not lose the others; an org that takes

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use platform::config::{self, Values};
+use domain::principal::Scope;
+use platform::config::{self, ConfigError, Values};
 use uuid::Uuid;
 
 use crate::commands;
@@ -15,6 +16,8 @@ use crate::settings;
 
 /// The usage or the configuration is wrong.
 const BAD_USAGE: u8 = 2;
+/// The workspace that an installation begins with, by its name.
+const DEFAULT_WORKSPACE: &str = "default";
 
 #[derive(Parser)]
 #[command(
@@ -26,6 +29,9 @@ struct Cli {
     /// The configuration file; `debrief.toml` beside the process where there is one.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The workspace that the command works in; `default` where none is named
+    #[arg(long, global = true, value_name = "NAME")]
+    workspace: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -39,6 +45,8 @@ enum Command {
         roles: Vec<Role>,
     },
     /// Sample calls through the whole pipeline, with simulated providers, and nothing to set up
+    ///
+    /// It listens on PORT where that is set, else on 8000, or on any port where that is taken.
     Demo {
         /// Exit after the table: 0 when every sample ended as it should
         #[arg(long)]
@@ -46,6 +54,11 @@ enum Command {
     },
     /// Bring files in: sessions, meetings and recordings
     Import(commands::import::Import),
+    /// Who may ask over the network: keys, each of one workspace
+    Keys {
+        #[command(subcommand)]
+        what: Keys,
+    },
     /// What the store knows
     Calls {
         #[command(subcommand)]
@@ -73,7 +86,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Who had what done again
+    /// Who had what done again, and who made or revoked a key
     Audit {
         #[command(subcommand)]
         what: Audit,
@@ -98,6 +111,32 @@ enum Command {
         /// Print a commented configuration file with every default
         #[arg(long)]
         defaults: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Keys {
+    /// Make a key. It is printed once, alone on standard output, and kept nowhere. A workspace that is not there yet
+    /// is made with it
+    Create {
+        /// Names the key in lists and on the audit record
+        #[arg(value_name = "NAME", value_parser = commands::keys::name)]
+        name: String,
+        /// `bring_in`, `read`, `operate` or `administer`; can be repeated, and where none is named the key has all
+        #[arg(long = "scope", value_name = "SCOPE", value_parser = commands::keys::scope)]
+        scopes: Vec<Scope>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// The keys of the workspace, without what they are
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have a key refused; every process does so within ten seconds
+    Revoke {
+        #[arg(value_name = "NAME")]
+        name: String,
     },
 }
 
@@ -176,7 +215,7 @@ enum Effects {
 
 #[derive(Subcommand)]
 enum Audit {
-    /// The newest requests by hand: replays, and words given for effects
+    /// The newest requests by hand: replays, words given for effects, and keys
     List {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
         limit: i64,
@@ -218,36 +257,74 @@ fn start(cli: Cli) -> Ended {
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from)?;
-    runtime.block_on(dispatch(cli.command, values))
+    let workspace = cli.workspace.as_deref();
+    if let Some(problem) = workspace.and_then(|_| cli.command.concerns_all_workspaces()) {
+        return Err(ConfigError::new("--workspace", problem).into());
+    }
+    runtime.block_on(dispatch(cli.command, values, workspace.unwrap_or(DEFAULT_WORKSPACE)))
 }
 
-async fn dispatch(command: Command, values: Values) -> Ended {
+impl Command {
+    /// Why a command has no use for the name of a workspace.
+    fn concerns_all_workspaces(&self) -> Option<&'static str> {
+        match self {
+            Self::Run { .. } => {
+                Some("`run` works for all workspaces; whose a call is follows from the key it comes with")
+            }
+            Self::Demo { .. } => Some("`demo` makes an installation of its own"),
+            Self::Queues { .. } => Some("`queues` counts over all workspaces"),
+            Self::Topology { .. } | Self::Migrate | Self::Check { .. } => {
+                Some("this command is about the installation as a whole")
+            }
+            Self::Import(_)
+            | Self::Keys { .. }
+            | Self::Calls { .. }
+            | Self::Replay { .. }
+            | Self::Dead { .. }
+            | Self::Audit { .. }
+            | Self::Effects { .. } => None,
+        }
+    }
+}
+
+async fn dispatch(command: Command, values: Values, workspace: &str) -> Ended {
     match command {
         Command::Run { roles } => commands::run::run(values, roles).await,
         Command::Demo { once } => commands::demo::demo(&values, once).await,
-        Command::Import(import) => commands::import::import(values, import).await,
+        Command::Import(import) => commands::import::import(values, workspace, import).await,
+        Command::Keys { what: Keys::Create { name, scopes, json } } => {
+            commands::keys::create(&values, workspace, &name, &scopes, json).await
+        }
+        Command::Keys { what: Keys::List { json } } => commands::keys::list(&values, workspace, json).await,
+        Command::Keys { what: Keys::Revoke { name } } => {
+            commands::keys::revoke(&values, workspace, &name).await
+        }
         Command::Calls { what: Calls::List { status, limit, json } } => {
-            commands::calls::list(&values, status.as_deref(), limit, json).await
+            commands::calls::list(&values, workspace, status.as_deref(), limit, json).await
         }
-        Command::Calls { what: Calls::Show { id, json } } => commands::calls::show(&values, &id, json).await,
-        Command::Replay { call, from } => commands::replay::call(&values, &call, &from).await,
+        Command::Calls { what: Calls::Show { id, json } } => {
+            commands::calls::show(&values, workspace, &id, json).await
+        }
+        Command::Replay { call, from } => commands::replay::call(&values, workspace, &call, &from).await,
         Command::Dead { what: Dead::List { which, json } } => {
-            commands::dead::list(&values, which, json).await
+            commands::dead::list(&values, workspace, which, json).await
         }
-        Command::Dead { what: Dead::Show { id } } => commands::dead::show(&values, id).await,
+        Command::Dead { what: Dead::Show { id } } => commands::dead::show(&values, workspace, id).await,
         Command::Dead { what: Dead::Replay { which, dry_run, rate } } => {
-            commands::dead::replay(&values, which, dry_run, rate).await
+            commands::dead::replay(&values, workspace, which, dry_run, rate).await
         }
         Command::Queues { watch, json } => commands::queues::queues(values, watch, json).await,
         Command::Audit { what: Audit::List { limit, json } } => {
-            commands::audit::list(&values, limit, json).await
+            commands::audit::list(&values, workspace, limit, json).await
         }
         Command::Effects { what: Effects::List { call, filter } } => {
-            commands::effects::list(&values, call.as_deref(), &filter).await
+            commands::effects::list(&values, workspace, call.as_deref(), &filter).await
         }
-        Command::Effects { what: Effects::Show { id } } => commands::effects::show(&values, id).await,
+        Command::Effects { what: Effects::Show { id } } => {
+            commands::effects::show(&values, workspace, id).await
+        }
         Command::Effects { what: Effects::Resolve { ids, filter, sent, .. } } => {
-            commands::effects::resolve(&values, &ids, &filter, sent).await
+            commands::effects::resolve(&values, workspace, &ids, &filter, sent).await
         }
         Command::Topology { what } => match what {
             Topology::Apply => commands::topology::apply(&values).await,

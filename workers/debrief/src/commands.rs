@@ -7,6 +7,7 @@ pub(crate) mod dead;
 pub(crate) mod demo;
 pub(crate) mod effects;
 pub(crate) mod import;
+pub(crate) mod keys;
 pub(crate) mod migrate;
 mod print;
 pub(crate) mod queues;

@@ -1,11 +1,13 @@
 //! The servers, or the embedded parts, that the configuration names, opened.
 
+use std::fmt::Display;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use domain::call::WorkspaceId;
 use platform::blobs::Blobs;
 use platform::cache::{Cache, Memory, Redis};
 use platform::config::{ConfigError, Installation, Values};
@@ -134,6 +136,26 @@ pub(crate) async fn open_store(values: &Values) -> Result<Store, StartError> {
     }
 }
 
+/// Opens the store for a command that works in one workspace, and finds that workspace by its name.
+pub(crate) async fn open_workspace(values: &Values, name: &str) -> Result<(Store, WorkspaceId), StartError> {
+    let store = open_store(values).await?;
+    let workspace = find_workspace(&store, name).await?;
+    Ok((store, workspace))
+}
+
+/// The workspace that `--workspace` names.
+pub(crate) async fn find_workspace(store: &Store, name: &str) -> Result<WorkspaceId, StartError> {
+    if let Some(workspace) = store.workspace(name).await.context("look the workspace up")? {
+        return Ok(workspace);
+    }
+    let names = store.workspace_names().await.context("look the workspaces up")?.join(", ");
+    let problem = format!(
+        "there is no workspace `{name}`; there are: {names}. A workspace is made with its first key: \
+         `debrief keys create NAME --workspace {name}`"
+    );
+    Err(ConfigError::new("--workspace", problem).into())
+}
+
 /// Owns the folder until the file is dropped; an error when another process does.
 fn lock(folder: &Path) -> Result<File, StartError> {
     let file = File::create(folder.join("lock")).context("make the lock file of the data folder")?;
@@ -174,9 +196,13 @@ async fn seal_text(values: &Values, store: &Store) -> store::Result<String> {
 
 /// The store answered when it was opened; should it be gone for a moment now, that is no reason to end. `what`
 /// goes on after "failed to".
-pub(crate) async fn until_answered<T, F>(what: &'static str, mut ask: impl FnMut() -> F) -> anyhow::Result<T>
+pub(crate) async fn until_answered<T, E, F>(
+    what: &'static str,
+    mut ask: impl FnMut() -> F,
+) -> anyhow::Result<T>
 where
-    F: Future<Output = store::Result<T>>,
+    E: Display + Into<anyhow::Error>,
+    F: Future<Output = Result<T, E>>,
 {
     const TRIES: u32 = 30;
     let mut tries = 0;
@@ -188,7 +214,7 @@ where
                 tracing::warn!(%error, "failed to {what}; trying again");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            Err(error) => return Err(error).context(what),
+            Err(error) => return Err(error.into().context(what)),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! How many connections a process has at once.
+//! Limits how many connections a process has at once.
 //!
-//! Each is memory and an open file. Without a bound, whoever opens enough of them keeps the process from
-//! opening a file of its own, and nobody is told anything.
+//! Each connection takes memory and an open file. Without a limit, somebody who opens enough connections keeps the
+//! process from opening a file of its own, and nobody is told why.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// With what else a process has open it stays below 1024 files, which many systems allow.
+/// Together with the other files that a process has open this stays below 1024, which many systems allow.
 const CONNECTIONS: usize = 800;
-/// Connections that are being told that there is no room; what comes on top of these is closed.
+/// How many connections are told at once that there is no room. Further ones are closed without a word.
 const TOLD_AT_ONCE: usize = 64;
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
 const NO_ROOM: &str = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\
@@ -43,7 +43,7 @@ impl Doors {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
-    /// Answers 503 to what was not even read, and closes.
+    /// Answers 503 without reading the request, and closes the connection.
     pub(crate) fn turn_away(&self, stream: TcpStream) {
         let Ok(place) = Arc::clone(&self.told).try_acquire_owned() else { return };
         tokio::spawn(async move {
@@ -63,7 +63,7 @@ async fn tell(mut stream: TcpStream) -> std::io::Result<()> {
     );
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await?;
-    // A connection that is closed with bytes unread is reset, and the answer with it.
+    // A connection that is closed with bytes unread is reset, and then the answer is lost.
     let mut unread = [0; 4096];
     while stream.read(&mut unread).await? > 0 {}
     Ok(())

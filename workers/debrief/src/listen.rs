@@ -11,14 +11,15 @@ use axum::http::{HeaderValue, Method, header};
 use ingest::Ingest;
 use platform::config::{ConfigError, Values};
 use queue_topology::broker::Lane;
+use queue_topology::intake::Intake;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
-use web::{self, Access, Keys};
+use web::{self, Access};
 
 use crate::deployment::{Deployment, StartError};
+use crate::document::document;
 use crate::doors::Doors;
-use crate::ports::{ToBroker, ToOutbox};
 use crate::roles::Role;
 use crate::serve::serve;
 
@@ -33,7 +34,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Binds `DEBRIEF_BIND`:`PORT`. Without a key only this machine may ask.
+    /// Binds `DEBRIEF_BIND`:`PORT`. Without a key in the configuration only this machine may ask.
     pub(crate) async fn bind(values: &Values) -> Result<Self, StartError> {
         let wanted = read_address(values)?;
         let socket = TcpListener::bind(wanted)
@@ -51,18 +52,18 @@ impl Listener {
     pub(crate) fn serve(
         self,
         deployment: &Arc<Deployment>,
+        access: &Arc<Access>,
         roles: &[Role],
         shutdown: CancellationToken,
     ) -> Result<impl Future<Output = ()> + Send + use<>, StartError> {
         let Deployment { values, installation, store, broker, blobs, cache, sealer, .. } =
             deployment.as_ref();
-        let access = Arc::new(Access::read(values)?);
         let api = Api {
             store: store.clone(),
             broker: Arc::clone(broker),
             blobs: blobs.clone(),
             sealer: sealer.clone(),
-            access: Arc::clone(&access),
+            access: Arc::clone(access),
             installation: Arc::clone(installation),
             roles: roles.iter().map(|role| role.name()).collect(),
             services: providers::services(values),
@@ -70,21 +71,23 @@ impl Listener {
         };
         let mut router = api::health(api.clone());
         if roles.contains(&Role::Api) {
-            router = router.merge(api::router(api));
+            router = router.merge(api::router(api, document()));
         }
         if roles.contains(&Role::Ingest) {
             router = router.merge(ingest::router(Ingest {
                 settings: ingest::Settings::read(values, installation)?,
-                access: Arc::clone(&access),
-                blobs: blobs.clone(),
-                sealer: sealer.clone(),
-                cache: Arc::clone(cache),
-                publisher: Arc::new(ToBroker(Arc::clone(broker))),
-                outbox: Arc::new(ToOutbox(store.clone())),
-                lane: Lane::Live,
+                access: Arc::clone(access),
+                intake: Intake {
+                    broker: Some(Arc::clone(broker)),
+                    outbox: Arc::new(store.clone()),
+                    blobs: blobs.clone(),
+                    sealer: sealer.clone(),
+                    cache: Arc::clone(cache),
+                    lane: Lane::Live,
+                },
             }));
         }
-        let mut router = web::finish(router, access.keys());
+        let mut router = web::finish(router, access);
         if let Some(cors) = cors(values)? {
             router = router.layer(cors);
         }
@@ -133,10 +136,10 @@ pub(crate) fn read_all(values: &Values) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Where to listen: `DEBRIEF_BIND`:`PORT`. Without a key only this machine may ask.
+/// Where to listen: `DEBRIEF_BIND`:`PORT`. Without a key in the configuration only this machine may ask.
 pub(crate) fn read_address(values: &Values) -> Result<SocketAddr, ConfigError> {
     let port: u16 = values.parse("PORT", "a port from 0 to 65535")?.unwrap_or(8000);
-    let has_key = Keys::read(values).any();
+    let has_key = web::Settings::read(values)?.has_key();
     let default = if has_key { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
     let bind: IpAddr = values.parse("DEBRIEF_BIND", "an IP address")?.unwrap_or(default.into());
     if !has_key && !bind.is_loopback() {

@@ -10,11 +10,11 @@ use crate::time;
 
 pub(crate) const MAX_ID_CHARS: usize = 255;
 const MAX_TEXT_CHARS: usize = 1000;
-/// No call lasts longer; a number beyond it is in another unit.
+/// The longest span that is taken. No call lasts longer, so a longer span was sent in another unit.
 const MAX_SPAN_MS: f64 = 7.0 * 24.0 * 3600.0 * 1000.0;
 
 pub(crate) struct Fields {
-    /// Where the object stands: empty for the body itself.
+    /// The JSON pointer to the object; empty for the body itself.
     at: String,
     left: Map<String, Value>,
     errors: Vec<FieldProblem>,
@@ -33,7 +33,7 @@ impl Fields {
         self.errors.push(FieldProblem { pointer: format!("{}/{name}", self.at), detail: detail.into() });
     }
 
-    /// Takes over what was wrong with an object within this one.
+    /// Adds what was wrong with an object that stands within this one.
     pub(crate) fn refuse_all(&mut self, problem: Problem) {
         self.errors.extend(problem.errors);
     }
@@ -42,17 +42,17 @@ impl Fields {
         self.left.get(name)
     }
 
-    /// Whether there is a value; null and empty texts are as if it were absent.
+    /// Whether there is a value. A null and an empty text count as absent.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.peek(name).is_some_and(is_there)
     }
 
-    /// The value as it came, where there is one.
+    /// The value as it came. `None` where it is absent.
     pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
         self.left.remove(name).filter(is_there)
     }
 
-    /// A text or a number, without the blanks around it.
+    /// The value of a text or a number, as a text without the blanks around it.
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         self.text_up_to(name, MAX_TEXT_CHARS)
     }
@@ -74,7 +74,7 @@ impl Fields {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// A text and nothing else.
+    /// The value of a text. Anything else is refused.
     pub(crate) fn text_only(&mut self, name: &str, max_chars: usize) -> Option<String> {
         if let Some(other) = self.peek(name).filter(|value| !value.is_string() && !value.is_null()) {
             let problem = format!("must be a text, not {}", kind(other));
@@ -133,7 +133,7 @@ impl Fields {
         }
     }
 
-    /// What nobody asked for, without its nulls; or everything that was wrong.
+    /// The fields that nobody asked for, without their nulls. An error that names every wrong field, where there is one.
     pub(crate) fn rest(self) -> Result<Map<String, Value>, Problem> {
         if !self.errors.is_empty() {
             return Err(Problem::fields(self.errors));
@@ -146,7 +146,7 @@ fn is_there(value: &Value) -> bool {
     !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty())
 }
 
-/// Without NUL and the blanks around it. A text that has neither is kept and not copied.
+/// The text without NUL and without the blanks around it. A text that has neither is not copied.
 fn trimmed(text: String) -> String {
     if text.contains('\0') {
         text.replace('\0', "").trim().to_owned()
@@ -157,7 +157,7 @@ fn trimmed(text: String) -> String {
     }
 }
 
-/// 1 to 255 characters, none of them a control character.
+/// Checks that an id has 1 to 255 characters and that none of them is a control character.
 pub(crate) fn check_id(id: &str) -> Result<(), &'static str> {
     match id {
         id if id.trim().is_empty() => Err("must not be empty"),
@@ -167,7 +167,7 @@ pub(crate) fn check_id(id: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Without NUL, which no database keeps in a text.
+/// The value without NUL, which no database keeps in a text.
 pub(crate) fn clean(value: Value) -> Value {
     match value {
         Value::String(text) if text.contains('\0') => text.replace('\0', "").into(),

@@ -3,30 +3,24 @@
 //!
 //! A 2xx is sent only for what is on disk somewhere: confirmed by the broker, or in the store's outbox.
 
-mod arrival;
+mod door;
 mod fields;
-mod fingerprint;
+pub mod files;
 mod form;
-mod linger;
 mod overload;
-mod publish;
-mod routes;
-mod sources;
+mod refusal;
+pub mod sources;
 mod time;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use platform::blobs::Blobs;
-use platform::cache::Cache;
 use platform::config::{ConfigError, Installation, Values};
-use platform::seal::{Sealer, webhook_secret};
-use queue_topology::broker::Lane;
-use secrecy::{ExposeSecret, SecretString};
+use queue_topology::intake::Intake;
+use secrecy::SecretString;
 use web::Access;
 
-pub use publish::{Nudge, Outbox, Outgoing, PublishFault, Publisher};
-pub use routes::router;
+pub use sources::{document, router};
 
 const MIB: u64 = 1024 * 1024;
 const BESIDE_AUDIO_BYTES: u64 = 64 * MIB;
@@ -38,13 +32,7 @@ const MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(256).expect("it is above ze
 pub struct Ingest {
     pub settings: Settings,
     pub access: Arc<Access>,
-    pub blobs: Blobs,
-    pub sealer: Sealer,
-    pub cache: Arc<dyn Cache>,
-    pub publisher: Arc<dyn Publisher>,
-    pub outbox: Arc<dyn Outbox>,
-    /// Bulk for imports, so that a backfill never stands before a live call.
-    pub lane: Lane,
+    pub intake: Intake,
 }
 
 #[derive(Clone)]
@@ -69,17 +57,11 @@ impl Settings {
     pub fn read(values: &Values, installation: &Installation) -> Result<Self, ConfigError> {
         let max_requests: NonZeroUsize =
             values.parse("DEBRIEF_MAX_REQUESTS", "a number above 0")?.unwrap_or(MAX_REQUESTS);
-        let (configured, api_key) =
-            (values.secret("ASSEMBLYAI_WEBHOOK_SECRET"), values.secret("ASSEMBLYAI_API_KEY"));
-        let assemblyai_secret = (configured.is_some() || api_key.is_some()).then(|| {
-            let api_key = api_key.as_ref().map_or("", |key| key.expose_secret());
-            webhook_secret(configured.as_ref().map(ExposeSecret::expose_secret), api_key).into()
-        });
         Ok(Self {
             timezone: installation.timezone,
             max_audio_bytes: installation.max_upload_bytes,
             max_requests: max_requests.get(),
-            assemblyai_secret,
+            assemblyai_secret: sources::assemblyai_secret(values),
         })
     }
 }

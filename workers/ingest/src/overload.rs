@@ -8,19 +8,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use opentelemetry::global;
 use opentelemetry::metrics::Counter;
 use tokio::sync::Semaphore;
-use web::{Problem, media_type};
+use web::media_type;
 
-use crate::publish::COME_BACK_IN;
+use crate::refusal::{come_back, until_heard};
 
-/// A form brings a file and takes as long as its sender takes, so forms have places of their own: so many
-/// of the others' for one of theirs.
+/// A form brings a file and takes as long as its sender takes, so forms have places of their own: one for so many
+/// places of the other requests.
 const REQUESTS_FOR_A_FORM: usize = 8;
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
@@ -38,8 +37,9 @@ pub(crate) struct Places(Arc<Inner>);
 struct Inner {
     short: Semaphore,
     forms: Semaphore,
-    /// Turned away since it was said last.
+    /// How many were turned away since the log said so the last time.
     unsaid: AtomicU64,
+    /// When the log said so the last time.
     said: Mutex<Option<Instant>>,
 }
 
@@ -69,16 +69,19 @@ impl Places {
     }
 }
 
+/// Goes around every request. A sender that is turned away is told so as well.
+pub(crate) async fn guarded(State(places): State<Places>, request: Request, next: Next) -> Response {
+    until_heard(request, async |request| admit(&places, request, next).await).await
+}
+
 /// Lets a request pass while there is a place for it, else answers 503.
-pub(crate) async fn admit(places: &Places, request: Request, next: Next) -> Response {
+async fn admit(places: &Places, request: Request, next: Next) -> Response {
     let is_form = media_type(request.headers()).starts_with("multipart/");
     let free = if is_form { &places.0.forms } else { &places.0.short };
     let Ok(_place) = free.try_acquire() else {
         places.note_refusal();
         let detail = "too much is coming in at the moment; nothing was accepted, send it again";
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-            .retry_after(COME_BACK_IN)
-            .into_response();
+        return come_back(detail).into_response();
     };
     next.run(request).await
 }

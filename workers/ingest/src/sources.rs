@@ -1,7 +1,64 @@
-//! One file for each door: how what it sends becomes an [`Arrival`](crate::arrival::Arrival).
+//! The sources, one file each. A new source is its file and its line in [`all`]: the routes, their limits and the
+//! OpenAPI document all follow from that one list.
 
-pub(crate) mod assemblyai;
-pub(crate) mod meeting;
-pub(crate) mod session;
-pub(crate) mod upload;
-pub(crate) mod zapier;
+mod assemblyai;
+pub mod meeting;
+pub mod recording;
+pub mod session;
+mod zapier;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use tower::ServiceBuilder;
+use tower_http::timeout::RequestBodyTimeoutLayer;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Ingest;
+use crate::overload::{self, Places};
+
+pub(crate) use assemblyai::secret as assemblyai_secret;
+
+/// A sender that stops in the middle of a body for longer has gone.
+const BODY_IDLE: Duration = Duration::from_secs(30);
+
+#[derive(utoipa::OpenApi)]
+#[openapi(tags((name = "bringing in", description = "What the outside sends (role `ingest`)")))]
+struct Part;
+
+/// Every source, with its route and its part of the document.
+fn all() -> OpenApiRouter<Arc<Ingest>> {
+    OpenApiRouter::with_openapi(Part::openapi())
+        .routes(routes!(zapier::zapier))
+        .routes(routes!(assemblyai::assemblyai))
+        .routes(routes!(meeting::meetings))
+        .routes(routes!(recording::calls))
+        .routes(routes!(session::sessions))
+}
+
+/// The routes of ingest. [`web::finish`] goes around those of all roles together.
+pub fn router(ingest: Ingest) -> Router {
+    let longest = ingest.settings.longest_form();
+    let places = Places::new(ingest.settings.max_requests);
+    let (routes, _) = all().split_for_parts();
+    routes
+        .layer(
+            // Each layer of its own would copy all that it goes around, for every request.
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(places, overload::guarded))
+                .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
+                .layer(DefaultBodyLimit::max(usize::try_from(longest).unwrap_or(usize::MAX))),
+        )
+        .with_state(Arc::new(ingest))
+}
+
+/// What the OpenAPI document says of the routes of ingest.
+pub fn document() -> OpenApi {
+    all().into_openapi()
+}

@@ -1,5 +1,5 @@
-//! Reads the times that other systems write. What cannot be read is kept as text by the caller: a time
-//! that nobody understands is no reason to lose a call.
+//! Reads the times that other systems write. The caller keeps a time that cannot be read as a text: a time that nobody
+//! understands is no reason to lose a call.
 
 use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
@@ -14,7 +14,7 @@ pub(crate) fn read(value: &Value, timezone: Tz) -> Option<Moment> {
         Value::Number(number) => number.as_i64().and_then(read_unix),
         _ => None,
     }?;
-    // Outside of this the year is a mistake, and RFC 3339 cannot write it.
+    // A year outside this range is a mistake, and RFC 3339 cannot write it.
     (1970..=9999).contains(&time.year()).then(|| time.into())
 }
 
@@ -23,7 +23,7 @@ fn read_text(text: &str, timezone: Tz) -> Option<DateTime<Utc>> {
     const WITHOUT: [&str; 4] =
         ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"];
     let known = || DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc2822(text)).ok();
-    // Some write an offset and a `Z` behind it.
+    // Some systems write an offset and a `Z` behind it.
     let bare = text.strip_suffix('Z').unwrap_or(text).trim_end();
     let offset = || WITH_OFFSET.iter().find_map(|format| DateTime::parse_from_str(bare, format).ok());
     let naive = || {
@@ -37,7 +37,8 @@ fn read_text(text: &str, timezone: Tz) -> Option<DateTime<Utc>> {
     })
 }
 
-/// Of two readings (clocks were set back) the earlier; of none (set forward) the one an hour later.
+/// Reads a local time of `zone`. Where clocks were set back there are two readings, and the earlier one counts; where
+/// they were set forward there is none, and the time is read as one hour later.
 fn in_zone(time: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
     let read = |time| zone.from_local_datetime(&time).earliest();
     read(time).or_else(|| read(time + TimeDelta::hours(1))).map(|time| time.to_utc())

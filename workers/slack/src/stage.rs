@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use domain::call::CallKind;
 use domain::event::{CallAnalyzed, Envelope, Nothing};
 use domain::moment::Moment;
 use platform::cache::Cache;
@@ -49,19 +48,9 @@ impl Stage for Post {
     type Out = Nothing;
     const QUEUE: Queue<CallAnalyzed> = table::SLACK;
 
-    async fn handle(&self, cx: &Cx, event: &Envelope<CallAnalyzed>) -> Result<Outcome<Nothing>, StageError> {
+    async fn handle(&self, cx: &Cx, _event: &Envelope<CallAnalyzed>) -> Result<Outcome<Nothing>, StageError> {
         let Some(channel) = &self.channel else { return Ok(Outcome::Done) };
-        let (workspace, id) = (event.workspace, event.call);
-        let missing = |what: &str| {
-            StageError::permanent("result_missing", anyhow::anyhow!("failed to find the {what} of call {id}"))
-        };
-        let call = cx.store.call(workspace, id).await?.ok_or_else(|| missing("record"))?;
-        if call.kind == CallKind::Practice {
-            return Ok(Outcome::Done);
-        }
-        let analysis = cx.store.analysis(workspace, id).await?.ok_or_else(|| missing("analysis"))?;
-        let transcript = cx.store.transcript(workspace, id).await?.ok_or_else(|| missing("transcript"))?;
-
+        let (call, analysis, transcript) = (cx.call().await?, cx.analysis().await?, cx.transcript().await?);
         let texts = message::write(&call, &analysis, &transcript, &self.format);
         let mut first: Option<String> = None;
         for (number, text) in (1..).zip(&texts) {

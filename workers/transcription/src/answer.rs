@@ -25,10 +25,11 @@ pub(crate) async fn heard(
     let name = &provider.remote().destination;
     let kept = format!("answers/{}/{}/{}", cx.run.call, &**name, material.digest);
     let is_kept = source.blobs.head(&kept).await.map_err(material::blob_fault)?.is_some();
-    let recording = match is_kept {
-        true => None,
+    let recording = if is_kept {
+        None
+    } else {
         // Before the request, since a fetch may take long and costs nothing.
-        false => Some(source.recording(cx.run.workspace, cx.run.call, material).await?),
+        Some(source.recording(cx.run.workspace, cx.run.call, material).await?)
     };
     let request = Request { provider: provider.as_ref(), material, source, recording, kept: &kept };
     cx.once(&request).await?;

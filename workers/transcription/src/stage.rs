@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use domain::call::CallDetails;
 use domain::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialKind};
 use domain::transcript::Transcript;
 use platform::blobs::Blobs;
@@ -149,12 +148,7 @@ impl Stage for Transcription {
                 Heard::Later(wait) => return Ok(Outcome::Later(wait)),
             },
         };
-        let details = cx
-            .store
-            .call(cx.run.workspace, cx.run.call)
-            .await?
-            .map_or_else(CallDetails::default, |call| call.details);
-        roles::assign_roles(&mut transcript, &details);
+        roles::assign_roles(&mut transcript, &cx.call().await?.details);
         cx.keep(Write::Transcript(transcript));
         Ok(Outcome::Emit(CallTranscribed {}))
     }

@@ -287,7 +287,7 @@ async fn handle(stage: &Transcription, cx: &Cx) -> Result<Outcome<CallTranscribe
 }
 
 fn kept(cx: &Cx) -> Transcript {
-    match cx.take_writes().as_slice() {
+    match cx.take_kept().as_slice() {
         [Write::Transcript(transcript)] => transcript.clone(),
         other => panic!("{other:?}"),
     }

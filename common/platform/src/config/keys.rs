@@ -129,15 +129,20 @@ pub const CORE: &[Group] = &[
             plain(
                 "DEBRIEF_BIND",
                 "",
-                "The address it listens on. Without DEBRIEF_API_KEY that is loopback, and can be nothing else.",
+                "The address it listens on. Without DEBRIEF_API_KEY or DEBRIEF_WEBHOOK_KEY that is loopback, and can be nothing \
+                 else.",
             ),
             plain(
                 "DEBRIEF_PUBLIC_URL",
                 "",
                 "Our own address as providers see it, for their webhooks. Absent: they are polled.",
             ),
-            secret("DEBRIEF_API_KEY", "The key that may do everything, sent as a bearer token."),
-            secret("DEBRIEF_WEBHOOK_KEY", "A key that can only bring calls in."),
+            secret(
+                "DEBRIEF_API_KEY",
+                "The key that may do everything in the workspace `default`, sent as a bearer token. Other keys are made with \
+                 `debrief keys create`.",
+            ),
+            secret("DEBRIEF_WEBHOOK_KEY", "A key that can only bring calls in, to the workspace `default`."),
             plain(
                 "DEBRIEF_RATE_LIMIT",
                 "",

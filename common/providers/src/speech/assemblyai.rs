@@ -22,7 +22,7 @@ use platform::http::{self, HttpError};
 use platform::seal;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Body, Client, RequestBuilder, StatusCode};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -144,7 +144,7 @@ impl AssemblyAi {
         let models = models(values)?;
         let configured = values.secret("ASSEMBLYAI_WEBHOOK_SECRET");
         let Some(key) = values.secret("ASSEMBLYAI_API_KEY") else { return Ok(None) };
-        let configured = configured.as_ref().map(|secret| secret.expose_secret());
+        let configured = configured.as_ref().map(ExposeSecret::expose_secret);
         let webhook_secret = SecretString::from(seal::webhook_secret(configured, key.expose_secret()));
         Ok(Some(Self {
             client: http::client(REQUEST_TIMEOUT),

@@ -7,6 +7,7 @@ mod effects;
 mod full;
 mod given_up;
 mod idempotency;
+mod keys;
 mod replays;
 mod runs;
 mod taking_in;

@@ -66,6 +66,26 @@ async fn the_speech_provider_refuses_what_its_document_forbids() {
     assert!(refused["error"].as_str().unwrap().contains("speech_models"));
     let (_, refused) = submit(json!({ "audio_url": url, "speech_models": ["a"], "diarize": true })).await;
     assert!(refused["error"].as_str().unwrap().contains("diarize"));
+    for (models, said) in [
+        (
+            json!(["universal-3-pro", "universal-2"]),
+            "The \"universal-3-pro\" speech model(s) have been deprecated",
+        ),
+        (json!(["nano"]), "\"nano\""),
+        (json!(["a"]), "must be a non-empty list containing one or more of: \"assemblyai-stt-3-7\""),
+        (json!([]), "must be a non-empty list"),
+        (json!("universal-2"), "must be a non-empty list"),
+    ] {
+        let (status, refused) = submit(json!({ "audio_url": url, "speech_models": models })).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(refused["error"].as_str().unwrap().contains(said), "{refused}");
+    }
+    let (status, refused) = submit(json!({ "audio_url": url, "speech_model": "best" })).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(refused["error"].as_str().unwrap().contains("\"speech_model\" is deprecated"), "{refused}");
+    let (status, _) =
+        submit(json!({ "audio_url": url, "speech_models": ["assemblyai-stt-3-7", "universal-2"] })).await;
+    assert_eq!(status, StatusCode::OK);
     let bearer = play.at(Method::POST, &assemblyai::PROVIDER, "/v2/upload").bearer_auth("key").body("x");
     assert_eq!(answer(bearer).await.0, StatusCode::UNAUTHORIZED);
 }

@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::checkpoints::make_checkpoints;
+use super::lock::lock;
 use super::operation::{Operation, Reply};
 use super::queues::{AHEAD, Queues, Row};
 use crate::broker::BrokerError;
@@ -97,7 +99,7 @@ impl File {
         let mut connection = options.connect().await.map_err(|error| failed(&error))?;
         sqlx::raw_sql(SCHEMA).execute(&mut connection).await.map_err(|error| failed(&error))?;
         let beside = options.connect().await.map_err(|error| failed(&error))?;
-        let (checkpoints, asked) = mpsc::channel(1);
+        let (checkpoints, requests) = mpsc::channel(1);
         let mut file = Self {
             connection,
             queues,
@@ -106,7 +108,7 @@ impl File {
             owed: Vec::new(),
             written: 0,
             checkpoints,
-            checkpointer: tokio::spawn(checkpoint(beside, asked)),
+            checkpointer: tokio::spawn(make_checkpoints(beside, requests)),
             untidy: true,
             lock,
         };
@@ -389,18 +391,6 @@ impl File {
     }
 }
 
-/// Moves the write-ahead log into the file whenever somebody asks for it.
-async fn checkpoint(mut connection: SqliteConnection, mut asked: mpsc::Receiver<()>) {
-    while asked.recv().await.is_some() {
-        if let Err(error) = sqlx::raw_sql("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await {
-            tracing::warn!(%error, "failed to checkpoint the queue file");
-        }
-    }
-    if let Err(error) = connection.close().await {
-        tracing::warn!(%error, "failed to close the queue file");
-    }
-}
-
 /// Answers a caller. The caller may have gone away.
 fn answer<T>(reply: Reply<T>, outcome: Result<T, BrokerError>) {
     reply.send(outcome).ok();
@@ -408,24 +398,6 @@ fn answer<T>(reply: Reply<T>, outcome: Result<T, BrokerError>) {
 
 fn json_ids(ids: &[i64]) -> String {
     serde_json::Value::from(ids).to_string()
-}
-
-fn lock(path: &Path) -> Result<std::fs::File, BrokerError> {
-    // The lock is a file of its own, because SQLite loses its locks on a database file when any handle of it is closed.
-    let beside = path.with_added_extension("lock");
-    let refused =
-        |error: std::io::Error| BrokerError::Refused(format!("open `{}`: {error}", beside.display()));
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&beside)
-        .map_err(refused)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(BrokerError::Locked(path.display().to_string())),
-        Err(std::fs::TryLockError::Error(error)) => Err(refused(error)),
-    }
 }
 
 fn failed(error: &sqlx::Error) -> BrokerError {

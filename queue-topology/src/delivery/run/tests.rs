@@ -74,17 +74,17 @@ impl Stage for Poster {
 }
 
 /// A run that is being worked on.
-struct Working {
+struct RunUnderTest {
     world: World,
     cx: Arc<Cx>,
     board: Destination,
     term: Term,
     stopping: CancellationToken,
-    working: JoinHandle<bool>,
+    settles: JoinHandle<bool>,
 }
 
-/// A run whose first request is on its way. The value of `working` says whether there is something to settle.
-async fn on_its_way() -> Working {
+/// A run whose first request is on its way. The value of `settles` says whether there is something to settle.
+async fn on_its_way() -> RunUnderTest {
     let world = World::new().await;
     let (board, stopping) = (Destination::default(), CancellationToken::new());
     let term = Term { instance: world.owner, lost: CancellationToken::new() };
@@ -109,15 +109,15 @@ async fn on_its_way() -> Working {
         destination: None,
     };
     let (cx, stage) = (Arc::new(world.cx()), Poster(board.clone()));
-    let working = tokio::spawn({
+    let settles = tokio::spawn({
         let (cx, term, stopping) = (Arc::clone(&cx), term.clone(), stopping.clone());
         async move { work(&stage, &cx, &begun, &term, &stopping, Duration::ZERO).await.is_some() }
     });
     board.asked.notified().await;
-    Working { world, cx, board, term, stopping, working }
+    RunUnderTest { world, cx, board, term, stopping, settles }
 }
 
-impl Working {
+impl RunUnderTest {
     async fn until_given_up(&self) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.cx.requests.are_over() {
@@ -128,7 +128,7 @@ impl Working {
 
     /// The state of the effect once the run is given up. Also checks that only the first request was sent.
     async fn state_at_the_end(self) -> String {
-        assert!(!self.working.await.unwrap(), "the run was given up");
+        assert!(!self.settles.await.unwrap(), "the run was given up");
         assert_eq!(self.board.requests.load(Ordering::SeqCst), 1);
         let effects =
             self.world.store.effects_of(self.world.run.workspace, self.world.run.call).await.unwrap();

@@ -199,16 +199,16 @@ pub struct AuditEntry {
     pub batch: Uuid,
     #[schema(value_type = String, format = DateTime)]
     pub at: Moment,
-    /// Who made the request: `api key`; `no key` when no key is set; or `cli:` with the name of the machine's user who
-    /// ran the command.
+    /// Who made the request: `api key` or `webhook key` of the configuration; `key:` and the name of a key that was made;
+    /// `no key` when there is none; or `cli:` with the name of the machine's user who ran the command.
     pub actor: String,
-    /// `call_replay`, `dead_letters_replay` or `effects_resolve`.
+    /// `call_replay`, `dead_letters_replay`, `effects_resolve`, `key_create` or `key_revoke`.
     pub action: String,
-    /// The filter or the ids, as they were given.
+    /// What was asked for, as it was given: the filter, the ids, or the key's name.
     pub asked: Value,
     /// Whether this request continued a batch that had been interrupted.
     pub resumed: bool,
-    /// How many calls, letters or effects it changed.
+    /// How many calls, letters, effects or keys it changed.
     pub done: i64,
     /// Null while the work goes on, and when it was interrupted.
     #[schema(value_type = Option<String>, format = DateTime)]

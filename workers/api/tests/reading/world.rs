@@ -52,7 +52,9 @@ impl World {
         broker.declare().await.unwrap();
         let blobs = Blobs::local(&dir.path().join("blobs")).unwrap();
         let values = Values::of(settings.iter().copied());
-        let access = Arc::new(Access::read(&values).unwrap());
+        let settings = web::Settings::read(&values).unwrap();
+        let access = Arc::new(Access::new(&settings, Arc::new(store.clone())));
+        access.look().await.unwrap();
         let stopping = CancellationToken::new();
         let api = Api {
             store: store.clone(),
@@ -65,7 +67,8 @@ impl World {
             services: vec![("transcription", true), ("slack", false)],
             stopping: stopping.clone(),
         };
-        let router = web::finish(api::health(api.clone()).merge(api::router(api)), access.keys());
+        let routes = api::health(api.clone()).merge(api::router(api, api::document([])));
+        let router = web::finish(routes, &access);
         Self { router, store, blobs, stopping, dir }
     }
 

@@ -320,14 +320,6 @@ async fn a_rate_that_is_used_up_makes_the_run_come_back_for_what_is_left() {
 }
 
 #[tokio::test]
-async fn a_practice_meeting_reaches_no_crm() {
-    let (world, logs) = (World::new().await, accepting().await);
-    let cx = world.cx(meeting(CallKind::Practice)).await;
-    assert_eq!(handle(&world.crm(&call_data(&logs.uri())), &cx).await.unwrap(), Outcome::Done);
-    assert!(posted(&logs).await.is_empty());
-}
-
-#[tokio::test]
 async fn with_nothing_configured_there_is_nothing_to_do() {
     let world = World::new().await;
     let cx = world.cx(meeting(CallKind::Meeting)).await;

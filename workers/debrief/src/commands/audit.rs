@@ -1,21 +1,20 @@
-//! `debrief audit`: who had what done again.
+//! `debrief audit`: who had what done again, and who made or revoked a key.
 
 use std::process::ExitCode;
 
-use domain::call::WorkspaceId;
 use platform::config::Values;
 use serde_json::{Value, json};
 use store::{Action, Page};
 use uuid::Uuid;
 
 use super::print;
-use crate::deployment::open_store;
+use crate::deployment::open_workspace;
 use crate::outcome::Ended;
 
-pub(crate) async fn list(values: &Values, limit: i64, as_json: bool) -> Ended {
-    let store = open_store(values).await?;
+pub(crate) async fn list(values: &Values, workspace: &str, limit: i64, as_json: bool) -> Ended {
+    let (store, workspace) = open_workspace(values, workspace).await?;
     let page = Page { offset: 0, limit };
-    let (rows, total) = store.audit(WorkspaceId::DEFAULT, page).await.map_err(anyhow::Error::from)?;
+    let (rows, total) = store.audit(workspace, page).await.map_err(anyhow::Error::from)?;
     store.close().await;
     if as_json {
         let items: Vec<_> = rows.iter().map(api::view::audit_entry).collect();

@@ -13,10 +13,16 @@ use store::{CallFilter, Page, Store};
 use uuid::Uuid;
 
 use super::print;
-use crate::deployment::open_store;
+use crate::deployment::open_workspace;
 use crate::outcome::{Ended, failed};
 
-pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json: bool) -> Ended {
+pub(crate) async fn list(
+    values: &Values,
+    workspace: &str,
+    status: Option<&str>,
+    limit: i64,
+    json: bool,
+) -> Ended {
     let status = status
         .map(|name| {
             name.parse().map_err(|_| {
@@ -26,11 +32,10 @@ pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json
         })
         .transpose()?;
     let installation = Installation::read(values)?;
-    let store = open_store(values).await?;
+    let (store, workspace) = open_workspace(values, workspace).await?;
     let filter = CallFilter { status, ..CallFilter::default() };
     let page = Page { offset: 0, limit: limit.clamp(1, 1000) };
-    let (calls, total) =
-        store.calls(WorkspaceId::DEFAULT, &filter, page).await.map_err(anyhow::Error::from)?;
+    let (calls, total) = store.calls(workspace, &filter, page).await.map_err(anyhow::Error::from)?;
     if json {
         let mut views = Vec::new();
         for call in &calls {
@@ -54,10 +59,10 @@ pub(crate) async fn list(values: &Values, status: Option<&str>, limit: i64, json
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn show(values: &Values, id: &str, json: bool) -> Ended {
+pub(crate) async fn show(values: &Values, workspace: &str, id: &str, json: bool) -> Ended {
     let installation = Installation::read(values)?;
-    let store = open_store(values).await?;
-    let Some(call) = find(&store, id).await? else {
+    let (store, workspace) = open_workspace(values, workspace).await?;
+    let Some(call) = find(&store, workspace, id).await? else {
         return failed(format!("there is no call `{id}`"));
     };
     if json {
@@ -95,13 +100,13 @@ async fn read_page(store: &Store, installation: &Installation, call: &Call) -> a
 }
 
 /// The call with this id of ours, or of its source's.
-pub(crate) async fn find(store: &Store, id: &str) -> anyhow::Result<Option<Call>> {
+pub(crate) async fn find(store: &Store, workspace: WorkspaceId, id: &str) -> anyhow::Result<Option<Call>> {
     let ours = match id.parse::<Uuid>() {
-        Ok(uuid) => store.call(WorkspaceId::DEFAULT, CallId(uuid)).await.context("look the call up")?,
+        Ok(uuid) => store.call(workspace, CallId(uuid)).await.context("look the call up")?,
         Err(_) => None,
     };
     match ours {
         Some(call) => Ok(Some(call)),
-        None => store.call_by_external_id(WorkspaceId::DEFAULT, id).await.context("look the call up"),
+        None => store.call_by_external_id(workspace, id).await.context("look the call up"),
     }
 }

@@ -79,7 +79,7 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
     let installation = Installation::read(values)?;
     queue_topology::retry::Schedule::read(values)?;
     broker::prefix(values)?;
-    web::Access::read(values)?;
+    web::Settings::read(values)?;
     ingest::Settings::read(values, &installation)?;
     transcription::Settings::read(values, &installation)?;
     let slots = Slots::of_this_process();

@@ -12,7 +12,7 @@ use store::{Action, DeadFilter, DeadLetter, Page, Store};
 use uuid::Uuid;
 
 use super::{audit, print};
-use crate::deployment::open_store;
+use crate::deployment::open_workspace;
 use crate::outcome::{Ended, failed};
 
 /// Which dead letters a command is about.
@@ -37,9 +37,9 @@ impl From<Which> for DeadFilter {
     }
 }
 
-pub(crate) async fn list(values: &Values, which: Which, as_json: bool) -> Ended {
-    let store = open_store(values).await?;
-    let (letters, total) = letters(&store, &which.into()).await?;
+pub(crate) async fn list(values: &Values, workspace: &str, which: Which, as_json: bool) -> Ended {
+    let (store, workspace) = open_workspace(values, workspace).await?;
+    let (letters, total) = letters(&store, workspace, &which.into()).await?;
     if as_json {
         print::json(&json!({"items": letters.iter().map(view).collect::<Vec<_>>(), "total": total}))?;
     } else {
@@ -60,9 +60,9 @@ pub(crate) async fn list(values: &Values, which: Which, as_json: bool) -> Ended 
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn show(values: &Values, id: Uuid) -> Ended {
-    let store = open_store(values).await?;
-    let letter = store.dead_letter(WorkspaceId::DEFAULT, id).await.map_err(anyhow::Error::from)?;
+pub(crate) async fn show(values: &Values, workspace: &str, id: Uuid) -> Ended {
+    let (store, workspace) = open_workspace(values, workspace).await?;
+    let letter = store.dead_letter(workspace, id).await.map_err(anyhow::Error::from)?;
     store.close().await;
     let Some(letter) = letter else { return failed(format!("there is no dead letter {id}")) };
     let mut shown = view(&letter);
@@ -72,18 +72,24 @@ pub(crate) async fn show(values: &Values, id: Uuid) -> Ended {
 }
 
 /// Sends letters on, oldest first. Stopped midway, the same command goes on where it was.
-pub(crate) async fn replay(values: &Values, which: Which, dry_run: bool, rate: Option<u32>) -> Ended {
-    let store = open_store(values).await?;
+pub(crate) async fn replay(
+    values: &Values,
+    workspace: &str,
+    which: Which,
+    dry_run: bool,
+    rate: Option<u32>,
+) -> Ended {
+    let (store, workspace) = open_workspace(values, workspace).await?;
     let filter = DeadFilter::from(which);
     if dry_run {
-        let total = store.count_dead(WorkspaceId::DEFAULT, &filter).await.map_err(anyhow::Error::from)?;
+        let total = store.count_dead(workspace, &filter).await.map_err(anyhow::Error::from)?;
         store.close().await;
         say!("{total} would be replayed");
         return Ok(ExitCode::SUCCESS);
     }
     let pause = rate.map(|rate| Duration::from_secs(1) / rate);
     let actor = audit::actor();
-    let who = (WorkspaceId::DEFAULT, &*actor);
+    let who = (workspace, &*actor);
     let batch = replay::letters(&store, who, &filter, pause).await.map_err(anyhow::Error::from)?;
     store.close().await;
     let replay::Batch { id, resumed, matched, replayed } = batch;
@@ -95,8 +101,12 @@ pub(crate) async fn replay(values: &Values, which: Which, dry_run: bool, rate: O
     Ok(ExitCode::SUCCESS)
 }
 
-async fn letters(store: &Store, filter: &DeadFilter) -> anyhow::Result<(Vec<DeadLetter>, i64)> {
-    Ok(store.dead_letters(WorkspaceId::DEFAULT, filter, Page { offset: 0, limit: SHOWN }).await?)
+async fn letters(
+    store: &Store,
+    workspace: WorkspaceId,
+    filter: &DeadFilter,
+) -> anyhow::Result<(Vec<DeadLetter>, i64)> {
+    Ok(store.dead_letters(workspace, filter, Page { offset: 0, limit: SHOWN }).await?)
 }
 
 fn view(letter: &DeadLetter) -> serde_json::Value {

@@ -9,7 +9,7 @@ use store::{Action, Audit, EffectFilter, EffectRow, EffectState, OperatorRequest
 use uuid::Uuid;
 
 use super::{audit, calls, print};
-use crate::deployment::open_store;
+use crate::deployment::open_workspace;
 use crate::outcome::{Ended, FAILED, failed};
 
 const SHOWN: i64 = 1000;
@@ -38,13 +38,13 @@ pub(crate) fn filter(parts: &[String]) -> Result<EffectFilter, ConfigError> {
     Ok(filter)
 }
 
-pub(crate) async fn list(values: &Values, call: Option<&str>, parts: &[String]) -> Ended {
+pub(crate) async fn list(values: &Values, workspace: &str, call: Option<&str>, parts: &[String]) -> Ended {
     let filter = filter(parts)?;
-    let store = open_store(values).await?;
+    let (store, workspace) = open_workspace(values, workspace).await?;
     let effects = match call {
-        None => store.effects(WorkspaceId::DEFAULT, &filter, SHOWN).await.map_err(anyhow::Error::from)?,
+        None => store.effects(workspace, &filter, SHOWN).await.map_err(anyhow::Error::from)?,
         Some(id) => {
-            let Some(call) = calls::find(&store, id).await? else {
+            let Some(call) = calls::find(&store, workspace, id).await? else {
                 return failed(format!("there is no call `{id}`"));
             };
             store.effects_of(call.workspace, call.id).await.map_err(anyhow::Error::from)?
@@ -76,9 +76,9 @@ fn without_address(object: &str) -> String {
     }
 }
 
-pub(crate) async fn show(values: &Values, id: Uuid) -> Ended {
-    let store = open_store(values).await?;
-    let effect = store.effect(WorkspaceId::DEFAULT, id).await.map_err(anyhow::Error::from)?;
+pub(crate) async fn show(values: &Values, workspace: &str, id: Uuid) -> Ended {
+    let (store, workspace) = open_workspace(values, workspace).await?;
+    let effect = store.effect(workspace, id).await.map_err(anyhow::Error::from)?;
     store.close().await;
     let Some(effect) = effect else { return failed(format!("there is no effect {id}")) };
     print::json(&view(&effect))?;
@@ -87,27 +87,28 @@ pub(crate) async fn show(values: &Values, id: Uuid) -> Ended {
 
 /// Takes a person's word for what became of effects of which nobody knows: of those that are named, or of
 /// all that match.
-pub(crate) async fn resolve(values: &Values, ids: &[Uuid], parts: &[String], sent: bool) -> Ended {
+pub(crate) async fn resolve(
+    values: &Values,
+    workspace: &str,
+    ids: &[Uuid],
+    parts: &[String],
+    sent: bool,
+) -> Ended {
     let filter = filter(parts)?;
-    let store = open_store(values).await?;
+    let (store, workspace) = open_workspace(values, workspace).await?;
     let word = if sent { "sent" } else { "resend" };
     let what =
         if ids.is_empty() { json!({"as": word, "filter": parts}) } else { json!({"as": word, "ids": ids}) };
     let actor = audit::actor();
-    let request = OperatorRequest {
-        workspace: WorkspaceId::DEFAULT,
-        actor: &actor,
-        action: Action::ResolveEffects,
-        what,
-    };
+    let request = OperatorRequest { workspace, actor: &actor, action: Action::ResolveEffects, what };
     let audit = store.begin_audit(&request, store.now()).await.map_err(anyhow::Error::from)?;
     audit::told(&actor, request.action, &request.what, audit.batch);
     let (mut resolved, mut refused) = (0, 0);
-    let mut some = next(&store, ids, &filter, &audit).await?;
+    let mut some = next(&store, workspace, ids, &filter, &audit).await?;
     while !some.is_empty() {
         let before = resolved;
         for id in &some {
-            let taken = store.resolve_effect(&audit, WorkspaceId::DEFAULT, *id, sent).await;
+            let taken = store.resolve_effect(&audit, workspace, *id, sent).await;
             if taken.map_err(anyhow::Error::from)? {
                 resolved += 1;
                 say!("{id}: {}", if sent { "taken as sent" } else { "is sent again" });
@@ -118,7 +119,7 @@ pub(crate) async fn resolve(values: &Values, ids: &[Uuid], parts: &[String], sen
         }
         // Those that match are fewer each time, since they are not in doubt any more.
         let more = ids.is_empty() && resolved > before;
-        some = if more { next(&store, ids, &filter, &audit).await? } else { Vec::new() };
+        some = if more { next(&store, workspace, ids, &filter, &audit).await? } else { Vec::new() };
     }
     store.end_audit(&audit).await.map_err(anyhow::Error::from)?;
     store.close().await;
@@ -130,6 +131,7 @@ pub(crate) async fn resolve(values: &Values, ids: &[Uuid], parts: &[String], sen
 
 async fn next(
     store: &Store,
+    workspace: WorkspaceId,
     ids: &[Uuid],
     filter: &EffectFilter,
     audit: &Audit,
@@ -137,7 +139,7 @@ async fn next(
     if !ids.is_empty() {
         return Ok(ids.to_vec());
     }
-    Ok(store.doubtful_effects(WorkspaceId::DEFAULT, filter, audit.bound, SHOWN).await?)
+    Ok(store.doubtful_effects(workspace, filter, audit.bound, SHOWN).await?)
 }
 
 fn view(effect: &EffectRow) -> serde_json::Value {

@@ -1,13 +1,13 @@
-//! `debrief import`: files and folders, brought in as ingest would, and their calls waited for.
+//! `debrief import` brings files and folders in, and waits for the calls that they become.
 //!
-//! What a file is follows from its content, what belongs together from names and e-mail addresses. Everything
-//! goes through ingest's own routes, within this process, so what HTTP refuses is refused here in the same
-//! words; the events go to the store's outbox, from where whoever runs relays them.
+//! The content of a file says what it is; names and e-mail addresses say what belongs together. Files are read by the
+//! functions that read uploads, so that what HTTP refuses is refused here in the same words. The events go through the
+//! intake to the outbox of the store, from where the keeper of a `run` publishes them.
 
+mod arrivals;
 mod classify;
 mod files;
 mod pairing;
-mod upload;
 mod wait;
 
 use std::path::{Path, PathBuf};
@@ -20,13 +20,13 @@ use platform::config::{ConfigError, Installation, Values};
 use platform::telemetry;
 use serde::Serialize;
 
+use self::arrivals::Importer;
 use self::classify::Zone;
-use self::pairing::{File, Item, Plan, Said, What};
-use self::upload::Door;
+use self::pairing::{File, Item, Plan, Remark, What};
 use self::wait::Pending;
 use super::print;
 use super::run::Running;
-use crate::deployment::{self, StartError};
+use crate::deployment::{self, Deployment, StartError};
 use crate::outcome::{Ended, FAILED};
 use crate::roles::Role;
 
@@ -56,8 +56,8 @@ pub(crate) enum ImportKind {
     Audio,
 }
 
-pub(crate) async fn import(values: Values, import: Import) -> Ended {
-    // A progress bar and log lines share one terminal badly: logs only where they are asked for.
+pub(crate) async fn import(values: Values, workspace: &str, import: Import) -> Ended {
+    // A progress bar and log lines disturb each other on one terminal, so there are logs only where they are asked for.
     let telemetry = values.text("RUST_LOG").map(|_| telemetry::start(&values)).transpose()?;
     let plan = plan(&import, &Installation::read(&values)?.timezone)?;
     let mut report = Report::new(&import, &plan);
@@ -72,7 +72,7 @@ pub(crate) async fn import(values: Values, import: Import) -> Ended {
             report.say(&format!("{}: {}", item.path.display(), describe(item)));
         }
     } else if !plan.items.is_empty() {
-        bring_in(values, &plan, &mut report).await?;
+        bring_in(values, workspace, &plan, &mut report).await?;
     }
     if let Some(telemetry) = telemetry {
         telemetry.end();
@@ -80,7 +80,7 @@ pub(crate) async fn import(values: Values, import: Import) -> Ended {
     report.end()
 }
 
-/// What is there, and what of it belongs together. Nothing is sent yet.
+/// Says which calls the files are. Nothing is brought in yet.
 fn plan(import: &Import, zone: &impl Zone) -> Result<Plan, ConfigError> {
     if let Some(path) = import.paths.iter().find(|path| !path.exists()) {
         return Err(ConfigError::new(path.display().to_string(), "there is no such file or folder"));
@@ -98,7 +98,7 @@ fn plan(import: &Import, zone: &impl Zone) -> Result<Plan, ConfigError> {
     Ok(plan)
 }
 
-/// The lead that the user named, whatever the session says of leads.
+/// Gives the lead that the user named to the one session, whatever the session says about leads.
 fn give_lead(plan: &mut Plan, path: &Path) -> Result<(), ConfigError> {
     let wrong = |problem: String| ConfigError::new("--lead", problem);
     classify::read_json(path).map_err(|problem| wrong(format!("`{}` {problem}", path.display())))?;
@@ -112,32 +112,48 @@ fn give_lead(plan: &mut Plan, path: &Path) -> Result<(), ConfigError> {
     Ok(())
 }
 
-async fn bring_in(values: Values, plan: &Plan, report: &mut Report) -> Result<(), StartError> {
+async fn bring_in(
+    values: Values,
+    workspace: &str,
+    plan: &Plan,
+    report: &mut Report,
+) -> Result<(), StartError> {
     let alone = values.text("AMQP_URL").is_none() && !deployment::is_running(&values)?;
     if alone {
         let running = start_roles(values.clone()).await?;
-        let here = running.deployment();
-        let door = Door::open(&values, here.store.clone(), here.blobs.clone(), here.sealer.clone())?;
-        let done = send_and_wait(&door, plan, report).await;
-        if done.is_ok() {
-            // A call that was known already ends before its event is relayed.
-            wait::for_outbox(&here.store).await;
-        }
+        let done = bring_in_here(&values, workspace, running.deployment(), plan, report).await;
         running.stop().await;
         done
     } else {
-        let store = deployment::open_store(&values).await?;
+        let (store, workspace) = deployment::open_workspace(&values, workspace).await?;
         let sealer = deployment::sealer(&values, &store).await?;
         let folder = deployment::data_folder(&values)?;
         let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
-        let door = Door::open(&values, store.clone(), blobs, sealer)?;
-        let done = send_and_wait(&door, plan, report).await;
+        let importer = Importer::new(&values, workspace, store.clone(), blobs, sealer)?;
+        let done = send_and_wait(&importer, plan, report).await;
         store.close().await;
         done
     }
 }
 
-/// Everything that makes calls end, and no listener that others could find.
+/// Brings the calls in within this process, which runs the roles.
+async fn bring_in_here(
+    values: &Values,
+    workspace: &str,
+    here: &Deployment,
+    plan: &Plan,
+    report: &mut Report,
+) -> Result<(), StartError> {
+    let workspace = deployment::find_workspace(&here.store, workspace).await?;
+    let importer =
+        Importer::new(values, workspace, here.store.clone(), here.blobs.clone(), here.sealer.clone())?;
+    send_and_wait(&importer, plan, report).await?;
+    // The run of a call that was known already may end before the event leaves the outbox.
+    wait::for_outbox(&here.store).await;
+    Ok(())
+}
+
+/// Starts every role that makes calls end. The listener is on a port that nobody knows.
 async fn start_roles(mut values: Values) -> Result<Running, StartError> {
     values.set("PORT", "0");
     values.set("DEBRIEF_BIND", "127.0.0.1");
@@ -146,11 +162,11 @@ async fn start_roles(mut values: Values) -> Result<Running, StartError> {
     Running::start(values, &roles).await
 }
 
-async fn send_and_wait(door: &Door, plan: &Plan, report: &mut Report) -> Result<(), StartError> {
+async fn send_and_wait(importer: &Importer, plan: &Plan, report: &mut Report) -> Result<(), StartError> {
     let mut pending = Vec::new();
-    report.begin("sending");
+    report.begin("bringing in");
     for item in &plan.items {
-        match door.send(item).await {
+        match importer.bring_in(item).await {
             Ok(sent) => pending.push(Pending::new(item.path.clone(), sent)),
             Err(why) => report.failed(&item.path, &why),
         }
@@ -158,7 +174,7 @@ async fn send_and_wait(door: &Door, plan: &Plan, report: &mut Report) -> Result<
     }
     report.begin("waiting for their calls");
     report.bar.inc(plan.items.len().saturating_sub(pending.len()) as u64);
-    wait::until_ended(door.store(), pending, |path, ended| {
+    wait::until_ended(importer.store(), importer.workspace(), pending, |path, ended| {
         match ended {
             Ok(()) => report.counts.success += 1,
             Err(why) => report.failed(path, &why),
@@ -168,7 +184,7 @@ async fn send_and_wait(door: &Door, plan: &Plan, report: &mut Report) -> Result<
     .await
 }
 
-/// What it is, and the files that go with it.
+/// Says what a call is, and which files belong to it.
 fn describe(item: &Item) -> String {
     let (kind, parts) = match &item.what {
         What::Session { lead } => ("session", vec![("lead", lead)]),
@@ -186,11 +202,11 @@ fn describe(item: &Item) -> String {
 struct Counts {
     success: usize,
     failed: usize,
-    /// Of calls that were found, and files that are none although they are meant to be.
+    /// The number of calls that were found, and of files that should be calls but cannot be read.
     total: usize,
 }
 
-/// What the user sees: a line for each thing that went wrong, and the counts at the end.
+/// Tells the user: a line for each thing that went wrong, and the counts at the end.
 struct Report {
     json: bool,
     bar: ProgressBar,
@@ -221,7 +237,7 @@ impl Report {
         self.bar.suspend(|| if self.json { eprintln!("{line}") } else { say!("{line}") });
     }
 
-    fn note(&self, note: &Said) {
+    fn note(&self, note: &Remark) {
         self.say(&format!("{}: left out: {}", note.path.display(), note.why));
     }
 

@@ -8,23 +8,23 @@ use store::Action;
 
 use super::audit;
 use super::calls::find;
-use crate::deployment::open_store;
+use crate::deployment::open_workspace;
 use crate::outcome::{Ended, failed};
 
-pub(crate) async fn call(values: &Values, id: &str, from: &str) -> Ended {
+pub(crate) async fn call(values: &Values, workspace: &str, id: &str, from: &str) -> Ended {
     let start = Start::named(from).ok_or_else(|| {
         ConfigError::new(
             "--from",
             format!("`{from}` is no stage; the stages are {}", Start::names().join(", ")),
         )
     })?;
-    let store = open_store(values).await?;
-    let Some(call) = find(&store, id).await? else {
+    let (store, workspace) = open_workspace(values, workspace).await?;
+    let Some(call) = find(&store, workspace, id).await? else {
         return failed(format!("there is no call `{id}`"));
     };
     let actor = audit::actor();
     let replayed =
-        replay::call(&store, (call.workspace, &actor), call.id, start).await.map_err(anyhow::Error::from)?;
+        replay::call(&store, (workspace, &actor), call.id, start).await.map_err(anyhow::Error::from)?;
     store.close().await;
     let Start { stage, .. } = start;
     let Some(Replayed { generation, batch }) = replayed else {

@@ -14,6 +14,7 @@ use queue_topology::{Engine, Worker, keeper};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use web::Access;
 
 use crate::deployment::{Deployment, StartError, until_answered};
 use crate::listen::Listener;
@@ -62,6 +63,7 @@ impl Running {
         let installation = Installation::read(&values)?;
         let schedule = Schedule::read(&values)?;
         let (lease_length, drain_timeout) = read_times(&values)?;
+        let access = web::Settings::read(&values)?;
         // What is wrong with the configuration is said before anything is opened or listened on.
         let listener = Listener::bind(&values).await?;
         let deployment = Arc::new(Deployment::open(values, installation).await?);
@@ -73,7 +75,13 @@ impl Running {
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let address = listener.address();
-        tasks.spawn(listener.serve(&deployment, roles, shutdown.clone())?);
+        let access = Arc::new(Access::new(&access, Arc::new(deployment.store.clone())));
+        until_answered("look whether keys were made", || access.look()).await?;
+        tasks.spawn(listener.serve(&deployment, &access, roles, shutdown.clone())?);
+        tasks.spawn({
+            let shutdown = shutdown.clone();
+            async move { shutdown.run_until_cancelled(access.watch()).await.unwrap_or_default() }
+        });
         let mut running = Self { deployment, lease: None, shutdown, tasks, address };
         if !workers.is_empty() || roles.contains(&Role::Keeper) {
             let store = running.deployment.store.clone();

@@ -382,7 +382,7 @@ async fn the_command_line_says_in_words_what_is_wrong_and_ends() {
         }
         let id = lost[0].id.as_str();
         for (args, wanted, words) in [
-            (vec!["calls", "show", id], 0, "What is odd       • transcription was given up"),
+            (vec!["calls", "show", id], 0, "• transcription was given up"),
             (vec!["calls", "show", id, "--json"], 0, "\"status\": \"failed\""),
             (vec!["calls", "list"], 0, "5 of 5"),
             (vec!["calls", "show", "../../etc"], 1, "there is no call"),

@@ -16,7 +16,8 @@ use crate::inputs::{Meeting, PhoneCall, word};
 use crate::world::{Kind, World};
 
 const DEBUG: &str = "info,debrief=debug,api=debug,ingest=debug,dedup=debug,transcription=debug,analysis=debug,\
-     crm=debug,slack=debug,domain=debug,platform=debug,store=debug,web=debug,queue_topology=debug,sqlx=warn,lapin=off,hyper=warn,h2=warn";
+     crm=debug,slack=debug,domain=debug,media=debug,platform=debug,providers=debug,store=debug,web=debug,\
+     queue_topology=debug,sqlx=warn,lapin=off,hyper=warn,h2=warn";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_person_is_logged_counted_traced_or_listed_embedded() {

@@ -158,12 +158,35 @@ impl World {
     // ------------------------------------------------------------ what a user does
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> reqwest::Result<reqwest::Response> {
-        self.client.post(self.address("ingest", path)).json(body).send().await
+        self.keyed("ingest", "POST", path).json(body).send().await
     }
 
     /// A request that a test makes up itself.
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        self.client.request(method.parse().unwrap(), self.address("ingest", path))
+        self.request_of("ingest", method, path)
+    }
+
+    /// A request to the process that has this role, without a key.
+    pub(crate) fn request_of(&self, role: &str, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method.parse().unwrap(), self.address(role, path))
+    }
+
+    /// A request with the key of the configuration, where it has one.
+    pub(crate) fn keyed(&self, role: &str, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let request = self.request_of(role, method, path);
+        match self.setting("DEBRIEF_API_KEY") {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
+    }
+
+    /// Makes a key with the command; all scopes where none is named.
+    pub(crate) async fn make_key(&self, name: &str, workspace: &str, scopes: &[&str]) -> String {
+        let mut args = vec!["keys", "create", name, "--workspace", workspace];
+        args.extend(scopes.iter().flat_map(|scope| ["--scope", *scope]));
+        let (code, said) = self.command(&args, &[]).await;
+        assert_eq!(code, Some(0), "{said}");
+        said.lines().find(|line| line.starts_with("debrief_")).unwrap_or_else(|| panic!("{said}")).to_owned()
     }
 
     /// Writes bytes to the listener, and goes on or hangs up; what it answers before it closes.
@@ -229,7 +252,7 @@ impl World {
         let form = reqwest::multipart::Form::new()
             .part("meeting", part(meeting.json().to_string(), "meeting.json"))
             .part("transcript", part(meeting.transcript(), "meeting.vtt"));
-        let request = self.client.post(self.address("ingest", "/api/meetings")).multipart(form);
+        let request = self.keyed("ingest", "POST", "/api/meetings").multipart(form);
         let answer = request.send().await.unwrap();
         let status = answer.status();
         let body: Value = answer.json().await.unwrap();
@@ -239,7 +262,7 @@ impl World {
 
     /// What the API says at `path`; nothing unless it answers 200.
     pub(crate) async fn get(&self, path: &str) -> Option<Value> {
-        let answer = self.client.get(self.address("api", path)).send().await.ok()?;
+        let answer = self.keyed("api", "GET", path).send().await.ok()?;
         if answer.status() != 200 {
             return None;
         }

@@ -1,15 +1,91 @@
-//! AssemblyAI's word that a transcript is ready. It is a nudge and proves nothing: the worker asks by the
-//! job that it stored.
+//! The webhook by which AssemblyAI says that a transcript is ready. It is a nudge and proves nothing: the worker asks
+//! AssemblyAI about the job that it stored.
 
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
 use domain::call::{CallId, WorkspaceId};
+use platform::config::Values;
+use platform::seal::{WEBHOOK_SECRET_HEADER, same_secret, webhook_secret};
+use queue_topology::intake::{Accepted, Nudge};
 use queue_topology::table::TRANSCRIPTION;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{FieldProblem, Problem};
 
-use crate::publish::Nudge;
+use crate::Ingest;
+use crate::door::{MAX_WEBHOOK_BYTES, Read, Sender, Sent, Source};
 
-/// From the query that we put into the address when we submitted.
-pub(crate) fn nudge(query: &str) -> Result<Nudge, Problem> {
+/// A transcript is ready. The header that we set when we asked for it is checked.
+#[utoipa::path(post, path = "/webhooks/assemblyai", operation_id = "transcriptReady", tag = "bringing in", security(()),
+    params(("call" = String, Query), ("workspace" = String, Query), ("generation" = i64, Query),
+        ("X-Debrief-Webhook-Secret" = String, Header)),
+    responses((status = 200, body = Success),
+        (status = 401, description = "The secret is missing or wrong", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn assemblyai(
+    State(ingest): State<Arc<Ingest>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    ingest.receive(AssemblyAi { secret: ingest.settings.assemblyai_secret.as_ref() }, request).await
+}
+
+struct AssemblyAi<'a> {
+    secret: Option<&'a SecretString>,
+}
+
+impl AssemblyAi<'_> {
+    /// AssemblyAI signs nothing. It sends a header that we chose when we submitted the recording.
+    fn check(&self, head: &Parts, _: &[u8]) -> Result<(), Problem> {
+        let sent = head.headers.get(WEBHOOK_SECRET_HEADER).and_then(|secret| secret.to_str().ok());
+        let wanted = self.secret.map(ExposeSecret::expose_secret);
+        if sent.zip(wanted).is_some_and(|(sent, wanted)| same_secret(sent, wanted)) {
+            return Ok(());
+        }
+        let detail = format!("{WEBHOOK_SECRET_HEADER} is missing or wrong");
+        Err(Problem::new(StatusCode::UNAUTHORIZED, detail))
+    }
+}
+
+impl Source for AssemblyAi<'_> {
+    const SENDER: Sender<Self> = Sender::Signature(Self::check);
+
+    fn max_bytes(&self) -> u64 {
+        MAX_WEBHOOK_BYTES
+    }
+
+    async fn read(&self, sent: Sent) -> Result<Read, Problem> {
+        nudge(sent.query()).map(Read::Nudge)
+    }
+
+    fn answer(&self, _: &[Accepted]) -> Response {
+        Json(Success { success: true }).into_response()
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+struct Success {
+    success: bool,
+}
+
+/// The secret that the webhook has to bring: `ASSEMBLYAI_WEBHOOK_SECRET`, else one that is made from
+/// `ASSEMBLYAI_API_KEY`. `None` where neither is set: then no webhook is let in.
+pub(crate) fn secret(values: &Values) -> Option<SecretString> {
+    let (configured, api_key) =
+        (values.secret("ASSEMBLYAI_WEBHOOK_SECRET"), values.secret("ASSEMBLYAI_API_KEY"));
+    (configured.is_some() || api_key.is_some()).then(|| {
+        let api_key = api_key.as_ref().map_or("", |key| key.expose_secret());
+        webhook_secret(configured.as_ref().map(ExposeSecret::expose_secret), api_key).into()
+    })
+}
+
+/// Reads the query that we put into the address when we submitted the recording.
+fn nudge(query: &str) -> Result<Nudge, Problem> {
     let value = |wanted: &str| {
         let mut pairs = url::form_urlencoded::parse(query.as_bytes());
         pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())

@@ -1,20 +1,27 @@
-//! A meeting in the JSON that Zoom gives for one, with its transcript or recording.
+//! A meeting that somebody uploads: the JSON that Zoom gives for it, with its transcript or its recording.
 
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
 use chrono_tz::Tz;
 use domain::call::{CallDetails, CallKind, Participant, Role};
 use domain::event::MaterialKind;
+use queue_topology::intake::{Accepted, Arrival, NewMaterial, Upload, without_query};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use web::Problem;
 
-use super::upload;
-use crate::arrival::{Arrival, Found};
+use super::recording;
+use crate::door::{AcceptedView, Read, Sender, Sent, Source, upload_accepted};
 use crate::fields::Fields;
-use crate::fingerprint::without_query;
-use crate::form::Upload;
+use crate::{Ingest, form};
 
+/// The longest description of a meeting.
+pub const MAX_JSON_BYTES: u64 = 1024 * 1024;
 const AT: &str = "/meeting";
 const SOURCE: &str = "zoom";
-/// What opens a meeting or its recording; nobody here needs it.
+/// Fields that open a meeting or its recording. Nobody here needs them, so they are not kept.
 const SECRETS: [&str; 8] = [
     "download_access_token",
     "download_token",
@@ -26,25 +33,96 @@ const SECRETS: [&str; 8] = [
     "start_url",
 ];
 
-/// The meeting's `uuid` names the call; else `idempotency_key`, else the content does.
-pub(crate) fn arrival(
+/// A meeting with its transcript or its recording.
+#[utoipa::path(post, path = "/api/meetings", operation_id = "uploadMeeting", tag = "bringing in", security(("key" = ["bring_in"])),
+    request_body(content = MeetingForm, content_type = "multipart/form-data"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names the meeting, where it has no id")),
+    responses((status = 202, body = AcceptedView),
+        (status = 413, description = "Longer than `DEBRIEF_MAX_UPLOAD_MB`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A part is missing or cannot be used", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn meetings(
+    State(ingest): State<Arc<Ingest>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    ingest.receive(Meeting { ingest: &ingest }, request).await
+}
+
+struct Meeting<'a> {
+    ingest: &'a Ingest,
+}
+
+impl Source for Meeting<'_> {
+    const SENDER: Sender<Self> = Sender::Key(web::Door::BringIn);
+
+    fn max_bytes(&self) -> u64 {
+        self.ingest.settings.longest_form()
+    }
+
+    async fn read(&self, sent: Sent) -> Result<Read, Problem> {
+        let Ingest { settings, intake, .. } = self.ingest;
+        let idempotency_key = sent.idempotency_key()?;
+        let mut parts = sent.form().await?;
+        let (mut meeting, mut transcript, mut audio) = (None, None, None);
+        while let Some(part) = form::next(&mut parts).await? {
+            match part.name().unwrap_or_default() {
+                "meeting" => {
+                    form::once(&mut meeting, AT, form::json(part, AT, MAX_JSON_BYTES).await?)?;
+                }
+                "transcript" => {
+                    let file = form::transcript(&intake.blobs, part, "/transcript").await?;
+                    form::once(&mut transcript, "/transcript", file)?;
+                }
+                "audio" => {
+                    let max = settings.max_audio_bytes;
+                    let file = form::recording(&intake.blobs, part, "/audio", max).await?;
+                    form::once(&mut audio, "/audio", file)?;
+                }
+                _ => {}
+            }
+        }
+        let meeting = meeting.ok_or_else(|| Problem::field(AT, "is missing"))?;
+        let arrival = arrival(meeting, transcript, audio, idempotency_key, settings.timezone)?;
+        Ok(Read::Arrivals(vec![arrival]))
+    }
+
+    fn answer(&self, accepted: &[Accepted]) -> Response {
+        upload_accepted(accepted)
+    }
+}
+
+/// A transcript, or audio, or both.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the form is read part by part; this type describes it")]
+struct MeetingForm {
+    /// The meeting as Zoom describes it, in JSON.
+    meeting: Map<String, Value>,
+    /// `WebVTT` or `SubRip`.
+    #[schema(content_media_type = "text/vtt")]
+    transcript: Option<String>,
+    #[schema(content_media_type = "application/octet-stream")]
+    audio: Option<Vec<u8>>,
+}
+
+/// Makes an arrival of a meeting. Its `uuid` names the call; else `idempotency_key` does, else the content.
+pub fn arrival(
     meeting: Value,
     transcript: Option<Upload>,
     audio: Option<Upload>,
     idempotency_key: Option<String>,
     timezone: Tz,
 ) -> Result<Arrival, Problem> {
-    let (uuid, details) = read(meeting, timezone)?;
-    let content = transcript.as_ref().or(audio.as_ref()).map(|file| file.digest.clone());
-    let (source, external_id) = match (uuid, idempotency_key.or(content)) {
-        (Some(uuid), _) => (SOURCE.to_owned(), uuid),
-        (None, Some(id)) => (upload::SOURCE.to_owned(), id),
-        (None, None) => return Err(Problem::field("/transcript", "is missing; or send `audio`")),
+    let Some(content) = transcript.as_ref().or(audio.as_ref()) else {
+        return Err(Problem::field("/transcript", "is missing; or send `audio`"));
     };
-    let transcript = transcript.map(|file| Found::Upload(MaterialKind::Transcript, file));
-    let audio = audio.map(|file| Found::Upload(MaterialKind::Recording, file));
-    let found = transcript.into_iter().chain(audio).collect();
-    Ok(Arrival { source, external_id, kind: CallKind::Meeting, details, found })
+    let (uuid, details) = read(meeting, timezone)?;
+    let (source, external_id) = match uuid {
+        Some(uuid) => (SOURCE, uuid),
+        None => (recording::SOURCE, idempotency_key.unwrap_or_else(|| content.digest.clone())),
+    };
+    let transcript = transcript.map(|file| NewMaterial::File(MaterialKind::Transcript, file));
+    let audio = audio.map(|file| NewMaterial::File(MaterialKind::Recording, file));
+    let materials = transcript.into_iter().chain(audio).collect();
+    Ok(Arrival { source: source.to_owned(), external_id, kind: CallKind::Meeting, details, materials })
 }
 
 fn read(meeting: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), Problem> {
@@ -52,7 +130,7 @@ fn read(meeting: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), P
     let uuid = fields.id("uuid");
     let host = ["host_email", "host_id"].into_iter().find_map(|name| fields.peek(name)?.as_str());
     let host = host.filter(|host| host.contains('@')).map(str::to_owned);
-    // A time without an offset is one of the meeting's own zone.
+    // A time without an offset is read in the zone of the meeting.
     let zone = fields.peek("timezone").and_then(|zone| zone.as_str()?.parse().ok()).unwrap_or(timezone);
     let (started_at, started_text) = fields.time("start_time", zone);
     let details = CallDetails {
@@ -69,7 +147,7 @@ fn read(meeting: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), P
     Ok((uuid, CallDetails { metadata, ..details }))
 }
 
-/// A join URL carries the password in its query.
+/// The value without the queries of URLs: a join URL carries the password there.
 fn without_passwords(value: Value) -> Value {
     match value {
         Value::String(text) => without_query(&text).into(),

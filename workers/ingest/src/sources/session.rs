@@ -1,23 +1,75 @@
-//! A conversation that a voice agent held and wrote down itself, with the lead it noted.
+//! A conversation that a voice agent held and wrote down itself, with the lead that the agent noted.
 
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
 use bytes::Bytes;
 use chrono_tz::Tz;
 use domain::call::{CallDetails, CallKind};
+use domain::event::MaterialKind;
+use queue_topology::intake::{Accepted, Arrival, NewMaterial};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use web::Problem;
 
-use crate::arrival::{Arrival, Found};
+use crate::Ingest;
+use crate::door::{AcceptedView, Read, Sender, Sent, Source, upload_accepted};
 use crate::fields::{Fields, clean};
 
 const SOURCE: &str = "session";
+/// The longest body, and so the longest session.
+pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// `call_id` names the call, else the session's own id, else `idempotency_key`. A dump of the bare items has
-/// none.
-pub(crate) fn arrival(
-    body: Value,
-    idempotency_key: Option<String>,
+/// A voice agent's session.
+#[utoipa::path(post, path = "/api/sessions", operation_id = "uploadSession", tag = "bringing in", security(("key" = ["bring_in"])), request_body = SessionBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names the call, where the session has no id")),
+    responses((status = 202, body = AcceptedView),
+        (status = 422, description = "A field is missing or cannot be used", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn sessions(
+    State(ingest): State<Arc<Ingest>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    ingest.receive(Session { timezone: ingest.settings.timezone }, request).await
+}
+
+struct Session {
     timezone: Tz,
-) -> Result<Arrival, Problem> {
+}
+
+impl Source for Session {
+    const SENDER: Sender<Self> = Sender::Key(web::Door::BringIn);
+
+    fn max_bytes(&self) -> u64 {
+        MAX_BYTES
+    }
+
+    async fn read(&self, sent: Sent) -> Result<Read, Problem> {
+        let idempotency_key = sent.idempotency_key()?;
+        Ok(Read::Arrivals(vec![arrival(sent.json().await?, idempotency_key, self.timezone)?]))
+    }
+
+    fn answer(&self, accepted: &[Accepted]) -> Response {
+        upload_accepted(accepted)
+    }
+}
+
+/// A conversation that a voice agent held and wrote down itself.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the body is read field by field; this type describes it")]
+struct SessionBody {
+    /// The session: an object with a list of `items`.
+    transcript: Map<String, Value>,
+    /// What the agent noted of the caller.
+    lead: Option<Map<String, Value>>,
+    caller_phone: Option<String>,
+    /// Names the call, else the session's own `session_id`, else the `Idempotency-Key`.
+    call_id: Option<String>,
+}
+
+/// Makes an arrival of a session. `call_id` names the call, else the session's own id, else `idempotency_key`. A session
+/// that is only a list of items has no id of its own.
+pub fn arrival(body: Value, idempotency_key: Option<String>, timezone: Tz) -> Result<Arrival, Problem> {
     let mut fields = Fields::of(body, "")?;
     let call_id = fields.id("call_id");
     let caller_phone = fields.text("caller_phone");
@@ -40,16 +92,20 @@ pub(crate) fn arrival(
     })?;
     let details =
         CallDetails { from_number: caller_phone.or(details.from_number), lead: lead.map(clean), ..details };
-    let found = vec![Found::Session(kept)];
-    Ok(Arrival { source: SOURCE.to_owned(), external_id, kind: CallKind::Session, details, found })
+    let materials = vec![NewMaterial::Document {
+        kind: MaterialKind::Session,
+        media_type: "application/json",
+        bytes: kept,
+    }];
+    Ok(Arrival { source: SOURCE.to_owned(), external_id, kind: CallKind::Session, details, materials })
 }
 
 fn has_items(session: &Map<String, Value>) -> bool {
     ["items", "conversation"].iter().any(|name| session.get(*name).is_some_and(Value::is_array))
 }
 
-/// The session's own id, and what its head says of the call. The metadata stays what the agent wrote;
-/// the head itself is kept under `session`.
+/// The session's own id, and what the head of the session says about the call. The metadata stays as the agent wrote
+/// it, and the head itself is kept in it under `session`.
 fn read(session: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), Problem> {
     let head: Map<String, Value> = match &session {
         Value::Object(session) => session

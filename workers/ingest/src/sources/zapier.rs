@@ -1,42 +1,122 @@
 //! The webhook that a Zap sends when a call has ended, and the same fields beside an upload.
 //!
-//! A Zap's fields are filled by hand from another product's, so every type is read leniently. A recording's
-//! URL is kept as it came, whatever its scheme: refusing it here would lose the call; the fetcher refuses
-//! what it must not open, and the call shows that.
+//! A person fills the fields of a Zap from the fields of another product, so every type is read leniently. The URL of a
+//! recording is kept as it came, whatever its scheme: refusing it here would lose the call. The fetcher refuses what it
+//! must not open, and the call shows that.
 
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use chrono_tz::Tz;
 use domain::call::{CallDetails, CallKind};
+use domain::moment::Moment;
+use queue_topology::intake::{Accepted, Arrival, NewMaterial};
+use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use web::Problem;
 
-use crate::arrival::{Arrival, Found};
+use crate::Ingest;
+use crate::door::{MAX_WEBHOOK_BYTES, Read, Sender, Sent, Source};
 use crate::fields::Fields;
 
-/// Who issued the id, where the Zap does not say.
+/// Who issued the id, where the Zap does not say so.
 const DEFAULT_SOURCE: &str = "exotel";
-/// Sealed it has to fit into an event.
+/// The longest URL of a recording. The URL is sealed, and the sealed text has to fit into an event.
 const MAX_URL_BYTES: usize = 2048;
 
-/// The webhook's fields, each where we keep it.
-pub(crate) struct Said {
-    pub(crate) call_id: Option<String>,
-    pub(crate) source: String,
-    pub(crate) recording_url: Option<String>,
-    pub(crate) details: CallDetails,
+/// A call that has ended.
+#[utoipa::path(post, path = "/webhook/zapier", operation_id = "announceCall", tag = "bringing in", request_body = CallAnnounced,
+    params(("key" = Option<String>, Query, description = "A key that can only bring in, where no header can be sent")),
+    security(("key" = ["bring_in"]), ("password" = ["bring_in"])),
+    responses((status = 200, body = Queued),
+        (status = 422, description = "A field is missing or cannot be used", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It could not be kept: send it again", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn zapier(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {
+    ingest.receive(Zapier { timezone: ingest.settings.timezone }, request).await
 }
 
-pub(crate) fn arrival(body: Value, timezone: Tz) -> Result<Arrival, Problem> {
-    let said = read(body, "", true, timezone)?;
-    Ok(Arrival {
-        source: said.source,
-        external_id: said.call_id.unwrap_or_default(),
-        kind: CallKind::Phone,
-        details: said.details,
-        found: said.recording_url.map(Found::Url).into_iter().collect(),
-    })
+struct Zapier {
+    timezone: Tz,
 }
 
-pub(crate) fn read(body: Value, at: &str, needs_id: bool, timezone: Tz) -> Result<Said, Problem> {
+impl Source for Zapier {
+    const SENDER: Sender<Self> = Sender::Key(web::Door::Unsigned);
+
+    fn max_bytes(&self) -> u64 {
+        MAX_WEBHOOK_BYTES
+    }
+
+    async fn read(&self, sent: Sent) -> Result<Read, Problem> {
+        let fields = read(sent.json().await?, "", true, self.timezone)?;
+        Ok(Read::Arrivals(vec![Arrival {
+            source: fields.source,
+            external_id: fields.call_id.unwrap_or_default(),
+            kind: CallKind::Phone,
+            details: fields.details,
+            materials: fields.recording_url.map(NewMaterial::Url).into_iter().collect(),
+        }]))
+    }
+
+    fn answer(&self, accepted: &[Accepted]) -> Response {
+        let Some(Accepted { external_id, repeated, .. }) = accepted.first() else {
+            return StatusCode::OK.into_response();
+        };
+        let message =
+            if *repeated { "Duplicate call - already received" } else { "Call queued for processing" };
+        Json(Queued { success: true, message, call_id: external_id, timestamp: Moment::now() })
+            .into_response()
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+struct Queued<'a> {
+    success: bool,
+    message: &'static str,
+    /// The source's own id, as it came.
+    call_id: &'a str,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Moment,
+}
+
+/// Numbers may come as texts, and fields that are not listed are kept as metadata.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the body is read field by field; this type describes it")]
+struct CallAnnounced {
+    /// The source's own id. The same id of the same source again is the same call.
+    #[schema(min_length = 1, max_length = 255)]
+    call_id: String,
+    /// Who issued the id.
+    #[schema(default = "exotel", max_length = 40, pattern = "^[A-Za-z0-9_-]+$")]
+    source: Option<String>,
+    from_number: Option<String>,
+    to_number: Option<String>,
+    /// In seconds.
+    duration: Option<f64>,
+    #[schema(max_length = 2048)]
+    recording_url: Option<String>,
+    /// When the call began; without an offset it is read in `DEBRIEF_TIMEZONE`.
+    timestamp: Option<String>,
+    status: Option<String>,
+    agent_phone: Option<String>,
+    agent_name: Option<String>,
+    agent_slack_handle: Option<String>,
+    department: Option<String>,
+    customer_segment: Option<String>,
+}
+
+/// The fields of the webhook.
+pub(super) struct CallFields {
+    pub(super) call_id: Option<String>,
+    pub(super) source: String,
+    pub(super) recording_url: Option<String>,
+    pub(super) details: CallDetails,
+}
+
+pub(super) fn read(body: Value, at: &str, needs_id: bool, timezone: Tz) -> Result<CallFields, Problem> {
     let mut fields = Fields::of(body, at)?;
     if needs_id && !fields.has("call_id") {
         fields.refuse("call_id", "is missing or empty");
@@ -44,7 +124,7 @@ pub(crate) fn read(body: Value, at: &str, needs_id: bool, timezone: Tz) -> Resul
     let call_id = fields.id("call_id");
     let source = source(&mut fields);
     let recording_url = fields.text_only("recording_url", MAX_URL_BYTES);
-    // Characters beyond ASCII take more.
+    // The limit above counts characters, and a character beyond ASCII takes several bytes.
     if recording_url.as_ref().is_some_and(|url| url.len() > MAX_URL_BYTES) {
         fields.refuse("recording_url", format!("is longer than {MAX_URL_BYTES} bytes"));
     }
@@ -63,7 +143,12 @@ pub(crate) fn read(body: Value, at: &str, needs_id: bool, timezone: Tz) -> Resul
         customer_segment: fields.text("customer_segment"),
         ..CallDetails::default()
     };
-    Ok(Said { call_id, source, recording_url, details: CallDetails { metadata: fields.rest()?, ..details } })
+    Ok(CallFields {
+        call_id,
+        source,
+        recording_url,
+        details: CallDetails { metadata: fields.rest()?, ..details },
+    })
 }
 
 fn source(fields: &mut Fields) -> String {

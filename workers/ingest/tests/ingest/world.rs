@@ -10,18 +10,22 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::routing::Router;
 use domain::call::{CallDetails, CallId};
-use domain::event::{CallReceived, Envelope, Kept, MaterialAt};
+use domain::event::{CallReceived, Envelope, Event as _, Kept, MaterialAt};
+use domain::principal::Principal;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, pending};
-use ingest::{Ingest, Nudge, Outbox, Outgoing, PublishFault, Publisher, Settings};
+use ingest::{Ingest, Settings};
 use platform::blobs::Blobs;
 use platform::cache::Memory;
 use platform::config::{Installation, Values};
 use platform::seal::{Sealer, of_call};
-use queue_topology::broker::Lane;
+use queue_topology::broker::{Broker, BrokerError, Consumer, Depth, Lane, Message, Route, State};
+use queue_topology::intake::{Intake, Outbox};
+use queue_topology::table::QueueSpec;
+use queue_topology::wake_ups::RunWoken;
 use serde_json::Value;
 use tower::ServiceExt as _;
-use web::{self, Access};
+use web::{self, Access, KeyDirectory};
 
 /// How a broker or an outbox behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +37,20 @@ pub(crate) enum Mood {
     Hangs,
 }
 
+/// A message that went to the queue of one stage.
+#[derive(Clone)]
+pub(crate) struct Nudged {
+    pub(crate) stage: &'static str,
+    pub(crate) event: Envelope<RunWoken>,
+}
+
+/// A broker and an outbox in one, which keep what they are given.
 #[derive(Clone)]
 pub(crate) struct Sink {
     mood: Mood,
     stumbled: Arc<AtomicBool>,
     pub(crate) events: Arc<Mutex<Vec<Envelope<CallReceived>>>>,
-    pub(crate) nudges: Arc<Mutex<Vec<Nudge>>>,
+    pub(crate) nudges: Arc<Mutex<Vec<Nudged>>>,
 }
 
 impl Sink {
@@ -46,36 +58,89 @@ impl Sink {
         Self { mood, stumbled: Arc::default(), events: Arc::default(), nudges: Arc::default() }
     }
 
-    async fn take(&self, event: &Envelope<CallReceived>) -> Result<(), PublishFault> {
+    async fn take(&self, message: &Message) -> Result<(), BrokerError> {
         match self.mood {
-            Mood::Stumbles if !self.stumbled.swap(true, Ordering::Relaxed) => Err(PublishFault::Blocked),
+            Mood::Stumbles if !self.stumbled.swap(true, Ordering::Relaxed) => Err(BrokerError::Blocked),
             Mood::Works | Mood::Stumbles => {
-                self.events.lock().expect("no test panics in here").push(event.clone());
+                self.note(message);
                 Ok(())
             }
-            Mood::Refuses => Err(PublishFault::Blocked),
+            Mood::Refuses => Err(BrokerError::Blocked),
             Mood::Hangs => pending().await,
+        }
+    }
+
+    fn note(&self, message: &Message) {
+        match message.route {
+            Route::Event { key } => {
+                assert_eq!(key, CallReceived::KEY);
+                let event: Envelope<CallReceived> = Envelope::decode(&message.body).unwrap();
+                assert_eq!(event.id, message.id);
+                self.events.lock().unwrap().push(event);
+            }
+            Route::Stage { stage } => {
+                let event = Envelope::decode(&message.body).unwrap();
+                self.nudges.lock().unwrap().push(Nudged { stage, event });
+            }
         }
     }
 }
 
-impl Publisher for Sink {
-    fn publish<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<(), PublishFault>> {
-        self.take(&outgoing.event).boxed()
+/// Ingest publishes and asks a broker nothing else.
+impl Broker for Sink {
+    fn publish(&self, message: Message) -> BoxFuture<'_, Result<(), BrokerError>> {
+        async move { self.take(&message).await }.boxed()
     }
 
-    fn nudge(&self, nudge: Nudge) -> BoxFuture<'_, Result<(), PublishFault>> {
-        async move {
-            self.nudges.lock().expect("no test panics in here").push(nudge);
-            Ok(())
-        }
-        .boxed()
+    fn declare(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
+        unreachable!("ingest declares nothing")
+    }
+
+    fn consume(&self, _: &QueueSpec, _: Lane, _: u16) -> BoxFuture<'_, Result<Consumer, BrokerError>> {
+        unreachable!("ingest consumes nothing")
+    }
+
+    fn consume_dead(&self, _: u16) -> BoxFuture<'_, Result<Consumer, BrokerError>> {
+        unreachable!("ingest consumes nothing")
+    }
+
+    fn depth(&self, _: &str, _: Lane) -> BoxFuture<'_, Result<Depth, BrokerError>> {
+        unreachable!("ingest looks at no queue")
+    }
+
+    fn dead_depth(&self) -> BoxFuture<'_, Result<Depth, BrokerError>> {
+        unreachable!("ingest looks at no queue")
+    }
+
+    fn purge(&self, _: &str, _: Lane) -> BoxFuture<'_, Result<u64, BrokerError>> {
+        unreachable!("ingest purges nothing")
+    }
+
+    fn state(&self) -> State {
+        State::Up
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
     }
 }
 
 impl Outbox for Sink {
-    fn keep<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<(), anyhow::Error>> {
-        async move { Ok(self.take(&outgoing.event).await?) }.boxed()
+    fn keep<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, anyhow::Result<()>> {
+        async move { Ok(self.take(message).await?) }.boxed()
+    }
+}
+
+/// No key was ever made.
+struct NoKeys;
+
+impl KeyDirectory for NoKeys {
+    fn find<'a>(&'a self, _: &'a str) -> BoxFuture<'a, anyhow::Result<Option<Principal>>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn has_keys(&self) -> BoxFuture<'_, anyhow::Result<bool>> {
+        async { Ok(false) }.boxed()
     }
 }
 
@@ -97,21 +162,22 @@ impl World {
         let values = Values::of(settings.iter().copied());
         let dir = tempfile::tempdir().unwrap();
         let blobs = Blobs::local(dir.path()).unwrap();
-        let access = Access::read(&values).unwrap();
-        let keys = access.keys().clone();
+        let access = Arc::new(Access::new(&web::Settings::read(&values).unwrap(), Arc::new(NoKeys)));
         let (broker, outbox) = (Sink::new(broker), Sink::new(outbox));
         let sealer = Sealer::from_key([7; 32]);
         let router = ingest::router(Ingest {
             settings: Settings::read(&values, &Installation::read(&values).unwrap()).unwrap(),
-            access: Arc::new(access),
-            blobs: blobs.clone(),
-            sealer: sealer.clone(),
-            cache: Arc::new(Memory::default()),
-            publisher: Arc::new(broker.clone()),
-            outbox: Arc::new(outbox.clone()),
-            lane: Lane::Live,
+            access: Arc::clone(&access),
+            intake: Intake {
+                broker: Some(Arc::new(broker.clone())),
+                outbox: Arc::new(outbox.clone()),
+                blobs: blobs.clone(),
+                sealer: sealer.clone(),
+                cache: Arc::new(Memory::default()),
+                lane: Lane::Live,
+            },
         });
-        Self { router: web::finish(router, &keys), broker, outbox, blobs, sealer, dir }
+        Self { router: web::finish(router, &access), broker, outbox, blobs, sealer, dir }
     }
 
     /// The same on a port of this machine.

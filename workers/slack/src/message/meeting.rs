@@ -16,7 +16,7 @@ use super::format::{Format, turns};
 use crate::escape::{defuse, id, unlink};
 use crate::split::{MAX_CHARS, Whole, pack};
 
-/// Of a webinar with hundreds of people nobody reads the list.
+/// How many people are listed. Nobody reads the list of a webinar with hundreds of them.
 const MAX_PEOPLE: usize = 40;
 
 /// The message, and the transcript in those that follow. Each is of at most [`MAX_CHARS`] characters; a message that
@@ -48,7 +48,7 @@ fn sections(call: &Call, analysis: &Analysis, transcript: &Transcript, format: &
     let details = &call.details;
     let section = |title, lines: Vec<String>| Section { title, lines };
     let bullets = |texts: &[String]| texts.iter().filter_map(|text| bullet(text)).collect();
-    // The id is escaped here, since a line is escaped as a whole.
+    // A backtick would end the code in which the id stands. The rest is escaped with the line.
     let call_id = defuse(&call.external_id.replace('`', "'"));
     vec![
         section("📅 *Meeting:*", details.topic.as_deref().and_then(words).into_iter().collect()),
@@ -87,7 +87,7 @@ fn bullet(text: &str) -> Option<String> {
 
 fn when(details: &CallDetails, transcript: &Transcript, format: &Format) -> Option<String> {
     let start = details.started_at.map(|_| format.start(details));
-    // As the source wrote it; it is escaped with the line.
+    // A time that cannot be read stands as the source wrote it. It is escaped with the line, so not here.
     let start = start.unwrap_or_else(|| details.started_text.as_deref().and_then(words));
     let duration_ms = details.said_duration_ms().or_else(|| transcript.duration_ms());
     let duration_ms = duration_ms.and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0);

@@ -173,12 +173,7 @@ async fn a_corrected_call_changes_the_bots_message_and_leaves_the_webhooks() {
 }
 
 #[tokio::test]
-async fn a_practice_meeting_and_a_worker_without_slack_post_nothing() {
-    let (details, transcript) = sample();
-    let world = World::with(CallKind::Practice, details, transcript).await;
-    world.run(&world.webhook(), &world.begin("slack").await).await.unwrap();
-    assert!(world.arrived().await.is_empty());
-
+async fn a_worker_without_slack_posts_nothing() {
     let world = World::incoming().await;
     world.run(&slack_set_by(&[]), &world.begin("slack").await).await.unwrap();
     assert!(world.arrived().await.is_empty());

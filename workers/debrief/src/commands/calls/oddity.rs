@@ -85,7 +85,15 @@ fn of_effect(effect: &EffectView) -> Vec<String> {
 }
 
 /// What somebody can do about an error code.
-fn advice(code: &str) -> &'static str {
+fn advice(code: &str) -> String {
+    match code {
+        "speech_to_text_not_configured" => format!("Set {}.", providers::speech::keys()),
+        code => standing_advice(code).to_owned(),
+    }
+}
+
+/// The advice that is the same in every installation.
+fn standing_advice(code: &str) -> &'static str {
     match code {
         "recording_not_found" | "recording_gone" => {
             "The recording is not at its address. Have the source send the call again with a new address, or upload \
@@ -110,11 +118,17 @@ fn advice(code: &str) -> &'static str {
         "transcript_unreadable" | "session_unreadable" => {
             "The file is no transcript that can be read. Have the source send it again."
         }
-        "speech_to_text_not_configured" => "Set ASSEMBLYAI_API_KEY.",
-        "speech_to_text_refuses_account" => "Look at ASSEMBLYAI_API_KEY and at the provider's account.",
-        "speech_to_text_refused" | "transcription_refused" => {
+        "speech_to_text_refuses_account" => {
+            "Look at the key and at the account of the provider that the message names."
+        }
+        "speech_to_text_refused" => {
+            "The provider does not take the request, and the message says why. If it names no setting, look whether the \
+             recording can be played."
+        }
+        "transcription_refused" => {
             "The provider does not take this recording. Look whether it can be played."
         }
+        "speech_to_text_answer_too_long" => "The recording is too long for this provider's answer. Split it.",
         "model_unauthorized" => "Look at OPENAI_API_KEY.",
         "model_quota_exceeded" => "Look at the budget of the model's account.",
         "model_not_found" => "Look at OPENAI_MODEL and OPENAI_BASE_URL.",

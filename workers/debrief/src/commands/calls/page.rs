@@ -19,7 +19,7 @@ use super::oddity;
 
 /// The longest id of somebody else's that is shown whole.
 const MAX_ID_CHARS: usize = 40;
-/// Of a call with a long history, only the newest lines are shown.
+/// How many lines of the timeline are shown: the newest.
 const MAX_TIMELINE: usize = 40;
 
 /// What the store knows of the call, and how the installation reads it.

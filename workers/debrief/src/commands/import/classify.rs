@@ -1,7 +1,7 @@
-//! Says what a file is, by what stands in it: names are whatever the tool that wrote it calls them.
+//! Says what a file is, by what stands in it. The name of a file says little: each tool has its own names.
 //!
-//! Only as much is read here as tells kinds apart and finds partners. Whether a file can be used is for
-//! ingest to say.
+//! As much is read here as is needed to tell the kinds apart and to find what belongs together. Whether a file can be
+//! used is decided later, when it is brought in.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 use super::ImportKind;
 
 const AUDIO: [&str; 8] = ["wav", "mp3", "m4a", "mp4", "flac", "ogg", "opus", "webm"];
-/// The richest first: where a name has several, that one is taken.
+/// The extensions of transcripts, the richest format first. Of several files with one name, the first of these is taken.
 const TRANSCRIPTS: [&str; 4] = ["vtt", "webvtt", "srt", "txt"];
-/// Two of these make an object a meeting.
+/// Fields of a meeting. An object that has two of them is a meeting.
 const OF_MEETINGS: [&str; 5] = ["uuid", "topic", "host_id", "participants", "start_time"];
-/// More than ingest takes, which then says so.
+/// More than is taken when a file is brought in, where a file that is too long is named.
 const MAX_JSON_BYTES: u64 = 16 * 1024 * 1024;
 const HEAD_BYTES: u64 = 64 * 1024;
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -27,22 +27,22 @@ pub(super) trait Zone: TimeZone {}
 impl<Z: TimeZone> Zone for Z {}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum FileKind {
     Session(Session),
     Lead(Lead),
     Meeting,
     Transcript,
     Audio,
-    /// Nothing that is brought in, and why.
+    /// A file that is not brought in, and why.
     Other(&'static str),
-    /// Meant to be brought in, but it cannot be read.
+    /// A file that should be brought in but cannot be read, and why.
     Broken(String),
 }
 
-/// What a session says of its lead.
+/// What a session says about its lead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Session {
-    /// Of the leads that its agent noted, in lower case.
+    /// The e-mail addresses of the leads that its agent noted, in lower case.
     pub(super) emails: Vec<String>,
     pub(super) starts_at: Option<DateTime<Utc>>,
 }
@@ -54,48 +54,48 @@ pub(super) struct Lead {
     pub(super) noted_at: Option<DateTime<Utc>>,
 }
 
-/// What the file is; `kind` settles it where the user said.
-pub(super) fn classify(path: &Path, kind: ImportKind, zone: &impl Zone) -> Found {
+/// Says what the file is. `kind` decides where the user said what the files are.
+pub(super) fn classify(path: &Path, kind: ImportKind, zone: &impl Zone) -> FileKind {
     let extension = extension(path);
     let is = |known: &[&str]| known.contains(&extension.as_str());
     if kind == ImportKind::Audio || (is(&AUDIO) && kind != ImportKind::Session) {
-        return Found::Audio;
+        return FileKind::Audio;
     }
     let head = match read(path, HEAD_BYTES) {
         Ok(head) => head,
-        Err(problem) => return Found::Broken(problem),
+        Err(problem) => return FileKind::Broken(problem),
     };
     let start = head.strip_prefix(BOM).unwrap_or(&head).trim_ascii_start();
     let cues = extension != "txt" && is(&TRANSCRIPTS);
     match kind {
-        ImportKind::Meeting if !start.starts_with(b"{") && extension != "json" => Found::Transcript,
-        ImportKind::Auto if start.starts_with(b"WEBVTT") || cues => Found::Transcript,
+        ImportKind::Meeting if !start.starts_with(b"{") && extension != "json" => FileKind::Transcript,
+        ImportKind::Auto if start.starts_with(b"WEBVTT") || cues => FileKind::Transcript,
         ImportKind::Auto if !start.starts_with(b"{") && extension != "json" => match extension.as_str() {
-            "txt" if has_speakers(&head) => Found::Transcript,
-            "txt" => {
-                Found::Other("no line of it reads `Name: words`; `--kind meeting` takes it as a transcript")
-            }
-            _ => Found::Other("it is no session, meeting, transcript or recording"),
+            "txt" if has_speakers(&head) => FileKind::Transcript,
+            "txt" => FileKind::Other(
+                "no line of it reads `Name: words`; `--kind meeting` takes it as a transcript",
+            ),
+            _ => FileKind::Other("it is no session, meeting, transcript or recording"),
         },
         _ => match read_json(path) {
             Ok(value) => json(&value, kind, zone),
-            Err(problem) => Found::Broken(problem),
+            Err(problem) => FileKind::Broken(problem),
         },
     }
 }
 
-/// How good a transcript is, by its extension: less is better.
+/// The place of a transcript in [`TRANSCRIPTS`], by its extension. A lower place is better.
 pub(super) fn rank(path: &Path) -> usize {
     let extension = extension(path);
     TRANSCRIPTS.iter().position(|known| *known == extension).unwrap_or(TRANSCRIPTS.len())
 }
 
-/// In lower case.
-pub(super) fn extension(path: &Path) -> String {
+/// The extension of a file, in lower case.
+fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
 }
 
-/// The file's JSON, or what is wrong with it, to stand after the file's name.
+/// The JSON in a file. The error is to stand after the file's name.
 pub(super) fn read_json(path: &Path) -> Result<Value, String> {
     let bytes = read(path, MAX_JSON_BYTES + 1)?;
     if bytes.len() as u64 > MAX_JSON_BYTES {
@@ -105,7 +105,8 @@ pub(super) fn read_json(path: &Path) -> Result<Value, String> {
     serde_json::from_slice(bytes).map_err(|error| format!("is not valid JSON: {error}"))
 }
 
-fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
+/// The first `max` bytes of a file. The error is to stand after the file's name.
+pub(super) fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
     // Opening a pipe or a device could wait for ever.
     let unreadable = |error| format!("cannot be read: {error}");
     if !path.metadata().map_err(unreadable)?.is_file() {
@@ -118,7 +119,7 @@ fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
         .map_err(unreadable)
 }
 
-/// A folder has notes and licences too; in a transcript somebody speaks.
+/// Whether somebody speaks in this text. A folder may also hold notes and licences as text files.
 fn has_speakers(head: &[u8]) -> bool {
     let text = String::from_utf8_lossy(head);
     text.lines().any(|line| {
@@ -134,22 +135,22 @@ fn has_speakers(head: &[u8]) -> bool {
     })
 }
 
-fn json(value: &Value, kind: ImportKind, zone: &impl Zone) -> Found {
+fn json(value: &Value, kind: ImportKind, zone: &impl Zone) -> FileKind {
     let Value::Object(map) = value else {
         return match kind {
-            ImportKind::Session => Found::Session(Session::default()),
-            ImportKind::Meeting => Found::Meeting,
-            _ => Found::Other("it is JSON, but no session, lead or meeting"),
+            ImportKind::Session => FileKind::Session(Session::default()),
+            ImportKind::Meeting => FileKind::Meeting,
+            _ => FileKind::Other("it is JSON, but no session, lead or meeting"),
         };
     };
     let is_session = map.contains_key("items") || map.contains_key("conversation");
     match lead(map, zone) {
-        _ if kind == ImportKind::Meeting => Found::Meeting,
-        _ if is_session => Found::Session(session(map, zone)),
-        Some(lead) => Found::Lead(lead),
-        None if kind == ImportKind::Session => Found::Session(session(map, zone)),
-        None if OF_MEETINGS.iter().filter(|name| map.contains_key(**name)).count() >= 2 => Found::Meeting,
-        None => Found::Other("it is JSON, but no session, lead or meeting"),
+        _ if kind == ImportKind::Meeting => FileKind::Meeting,
+        _ if is_session => FileKind::Session(session(map, zone)),
+        Some(lead) => FileKind::Lead(lead),
+        None if kind == ImportKind::Session => FileKind::Session(session(map, zone)),
+        None if OF_MEETINGS.iter().filter(|name| map.contains_key(**name)).count() >= 2 => FileKind::Meeting,
+        None => FileKind::Other("it is JSON, but no session, lead or meeting"),
     }
 }
 
@@ -182,7 +183,8 @@ fn normal(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-/// Agents write `2025-10-23 10:15:00.12`, with or without an offset, `T` and `Z`, and some both of the last.
+/// Reads a time as agents write it: `2025-10-23 10:15:00.12`, with or without an offset, a `T` and a `Z`. Some write an
+/// offset and a `Z`.
 fn time(value: Option<&Value>, zone: &impl Zone) -> Option<DateTime<Utc>> {
     let text = value?.as_str()?.trim().replacen(' ', "T", 1);
     let bare = text.strip_suffix('Z').unwrap_or(&text);
@@ -202,11 +204,11 @@ mod tests {
 
     use super::*;
 
-    fn found(name: &str, content: impl AsRef<[u8]>) -> Found {
+    fn found(name: &str, content: impl AsRef<[u8]>) -> FileKind {
         forced(name, content, ImportKind::Auto)
     }
 
-    fn forced(name: &str, content: impl AsRef<[u8]>, kind: ImportKind) -> Found {
+    fn forced(name: &str, content: impl AsRef<[u8]>, kind: ImportKind) -> FileKind {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
@@ -215,17 +217,17 @@ mod tests {
 
     #[test]
     fn a_file_is_what_stands_in_it() {
-        assert!(matches!(found("lead.json", "{\"items\":[]}"), Found::Session(_)));
-        assert!(matches!(found("a.json", "\u{feff} {\"conversation\":[]}"), Found::Session(_)));
+        assert!(matches!(found("lead.json", "{\"items\":[]}"), FileKind::Session(_)));
+        assert!(matches!(found("a.json", "\u{feff} {\"conversation\":[]}"), FileKind::Session(_)));
         assert!(matches!(
             found("session.json", "{\"name\":\"A\",\"email\":\"A@b.example.com\",\"interest\":\"\"}"),
-            Found::Lead(lead) if lead.email == "a@b.example.com"
+            FileKind::Lead(lead) if lead.email == "a@b.example.com"
         ));
-        assert_eq!(found("a", "{\"uuid\":\"x\",\"topic\":\"y\"}"), Found::Meeting);
-        assert_eq!(found("notes", "\u{feff}WEBVTT\n\n"), Found::Transcript);
-        assert_eq!(found("a.SRT", "1\n00:00:01,000 --> 00:00:02,000\nHi\n"), Found::Transcript);
-        assert_eq!(found("a.txt", "[00:01] Priya Raman: Hello\n"), Found::Transcript);
-        assert_eq!(found("a.M4A", "whatever"), Found::Audio);
+        assert_eq!(found("a", "{\"uuid\":\"x\",\"topic\":\"y\"}"), FileKind::Meeting);
+        assert_eq!(found("notes", "\u{feff}WEBVTT\n\n"), FileKind::Transcript);
+        assert_eq!(found("a.SRT", "1\n00:00:01,000 --> 00:00:02,000\nHi\n"), FileKind::Transcript);
+        assert_eq!(found("a.txt", "[00:01] Priya Raman: Hello\n"), FileKind::Transcript);
+        assert_eq!(found("a.M4A", "whatever"), FileKind::Audio);
     }
 
     #[test]
@@ -236,25 +238,25 @@ mod tests {
             ("README.txt", "Fresh inputs for five formats.\n"),
             ("deck.pdf", "%PDF-1.7"),
         ] {
-            assert!(matches!(found(name, content), Found::Other(_)), "{name}");
+            assert!(matches!(found(name, content), FileKind::Other(_)), "{name}");
         }
         for (name, content) in [("a.json", "{\"items\": ["), ("b.json", ""), ("c.json", "nope")] {
             let found = found(name, content);
-            assert!(matches!(&found, Found::Broken(why) if why.contains("JSON")), "{name}: {found:?}");
+            assert!(matches!(&found, FileKind::Broken(why) if why.contains("JSON")), "{name}: {found:?}");
         }
         let deep = "[".repeat(100_000);
-        assert!(matches!(found("deep.json", deep), Found::Broken(_)));
+        assert!(matches!(found("deep.json", deep), FileKind::Broken(_)));
     }
 
     #[test]
     fn the_user_knows_better() {
         let bare = "{\"session_id\":\"s\"}";
-        assert!(matches!(forced("a.json", bare, ImportKind::Session), Found::Session(_)));
+        assert!(matches!(forced("a.json", bare, ImportKind::Session), FileKind::Session(_)));
         let lead = "{\"name\":\"A\",\"email\":\"a@b.example.com\",\"company\":\"\"}";
-        assert!(matches!(forced("a.json", lead, ImportKind::Session), Found::Lead(_)));
-        assert_eq!(forced("a.json", "{\"topic\":\"x\"}", ImportKind::Meeting), Found::Meeting);
-        assert_eq!(forced("a.txt", "Nobody speaks by name.", ImportKind::Meeting), Found::Transcript);
-        assert_eq!(forced("a.bin", "x", ImportKind::Audio), Found::Audio);
+        assert!(matches!(forced("a.json", lead, ImportKind::Session), FileKind::Lead(_)));
+        assert_eq!(forced("a.json", "{\"topic\":\"x\"}", ImportKind::Meeting), FileKind::Meeting);
+        assert_eq!(forced("a.txt", "Nobody speaks by name.", ImportKind::Meeting), FileKind::Transcript);
+        assert_eq!(forced("a.bin", "x", ImportKind::Audio), FileKind::Audio);
     }
 
     #[test]
@@ -266,11 +268,13 @@ mod tests {
             { "name": "create_lead", "arguments": "{\"email\":" },
             { "name": "other", "arguments": "{\"email\":\"no@c.example.com\"}" },
         ]);
-        let Found::Session(said) = found("a.json", json!({ "items": items }).to_string()) else { panic!() };
+        let FileKind::Session(said) = found("a.json", json!({ "items": items }).to_string()) else {
+            panic!()
+        };
         assert_eq!(said.emails, ["odile@marchetti.example.com", "b@c.example.com"]);
         assert_eq!(said.starts_at.unwrap().to_rfc3339(), "2025-10-23T10:15:00+00:00");
         let none = json!({ "items": items, "lead_generated": false }).to_string();
-        assert!(matches!(found("a.json", none), Found::Session(said) if said.emails.is_empty()));
+        assert!(matches!(found("a.json", none), FileKind::Session(said) if said.emails.is_empty()));
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! The files that paths lead to.
+//! Finds the files that paths lead to.
 
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::pairing::Said;
+use super::pairing::Remark;
 
-/// Every file under `paths`, folders recursively and in order, each file once; and what could not be read.
-/// Hidden files, and folders behind symbolic links (which could lead round in a circle), are passed over,
-/// but for those that were named.
-pub(super) fn below(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Said>) {
+/// Every file under `paths`, with the files of all folders below them, in order and each file once; and the folders that
+/// could not be read. Hidden files are passed over, and so are folders behind symbolic links, which could lead round in
+/// a circle. A path that the user named is taken in any case.
+pub(super) fn below(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Remark>) {
     let (mut files, mut unreadable) = (Vec::new(), Vec::new());
     for path in paths {
         if path.is_dir() {
@@ -23,11 +23,11 @@ pub(super) fn below(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Said>) {
     (files, unreadable)
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>, unreadable: &mut Vec<Said>) {
+fn walk(folder: &Path, files: &mut Vec<PathBuf>, unreadable: &mut Vec<Remark>) {
     let entries = match sorted(folder) {
         Ok(entries) => entries,
         Err(error) => {
-            return unreadable.push(Said::new(folder, format!("the folder cannot be read: {error}")));
+            return unreadable.push(Remark::new(folder, format!("the folder cannot be read: {error}")));
         }
     };
     for path in entries {

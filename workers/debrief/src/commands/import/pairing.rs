@@ -1,25 +1,25 @@
 //! Decides which files belong together.
 //!
-//! A lead says nothing of its session, so the session has to: its agent noted the lead with a function call
-//! whose arguments carry the same e-mail address. Anything weaker (the newest file, the first one) gives one
-//! caller's words to another. A meeting's files have one name, or are the only ones in their folder.
+//! A lead does not name its session, but the session names its lead: the agent noted the lead with a function call whose
+//! arguments carry the same e-mail address. Anything weaker (the newest file, the first one) would give the words of one
+//! caller to another. The files of a meeting have one name, or are the only ones in their folder.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::ImportKind;
-use super::classify::{Found, Lead, Session, rank};
+use super::classify::{FileKind, Lead, Session, rank};
 
 pub(super) struct File {
     pub(super) path: PathBuf,
-    pub(super) found: Found,
+    pub(super) found: FileKind,
 }
 
-/// One call to be.
+/// The files of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Item {
-    /// What it is called in what the user reads.
+    /// The file that stands for the call in what the user reads.
     pub(super) path: PathBuf,
     pub(super) what: What,
 }
@@ -29,7 +29,7 @@ pub(super) enum What {
     Session {
         lead: Option<PathBuf>,
     },
-    /// `meeting` is its JSON.
+    /// `meeting` is the file with the JSON of the meeting.
     Meeting {
         meeting: Option<PathBuf>,
         transcript: Option<PathBuf>,
@@ -47,14 +47,14 @@ impl What {
     }
 }
 
-/// Something about a file.
+/// Something that the user should read about a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct Remark {
     pub(super) path: PathBuf,
     pub(super) why: String,
 }
 
-impl Said {
+impl Remark {
     pub(super) fn new(path: &Path, why: impl Into<String>) -> Self {
         Self { path: path.to_owned(), why: why.into() }
     }
@@ -63,9 +63,9 @@ impl Said {
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) items: Vec<Item>,
-    pub(super) failures: Vec<Said>,
-    /// What is left out although nothing is wrong with it.
-    pub(super) notes: Vec<Said>,
+    pub(super) failures: Vec<Remark>,
+    /// Files that are left out although nothing is wrong with them.
+    pub(super) notes: Vec<Remark>,
 }
 
 pub(super) fn plan(files: Vec<File>, kind: ImportKind) -> Plan {
@@ -74,14 +74,14 @@ pub(super) fn plan(files: Vec<File>, kind: ImportKind) -> Plan {
     let mut folders: BTreeMap<PathBuf, Folder> = BTreeMap::new();
     for File { path, found } in files {
         match found {
-            Found::Session(session) => sessions.push((path, session)),
-            Found::Lead(lead) => leads.push((path, lead)),
-            Found::Audio if kind == ImportKind::Audio => plan.items.push(Item { path, what: What::Audio }),
-            Found::Meeting => parts(&mut folders, &path).meetings.push(path),
-            Found::Transcript => parts(&mut folders, &path).transcripts.push(path),
-            Found::Audio => parts(&mut folders, &path).audios.push(path),
-            Found::Other(why) => plan.notes.push(Said { path, why: why.into() }),
-            Found::Broken(why) => plan.failures.push(Said { path, why }),
+            FileKind::Session(session) => sessions.push((path, session)),
+            FileKind::Lead(lead) => leads.push((path, lead)),
+            FileKind::Audio if kind == ImportKind::Audio => plan.items.push(Item { path, what: What::Audio }),
+            FileKind::Meeting => parts(&mut folders, &path).meetings.push(path),
+            FileKind::Transcript => parts(&mut folders, &path).transcripts.push(path),
+            FileKind::Audio => parts(&mut folders, &path).audios.push(path),
+            FileKind::Other(why) => plan.notes.push(Remark { path, why: why.into() }),
+            FileKind::Broken(why) => plan.failures.push(Remark { path, why }),
         }
     }
     with_leads(&mut plan, sessions, &leads);
@@ -100,15 +100,16 @@ fn with_leads(plan: &mut Plan, sessions: Vec<(PathBuf, Session)>, leads: &[(Path
     let taken: HashSet<usize> = lead_of.values().copied().collect();
     let left = leads.iter().enumerate().filter(|(index, _)| !taken.contains(index));
     let why = "no session here notes a lead with its e-mail address";
-    plan.notes.extend(left.map(|(_, (path, _))| Said::new(path, why)));
+    plan.notes.extend(left.map(|(_, (path, _))| Remark::new(path, why)));
     for (index, (path, _)) in sessions.into_iter().enumerate() {
         let lead = lead_of.remove(&index).map(|lead| leads[lead].0.clone());
         plan.items.push(Item { path, what: What::Session { lead } });
     }
 }
 
-/// The lead of each session that has one, by their places. A caller who came twice has two sessions and two
-/// leads: those nearest in time belong together, a lead noted after its session's start before any other.
+/// The lead of each session that has one, both by their index. A caller who called twice has two sessions and two leads.
+/// Those that are nearest in time belong together, and a lead that was noted after the start of a session comes before
+/// one that was noted earlier.
 fn belonging(sessions: &[(PathBuf, Session)], leads: &[(PathBuf, Lead)]) -> BTreeMap<usize, usize> {
     let mut sessions_of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, (_, session)) in sessions.iter().enumerate() {
@@ -136,10 +137,10 @@ fn belonging(sessions: &[(PathBuf, Session)], leads: &[(PathBuf, Lead)]) -> BTre
     lead_of
 }
 
-/// The files of one folder, by their names without the extension.
+/// The files of one folder, by their names without the extensions.
 type Folder = BTreeMap<OsString, Parts>;
 
-/// Files of one name.
+/// The files of one name.
 #[derive(Default)]
 struct Parts {
     meetings: Vec<PathBuf>,
@@ -152,7 +153,8 @@ fn parts<'a>(folders: &'a mut BTreeMap<PathBuf, Folder>, path: &Path) -> &'a mut
     folder.entry(path.file_stem().unwrap_or_default().to_owned()).or_default()
 }
 
-/// Products name a meeting's files differently; the only ones in a folder are those of its only meeting.
+/// Products give the files of a meeting different names. Where a folder has one meeting, at most one transcript and
+/// at most one recording, they belong together.
 fn join_the_only_ones(folder: &mut Folder) {
     let mut names = folder.iter().filter(|(_, parts)| !parts.meetings.is_empty()).map(|(name, _)| name);
     let (Some(name), None) = (names.next().cloned(), names.next()) else { return };
@@ -170,13 +172,13 @@ fn join_the_only_ones(folder: &mut Folder) {
 }
 
 impl Parts {
-    fn item(mut self, kind: ImportKind, notes: &mut Vec<Said>) -> Option<Item> {
+    fn item(mut self, kind: ImportKind, notes: &mut Vec<Remark>) -> Option<Item> {
         self.transcripts.sort_by_key(|path| rank(path));
         let mut first = |paths: Vec<PathBuf>| {
             let mut paths = paths.into_iter();
             let first = paths.next()?;
             let why = format!("the same as {}, which is brought in", first.display());
-            notes.extend(paths.map(|path| Said::new(&path, &why)));
+            notes.extend(paths.map(|path| Remark::new(&path, &why)));
             Some(first)
         };
         let (meeting, transcript, audio) =
@@ -196,7 +198,7 @@ mod tests {
     use super::super::files;
     use super::*;
 
-    fn planned(files: Vec<(&str, Found)>) -> Plan {
+    fn planned(files: Vec<(&str, FileKind)>) -> Plan {
         let files = files.into_iter().map(|(path, found)| File { path: path.into(), found });
         plan(files.collect(), ImportKind::Auto)
     }
@@ -219,12 +221,12 @@ mod tests {
         format!("2025-10-{time}:00Z").parse().unwrap()
     }
 
-    fn session(email: &str, time: &str) -> Found {
-        Found::Session(Session { emails: vec![email.into()], starts_at: Some(at(time)) })
+    fn session(email: &str, time: &str) -> FileKind {
+        FileKind::Session(Session { emails: vec![email.into()], starts_at: Some(at(time)) })
     }
 
-    fn lead(email: &str, time: &str) -> Found {
-        Found::Lead(Lead { email: email.into(), noted_at: Some(at(time)) })
+    fn lead(email: &str, time: &str) -> FileKind {
+        FileKind::Lead(Lead { email: email.into(), noted_at: Some(at(time)) })
     }
 
     #[test]
@@ -280,14 +282,14 @@ mod tests {
     #[test]
     fn a_meetings_files_have_one_name() {
         let plan = planned(vec![
-            ("m/a.json", Found::Meeting),
-            ("m/a.vtt", Found::Transcript),
-            ("m/a.m4a", Found::Audio),
-            ("m/b.json", Found::Meeting),
-            ("m/b.mp3", Found::Audio),
-            ("m/c.vtt", Found::Transcript),
-            ("m/d.wav", Found::Audio),
-            ("n/a.vtt", Found::Transcript),
+            ("m/a.json", FileKind::Meeting),
+            ("m/a.vtt", FileKind::Transcript),
+            ("m/a.m4a", FileKind::Audio),
+            ("m/b.json", FileKind::Meeting),
+            ("m/b.mp3", FileKind::Audio),
+            ("m/c.vtt", FileKind::Transcript),
+            ("m/d.wav", FileKind::Audio),
+            ("n/a.vtt", FileKind::Transcript),
         ]);
         let wanted = [
             "meeting m/a.json m/a.vtt m/a.m4a",
@@ -302,15 +304,15 @@ mod tests {
     #[test]
     fn the_only_transcript_is_that_of_the_only_meeting_in_the_folder() {
         let one = planned(vec![
-            ("m/meeting.json", Found::Meeting),
-            ("m/transcript.vtt", Found::Transcript),
-            ("m/sound.m4a", Found::Audio),
+            ("m/meeting.json", FileKind::Meeting),
+            ("m/transcript.vtt", FileKind::Transcript),
+            ("m/sound.m4a", FileKind::Audio),
         ]);
         assert_eq!(shown(&one), ["meeting m/meeting.json m/transcript.vtt m/sound.m4a"]);
         let several = planned(vec![
-            ("m/meeting.json", Found::Meeting),
-            ("m/one.vtt", Found::Transcript),
-            ("m/two.vtt", Found::Transcript),
+            ("m/meeting.json", FileKind::Meeting),
+            ("m/one.vtt", FileKind::Transcript),
+            ("m/two.vtt", FileKind::Transcript),
         ]);
         let wanted = ["meeting m/meeting.json - -", "meeting - m/one.vtt -", "meeting - m/two.vtt -"];
         assert_eq!(shown(&several), wanted);
@@ -318,8 +320,11 @@ mod tests {
 
     #[test]
     fn of_a_transcript_in_several_formats_the_richest_is_taken() {
-        let plan = planned(vec![("m/a.srt", Found::Transcript), ("m/a.vtt", Found::Transcript)]);
+        let plan = planned(vec![("m/a.srt", FileKind::Transcript), ("m/a.vtt", FileKind::Transcript)]);
         assert_eq!(shown(&plan), ["meeting - m/a.vtt -"]);
-        assert_eq!(plan.notes, [Said::new(Path::new("m/a.srt"), "the same as m/a.vtt, which is brought in")]);
+        assert_eq!(
+            plan.notes,
+            [Remark::new(Path::new("m/a.srt"), "the same as m/a.vtt, which is brought in")]
+        );
     }
 }

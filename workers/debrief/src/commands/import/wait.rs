@@ -1,4 +1,4 @@
-//! Waits until calls that were sent have ended, and says how.
+//! Waits until the calls that were brought in have ended, and says how they ended.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -9,21 +9,20 @@ use domain::call::{CallId, CallStatus, WorkspaceId};
 use store::{DeadFilter, Page, RunRow, RunState, Store};
 use tokio::time::{Instant, sleep};
 
-use super::upload::Sent;
+use super::arrivals::Sent;
 use crate::commands::run::StopSignal;
 use crate::deployment::StartError;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Looks in a row at which a call waits for something outside, before it is given up.
+/// A call is given up after it was seen waiting for something outside so many times in a row.
 const PARKED_LOOKS: u32 = 3;
 const RELAY_WITHIN: Duration = Duration::from_secs(10);
-const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 
-/// A call that was sent.
+/// A call that was brought in and has not ended.
 pub(super) struct Pending {
     path: PathBuf,
     sent: Sent,
-    /// Whether the call is known to have this material: until then its status is that of an earlier one.
+    /// Whether the store has the material of this import. Until then the status of the call is that of an earlier import.
     taken_in: bool,
     parked_looks: u32,
 }
@@ -40,10 +39,11 @@ enum Standing {
     Ended(Result<(), String>),
 }
 
-/// Looks at every call until each has ended, or waits for something that no work of ours brings about while
-/// nothing else goes on, or the user has waited enough. `ended` hears of each call once.
+/// Looks at the calls until every call has ended, until those that are left wait for something outside, or until the user
+/// interrupts. `ended` hears of each call once.
 pub(super) async fn until_ended(
     store: &Store,
+    workspace: WorkspaceId,
     mut pending: Vec<Pending>,
     mut ended: impl FnMut(&Path, Result<(), String>),
 ) -> Result<(), StartError> {
@@ -51,7 +51,7 @@ pub(super) async fn until_ended(
     loop {
         let mut left = Vec::with_capacity(pending.len());
         for mut call in pending {
-            match look(store, &mut call).await? {
+            match look(store, workspace, &mut call).await? {
                 Standing::Ended(result) => {
                     ended(&call.path, result);
                     continue;
@@ -63,7 +63,7 @@ pub(super) async fn until_ended(
         }
         if left.iter().all(|call| call.parked_looks >= PARKED_LOOKS) {
             for call in left {
-                ended(&call.path, Err(what_is_missing(store, call.sent.call).await?));
+                ended(&call.path, Err(what_is_missing(store, workspace, call.sent.call).await?));
             }
             return Ok(());
         }
@@ -80,7 +80,7 @@ pub(super) async fn until_ended(
     }
 }
 
-/// Waits until nothing is left to relay; what is left after a while is relayed by the next `run`.
+/// Waits until the outbox is empty. What is left in it after a while is published by the next `run`.
 pub(super) async fn for_outbox(store: &Store) {
     let until = Instant::now() + RELAY_WITHIN;
     while Instant::now() < until && store.outbox_len().await.is_ok_and(|left| left > 0) {
@@ -88,17 +88,17 @@ pub(super) async fn for_outbox(store: &Store) {
     }
 }
 
-async fn look(store: &Store, pending: &mut Pending) -> anyhow::Result<Standing> {
+async fn look(store: &Store, workspace: WorkspaceId, pending: &mut Pending) -> anyhow::Result<Standing> {
     let Sent { call, digests } = &pending.sent;
     if !pending.taken_in {
-        let known = store.materials(WORKSPACE, *call).await.context("look for what was brought in")?;
+        let known = store.materials(workspace, *call).await.context("look for what was brought in")?;
         pending.taken_in =
             digests.iter().all(|digest| known.iter().any(|known| known.material.digest == *digest));
         if !pending.taken_in {
             return Ok(Standing::Going);
         }
     }
-    let Some(known) = store.call(WORKSPACE, *call).await.context("look the call up")? else {
+    let Some(known) = store.call(workspace, *call).await.context("look the call up")? else {
         return Ok(Standing::Going);
     };
     Ok(match known.status {
@@ -108,18 +108,23 @@ async fn look(store: &Store, pending: &mut Pending) -> anyhow::Result<Standing> 
         CallStatus::NoRecording => {
             Standing::Ended(Err("was brought in, but nothing in it can be transcribed".to_owned()))
         }
-        CallStatus::Failed => Standing::Ended(Err(what_it_died_of(store, *call).await?)),
+        CallStatus::Failed => Standing::Ended(Err(what_it_died_of(store, workspace, *call).await?)),
     })
 }
 
-async fn runs(store: &Store, call: CallId, state: RunState) -> anyhow::Result<Vec<RunRow>> {
-    let mut runs = store.runs(WORKSPACE, call).await.context("look the call's stages up")?;
+async fn runs(
+    store: &Store,
+    workspace: WorkspaceId,
+    call: CallId,
+    state: RunState,
+) -> anyhow::Result<Vec<RunRow>> {
+    let mut runs = store.runs(workspace, call).await.context("look the call's stages up")?;
     runs.retain(|run| run.state == state.name());
     Ok(runs)
 }
 
-async fn what_is_missing(store: &Store, call: CallId) -> anyhow::Result<String> {
-    let parked = runs(store, call, RunState::Parked).await?;
+async fn what_is_missing(store: &Store, workspace: WorkspaceId, call: CallId) -> anyhow::Result<String> {
+    let parked = runs(store, workspace, call, RunState::Parked).await?;
     let each = parked.iter().map(|run| {
         let destination = run.destination.as_deref().unwrap_or("something outside");
         let code = run.error_code.as_deref().unwrap_or("no reason given");
@@ -129,18 +134,23 @@ async fn what_is_missing(store: &Store, call: CallId) -> anyhow::Result<String> 
     Ok(format!("was brought in as {call}, but {each}"))
 }
 
-async fn what_it_died_of(store: &Store, call: CallId) -> anyhow::Result<String> {
+async fn what_it_died_of(store: &Store, workspace: WorkspaceId, call: CallId) -> anyhow::Result<String> {
     let mut each = Vec::new();
-    for run in runs(store, call, RunState::Dead).await? {
+    for run in runs(store, workspace, call, RunState::Dead).await? {
         let code = run.error_code.as_deref().unwrap_or("no reason given");
-        let text = letter(store, call, &run).await?.map(|text| format!(": {text}")).unwrap_or_default();
+        let text =
+            letter(store, (workspace, call), &run).await?.map(|text| format!(": {text}")).unwrap_or_default();
         each.push(format!("{} failed with {code}{text}", run.stage));
     }
     Ok(each.join("; "))
 }
 
-/// The text behind the code. A run and its letter end in the same moment.
-async fn letter(store: &Store, call: CallId, run: &RunRow) -> anyhow::Result<Option<String>> {
+/// The text of the dead letter of `run`. A run and its dead letter are written at the same moment.
+async fn letter(
+    store: &Store,
+    (workspace, call): (WorkspaceId, CallId),
+    run: &RunRow,
+) -> anyhow::Result<Option<String>> {
     let filter = DeadFilter {
         stage: Some(run.stage.clone()),
         since: run.finished_at,
@@ -149,6 +159,6 @@ async fn letter(store: &Store, call: CallId, run: &RunRow) -> anyhow::Result<Opt
     };
     let page = Page { offset: 0, limit: 1000 };
     let (letters, _) =
-        store.dead_letters(WORKSPACE, &filter, page).await.context("look for what it died of")?;
+        store.dead_letters(workspace, &filter, page).await.context("look for what it died of")?;
     Ok(letters.into_iter().find(|letter| letter.call_id == Some(call)).map(|letter| letter.error_text))
 }

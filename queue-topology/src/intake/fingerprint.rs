@@ -1,9 +1,9 @@
-//! The id of an event: a hash of what it says.
+//! Makes the id of an event: a hash of what the event says.
 //!
-//! Left out is what differs when the same thing is said again: the queries of URLs (they are signed anew each
-//! time), the time of the event and the delivery's own id. So the same delivery twice is the same event, and one
-//! that brings something new is not. What is hashed may never change: a webhook that is sent again after an
-//! upgrade would be another event.
+//! Some parts differ each time the same thing is said, and are left out: the queries of URLs (they are signed anew each
+//! time), the time of the event and the delivery's own id. So a delivery that comes twice is one event, and a delivery
+//! that brings something new is another. What is hashed may never change: a webhook that is sent again after an upgrade
+//! would be another event.
 
 use domain::call::{CallDetails, CallId};
 use domain::event::{CallReceived, Kept};
@@ -12,20 +12,20 @@ use serde_json::Value;
 use sha1::{Digest as _, Sha1};
 use uuid::Uuid;
 
-/// Names that deliveries carry for themselves and not for the call.
+/// Fields that describe the delivery and not the call.
 const DELIVERY_FIELDS: [&str; 6] =
     ["delivery_id", "event_id", "event_time", "event_ts", "request_id", "sent_at"];
-/// What a webhook with all its fields says.
+/// The length of the hashed text of a webhook with all its fields.
 const TYPICAL_BYTES: usize = 1024;
 
-pub(crate) fn event_id(call: CallId, data: &CallReceived) -> Uuid {
+pub(super) fn event_id(call: CallId, data: &CallReceived) -> Uuid {
     let Kept::Inline(details) = &data.details else { return Uuid::nil() };
     let mut text = Vec::with_capacity(TYPICAL_BYTES);
-    said(data, details, &mut text);
+    write_data(data, details, &mut text);
     version_5(call.0, &text)
 }
 
-/// As `Uuid::new_v5`, whose SHA-1 does without the processor's instructions for it.
+/// Does what `Uuid::new_v5` does, but with a SHA-1 that uses the processor's instructions for it.
 /// <https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-5>
 fn version_5(namespace: Uuid, name: &[u8]) -> Uuid {
     let hash: [u8; 20] = Sha1::new().chain_update(namespace).chain_update(name).finalize().into();
@@ -33,22 +33,22 @@ fn version_5(namespace: Uuid, name: &[u8]) -> Uuid {
     uuid::Builder::from_sha1_bytes(id).into_uuid()
 }
 
-/// What [`canonical`] makes of `[source, external_id, kind, details, [[kind, digest], …]]`, without making values
-/// of all that first: this is done for every webhook.
-fn said(data: &CallReceived, details: &CallDetails, text: &mut Vec<u8>) {
+/// Writes what [`canonical`] makes of `[source, external_id, kind, details, [[kind, digest], …]]`. It makes no JSON
+/// values first, because this is done for every webhook.
+fn write_data(data: &CallReceived, details: &CallDetails, text: &mut Vec<u8>) {
     text.push(b'[');
     for words in [&data.source, &data.external_id] {
-        item(text, |text| json_text(without_query(words), text));
+        item(text, |text| write_text(without_query(words), text));
     }
-    item(text, |text| value_of(&data.kind, text));
-    item(text, |text| said_details(details, text));
+    item(text, |text| write_value(&data.kind, text));
+    item(text, |text| write_details(details, text));
     item(text, |text| {
         text.push(b'[');
         for material in &data.materials {
             item(text, |text| {
                 text.push(b'[');
-                item(text, |text| value_of(&material.kind, text));
-                item(text, |text| json_text(without_query(&material.digest), text));
+                item(text, |text| write_value(&material.kind, text));
+                item(text, |text| write_text(without_query(&material.digest), text));
                 text.push(b']');
             });
         }
@@ -62,9 +62,9 @@ fn item(text: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     text.push(b',');
 }
 
-/// Its fields in the order of their names, those that are there.
-fn said_details(details: &CallDetails, text: &mut Vec<u8>) {
-    // All of them, so that a new field is not forgotten.
+/// Writes the fields that have a value, in the order of their names.
+fn write_details(details: &CallDetails, text: &mut Vec<u8>) {
+    // Every field is named here, so that the compiler reports a new one.
     let CallDetails {
         agent_name,
         agent_phone,
@@ -85,31 +85,31 @@ fn said_details(details: &CallDetails, text: &mut Vec<u8>) {
         topic,
     } = details;
     text.push(b'{');
-    words("agent_name", agent_name.as_deref(), text);
-    words("agent_phone", agent_phone.as_deref(), text);
-    words("agent_slack_handle", agent_slack_handle.as_deref(), text);
-    words("customer_segment", customer_segment.as_deref(), text);
-    words("department", department.as_deref(), text);
+    text_field("agent_name", agent_name.as_deref(), text);
+    text_field("agent_phone", agent_phone.as_deref(), text);
+    text_field("agent_slack_handle", agent_slack_handle.as_deref(), text);
+    text_field("customer_segment", customer_segment.as_deref(), text);
+    text_field("department", department.as_deref(), text);
     field("direction", direction.as_ref(), text);
     field("duration_ms", duration_ms.as_ref(), text);
     field("ended_at", ended_at.as_ref(), text);
-    words("from_number", from_number.as_deref(), text);
+    text_field("from_number", from_number.as_deref(), text);
     field("lead", lead.as_ref(), text);
     field("metadata", Some(metadata).filter(|map| !map.is_empty()), text);
     field("participants", Some(participants).filter(|list| !list.is_empty()), text);
-    words("source_status", source_status.as_deref(), text);
+    text_field("source_status", source_status.as_deref(), text);
     field("started_at", started_at.as_ref(), text);
-    words("started_text", started_text.as_deref(), text);
-    words("to_number", to_number.as_deref(), text);
-    words("topic", topic.as_deref(), text);
+    text_field("started_text", started_text.as_deref(), text);
+    text_field("to_number", to_number.as_deref(), text);
+    text_field("topic", topic.as_deref(), text);
     text.push(b'}');
 }
 
-fn words(name: &str, words: Option<&str>, text: &mut Vec<u8>) {
+fn text_field(name: &str, words: Option<&str>, text: &mut Vec<u8>) {
     if let Some(words) = words {
         item(text, |text| {
-            named(name, text);
-            json_text(without_query(words), text);
+            write_name(name, text);
+            write_text(without_query(words), text);
         });
     }
 }
@@ -117,25 +117,25 @@ fn words(name: &str, words: Option<&str>, text: &mut Vec<u8>) {
 fn field(name: &str, value: Option<&impl Serialize>, text: &mut Vec<u8>) {
     if let Some(value) = value {
         item(text, |text| {
-            named(name, text);
-            value_of(value, text);
+            write_name(name, text);
+            write_value(value, text);
         });
     }
 }
 
-/// A name of ours: nothing in it has to be escaped.
-fn named(name: &str, text: &mut Vec<u8>) {
+/// Writes a name of ours. Nothing in it has to be escaped.
+fn write_name(name: &str, text: &mut Vec<u8>) {
     text.push(b'"');
     text.extend_from_slice(name.as_bytes());
     text.extend_from_slice(b"\":");
 }
 
-fn value_of(value: &impl Serialize, text: &mut Vec<u8>) {
-    // Nothing of an event refuses to be written.
+fn write_value(value: &impl Serialize, text: &mut Vec<u8>) {
+    // No value of an event fails to serialize.
     canonical(&serde_json::to_value(value).unwrap_or_default(), text);
 }
 
-/// JSON with its names in order, without delivery fields and without the queries of URLs.
+/// Writes JSON with its names in order, without the fields of the delivery and without the queries of URLs.
 fn canonical(value: &Value, text: &mut Vec<u8>) {
     match value {
         Value::Object(map) => {
@@ -144,7 +144,7 @@ fn canonical(value: &Value, text: &mut Vec<u8>) {
             fields.sort_unstable_by_key(|(name, _)| *name);
             text.push(b'{');
             for (name, value) in fields {
-                json_text(name, text);
+                write_text(name, text);
                 text.push(b':');
                 canonical(value, text);
                 text.push(b',');
@@ -159,20 +159,20 @@ fn canonical(value: &Value, text: &mut Vec<u8>) {
             }
             text.push(b']');
         }
-        Value::String(words) => json_text(without_query(words), text),
+        Value::String(words) => write_text(without_query(words), text),
         Value::Null | Value::Bool(_) | Value::Number(_) => {
             text.extend_from_slice(value.to_string().as_bytes());
         }
     }
 }
 
-fn json_text(words: &str, text: &mut Vec<u8>) {
-    // Neither a text nor a list of bytes can refuse.
+fn write_text(words: &str, text: &mut Vec<u8>) {
+    // Writing a text to a list of bytes does not fail.
     serde_json::to_writer(text, words).unwrap_or_default();
 }
 
 /// A URL without its query and fragment; any other text as it is.
-pub(crate) fn without_query(text: &str) -> &str {
+pub fn without_query(text: &str) -> &str {
     let is_url = text.contains("://") && !text.contains(char::is_whitespace);
     if is_url { text.split(['?', '#']).next().unwrap_or(text) } else { text }
 }
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(of(&received(CallDetails::default())), "1a8df333-4b8b-5bcb-b80e-a5726a053b9a");
     }
 
-    /// What it means, as values.
+    /// The text that is hashed, made by way of JSON values.
     fn by_values(data: &CallReceived) -> String {
         let Kept::Inline(details) = &data.details else { unreachable!("the tests' details are inline") };
         let materials: Vec<Value> =
@@ -288,7 +288,7 @@ mod tests {
             for data in [with_everything(&word), with_everything(&url), received(CallDetails::default())] {
                 let Kept::Inline(details) = &data.details else { unreachable!("the tests' details are inline") };
                 let mut text = Vec::new();
-                said(&data, details, &mut text);
+                write_data(&data, details, &mut text);
                 prop_assert_eq!(String::from_utf8(text).unwrap(), by_values(&data));
             }
         }

@@ -4,54 +4,65 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
-use domain::event::{CallReceived, Envelope, Kept, MAX_BYTES, Material, MaterialAt, MaterialKind};
+use domain::event::{
+    CallReceived, Envelope, Event as _, Kept, MAX_BYTES, Material, MaterialAt, MaterialKind,
+};
 use domain::moment::Moment;
 use platform::{seal, telemetry};
 use sha2::{Digest as _, Sha256};
-use web::Problem;
 
-use crate::Ingest;
-use crate::fingerprint::{event_id, without_query};
-use crate::form::Upload;
-use crate::publish::{self, Durable, Outgoing};
+use super::fingerprint::{event_id, without_query};
+use super::publish::Durable;
+use super::{Intake, NotKept, Upload};
+use crate::broker::{Message, Route};
 
 const SEEN_FOR: Duration = Duration::from_hours(24);
-/// Long details go to a blob first; with the broker's and the outbox's second the answer stays under three.
+/// Long details go to a blob first. Together with the second of the broker and the second of the outbox the answer
+/// stays under three.
 const STORE_WITHIN: Duration = Duration::from_millis(700);
 
+/// What one delivery says about a call.
 #[derive(Debug)]
-pub(crate) struct Arrival {
-    pub(crate) source: String,
-    pub(crate) external_id: String,
-    pub(crate) kind: CallKind,
-    pub(crate) details: CallDetails,
-    pub(crate) found: Vec<Found>,
+pub struct Arrival {
+    /// Who made the external id: `exotel`, `zoom`, … It is not the door that the delivery came through.
+    pub source: String,
+    pub external_id: String,
+    pub kind: CallKind,
+    pub details: CallDetails,
+    pub materials: Vec<NewMaterial>,
 }
 
 /// Something to make a transcript from, where it is now.
 #[derive(Debug)]
-pub(crate) enum Found {
-    /// Not looked at any further: what it points to is the fetcher's to judge.
+pub enum NewMaterial {
+    /// The address of a recording. Nobody looks at it here: what it points to is the fetcher's to judge.
     Url(String),
-    Upload(MaterialKind, Upload),
-    Session(Bytes),
+    /// A file that is stored already.
+    File(MaterialKind, Upload),
+    /// A document in memory.
+    Document { kind: MaterialKind, media_type: &'static str, bytes: Bytes },
 }
 
-pub(crate) struct Accepted {
-    pub(crate) call: CallId,
-    /// The same was published in the last day, as far as the cache knows.
-    pub(crate) repeated: bool,
+/// What became of an arrival: nothing of it can be lost any more.
+#[derive(Debug)]
+pub struct Accepted {
+    pub call: CallId,
+    /// The id that the arrival brought.
+    pub external_id: String,
+    /// Whether the same was published in the last day, as far as the cache knows.
+    pub repeated: bool,
+    pub materials: Vec<Material>,
 }
 
-impl Ingest {
+impl Intake {
     /// Puts everything where it stays, and publishes. `Ok` means that nothing of it can be lost.
-    pub(crate) async fn accept(&self, workspace: WorkspaceId, arrival: Arrival) -> Result<Accepted, Problem> {
-        let Arrival { source, external_id, kind, details, found } = arrival;
+    pub async fn accept(&self, workspace: WorkspaceId, arrival: Arrival) -> Result<Accepted, NotKept> {
+        let Arrival { source, external_id, kind, details, materials: brought } = arrival;
         let call = CallId::derive(workspace, &source, &external_id);
         let place = Place { workspace, call };
-        let mut materials = Vec::with_capacity(found.len());
-        for found in found {
-            materials.push(self.put(place, found).await?);
+        let mut materials = Vec::with_capacity(brought.len());
+        for material in brought {
+            materials.push(self.put(place, material).await?);
         }
         let data = CallReceived { source, external_id, kind, details: Kept::Inline(details), materials };
         let id = event_id(call, &data);
@@ -62,12 +73,11 @@ impl Ingest {
             self.move_details(place, &mut event).await?;
             body = event.encode();
         }
-        let outgoing = Outgoing { event, body: body.into(), lane: self.lane };
+        let route = Route::Event { key: CallReceived::KEY };
+        let message = Message { route, lane: self.lane, id, body: body.into() };
         let seen_key = format!("event:{id}");
-        let (repeated, durable) = futures::join!(
-            self.cache.remember(&seen_key, SEEN_FOR),
-            publish::publish(self.publisher.as_ref(), self.outbox.as_ref(), &outgoing)
-        );
+        let (repeated, durable) =
+            futures::join!(self.cache.remember(&seen_key, SEEN_FOR), self.publish(&event, &message));
         if !matches!(durable, Ok(Durable::Published)) {
             // Nobody has it yet: who sends it again should not hear that it is there.
             self.cache.forget(&seen_key).await;
@@ -75,12 +85,13 @@ impl Ingest {
         durable?;
         // Dedup says at `info` what became of it.
         tracing::debug!(event = %id, %call, %workspace, repeated, "accepted");
-        Ok(Accepted { call, repeated })
+        let CallReceived { external_id, materials, .. } = event.data;
+        Ok(Accepted { call, external_id, repeated, materials })
     }
 
-    async fn put(&self, place: Place, found: Found) -> Result<Material, Problem> {
-        Ok(match found {
-            Found::Url(url) => Material {
+    async fn put(&self, place: Place, material: NewMaterial) -> Result<Material, NotKept> {
+        Ok(match material {
+            NewMaterial::Url(url) => Material {
                 kind: MaterialKind::Recording,
                 digest: hex_digest(without_query(&url).as_bytes()),
                 at: MaterialAt::SealedUrl(
@@ -88,25 +99,28 @@ impl Ingest {
                 ),
                 media_type: None,
             },
-            Found::Upload(kind, upload) => {
+            NewMaterial::File(kind, upload) => {
                 let (digest, media_type) = (upload.digest.clone(), upload.media_type.clone());
                 let key = place.key(&digest);
-                upload.keep_as(&key).await?;
+                if let Err(error) = upload.keep_as(&key).await {
+                    tracing::error!(%error, "failed to store an upload; its sender was told to send again");
+                    return Err(NotKept);
+                }
                 platform::failpoint!("ingest.stored");
                 Material { kind, digest, at: MaterialAt::Blob(key), media_type }
             }
-            Found::Session(session) => {
-                let digest = hex_digest(&session);
+            NewMaterial::Document { kind, media_type, bytes } => {
+                let digest = hex_digest(&bytes);
                 let key = place.key(&digest);
-                self.store(&key, session).await?;
-                let media_type = Some("application/json".to_owned());
-                Material { kind: MaterialKind::Session, digest, at: MaterialAt::Blob(key), media_type }
+                self.store(&key, bytes).await?;
+                let media_type = Some(media_type.to_owned());
+                Material { kind, digest, at: MaterialAt::Blob(key), media_type }
             }
         })
     }
 
     /// A queue is no place for documents.
-    async fn move_details(&self, place: Place, event: &mut Envelope<CallReceived>) -> Result<(), Problem> {
+    async fn move_details(&self, place: Place, event: &mut Envelope<CallReceived>) -> Result<(), NotKept> {
         let Kept::Inline(details) = &event.data.details else { return Ok(()) };
         let key = place.key(&format!("details-{}", event.id));
         self.store(&key, serde_json::to_vec(details).unwrap_or_default().into()).await?;
@@ -114,7 +128,7 @@ impl Ingest {
         Ok(())
     }
 
-    async fn store(&self, key: &str, bytes: Bytes) -> Result<(), Problem> {
+    async fn store(&self, key: &str, bytes: Bytes) -> Result<(), NotKept> {
         let problem = match tokio::time::timeout(STORE_WITHIN, self.blobs.put(key, bytes)).await {
             Ok(Ok(())) => {
                 platform::failpoint!("ingest.stored");
@@ -124,7 +138,7 @@ impl Ingest {
             Err(_) => "no answer in time".to_owned(),
         };
         tracing::error!(key, problem, "failed to store what arrived; its sender was told to send again");
-        Err(publish::unavailable())
+        Err(NotKept)
     }
 }
 
@@ -140,6 +154,6 @@ impl Place {
     }
 }
 
-pub(crate) fn hex_digest(bytes: &[u8]) -> String {
+fn hex_digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }

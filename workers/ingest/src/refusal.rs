@@ -1,7 +1,8 @@
-//! A refusal reaches its sender: who is still sending when the connection is closed may never read why.
+//! What a sender is told who is refused, and that the sender hears it.
 //!
-//! A TCP stack that is closed with bytes unread resets the connection, and the reset destroys the answer on its
-//! way. So what is left of a body that was refused is read first and thrown away, for a while.
+//! Who is still sending when the connection is closed may never read why. A TCP stack that is closed with bytes unread
+//! resets the connection, and the reset destroys the answer on its way. So what is left of a body that was refused is
+//! read first and thrown away, for a while.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,17 +11,31 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::http::header::EXPECT;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
+use queue_topology::intake::NotKept;
+use web::Problem;
 
-/// A body that is longer, or takes longer, belongs to nobody who waits for an answer.
+/// The sender of a body that is longer, or that takes longer, does not wait for an answer.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 const MAX_TIME: Duration = Duration::from_secs(5);
 
-pub(crate) async fn until_told(request: Request, answer: impl AsyncFnOnce(Request) -> Response) -> Response {
-    // Who waits to be told to send has not sent anything.
+/// Nothing was kept, whatever it was that failed.
+pub(crate) fn not_kept(not_kept: NotKept) -> Problem {
+    come_back(not_kept.to_string())
+}
+
+/// 503, and when another try is worth its while.
+pub(crate) fn come_back(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(NotKept::COME_BACK_IN)
+}
+
+/// Answers a request so that its sender hears a refusal.
+pub(crate) async fn until_heard(request: Request, answer: impl AsyncFnOnce(Request) -> Response) -> Response {
+    // A sender that waits for our `100 Continue` has sent nothing of the body.
     if request.headers().contains_key(EXPECT) {
         return answer(request).await;
     }
@@ -44,7 +59,7 @@ pub(crate) async fn until_told(request: Request, answer: impl AsyncFnOnce(Reques
     response
 }
 
-/// The one body, read by the handler and then by us.
+/// The one body. The handler reads it first, and what the handler left is read here.
 #[derive(Clone)]
 struct Shared(Arc<Mutex<BodyDataStream>>);
 

@@ -1,0 +1,115 @@
+//! Who asks: whose workspace it is, what the record calls them, and what they may do.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::call::WorkspaceId;
+
+/// One thing that a key can be allowed to do. No scope includes another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Send calls in: webhooks and uploads.
+    BringIn,
+    /// Read calls and what became of them.
+    Read,
+    /// Have calls and dead letters done again.
+    Operate,
+    /// Say who else may ask.
+    Administer,
+}
+
+impl Scope {
+    pub const ALL: [Self; 4] = [Self::BringIn, Self::Read, Self::Operate, Self::Administer];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BringIn => "bring_in",
+            Self::Read => "read",
+            Self::Operate => "operate",
+            Self::Administer => "administer",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// A set of scopes. As text their names stand in the order of [`Scope::ALL`], with a blank between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    pub const ALL: Self = Self(0b1111);
+
+    /// Reads the text that [`Display`](fmt::Display) writes. A name that this program does not know is left out: a
+    /// newer program may have written it, and the key then opens less here, never more.
+    pub fn from_text(text: &str) -> Self {
+        text.split_whitespace().filter_map(Scope::from_name).collect()
+    }
+
+    pub fn has(self, scope: Scope) -> bool {
+        self.0 & scope.bit() != 0
+    }
+
+    /// Whether `scope` is in the set and nothing else is.
+    pub fn is_only(self, scope: Scope) -> bool {
+        self.0 == scope.bit()
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.has(*scope))
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<T: IntoIterator<Item = Scope>>(scopes: T) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | scope.bit()))
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.iter().map(Scope::name).collect();
+        f.write_str(&names.join(" "))
+    }
+}
+
+/// Who asks. Nothing is read or written outside their workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    pub workspace: WorkspaceId,
+    /// The name that stands on record: `api key`, `webhook key`, `key:<its name>`, or `no key`.
+    pub actor: Arc<str>,
+    pub scopes: Scopes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_read_as_they_are_written() {
+        for scopes in [Scopes::default(), Scopes::ALL, Scopes::from_iter([Scope::Operate, Scope::BringIn])] {
+            assert_eq!(Scopes::from_text(&scopes.to_string()), scopes);
+        }
+        assert_eq!(Scopes::ALL.to_string(), "bring_in read operate administer");
+        assert_eq!(Scopes::ALL.iter().collect::<Vec<_>>(), Scope::ALL);
+    }
+
+    #[test]
+    fn a_scope_that_is_not_known_here_opens_nothing() {
+        let scopes = Scopes::from_text("read fly");
+        assert!(scopes.is_only(Scope::Read) && scopes.has(Scope::Read) && !scopes.has(Scope::Administer));
+    }
+
+    #[test]
+    fn a_set_with_two_scopes_is_not_only_one_of_them() {
+        let scopes = Scopes::from_iter([Scope::BringIn, Scope::Read]);
+        assert!(scopes.has(Scope::BringIn) && !scopes.is_only(Scope::BringIn));
+    }
+}

@@ -1,0 +1,302 @@
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+
+use axum::http::HeaderValue;
+use axum::http::header::AUTHORIZATION;
+use base64::Engine as _;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, join_all, pending};
+use secrecy::ExposeSecret as _;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::*;
+
+/// Keys in memory, for which one can be asked.
+#[derive(Default)]
+struct Directory {
+    keys: Mutex<Vec<(String, Principal)>>,
+    look_ups: AtomicUsize,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
+    mood: Mutex<Mood>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Mood {
+    #[default]
+    Works,
+    Fails,
+    Hangs,
+}
+
+impl Directory {
+    /// Makes a key of a workspace that is not the configuration's.
+    fn create(&self, scopes: &[Scope]) -> String {
+        let key = key::generate().expose_secret().to_owned();
+        let principal = Principal {
+            workspace: other(),
+            actor: "key:test".into(),
+            scopes: scopes.iter().copied().collect(),
+        };
+        self.keys.lock().unwrap().push((key::hash(&key), principal));
+        key
+    }
+
+    fn revoke_all(&self) {
+        self.keys.lock().unwrap().clear();
+    }
+
+    fn is(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    fn look_ups(&self) -> usize {
+        self.look_ups.load(Ordering::Relaxed)
+    }
+}
+
+impl KeyDirectory for Directory {
+    fn find<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, anyhow::Result<Option<Principal>>> {
+        async move {
+            self.look_ups.fetch_add(1, Ordering::Relaxed);
+            let at_once = self.at_once.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most_at_once.fetch_max(at_once, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.at_once.fetch_sub(1, Ordering::Relaxed);
+            let mood = *self.mood.lock().unwrap();
+            match mood {
+                Mood::Works => {}
+                Mood::Fails => anyhow::bail!("the store is away"),
+                Mood::Hangs => pending().await,
+            }
+            let keys = self.keys.lock().unwrap();
+            Ok(keys.iter().find(|(known, _)| known == hash).map(|(_, whose)| whose.clone()))
+        }
+        .boxed()
+    }
+
+    fn has_keys(&self) -> BoxFuture<'_, anyhow::Result<bool>> {
+        async {
+            anyhow::ensure!(*self.mood.lock().unwrap() == Mood::Works, "the store is away");
+            Ok(!self.keys.lock().unwrap().is_empty())
+        }
+        .boxed()
+    }
+}
+
+fn other() -> WorkspaceId {
+    WorkspaceId(Uuid::from_u128(7))
+}
+
+const DOORS: [Door; 5] = [Door::BringIn, Door::Unsigned, Door::Read, Door::ReadInstallation, Door::Operate];
+const KEYS: [(&str, &str); 2] = [("DEBRIEF_API_KEY", "api"), ("DEBRIEF_WEBHOOK_KEY", "hook")];
+
+fn with(settings: &[(&str, &str)]) -> (Access, Arc<Directory>) {
+    let directory = Arc::new(Directory::default());
+    let settings = Settings::read(&Values::of(settings.iter().copied())).unwrap();
+    (Access::new(&settings, Arc::<Directory>::clone(&directory)), directory)
+}
+
+async fn ask(access: &Access, door: Door, authorization: &str, uri: &str) -> Result<Principal, Problem> {
+    let mut headers = HeaderMap::new();
+    if !authorization.is_empty() {
+        headers.insert(AUTHORIZATION, authorization.parse::<HeaderValue>().unwrap());
+    }
+    access.admit(door, &headers, &uri.parse().unwrap()).await
+}
+
+/// The status with which a request is turned away; 200 when it is let in.
+async fn status(access: &Access, door: Door, authorization: &str, uri: &str) -> u16 {
+    ask(access, door, authorization, uri).await.map_or_else(|problem| problem.status.as_u16(), |_| 200)
+}
+
+async fn bearer(access: &Access, door: Door, key: &str) -> u16 {
+    status(access, door, &format!("Bearer {key}"), "/").await
+}
+
+fn basic(key: &str) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(format!("zapier:{key}"));
+    format!("Basic {text}")
+}
+
+#[tokio::test]
+async fn the_api_key_opens_every_door_as_a_bearer_token() {
+    let (access, directory) = with(&KEYS);
+    for door in DOORS {
+        assert_eq!(bearer(&access, door, "api").await, 200);
+        assert_eq!(status(&access, door, "bearer api", "/").await, 200);
+        assert_eq!(bearer(&access, door, "wrong").await, 401);
+        assert_eq!(status(&access, door, "", "/").await, 401);
+    }
+    let principal = ask(&access, Door::Read, "Bearer api", "/").await.unwrap();
+    assert_eq!((principal.workspace, &*principal.actor), (WorkspaceId::DEFAULT, "api key"));
+    assert_eq!(directory.look_ups(), 0, "the keys of the configuration need no database");
+}
+
+#[tokio::test]
+async fn the_webhook_key_only_brings_in() {
+    let (access, _) = with(&KEYS);
+    for (door, wanted) in DOORS.into_iter().zip([200, 200, 403, 403, 403]) {
+        assert_eq!(bearer(&access, door, "hook").await, wanted, "{door:?}");
+    }
+}
+
+#[tokio::test]
+async fn only_an_unsigned_webhook_takes_a_password_or_a_query_and_only_from_a_key_that_can_do_nothing_else() {
+    let (access, directory) = with(&KEYS);
+    let (narrow, wide) =
+        (directory.create(&[Scope::BringIn]), directory.create(&[Scope::BringIn, Scope::Read]));
+    for (key, wanted) in [("hook", 200), ("api", 401), (&*narrow, 200), (&*wide, 401), ("", 401)] {
+        let uri = format!("/webhook/zapier?a=b&key={key}");
+        assert_eq!(status(&access, Door::Unsigned, &basic(key), "/").await, wanted, "basic {key}");
+        assert_eq!(status(&access, Door::Unsigned, "", &uri).await, wanted, "?key={key}");
+        assert_eq!(status(&access, Door::BringIn, &basic(key), "/").await, 401, "basic {key}");
+        assert_eq!(status(&access, Door::BringIn, "", &uri).await, 401, "?key={key}");
+    }
+    assert_eq!(bearer(&access, Door::Unsigned, &wide).await, 200);
+}
+
+#[tokio::test]
+async fn a_key_that_was_made_asks_for_its_workspace_and_opens_what_its_scopes_name() {
+    let (access, directory) = with(&KEYS);
+    for (scopes, wanted) in [
+        (&[Scope::BringIn][..], [200, 200, 403, 403, 403]),
+        (&[Scope::Read], [403, 403, 200, 403, 403]),
+        (&[Scope::Operate], [403, 403, 403, 403, 200]),
+        (&[Scope::Administer], [403; 5]),
+        // It is of another workspace, so what tells of the whole installation stays closed.
+        (&Scope::ALL, [200, 200, 200, 403, 200]),
+    ] {
+        let key = directory.create(scopes);
+        for (door, wanted) in DOORS.into_iter().zip(wanted) {
+            assert_eq!(bearer(&access, door, &key).await, wanted, "{scopes:?} {door:?}");
+        }
+    }
+    let key = directory.create(&[Scope::Read]);
+    let principal = ask(&access, Door::Read, &format!("Bearer {key}"), "/").await.unwrap();
+    assert_eq!((principal.workspace, &*principal.actor), (other(), "key:test"));
+    let refused = ask(&access, Door::Operate, &format!("Bearer {key}"), "/").await.unwrap_err();
+    assert_eq!(refused.detail, "this takes a key with the scope `operate`; this key has `read`");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_looked_up_once_in_five_seconds_whoever_comes_with_it() {
+    let (access, directory) = with(&KEYS);
+    let (right, wrong) = (directory.create(&[Scope::Read]), key::generate().expose_secret().to_owned());
+    let (access, started) = (&access, Instant::now());
+    for (key, wanted) in [(&right, 200), (&wrong, 401)] {
+        let before = directory.look_ups();
+        let answers = join_all((0..100).map(|_| async move { bearer(access, Door::Read, key).await })).await;
+        assert!(answers.into_iter().all(|status| status == wanted), "{key}");
+        assert_eq!(bearer(access, Door::Read, key).await, wanted);
+        assert_eq!(directory.look_ups(), before + 1, "{key}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn what_is_no_key_of_ours_is_refused_without_asking_anybody() {
+    let (access, directory) = with(&KEYS);
+    directory.is(Mood::Fails);
+    for key in ["", "wrong", "debrief_short", &"a".repeat(10_000)] {
+        assert_eq!(bearer(&access, Door::Read, key).await, 401);
+        assert_eq!(status(&access, Door::Unsigned, &basic(key), &format!("/?key={key}")).await, 401);
+    }
+    assert_eq!(directory.look_ups(), 0);
+}
+
+#[tokio::test]
+async fn who_makes_up_a_key_for_each_request_holds_few_connections_and_keeps_nobody_out() {
+    let (access, directory) = with(&KEYS);
+    let (access, right) = (&access, directory.create(&[Scope::Read]));
+    let flood = join_all((0..200).map(|_| async move {
+        let made_up = key::generate().expose_secret().to_owned();
+        bearer(access, Door::Read, &made_up).await
+    }));
+    let (flood, right) = tokio::join!(flood, bearer(access, Door::Read, &right));
+    assert!(flood.into_iter().all(|status| status == 401));
+    assert_eq!(right, 200);
+    assert!(directory.most_at_once.load(Ordering::Relaxed) <= 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_away_a_key_that_is_not_known_is_told_to_come_back() {
+    for mood in [Mood::Fails, Mood::Hangs] {
+        let (access, directory) = with(&KEYS);
+        let (known, unknown) = (directory.create(&[Scope::BringIn]), directory.create(&[Scope::BringIn]));
+        assert_eq!(bearer(&access, Door::BringIn, &known).await, 200);
+        directory.is(mood);
+        assert_eq!(bearer(&access, Door::BringIn, &known).await, 200, "it is remembered");
+        assert_eq!(bearer(&access, Door::BringIn, "hook").await, 200, "it needs no store");
+        let uri = format!("/webhook/zapier?key={unknown}");
+        for refused in [
+            ask(&access, Door::BringIn, &format!("Bearer {unknown}"), "/").await,
+            ask(&access, Door::Unsigned, &basic(&unknown), "/").await,
+            ask(&access, Door::Unsigned, "", &uri).await,
+        ] {
+            let answer = axum::response::IntoResponse::into_response(refused.unwrap_err());
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.headers()["retry-after"], "5");
+        }
+        directory.is(Mood::Works);
+        assert_eq!(bearer(&access, Door::BringIn, &unknown).await, 200, "what failed is not remembered");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_is_refused_before_ten_seconds_are_over() {
+    let (access, directory) = with(&KEYS);
+    let key = directory.create(&[Scope::Read]);
+    assert_eq!(bearer(&access, Door::Read, &key).await, 200);
+    directory.revoke_all();
+    let deadline = Instant::now() + Duration::from_secs(9);
+    while bearer(&access, Door::Read, &key).await != 401 {
+        assert!(Instant::now() < deadline, "it is still taken");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_key_that_is_made_closes_what_was_open_and_nothing_opens_it_again() {
+    let (access, directory) = with(&[]);
+    access.look().await.unwrap();
+    assert!(access.is_open());
+    let everybody = ask(&access, Door::Operate, "Bearer whatever", "/").await.unwrap();
+    assert_eq!((everybody.workspace, &*everybody.actor), (WorkspaceId::DEFAULT, "no key"));
+    let key = directory.create(&[Scope::Read]);
+    tokio::time::timeout(Duration::from_secs(5), access.watch()).await.expect("it saw the key in time");
+    assert_eq!(status(&access, Door::Read, "", "/").await, 401);
+    assert_eq!(bearer(&access, Door::Read, &key).await, 200);
+    directory.revoke_all();
+    access.look().await.unwrap();
+    assert!(!access.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_neither_opens_nor_closes_anything() {
+    let (access, directory) = with(&[]);
+    directory.is(Mood::Fails);
+    assert!(access.look().await.is_err());
+    assert!(access.is_open());
+    directory.create(&[Scope::Read]);
+    let (watched, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(20), access.watch()), async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(access.is_open());
+        directory.is(Mood::Works);
+    });
+    watched.expect("it goes on looking");
+}
+
+#[tokio::test]
+async fn a_rate_counts_for_each_key_and_says_when_to_come_back() {
+    let (access, directory) = with(&[KEYS[0], KEYS[1], ("DEBRIEF_RATE_LIMIT", "2/h")]);
+    let made = directory.create(&[Scope::BringIn]);
+    for key in ["api", "hook", &made] {
+        assert_eq!(bearer(&access, Door::BringIn, key).await, 200);
+        assert_eq!(bearer(&access, Door::BringIn, key).await, 200);
+        assert_eq!(bearer(&access, Door::BringIn, key).await, 429);
+    }
+    let error = Settings::read(&Values::of([("DEBRIEF_RATE_LIMIT", "fast")])).err().unwrap();
+    assert!(error.to_string().starts_with("DEBRIEF_RATE_LIMIT"), "{error}");
+}

@@ -1,0 +1,66 @@
+//! A key that we made: how it looks, and what is kept of it.
+//!
+//! It begins with a name of ours, so that people and programs that look for leaked secrets recognise it, and so that
+//! whatever else somebody sends in its place is refused without asking the store.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
+
+const PREFIX: &str = "debrief_";
+const RANDOM_BYTES: usize = 32;
+/// 32 bytes in base64 without padding.
+const RANDOM_CHARS: usize = 43;
+
+/// SHA-256 of a key. Comparing digests in constant time tells nothing about a key, not even its length.
+pub(crate) type KeyDigest = [u8; 32];
+
+/// Makes a key: 256 random bits, in characters that need no escaping in a URL or a header.
+pub fn generate() -> SecretString {
+    let random: [u8; RANDOM_BYTES] = rand::random();
+    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)).into()
+}
+
+/// What the store keeps of a key, and finds it by: its SHA-256 in hexadecimal digits.
+pub fn hash(key: &str) -> String {
+    hex::encode(digest(key))
+}
+
+pub(crate) fn digest(key: &str) -> KeyDigest {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+/// Whether [`generate`] can have made it.
+pub(crate) fn is_ours(key: &str) -> bool {
+    key.strip_prefix(PREFIX).is_some_and(|random| {
+        random.len() == RANDOM_CHARS
+            && random.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_was_made_looks_like_one_and_no_two_are_the_same() {
+        let (one, other) = (generate(), generate());
+        assert!(is_ours(one.expose_secret()) && is_ours(other.expose_secret()));
+        assert_ne!(one.expose_secret(), other.expose_secret());
+        let made = one.expose_secret();
+        for wrong in
+            ["", "debrief_", "secret", &made[1..], &made[..50], &format!("{made}a"), &made.replace('_', "/")]
+        {
+            assert!(!is_ours(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_a_key_is_its_sha_256() {
+        let wanted = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hash("abc"), wanted);
+    }
+}

@@ -1,0 +1,312 @@
+//! What one workspace has, no key of another sees or changes; and a key opens what its scopes name and nothing else.
+//!
+//! The routes are those of the OpenAPI document that the running process serves, so that a route which is added later
+//! is looked at as well. A route that the test cannot judge, because nothing is planted for it, fails the test.
+
+use std::collections::BTreeSet;
+
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::inputs::{PhoneCall, word};
+use crate::keys::with;
+use crate::world::{Kind, World};
+
+const API_KEY: &str = "configured";
+/// Routes that read without naming anything of a call: they count.
+const COUNTS: [&str; 4] = ["/stats", "/metrics", "/api/queues", "/health"];
+
+/// One method of one path, as the document describes it.
+#[derive(Debug)]
+struct Operation {
+    method: String,
+    path: String,
+    role: &'static str,
+    /// Absent where no key is needed.
+    scope: Option<String>,
+    takes_call: bool,
+}
+
+impl Operation {
+    fn names_something(&self) -> bool {
+        self.path.contains('{')
+    }
+
+    /// The address with `id` in every place of an id.
+    fn address(&self, id: &str) -> String {
+        let mut parts = self.path.split(['{', '}']).enumerate();
+        let path = parts.by_ref().map(|(n, part)| if n % 2 == 1 { id } else { part }).collect::<String>();
+        if self.takes_call { format!("{path}?call={id}") } else { path }
+    }
+
+    fn request(&self, world: &World, address: &str, key: Option<&str>, body: &Value) -> RequestBuilder {
+        let request = world.request_of(self.role, &self.method, address);
+        let request = if self.method == "GET" { request } else { request.json(body) };
+        with(request, key)
+    }
+}
+
+/// Every operation of the document.
+async fn operations(world: &World) -> Vec<Operation> {
+    let document = world.get("/openapi.json").await.unwrap();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let what = format!("{method} {path}");
+            let security = operation.get("security").unwrap_or(&document["security"]).as_array().unwrap();
+            let scopes: BTreeSet<_> = security
+                .iter()
+                .flat_map(|way| way.as_object().unwrap().values())
+                .flat_map(|scopes| scopes.as_array().unwrap().iter().map(|scope| scope.as_str().unwrap()))
+                .collect();
+            let public = security.iter().any(|way| way.as_object().unwrap().is_empty());
+            assert!(scopes.len() == usize::from(!public), "{what} names no scope, or several: {security:?}");
+            let mut parameters = operation["parameters"].as_array().into_iter().flatten();
+            operations.push(Operation {
+                takes_call: parameters.any(|one| one["in"] == "query" && one["name"] == "call"),
+                method: method.to_uppercase(),
+                path: path.clone(),
+                role: if operation["tags"][0] == "bringing in" { "ingest" } else { "api" },
+                scope: scopes.into_iter().next().map(str::to_owned),
+            });
+        }
+    }
+    assert!(operations.len() >= 26, "{operations:?}");
+    operations
+}
+
+async fn answer(request: RequestBuilder) -> (u16, String) {
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    (status, String::from_utf8_lossy(&answer.bytes().await.unwrap()).into_owned())
+}
+
+/// What the first workspace has.
+struct Planted {
+    call: PhoneCall,
+    /// Every id that it is shown: of calls, letters, effects, events, batches.
+    ids: BTreeSet<String>,
+    mark: String,
+}
+
+impl Planted {
+    /// A call that ended well and was done again, one that died, and one of which nobody knows whether it was posted.
+    async fn plant(world: &World) -> Self {
+        let mark = word();
+        let call = |what: &str| PhoneCall {
+            agent: format!("Dana {mark}"),
+            request: format!("I am calling about the {what} of {mark}."),
+            ..PhoneCall::new()
+        };
+        let (well, dead, unknown) = (call("invoice"), call("refund"), call("headset"));
+        world.webhook(&well).await;
+        let id = world.completed(&well.id).await["id"].as_str().unwrap().to_owned();
+        world.faults("slack", &json!({"next": [{"path": "services", "accept_then_reset": true}]})).await;
+        world.webhook(&unknown).await;
+        world
+            .wait("an effect of which nobody knows", async |world| {
+                let effects = world.get("/api/effects").await?;
+                effects["items"].as_array()?.iter().any(|effect| effect["state"] == "unknown").then_some(())
+            })
+            .await;
+        let gone = world.record(&dead).await.replace(&dead.id, "gone");
+        assert_eq!(world.post("/webhook/zapier", &dead.webhook(Some(&gone))).await.unwrap().status(), 200);
+        world.status(&dead.id, "failed").await;
+        let replay = world.keyed("api", "POST", &format!("/api/calls/{id}/replay"));
+        assert_eq!(replay.json(&json!({"from": "slack"})).send().await.unwrap().status(), 202);
+        world.completed(&well.id).await;
+
+        let mut planted = Self { call: well, ids: BTreeSet::new(), mark };
+        planted.ids.insert(planted.call.id.clone());
+        for path in [
+            "/api/calls/history".to_owned(),
+            "/api/dead-letters".into(),
+            "/api/effects".into(),
+            "/api/audit".into(),
+            format!("/api/effects?call={id}"),
+            format!("/api/calls/{id}/timeline"),
+        ] {
+            collect(&world.get(&path).await.unwrap(), &mut planted.ids);
+        }
+        assert!(planted.ids.contains(&id) && planted.ids.len() >= 8, "{:?}", planted.ids);
+        planted
+    }
+
+    /// What of it stands in `body`.
+    fn told_by<'a>(&'a self, body: &'a str) -> impl Iterator<Item = &'a str> {
+        let marks = self.ids.iter().chain([&self.mark]).map(String::as_str);
+        marks.filter(move |mark| body.contains(mark))
+    }
+}
+
+fn collect(value: &Value, ids: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) if text.parse::<Uuid>().is_ok() => drop(ids.insert(text.clone())),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, ids)),
+        Value::Object(fields) => fields.values().for_each(|item| collect(item, ids)),
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_of_another_workspace_sees_or_changes_anything_through_any_route_embedded() {
+    nothing_is_seen(Kind::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_of_another_workspace_sees_or_changes_anything_through_any_route_on_servers() {
+    nothing_is_seen(Kind::Servers).await;
+}
+
+async fn nothing_is_seen(kind: Kind) {
+    let world = World::start_with(kind, &[("DEBRIEF_API_KEY", API_KEY), ("DEBRIEF_MAX_ATTEMPTS", "2")]).await;
+    let theirs = world.make_key("everything", "kestrel", &[]).await;
+    let operations = operations(&world).await;
+    let lists = lists(&world, &operations, &theirs).await;
+    let planted = Planted::plant(&world).await;
+    let before = as_it_is(&world, &planted).await;
+    // Not even a count tells that there is more than before.
+    for (now, then) in self::lists(&world, &operations, &theirs).await.iter().zip(&lists) {
+        assert_eq!(now, then);
+    }
+    for operation in &operations {
+        shows_its_owner(&world, operation, &planted).await;
+        for id in &planted.ids {
+            let address = operation.address(id);
+            let asked = operation.request(&world, &address, Some(&theirs), &json!({}));
+            let (status, body) = answer(asked.header("idempotency-key", "k")).await;
+            let what =
+                format!("{} {address} with another workspace's key: {status} {body}", operation.method);
+            let refused = matches!(status, 403 | 404);
+            assert!(refused || !operation.names_something(), "{what}");
+            // A refusal may name what was asked for.
+            let told: Vec<_> =
+                planted.told_by(&body).filter(|told| !(status >= 400 && *told == id)).collect();
+            assert!(told.is_empty(), "{told:?} in {what}");
+        }
+    }
+    for (now, then) in as_it_is(&world, &planted).await.iter().zip(&before) {
+        assert_eq!(now, then, "it was changed with another workspace's key");
+    }
+    the_same_id_is_another_call(&world, &planted).await;
+    world.finish().await;
+}
+
+/// What `key` is shown by every route that needs a key and names nothing.
+async fn lists(world: &World, operations: &[Operation], key: &str) -> Vec<(String, Value)> {
+    let mut shown = Vec::new();
+    for operation in operations {
+        if operation.method == "GET" && operation.scope.is_some() && !operation.names_something() {
+            let asked = operation.request(world, &operation.path, Some(key), &Value::Null);
+            let mut body = serde_json::from_str(&answer(asked).await.1).unwrap();
+            without_time(&mut body);
+            shown.push((operation.path.clone(), body));
+        }
+    }
+    shown
+}
+
+fn without_time(answer: &mut Value) {
+    if let Some(answer) = answer.as_object_mut() {
+        answer.remove("timestamp");
+    }
+}
+
+/// What the first workspace is shown of what it has.
+async fn as_it_is(world: &World, planted: &Planted) -> Vec<Value> {
+    let id = &planted.call.id;
+    let mut shown = Vec::new();
+    for path in [
+        format!("/call/{id}"),
+        format!("/api/calls/{id}"),
+        "/stats".to_owned(),
+        "/api/dead-letters".into(),
+        "/api/effects".into(),
+        "/api/audit".into(),
+    ] {
+        let mut answer = world.get(&path).await.unwrap();
+        without_time(&mut answer);
+        shown.push(answer);
+    }
+    shown
+}
+
+/// The route shows its owner what it hides from others: otherwise nothing is said by what others are not shown.
+async fn shows_its_owner(world: &World, operation: &Operation, planted: &Planted) {
+    if operation.method != "GET" || operation.scope.is_none() || COUNTS.contains(&&*operation.path) {
+        return;
+    }
+    let mut statuses = Vec::new();
+    for id in &planted.ids {
+        let asked = operation.request(world, &operation.address(id), Some(API_KEY), &Value::Null);
+        let (status, body) = answer(asked).await;
+        statuses.push(status);
+        let told = planted.told_by(&body).next().is_some() || body.starts_with("RIFF");
+        if status == 200 && told {
+            return;
+        }
+    }
+    panic!("nothing is planted that {operation:?} shows: {statuses:?}");
+}
+
+/// The id of a call belongs to its workspace: another workspace may have a call of the same one.
+async fn the_same_id_is_another_call(world: &World, planted: &Planted) {
+    let key = world.make_key("zapier", "kestrel", &["bring_in"]).await;
+    let reading = world.make_key("reading", "kestrel", &["read"]).await;
+    let id = &planted.call.id;
+    let webhook = world.request_of("ingest", "POST", &format!("/webhook/zapier?key={key}"));
+    let (status, body) = answer(webhook.json(&json!({"call_id": id, "agent_name": "Robin"}))).await;
+    assert_eq!(status, 200, "{body}");
+    assert!(!body.contains("Duplicate"), "{body}");
+    let theirs = world
+        .wait("the other workspace's call", async |world| {
+            let asked = world.request_of("api", "GET", &format!("/call/{id}")).bearer_auth(&reading);
+            let (status, body) = answer(asked).await;
+            (status == 200).then(|| serde_json::from_str::<Value>(&body).unwrap())
+        })
+        .await;
+    assert_eq!(theirs["status"], "no_recording");
+    let ours = world.get(&format!("/call/{id}")).await.unwrap();
+    assert_eq!(ours["status"], "completed");
+    assert_ne!(ours["id"], theirs["id"]);
+    // Whoever asks for the health needs no key, and is told of no other workspace's calls.
+    let (ours, health) = (world.get("/stats").await.unwrap(), world.health("api").await);
+    assert_eq!((&ours["stats"]["total_processed"], &health["stats"]), (&json!(3), &ours["stats"]));
+    let theirs = world.request_of("api", "GET", "/stats").bearer_auth(&reading);
+    let theirs: Value = serde_json::from_str(&answer(theirs).await.1).unwrap();
+    assert_eq!(theirs["stats"]["total_processed"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_opens_every_route_that_its_scopes_name_and_no_other() {
+    let world = World::start_with(Kind::Embedded, &[("DEBRIEF_API_KEY", API_KEY)]).await;
+    let all = ["bring_in", "read", "operate", "administer"];
+    let mut keys = Vec::new();
+    for scope in all {
+        let others: Vec<_> = all.into_iter().filter(|other| *other != scope).collect();
+        let only = world.make_key(&format!("only-{scope}"), "default", &[scope]).await;
+        let without = world.make_key(&format!("without-{scope}"), "default", &others).await;
+        keys.push((scope, only, without));
+    }
+    let unknown = keys[0].1.chars().rev().collect::<String>();
+    let unknown = format!("debrief_{}", &unknown[..43]);
+    // What it asks for cannot be used, so that nothing is done.
+    let body = json!([]);
+    for operation in operations(&world).await {
+        let address = operation.address("nothing");
+        let ask = async |key: Option<&str>| {
+            let (status, _) = answer(operation.request(&world, &address, key, &body)).await;
+            status
+        };
+        let Some(scope) = &operation.scope else { continue };
+        let (_, only, without) = keys.iter().find(|(known, ..)| known == scope).unwrap();
+        for wrong in [None, Some("wrong"), Some(&*unknown)] {
+            assert_eq!(ask(wrong).await, 401, "{operation:?} {wrong:?}");
+        }
+        assert_eq!(ask(Some(without)).await, 403, "{operation:?} with all scopes but {scope}");
+        let opened = ask(Some(only)).await;
+        assert!(!matches!(opened, 401 | 403 | 500..), "{operation:?} with {scope} alone: {opened}");
+    }
+    world.finish().await;
+}

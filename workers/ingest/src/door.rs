@@ -1,0 +1,145 @@
+//! What is the same at every door: how a request becomes an arrival, whoever sends it.
+//!
+//! A [`Source`] says how it knows its sender, how long a body may be, how a body is read and what the sender is
+//! told. The order stands here, once: the length first, then who sends, then what it says, then the intake, and
+//! only then an answer.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Multipart, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use domain::call::CallId;
+use queue_topology::intake::{Accepted, Arrival, Nudge};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use web::Problem;
+
+use crate::refusal::not_kept;
+use crate::{Ingest, form};
+
+/// The longest body of a webhook, in bytes. Those that we know are some kilobytes long.
+pub(crate) const MAX_WEBHOOK_BYTES: u64 = 1024 * 1024;
+
+/// One kind of sender. Its file in `sources/` holds everything that is special about it: the path, the check of
+/// who sends, the reading, the answer and the description for the OpenAPI document.
+pub(crate) trait Source: Send + Sync + Sized {
+    /// How we know who sends.
+    const SENDER: Sender<Self>;
+
+    /// The longest body, in bytes. A longer one is refused before anything looks at it.
+    fn max_bytes(&self) -> u64;
+
+    /// Makes out what the sender says. The sender is known by now.
+    fn read(&self, sent: Sent) -> impl Future<Output = Result<Read, Problem>> + Send;
+
+    /// What the sender is told once everything is kept: one [`Accepted`] for each arrival, in their order, and none
+    /// for a nudge.
+    fn answer(&self, accepted: &[Accepted]) -> Response;
+}
+
+/// How a source knows who sends.
+pub(crate) enum Sender<S> {
+    /// By a key of ours. Whoever has none is refused before the body is read.
+    Key(web::Door),
+    /// By something that only the provider can have made, such as a signature over the body. The check gets the
+    /// body as it came, byte by byte, before anything parses it.
+    Signature(fn(&S, &Parts, &[u8]) -> Result<(), Problem>),
+}
+
+/// What a sender says.
+pub(crate) enum Read {
+    /// Of calls. There may be none in it, where the sender tells of something that nobody here needs.
+    Arrivals(Vec<Arrival>),
+    /// That something may have happened to a call that is known.
+    Nudge(Nudge),
+    /// A question that is answered at once, such as whether this address belongs to us.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no source of today asks"))]
+    Reply(Response),
+}
+
+/// A request of a sender who is known.
+pub(crate) struct Sent {
+    pub(crate) head: Parts,
+    body: Body,
+    max_bytes: u64,
+}
+
+impl Sent {
+    fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// What stands behind the `?` of the address.
+    pub(crate) fn query(&self) -> &str {
+        self.head.uri.query().unwrap_or_default()
+    }
+
+    pub(crate) fn idempotency_key(&self) -> Result<Option<String>, Problem> {
+        web::idempotency_key(self.headers())
+    }
+
+    /// The body, read as JSON.
+    pub(crate) async fn json(self) -> Result<Value, Problem> {
+        web::json(&self.head.headers, self.body, self.max_bytes).await
+    }
+
+    /// The body, to be read as a form, part by part.
+    pub(crate) async fn form(self) -> Result<Multipart, Problem> {
+        form::open(Request::from_parts(self.head, self.body), self.max_bytes).await
+    }
+}
+
+impl Ingest {
+    /// Takes one request of `source`.
+    pub(crate) async fn receive<S: Source>(&self, source: S, request: Request) -> Result<Response, Problem> {
+        let (head, mut body) = request.into_parts();
+        let max_bytes = source.max_bytes();
+        let workspace = match S::SENDER {
+            Sender::Key(door) => self.access.admit(door, &head.headers, &head.uri).await?.workspace,
+            Sender::Signature(check) => {
+                let bytes = web::raw(&head.headers, body, max_bytes).await?;
+                check(&source, &head, &bytes)?;
+                body = bytes.into();
+                // The secret that proves the sender stands in our configuration, whose keys are of this workspace.
+                web::INSTALLATION
+            }
+        };
+        match source.read(Sent { head, body, max_bytes }).await? {
+            Read::Arrivals(arrivals) => {
+                let mut accepted = Vec::with_capacity(arrivals.len());
+                for arrival in arrivals {
+                    accepted.push(self.intake.accept(workspace, arrival).await.map_err(not_kept)?);
+                }
+                Ok(source.answer(&accepted))
+            }
+            Read::Nudge(nudge) => {
+                self.intake.nudge(nudge).await.map_err(not_kept)?;
+                Ok(source.answer(&[]))
+            }
+            Read::Reply(response) => Ok(response),
+        }
+    }
+}
+
+/// The answer to an upload. The call is on disk and will be worked on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Accepted)]
+pub(crate) struct AcceptedView {
+    /// Our id.
+    #[schema(value_type = String, format = Uuid)]
+    call_id: CallId,
+    status_url: String,
+}
+
+/// 202 with our id of the one call that was uploaded.
+pub(crate) fn upload_accepted(accepted: &[Accepted]) -> Response {
+    let Some(Accepted { call, .. }) = accepted.first() else { return StatusCode::ACCEPTED.into_response() };
+    let view = AcceptedView { call_id: *call, status_url: format!("/api/calls/{call}") };
+    (StatusCode::ACCEPTED, Json(view)).into_response()
+}
+
+#[cfg(test)]
+mod tests;
