@@ -1,7 +1,7 @@
-//! The CRM stage: hands a finished call to every destination that is configured.
+//! The CRM stage. It sends a finished call to every destination that is configured.
 //!
-//! Each destination is tried whatever became of the others. What worked is in the ledger and is not done
-//! again when the run comes back for what did not.
+//! Each destination is tried, even where another one failed. The ledger of effects remembers what worked. So when the
+//! run comes back for the failed part, the rest is not done again.
 
 use std::sync::Arc;
 
@@ -12,25 +12,27 @@ use domain::fault::Fault;
 use domain::transcript::Transcript;
 use platform::blobs::Blobs;
 use platform::cache::Cache;
+use platform::config::{ConfigError, Installation, Values};
+use providers::Slots;
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
 use serde_json::Value;
 
-use crate::call_data::{self, CallData};
+use crate::call_data::{self, CallLog};
 use crate::policy;
-use crate::salesforce::{Salesforce, SalesforceError};
+use crate::salesforce::Contacts;
 use crate::settings::Settings;
 
-/// The longest session that is passed on; ingest takes no longer one.
+/// The longest session that is passed on, in bytes. Ingest accepts no longer session.
 const MAX_SESSION_BYTES: u64 = 32 * 1024 * 1024;
 
 pub struct Crm {
-    salesforce: Option<Salesforce>,
-    call_data: Option<CallData>,
+    contacts: Option<Contacts>,
+    call_log: Option<CallLog>,
     blobs: Blobs,
 }
 
-/// What the store knows of the call in hand.
+/// What the store knows about the call that the stage works on.
 struct Loaded {
     call: Call,
     transcript: Transcript,
@@ -43,16 +45,16 @@ impl Stage for Crm {
     const QUEUE: Queue<CallAnalyzed> = table::CRM;
 
     async fn handle(&self, cx: &Cx, _event: &Envelope<CallAnalyzed>) -> Result<Outcome<Nothing>, StageError> {
-        if self.salesforce.is_none() && self.call_data.is_none() {
+        if self.contacts.is_none() && self.call_log.is_none() {
             return Ok(Outcome::Done);
         }
         let loaded = load(cx).await?;
         let mut errors = Vec::new();
-        if let Some(salesforce) = &self.salesforce {
-            errors.extend(save_contacts(cx, salesforce, &loaded).await);
+        if let Some(contacts) = &self.contacts {
+            errors.extend(save_contacts(cx, contacts, &loaded).await);
         }
-        if let Some(call_data) = &self.call_data {
-            errors.extend(self.log_call(cx, call_data, &loaded).await.err());
+        if let Some(call_log) = &self.call_log {
+            errors.extend(self.log_call(cx, call_log, &loaded).await.err());
         }
         match first_to_settle(errors) {
             Some(error) => Err(error),
@@ -62,35 +64,24 @@ impl Stage for Crm {
 }
 
 impl Crm {
-    /// `cache` hands out the slots of the rate limits.
-    pub fn new(settings: Settings, blobs: Blobs, cache: &Arc<dyn Cache>) -> Self {
-        Self {
-            salesforce: settings.salesforce.map(|settings| Salesforce::new(settings, cache.clone())),
-            call_data: settings.call_data.map(|settings| CallData::new(settings, cache.clone())),
-            blobs,
-        }
+    /// With the systems that `values` configure. `cache` gives out the slots of their rate limits.
+    pub fn from_values(
+        values: &Values,
+        installation: &Installation,
+        blobs: Blobs,
+        cache: Arc<dyn Cache>,
+    ) -> Result<Self, ConfigError> {
+        let slots = Slots::new(cache, Self::QUEUE.spec.may_wait());
+        let Settings { contacts, call_log } = Settings::read(values, installation, &slots)?;
+        Ok(Self { contacts, call_log, blobs })
     }
 
-    /// Whether anything is configured.
-    pub fn is_on(&self) -> bool {
-        self.salesforce.is_some() || self.call_data.is_some()
-    }
-
-    /// Signs in where that can be tried without leaving anything behind. The call-data API offers nothing
-    /// of the kind.
-    pub async fn check(&self) -> Result<(), SalesforceError> {
-        match &self.salesforce {
-            Some(salesforce) => salesforce.sign_in().await,
-            None => Ok(()),
-        }
-    }
-
-    async fn log_call(&self, cx: &Cx, call_data: &CallData, loaded: &Loaded) -> Result<(), StageError> {
+    async fn log_call(&self, cx: &Cx, call_log: &CallLog, loaded: &Loaded) -> Result<(), StageError> {
         let session = self.session(cx).await?;
         let Loaded { call, transcript, .. } = loaded;
-        let payload = call_data::payload(call, session.as_ref(), transcript, call_data.defaults())?;
+        let payload = call_data::payload(call, session.as_ref(), transcript, &call_log.defaults)?;
         let call_id = call_data::call_id(call, session.as_ref());
-        cx.once(&call_data.log(call_id, payload)).await.map(drop)
+        cx.once(&call_log.log(call_id, payload)).await.map(drop)
     }
 
     /// The latest session that arrived for the call.
@@ -122,11 +113,11 @@ async fn load(cx: &Cx) -> Result<Loaded, StageError> {
 
 /// Saves every contact of the call. One that is refused does not lose the others; an org that takes
 /// nothing at all at the moment is not asked again for each.
-async fn save_contacts(cx: &Cx, salesforce: &Salesforce, loaded: &Loaded) -> Vec<StageError> {
+async fn save_contacts(cx: &Cx, contacts: &Contacts, loaded: &Loaded) -> Vec<StageError> {
     let mut errors = Vec::new();
     for contact in policy::contacts(&loaded.call.details, &loaded.facts, &loaded.transcript) {
-        if let Err(error) = cx.once(&salesforce.contact(&contact)).await {
-            let org_is_away = error.destination.as_deref() == Some("salesforce");
+        if let Err(error) = cx.once(&contacts.contact(&contact)).await {
+            let org_is_away = error.destination.as_ref() == Some(contacts.destination());
             errors.push(error);
             if org_is_away {
                 break;
@@ -136,8 +127,8 @@ async fn save_contacts(cx: &Cx, salesforce: &Salesforce, loaded: &Loaded) -> Vec
     errors
 }
 
-/// Of several failures, the one by which the run is settled: as long as something can still work by
-/// itself, the run must come back for it; what needs people comes last. The others come up again then.
+/// Chooses the failure that decides about the run. As long as a failure can go away by itself, the run must come back
+/// for it. So a failure that needs a person counts last, and the run finds it again then.
 fn first_to_settle(mut errors: Vec<StageError>) -> Option<StageError> {
     errors.sort_by_key(|error| match error.fault {
         Fault::Transient => 0,

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use crm::{Crm, Settings};
+use crm::Crm;
 use domain::analysis::{
     Analysis, Category, ContactFacts, ContactField, Fact, Metrics, Priority, Resolution, Sentiment, Tone,
 };
@@ -11,7 +11,7 @@ use domain::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
 use domain::fault::Fault;
 use domain::transcript::{Segment, Transcript};
 use platform::blobs::Blobs;
-use platform::cache::{Cache, Memory};
+use platform::cache::Memory;
 use platform::config::{Installation, Values};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
@@ -26,7 +26,7 @@ use crate::tls;
 
 const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 
-/// An embedded store with calls that are analyzed, and the stage at work on them.
+/// An embedded store with analyzed calls, and the stage that works on them.
 struct World {
     folder: tempfile::TempDir,
     store: Store,
@@ -62,7 +62,7 @@ impl World {
         request.claim(&begun)
     }
 
-    /// Makes the call with its transcript and its analysis, and takes its run of the CRM stage.
+    /// Makes the call with its transcript and its analysis, and begins its run of the CRM stage.
     async fn cx(&self, finished: Finished) -> Cx {
         let call = CallId::derive(WORKSPACE, "test", finished.external_id);
         let mut material = Material {
@@ -117,10 +117,9 @@ impl World {
 
     fn crm(&self, settings: &[(&str, &str)]) -> Crm {
         let values = Values::of(settings.iter().copied());
-        let settings = Settings::read(&values, &Installation::read(&values).unwrap()).unwrap();
         assert!(self.folder.path().exists());
-        let cache: Arc<dyn Cache> = Arc::new(Memory::default());
-        Crm::new(settings, self.blobs.clone(), &cache)
+        let installation = Installation::read(&values).unwrap();
+        Crm::from_values(&values, &installation, self.blobs.clone(), Arc::new(Memory::default())).unwrap()
     }
 }
 
@@ -161,7 +160,7 @@ fn person(name: &str, email: &str, role: Role) -> Participant {
     Participant { name: Some(name.into()), email: Some(email.into()), phone: None, role: Some(role) }
 }
 
-/// A meeting in which Ann says what she is, and Tom is there.
+/// A meeting in which Ann tells her job title, and in which Tom takes part.
 fn meeting(kind: CallKind) -> Finished {
     let participants = vec![
         person("Priya Raman", "priya@us.example.com", Role::Host),
@@ -262,7 +261,7 @@ async fn a_session_is_posted_as_the_contract_says() {
 async fn one_destination_or_contact_that_fails_does_not_lose_the_others() {
     let (world, org, logs) = (World::new().await, Org::start().await, accepting().await);
     let duplicate = json!([{"errorCode": "DUPLICATES_DETECTED", "message": "Use one of these records?"}]);
-    Mock::given(path("/services/data/v60.0/sobjects/Contact"))
+    Mock::given(path("/services/data/v66.0/sobjects/Contact"))
         .and(body_partial_json(json!({"LastName": "Lee"})))
         .respond_with(ResponseTemplate::new(400).set_body_json(duplicate))
         .with_priority(1)
@@ -314,7 +313,7 @@ async fn a_rate_that_is_used_up_makes_the_run_come_back_for_what_is_left() {
     assert!(error.to_string().contains("SALESFORCE_RATE"), "{error}");
     assert_eq!((org.contacts().len(), posted(&logs).await.len()), (1, 1), "one of each is allowed");
 
-    // As if the hour were over: what is done takes no slot again.
+    // The test acts as if the hour were over. Work that is done already takes no slot again.
     let later = world.crm(&[salesforce(&org_url), call_data(&logs_url), rates.to_vec()].concat());
     assert_eq!(handle(&later, &cx).await.unwrap(), Outcome::Done);
     assert_eq!((org.contacts().len(), posted(&logs).await.len()), (2, 1));

@@ -1,19 +1,19 @@
-//! `debrief check`: the configuration in words, and whether what it names can be reached.
+//! `debrief check`: shows the configuration in words, and tries whether the servers and providers in it can be
+//! reached.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use platform::cache::{Cache, Memory, Redis};
+use platform::cache::Redis;
 use platform::config::{Installation, Values};
 use platform::telemetry;
+use providers::{Checked, Provider, Slots};
 use queue_topology::broker::{self, Amqp, Broker as _};
 
 use super::topology;
 use crate::deployment::{self, StartError, data_folder, is_running, open_store};
 use crate::listen;
 use crate::outcome::{Ended, FAILED};
-use crate::roles;
 use crate::settings;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,29 +58,23 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
         let redis = Redis::new(&address, &broker::prefix(values)?)?;
         say("cache", within(async { Ok(redis.ping().await?) }).await);
     }
-    let cache: Arc<dyn Cache> = Arc::new(Memory::default());
-    let crm = crm::Crm::new(
-        crm::Settings::read(values, &installation)?,
-        platform::blobs::Blobs::local(&data_folder(values)?.join("blobs")).map_err(anyhow::Error::from)?,
-        &cache,
-    );
-    if crm.is_on() {
-        say("crm", within(async { Ok(crm.check().await?) }).await);
-    }
-    match slack::Settings::read(values, &installation)?.destination {
-        Some(slack::Destination::Webhook { .. }) => {
-            say!("slack: an incoming webhook can be tried only by posting to it");
+    for provider in providers::all() {
+        let Some(checked) = tried(provider, values).await? else { continue };
+        match checked {
+            Ok(Checked::Reached { notes }) => {
+                say(provider.name(), Ok(()));
+                for note in notes {
+                    say!("{}: {note}", provider.name());
+                }
+            }
+            Ok(Checked::Untried { why }) => say!("{}: {why}", provider.name()),
+            Err(error) => say(provider.name(), Err(error)),
         }
-        Some(bot) => {
-            let client = slack::client::Client::new(bot);
-            say("slack", within(async { Ok(client.check().await?) }).await);
-        }
-        None => {}
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-/// Reads every setting as `run` and the other commands would, so that what is wrong is said here.
+/// Reads every setting as `run` and the other commands read it, so that every wrong setting is reported here.
 pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
     telemetry::Settings::read(values)?;
     let installation = Installation::read(values)?;
@@ -89,8 +83,9 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
     web::Settings::read(values)?;
     ingest::Settings::read(values, &installation)?;
     transcription::Settings::read(values, &installation)?;
-    crm::Settings::read(values, &installation)?;
-    slack::Settings::read(values, &installation)?;
+    let slots = Slots::of_this_process();
+    crm::Settings::read(values, &installation, &slots)?;
+    slack::Settings::read(values, &installation, &slots)?;
     for provider in providers::all() {
         provider.is_on(values)?;
     }
@@ -123,18 +118,14 @@ fn describe(values: &Values, installation: &Installation) -> Result<(), StartErr
     say!("listens on: {}", listen::read_address(values)?);
     say!("times: in {}", installation.timezone);
     say!("phone numbers without a country code: of {}", installation.lines.region());
-    for (service, on) in roles::services(values) {
+    for (service, on) in providers::services(values) {
         say!("{service}: {}", if on { "on" } else { "off, no key is set" });
     }
     let given: Vec<_> = values.given().collect();
-    if let Some(slack::Destination::Bot { channel, .. }) =
-        slack::Settings::read(values, installation)?.destination
-        && !slack::client::is_channel_id(&channel)
-    {
-        say!(
-            "SLACK_CHANNEL: `{channel}` is a name; finding a message again takes the channel's id, or the scope \
-             channels:read (groups:read for a private channel)"
-        );
+    for provider in providers::all() {
+        for remark in provider.remarks(values)? {
+            say!("{remark}");
+        }
     }
     for misspelling in values.misspellings() {
         say!("warning: {misspelling}");
@@ -150,8 +141,23 @@ async fn ping(values: &Values) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a try of the provider found; nothing where it is off.
+async fn tried(
+    provider: &'static dyn Provider,
+    values: &Values,
+) -> Result<Option<anyhow::Result<Checked>>, StartError> {
+    match tokio::time::timeout(PATIENCE, provider.check(values)).await {
+        Ok(checked) => Ok(checked?.map(|checked| checked.map_err(anyhow::Error::from))),
+        Err(_) => Ok(Some(Err(no_answer()))),
+    }
+}
+
+fn no_answer() -> anyhow::Error {
+    anyhow::anyhow!("no answer in {PATIENCE:?}")
+}
+
 async fn within(check: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::time::timeout(PATIENCE, check).await.unwrap_or_else(|_| anyhow::bail!("no answer in {PATIENCE:?}"))
+    tokio::time::timeout(PATIENCE, check).await.unwrap_or_else(|_| Err(no_answer()))
 }
 
 #[cfg(test)]
@@ -160,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// Everything on, so that every setting is read.
+    /// Reads the configuration with everything turned on, so that every setting is read.
     fn read_with(name: &str, value: &str) -> Result<Installation, ConfigError> {
         let _installed_before = rustls::crypto::ring::default_provider().install_default();
         let mut values = Values::of([
@@ -189,7 +195,7 @@ mod tests {
         let known = settings::known();
         let spans =
             known.keys().filter(|key| !key.default.is_empty() && is_span(key.default)).map(|key| key.name);
-        // It has no default.
+        // `ASSEMBLYAI_POLL` has no default, so the filter above does not find it.
         let spans: Vec<&str> = spans.chain(["ASSEMBLYAI_POLL"]).collect();
         for known in ["DEBRIEF_LEASE", "DEBRIEF_DRAIN_TIMEOUT", "DEBRIEF_RETRY_SCHEDULE", "OPENAI_TIMEOUT"] {
             assert!(spans.contains(&known), "{known} is not among {spans:?}");
