@@ -1,5 +1,6 @@
-//! The whole system from the outside: simulators and binary run as processes, inputs are made at random in
-//! the run, and only what arrives at the providers and what the API says is looked at.
+//! The whole system from the outside: the binary runs as processes, and the simulators of the providers run in the
+//! process of the test. The inputs are made at random in the run, and only what arrives at the providers and what the
+//! API says is looked at.
 //!
 //! Each test runs twice: embedded in one process, and on RabbitMQ, PostgreSQL and Redis with one process
 //! a role. `DEBRIEF_TEST_WITHOUT_ROLE=slack` leaves a role out, to see that the tests notice.
