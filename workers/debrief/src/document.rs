@@ -15,7 +15,8 @@ mod tests {
 
     use super::*;
 
-    const ROUTES: [&str; 26] = [
+    const ROUTES: [&str; 27] = [
+        "GET /",
         "POST /webhook/zapier",
         "POST /webhooks/assemblyai",
         "POST /api/meetings",
