@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use domain::fault::Fault;
-use domain::refusal::{Destination, Refusal};
-
 pub use domain::refusal::Sent;
+use domain::refusal::{Destination, Refusal};
 
 /// Why a run did not end. People filter and group by `code`. The text of the source is limited and scrubbed before it
 /// is stored.
@@ -19,8 +18,8 @@ pub struct StageError {
     pub code: &'static str,
     /// How long the other side asked us to wait, for a `Transient` fault.
     pub retry_after: Option<Duration>,
-    /// For `Unavailable`: what is down or refuses us. Runs that wait for the same destination
-    /// in the same workspace are parked together.
+    /// For `Unavailable`: what is down or refuses us. Runs that wait for the same destination in the same workspace are
+    /// parked together.
     pub destination: Option<Destination>,
     pub sent: Sent,
     source: anyhow::Error,
@@ -64,7 +63,7 @@ impl StageError {
     }
 }
 
-/// The failure of a request to another system becomes the failure of a run here, and nowhere else.
+/// The one way from the failure of a remote system to the failure of a run.
 impl From<Refusal> for StageError {
     fn from(refusal: Refusal) -> Self {
         let Refusal { fault, code, retry_after, sent, .. } = refusal;

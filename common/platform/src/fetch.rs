@@ -164,11 +164,11 @@ const TIMED_OUT: Code = Code::new("recording_fetch_timed_out");
 const TOO_LARGE: Code = Code::new("recording_too_large");
 
 impl FetchError {
-    /// What follows from it. A fetch changes nothing, so it never took effect.
+    /// What follows from the error. A fetch changes nothing, so it never took effect.
     ///
-    /// The table of statuses holds but for what is the host's own affair: a provider announces a recording before it
-    /// has published it, so 401, 403, 404 and an empty answer may pass; and a host that is away holds up no other
-    /// recording, so nothing is parked for it.
+    /// The table of statuses holds but for what is the host's own affair. Some providers announce a recording before it
+    /// can be fetched, so the statuses 401, 403 and 404 and an empty answer may pass by themselves. And a host that is
+    /// away holds up no other recording, so nothing is parked for it.
     pub fn refusal(&self) -> Refusal {
         let because = |fault, code| Refusal {
             fault,
@@ -286,10 +286,9 @@ impl Fetcher {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(match address::refusal(&error) {
                 Some(refusal) => FetchError::Refused(refusal.to_string()),
-                None => FetchError::NotReached {
-                    host: host_of(url),
-                    problem: http::not_answered(&error).to_string(),
-                },
+                None => {
+                    FetchError::NotReached { host: host_of(url), problem: http::error_of(&error).to_string() }
+                }
             }),
             Err(_) => Err(FetchError::Stalled { host: host_of(url), seconds: self.limits.stall.as_secs() }),
         }
@@ -361,7 +360,7 @@ impl BodyReader {
             Ok(Err(error)) => {
                 return Err(FetchError::Broken {
                     host: self.host.clone(),
-                    problem: http::not_answered(&error).to_string(),
+                    problem: http::error_of(&error).to_string(),
                 });
             }
             Err(_) if stalled_at < self.deadline => {

@@ -141,7 +141,7 @@ pub async fn send(request: RequestBuilder) -> Result<Answer, HttpError> {
     send_up_to(request, MAX_ANSWER_BYTES).await
 }
 
-/// As [`send`], for an answer of at most `max_bytes` bytes.
+/// Like [`send`], for an answer that may have `max_bytes`.
 pub async fn send_up_to(request: RequestBuilder, max_bytes: u64) -> Result<Answer, HttpError> {
     let response = sent(request).await?;
     if !response.status().is_success() {
@@ -155,7 +155,7 @@ pub async fn send_any(request: RequestBuilder) -> Result<Answer, HttpError> {
     whole(sent(request).await?, MAX_ANSWER_BYTES).await
 }
 
-/// Sends a request and gives the answer piece by piece, because a long answer does not fit into the memory. A status that
+/// Sends a request and gives the answer piece by piece, for an answer that is too long for the memory. A status that
 /// is not 2xx is an error.
 pub async fn send_for_stream(
     request: RequestBuilder,
@@ -164,21 +164,21 @@ pub async fn send_for_stream(
     if !response.status().is_success() {
         return Err(refused(response).await);
     }
-    Ok(response.bytes_stream().map_err(|error| broke_off(&error)).boxed())
+    Ok(response.bytes_stream().map_err(|error| broken(&error)).boxed())
 }
 
 async fn sent(request: RequestBuilder) -> Result<Response, HttpError> {
-    request.send().await.map_err(|error| not_answered(&error))
+    request.send().await.map_err(|error| error_of(&error))
 }
 
-fn broke_off(error: &reqwest::Error) -> HttpError {
+fn broken(error: &reqwest::Error) -> HttpError {
     HttpError::Lost(without_url(error))
 }
 
 async fn whole(mut response: Response, max_bytes: u64) -> Result<Answer, HttpError> {
     let (status, headers) = (response.status(), response.headers().clone());
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broke_off(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
         if (body.len() + chunk.len()) as u64 > max_bytes {
             return Err(HttpError::TooLong { max_bytes });
         }
@@ -187,7 +187,7 @@ async fn whole(mut response: Response, max_bytes: u64) -> Result<Answer, HttpErr
     Ok(Answer { status, headers, body: body.freeze() })
 }
 
-/// The error of an answer whose status is not 2xx. When its body is too long or breaks off, the status is enough.
+/// The error of an answer whose status is not 2xx. Where its body is too long or breaks off, the status says enough.
 async fn refused(response: Response) -> HttpError {
     let (status, retry_after) = (response.status(), retry_after(response.headers(), Utc::now()));
     let body = match whole(response, MAX_ANSWER_BYTES).await {
@@ -201,16 +201,8 @@ fn shortened(body: &[u8]) -> String {
     String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(MAX_ERROR_CHARS).collect()
 }
 
-impl Answer {
-    /// The answer as an error, for a client that looked at its status itself.
-    pub fn into_error(self) -> HttpError {
-        let retry_after = retry_after(&self.headers, Utc::now());
-        HttpError::Status { status: self.status, retry_after, body: shortened(&self.body) }
-    }
-}
-
 /// The error of a request that got no answer, or only a part of one.
-pub(crate) fn not_answered(error: &reqwest::Error) -> HttpError {
+pub(crate) fn error_of(error: &reqwest::Error) -> HttpError {
     if error.is_connect() || error.is_builder() {
         HttpError::NotSent(without_url(error))
     } else {

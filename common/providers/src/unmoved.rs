@@ -1,30 +1,9 @@
-//! Settings of providers whose clients stand in the workers.
+//! The settings of providers whose clients still stand in the workers.
 
 use platform::config::Group;
 use platform::config::keys::{plain, secret};
 
-pub(crate) static GROUPS: [Group; 4] = [
-    Group {
-        title: "Model: OpenAI, and whatever speaks its API (vLLM, llama.cpp, Ollama, whisper servers)",
-        keys: &[
-            secret("OPENAI_API_KEY", "Turns the model on. Absent: the built-in analyzer works."),
-            plain("OPENAI_BASE_URL", "https://api.openai.com/v1", "Its address."),
-            plain("OPENAI_MODEL", "gpt-4o-mini", "The model that analyses."),
-            plain("OPENAI_MAX_INPUT_TOKENS", "100000", "A transcript above it is analysed in parts."),
-            plain(
-                "OPENAI_RATE",
-                "",
-                "Requests to the model in a time, such as 100/m; a transcript in three parts is three. Absent: no limit.",
-            ),
-            plain("OPENAI_TIMEOUT", "2m", "How long one answer of the model may take."),
-            plain(
-                "OPENAI_PRICE_PROMPT",
-                "",
-                "US dollars for a million input tokens; needs OPENAI_PRICE_COMPLETION. Absent: no cost is recorded.",
-            ),
-            plain("OPENAI_PRICE_COMPLETION", "", "US dollars for a million output tokens."),
-        ],
-    },
+pub(crate) static GROUPS: [Group; 3] = [
     Group {
         title: "Slack: an incoming webhook, or a bot token with a channel",
         keys: &[

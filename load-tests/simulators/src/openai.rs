@@ -31,8 +31,11 @@ use refusal::{WrongRequest, error, refusal, wrong};
 pub static PROVIDER: Provider = Provider { name: "openai", made_once: &[], routes, refusal, settings };
 
 const MAX_BODY: usize = 16 * 1024 * 1024;
-/// The one model that is listed. Requests may name any other, too.
+/// The one model that is listed. Requests may name any other that was not retired, too.
 const MODEL: &str = "simulated-model";
+/// Models that were shut down, as the provider lists them on 2026-11-29.
+const RETIRED: [&str; 7] =
+    ["gpt-3.5-turbo", "gpt-4", "gpt-4-turbo", "gpt-4.1-nano", "o1", "o3-mini", "o4-mini"];
 
 fn settings(address: &str) -> Vec<Setting> {
     vec![
@@ -55,11 +58,25 @@ async fn route(State(control): State<Arc<Control>>, request: Request) -> Respons
     match (request.method(), path) {
         (&Method::POST, path) if path.ends_with("/chat/completions") => complete(&control, request).await,
         (&Method::GET, path) if path.ends_with("/models") => {
-            let model = json!({ "id": MODEL, "object": "model", "created": 0, "owned_by": "simulator" });
-            Json(json!({ "object": "list", "data": [model] })).into_response()
+            Json(json!({ "object": "list", "data": [model(MODEL)] })).into_response()
         }
+        (&Method::GET, path) => match path.rsplit_once("/models/") {
+            Some((_, name)) if RETIRED.contains(&name) => no_such_model(name),
+            Some((_, name)) => Json(model(name)).into_response(),
+            None => refusal(StatusCode::NOT_FOUND),
+        },
         _ => refusal(StatusCode::NOT_FOUND),
     }
+}
+
+/// Any model that was not retired is one.
+fn model(name: &str) -> Value {
+    json!({ "id": name, "object": "model", "created": 0, "owned_by": "simulator", "shutdown_date": null })
+}
+
+fn no_such_model(name: &str) -> Response {
+    let message = format!("The model `{name}` does not exist or you do not have access to it.");
+    error(StatusCode::NOT_FOUND, "invalid_request_error", &message, None, Some("model_not_found"))
 }
 
 fn is_allowed(headers: &HeaderMap) -> bool {
@@ -77,6 +94,9 @@ async fn complete(control: &Control, request: Request) -> Response {
         let text = "We could not parse the JSON body of your request.";
         return error(StatusCode::BAD_REQUEST, "invalid_request_error", text, None, None);
     };
+    if let Some(retired) = asked.get("model").and_then(Value::as_str).filter(|name| RETIRED.contains(name)) {
+        return no_such_model(retired);
+    }
     let content = match request::check(&asked).and_then(|()| content_for(&asked)) {
         Ok(content) => content,
         Err(WrongRequest { message, param }) => {

@@ -1,9 +1,8 @@
 //! Finds out what a call meant. A model or the built-in analyzer reads the transcript, and our own code counts its
 //! numbers.
 //!
-//! `metrics` counts from the segments. `prompt` and `schema` make the request to a model, and `model` sends it.
-//! `grounding` keeps only what is proven of the model's facts about people. `builtin` is the analyzer that needs no
-//! model.
+//! `metrics` counts from the segments. `prompt` and `schema` make the request to a model. `grounding` keeps only what
+//! is proven of the model's facts about people. `builtin` is the analyzer that needs no model.
 
 pub mod builtin;
 mod dictation;
@@ -11,10 +10,8 @@ pub mod grounding;
 mod language;
 mod merge;
 pub mod metrics;
-pub mod model;
 pub mod prompt;
 pub mod schema;
-mod settings;
 mod sides;
 mod stage;
 mod text;
@@ -22,5 +19,4 @@ mod text;
 #[cfg(test)]
 mod testing;
 
-pub use settings::{OpenAiSettings, Prices, Settings};
 pub use stage::Analyze;

@@ -8,59 +8,47 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhow::anyhow;
 use domain::analysis::{ActionItem, Analysis, Usage};
 use domain::call::Call;
 use domain::event::{CallAnalyzed, CallTranscribed, Envelope};
 use domain::transcript::Transcript;
-use platform::cache::{Cache, Limiter};
+use platform::cache::Cache;
+use platform::config::{ConfigError, Values};
+use providers::Slots;
+use providers::models::{self, LanguageModel, Request, Schema, Tokens};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::Write;
 
-use crate::model::{Model, ModelError, OpenAi};
 use crate::schema::{ActionReading, Reading};
-use crate::settings::{Prices, Settings};
-use crate::{builtin, grounding, merge, metrics, prompt, sides};
+use crate::{builtin, grounding, merge, metrics, prompt, schema, sides};
 
 /// Analyzes calls, with a model when one is configured.
 pub struct Analyze {
-    reader: Option<Reader>,
-}
-
-struct Reader {
-    model: Arc<dyn Model>,
-    max_input_tokens: usize,
-    prices: Option<Prices>,
-    /// Without a limiter the model is asked as fast as it answers.
-    limiter: Option<Limiter>,
+    model: Option<Arc<dyn LanguageModel>>,
 }
 
 impl Analyze {
-    /// `cache` gives out the slots of the rate limit.
-    pub fn new(settings: &Settings, cache: Arc<dyn Cache>) -> Self {
-        let may_wait = Self::QUEUE.spec.may_wait();
-        let reader = settings.openai.as_ref().map(|openai| Reader {
-            model: Arc::new(OpenAi::new(openai)),
-            max_input_tokens: openai.max_input_tokens,
-            prices: openai.prices,
-            limiter: Some(Limiter::new(cache, "openai", "OPENAI_RATE", openai.rate, may_wait)),
-        });
-        Self { reader }
+    /// Uses the model that `values` configure, if they configure one. `cache` gives out the slots of its rate limit.
+    pub fn from_values(values: &Values, cache: Arc<dyn Cache>) -> Result<Self, ConfigError> {
+        let slots = Slots::new(cache, Self::QUEUE.spec.may_wait());
+        Ok(Self::new(models::configured(values, &slots)?))
     }
 
-    /// Uses a model that the caller brings.
-    pub fn with_model(model: Arc<dyn Model>, max_input_tokens: usize, prices: Option<Prices>) -> Self {
-        Self { reader: Some(Reader { model, max_input_tokens, prices, limiter: None }) }
+    /// Without a model the built-in analyzer reads the transcripts.
+    pub fn new(model: Option<Arc<dyn LanguageModel>>) -> Self {
+        Self { model }
     }
 
     /// Makes the analysis of `call` from its `transcript`.
-    pub async fn analyze(&self, call: &Call, transcript: Transcript) -> Result<Analysis, ModelError> {
+    pub async fn analyze(&self, call: &Call, transcript: Transcript) -> Result<Analysis, StageError> {
         let transcript = sides::with_roles(transcript, call);
         let people: Vec<String> =
             call.details.participants.iter().filter_map(|person| person.name.clone()).collect();
         let is_silent = transcript.segments.iter().all(|segment| segment.text.trim().is_empty());
-        match &self.reader {
-            Some(reader) if !is_silent => reader.analyze(call, &transcript, &people).await,
+        match &self.model {
+            Some(model) if !is_silent => model_analysis(model.as_ref(), call, &transcript, &people).await,
             _ => Ok(builtin_analysis(transcript, people).await),
         }
     }
@@ -76,34 +64,41 @@ async fn builtin_analysis(transcript: Transcript, people: Vec<String>) -> Analys
     }
 }
 
-impl Reader {
-    async fn analyze(
-        &self,
-        call: &Call,
-        transcript: &Transcript,
-        people: &[String],
-    ) -> Result<Analysis, ModelError> {
-        let started = Instant::now();
-        let mut usage = Usage { model: self.model.name().to_owned(), ..Usage::default() };
-        let mut parts = Vec::new();
-        let prompts = prompt::prompts(call, transcript, self.max_input_tokens);
-        if let Some(limiter) = &self.limiter {
-            // All parts take their slots together. A run that had to wait between two parts would ask for the first
-            // part again later, and pay for it again.
-            limiter.slots(u32::try_from(prompts.len()).unwrap_or(u32::MAX)).await?;
-        }
-        for prompt in prompts {
-            let answer = self.model.read(&prompt).await?;
-            usage.prompt_tokens = usage.prompt_tokens.saturating_add(answer.prompt_tokens);
-            usage.completion_tokens = usage.completion_tokens.saturating_add(answer.completion_tokens);
-            parts.push(answer.reading);
-        }
-        usage.duration_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        usage.cost_usd = self.prices.map(|prices| prices.cost(usage.prompt_tokens, usage.completion_tokens));
-        let reading =
-            merge::merge(parts).ok_or_else(|| ModelError::BadReply("there was nothing to read".into()))?;
-        Ok(analysis(reading, transcript, people, usage))
+/// Has the model read the transcript, in as many parts as it needs.
+async fn model_analysis(
+    model: &dyn LanguageModel,
+    call: &Call,
+    transcript: &Transcript,
+    people: &[String],
+) -> Result<Analysis, StageError> {
+    let started = Instant::now();
+    let prompts = prompt::prompts(call, transcript, model.max_input_tokens());
+    // All parts take their slots together. A run that had to wait between two parts would ask for the first part again
+    // later, and pay for it again.
+    model.take_slots(u32::try_from(prompts.len()).unwrap_or(u32::MAX)).await?;
+    let (mut parts, mut used) = (Vec::new(), Tokens::default());
+    for prompt in prompts {
+        let schema = Schema { name: schema::NAME, schema: schema::schema() };
+        let request = Request { system: &prompt.system, user: &prompt.user, schema: Some(schema) };
+        let reply = model.complete(&request).await?;
+        used.prompt = used.prompt.saturating_add(reply.tokens.prompt);
+        used.completion = used.completion.saturating_add(reply.tokens.completion);
+        parts.push(schema::read(&reply.text).map_err(no_use)?);
     }
+    let reading = merge::merge(parts).ok_or_else(|| no_use(anyhow!("there was nothing to read")))?;
+    let usage = Usage {
+        model: model.name().to_owned(),
+        prompt_tokens: used.prompt,
+        completion_tokens: used.completion,
+        duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
+        cost_usd: model.prices().map(|prices| prices.cost(used)),
+    };
+    Ok(analysis(reading, transcript, people, usage))
+}
+
+/// The error of a reply that cannot be used. The next reply may be a better one.
+fn no_use(why: impl Into<anyhow::Error>) -> StageError {
+    StageError::transient("model_answer_invalid", why.into().context("failed to use the model's answer"))
 }
 
 fn analysis(reading: Reading, transcript: &Transcript, people: &[String], usage: Usage) -> Analysis {

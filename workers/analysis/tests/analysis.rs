@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analysis::{Analyze, Settings, builtin, metrics, schema};
+use analysis::{Analyze, builtin, metrics, schema};
 use domain::analysis::{Analysis, Category, ContactField, Resolution, Tone};
 use domain::call::{Call, CallDetails, CallId, CallKind, CallStatus, Participant, Role, WorkspaceId};
 use domain::event::{CallAnalyzed, CallTranscribed, Envelope, Material, MaterialAt, MaterialKind};
@@ -102,10 +102,7 @@ fn the_metrics_of_a_phone_call_are_those_counted_by_hand() {
 #[tokio::test]
 async fn without_a_model_the_rules_find_contacts_promises_and_topics_in_a_meeting() {
     let (transcript, _) = meeting();
-    let found = Analyze::new(&Settings::default(), cache())
-        .analyze(&call(&PEOPLE), transcript.clone())
-        .await
-        .unwrap();
+    let found = Analyze::new(None).analyze(&call(&PEOPLE), transcript.clone()).await.unwrap();
     assert_eq!(found.analyzer, builtin::NAME);
     assert!(found.usage.is_none());
     assert!(found.metrics.talk_ratio.is_some());
@@ -213,12 +210,6 @@ fn ok(body: &Value) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(body)
 }
 
-fn api_error(status: u16, code: &str) -> ResponseTemplate {
-    ResponseTemplate::new(status).set_body_json(
-        json!({ "error": { "message": "said the provider", "type": code, "param": null, "code": code } }),
-    )
-}
-
 async fn server(answer: impl Respond + 'static) -> MockServer {
     rustls::crypto::ring::default_provider().install_default().ok();
     let server = MockServer::start().await;
@@ -245,7 +236,7 @@ fn analyze(server: &MockServer, more: &[(&str, &str)]) -> Analyze {
     for (name, value) in more {
         values.set(name, value);
     }
-    Analyze::new(&Settings::read(&values).unwrap(), cache())
+    Analyze::from_values(&values, cache()).unwrap()
 }
 
 /// The error of the stage when the model gives this answer. The model must have been asked exactly once.
@@ -299,32 +290,6 @@ async fn the_request_marks_the_transcript_as_data_and_asks_for_the_strict_schema
 }
 
 #[tokio::test]
-async fn an_answer_with_only_the_necessary_fields_is_read() {
-    let sparse = json!({ "choices": [{ "message": { "content": obedient_reply().to_string() } }] });
-    let server = server(ok(&sparse)).await;
-    let usage = analyze(&server, &[]).analyze(&call(&[]), recap()).await.unwrap().usage.unwrap();
-    assert_eq!((usage.prompt_tokens, usage.completion_tokens), (0, 0));
-}
-
-#[tokio::test]
-async fn a_key_that_the_model_refuses_makes_the_destination_unavailable() {
-    for status in [401, 403] {
-        let error = failure(api_error(status, "invalid_api_key")).await;
-        assert_eq!((error.fault, error.code), (Fault::Unavailable, "model_unauthorized"));
-        assert_eq!(error.destination.as_deref(), Some("model"));
-        assert!(error.to_string().contains("OPENAI_API_KEY"), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn after_a_rate_limit_the_run_waits_as_long_as_the_model_says() {
-    let error = failure(api_error(429, "rate_limit_exceeded").insert_header("retry-after", "7")).await;
-    assert_eq!(error.fault, Fault::Throttled(Duration::from_secs(7)));
-    let error = failure(api_error(429, "rate_limit_exceeded")).await;
-    assert!(matches!(error.fault, Fault::Throttled(wait) if wait >= Duration::from_secs(1)));
-}
-
-#[tokio::test]
 async fn the_model_is_not_asked_when_our_own_rate_is_used_up() {
     let server = server(ok(&completion(&obedient_reply().to_string(), "stop"))).await;
     let analyze = analyze(&server, &[("OPENAI_RATE", "1/h")]);
@@ -336,39 +301,12 @@ async fn the_model_is_not_asked_when_our_own_rate_is_used_up() {
 }
 
 #[tokio::test]
-async fn an_account_without_money_makes_the_destination_unavailable_and_is_not_a_rate_limit() {
-    let error = failure(api_error(429, "insufficient_quota").insert_header("retry-after", "7")).await;
-    assert_eq!((error.fault, error.code), (Fault::Unavailable, "model_quota_exceeded"));
-}
-
-#[tokio::test]
-async fn a_server_error_is_a_failure_that_may_pass() {
-    let error = failure(ResponseTemplate::new(500).set_body_string("oops")).await;
-    assert_eq!((error.fault, error.code, error.retry_after), (Fault::Transient, "model_failed", None));
-    let error = failure(ResponseTemplate::new(503).insert_header("retry-after", "30")).await;
-    assert_eq!((error.fault, error.retry_after), (Fault::Transient, Some(Duration::from_secs(30))));
-}
-
-#[tokio::test]
-async fn a_rejected_request_is_a_permanent_failure_and_a_missing_model_is_not() {
-    let error = failure(api_error(400, "context_length_exceeded")).await;
-    assert_eq!((error.fault, error.code), (Fault::Permanent, "model_rejected"));
-    let error = failure(api_error(404, "model_not_found")).await;
-    assert_eq!((error.fault, error.code), (Fault::Unavailable, "model_not_found"));
-}
-
-#[tokio::test]
 async fn an_answer_that_cannot_be_used_is_a_failure_that_may_pass() {
     let reply = obedient_reply().to_string();
     let mut furious = obedient_reply();
     furious["sentiment"] = json!("furious");
-    let mut refused = completion("", "stop");
-    refused["choices"][0]["message"] = json!({ "content": null, "refusal": "I can't help with that." });
-    let half = &completion(&reply, "stop").to_string()[..200];
     let cases = [
-        ("a refusal", ok(&refused), "model_refused"),
-        ("the length limit", ok(&completion(&reply[..100], "length")), "model_answer_cut_short"),
-        ("a content filter", ok(&completion("", "content_filter")), "model_answer_filtered"),
+        ("an answer that was withheld", ok(&completion("", "content_filter")), "model_answer_filtered"),
         (
             "words instead of JSON",
             ok(&completion("Sorry, gil@attacker.example.com", "stop")),
@@ -380,29 +318,11 @@ async fn an_answer_that_cannot_be_used_is_a_failure_that_may_pass() {
             ok(&completion(&reply[..100], "stop")),
             "model_answer_invalid",
         ),
-        ("no choices", ok(&json!({ "choices": [] })), "model_answer_invalid"),
-        (
-            "a page instead of an answer",
-            ResponseTemplate::new(200).set_body_string("<html>attacker"),
-            "model_answer_invalid",
-        ),
-        ("an incomplete answer", ResponseTemplate::new(200).set_body_string(half), "model_answer_invalid"),
     ];
     for (what, answer, code) in cases {
         let error = failure(answer).await;
         assert_eq!((error.fault, error.code), (Fault::Transient, code), "{what}");
     }
-}
-
-#[tokio::test]
-async fn a_slow_model_times_out_and_a_server_that_does_not_run_is_unreachable() {
-    let slow = server(ok(&completion("", "stop")).set_delay(Duration::from_secs(30))).await;
-    let error =
-        analyze(&slow, &[("OPENAI_TIMEOUT", "100ms")]).analyze(&call(&[]), recap()).await.unwrap_err();
-    assert_eq!(StageError::from(error).fault, Fault::Transient);
-    let nobody = [("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")];
-    let error = StageError::from(analyze(&slow, &nobody).analyze(&call(&[]), recap()).await.unwrap_err());
-    assert_eq!((error.fault, error.code), (Fault::Unavailable, "model_unreachable"));
 }
 
 /// Answers each part with a summary that names the first segment of the part.
@@ -508,7 +428,7 @@ async fn the_stage_stores_the_analysis_and_emits_that_the_call_is_analyzed() {
     let folder = tempfile::tempdir().unwrap();
     let call = call(&PEOPLE);
     let cx = context(folder.path(), &call, Some(meeting().0)).await;
-    let outcome = Analyze::new(&Settings::default(), cache()).handle(&cx, &transcribed(&call)).await.unwrap();
+    let outcome = Analyze::new(None).handle(&cx, &transcribed(&call)).await.unwrap();
     assert_eq!(outcome, Outcome::Emit(CallAnalyzed {}));
     let writes = cx.take_kept();
     let [Write::Analysis(analysis)] = &writes[..] else { panic!("{writes:?}") };
@@ -533,7 +453,6 @@ async fn a_call_without_a_transcript_is_a_permanent_failure() {
     let folder = tempfile::tempdir().unwrap();
     let call = call(&[]);
     let cx = context(folder.path(), &call, None).await;
-    let error =
-        Analyze::new(&Settings::default(), cache()).handle(&cx, &transcribed(&call)).await.unwrap_err();
+    let error = Analyze::new(None).handle(&cx, &transcribed(&call)).await.unwrap_err();
     assert_eq!((error.fault, error.code), (Fault::Permanent, "transcript_not_found"));
 }

@@ -1,7 +1,7 @@
-//! The CRM stage: hands a finished call to every destination that is configured.
+//! The CRM stage. It sends a finished call to every destination that is configured.
 //!
-//! Each destination is tried whatever became of the others. What worked is in the ledger and is not done
-//! again when the run comes back for what did not.
+//! Each destination is tried, even where another one failed. The ledger of effects remembers what worked. So when the
+//! run comes back for the failed part, the rest is not done again.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::policy;
 use crate::salesforce::{Salesforce, SalesforceError};
 use crate::settings::Settings;
 
-/// The longest session that is passed on; ingest takes no longer one.
+/// The longest session that is passed on, in bytes. Ingest accepts no longer session.
 const MAX_SESSION_BYTES: u64 = 32 * 1024 * 1024;
 
 pub struct Crm {
@@ -30,7 +30,7 @@ pub struct Crm {
     blobs: Blobs,
 }
 
-/// What the store knows of the call in hand.
+/// What the store knows about the call that the stage works on.
 struct Loaded {
     call: Call,
     transcript: Transcript,
@@ -62,7 +62,7 @@ impl Stage for Crm {
 }
 
 impl Crm {
-    /// `cache` hands out the slots of the rate limits.
+    /// Makes the CRM's destinations. `cache` keeps the rate limits for all processes.
     pub fn new(settings: Settings, blobs: Blobs, cache: &Arc<dyn Cache>) -> Self {
         Self {
             salesforce: settings.salesforce.map(|settings| Salesforce::new(settings, cache.clone())),
@@ -71,13 +71,12 @@ impl Crm {
         }
     }
 
-    /// Whether anything is configured.
+    /// Whether any destination is configured.
     pub fn is_on(&self) -> bool {
         self.salesforce.is_some() || self.call_data.is_some()
     }
 
-    /// Signs in where that can be tried without leaving anything behind. The call-data API offers nothing
-    /// of the kind.
+    /// Signs in where a check can do that without changing anything. The call-data API has no such request.
     pub async fn check(&self) -> Result<(), SalesforceError> {
         match &self.salesforce {
             Some(salesforce) => salesforce.sign_in().await,
@@ -120,8 +119,8 @@ async fn load(cx: &Cx) -> Result<Loaded, StageError> {
     Ok(Loaded { call: cx.call().await?, transcript: cx.transcript().await?, facts })
 }
 
-/// Saves every contact of the call. One that is refused does not lose the others; an org that takes
-/// nothing at all at the moment is not asked again for each.
+/// Saves every contact of the call. The others are saved even where one is refused. Where the org takes nothing at
+/// all at the moment, it is not asked again for each contact.
 async fn save_contacts(cx: &Cx, salesforce: &Salesforce, loaded: &Loaded) -> Vec<StageError> {
     let mut errors = Vec::new();
     for contact in policy::contacts(&loaded.call.details, &loaded.facts, &loaded.transcript) {
@@ -136,8 +135,8 @@ async fn save_contacts(cx: &Cx, salesforce: &Salesforce, loaded: &Loaded) -> Vec
     errors
 }
 
-/// Of several failures, the one by which the run is settled: as long as something can still work by
-/// itself, the run must come back for it; what needs people comes last. The others come up again then.
+/// Chooses the failure that decides about the run. As long as a failure can go away by itself, the run must come back
+/// for it. So a failure that needs a person counts last, and the run finds it again then.
 fn first_to_settle(mut errors: Vec<StageError>) -> Option<StageError> {
     errors.sort_by_key(|error| match error.fault {
         Fault::Transient => 0,

@@ -1,4 +1,5 @@
-//! Every setting that this program takes: those of the core, and those that each provider lists.
+//! Collects every setting that this program takes: the settings of the core, and the settings that each provider
+//! lists.
 
 use platform::config::Known;
 
@@ -11,12 +12,12 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::{Arc, Mutex};
 
-    use platform::config::Values;
+    use platform::config::{Misspelling, Values};
 
     use super::*;
     use crate::commands::check;
 
-    /// What makes every part ask for all of its settings: whatever is turned on by one is on.
+    /// Settings that turn every part on, so that every part reads all of its settings.
     fn all_on(folder: &str) -> Values {
         Values::of([
             ("DEBRIEF_DATA_DIR", folder),
@@ -54,20 +55,10 @@ mod tests {
         let names: BTreeSet<_> = known.keys().map(|key| key.name).collect();
         assert_eq!(names.len(), known.keys().count());
     }
-}
 
-#[cfg(test)]
-mod misspellings {
-    use platform::config::nearly_ours;
-
-    use super::*;
-
-    /// Names with fewer letters and digits are close to too many others, so slips in them are not noticed.
-    const SHORTEST: usize = 7;
-
-    /// Variables that programs, shells, containers, clouds and build systems set, and that are close to ours at most
-    /// by their kind.
-    const OF_OTHERS: &str = include_str!("../tests/environment.txt");
+    /// Variables that programs, shells, containers, clouds and build systems set. None of them is a misspelt setting
+    /// of ours.
+    const OF_OTHERS: &str = include_str!("../tests/samples/environment.txt");
 
     #[test]
     fn a_slip_of_the_hand_is_noticed_and_the_setting_that_was_meant_is_named() {
@@ -92,7 +83,7 @@ mod misspellings {
             ("SALESFORCE_CONSUMER_SECERT", "SALESFORCE_CONSUMER_SECRET"),
         ] {
             assert_eq!(
-                nearly_ours(&known(), name).map(|found| found.meant).as_deref(),
+                Misspelling::of(&known(), name).map(|found| found.meant).as_deref(),
                 Some(meant),
                 "{name}"
             );
@@ -104,18 +95,20 @@ mod misspellings {
         let names: Vec<&str> = OF_OTHERS.split_whitespace().collect();
         assert!(names.len() > 400, "{}", names.len());
         for name in names {
-            assert_eq!(nearly_ours(&known(), name).filter(|_| known().find(name).is_none()), None);
+            assert_eq!(Misspelling::of(&known(), name).filter(|_| known().find(name).is_none()), None);
         }
     }
 
     #[test]
     fn every_setting_of_some_length_is_noticed_with_a_letter_missing_and_with_one_twice() {
-        for key in known().keys().filter(|key| key.name.replace('_', "").len() > SHORTEST) {
+        let letters = |name: &str| name.chars().filter(char::is_ascii_alphanumeric).count();
+        for key in known().keys().filter(|key| letters(key.name) > 7) {
             let end = key.name.len() - 1;
             let shorter = &key.name[..end];
             let longer = format!("{}{}", key.name, &key.name[end..]);
             for name in [shorter, &longer] {
-                let found = nearly_ours(&known(), name).unwrap_or_else(|| panic!("{name} is not noticed"));
+                let found =
+                    Misspelling::of(&known(), name).unwrap_or_else(|| panic!("{name} is not noticed"));
                 assert_eq!(found.name, name);
                 assert!(known().find(&found.meant).is_some(), "{found}");
             }
@@ -124,7 +117,7 @@ mod misspellings {
 
     #[test]
     fn the_warning_names_both_and_shows_no_value() {
-        let said = nearly_ours(&known(), "SLACK_WEBHOK_URL").unwrap().to_string();
+        let said = Misspelling::of(&known(), "SLACK_WEBHOK_URL").unwrap().to_string();
         assert_eq!(
             said,
             "SLACK_WEBHOK_URL: is not a setting and has no effect; is `SLACK_WEBHOOK_URL` meant?"

@@ -1,4 +1,4 @@
-//! The stage: posts an analyzed call, once.
+//! The stage that posts each analyzed call to Slack, once.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use crate::settings::Settings;
 
 /// Posts each analyzed call to the configured channel.
 pub struct Post {
-    /// Absent: Slack is off.
+    /// `None` where Slack is off.
     channel: Option<Channel>,
     format: Format,
 }
 
-/// Where messages go, and how.
+/// The destination of the messages, and the client that posts them.
 struct Channel {
     client: Client,
     limiter: Limiter,
-    /// Of a message that cannot be looked for.
+    /// What to do when nobody can say whether the message arrived and the channel cannot be searched.
     unknown: Unknown,
 }
 
 impl Post {
-    /// `cache` hands out the slots of the channel's rate limit.
+    /// Makes the stage. `cache` keeps the rate limit of the channel for all processes.
     pub fn new(settings: Settings, cache: Arc<dyn Cache>) -> Self {
         let Settings { destination, format, rate, unknown } = settings;
         let channel = destination.map(|destination| {
@@ -55,7 +55,7 @@ impl Stage for Post {
         for (number, text) in (1..).zip(&texts) {
             let part = Part { channel, number, text, thread: first.as_deref() };
             let Receipt { remote_id, .. } = cx.once(&part).await?;
-            // Of a message that a person declared as sent, nobody knows the id.
+            // Where a person said that a message was sent, its id is not known.
             if number == 1 && !remote_id.is_empty() {
                 first = Some(remote_id);
             }
@@ -65,13 +65,13 @@ impl Stage for Post {
     }
 }
 
-/// One message of a call: the first is its `post`, the others continue it.
+/// One message of a call. The first message is its `post`, and the others continue it.
 struct Part<'a> {
     channel: &'a Channel,
-    /// From 1.
+    /// The number of the message, counted from 1.
     number: usize,
     text: &'a str,
-    /// The receipt of the first.
+    /// The receipt of the first message.
     thread: Option<&'a str>,
 }
 
@@ -103,8 +103,8 @@ impl Effect for Part<'_> {
         self.channel.client.can_update()
     }
 
-    /// The slot is taken here, where something is sent: a run that finds its first parts already posted
-    /// must not wait for them again.
+    /// Takes the slot of the rate limit here, where something is sent. A run that finds its first parts already
+    /// posted must not wait for their slots again.
     async fn send(&self, key: Uuid, prior: Option<&str>) -> Result<Receipt, StageError> {
         let Channel { client, limiter, .. } = self.channel;
         limiter.slot().await?;

@@ -91,6 +91,37 @@ async fn the_speech_provider_refuses_what_its_document_forbids() {
 }
 
 #[tokio::test]
+async fn a_model_that_is_retired_or_unknown_is_refused_in_the_providers_words() {
+    let play = Playground::start().await;
+    let submit = |models: Value| {
+        let mut body = json!({ "audio_url": "http://example.org/a.wav" });
+        for (name, value) in models.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let request = play.at(Method::POST, &assemblyai::PROVIDER, "/v2/transcript");
+        answer(request.header("authorization", "key").json(&body))
+    };
+    let not_listed = "must be a non-empty list containing one or more of: \"assemblyai-stt-3-7\"";
+    for (models, said) in [
+        (
+            json!({ "speech_models": ["universal-3-pro", "universal-2"] }),
+            "The \"universal-3-pro\" speech model(s) have been deprecated.",
+        ),
+        (json!({ "speech_models": ["nano"] }), "The \"nano\" speech model(s) have been deprecated."),
+        (json!({ "speech_models": ["a"] }), not_listed),
+        (json!({ "speech_models": [] }), not_listed),
+        (json!({ "speech_models": "universal-2" }), not_listed),
+        (json!({ "speech_model": "best" }), "\"speech_model\" is deprecated."),
+    ] {
+        let (status, refused) = submit(models).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(refused["error"].as_str().unwrap().contains(said), "{refused}");
+    }
+    let current = json!({ "speech_models": ["assemblyai-stt-3-7", "universal-2"] });
+    assert_eq!(submit(current).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn the_webhook_is_called_with_its_header_when_the_transcript_is_done() {
     let play = Playground::start().await;
     let upload = play.at(Method::POST, &assemblyai::PROVIDER, "/v2/upload").header("authorization", "key");

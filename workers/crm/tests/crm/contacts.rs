@@ -48,7 +48,7 @@ async fn save(uri: &str, contact: &Contact, prior: Option<&str>) -> Result<Recei
     salesforce(uri).contact(contact).send(Uuid::nil(), prior).await
 }
 
-/// An org that knows nobody and answers the creation with this.
+/// An org that knows no contact, and that answers the creation of a contact with this.
 async fn creating(answer: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
     grants_tokens(&server).await;
@@ -121,7 +121,7 @@ async fn an_unknown_outcome_is_settled_by_looking() {
     assert_eq!(ask(&learned).await, None, "what was lost can be the update");
 }
 
-/// What an org answers whose duplicate rule finds these records, by type and id.
+/// The answer of an org whose duplicate rule finds these records. Each record has a type and an id.
 fn duplicates(spelt: &str, found: &[(&str, &str)]) -> ResponseTemplate {
     let record = |(kind, id): &(&str, &str)| {
         let url = format!("/services/data/v60.0/sobjects/{kind}/{id}");
@@ -137,7 +137,7 @@ fn duplicates(spelt: &str, found: &[(&str, &str)]) -> ResponseTemplate {
     refusal(400, &json!({spelt: result, "errorCode": "DUPLICATES_DETECTED", "message": message}))
 }
 
-/// An org that holds one contact under another address, and answers creations with this.
+/// An org that holds one contact with another address, and that answers the creation of a contact with this.
 async fn org_with_rule(answer: ResponseTemplate) -> Org {
     let org = Org::start().await;
     org.holds(json!({"Id": "003A", "Email": "conor@home.example.com", "LastName": "O'Neil", "Phone": null}));
@@ -148,7 +148,7 @@ async fn org_with_rule(answer: ResponseTemplate) -> Org {
 
 #[tokio::test]
 async fn the_one_contact_that_a_duplicate_rule_names_is_the_one_that_is_filled() {
-    // A lead with the same name is not a contact, and a record that two rules find is one.
+    // A lead with the same name is not a contact. A record that two rules find is counted once.
     let found = [("Lead", "00QA"), ("Contact", "003A"), ("Contact", "003A")];
     for spelt in ["duplicateResut", "duplicateResult"] {
         let org = org_with_rule(duplicates(spelt, &found)).await;
@@ -167,7 +167,7 @@ async fn a_duplicate_that_is_not_one_contact_is_for_people() {
         (vec![], ""),
         (vec![("Lead", "00QA")], ""),
         (vec![("Contact", "003A"), ("Contact", "003B")], "003A, 003B"),
-        // It cannot be read by the user whom we sign in as.
+        // Our Salesforce user cannot read this record.
         (vec![("Contact", "003Hidden")], ""),
         (vec![("Contact", "003A/../x")], ""),
     ];
@@ -357,7 +357,7 @@ async fn an_answer_that_breaks_off_leaves_open_only_what_was_to_be_changed() {
 }
 
 #[tokio::test]
-async fn who_is_not_let_in_is_told_what_to_check() {
+async fn a_sign_in_that_is_refused_says_what_to_check() {
     let server = MockServer::start().await;
     let refused = ResponseTemplate::new(400)
         .set_body_json(json!({"error": "invalid_grant", "error_description": "authentication failure"}));

@@ -1,4 +1,4 @@
-//! The CRM worker against destinations that answer as the real ones do, over HTTP.
+//! Tests the CRM worker over HTTP against destinations that answer as the real ones do.
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
 mod call_data;
@@ -9,13 +9,14 @@ mod stage;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-/// TLS needs its provider even where every address is plain HTTP. Only the first call can install it.
+/// Installs the provider of TLS, which is needed even where every address is plain HTTP. Only the first call can
+/// install it.
 fn tls() {
     let installed = rustls::crypto::ring::default_provider().install_default();
     drop(installed);
 }
 
-/// An address at which every answer breaks off in the middle of its body.
+/// The address of a server whose every answer breaks off in the middle of its body.
 async fn cut_short(status: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

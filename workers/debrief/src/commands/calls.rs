@@ -1,4 +1,4 @@
-//! `debrief calls`: what the store knows.
+//! `debrief calls`: shows the calls that the store knows.
 
 mod oddity;
 mod page;
@@ -99,7 +99,7 @@ async fn read_page(store: &Store, installation: &Installation, call: &Call) -> a
     }))
 }
 
-/// The call with this id of ours, or of its source's.
+/// Finds a call by our id or by the id that its source gave it.
 pub(crate) async fn find(store: &Store, workspace: WorkspaceId, id: &str) -> anyhow::Result<Option<Call>> {
     let ours = match id.parse::<Uuid>() {
         Ok(uuid) => store.call(workspace, CallId(uuid)).await.context("look the call up")?,

@@ -1,4 +1,5 @@
-//! `debrief check`: the configuration in words, and whether what it names can be reached.
+//! `debrief check`: shows the configuration in words, and tries whether the servers and providers in it can be
+//! reached.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -80,16 +81,15 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-/// Reads every setting as `run` and the other commands would, so that what is wrong is said here.
+/// Reads every setting as `run` and the other commands read it, so that every wrong setting is reported here.
 pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
-    let installation = Installation::read(values)?;
     telemetry::Settings::read(values)?;
+    let installation = Installation::read(values)?;
     queue_topology::retry::Schedule::read(values)?;
     broker::prefix(values)?;
     web::Settings::read(values)?;
     ingest::Settings::read(values, &installation)?;
     transcription::Settings::read(values, &installation)?;
-    analysis::Settings::read(values)?;
     crm::Settings::read(values, &installation)?;
     slack::Settings::read(values, &installation)?;
     for provider in providers::all() {
@@ -161,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    /// Everything on, so that every setting is read.
+    /// Reads the configuration with everything turned on, so that every setting is read.
     fn read_with(name: &str, value: &str) -> Result<Installation, ConfigError> {
         let _installed_before = rustls::crypto::ring::default_provider().install_default();
         let mut values = Values::of([
@@ -171,10 +171,12 @@ mod tests {
             ("CRM_AUTO_UPLOAD", "true"),
             ("CRM_UPLOAD_URL", "https://crm.example/calls"),
         ]);
+        let folder = tempfile::tempdir().unwrap();
+        values.set("DEBRIEF_DATA_DIR", folder.path().to_str().unwrap());
         values.set(name, value);
         read_all(&values).map_err(|error| match error {
             StartError::Config(error) => error,
-            StartError::Other(other) => panic!("{other:?}"),
+            StartError::Other(error) => panic!("{error:#}"),
         })
     }
 
@@ -188,7 +190,7 @@ mod tests {
         let known = settings::known();
         let spans =
             known.keys().filter(|key| !key.default.is_empty() && is_span(key.default)).map(|key| key.name);
-        // It has no default.
+        // `ASSEMBLYAI_POLL` has no default, so the filter above does not find it.
         let spans: Vec<&str> = spans.chain(["ASSEMBLYAI_POLL"]).collect();
         for known in ["DEBRIEF_LEASE", "DEBRIEF_DRAIN_TIMEOUT", "DEBRIEF_RETRY_SCHEDULE", "OPENAI_TIMEOUT"] {
             assert!(spans.contains(&known), "{known} is not among {spans:?}");
