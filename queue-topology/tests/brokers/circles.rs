@@ -16,10 +16,9 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use crate::layers::packages;
 
 /// The circles that are known, by crate, as [`Sources::circles`] names them.
-const KNOWN: [(&str, &str); 3] = [
+const KNOWN: [(&str, &str); 2] = [
     ("crm", "call_data::payload -> call_data::transcription -> call_data::payload"),
     ("crm", "salesforce::auth -> salesforce::client -> salesforce::auth"),
-    ("load-tests", "broker -> catalog -> broker"),
 ];
 
 /// The path of a module from the root of its crate.
