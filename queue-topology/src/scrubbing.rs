@@ -40,15 +40,23 @@ static VARIABLE: LazyLock<Option<Regex>> =
 pub fn scrub(text: &str) -> String {
     let kept: String = text.chars().filter(|c| !c.is_control()).take(MAX_CHARS * 4).collect();
     let clean = RULES.iter().fold(kept, |text, rule| {
-        // The address of a machine looks like a telephone number, and so do parts of our own ids. Neither names a
-        // person.
+        // The address of a machine looks like a telephone number, and so do parts of our own ids and the days in the
+        // names of models (`gpt-4o-mini-2024-07-18`). None of them names a person.
         let with = |found: &Captures<'_>| {
-            let names_nobody = found[0].parse::<Ipv4Addr>().is_ok() || found[0].parse::<Uuid>().is_ok();
+            let text = &found[0];
+            let names_nobody =
+                is_day(text) || text.parse::<Ipv4Addr>().is_ok() || text.parse::<Uuid>().is_ok();
             if names_nobody { found[0].to_owned() } else { rule.with.to_owned() }
         };
         rule.pattern.replace_all(&text, with).into_owned()
     });
     clean.chars().take(MAX_CHARS).collect()
+}
+
+/// Whether `text` is a day such as `2024-07-18`.
+fn is_day(text: &str) -> bool {
+    let parts: Vec<_> = text.split('-').map(|part| (part.len(), part.parse::<u32>())).collect();
+    matches!(parts[..], [(4, Ok(_)), (2, Ok(1..=12)), (2, Ok(1..=31))])
 }
 
 /// The group of an error: its code, and its text with ids, numbers and quoted names taken out.
@@ -73,7 +81,11 @@ mod tests {
             assert!(!kept.contains(secret), "{kept}");
         }
         assert!(kept.starts_with("failed to fetch <url> for <e-mail>"), "{kept}");
-        for kept in ["failed to reach 127.0.0.1", "effect 11111111-2222-4333-8444-555555555555 is unknown"] {
+        for kept in [
+            "failed to reach 127.0.0.1",
+            "effect 11111111-2222-4333-8444-555555555555 is unknown",
+            "the model `gpt-4o-mini-2024-07-18` does not exist",
+        ] {
             assert_eq!(scrub(kept), kept);
         }
         for (text, kept) in [

@@ -77,10 +77,3 @@ impl From<store::StoreError> for StageError {
         Self::unavailable(Destination::STORE, "store_unavailable", error)
     }
 }
-
-/// One of our own rate limits is used up. The run comes back when there is a slot.
-impl From<platform::cache::RateUsedUp> for StageError {
-    fn from(used_up: platform::cache::RateUsedUp) -> Self {
-        Self::new(Fault::Throttled(used_up.wait), "rate_used_up", used_up)
-    }
-}

@@ -12,14 +12,11 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
-use serde_json::Value;
 
 /// The largest answer that is read. An answer should be a small document.
 pub const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
 /// How much is kept of the body that explains a status.
 const MAX_ERROR_CHARS: usize = 2000;
-/// `INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY` is one of the longest error words.
-const MAX_WORD_CHARS: usize = 60;
 /// A longer `Retry-After` is taken for a mistake of the other side.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
@@ -73,23 +70,7 @@ impl HttpError {
         }
     }
 
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Status { retry_after, .. } => *retry_after,
-            _ => None,
-        }
-    }
-
-    /// Whether the request may have taken effect. It may have when the answer was lost or has a status of 5xx.
-    pub fn maybe_sent(&self) -> bool {
-        match self {
-            Self::NotSent(_) => false,
-            Self::Lost(_) | Self::TooLong { .. } => true,
-            Self::Status { status, .. } => status.is_server_error(),
-        }
-    }
-
-    /// The body of an answer with a status outside 2xx, for the client that knows how to read it.
+    /// The body of an answer whose status is not 2xx, for the client that knows how to read it.
     pub fn body(&self) -> &str {
         match self {
             Self::Status { body, .. } => body,
@@ -108,32 +89,6 @@ impl HttpError {
             }
         }
     }
-}
-
-/// The other side's own word for what went wrong, such as `invalid_api_key` or `DUPLICATES_DETECTED`. The answer
-/// is this word, or names it in a field. A sentence is never taken, and neither is a text that could be a person's
-/// name or a key.
-pub fn error_word(body: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(body);
-    if is_word(text.trim()) {
-        return Some(text.trim().to_owned());
-    }
-    let json: Value = serde_json::from_slice(body).ok()?;
-    let top = json.get(0).unwrap_or(&json);
-    let words = [top, &top["error"]].into_iter().flat_map(|object| {
-        ["code", "errorCode", "type", "error"].into_iter().filter_map(|name| object.get(name)?.as_str())
-    });
-    words.into_iter().find(|word| is_word(word)).map(str::to_owned)
-}
-
-/// Whether `text` can be shown as an error word: two or more parts, joined by `_`, each of them only small letters
-/// or only capitals.
-pub fn is_word(text: &str) -> bool {
-    let is_part = |part: &str| {
-        let all = |of: fn(&u8) -> bool| part.as_bytes().iter().all(of);
-        !part.is_empty() && (all(u8::is_ascii_lowercase) || all(u8::is_ascii_uppercase))
-    };
-    text.len() <= MAX_WORD_CHARS && text.contains('_') && text.split('_').all(is_part)
 }
 
 /// Sends a request and reads the whole answer. A status that is not 2xx is an error.
@@ -195,6 +150,14 @@ async fn refused(response: Response) -> HttpError {
         Err(_) => String::new(),
     };
     HttpError::Status { status, retry_after, body }
+}
+
+impl Answer {
+    /// The answer as an error, for a client that looked at its status itself.
+    pub fn into_error(self) -> HttpError {
+        let retry_after = retry_after(&self.headers, Utc::now());
+        HttpError::Status { status: self.status, retry_after, body: shortened(&self.body) }
+    }
 }
 
 fn shortened(body: &[u8]) -> String {

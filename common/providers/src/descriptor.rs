@@ -26,6 +26,11 @@ pub trait Check {
     /// Checks whether the account is valid, and whether the models, versions and places of the settings exist. A
     /// check costs nothing and changes nothing at the provider.
     fn check(&self) -> BoxFuture<'_, Result<Checked, Refusal>>;
+
+    /// What a person should know about the settings that it was made of, without that anybody is asked.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The result of a check.
@@ -50,7 +55,9 @@ pub trait Provider: Sync {
     fn settings(&'static self) -> &'static Group;
     /// Whether the provider is turned on. An error says what is wrong with its settings.
     fn is_on(&self, values: &Values) -> Result<bool, ConfigError>;
-    /// Checks the provider. `None` where it is not turned on.
+    /// What a person should know about its settings. Nothing where it is not turned on.
+    fn remarks(&self, values: &Values) -> Result<Vec<String>, ConfigError>;
+    /// What a check of it found. Absent where it is not turned on.
     fn check<'a>(
         &'a self,
         values: &'a Values,
@@ -72,6 +79,11 @@ impl<T: Check + Send + Sync> Provider for Descriptor<T> {
 
     fn is_on(&self, values: &Values) -> Result<bool, ConfigError> {
         Ok((self.make)(values, &Slots::of_this_process())?.is_some())
+    }
+
+    fn remarks(&self, values: &Values) -> Result<Vec<String>, ConfigError> {
+        let made = (self.make)(values, &Slots::of_this_process())?;
+        Ok(made.map(|client| client.remarks()).unwrap_or_default())
     }
 
     fn check<'a>(

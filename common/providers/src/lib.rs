@@ -5,13 +5,16 @@
 //! [`domain::refusal::Refusal`] for every provider. A client knows nothing about stages and about the ledger of
 //! effects, and a worker knows nothing about HTTP.
 
+pub mod chat;
+pub mod crm;
 mod descriptor;
 pub mod models;
 pub mod said;
 mod slots;
 pub mod speech;
 pub mod telephony;
-mod unmoved;
+#[cfg(test)]
+mod testing;
 pub mod versions;
 
 pub use descriptor::{Check, Checked, Descriptor, Provider};
@@ -24,12 +27,14 @@ pub fn all() -> Vec<&'static dyn Provider> {
     let speech = speech::ALL.iter().map(|provider| *provider as &dyn Provider);
     let telephony = telephony::ALL.iter().map(|provider| *provider as &dyn Provider);
     let models = models::ALL.iter().map(|provider| *provider as &dyn Provider);
-    speech.chain(models).chain(telephony).collect()
+    let others: [&dyn Provider; 3] =
+        [&chat::slack::DESCRIPTOR, &crm::salesforce::DESCRIPTOR, &crm::call_data::DESCRIPTOR];
+    speech.chain(models).chain(others).chain(telephony).collect()
 }
 
 /// The settings of every provider.
 pub fn settings() -> impl Iterator<Item = &'static Group> {
-    all().into_iter().map(Provider::settings).chain(&unmoved::GROUPS)
+    all().into_iter().map(Provider::settings)
 }
 
 /// The services that can be on or off, with the names that `/health` shows. A service is on when one of its providers

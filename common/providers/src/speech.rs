@@ -38,7 +38,12 @@ pub fn configured(values: &Values, slots: &Slots) -> Result<Option<SpeechToText>
     first(&ALL, values, slots)
 }
 
-/// Names the settings that turn a provider on, for a message to the user.
+/// Whether an effect with this target is a transcription.
+pub fn is_provider(target: &str) -> bool {
+    ALL.iter().any(|provider| provider.name == target)
+}
+
+/// The settings of which each turns a provider on, for a message.
 pub fn keys() -> String {
     ALL.map(|provider| provider.key).join(" or ")
 }

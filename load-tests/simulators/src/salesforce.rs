@@ -19,7 +19,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, patch, post, put};
 use axum::{Json, Router};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::provider::{Provider, Setting, Site};
 use org::Org;
@@ -48,6 +48,7 @@ fn routes(site: &Site<'_>) -> Router {
         .layer(from_fn_with_state(org.clone(), only_signed_in));
     Router::new()
         .route("/services/oauth2/token", post(signin::token))
+        .route("/services/data", get(versions))
         .route("/_control/expire", post(expire))
         .route("/_control/fields", put(set_fields))
         .route("/_control/contacts", get(list))
@@ -73,6 +74,12 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Ends every session. The next request with an old token is refused with `INVALID_SESSION_ID`.
+/// The versions of the API that are served. The list needs no token.
+async fn versions() -> Json<Value> {
+    let version = |number: u32| json!({ "label": "A release", "url": format!("/services/data/v{number}.0"), "version": format!("{number}.0") });
+    Json((41..=68).map(version).collect())
+}
+
 async fn expire(State(org): State<Arc<Org>>) -> StatusCode {
     org.end_sessions();
     StatusCode::NO_CONTENT

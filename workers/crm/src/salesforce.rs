@@ -4,45 +4,26 @@
 //! Whether a contact exists is asked before anything is sent, so that sending twice changes nothing the
 //! second time, and an effect of which nobody knows whether it happened can be settled by looking.
 
-mod auth;
-mod client;
 mod mapping;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::moment::Moment;
-use platform::cache::{Cache, Limiter, MAX_WAIT};
-use platform::config::Rate;
-use queue_topology::{Effect, Receipt, Scope, StageError, Unknown, table};
-use secrecy::SecretString;
+use domain::refusal::{Destination, Refusal};
+use platform::cache::MAX_WAIT;
+use providers::crm::salesforce::{self, REMOTE, Record, Salesforce, SalesforceError, is_id};
+use queue_topology::{Effect, Receipt, Scope, StageError, Unknown};
 use sha2::{Digest as _, Sha256};
-use url::Url;
 use uuid::Uuid;
 
-pub use auth::{Grant, JwtKey};
-pub use client::SalesforceError;
-
 use crate::policy::Contact;
-use auth::Auth;
-use client::Client;
-use mapping::{Fields, Record, Wanted};
+use mapping::{Fields, Wanted};
 
-/// What it takes to sign in.
-pub struct SalesforceSettings {
-    pub login_url: Url,
-    pub consumer_key: String,
-    /// Not needed where we sign with a key.
-    pub consumer_secret: Option<SecretString>,
-    pub grant: Grant,
-    /// Of contacts that are looked up and written. Absent: no limit.
-    pub rate: Option<Rate>,
-}
+const CONTACT: &str = "Contact";
 
-/// One org, and the token with which we use it.
-pub struct Salesforce {
-    client: Client,
-    limiter: Limiter,
+/// The contacts of one org.
+pub struct Contacts {
+    org: Salesforce,
 }
 
 /// A contact that is there, with the columns that this org has.
@@ -52,25 +33,19 @@ struct Known {
     columns: Vec<&'static str>,
 }
 
-impl Salesforce {
-    /// `cache` hands out the slots of the rate limit.
-    pub fn new(settings: SalesforceSettings, cache: Arc<dyn Cache>) -> Self {
-        let SalesforceSettings { login_url, consumer_key, consumer_secret, grant, rate } = settings;
-        let may_wait = table::CRM.spec.may_wait();
-        Self {
-            client: Client::new(Auth::new(login_url, consumer_key, consumer_secret, grant)),
-            limiter: Limiter::new(cache, "salesforce", "SALESFORCE_RATE", rate, may_wait),
-        }
+impl Contacts {
+    pub fn new(org: Salesforce) -> Self {
+        Self { org }
     }
 
-    /// Signs in, to see whether the credentials are good.
-    pub async fn sign_in(&self) -> Result<(), SalesforceError> {
-        self.client.sign_in().await
+    /// What runs wait for while the org takes nothing at all.
+    pub fn destination(&self) -> &'static Destination {
+        &REMOTE.destination
     }
 
     /// The effect that this contact is in the org with what we know of it.
     pub fn contact<'a>(&'a self, contact: &'a Contact) -> ContactEffect<'a> {
-        ContactEffect { salesforce: self, contact }
+        ContactEffect { contacts: self, contact }
     }
 
     async fn save(&self, contact: &Contact, prior: Option<&str>) -> Result<Receipt, SalesforceError> {
@@ -91,9 +66,9 @@ impl Salesforce {
     /// The org knows this person by something else than the address: that record is the one we looked for.
     async fn the_one_it_duplicates(&self, error: SalesforceError) -> Result<Known, SalesforceError> {
         match error {
-            SalesforceError::Duplicate { of: Some(id), reason } => {
+            SalesforceError::Duplicate { of: Some(id), refusal } => {
                 let found = self.select(&Wanted::Id(&id)).await?;
-                found.ok_or(SalesforceError::Duplicate { of: None, reason })
+                found.ok_or(SalesforceError::Duplicate { of: None, refusal })
             }
             other => Err(other),
         }
@@ -112,19 +87,17 @@ impl Salesforce {
     async fn select(&self, wanted: &Wanted<'_>) -> Result<Option<Known>, SalesforceError> {
         let mut columns = mapping::columns();
         loop {
-            match self.client.query(&mapping::query(&columns, wanted)).await {
+            match self.org.query(&mapping::query(&columns, wanted)).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(record)) => {
                     let id =
                         record.get(mapping::ID).and_then(serde_json::Value::as_str).filter(|id| is_id(id));
-                    let id = id.map(str::to_owned).ok_or_else(|| {
-                        SalesforceError::unreadable("a contact that was found has no usable id", false)
-                    })?;
+                    let id = id.map(str::to_owned).ok_or_else(no_usable_id)?;
                     return Ok(Some(Known { id, record, columns }));
                 }
-                Err(SalesforceError::Fields { names, reason }) => {
+                Err(SalesforceError::Fields { names, refusal }) => {
                     if mapping::leave_out(&mut columns, &names).is_empty() {
-                        return Err(SalesforceError::Fields { names, reason });
+                        return Err(SalesforceError::Fields { names, refusal });
                     }
                 }
                 Err(error) => return Err(error),
@@ -134,7 +107,7 @@ impl Salesforce {
 
     async fn create(&self, mut fields: Fields) -> Result<String, SalesforceError> {
         loop {
-            match self.client.create(&fields).await {
+            match self.org.create(CONTACT, &fields).await {
                 Ok(id) => return Ok(id),
                 Err(error) => without_refused(&mut fields, error)?,
             }
@@ -144,7 +117,7 @@ impl Salesforce {
     /// Fills `fields` and returns those that the org took.
     async fn fill(&self, id: &str, mut fields: Fields) -> Result<Fields, SalesforceError> {
         while !fields.is_empty() {
-            match self.client.update(id, &fields).await {
+            match self.org.update(CONTACT, id, &fields).await {
                 Ok(()) => break,
                 Err(error) => without_refused(&mut fields, error)?,
             }
@@ -156,31 +129,30 @@ impl Salesforce {
 /// Takes out what the org refuses, so that it does not lose the rest; hands the error back where nothing
 /// can be taken out.
 fn without_refused(fields: &mut Fields, error: SalesforceError) -> Result<(), SalesforceError> {
-    let SalesforceError::Fields { names, reason } = error else { return Err(error) };
+    let SalesforceError::Fields { names, refusal } = error else { return Err(error) };
     let mut columns: Vec<_> = fields.keys().copied().collect();
     let dropped = mapping::leave_out(&mut columns, &names);
     if dropped.is_empty() {
-        return Err(SalesforceError::Fields { names, reason });
+        return Err(SalesforceError::Fields { names, refusal });
     }
     tracing::warn!(fields = ?dropped, "the org does not take these fields of a contact; the others go on");
     fields.retain(|column, _| columns.contains(column));
     Ok(())
 }
 
-/// Ids go into paths.
-fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric())
+fn no_usable_id() -> Refusal {
+    salesforce::unreadable("a contact that was found has no usable id").without_effect()
 }
 
 /// That one contact is in the org with what we know of it.
 pub struct ContactEffect<'a> {
-    salesforce: &'a Salesforce,
+    contacts: &'a Contacts,
     contact: &'a Contact,
 }
 
 impl Effect for ContactEffect<'_> {
-    fn target(&self) -> &'static str {
-        "salesforce"
+    fn target(&self) -> &str {
+        self.contacts.destination()
     }
 
     fn scope(&self) -> Scope {
@@ -211,15 +183,15 @@ impl Effect for ContactEffect<'_> {
 
     /// One slot for all of its requests: with one for each, many runs would look and none would write.
     async fn send(&self, _key: Uuid, prior: Option<&str>) -> Result<Receipt, StageError> {
-        self.salesforce.limiter.slot().await?;
-        Ok(self.salesforce.save(self.contact, prior).await?)
+        self.contacts.org.take_slot().await?;
+        Ok(self.contacts.save(self.contact, prior).await.map_err(Refusal::from)?)
     }
 
     /// Done only if nothing is left to fill: what may have been lost can be an update as well.
     async fn ask(&self, _key: Uuid, _since: Moment) -> Result<Option<Receipt>, StageError> {
-        self.salesforce.limiter.slot().await?;
+        self.contacts.org.take_slot().await?;
         let known = mapping::fields(self.contact);
-        let found = self.salesforce.find(&self.contact.email, None).await?;
+        let found = self.contacts.find(&self.contact.email, None).await.map_err(Refusal::from)?;
         Ok(found
             .filter(|found| mapping::missing(&found.record, &found.columns, &known).is_empty())
             .map(|found| Receipt { remote_id: found.id, replaced: None }))

@@ -12,21 +12,23 @@ use domain::fault::Fault;
 use domain::transcript::Transcript;
 use platform::blobs::Blobs;
 use platform::cache::Cache;
+use platform::config::{ConfigError, Installation, Values};
+use providers::Slots;
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
 use serde_json::Value;
 
-use crate::call_data::{self, CallData};
+use crate::call_data::{self, CallLog};
 use crate::policy;
-use crate::salesforce::{Salesforce, SalesforceError};
+use crate::salesforce::Contacts;
 use crate::settings::Settings;
 
 /// The longest session that is passed on, in bytes. Ingest accepts no longer session.
 const MAX_SESSION_BYTES: u64 = 32 * 1024 * 1024;
 
 pub struct Crm {
-    salesforce: Option<Salesforce>,
-    call_data: Option<CallData>,
+    contacts: Option<Contacts>,
+    call_log: Option<CallLog>,
     blobs: Blobs,
 }
 
@@ -43,16 +45,16 @@ impl Stage for Crm {
     const QUEUE: Queue<CallAnalyzed> = table::CRM;
 
     async fn handle(&self, cx: &Cx, _event: &Envelope<CallAnalyzed>) -> Result<Outcome<Nothing>, StageError> {
-        if self.salesforce.is_none() && self.call_data.is_none() {
+        if self.contacts.is_none() && self.call_log.is_none() {
             return Ok(Outcome::Done);
         }
         let loaded = load(cx).await?;
         let mut errors = Vec::new();
-        if let Some(salesforce) = &self.salesforce {
-            errors.extend(save_contacts(cx, salesforce, &loaded).await);
+        if let Some(contacts) = &self.contacts {
+            errors.extend(save_contacts(cx, contacts, &loaded).await);
         }
-        if let Some(call_data) = &self.call_data {
-            errors.extend(self.log_call(cx, call_data, &loaded).await.err());
+        if let Some(call_log) = &self.call_log {
+            errors.extend(self.log_call(cx, call_log, &loaded).await.err());
         }
         match first_to_settle(errors) {
             Some(error) => Err(error),
@@ -62,34 +64,24 @@ impl Stage for Crm {
 }
 
 impl Crm {
-    /// Makes the CRM's destinations. `cache` keeps the rate limits for all processes.
-    pub fn new(settings: Settings, blobs: Blobs, cache: &Arc<dyn Cache>) -> Self {
-        Self {
-            salesforce: settings.salesforce.map(|settings| Salesforce::new(settings, cache.clone())),
-            call_data: settings.call_data.map(|settings| CallData::new(settings, cache.clone())),
-            blobs,
-        }
+    /// With the systems that `values` configure. `cache` gives out the slots of their rate limits.
+    pub fn from_values(
+        values: &Values,
+        installation: &Installation,
+        blobs: Blobs,
+        cache: Arc<dyn Cache>,
+    ) -> Result<Self, ConfigError> {
+        let slots = Slots::new(cache, Self::QUEUE.spec.may_wait());
+        let Settings { contacts, call_log } = Settings::read(values, installation, &slots)?;
+        Ok(Self { contacts, call_log, blobs })
     }
 
-    /// Whether any destination is configured.
-    pub fn is_on(&self) -> bool {
-        self.salesforce.is_some() || self.call_data.is_some()
-    }
-
-    /// Signs in where a check can do that without changing anything. The call-data API has no such request.
-    pub async fn check(&self) -> Result<(), SalesforceError> {
-        match &self.salesforce {
-            Some(salesforce) => salesforce.sign_in().await,
-            None => Ok(()),
-        }
-    }
-
-    async fn log_call(&self, cx: &Cx, call_data: &CallData, loaded: &Loaded) -> Result<(), StageError> {
+    async fn log_call(&self, cx: &Cx, call_log: &CallLog, loaded: &Loaded) -> Result<(), StageError> {
         let session = self.session(cx).await?;
         let Loaded { call, transcript, .. } = loaded;
-        let payload = call_data::payload(call, session.as_ref(), transcript, call_data.defaults())?;
+        let payload = call_data::payload(call, session.as_ref(), transcript, &call_log.defaults)?;
         let call_id = call_data::call_id(call, session.as_ref());
-        cx.once(&call_data.log(call_id, payload)).await.map(drop)
+        cx.once(&call_log.log(call_id, payload)).await.map(drop)
     }
 
     /// The latest session that arrived for the call.
@@ -119,13 +111,13 @@ async fn load(cx: &Cx) -> Result<Loaded, StageError> {
     Ok(Loaded { call: cx.call().await?, transcript: cx.transcript().await?, facts })
 }
 
-/// Saves every contact of the call. The others are saved even where one is refused. Where the org takes nothing at
-/// all at the moment, it is not asked again for each contact.
-async fn save_contacts(cx: &Cx, salesforce: &Salesforce, loaded: &Loaded) -> Vec<StageError> {
+/// Saves every contact of the call. One that is refused does not lose the others; an org that takes
+/// nothing at all at the moment is not asked again for each.
+async fn save_contacts(cx: &Cx, contacts: &Contacts, loaded: &Loaded) -> Vec<StageError> {
     let mut errors = Vec::new();
     for contact in policy::contacts(&loaded.call.details, &loaded.facts, &loaded.transcript) {
-        if let Err(error) = cx.once(&salesforce.contact(&contact)).await {
-            let org_is_away = error.destination.as_deref() == Some("salesforce");
+        if let Err(error) = cx.once(&contacts.contact(&contact)).await {
+            let org_is_away = error.destination.as_ref() == Some(contacts.destination());
             errors.push(error);
             if org_is_away {
                 break;

@@ -7,6 +7,7 @@ use domain::call::{Call, CallDetails, CallId, CallKind, CallStatus, Direction, W
 use domain::moment::Moment;
 use domain::transcript::Transcript;
 use platform::config::{Installation, Values};
+use providers::Slots;
 use serde_json::json;
 
 fn call(details: CallDetails) -> Call {
@@ -152,6 +153,7 @@ fn slack_the_call_data_record_and_the_api_say_the_same_of_who_called_whom() {
             ("CRM_CLIENT_ID", "k"),
         ]);
         let installation = Installation::read(&values).unwrap();
+        let slots = Slots::of_this_process();
         let call = call(CallDetails {
             from_number: Some(from.into()),
             to_number: Some(to.into()),
@@ -161,12 +163,13 @@ fn slack_the_call_data_record_and_the_api_say_the_same_of_who_called_whom() {
         });
         let (direction, support, customer) = wanted;
 
-        let format = slack::Settings::read(&values, &installation).unwrap().format;
+        let format = slack::Settings::read(&values, &installation, &slots).unwrap().format;
         let posted = slack::message::write(&call, &analysis(), &Transcript::default(), &format).concat();
         let in_slack = (under(&posted, "*Support Number:*"), under(&posted, "Customer Number:*"));
         assert_eq!(in_slack, (support, customer), "Slack, case {number}");
 
-        let defaults = crm::Settings::read(&values, &installation).unwrap().call_data.unwrap().defaults;
+        let settings = crm::Settings::read(&values, &installation, &slots).unwrap();
+        let defaults = settings.call_log.unwrap().defaults;
         let record = crm::call_data::payload(&call, None, &Transcript::default(), &defaults).unwrap();
         let name = if direction == OUTGOING { "outbound" } else { "inbound" };
         assert_eq!(record["callDetails"]["direction"], name, "call data, case {number}");

@@ -21,7 +21,7 @@ use web::{self, Access};
 use crate::deployment::{Deployment, StartError};
 use crate::document::document;
 use crate::doors::Doors;
-use crate::roles::{self, Role};
+use crate::roles::Role;
 use crate::serve::serve;
 
 /// How long the listener still takes requests after it said "not ready". In this time a load balancer can learn to
@@ -69,7 +69,7 @@ impl Listener {
             access: Arc::clone(access),
             installation: Arc::clone(installation),
             roles: roles.iter().map(|role| role.name()).collect(),
-            services: roles::services(values),
+            services: providers::services(values),
             stopping: shutdown.clone(),
         };
         let mut router = api::health(api.clone());

@@ -6,7 +6,6 @@ use analysis::Analyze;
 use crm::Crm;
 use dedup::Dedup;
 use domain::event::CallAnalyzed;
-use platform::config::Values;
 use queue_topology::{Pipeline, table};
 use slack::Post;
 use transcription::Transcription;
@@ -20,8 +19,8 @@ pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>
         .then(Dedup { store: store.clone(), blobs: blobs.clone() })
         .then(Transcription::from_values(values, installation, blobs.clone(), sealer.clone(), cache.clone())?)
         .then(Analyze::from_values(values, cache.clone())?)
-        .ends_in(Crm::new(crm::Settings::read(values, installation)?, blobs.clone(), cache))
-        .ends_in(Post::new(slack::Settings::read(values, installation)?, cache.clone())))
+        .ends_in(Crm::from_values(values, installation, blobs.clone(), cache.clone())?)
+        .ends_in(Post::from_values(values, installation, cache.clone())?))
 }
 
 /// One part of the work that a process can do.
@@ -62,16 +61,4 @@ impl FromStr for Role {
             format!("the roles are {}", names.join(", "))
         })
     }
-}
-
-/// Says which providers are on. The names are those that `/health` shows.
-pub(crate) fn services(values: &Values) -> Vec<(&'static str, bool)> {
-    let any = |names: &[&str]| names.iter().any(|name| values.text(name).is_some());
-    let mut services = providers::services(values);
-    services.extend([
-        ("slack", any(&["SLACK_WEBHOOK_URL", "SLACK_BOT_TOKEN"])),
-        ("salesforce", any(&["SALESFORCE_CONSUMER_KEY"])),
-        ("call_data", values.flag("CRM_AUTO_UPLOAD").unwrap_or(false)),
-    ]);
-    services
 }

@@ -1,10 +1,8 @@
 //! The Slack worker. It writes the message of a call, cuts it into parts that Slack does not break itself, and posts
 //! each part once.
 //!
-//! [`message`], `meeting`, `concern`, `escape` and `split` are pure. [`client`] speaks HTTP. [`Post`] is the stage
-//! that joins them.
+//! [`message`], `meeting`, `concern`, `escape` and `split` are pure; [`Post`] is the stage that joins them.
 
-pub mod client;
 mod concern;
 mod escape;
 pub mod message;
@@ -12,6 +10,6 @@ mod settings;
 mod split;
 mod stage;
 
-pub use settings::{Destination, Settings};
+pub use settings::Settings;
 pub use split::MAX_CHARS;
 pub use stage::Post;

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use domain::event::{CallAnalyzed, Envelope, Nothing};
 use domain::moment::Moment;
-use platform::cache::{Cache, Limiter};
+use platform::cache::Cache;
+use platform::config::{ConfigError, Installation, Values};
+use providers::Slots;
+use providers::chat::slack::{Message, Slack, Sought};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Effect, Outcome, Receipt, Scope, Stage, StageError, Unknown};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::client::{Client, Message, Sought, sha256};
 use crate::message::{self, Format};
 use crate::settings::Settings;
 
@@ -22,23 +25,21 @@ pub struct Post {
 
 /// The destination of the messages, and the client that posts them.
 struct Channel {
-    client: Client,
-    limiter: Limiter,
-    /// What to do when nobody can say whether the message arrived and the channel cannot be searched.
+    slack: Slack,
+    /// Of a message that cannot be looked for.
     unknown: Unknown,
 }
 
 impl Post {
-    /// Makes the stage. `cache` keeps the rate limit of the channel for all processes.
-    pub fn new(settings: Settings, cache: Arc<dyn Cache>) -> Self {
-        let Settings { destination, format, rate, unknown } = settings;
-        let channel = destination.map(|destination| {
-            let client = Client::new(destination);
-            let may_wait = Self::QUEUE.spec.may_wait();
-            let limiter = Limiter::new(cache, client.limit(), "SLACK_RATE", Some(rate), may_wait);
-            Channel { client, limiter, unknown }
-        });
-        Self { channel, format }
+    /// To the channel that `values` configure, if any. `cache` gives out the slots of the channel's rate.
+    pub fn from_values(
+        values: &Values,
+        installation: &Installation,
+        cache: Arc<dyn Cache>,
+    ) -> Result<Self, ConfigError> {
+        let slots = Slots::new(cache, Self::QUEUE.spec.may_wait());
+        let Settings { slack, format, unknown } = Settings::read(values, installation, &slots)?;
+        Ok(Self { channel: slack.map(|slack| Channel { slack, unknown }), format })
     }
 }
 
@@ -92,29 +93,27 @@ impl Effect for Part<'_> {
     }
 
     fn digest(&self) -> String {
-        sha256(self.text)
+        hex::encode(Sha256::digest(self.text))
     }
 
     fn unknown(&self) -> Unknown {
-        if self.channel.client.can_find() { Unknown::Ask } else { self.channel.unknown }
+        if self.channel.slack.can_find() { Unknown::Ask } else { self.channel.unknown }
     }
 
     fn can_update(&self) -> bool {
-        self.channel.client.can_update()
+        self.channel.slack.can_update()
     }
 
-    /// Takes the slot of the rate limit here, where something is sent. A run that finds its first parts already
-    /// posted must not wait for their slots again.
+    /// The slot of the channel's rate is taken here, where something is sent: a run that finds its first parts already
+    /// posted must not wait for them again.
     async fn send(&self, key: Uuid, prior: Option<&str>) -> Result<Receipt, StageError> {
-        let Channel { client, limiter, .. } = self.channel;
-        limiter.slot().await?;
         let message = Message { text: self.text, effect: key, thread: self.thread, prior };
-        let remote_id = client.post(message).await?;
+        let remote_id = self.channel.slack.post(message).await?;
         Ok(Receipt { remote_id, replaced: None })
     }
 
     async fn ask(&self, key: Uuid, since: Moment) -> Result<Option<Receipt>, StageError> {
-        let found = self.channel.client.find(Sought { effect: key, since, thread: self.thread }).await?;
+        let found = self.channel.slack.find(Sought { effect: key, since, thread: self.thread }).await?;
         Ok(found.map(|remote_id| Receipt { remote_id, replaced: None }))
     }
 }

@@ -7,14 +7,13 @@
 use std::collections::BTreeMap;
 
 use domain::analysis::ContactField;
+use providers::crm::salesforce::Record;
 use serde_json::{Map, Value};
 
 use crate::policy::Contact;
 
 /// Values by field name, as they are sent.
 pub(super) type Fields = BTreeMap<&'static str, String>;
-/// A record as it is read.
-pub(super) type Record = Map<String, Value>;
 
 pub(super) const ID: &str = "Id";
 const EMAIL: &str = "Email";

@@ -1,36 +1,34 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 
-use crm::salesforce::{Grant, Salesforce, SalesforceSettings};
+use crm::salesforce::Contacts;
 use crm::{Contact, Name};
 use domain::analysis::ContactField;
 use domain::fault::Fault;
 use domain::moment::Moment;
-use platform::cache::Memory;
+use platform::config::Values;
+use providers::Slots;
+use providers::crm::salesforce::Salesforce;
 use queue_topology::stage::Sent;
 use queue_topology::{Effect as _, Receipt, StageError};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use wiremock::matchers::{body_partial_json, method, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, ResponseTemplate};
 
-use crate::org::{Org, grants_tokens};
-use crate::{cut_short, nobody, tls};
+use crate::org::Org;
+use crate::tls;
 
-const CONTACTS: &str = "/services/data/v60.0/sobjects/Contact";
-const QUERY: &str = "/services/data/v60.0/query";
+const CONTACTS: &str = "/services/data/v66.0/sobjects/Contact";
+const QUERY: &str = "/services/data/v66.0/query";
 
-fn salesforce(login: &str) -> Salesforce {
+fn salesforce(login: &str) -> Contacts {
     tls();
-    let settings = SalesforceSettings {
-        login_url: login.parse().unwrap(),
-        consumer_key: "key".into(),
-        consumer_secret: Some("secret".into()),
-        grant: Grant::ClientCredentials,
-        rate: None,
-    };
-    Salesforce::new(settings, Arc::new(Memory::default()))
+    let values = Values::of([
+        ("SALESFORCE_LOGIN_URL", login),
+        ("SALESFORCE_CONSUMER_KEY", "key"),
+        ("SALESFORCE_CONSUMER_SECRET", "secret"),
+    ]);
+    Contacts::new(Salesforce::from_values(&values, &Slots::of_this_process()).unwrap().unwrap())
 }
 
 fn conor(learned: &[(ContactField, &str)]) -> Contact {
@@ -46,17 +44,6 @@ fn conor(learned: &[(ContactField, &str)]) -> Contact {
 
 async fn save(uri: &str, contact: &Contact, prior: Option<&str>) -> Result<Receipt, StageError> {
     salesforce(uri).contact(contact).send(Uuid::nil(), prior).await
-}
-
-/// An org that knows no contact, and that answers the creation of a contact with this.
-async fn creating(answer: ResponseTemplate) -> MockServer {
-    let server = MockServer::start().await;
-    grants_tokens(&server).await;
-    let nobody =
-        ResponseTemplate::new(200).set_body_json(json!({"totalSize": 0, "done": true, "records": []}));
-    Mock::given(method("GET")).and(path(QUERY)).respond_with(nobody).mount(&server).await;
-    Mock::given(method("POST")).and(path(CONTACTS)).respond_with(answer).mount(&server).await;
-    server
 }
 
 fn refusal(status: u16, error: &Value) -> ResponseTemplate {
@@ -124,7 +111,7 @@ async fn an_unknown_outcome_is_settled_by_looking() {
 /// The answer of an org whose duplicate rule finds these records. Each record has a type and an id.
 fn duplicates(spelt: &str, found: &[(&str, &str)]) -> ResponseTemplate {
     let record = |(kind, id): &(&str, &str)| {
-        let url = format!("/services/data/v60.0/sobjects/{kind}/{id}");
+        let url = format!("/services/data/v66.0/sobjects/{kind}/{id}");
         json!({"additionalInformation": [], "fieldDiffs": [], "matchConfidence": 100.0,
                "record": {"attributes": {"type": kind, "url": url}, "Id": id}})
     };
@@ -237,28 +224,6 @@ async fn a_column_that_cannot_be_read_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_renewed_once() {
-    let org = Org::start().await;
-    let stale = json!({"access_token": "stale", "instance_url": org.server.uri()});
-    Mock::given(path("/services/oauth2/token"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(stale))
-        .up_to_n_times(1)
-        .with_priority(1)
-        .mount(&org.server)
-        .await;
-    save(&org.server.uri(), &conor(&[]), None).await.unwrap();
-    assert_eq!(org.contacts().len(), 1);
-
-    let server = MockServer::start().await;
-    grants_tokens(&server).await;
-    let refused = refusal(401, &json!({"errorCode": "INVALID_SESSION_ID", "message": "Session expired"}));
-    Mock::given(path(QUERY)).respond_with(refused).expect(2).mount(&server).await;
-    let error = save(&server.uri(), &conor(&[]), None).await.unwrap_err();
-    assert_eq!((error.fault, error.code), (Fault::Unavailable, "salesforce_unauthorized"));
-    assert_eq!(error.destination.as_deref(), Some("salesforce"));
-}
-
-#[tokio::test]
 async fn many_contacts_at_once_sign_in_once() {
     let org = Org::start().await;
     let salesforce = salesforce(&org.server.uri());
@@ -269,105 +234,6 @@ async fn many_contacts_at_once_sign_in_once() {
     assert!(first.is_ok() && second.is_ok());
     let requests = org.server.received_requests().await.unwrap();
     assert_eq!(requests.iter().filter(|request| request.url.path().ends_with("/token")).count(), 1);
-}
-
-#[tokio::test]
-async fn each_refusal_of_a_contact_says_what_becomes_of_the_run() {
-    let transient = Fault::Transient;
-    for (answer, fault, code, sent) in [
-        (
-            refusal(
-                400,
-                &json!({"errorCode": "DUPLICATES_DETECTED", "message": "Use one of these records?"}),
-            ),
-            Fault::Permanent,
-            "salesforce_duplicate",
-            Sent::No,
-        ),
-        (
-            refusal(
-                400,
-                &json!({"errorCode": "UNABLE_TO_LOCK_ROW", "message": "row is locked", "fields": []}),
-            ),
-            transient,
-            "salesforce_row_locked",
-            Sent::No,
-        ),
-        (
-            refusal(
-                400,
-                &json!({"errorCode": "REQUIRED_FIELD_MISSING", "message": "m", "fields": ["Region__c"]}),
-            ),
-            Fault::Permanent,
-            "salesforce_field_refused",
-            Sent::No,
-        ),
-        (
-            refusal(403, &json!({"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests"})),
-            Fault::Unavailable,
-            "salesforce_quota_used_up",
-            Sent::No,
-        ),
-        (
-            refusal(403, &json!({"errorCode": "API_DISABLED_FOR_ORG", "message": "m"})),
-            Fault::Unavailable,
-            "salesforce_forbidden",
-            Sent::No,
-        ),
-        (ResponseTemplate::new(404), Fault::Permanent, "salesforce_refused", Sent::No),
-        (
-            ResponseTemplate::new(429).insert_header("retry-after", "7"),
-            Fault::Throttled(Duration::from_secs(7)),
-            "salesforce_throttled",
-            Sent::No,
-        ),
-        (ResponseTemplate::new(500), transient, "salesforce_error", Sent::Maybe),
-        (
-            ResponseTemplate::new(201).set_body_string("<html>"),
-            transient,
-            "salesforce_answer_unreadable",
-            Sent::Maybe,
-        ),
-    ] {
-        let server = creating(answer).await;
-        let error = save(&server.uri(), &conor(&[]), None).await.unwrap_err();
-        assert_eq!((error.fault, error.code, error.sent), (fault, code, sent), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_breaks_off_leaves_open_only_what_was_to_be_changed() {
-    let server = MockServer::start().await;
-    let broken = cut_short("201 Created").await;
-    let granted = json!({"access_token": "token", "instance_url": broken});
-    Mock::given(path("/services/oauth2/token"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(granted))
-        .mount(&server)
-        .await;
-    let error = save(&server.uri(), &conor(&[]), None).await.unwrap_err();
-    assert_eq!((error.fault, error.code, error.sent), (Fault::Transient, "salesforce_no_answer", Sent::No));
-
-    let org = creating(ResponseTemplate::new(201)).await;
-    let lost = Mock::given(method("POST"))
-        .and(path(CONTACTS))
-        .respond_with_err(|_: &wiremock::Request| std::io::Error::from(std::io::ErrorKind::ConnectionReset));
-    lost.with_priority(1).mount(&org).await;
-    let error = save(&org.uri(), &conor(&[]), None).await.unwrap_err();
-    assert_eq!((error.code, error.sent), ("salesforce_no_answer", Sent::Maybe));
-}
-
-#[tokio::test]
-async fn a_sign_in_that_is_refused_says_what_to_check() {
-    let server = MockServer::start().await;
-    let refused = ResponseTemplate::new(400)
-        .set_body_json(json!({"error": "invalid_grant", "error_description": "authentication failure"}));
-    Mock::given(path("/services/oauth2/token")).respond_with(refused).mount(&server).await;
-    let error = save(&server.uri(), &conor(&[]), None).await.unwrap_err();
-    assert_eq!((error.fault, error.code), (Fault::Unavailable, "salesforce_refused_login"));
-    assert!(error.to_string().contains("SALESFORCE_*: invalid_grant"), "{error}");
-
-    let error = save(&nobody().await, &conor(&[]), None).await.unwrap_err();
-    assert_eq!((error.fault, error.code), (Fault::Unavailable, "salesforce_unreachable"));
 }
 
 #[tokio::test]

@@ -19,9 +19,9 @@ impl Org {
         let (server, contacts) = (MockServer::start().await, Contacts::default());
         grants_tokens(&server).await;
         for (verb, pattern) in [
-            ("GET", "^/services/data/v60.0/query$"),
-            ("POST", "^/services/data/v60.0/sobjects/Contact$"),
-            ("PATCH", "^/services/data/v60.0/sobjects/Contact/[0-9A-Za-z]+$"),
+            ("GET", "^/services/data/v66.0/query$"),
+            ("POST", "^/services/data/v66.0/sobjects/Contact$"),
+            ("PATCH", "^/services/data/v66.0/sobjects/Contact/[0-9A-Za-z]+$"),
         ] {
             let mock = Mock::given(method(verb)).and(path_regex(pattern));
             mock.respond_with(contacts.clone()).with_priority(10).mount(&server).await;

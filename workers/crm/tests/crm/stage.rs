@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use crm::{Crm, Settings};
+use crm::Crm;
 use domain::analysis::{
     Analysis, Category, ContactFacts, ContactField, Fact, Metrics, Priority, Resolution, Sentiment, Tone,
 };
@@ -11,7 +11,7 @@ use domain::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
 use domain::fault::Fault;
 use domain::transcript::{Segment, Transcript};
 use platform::blobs::Blobs;
-use platform::cache::{Cache, Memory};
+use platform::cache::Memory;
 use platform::config::{Installation, Values};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
@@ -117,10 +117,9 @@ impl World {
 
     fn crm(&self, settings: &[(&str, &str)]) -> Crm {
         let values = Values::of(settings.iter().copied());
-        let settings = Settings::read(&values, &Installation::read(&values).unwrap()).unwrap();
         assert!(self.folder.path().exists());
-        let cache: Arc<dyn Cache> = Arc::new(Memory::default());
-        Crm::new(settings, self.blobs.clone(), &cache)
+        let installation = Installation::read(&values).unwrap();
+        Crm::from_values(&values, &installation, self.blobs.clone(), Arc::new(Memory::default())).unwrap()
     }
 }
 
@@ -262,7 +261,7 @@ async fn a_session_is_posted_as_the_contract_says() {
 async fn one_destination_or_contact_that_fails_does_not_lose_the_others() {
     let (world, org, logs) = (World::new().await, Org::start().await, accepting().await);
     let duplicate = json!([{"errorCode": "DUPLICATES_DETECTED", "message": "Use one of these records?"}]);
-    Mock::given(path("/services/data/v60.0/sobjects/Contact"))
+    Mock::given(path("/services/data/v66.0/sobjects/Contact"))
         .and(body_partial_json(json!({"LastName": "Lee"})))
         .respond_with(ResponseTemplate::new(400).set_body_json(duplicate))
         .with_priority(1)

@@ -2,19 +2,18 @@
 //! reached.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use platform::cache::{Cache, Memory, Redis};
+use platform::cache::Redis;
 use platform::config::{Installation, Values};
 use platform::telemetry;
+use providers::{Checked, Provider, Slots};
 use queue_topology::broker::{self, Amqp, Broker as _};
 
 use super::topology;
 use crate::deployment::{self, StartError, data_folder, is_running, open_store};
 use crate::listen;
 use crate::outcome::{Ended, FAILED};
-use crate::roles;
 use crate::settings;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -59,24 +58,18 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
         let redis = Redis::new(&address, &broker::prefix(values)?)?;
         say("cache", within(async { Ok(redis.ping().await?) }).await);
     }
-    let cache: Arc<dyn Cache> = Arc::new(Memory::default());
-    let crm = crm::Crm::new(
-        crm::Settings::read(values, &installation)?,
-        platform::blobs::Blobs::local(&data_folder(values)?.join("blobs")).map_err(anyhow::Error::from)?,
-        &cache,
-    );
-    if crm.is_on() {
-        say("crm", within(async { Ok(crm.check().await?) }).await);
-    }
-    match slack::Settings::read(values, &installation)?.destination {
-        Some(slack::Destination::Webhook { .. }) => {
-            say!("slack: an incoming webhook can be tried only by posting to it");
+    for provider in providers::all() {
+        let Some(checked) = tried(provider, values).await? else { continue };
+        match checked {
+            Ok(Checked::Reached { notes }) => {
+                say(provider.name(), Ok(()));
+                for note in notes {
+                    say!("{}: {note}", provider.name());
+                }
+            }
+            Ok(Checked::Untried { why }) => say!("{}: {why}", provider.name()),
+            Err(error) => say(provider.name(), Err(error)),
         }
-        Some(bot) => {
-            let client = slack::client::Client::new(bot);
-            say("slack", within(async { Ok(client.check().await?) }).await);
-        }
-        None => {}
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
@@ -90,8 +83,9 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
     web::Settings::read(values)?;
     ingest::Settings::read(values, &installation)?;
     transcription::Settings::read(values, &installation)?;
-    crm::Settings::read(values, &installation)?;
-    slack::Settings::read(values, &installation)?;
+    let slots = Slots::of_this_process();
+    crm::Settings::read(values, &installation, &slots)?;
+    slack::Settings::read(values, &installation, &slots)?;
     for provider in providers::all() {
         provider.is_on(values)?;
     }
@@ -124,18 +118,14 @@ fn describe(values: &Values, installation: &Installation) -> Result<(), StartErr
     say!("listens on: {}", listen::read_address(values)?);
     say!("times: in {}", installation.timezone);
     say!("phone numbers without a country code: of {}", installation.lines.region());
-    for (service, on) in roles::services(values) {
+    for (service, on) in providers::services(values) {
         say!("{service}: {}", if on { "on" } else { "off, no key is set" });
     }
     let given: Vec<_> = values.given().collect();
-    if let Some(slack::Destination::Bot { channel, .. }) =
-        slack::Settings::read(values, installation)?.destination
-        && !slack::client::is_channel_id(&channel)
-    {
-        say!(
-            "SLACK_CHANNEL: `{channel}` is a name; finding a message again takes the channel's id, or the scope \
-             channels:read (groups:read for a private channel)"
-        );
+    for provider in providers::all() {
+        for remark in provider.remarks(values)? {
+            say!("{remark}");
+        }
     }
     for misspelling in values.misspellings() {
         say!("warning: {misspelling}");
@@ -151,8 +141,23 @@ async fn ping(values: &Values) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a try of the provider found; nothing where it is off.
+async fn tried(
+    provider: &'static dyn Provider,
+    values: &Values,
+) -> Result<Option<anyhow::Result<Checked>>, StartError> {
+    match tokio::time::timeout(PATIENCE, provider.check(values)).await {
+        Ok(checked) => Ok(checked?.map(|checked| checked.map_err(anyhow::Error::from))),
+        Err(_) => Ok(Some(Err(no_answer()))),
+    }
+}
+
+fn no_answer() -> anyhow::Error {
+    anyhow::anyhow!("no answer in {PATIENCE:?}")
+}
+
 async fn within(check: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::time::timeout(PATIENCE, check).await.unwrap_or_else(|_| anyhow::bail!("no answer in {PATIENCE:?}"))
+    tokio::time::timeout(PATIENCE, check).await.unwrap_or_else(|_| Err(no_answer()))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use domain::call::{Call, CallStatus, Direction, WorkspaceId};
 use domain::parties::SupportLines;
 use platform::config::Values;
 use platform::telemetry;
+use providers::speech;
 use simulators::{Options, Simulators};
 use store::{EffectState, Store};
 use tokio::time::Instant;
@@ -158,7 +159,9 @@ async fn row(
     let confirmed = |slack: bool| {
         effects
             .iter()
-            .filter(|effect| effect.state == EffectState::Confirmed.name() && effect.target != "assemblyai")
+            .filter(|effect| {
+                effect.state == EffectState::Confirmed.name() && !speech::is_provider(&effect.target)
+            })
             .filter(|effect| (effect.target == "slack") == slack)
             .count()
     };

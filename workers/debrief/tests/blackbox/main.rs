@@ -19,6 +19,7 @@ mod bad_input;
 mod happy;
 mod keys;
 mod killed;
+mod models;
 mod private;
 mod traced;
 mod unwell;

@@ -3,7 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "everything here is a test")]
 
-mod lookup;
 mod world;
 
 use std::time::Duration;
@@ -226,7 +225,7 @@ async fn what_a_bot_is_refused_with_200_is_a_refusal() {
         ("account_inactive", Fault::Unavailable, "slack_account_inactive"),
         ("missing_scope", Fault::Unavailable, "slack_missing_scope"),
         ("channel_not_found", Fault::Permanent, "slack_channel_not_found"),
-        ("not_in_channel", Fault::Permanent, "slack_not_in_channel"),
+        ("not_in_channel", Fault::Unavailable, "slack_not_in_channel"),
         ("msg_too_long", Fault::Permanent, "slack_message_too_long"),
         ("something_new", Fault::Permanent, "slack_rejected"),
         ("ratelimited", Fault::Throttled(Duration::from_secs(30)), "slack_rate_limited"),

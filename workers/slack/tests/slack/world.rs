@@ -13,7 +13,7 @@ use platform::config::{Installation, Values};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
 use serde_json::Value;
-use slack::{Post, Settings};
+use slack::Post;
 use store::{Arrival, Begun, Claim, InstanceId, RunKey, RunRequest, Settlement, Store, TakenIn, Write};
 use uuid::Uuid;
 use wiremock::matchers::any;
@@ -162,7 +162,7 @@ pub(crate) fn slack_set_by(settings: &[(&str, &str)]) -> Post {
 
 pub(crate) fn post_set_by(values: &Values) -> Post {
     let installation = Installation::read(values).unwrap();
-    Post::new(Settings::read(values, &installation).unwrap(), Arc::new(Memory::default()))
+    Post::from_values(values, &installation, Arc::new(Memory::default())).unwrap()
 }
 
 pub(crate) fn sample() -> (CallDetails, Transcript) {

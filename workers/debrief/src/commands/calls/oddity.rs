@@ -85,8 +85,16 @@ fn of_effect(effect: &EffectView) -> Vec<String> {
     }
 }
 
-/// What a person can do about an error code.
-fn advice(code: &str) -> &'static str {
+/// What somebody can do about an error code.
+fn advice(code: &str) -> String {
+    match code {
+        "speech_to_text_not_configured" => format!("Set {}.", providers::speech::keys()),
+        code => standing_advice(code).to_owned(),
+    }
+}
+
+/// The advice that is the same in every installation.
+fn standing_advice(code: &str) -> &'static str {
     match code {
         "recording_not_found" | "recording_gone" => {
             "The recording is not at its address. Have the source send the call again with a new address, or upload \
@@ -111,14 +119,20 @@ fn advice(code: &str) -> &'static str {
         "transcript_unreadable" | "session_unreadable" => {
             "The file cannot be read as a transcript. Have the source send it again."
         }
-        "speech_to_text_not_configured" => "Set ASSEMBLYAI_API_KEY.",
-        "speech_to_text_refuses_account" => "Check ASSEMBLYAI_API_KEY and the account at the provider.",
-        "speech_to_text_refused" | "transcription_refused" => {
-            "The provider does not take this recording. Check whether the recording can be played."
+        "speech_to_text_refuses_account" => {
+            "Look at the key and at the account of the provider that the message names."
         }
-        "model_unauthorized" => "Check OPENAI_API_KEY.",
-        "model_quota_exceeded" => "Check the budget of the account at the model's provider.",
-        "model_not_found" => "Check OPENAI_MODEL and OPENAI_BASE_URL.",
+        "speech_to_text_refused" => {
+            "The provider does not take the request, and the message says why. If it names no setting, look whether the \
+             recording can be played."
+        }
+        "transcription_refused" => {
+            "The provider does not take this recording. Look whether it can be played."
+        }
+        "speech_to_text_answer_too_long" => "The recording is too long for this provider's answer. Split it.",
+        "model_unauthorized" => "Look at OPENAI_API_KEY.",
+        "model_quota_exceeded" => "Look at the budget of the model's account.",
+        "model_not_found" => "Look at OPENAI_MODEL and OPENAI_BASE_URL.",
         "model_refused" | "model_answer_filtered" | "model_answer_invalid" | "model_answer_cut_short" => {
             "The model gave no usable answer. Another OPENAI_MODEL may give one."
         }

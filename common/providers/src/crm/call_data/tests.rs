@@ -1,25 +1,26 @@
-use std::sync::Arc;
-use std::time::Duration;
-
-use crm::call_data::{CallData, CallDataSettings, Defaults};
 use domain::fault::Fault;
-use platform::cache::Memory;
-use queue_topology::stage::Sent;
-use queue_topology::{Effect as _, Receipt, StageError, Unknown};
+use domain::refusal::Sent;
 use serde_json::json;
-use uuid::Uuid;
 use wiremock::matchers::{body_json, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::{cut_short, nobody, tls};
+use super::*;
+use crate::testing::{cut_short, nobody, tls};
 
-async fn post(uri: &str) -> Result<Receipt, StageError> {
+fn problem(pairs: &[(&str, &str)]) -> String {
+    let values = Values::of(pairs.iter().copied());
+    CallData::from_values(&values, &Slots::of_this_process())
+        .err()
+        .map(|error| error.name)
+        .unwrap_or_default()
+}
+
+async fn post(uri: &str) -> Result<(), Refusal> {
     tls();
-    let url = format!("{uri}/apis/api/public/call-data").parse().unwrap();
-    let settings =
-        CallDataSettings { url, defaults: Defaults::default(), unknown: Unknown::Hold, rate: None };
-    let call_data = CallData::new(settings, Arc::new(Memory::default()));
-    call_data.log("CALL-1".into(), json!({"lead": {}})).send(Uuid::nil(), None).await
+    let url = format!("{uri}/apis/api/public/call-data");
+    let values = Values::of([("CRM_AUTO_UPLOAD", "true"), ("CRM_UPLOAD_URL", url.as_str())]);
+    let api = CallData::from_values(&values, &Slots::of_this_process()).unwrap().unwrap();
+    api.post(&json!({"lead": {}})).await
 }
 
 async fn answering(answer: ResponseTemplate) -> MockServer {
@@ -42,8 +43,7 @@ async fn any_2xx_is_done_whatever_it_says() {
         ResponseTemplate::new(204),
     ] {
         let server = answering(answer).await;
-        let receipt = post(&server.uri()).await.unwrap();
-        assert_eq!(receipt, Receipt { remote_id: "CALL-1".into(), replaced: None });
+        post(&server.uri()).await.unwrap();
     }
 }
 
@@ -73,7 +73,7 @@ async fn each_refusal_says_what_becomes_of_the_run() {
     ] {
         let server = answering(answer).await;
         let error = post(&server.uri()).await.unwrap_err();
-        assert_eq!((error.fault, error.code, error.sent), (fault, code, sent), "{error}");
+        assert_eq!((error.fault, error.code.name(), error.sent), (fault, code, sent), "{error}");
     }
 }
 
@@ -87,8 +87,19 @@ async fn an_answer_that_breaks_off_leaves_open_whether_the_call_arrived() {
 async fn where_nobody_listens_nothing_was_sent() {
     let error = post(&nobody().await).await.unwrap_err();
     assert_eq!(
-        (error.fault, error.code, error.sent),
+        (error.fault, error.code.name(), error.sent),
         (Fault::Unavailable, "call_data_unreachable", Sent::No)
     );
-    assert_eq!(error.destination.as_deref(), Some("call_data"));
+    assert_eq!(&*error.destination, "call_data");
+}
+
+#[test]
+fn a_setting_that_is_missing_or_wrong_is_named() {
+    let upload = ("CRM_AUTO_UPLOAD", "true");
+    let url = ("CRM_UPLOAD_URL", "http://127.0.0.1:9/call-data");
+    assert_eq!(problem(&[("CRM_AUTO_UPLOAD", "perhaps")]), "CRM_AUTO_UPLOAD");
+    assert_eq!(problem(&[upload]), "CRM_UPLOAD_URL");
+    assert_eq!(problem(&[upload, ("CRM_UPLOAD_URL", "crm.example.com")]), "CRM_UPLOAD_URL");
+    assert_eq!(problem(&[upload, url, ("CRM_RATE", "5")]), "CRM_RATE");
+    assert_eq!(problem(&[]), "");
 }

@@ -1,16 +1,17 @@
 //! An incoming webhook: one address, one channel; it answers `ok` and names no message.
 
+use domain::refusal::Refusal;
 use platform::http;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use super::{Message, SlackError};
+use super::{Message, refusal, unclear};
 
 /// What stands for a receipt: the answer itself, since a webhook tells no id.
 const OK: &str = "ok";
 
-pub struct Webhook {
+pub(super) struct Webhook {
     http: reqwest::Client,
     pub(super) url: SecretString,
 }
@@ -45,19 +46,16 @@ impl Webhook {
         Self { http, url }
     }
 
-    pub(super) async fn post(&self, message: Message<'_>) -> Result<String, SlackError> {
+    pub(super) async fn post(&self, message: Message<'_>) -> Result<String, Refusal> {
         let request = self
             .http
             .post(self.url.expose_secret())
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .json(&Body::of(message.text));
-        let answer = http::send(request).await?;
+        let answer = http::send(request).await.map_err(|error| refusal(&error))?;
         if answer.body.trim_ascii() == OK.as_bytes() {
             return Ok(OK.to_owned());
         }
-        Err(SlackError::Lost {
-            said: format!("{} with something that is not `ok`", answer.status),
-            retry_after: None,
-        })
+        Err(unclear(&format!("{} with something that is not `ok`", answer.status)))
     }
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use domain::fault::Fault;
 use domain::moment::Moment;
-use queue_topology::StageError;
+use domain::refusal::Refusal;
 use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::SlackError;
-use super::bot::{Bot, EVENT_TYPE, lost, place, send};
+use super::bot::{Bot, EVENT_TYPE, place, send};
+use super::unclear;
+use super::words::{self, CHANNEL_NOT_FOUND, MISSING_SCOPE, THREAD_GONE};
 
 /// Slack's clock and ours may differ by so much; it allows as much for the requests that it signs.
 const CLOCKS_DIFFER: Duration = Duration::from_mins(5);
@@ -35,16 +36,9 @@ pub struct Sought<'a> {
     pub thread: Option<&'a str>,
 }
 
-/// Why we could not look.
-#[derive(Debug)]
-pub struct LookError {
-    cause: SlackError,
-    method: &'static str,
-}
-
 impl Bot {
     /// Its receipt, if it is there.
-    pub(super) async fn find(&self, sought: Sought<'_>) -> Result<Option<String>, LookError> {
+    pub(super) async fn find(&self, sought: Sought<'_>) -> Result<Option<String>, Refusal> {
         let oldest = ts(sought.since.minus(CLOCKS_DIFFER));
         let latest = ts(sought.since.plus(ARRIVES_WITHIN));
         let mut args = vec![("include_all_metadata", "true"), ("oldest", &oldest), ("latest", &latest)];
@@ -65,13 +59,13 @@ impl Bot {
         });
         match found.await {
             // Without its thread it is nowhere.
-            Err(SlackError::Rejected { code: "slack_thread_gone", .. }) => Ok(None),
-            found => found.map_err(|cause| LookError { cause, method }),
+            Err(refusal) if refusal.code == THREAD_GONE => Ok(None),
+            found => found.map_err(|refusal| of_look(method, refusal)),
         }
     }
 
     /// The channel's id: as it is configured, or looked up where that is a name.
-    pub(super) async fn channel_id(&self) -> Result<String, LookError> {
+    pub(super) async fn channel_id(&self) -> Result<String, Refusal> {
         if is_channel_id(&self.channel) {
             return Ok(self.channel.clone());
         }
@@ -82,25 +76,27 @@ impl Bot {
             let found = self.first(method, "channels", &args, |channel| {
                 channel["id"].as_str().filter(|_| channel["name"] == name).map(str::to_owned)
             });
-            if let Some(id) = found.await.map_err(|cause| LookError { cause, method })? {
+            if let Some(id) = found.await.map_err(|refusal| of_look(method, refusal))? {
                 return Ok(id);
             }
         }
-        let said = format!("no channel that the bot can see is called `{name}`");
-        Err(LookError { cause: SlackError::Rejected { code: "slack_channel_not_found", said }, method })
+        let text = format!(
+            "failed to use Slack: the bot can see no channel that is called `{name}`: check SLACK_CHANNEL, and invite \
+             the bot if it is private"
+        );
+        let fault = Fault::Permanent;
+        Err(Refusal { fault, code: CHANNEL_NOT_FOUND, text, ..words::rejected("") })
     }
 
     /// Tries what finding a message takes: that the token is good, and that the channel's history can be read.
-    pub(super) async fn check(&self) -> Result<(), LookError> {
-        let failed = |method| move |cause| LookError { cause, method };
+    pub(super) async fn try_out(&self) -> Result<(), Refusal> {
+        let failed = |method| move |refusal| of_look(method, refusal);
         let answer = send(self.request(Method::POST, "auth.test")).await.map_err(failed("auth.test"))?;
         // Slack lists the token's scopes with every answer; a proxy may have taken them out.
         if let Some(scopes) = answer.headers.get("x-oauth-scopes").and_then(|scopes| scopes.to_str().ok())
             && !scopes.split(',').any(|scope| scope.trim() == "chat:write")
         {
-            let said = "missing_scope, needed: chat:write".to_owned();
-            let cause = SlackError::Refused { code: "slack_missing_scope", said };
-            return Err(LookError { cause, method: "chat.postMessage" });
+            return Err(words::missing_scope("chat:write"));
         }
         let method = "conversations.history";
         let channel = self.channel_id().await?;
@@ -116,7 +112,7 @@ impl Bot {
         field: &str,
         args: &[(&str, &str)],
         wanted: impl Fn(&Value) -> Option<String> + Send,
-    ) -> Result<Option<String>, SlackError> {
+    ) -> Result<Option<String>, Refusal> {
         let mut cursor = String::new();
         for _ in 0..MAX_PAGES {
             let mut request = self.request(Method::GET, method).query(args).query(&[("limit", PAGE)]);
@@ -124,8 +120,8 @@ impl Bot {
                 request = request.query(&[("cursor", &cursor)]);
             }
             let page: Value = serde_json::from_slice(&send(request).await?.body)
-                .map_err(|_| lost("the answer is not JSON of Slack's"))?;
-            let things = page[field].as_array().ok_or_else(|| lost("the answer is not a list"))?;
+                .map_err(|_| unclear("the answer is not JSON of Slack's"))?;
+            let things = page[field].as_array().ok_or_else(|| unclear("the answer is not a list"))?;
             if let Some(found) = things.iter().find_map(&wanted) {
                 return Ok(Some(found));
             }
@@ -133,16 +129,16 @@ impl Bot {
             if next.is_empty() {
                 // To take a part for the whole would be to post twice.
                 let is_whole = page["has_more"] != true;
-                return if is_whole { Ok(None) } else { Err(lost("there is more, and no way to it")) };
+                return if is_whole { Ok(None) } else { Err(unclear("there is more, and no way to it")) };
             }
             next.clone_into(&mut cursor);
         }
-        Err(lost("there is no end of pages"))
+        Err(unclear("there is no end of pages"))
     }
 }
 
 /// Whether `channel` is an id, such as `C024BE91L`. Names are in lower case.
-pub fn is_channel_id(channel: &str) -> bool {
+pub(super) fn is_channel_id(channel: &str) -> bool {
     channel.len() > 1
         && channel.starts_with(['C', 'G', 'D'])
         && channel.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
@@ -153,66 +149,20 @@ fn ts(moment: Moment) -> String {
     format!("{}.{:06}", micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000))
 }
 
-impl std::error::Error for LookError {}
-
-impl std::fmt::Display for LookError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let method = self.method;
-        match &self.cause {
-            SlackError::Refused { code: "slack_missing_scope", said } => {
-                let advice = match method {
-                    "conversations.list" => {
-                        "set SLACK_CHANNEL to the channel's id, or give the app channels:read (groups:read for a private channel)"
-                    }
-                    "conversations.history" | "conversations.replies" => {
-                        "give the app channels:history (groups:history for a private channel)"
-                    }
-                    _ => "give it to the app",
-                };
-                write!(
-                    f,
-                    "failed to use Slack's {method}: the token lacks a scope (`{said}`): {advice}, and install it again"
-                )
-            }
-            SlackError::Refused { said, .. } => {
-                write!(f, "failed to use Slack's {method}: it refuses us (`{said}`): check SLACK_BOT_TOKEN")
-            }
-            SlackError::Rejected { code: "slack_not_in_channel", .. } => {
-                write!(f, "failed to use Slack's {method}: invite the bot to the channel")
-            }
-            SlackError::Rejected { code: "slack_channel_not_found", said } => {
-                write!(
-                    f,
-                    "failed to use Slack's {method} (`{said}`): check SLACK_CHANNEL, and invite the bot if it is private"
-                )
-            }
-            SlackError::Rejected { said, .. } | SlackError::Lost { said, .. } => {
-                write!(f, "failed to use Slack's {method}: {said}")
-            }
-            SlackError::Throttled(wait) => {
-                write!(f, "failed to use Slack's {method}: it asks to wait {} s", wait.as_secs())
-            }
-            other @ SlackError::Unreachable(_) => other.fmt(f),
+/// The refusal of a method that only looks. Which scope is missing, and what helps then, depends on the method.
+fn of_look(method: &str, refusal: Refusal) -> Refusal {
+    let advice = match (refusal.code, method) {
+        (MISSING_SCOPE, "conversations.list") => {
+            "; or set SLACK_CHANNEL to the channel's id (channels:read shows it, groups:read for a private channel)"
         }
-    }
-}
-
-impl From<LookError> for StageError {
-    fn from(error: LookError) -> Self {
-        match error.cause {
-            SlackError::Refused { code, .. }
-            // Of the bot's place and not of this message: it goes on once somebody has invited it.
-            | SlackError::Rejected { code: code @ "slack_not_in_channel", .. } => {
-                Self::unavailable("slack", code, error)
-            }
-            SlackError::Rejected { code, .. } => Self::permanent(code, error),
-            SlackError::Unreachable(_) => Self::unavailable("slack", "slack_unreachable", error),
-            SlackError::Throttled(wait) => Self::new(Fault::Throttled(wait), "slack_rate_limited", error),
-            SlackError::Lost { retry_after, .. } => {
-                Self::transient("slack_no_answer", error).retry_after(retry_after)
-            }
+        (MISSING_SCOPE, "conversations.history" | "conversations.replies") => {
+            " (channels:history, groups:history for a private channel)"
         }
-    }
+        _ => "",
+    };
+    let told = refusal.text.strip_prefix("failed to use Slack: ");
+    let text = told.map(|told| format!("failed to use Slack's {method}: {told}{advice}"));
+    Refusal { text: text.unwrap_or_else(|| refusal.text.clone()), ..refusal }.without_effect()
 }
 
 #[cfg(test)]

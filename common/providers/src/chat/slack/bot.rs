@@ -1,7 +1,8 @@
-//! A bot's token: `chat.postMessage` and `chat.update`, and how every method of Slack's answers: most
-//! failures come as 200 with `ok: false` and a word.
+//! A bot's token: `chat.postMessage` and `chat.update`, and how every method of Slack's answers. Most failures come as
+//! 200 with `ok: false` and a word.
 
 use chrono::Utc;
+use domain::refusal::Refusal;
 use platform::http::{self, Answer};
 use reqwest::RequestBuilder;
 use reqwest::header::CONTENT_TYPE;
@@ -11,12 +12,13 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::webhook::Body;
-use super::{Message, SlackError, said};
+use super::{Message, refusal, unclear, words};
+use crate::said;
 
 /// The type of our messages' metadata, by which they can be told from anybody else's.
 pub(super) const EVENT_TYPE: &str = "debrief_post";
 
-pub struct Bot {
+pub(super) struct Bot {
     http: reqwest::Client,
     token: SecretString,
     pub(super) channel: String,
@@ -50,8 +52,8 @@ struct Posted {
 }
 
 /// The word of a refusal, where the body is one.
-pub(super) fn word(body: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Said>(body).ok()?.error
+pub(super) fn word(body: &str) -> Option<String> {
+    serde_json::from_str::<Said>(body).ok()?.error
 }
 
 impl Bot {
@@ -61,7 +63,7 @@ impl Bot {
 
     /// A receipt is `<channel id>/<ts>`: an update names the channel by its id, and the configured one may
     /// be another by then.
-    pub(super) async fn post(&self, message: Message<'_>) -> Result<String, SlackError> {
+    pub(super) async fn post(&self, message: Message<'_>) -> Result<String, Refusal> {
         let prior = message.prior.map(|receipt| receipt.split_once('/').unwrap_or((&self.channel, receipt)));
         let thread = message.thread.and_then(place);
         let (channel, _) = prior.or(thread).unwrap_or((&self.channel, ""));
@@ -79,7 +81,7 @@ impl Bot {
             .json(&body);
         let answer = send(request).await?;
         let posted: Posted =
-            serde_json::from_slice(&answer.body).map_err(|_| lost("the answer names no message"))?;
+            serde_json::from_slice(&answer.body).map_err(|_| unclear("the answer names no message"))?;
         Ok(format!("{}/{}", posted.channel, posted.ts))
     }
 
@@ -94,31 +96,31 @@ pub(super) fn place(receipt: &str) -> Option<(&str, &str)> {
     receipt.split_once('/')
 }
 
-pub(super) fn lost(said: &str) -> SlackError {
-    SlackError::Lost { said: said.to_owned(), retry_after: None }
+/// Sends; only an answer that says `ok` is one.
+pub(super) async fn send(request: RequestBuilder) -> Result<Answer, Refusal> {
+    let answer = http::send(request).await.map_err(|error| refusal(&error))?;
+    let (word, needed) = match serde_json::from_slice(&answer.body) {
+        Ok(Said { ok: true, .. }) => return Ok(answer),
+        Ok(Said { error: Some(word), needed, .. }) => (word, needed),
+        Ok(Said { error: None, .. }) => return Err(words::rejected("ok is false, without an error")),
+        Err(_) => return Err(unclear("the answer is not JSON of Slack's")),
+    };
+    if let ("missing_scope", Some(needed)) = (word.as_str(), needed.filter(|needed| is_scope(needed))) {
+        return Err(words::missing_scope(&needed));
+    }
+    let retry_after = http::retry_after(&answer.headers, Utc::now());
+    Err(words::meaning(&word, retry_after).unwrap_or_else(|| {
+        let said = if said::is_word(&word) {
+            format!("`{word}`")
+        } else {
+            "a word that is none of Slack's".to_owned()
+        };
+        words::rejected(&said)
+    }))
 }
 
-/// Sends; only an answer that says `ok` is one.
-pub(super) async fn send(request: RequestBuilder) -> Result<Answer, SlackError> {
-    let answer = http::send(request).await?;
-    match serde_json::from_slice(&answer.body) {
-        Ok(Said { ok: true, .. }) => Ok(answer),
-        Ok(Said { error: Some(word), needed, .. }) => {
-            let retry_after = http::retry_after(&answer.headers, Utc::now());
-            let rejected = |said| SlackError::Rejected { code: "slack_rejected", said };
-            Err(match (said(&word, retry_after), needed) {
-                (Some(SlackError::Refused { code, said }), Some(needed)) => {
-                    SlackError::Refused { code, said: format!("{said}, needed: {needed}") }
-                }
-                (Some(error), _) => error,
-                (None, _) if http::is_word(&word) => rejected(word),
-                (None, _) => rejected("a word that is none of Slack's".to_owned()),
-            })
-        }
-        Ok(Said { error: None, .. }) => Err(SlackError::Rejected {
-            code: "slack_rejected",
-            said: "ok is false, without an error".to_owned(),
-        }),
-        Err(_) => Err(lost("the answer is not JSON of Slack's")),
-    }
+/// `channels:history`, or several with commas between them.
+fn is_scope(text: &str) -> bool {
+    text.len() <= 200
+        && text.chars().all(|c| c.is_ascii_lowercase() || matches!(c, ':' | '.' | '_' | ',' | '-'))
 }

@@ -1,17 +1,12 @@
-//! Tests the search for a message in Slack, with recorded answers of Slack.
+//! Recorded answers of Slack, and what follows from each.
 
-use std::time::Duration;
-
-use domain::fault::Fault;
 use domain::moment::Moment;
-use queue_topology::StageError;
-use queue_topology::stage::Sent;
+use domain::refusal::Sent;
 use serde_json::{Value, json};
-use slack::Destination;
-use slack::client::{Client, Sought};
-use uuid::Uuid;
 use wiremock::matchers::{any, header, method, path, query_param, query_param_is_missing};
 use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
 
 const EFFECT: Uuid = Uuid::from_u128(7);
 const HISTORY: &str = "/api/conversations.history";
@@ -23,17 +18,24 @@ async fn server() -> MockServer {
     MockServer::start().await
 }
 
-fn bot(server: &MockServer, channel: &str) -> Client {
-    let base = format!("{}/api", server.uri()).parse().unwrap();
-    Client::new(Destination::Bot { token: "xoxb-1".into(), channel: channel.into(), base })
+fn made(settings: &[(&str, &str)]) -> Slack {
+    Slack::from_values(&Values::of(settings.iter().copied()), &Slots::of_this_process()).unwrap().unwrap()
+}
+
+fn bot_at(base: &str, channel: &str) -> Slack {
+    made(&[("SLACK_BOT_TOKEN", "xoxb-1"), ("SLACK_CHANNEL", channel), ("SLACK_BASE_URL", base)])
+}
+
+fn bot(server: &MockServer, channel: &str) -> Slack {
+    bot_at(&format!("{}/api", server.uri()), channel)
 }
 
 fn sought(thread: Option<&str>) -> Sought<'_> {
     Sought { effect: EFFECT, since: Moment::from_micros(1_700_000_000_000_000), thread }
 }
 
-async fn find(server: &MockServer, thread: Option<&str>) -> Result<Option<String>, StageError> {
-    Ok(bot(server, "C024BE91L").find(sought(thread)).await?)
+async fn find(server: &MockServer, thread: Option<&str>) -> Result<Option<String>, Refusal> {
+    bot(server, "C024BE91L").find(sought(thread)).await
 }
 
 fn message(ts: &str, event_type: &str, effect: Uuid) -> Value {
@@ -144,7 +146,7 @@ async fn a_failure_to_look_is_no_answer_and_never_a_request_that_may_have_taken_
     ];
     for (answer, fault, code) in cases {
         let error = find(&answering(answer).await, None).await.unwrap_err();
-        assert_eq!((error.fault, error.code, error.sent), (fault, code, Sent::No), "{error}");
+        assert_eq!((error.fault, error.code.name(), error.sent), (fault, code, Sent::No), "{error}");
         assert!(
             error.to_string().starts_with("failed to ") && !error.to_string().contains("xoxb"),
             "{error}"
@@ -157,10 +159,9 @@ async fn a_slack_that_cannot_be_asked_is_waited_for() {
     let server = server().await;
     // The port was free a moment ago, so nobody listens on it.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let base = format!("http://127.0.0.1:{free}").parse().unwrap();
-    let away = Client::new(Destination::Bot { token: "xoxb-1".into(), channel: "C024BE91L".into(), base });
-    let error = StageError::from(away.find(sought(None)).await.unwrap_err());
-    assert_eq!((error.fault, error.code), (Fault::Unavailable, "slack_unreachable"));
+    let away = bot_at(&format!("http://127.0.0.1:{free}"), "C024BE91L");
+    let error = away.find(sought(None)).await.unwrap_err();
+    assert_eq!((error.fault, error.code.name()), (Fault::Unavailable, "slack_unreachable"));
     assert!(server.received_requests().await.unwrap().is_empty());
 }
 
@@ -202,8 +203,8 @@ async fn a_channel_that_is_configured_by_its_name_is_looked_up() {
         let found = bot(&server, name).find(sought(None)).await.unwrap();
         assert_eq!(found, Some(format!("{id}/1700000001.000200")), "{name}");
     }
-    let error = StageError::from(bot(&server, "#nowhere").find(sought(None)).await.unwrap_err());
-    assert_eq!((error.fault, error.code), (Fault::Permanent, "slack_channel_not_found"));
+    let error = bot(&server, "#nowhere").find(sought(None)).await.unwrap_err();
+    assert_eq!((error.fault, error.code.name()), (Fault::Permanent, "slack_channel_not_found"));
     assert!(error.to_string().contains("`nowhere`"), "{error}");
 }
 
@@ -224,7 +225,7 @@ async fn a_check_tries_the_token_its_scopes_and_the_channel_and_posts_nothing() 
         checked
     };
     let good = || page("messages", &[], "");
-    checked(signed_in("chat:write,channels:history"), good()).await.unwrap();
+    assert_eq!(checked(signed_in("chat:write,channels:history"), good()).await, Ok(Checked::reached()));
     let cases = [
         (no("invalid_auth"), good(), "SLACK_BOT_TOKEN"),
         (signed_in("channels:history,channels:read"), good(), "chat:write"),
@@ -236,4 +237,53 @@ async fn a_check_tries_the_token_its_scopes_and_the_channel_and_posts_nothing() 
         let error = checked(sign_in, history).await.unwrap_err();
         assert!(error.contains(told), "{error}");
     }
+}
+
+fn message_to_post() -> Message<'static> {
+    Message { text: "Hi", effect: EFFECT, thread: None, prior: None }
+}
+
+#[tokio::test]
+async fn a_word_means_the_same_when_a_message_is_posted_and_when_it_is_looked_for() {
+    for word in [
+        "not_in_channel",
+        "channel_not_found",
+        "invalid_auth",
+        "missing_scope",
+        "token_revoked",
+        "is_archived",
+    ] {
+        let server = answering(no(word)).await;
+        let posted = bot(&server, "C024BE91L").post(message_to_post()).await.unwrap_err();
+        let looked = find(&server, None).await.unwrap_err();
+        assert_eq!((posted.fault, posted.code), (looked.fault, looked.code), "{word}");
+    }
+    let uninvited = answering(no("not_in_channel")).await;
+    let error = bot(&uninvited, "C024BE91L").post(message_to_post()).await.unwrap_err();
+    assert_eq!((error.fault, error.code.name()), (Fault::Unavailable, "slack_not_in_channel"));
+    assert!(error.text.contains("invite the bot"), "{error}");
+}
+
+#[test]
+fn a_bot_comes_before_a_webhook_and_needs_its_channel() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let (token, url) = (("SLACK_BOT_TOKEN", "xoxb-1"), ("SLACK_WEBHOOK_URL", "https://hooks.example/x"));
+    assert!(made(&[token, url, ("SLACK_CHANNEL", "C1")]).can_find());
+    assert!(!made(&[token, url]).can_find());
+    let none = Slack::from_values(&Values::default(), &Slots::of_this_process()).unwrap();
+    assert!(none.is_none());
+    let problem = |settings: &[(&str, &str)]| {
+        Slack::from_values(&Values::of(settings.iter().copied()), &Slots::of_this_process()).err().unwrap()
+    };
+    assert_eq!(problem(&[token]).name, "SLACK_CHANNEL");
+    assert_eq!(problem(&[("SLACK_RATE", "often")]).name, "SLACK_RATE");
+    let wrong = problem(&[("SLACK_WEBHOOK_URL", "hooks.example/secret")]).to_string();
+    assert!(wrong.starts_with("SLACK_WEBHOOK_URL: ") && !wrong.contains("secret"), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_channel_that_is_configured_by_its_name_is_remarked_on() {
+    let server = server().await;
+    assert!(bot(&server, "#calls").remarks()[0].contains("`#calls` is a name"));
+    assert!(bot(&server, "C024BE91L").remarks().is_empty());
 }

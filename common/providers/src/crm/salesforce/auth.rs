@@ -1,64 +1,31 @@
 //! The token, by whichever OAuth grant is configured, kept until Salesforce refuses it: its answer names
 //! no time of expiry.
 
-use std::fmt;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
+use domain::fault::Fault;
+use domain::refusal::{Code, Refusal};
 use platform::http;
-use ring::rand::SystemRandom;
-use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::client::SalesforceError;
+use super::assertion::JwtKey;
+use super::refusals;
 
 /// Salesforce takes assertions that end within five minutes.
 const ASSERTION_SECONDS: i64 = 180;
+const REFUSED_LOGIN: Code = Code::new("salesforce_refused_login");
 
 /// How we sign in.
-pub enum Grant {
+pub(super) enum Grant {
     /// The password with the security token behind it, where the org asks for one.
     Password { username: String, password: SecretString },
     /// Only at the org's own My Domain address.
     ClientCredentials,
     /// Signed by us; the user must have been authorised for the app before.
     JwtBearer { username: String, key: JwtKey },
-}
-
-/// An RSA key for RS256.
-pub struct JwtKey(Box<RsaKeyPair>);
-
-impl fmt::Debug for JwtKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JwtKey")
-    }
-}
-
-impl JwtKey {
-    /// Reads PEM, PKCS 8 or PKCS 1. Line breaks may be written `\n`, as in settings of one line.
-    pub fn read(pem: &str) -> Option<Self> {
-        let pem = pem.replace("\\n", "\n");
-        let (label, rest) = pem.split_once("-----BEGIN ")?.1.split_once("-----")?;
-        let body: String = rest.split_once("-----END ")?.0.split_whitespace().collect();
-        let der = STANDARD.decode(body).ok()?;
-        match label {
-            "PRIVATE KEY" => RsaKeyPair::from_pkcs8(&der).ok(),
-            "RSA PRIVATE KEY" => RsaKeyPair::from_der(&der).ok(),
-            _ => None,
-        }
-        .map(|key| Self(Box::new(key)))
-    }
-
-    fn sign(&self, text: &str) -> Option<Vec<u8>> {
-        let mut signature = vec![0; self.0.public().modulus_len()];
-        self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).ok()?;
-        Some(signature)
-    }
 }
 
 #[derive(Clone)]
@@ -98,7 +65,7 @@ impl Auth {
         &self,
         http: &reqwest::Client,
         refused: Option<&Token>,
-    ) -> Result<Token, SalesforceError> {
+    ) -> Result<Token, Refusal> {
         let mut kept = self.token.lock().await;
         let refused = refused.map(|token| token.access.expose_secret());
         if let Some(token) = kept.as_ref().filter(|token| Some(token.access.expose_secret()) != refused) {
@@ -110,25 +77,20 @@ impl Auth {
         Ok(token)
     }
 
-    async fn fetch(&self, http: &reqwest::Client) -> Result<Token, SalesforceError> {
-        let form = self.form(Utc::now()).ok_or_else(|| SalesforceError::Unavailable {
-            code: "salesforce_signing_failed",
-            reason: "the key SALESFORCE_JWT_KEY cannot sign".into(),
+    async fn fetch(&self, http: &reqwest::Client) -> Result<Token, Refusal> {
+        let form = self.form(Utc::now()).ok_or_else(|| {
+            let text = "the key SALESFORCE_JWT_KEY cannot sign";
+            refusals::of(Fault::Unavailable, Code::new("salesforce_signing_failed"), text)
         })?;
         let request = http.post(http::join(&self.login, "/services/oauth2/token")).form(&form);
-        let answer = http::send_any(request).await.map_err(|error| SalesforceError::lost(&error, false))?;
-        if !answer.status.is_success() {
-            return Err(SalesforceError::of_login(&answer));
-        }
+        let answer = http::send(request).await.map_err(|error| refusals::of_login(&error))?;
         let granted: Granted = serde_json::from_slice(&answer.body)
-            .map_err(|_| SalesforceError::unreadable("the answer to the sign-in is no token", false))?;
+            .map_err(|_| refusals::unreadable("the answer to the sign-in is no token").without_effect())?;
         // The token goes where this says: never from an encrypted connection to a plain one.
         let instance = granted.instance_url;
         if instance.scheme() != "https" && instance.scheme() != self.login.scheme() {
-            return Err(SalesforceError::Unavailable {
-                code: "salesforce_refused_login",
-                reason: format!("the instance address is `{}`, not https", instance.scheme()),
-            });
+            let text = format!("the instance address is `{}`, not https", instance.scheme());
+            return Err(refusals::of(Fault::Unavailable, REFUSED_LOGIN, &text));
         }
         Ok(Token { access: granted.access_token.into(), instance })
     }
@@ -156,28 +118,25 @@ impl Auth {
         Some(form)
     }
 
-    /// RFC 7523, signed with RS256.
     fn assertion(&self, username: &str, key: &JwtKey, now: DateTime<Utc>) -> Option<String> {
-        let claims = json!({
+        key.sign(&json!({
             "iss": self.consumer_key,
             "sub": username,
             "aud": self.login.as_str().trim_end_matches('/'),
             "exp": now.timestamp() + ASSERTION_SECONDS,
-        });
-        let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#);
-        let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
-        let signature = URL_SAFE_NO_PAD.encode(key.sign(&signed)?);
-        Some(format!("{signed}.{signature}"))
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 
     use super::*;
 
-    const KEY: &str = include_str!("../../tests/samples/jwt_test_key.pem");
+    const KEY: &str = include_str!("../../../tests/samples/salesforce/jwt_test_key.pem");
 
     fn auth(grant: Grant) -> Auth {
         let login = Url::parse("https://login.salesforce.com/").unwrap();
@@ -207,7 +166,7 @@ mod tests {
     #[test]
     fn an_assertion_is_signed_for_the_user_and_ends_after_three_minutes() {
         let key = JwtKey::read(KEY).unwrap();
-        let public = key.0.public().as_ref().to_vec();
+        let public = key.public();
         let form = form(Grant::JwtBearer { username: "ann".into(), key });
         let (signed, signature) = form[1].1.rsplit_once('.').unwrap();
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public)
@@ -219,13 +178,5 @@ mod tests {
             claims,
             json!({"iss": "consumer", "sub": "ann", "aud": "https://login.salesforce.com", "exp": 1_767_225_780})
         );
-    }
-
-    #[test]
-    fn a_key_is_read_in_both_forms_and_on_one_line() {
-        assert!(JwtKey::read(include_str!("../../tests/samples/jwt_test_key_pkcs1.pem")).is_some());
-        assert!(JwtKey::read(&KEY.trim().replace('\n', "\\n")).is_some());
-        assert!(JwtKey::read("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----").is_none());
-        assert!(JwtKey::read("no key").is_none());
     }
 }

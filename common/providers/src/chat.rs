@@ -1,0 +1,3 @@
+//! Places where people talk, into which we post.
+
+pub mod slack;

@@ -1,0 +1,4 @@
+//! Systems that keep customers and calls.
+
+pub mod call_data;
+pub mod salesforce;

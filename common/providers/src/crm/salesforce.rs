@@ -1,0 +1,170 @@
+//! Salesforce: signs in, and reads and writes records of one org.
+
+mod assertion;
+mod auth;
+mod refusals;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use domain::refusal::Refusal;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use platform::cache::Limiter;
+use platform::config::{ConfigError, Group, Values};
+use platform::http::{self, Answer};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::descriptor::{Check, Checked, Descriptor};
+use crate::slots::Slots;
+use auth::{Auth, Token};
+pub use refusals::{REMOTE, SalesforceError, is_id, unreadable};
+use settings::Settings;
+
+const NAME: &str = "salesforce";
+/// Of one request; a contact takes two or three.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+pub static DESCRIPTOR: Descriptor<Salesforce> = Descriptor {
+    name: NAME,
+    service: Some(NAME),
+    key: "SALESFORCE_CONSUMER_KEY",
+    settings: Group { title: "CRM: Salesforce", keys: settings::KEYS },
+    make: Salesforce::from_values,
+};
+
+/// A record as it is read.
+pub type Record = Map<String, Value>;
+
+/// One org, and the token with which we use it.
+pub struct Salesforce {
+    http: reqwest::Client,
+    auth: Auth,
+    /// As it stands in paths, without its `v`: `66.0`.
+    version: String,
+    limiter: Limiter,
+}
+
+#[derive(Deserialize)]
+struct QueryResult {
+    records: Vec<Record>,
+}
+
+#[derive(Deserialize)]
+struct Created {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Served {
+    version: String,
+}
+
+impl Salesforce {
+    /// Absent where no `SALESFORCE_CONSUMER_KEY` is set.
+    pub fn from_values(values: &Values, slots: &Slots) -> Result<Option<Self>, ConfigError> {
+        let Some(settings) = Settings::read(values)? else { return Ok(None) };
+        let Settings { login_url, consumer_key, consumer_secret, grant, version, rate } = settings;
+        Ok(Some(Self {
+            http: http::client(REQUEST_TIMEOUT),
+            auth: Auth::new(login_url, consumer_key, consumer_secret, grant),
+            version,
+            limiter: slots.limiter(NAME, "SALESFORCE_RATE", rate),
+        }))
+    }
+
+    /// Takes a slot of the rate. A caller takes one for all requests about one record: with one for each, many callers
+    /// would look and none would write.
+    pub async fn take_slot(&self) -> Result<(), Refusal> {
+        self.limiter.slot().await.map_err(|used_up| used_up.refusal(&REMOTE))
+    }
+
+    /// The first record of a query.
+    pub async fn query(&self, soql: &str) -> Result<Option<Record>, SalesforceError> {
+        let answer =
+            self.call(&Method::GET, &self.path("query"), |request| request.query(&[("q", soql)])).await?;
+        let result: QueryResult = serde_json::from_slice(&answer.body)
+            .map_err(|_| unreadable("the answer to a query cannot be read").without_effect())?;
+        Ok(result.records.into_iter().next())
+    }
+
+    /// Creates a record of `object` (`Contact`) and returns its id.
+    pub async fn create(
+        &self,
+        object: &str,
+        fields: &(impl Serialize + Sync),
+    ) -> Result<String, SalesforceError> {
+        let path = self.path(&format!("sobjects/{object}"));
+        let answer = self.call(&Method::POST, &path, |request| request.json(fields)).await?;
+        let created: Created = serde_json::from_slice(&answer.body)
+            .map_err(|_| unreadable("the id of the new record cannot be read"))?;
+        Ok(created.id)
+    }
+
+    pub async fn update(
+        &self,
+        object: &str,
+        id: &str,
+        fields: &(impl Serialize + Sync),
+    ) -> Result<(), SalesforceError> {
+        let path = self.path(&format!("sobjects/{object}/{id}"));
+        self.call(&Method::PATCH, &path, |request| request.json(fields)).await.map(drop)
+    }
+
+    fn path(&self, of_version: &str) -> String {
+        format!("/services/data/v{}/{of_version}", self.version)
+    }
+
+    /// Sends; once more with a new token where the one in use is refused.
+    async fn call(
+        &self,
+        method: &Method,
+        path: &str,
+        fill: impl Fn(RequestBuilder) -> RequestBuilder + Send + Sync,
+    ) -> Result<Answer, SalesforceError> {
+        let changes = *method != Method::GET;
+        let only_read = |refusal: Refusal| if changes { refusal } else { refusal.without_effect() };
+        let send = async |token: &Token| {
+            let request = self
+                .http
+                .request(method.clone(), http::join(&token.instance, path))
+                .bearer_auth(token.access.expose_secret());
+            http::send_any(fill(request)).await.map_err(|error| only_read(refusals::of_silence(&error)))
+        };
+        let token = self.auth.token(&self.http, None).await?;
+        let mut answer = send(&token).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            let token = self.auth.token(&self.http, Some(&token)).await?;
+            answer = send(&token).await?;
+        }
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        Err(match refusals::of_answer(answer, &self.version) {
+            SalesforceError::Refused(refusal) => only_read(refusal).into(),
+            other => other,
+        })
+    }
+
+    /// Signs in, and asks which versions of the API the org serves.
+    async fn try_out(&self) -> Result<Checked, Refusal> {
+        let answer = self.call(&Method::GET, "/services/data", |request| request).await?;
+        let served: Vec<Served> = serde_json::from_slice(&answer.body)
+            .map_err(|_| unreadable("the list of API versions cannot be read").without_effect())?;
+        if served.iter().all(|served| served.version != self.version) {
+            return Err(refusals::no_such_version(&self.version));
+        }
+        Ok(Checked::reached())
+    }
+}
+
+impl Check for Salesforce {
+    fn check(&self) -> BoxFuture<'_, Result<Checked, Refusal>> {
+        self.try_out().boxed()
+    }
+}
