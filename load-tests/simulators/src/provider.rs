@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use crate::control::Control;
 use crate::options::Options;
-use crate::recordings::store::RecordingStore;
+use crate::recording_store::RecordingStore;
 
 /// The name and the value of one of Debrief's settings.
 pub type Setting = (&'static str, String);

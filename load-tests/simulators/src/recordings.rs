@@ -3,8 +3,6 @@
 //! `PUT /_control/recordings/{name}` brings a recording, and its query says in which [`Variant`] the recording is
 //! served. `GET /recordings/{name}` serves it.
 
-pub(crate) mod store;
-
 use std::io;
 use std::time::Duration;
 
@@ -18,7 +16,7 @@ use futures::stream;
 use serde::Deserialize;
 
 use crate::provider::{Provider, Setting, Site};
-use store::{Recording, RecordingStore, Variant};
+use crate::recording_store::{Recording, RecordingStore, Variant};
 
 pub static PROVIDER: Provider = Provider { name: "recordings", made_once: &[], routes, refusal, settings };
 

@@ -13,7 +13,8 @@ use crate::options::Options;
 use crate::provider::{Provider, Setting, Site};
 #[cfg(feature = "testing")]
 use crate::record::{Effects, Received};
-use crate::recordings::{self, store::Recording, store::RecordingStore};
+use crate::recording_store::{Recording, RecordingStore};
+use crate::recordings;
 use crate::table::PROVIDERS;
 
 /// Running simulators. They end when this is dropped, or with [`Simulators::stop`].

@@ -5,6 +5,7 @@
 //! that changed later is shown as outdated over there.
 
 mod payload;
+mod times;
 mod transcription;
 
 use std::time::Duration;
@@ -17,6 +18,11 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 pub use payload::{Defaults, MissingId, call_id, payload};
+
+/// A field's text, unless it is empty.
+fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
+    value.get(field)?.as_str().filter(|text| !text.trim().is_empty())
+}
 
 /// Where finished calls are logged, and how.
 pub struct CallLog {

@@ -109,7 +109,8 @@ impl Contacts {
         loop {
             match self.org.create(CONTACT, &fields).await {
                 Ok(id) => return Ok(id),
-                Err(error) => without_refused(&mut fields, error)?,
+                Err(SalesforceError::Fields { names, .. }) if leave_out_refused(&mut fields, &names) => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -119,25 +120,25 @@ impl Contacts {
         while !fields.is_empty() {
             match self.org.update(CONTACT, id, &fields).await {
                 Ok(()) => break,
-                Err(error) => without_refused(&mut fields, error)?,
+                Err(SalesforceError::Fields { names, .. }) if leave_out_refused(&mut fields, &names) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(fields)
     }
 }
 
-/// Takes out what the org refuses, so that it does not lose the rest; hands the error back where nothing
-/// can be taken out.
-fn without_refused(fields: &mut Fields, error: SalesforceError) -> Result<(), SalesforceError> {
-    let SalesforceError::Fields { names, refusal } = error else { return Err(error) };
+/// Leaves out the fields that the org refuses, so that the others are not lost. Returns false where none of them can be
+/// left out.
+fn leave_out_refused(fields: &mut Fields, refused: &[String]) -> bool {
     let mut columns: Vec<_> = fields.keys().copied().collect();
-    let dropped = mapping::leave_out(&mut columns, &names);
+    let dropped = mapping::leave_out(&mut columns, refused);
     if dropped.is_empty() {
-        return Err(SalesforceError::Fields { names, refusal });
+        return false;
     }
     tracing::warn!(fields = ?dropped, "the org does not take these fields of a contact; the others go on");
     fields.retain(|column, _| columns.contains(column));
-    Ok(())
+    true
 }
 
 fn no_usable_id() -> Refusal {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use domain::event::Material;
 use domain::moment::Moment;
+use domain::transcript::Transcript;
 use platform::http;
 use providers::speech::{Audio, GivenUp, Notify, Progress, SpeechJobs, Webhook};
 use queue_topology::{Cx, Effect, Receipt, Scope, StageError, Unknown};
@@ -15,7 +16,13 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::material::{self, Source};
-use crate::stage::Heard;
+
+/// The state of a recording.
+pub(crate) enum Heard {
+    Transcript(Transcript),
+    /// The provider works on the recording. The stage looks again after this time.
+    Later(Duration),
+}
 
 /// Returns the transcript of a recording, or how long to wait for it. `public` is our address as the provider sees
 /// it.

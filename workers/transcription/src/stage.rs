@@ -5,7 +5,6 @@
 //! replay or a crash, the stage finds what was paid for.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use domain::call::CallDetails;
@@ -23,8 +22,9 @@ use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::Write;
 use url::Url;
 
+use crate::job::{self, Heard};
 use crate::material::{self, Source};
-use crate::{answer, job, roles};
+use crate::{answer, roles};
 use media::transcripts::{self, People};
 
 /// The settings of this stage.
@@ -60,13 +60,6 @@ pub struct Transcription {
     speech: Option<SpeechToText>,
     zone: chrono_tz::Tz,
     public: Option<Url>,
-}
-
-/// The state of a recording.
-pub(crate) enum Heard {
-    Transcript(Transcript),
-    /// The provider works on the recording. The stage looks again after this time.
-    Later(Duration),
 }
 
 impl Transcription {

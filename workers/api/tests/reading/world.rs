@@ -67,8 +67,8 @@ impl World {
             services: vec![("transcription", true), ("slack", false)],
             stopping: stopping.clone(),
         };
-        let routes = api::health(api.clone()).merge(api::router(api, api::document([])));
-        let router = web::finish(routes, &access);
+        let all = api::health(api.clone()).merge(api::router(api, api::document([])));
+        let router = web::finish(all, &access);
         Self { router, store, blobs, stopping, dir }
     }
 

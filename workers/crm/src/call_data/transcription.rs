@@ -6,7 +6,8 @@ use domain::call::{Call, Role};
 use domain::transcript::{Segment, Transcript};
 use serde_json::{Map, Value, json};
 
-use super::payload::{Times, stamp, text};
+use super::text;
+use super::times::{Times, stamp};
 
 pub(super) fn from_session(call: &Call, session: &Value, times: &Times) -> Value {
     let items = session.get("items").or_else(|| session.get("conversation")).and_then(Value::as_array);

@@ -1,5 +1,6 @@
-//! Tests the whole system from the outside. The simulators and the binary run as processes. The inputs are made at
-//! random during the run. The tests look only at what arrives at the providers and at what the API says.
+//! Tests the whole system from the outside. The binary runs as processes, and the simulators run in the process of the
+//! test. The inputs are made at random during the run. The tests look only at what arrives at the providers and at what
+//! the API says.
 //!
 //! Each test runs twice: embedded in one process, and on RabbitMQ, PostgreSQL and Redis with one process for each
 //! role. `DEBRIEF_TEST_WITHOUT_ROLE=slack` leaves out a role, to see that the tests notice it.

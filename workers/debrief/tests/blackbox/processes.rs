@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use simulators::{Options, Simulators};
 use tokio::process::{Child, Command};
 
 /// A running program. It is killed when this value is dropped.
@@ -70,34 +70,12 @@ pub(crate) async fn command_within(
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
 
-/// Starts the simulators, and returns their addresses by name.
-pub(crate) async fn simulators() -> (Process, HashMap<String, String>) {
-    let mut child = Command::new(simulate().await)
-        .args(["all", "--json", "--transcription-ms", "400"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = lines.next_line().await.unwrap().expect("the simulators say where they are");
-    let addresses = serde_json::from_str(&line).unwrap();
-    (Process { child, name: "simulate".into() }, addresses)
-}
-
-/// The path of the program with the simulators, beside the binary under test. The program is built here when somebody
-/// tests only this crate.
-async fn simulate() -> PathBuf {
-    let program = Path::new(env!("CARGO_BIN_EXE_debrief")).with_file_name("simulate");
-    if !program.exists() {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--package", "load-tests", "--bin", "simulate"])
-            .status()
-            .await
-            .unwrap();
-        assert!(built.success(), "the simulators cannot be built");
-    }
-    program
+/// Starts the simulators in the process of the test, and returns their addresses by name.
+pub(crate) async fn simulators() -> (Simulators, HashMap<String, String>) {
+    let options = Options { transcription_time: Duration::from_millis(400), ..Options::default() };
+    let simulators = Simulators::start(&options).await.unwrap();
+    let addresses = simulators.iter().map(|one| (one.provider.name.to_owned(), one.url(""))).collect();
+    (simulators, addresses)
 }
 
 /// Finds a port that was free a moment ago, and never returns the same port twice. It is outside the range that the

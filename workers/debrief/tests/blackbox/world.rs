@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
+use simulators::Simulators;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -35,7 +36,7 @@ pub(crate) struct World {
     /// The processes by their role. An embedded deployment has one process, named `all`.
     running: HashMap<String, Process>,
     ports: HashMap<String, u16>,
-    simulators: Process,
+    simulators: Simulators,
     providers: HashMap<String, String>,
     servers: Option<Servers>,
     client: reqwest::Client,
@@ -52,7 +53,7 @@ impl World {
         // Another test of this process may have installed it already.
         rustls::crypto::ring::default_provider().install_default().ok();
         let folder = tempfile::tempdir().unwrap();
-        let (process, providers) = simulators().await;
+        let (simulators, providers) = simulators().await;
         let mut settings = settings(&providers);
         settings.insert("DEBRIEF_DATA_DIR".into(), folder.path().to_str().unwrap().into());
         settings.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -72,7 +73,7 @@ impl World {
             settings,
             running: HashMap::new(),
             ports,
-            simulators: process,
+            simulators,
             providers,
             servers,
             client,
@@ -132,7 +133,7 @@ impl World {
         for (_, process) in self.running.drain() {
             process.kill().await;
         }
-        self.simulators.kill().await;
+        self.simulators.stop().await;
         if let Some(servers) = &self.servers {
             let mut connection = PgConnection::connect(&servers.database).await.unwrap();
             let sql = format!("DROP DATABASE {} WITH (FORCE)", servers.name);
