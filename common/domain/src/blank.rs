@@ -1,12 +1,13 @@
-//! Whether anybody would see anything in a text.
+//! Tells texts that show something from texts in which a reader would see nothing.
 
-/// Whether the text shows nothing: it is empty, or holds only spaces, control characters and marks of no width.
+/// Whether a reader would see nothing in the text. Such a text is empty, or holds only spaces, control characters and
+/// marks without width.
 pub fn is_blank(text: &str) -> bool {
     let unseen = |c: char| matches!(c, '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}');
     text.chars().all(|c| c.is_whitespace() || c.is_control() || unseen(c))
 }
 
-/// The text, where it shows something.
+/// Returns the text if it shows something.
 pub fn given(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !is_blank(text))
 }

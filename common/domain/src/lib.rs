@@ -6,11 +6,15 @@ pub mod blank;
 pub mod call;
 #[cfg(feature = "sqlx")]
 mod column;
+pub mod due;
 pub mod event;
 pub mod fault;
 pub mod moment;
+pub mod note;
 pub mod parties;
+pub mod person_name;
 pub mod phone;
 pub mod principal;
 pub mod refusal;
+pub mod shown_text;
 pub mod transcript;

@@ -1,7 +1,7 @@
 //! Decides who called whom: the direction of a call, our side's number and the customer's.
 //!
-//! Everybody who shows or sends a call asks here (the Slack message, the record for the call-data API, what the
-//! API and the commands show), so that all of them give the same answer.
+//! The Slack message, the record for the call-data API, the API and the commands all use this module, so that they
+//! give the same answer.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::phone::{Number, Region};
 /// Our own telephone numbers, and the country in which a number without a country code is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SupportLines {
-    /// Each number as it was written, and as it compares.
+    /// Each number as it was written, and in the form in which numbers are compared.
     numbers: Arc<[(String, Option<Number>)]>,
     region: Region,
 }
@@ -20,7 +20,7 @@ pub struct SupportLines {
 /// Who called whom. The numbers are shown as they arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parties<'a> {
-    /// Absent where nothing tells it: in a meeting, and in a call without any number.
+    /// The direction. `None` where nothing tells it: in a meeting, and in a call without any number.
     pub known_direction: Option<Direction>,
     /// Our side's number.
     pub support: Option<&'a str>,
@@ -29,15 +29,16 @@ pub struct Parties<'a> {
 }
 
 impl Parties<'_> {
-    /// The direction; a call counts as incoming where nothing tells it.
+    /// The direction of the call. A call counts as incoming where nothing tells its direction.
     pub fn direction(&self) -> Direction {
         self.known_direction.unwrap_or(Direction::Incoming)
     }
 }
 
 impl SupportLines {
-    /// `region` decides how `numbers` without a country code are read; where it is absent, the first of them that
-    /// is written with `+` names the country, and [`Region::DEFAULT`] holds where none is.
+    /// Makes the support lines. `region` is the country in which `numbers` without a country code are read. Where it
+    /// is `None`, the first number that is written with `+` names the country. Where there is no such number, the
+    /// country is [`Region::DEFAULT`].
     pub fn new(numbers: Vec<String>, region: Option<Region>) -> Self {
         let first = || numbers.iter().find_map(|number| Region::of_number(number));
         let region = region.or_else(first).unwrap_or(Region::DEFAULT);
@@ -58,9 +59,10 @@ impl SupportLines {
         self.numbers.iter().map(|(written, _)| written.as_str())
     }
 
-    /// Decides by the numbers: a call from a support number, or from its own agent's number, is outgoing; any other
-    /// call is incoming. Where neither number is ours, the source's own word for the direction counts before that.
-    /// A meeting has no direction and no support number.
+    /// Decides the parties of a call by its numbers. A call from a support number, or from the number of its own
+    /// agent, is outgoing. A call to a support number is incoming. Where neither number is ours, the source's word
+    /// for the direction counts, and without such a word the call is incoming. A meeting has no direction and no
+    /// support number.
     pub fn parties<'a>(&'a self, call: &'a Call) -> Parties<'a> {
         let details = &call.details;
         let from = given(details.from_number.as_ref());
@@ -84,7 +86,7 @@ impl SupportLines {
             Some(Direction::Outgoing) => (from, to),
             Some(Direction::Incoming) | None => (to, from),
         };
-        // A phone call that does not say which line it used can only have used the one there is.
+        // Where we have only one line, a phone call without our number must have used that line.
         let only_line = match (call.kind, &*self.numbers) {
             (CallKind::Phone, [(only, _)]) => Some(only.as_str()),
             _ => None,
@@ -100,14 +102,15 @@ impl SupportLines {
     }
 }
 
-/// No numbers of ours, so that no number tells the direction of a call.
+/// Support lines without any number, so that no number tells the direction of a call.
 impl Default for SupportLines {
     fn default() -> Self {
         Self::new(Vec::new(), None)
     }
 }
 
-/// Absent for words such as `anonymous`: they have no digits, and would all be one number.
+/// Reads a number. `None` for words such as `anonymous`. They have no digits, so all of them would be the same
+/// number.
 fn read(number: &str, region: Region) -> Option<Number> {
     Some(Number::read(number, region)).filter(|number| !number.as_str().is_empty())
 }
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_without_a_number_counts_as_incoming_and_nobody_claims_to_know_it() {
+    fn a_call_without_a_number_counts_as_incoming_but_its_direction_is_not_known() {
         let call = call(CallKind::Phone, CallDetails::default());
         let lines = lines(&["+12025550100"]);
         let parties = lines.parties(&call);

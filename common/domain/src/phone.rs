@@ -1,19 +1,20 @@
-//! Telephone numbers. Two are equal when their E.164 forms are equal; each is shown as it arrived.
+//! Compares telephone numbers. Two numbers are equal when their E.164 forms are equal. A number is always shown as it
+//! arrived.
 
 use std::fmt;
 use std::str::FromStr;
 
 use phonenumber::country;
 
-/// A country in which numbers are read that have no country code.
+/// The country in which a number without a country code is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region(country::Id);
 
 impl Region {
-    /// Holds where nothing else names a country.
+    /// The country that holds where nothing else names one.
     pub const DEFAULT: Self = Self(country::Id::IN);
 
-    /// The country that a number written with `+` belongs to.
+    /// Finds the country of a number that is written with `+`.
     pub fn of_number(text: &str) -> Option<Self> {
         let text = text.trim();
         let number = text.starts_with('+').then(|| phonenumber::parse(None, text).ok()).flatten()?;
@@ -21,12 +22,12 @@ impl Region {
     }
 }
 
-/// The text is no country's code.
+/// The error for a text that is not the code of a country.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("failed to read a country's code of two letters, such as IN")]
 pub struct NoRegion;
 
-/// An ISO 3166 code of two letters, in capitals or not.
+/// Reads an ISO 3166 code of two letters, in capitals or in lower case.
 impl FromStr for Region {
     type Err = NoRegion;
 
@@ -44,15 +45,16 @@ impl fmt::Display for Region {
     }
 }
 
-/// A number reduced to what two spellings of it share.
+/// A telephone number in a form that is the same for all its spellings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Number(String);
 
 impl Number {
-    /// Reads `text` in `region` where it has no country code. A `tel:` or `sip:`
-    /// address, an extension behind the number, digits of other scripts, and an international number whose `+` is
-    /// missing, is written `00`, or stands before a national number (`+0987…`, as some telephony providers send it) are
-    /// read as the number that they mean. What no numbering plan knows compares by its digits, without an extension.
+    /// Reads a number. A number without a country code is read in `region`. These spellings are read as the number
+    /// that they mean: a `tel:` or `sip:` address, a number with an extension, digits of other scripts, an
+    /// international number without its `+` or with `00` in its place, and a national number behind a `+` (`+0987…`,
+    /// as some telephony providers send it). A number that no numbering plan knows is compared by its digits, without
+    /// an extension.
     pub fn read(text: &str, region: Region) -> Self {
         let plain = subscriber(&ascii_digits(text));
         let region = Some(region.0);
@@ -61,10 +63,10 @@ impl Number {
         let national = digits.trim_start_matches('0');
         let candidates = [
             (plain.clone(), region),
-            // `00` is how many people dial `+`.
+            // In many countries people dial `00` in place of the `+`.
             (digits.strip_prefix("00").map(|rest| format!("+{rest}")).unwrap_or_default(), None),
             (if digits.len() > 10 { format!("+{digits}") } else { String::new() }, None),
-            // A trunk zero before the country code, or behind a `+`.
+            // Here a trunk zero stands before the country code, or behind a `+`.
             (
                 if digits.starts_with('0') && national.len() > 10 {
                     format!("+{national}")
@@ -92,8 +94,8 @@ fn e164(text: &str, region: Option<country::Id>) -> Option<String> {
     Some(number.format().mode(phonenumber::Mode::E164).to_string())
 }
 
-/// The part of an address or of a written number that names the line: without the scheme, the host, the parameters and
-/// the extension.
+/// Returns the part of an address or of a written number that names the line, without the scheme, the host, the
+/// parameters and the extension.
 fn subscriber(text: &str) -> String {
     let text = text.trim();
     let bare = ["tel:", "sip:", "sips:", "callto:"]
@@ -106,7 +108,7 @@ fn subscriber(text: &str) -> String {
     let (address, parameters) = bare.split_once(';').unwrap_or((bare, ""));
     let user = address.split_once('@').map_or(address, |(user, _)| user);
     let user = user.split_once(',').map_or(user, |(number, _)| number);
-    // `98765 43210;phone-context=+91` (RFC 3966) is a number of that country.
+    // `98765 43210;phone-context=+91` (RFC 3966) is a number of the country with the code 91.
     let context = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("phone-context="));
     let number = without_extension(user);
     match context.filter(|context| context.starts_with('+')) {
@@ -115,7 +117,7 @@ fn subscriber(text: &str) -> String {
     }
 }
 
-/// `text` up to a mark that people write before an extension.
+/// Cuts `text` off at a mark that people write before an extension.
 fn without_extension(text: &str) -> &str {
     let lower = text.to_ascii_lowercase();
     let marks = ["ext", "x", "#"];
@@ -123,9 +125,10 @@ fn without_extension(text: &str) -> &str {
     end.map_or(text, |end| &text[..end])
 }
 
-/// `text` with every decimal digit of any script as an ASCII digit, and a full-width plus as `+`.
+/// Writes every decimal digit of any script in `text` as an ASCII digit, and a full-width plus as `+`.
 fn ascii_digits(text: &str) -> String {
-    /// The zeros of the scripts whose digits appear in telephone numbers; nine more follow each.
+    /// The zeros of the scripts whose digits appear in telephone numbers. The digits from one to nine follow each
+    /// zero.
     const ZEROS: [char; 17] = [
         '\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{b66}', '\u{be6}', '\u{c66}',
         '\u{ce6}', '\u{d66}', '\u{e50}', '\u{ed0}', '\u{f20}', '\u{1040}', '\u{17e0}', '\u{ff10}',
@@ -192,7 +195,7 @@ mod tests {
             assert_eq!(read_in(text, "IN"), own, "{text}");
             assert_eq!(read_in(text, "in"), own, "{text}, the region in lower case");
         }
-        // In Italy the zero belongs to the number.
+        // In Italy the leading zero belongs to the number.
         assert_eq!(read_in("06 698 12345", "IT"), read_in("tel:+39-06-698-12345", "IN"));
         for other in ["+91 98765 43211", "+1 202 555 0100", "98765", "sip:dana@10.0.0.5:5060"] {
             assert_ne!(read_in(other, "IN"), own, "{other}");
@@ -200,13 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_glued_to_what_stands_beside_it() {
+    fn an_unreadable_number_is_not_joined_with_the_text_beside_it() {
         assert_eq!(read_in("sip:12@10.0.0.5:5060", "IN").as_str(), "12");
         assert_eq!(read_in("000 ext. 99", "IN").as_str(), "000");
     }
 
     #[test]
-    fn what_no_plan_knows_compares_by_its_digits() {
+    fn a_number_that_no_plan_knows_is_compared_by_its_digits() {
         assert_eq!(read_in("0000-000-0456", "IN"), read_in("00000000456", "IN"));
     }
 
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_country_is_read_in_capitals_and_without_and_what_is_no_country_is_refused() {
+    fn a_country_is_read_in_capitals_and_in_lower_case_and_other_texts_are_refused() {
         assert_eq!("gb".parse::<Region>(), "GB".parse());
         assert_eq!("gb".parse::<Region>().unwrap().to_string(), "GB");
         for wrong in ["", "G", "GBR", "ZZ", "4", "+44", "India", "éé"] {
@@ -226,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_country_of_numbers_that_nothing_names_is_india() {
+    fn without_any_named_country_it_is_india() {
         assert_eq!(Region::DEFAULT.to_string(), "IN");
     }
 }

@@ -1,20 +1,20 @@
-//! Who asks: whose workspace it is, what the record calls them, and what they may do.
+//! The principal of a request: its workspace, its name on the audit record, and what it may do.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::call::WorkspaceId;
 
-/// One thing that a key can be allowed to do. No scope includes another.
+/// One thing that a key can be allowed to do. No scope includes another scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Send calls in: webhooks and uploads.
+    /// The key may bring calls in, by webhooks and uploads.
     BringIn,
-    /// Read calls and what became of them.
+    /// The key may read calls and their results.
     Read,
-    /// Have calls and dead letters done again.
+    /// The key may start the work of calls and dead letters again.
     Operate,
-    /// Say who else may ask.
+    /// The key may decide who else gets access.
     Administer,
 }
 
@@ -39,15 +39,15 @@ impl Scope {
     }
 }
 
-/// A set of scopes. As text their names stand in the order of [`Scope::ALL`], with a blank between them.
+/// A set of scopes. Its text is the names in the order of [`Scope::ALL`], with a blank between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(u8);
 
 impl Scopes {
     pub const ALL: Self = Self(0b1111);
 
-    /// Reads the text that [`Display`](fmt::Display) writes. A name that this program does not know is left out: a
-    /// newer program may have written it, and the key then opens less here, never more.
+    /// Reads the text that [`Display`](fmt::Display) writes. An unknown name is left out, because a newer version of
+    /// the program may have written it. The key then has fewer rights here, and never more.
     pub fn from_text(text: &str) -> Self {
         text.split_whitespace().filter_map(Scope::from_name).collect()
     }
@@ -79,11 +79,11 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// Who asks. Nothing is read or written outside their workspace.
+/// The person or program that sends a request. Nothing outside its workspace is read or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     pub workspace: WorkspaceId,
-    /// The name that stands on record: `api key`, `webhook key`, `key:<its name>`, or `no key`.
+    /// The name on the audit record: `api key`, `webhook key`, `key:<its name>`, or `no key`.
     pub actor: Arc<str>,
     pub scopes: Scopes,
 }

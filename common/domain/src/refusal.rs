@@ -1,7 +1,8 @@
-//! What a failed request to somebody else's system means: one shape, and one table over HTTP statuses.
+//! Decides what a failed request to another system means. There is one type for every failure, and one table over
+//! HTTP statuses.
 //!
-//! The table holds for every remote system. Where a provider differs, its client changes that one case and says
-//! why; so two clients cannot come to different conclusions about the same status.
+//! The table holds for every remote system, so two clients cannot decide differently about the same status. Where a
+//! provider differs, its client changes that one case and says why.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,11 +13,11 @@ use uuid::Uuid;
 
 use crate::fault::Fault;
 
-/// A wait of no length would be a busy loop.
+/// The shortest wait. A wait of zero seconds would become a busy loop.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
-/// A system that requests go to, or a part of our own that can be away. Runs of a workspace that wait for the
-/// same destination are parked together, and go on together.
+/// A system that gets our requests, or a part of our own that can be away. Runs of a workspace that wait for the same
+/// destination are parked together and continue together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Destination(Cow<'static, str>);
 
@@ -24,12 +25,12 @@ impl Destination {
     pub const STORE: Self = Self::named("store");
     pub const BLOBS: Self = Self::named("blobs");
 
-    /// `name` is in snake case and stable: people see it and filter by it.
+    /// Makes a destination. `name` is in snake case and must not change, because people see it and filter by it.
     pub const fn named(name: &'static str) -> Self {
         Self(Cow::Borrowed(name))
     }
 
-    /// One effect, of which a person has to say whether it happened.
+    /// A destination for one effect. A person has to say whether this effect happened.
     pub fn effect(id: Uuid) -> Self {
         Self(Cow::Owned(format!("effect:{id}")))
     }
@@ -55,7 +56,7 @@ impl fmt::Display for Destination {
     }
 }
 
-/// The name of a kind of failure, in snake case and stable: people filter and group by it.
+/// The name of a kind of failure. It is in snake case and must not change, because people filter and group by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Code(&'static str);
 
@@ -69,28 +70,28 @@ impl Code {
     }
 }
 
-/// Whether a request can have taken effect although it failed.
+/// Whether a failed request can have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
     No,
-    /// It timed out, was reset or answered 5xx: the other side may have done it.
+    /// The request timed out, was reset or got a 5xx, so the other side may have done what was asked.
     Maybe,
 }
 
-/// A remote system, as its failures are named.
+/// A remote system, with the names that its failures have.
 #[derive(Debug)]
 pub struct Remote {
     pub destination: Destination,
-    /// The name as it stands in a sentence: `AssemblyAI`.
+    /// The name of the system in a sentence, such as `AssemblyAI`.
     pub title: &'static str,
-    /// What to do when it refuses our account: `check ASSEMBLYAI_API_KEY`.
+    /// What to do when the system refuses our account, such as `check ASSEMBLYAI_API_KEY`.
     pub advice: &'static str,
     pub codes: Codes,
-    /// How long to wait after a 429 that does not say so.
+    /// How long to wait after a 429 that does not name a time.
     pub default_wait: Duration,
 }
 
-/// The codes of one remote system's failures, one for each row of the table.
+/// The error codes of one remote system, one for each row of the table.
 #[derive(Debug)]
 pub struct Codes {
     pub unreachable: Code,
@@ -102,41 +103,42 @@ pub struct Codes {
     pub refused: Code,
 }
 
-/// How a request ended that was not answered as it should be.
+/// How a failed request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Name resolution, connection or TLS failed: the other side has seen nothing.
+    /// Name resolution, connection or TLS failed, so the other side has not seen the request.
     NotSent { problem: String },
-    /// It timed out, or the answer broke off or cannot be read.
+    /// The request timed out, or the answer broke off or cannot be read.
     Lost { problem: String },
     /// The answer is longer than we read.
     TooLong { max_bytes: u64 },
-    /// A status outside 2xx.
+    /// The answer has a status outside 2xx.
     Status {
         status: u16,
         retry_after: Option<Duration>,
-        /// What the other side said about it, as far as that may be shown.
+        /// What the other side said about the failure, as far as it may be shown.
         said: Option<String>,
     },
 }
 
-/// Why a remote system did not do what it was asked, and what follows from that.
+/// Why a remote system did not do what it was asked, and what we do about it.
 ///
-/// The text is a sentence that begins with "failed to". It holds no words, names, numbers or keys of anybody.
+/// The text begins with "failed to". It holds no words, names, numbers or keys of people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct Refusal {
     pub fault: Fault,
     pub code: Code,
     pub destination: Destination,
-    /// What the other side asked us to wait.
+    /// How long the other side asked us to wait.
     pub retry_after: Option<Duration>,
     pub sent: Sent,
     pub text: String,
 }
 
 impl Refusal {
-    /// The one table. It is for a request that changes something; see [`Self::without_effect`].
+    /// The table that decides what a failure means. It is for a request that changes something. For other requests
+    /// see [`Self::without_effect`].
     pub fn of(remote: &Remote, failure: &Failure) -> Self {
         let Remote { destination, title, advice, codes, default_wait } = remote;
         let row = |fault, code, sent, text| Self {
@@ -156,7 +158,7 @@ impl Refusal {
                 let text = format!("failed to get an answer from {title}: {problem}");
                 return row(Fault::Transient, codes.no_answer, Sent::Maybe, text);
             }
-            // The same request would get the same answer, and be paid for again.
+            // The same request would get the same long answer, and would be paid for again.
             Failure::TooLong { max_bytes } => {
                 let text =
                     format!("failed to read the answer of {title}: it is longer than {max_bytes} bytes");
@@ -183,7 +185,7 @@ impl Refusal {
                 let text = failed(&format!("it could not do what it was asked ({answer})"));
                 row(Fault::Transient, codes.failed, Sent::Maybe, text)
             }
-            // Too early: the other side has not looked at the request.
+            // 425 means "too early": the other side has not looked at the request.
             425 => {
                 let text = failed(&format!("it could not do what it was asked ({answer})"));
                 row(Fault::Transient, codes.failed, Sent::No, text)
@@ -196,7 +198,7 @@ impl Refusal {
         Self { retry_after, ..refusal }
     }
 
-    /// The refusal of a request that changes nothing, whatever became of it.
+    /// The same refusal for a request that changes nothing. Such a request cannot have taken effect.
     pub fn without_effect(self) -> Self {
         Self { sent: Sent::No, ..self }
     }

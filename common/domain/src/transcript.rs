@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Role;
+use crate::note::Note;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
@@ -12,6 +13,9 @@ pub struct Transcript {
     pub language: Option<String>,
     /// The segments in the order in which they were said.
     pub segments: Vec<Segment>,
+    /// What was odd about the source of the transcript, and what of it could not be used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
 }
 
 /// A piece of speech by one speaker. Times count from the start of the call. They are absent when the source gave
@@ -40,6 +44,26 @@ impl Transcript {
         self
     }
 
+    /// The same words with consecutive segments of one speaker joined into one, whose id and start are those of the
+    /// first. How a product cuts its captions says nothing about what was said, so whoever judges words reads these.
+    /// Segments of an unknown speaker are joined only within a sentence.
+    pub fn turns(&self) -> Self {
+        let mut turns: Vec<Segment> = Vec::with_capacity(self.segments.len());
+        for segment in &self.segments {
+            match turns.last_mut().filter(|last| last.continues_in(segment)) {
+                Some(last) => {
+                    last.text.push(' ');
+                    last.text.push_str(&segment.text);
+                    last.end_ms = segment.end_ms.or(segment.start_ms).or(last.end_ms);
+                    last.confidence =
+                        last.confidence.zip(segment.confidence).map(|(one, other)| one.min(other));
+                }
+                None => turns.push(segment.clone()),
+            }
+        }
+        Self { language: self.language.clone(), segments: turns, notes: self.notes.clone() }
+    }
+
     pub fn segment(&self, id: u32) -> Option<&Segment> {
         self.segments.iter().find(|segment| segment.id == id)
     }
@@ -60,6 +84,13 @@ impl Transcript {
 }
 
 impl Segment {
+    fn continues_in(&self, next: &Self) -> bool {
+        let is_same = self.speaker == next.speaker && self.role == next.role;
+        let is_known = self.speaker.is_some() || self.role.is_some();
+        let is_mid_sentence = !self.text.trim_end().ends_with(['.', '?', '!', '…', '。', '？', '！', '।']);
+        is_same && (is_known || is_mid_sentence)
+    }
+
     /// The speaker's name, where it is more than a provider's bare label.
     pub fn name(&self) -> Option<&str> {
         self.speaker.as_deref().filter(|name| !is_bare_label(name))
@@ -104,5 +135,41 @@ mod tests {
         assert_eq!(segment(Some("A"), Some(Role::Agent)).label(), "agent");
         assert_eq!(segment(Some("A"), None).label(), "Speaker A");
         assert_eq!(segment(None, None).label(), "Speaker");
+    }
+
+    #[test]
+    fn captions_of_one_speaker_are_one_turn_and_strangers_are_joined_within_a_sentence_only() {
+        let caption = |speaker: Option<&str>, text: &str, start_ms| Segment {
+            text: text.into(),
+            start_ms: Some(start_ms),
+            end_ms: Some(start_ms + 900),
+            ..segment(speaker, None)
+        };
+        let captions = Transcript {
+            segments: vec![
+                caption(Some("Ann"), "I want to", 0),
+                caption(Some("Ann"), "cancel it.", 1_000),
+                caption(Some("Bob"), "Why?", 2_000),
+                caption(None, "Because", 3_000),
+                caption(None, "it broke.", 4_000),
+                caption(None, "I see.", 5_000),
+            ],
+            ..Transcript::default()
+        };
+        let turns = captions.numbered().turns();
+        let read: Vec<_> = turns
+            .segments
+            .iter()
+            .map(|turn| (turn.id, turn.text.as_str(), turn.start_ms, turn.end_ms))
+            .collect();
+        assert_eq!(
+            read,
+            [
+                (1, "I want to cancel it.", Some(0), Some(1_900)),
+                (3, "Why?", Some(2_000), Some(2_900)),
+                (4, "Because it broke.", Some(3_000), Some(4_900)),
+                (6, "I see.", Some(5_000), Some(5_900)),
+            ]
+        );
     }
 }

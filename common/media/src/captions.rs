@@ -140,7 +140,8 @@ mod tests {
             text: (*text).to_owned(),
             confidence: None,
         };
-        Transcript { language: None, segments: segments.iter().map(segment).collect() }.numbered()
+        Transcript { language: None, notes: Vec::new(), segments: segments.iter().map(segment).collect() }
+            .numbered()
     }
 
     #[test]

@@ -9,45 +9,57 @@
 //! The reader looks at each byte a bounded number of times, so that no file can keep it busy for long.
 
 mod cues;
+mod encoding;
 mod markup;
 mod parsed;
+mod people;
 mod session;
 mod speaker;
 #[cfg(test)]
 mod tests;
 mod text;
 
-use std::borrow::Cow;
-
 use chrono_tz::Tz;
 use domain::event::MaterialKind;
+use domain::note::Note;
+use domain::shown_text::closed;
 use domain::transcript::{Segment, Transcript};
 
 use crate::words::one_line;
+pub use parsed::ReadError;
 use parsed::{MAX_SEGMENTS, segment};
-pub use parsed::{Parsed, ReadError};
+pub use people::People;
 
-/// Reads a supplied transcript or a session. A time in a session that has no offset is a time in `zone`.
-pub fn parse(kind: MaterialKind, bytes: &[u8], zone: Tz) -> Result<Parsed, ReadError> {
-    let text = decode(bytes)?;
+/// How much of what could not be used a note repeats.
+const MAX_QUOTED_CHARS: usize = 200;
+
+/// Reads a supplied transcript or a session. A time in a session that has no offset is a time in `zone`. The names of
+/// `people` are speakers wherever they stand as a label. The segments are numbered and stand in the order of the file.
+/// What was odd about the file, and what of it could not be used, is in the transcript's notes.
+pub fn parse(kind: MaterialKind, bytes: &[u8], zone: Tz, people: &People) -> Result<Transcript, ReadError> {
+    let mut notes = Vec::new();
+    let text = encoding::decode(bytes, &mut notes)?;
     let text = text.trim_start_matches('\u{feff}');
-    let mut parsed = if kind == MaterialKind::Session || text.trim_start().starts_with('{') {
+    let mut transcript = if kind == MaterialKind::Session || text.trim_start().starts_with('{') {
         session::read(text, zone)?
-    } else if is_html(text) {
-        return Err(ReadError::Html);
+    } else if let Some(kind) = markup_language(text) {
+        return Err(kind);
     } else if cues::is_cue_file(text) {
-        from_cues(text)?
+        from_cues(text, people)?
     } else {
-        text::read(text)?
+        text::read(text, people)?
     };
-    if parsed.transcript.segments.len() > MAX_SEGMENTS {
+    if transcript.segments.len() > MAX_SEGMENTS {
         return Err(ReadError::TooMany);
     }
-    parsed.transcript = parsed.transcript.numbered();
-    Ok(parsed)
+    for segment in &mut transcript.segments {
+        segment.text = closed(std::mem::take(&mut segment.text));
+    }
+    notes.append(&mut transcript.notes);
+    Ok(Transcript { notes, ..transcript }.numbered())
 }
 
-fn from_cues(text: &str) -> Result<Parsed, ReadError> {
+fn from_cues(text: &str, people: &People) -> Result<Transcript, ReadError> {
     let file = cues::read(text);
     if file.cues.len() > MAX_SEGMENTS {
         return Err(ReadError::TooMany);
@@ -58,59 +70,76 @@ fn from_cues(text: &str) -> Result<Parsed, ReadError> {
         .flat_map(|cue| markup::voices(&cue.lines).into_iter().map(move |voice| (cue, voice)))
         .collect();
     let unnamed = voiced.iter().filter(|(_, voice)| voice.speaker.is_none());
-    let labels = speaker::Labels::of(unnamed.flat_map(|(_, voice)| voice.text.lines()));
+    let labels = speaker::Labels::of(people, unnamed.flat_map(|(_, voice)| voice.text.lines()));
 
     let mut segments = Vec::with_capacity(voiced.len());
     for (cue, voice) in voiced {
         let turns = match voice.speaker {
-            Some(name) => vec![(Some(name), one_line(&voice.text))],
+            Some(name) => vec![(Some(labels.marked(&name)), one_line(&voice.text))],
             None => labels.turns(&voice.text),
         };
         for (speaker, text) in turns {
             if !text.is_empty() {
                 segments.push(Segment {
-                    start_ms: Some(cue.start_ms),
-                    // In some files a cue ends before it starts. Such an end does not say when the words ended.
-                    end_ms: Some(cue.end_ms.max(cue.start_ms)),
+                    start_ms: cue.times_ms.map(|(start, _)| start),
+                    // Some files have an end before its start. Such an end does not say when the words ended.
+                    end_ms: cue.times_ms.map(|(start, end)| end.max(start)),
                     ..segment(speaker, text)
                 });
             }
         }
     }
-    if segments.is_empty() {
-        return Err(ReadError::NoCue { skipped: file.skipped });
-    }
-    Ok(Parsed { transcript: Transcript { language: file.language, segments }, skipped: file.skipped })
+    let notes = cue_notes(&file, segments.is_empty());
+    Ok(Transcript { language: file.language, segments, notes })
 }
 
-/// Reads the bytes as UTF-8, or as UTF-16 when a byte order mark says so. A NUL character becomes a replacement
-/// character, because PostgreSQL refuses NUL in a text.
-fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, ReadError> {
-    let text = match bytes {
-        [0xFF, 0xFE, rest @ ..] => Cow::Owned(utf16(rest, u16::from_le_bytes)),
-        [0xFE, 0xFF, rest @ ..] => Cow::Owned(utf16(rest, u16::from_be_bytes)),
-        [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8_lossy(rest),
-        _ => String::from_utf8_lossy(bytes),
-    };
-    if text.trim().is_empty() {
-        return Err(ReadError::Empty);
+fn cue_notes(file: &cues::CueFile<'_>, silent: bool) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if silent {
+        notes.push(Note::new("no_speech", "The file has no words: nobody speaks in it."));
     }
-    let odd = |c: &char| matches!(*c, '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | char::REPLACEMENT_CHARACTER);
-    // A damaged text has a few odd characters. A recording with the wrong file name has many.
-    if text.chars().filter(odd).count() * 20 > text.chars().count() {
-        return Err(ReadError::NotText);
+    if file.repaired > 0 {
+        let text =
+            format!("{} times had a letter in place of a digit; they were read as meant.", file.repaired);
+        notes.push(Note::new("times_repaired", text));
     }
-    Ok(if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { text })
+    let untimed = file.cues.iter().filter(|cue| cue.times_ms.is_none() && !cue.lines.is_empty()).count();
+    if untimed > 0 {
+        let text = format!("{untimed} blocks of the file have no readable times; their words have none.");
+        notes.push(Note::new("times_unreadable", text));
+    }
+    if !file.stray.is_empty() {
+        let words = one_line(&file.stray.iter().flatten().copied().collect::<Vec<_>>().join(" "));
+        let mut quoted: String = words.chars().take(MAX_QUOTED_CHARS).collect();
+        if quoted.len() < words.len() {
+            quoted.push('…');
+        }
+        let text = format!(
+            "{} blocks of the file have no times and are no cues: “{}”",
+            file.stray.len(),
+            closed(quoted)
+        );
+        notes.push(Note::new("blocks_without_times", text));
+    }
+    notes
 }
 
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
-    let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-    char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-}
-
-fn is_html(text: &str) -> bool {
+/// A text in a markup language, which no reader takes.
+fn markup_language(text: &str) -> Option<ReadError> {
     let start = text.trim_start();
-    ["<!doctype", "<html", "<head", "<body"]
-        .iter()
-        .any(|tag| start.get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag)))
+    let begins = |tag: &str| start.get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag));
+    if ["<!doctype html", "<html", "<head", "<body"].into_iter().any(begins) {
+        return Some(ReadError::Html);
+    }
+    if ["<?xml", "<!doctype", "<tt"].into_iter().any(begins) {
+        let head = start.get(..2_000.min(start.len())).unwrap_or(start);
+        let is_ttml = head.contains("<tt") || head.contains("ns/ttml");
+        let kind = if is_ttml {
+            "TTML, timed text in XML; export it as WebVTT or SubRip"
+        } else {
+            "an XML document"
+        };
+        return Some(ReadError::OtherKind(kind));
+    }
+    None
 }

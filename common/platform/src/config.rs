@@ -1,4 +1,4 @@
-//! Configuration is read once, in `main`, from `debrief.toml` and the environment, into [`Values`]; each
+//! The configuration. It is read once, in `main`, from `debrief.toml` and the environment, into [`Values`]. Each
 //! crate takes its own settings from there.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ pub use load::{FILE, environment, load};
 pub use misspelling::Misspelling;
 pub use rate::Rate;
 
-/// What is wrong with a setting, naming it: the user can mend it.
+/// Says which setting is wrong and why. The user can mend it.
 #[derive(Debug, thiserror::Error)]
 #[error("{name}: {problem}")]
 pub struct ConfigError {
@@ -35,7 +35,7 @@ impl ConfigError {
     }
 }
 
-/// Every setting that was given, by its environment name. An empty value is as if it were absent.
+/// Every setting that was given, by the name of its environment variable. An empty value counts as absent.
 #[derive(Clone, Debug, Default)]
 pub struct Values {
     given: BTreeMap<String, SecretString>,
@@ -43,18 +43,18 @@ pub struct Values {
     asked: Option<Asked>,
 }
 
-/// The names that were asked for.
+/// The names of the settings that were read.
 type Asked = Arc<Mutex<BTreeSet<String>>>;
 
 impl Values {
-    /// For tests and for the demo: settings from pairs.
+    /// Makes settings from pairs of names and values, for tests and for the demo.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let given = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         Self { given, ..Self::default() }
     }
 
-    /// For the test that compares the lists of settings with what is read: remembers in `asked` every name that
-    /// these values are asked for.
+    /// Remembers in `asked` the name of every setting that is read. It is for the test that compares the lists of
+    /// settings with the settings that are read.
     pub fn remembering(self, asked: &Arc<Mutex<BTreeSet<String>>>) -> Self {
         Self { asked: Some(Arc::clone(asked)), ..self }
     }
@@ -63,12 +63,12 @@ impl Values {
         self.given.insert(name.to_owned(), value.into());
     }
 
-    /// The names of the settings that have a value, in order.
+    /// The names of the settings that have a value, in alphabetical order.
     pub fn given(&self) -> impl Iterator<Item = &str> {
         self.given.keys().map(String::as_str).filter(|name| self.value(name).is_some())
     }
 
-    /// Variables of the environment that are nearly settings of ours: what they should have set is not set.
+    /// Variables of the environment whose names are nearly names of our settings. They have no effect.
     pub fn misspellings(&self) -> &[Misspelling] {
         &self.misspellings
     }
@@ -92,7 +92,7 @@ impl Values {
         self.text(name).map(Into::into)
     }
 
-    /// Comma separated, blanks dropped.
+    /// Reads a list that is separated by commas. Blanks around its entries are dropped.
     pub fn list(&self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! What the rest of Debrief has to know of a provider without knowing the provider.
+//! Describes a provider to the rest of Debrief, which does not know the providers themselves.
 
 use domain::refusal::Refusal;
 use futures::FutureExt as _;
@@ -7,23 +7,24 @@ use platform::config::{ConfigError, Group, Values};
 
 use crate::Slots;
 
-/// One provider, and how a `T` (a speech-to-text client, a model, an org) is made of its settings.
+/// One provider, and how a `T` (a speech-to-text client, a model, an org) is made from its settings.
 pub struct Descriptor<T> {
-    /// Names the provider to people: `assemblyai`.
+    /// The name that people see, such as `assemblyai`.
     pub name: &'static str,
-    /// The service that it is, or is part of, as `/health` shows it. Absent: it is not shown.
+    /// The name of the provider's service on `/health`. Several providers can belong to one service. `None` where the
+    /// provider is not shown.
     pub service: Option<&'static str>,
-    /// The setting that turns it on.
+    /// The name of the setting that turns the provider on.
     pub key: &'static str,
     pub settings: Group,
-    /// Reads its settings. Absent where it is not turned on.
+    /// Makes the client from the provider's settings. `None` where the provider is not turned on.
     pub make: fn(&Values, &Slots) -> Result<Option<T>, ConfigError>,
 }
 
-/// A client that can say whether its provider would do what it is asked.
+/// A client that can check whether its provider would accept its requests.
 pub trait Check {
-    /// Asks without leaving anything behind and without cost: whether the account is good, and whether the models,
-    /// versions and places exist that the settings name.
+    /// Checks whether the account is valid, and whether the models, versions and places of the settings exist. A
+    /// check costs nothing and changes nothing at the provider.
     fn check(&self) -> BoxFuture<'_, Result<Checked, Refusal>>;
 
     /// What a person should know about the settings that it was made of, without that anybody is asked.
@@ -32,12 +33,12 @@ pub trait Check {
     }
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Checked {
-    /// The provider answers as it should. `notes` are what a person should know all the same.
+    /// The provider answers as it should. `notes` hold what a person should know nevertheless.
     Reached { notes: Vec<String> },
-    /// It cannot be tried without leaving something behind.
+    /// The provider cannot be checked without changing something there.
     Untried { why: &'static str },
 }
 
@@ -47,12 +48,12 @@ impl Checked {
     }
 }
 
-/// A [`Descriptor`] of any kind of client.
+/// A [`Descriptor`] for any type of client.
 pub trait Provider: Sync {
     fn name(&self) -> &'static str;
     fn service(&self) -> Option<&'static str>;
     fn settings(&'static self) -> &'static Group;
-    /// Whether it is turned on. An error says what is wrong with its settings.
+    /// Whether the provider is turned on. An error says what is wrong with its settings.
     fn is_on(&self, values: &Values) -> Result<bool, ConfigError>;
     /// What a person should know about its settings. Nothing where it is not turned on.
     fn remarks(&self, values: &Values) -> Result<Vec<String>, ConfigError>;
@@ -97,8 +98,8 @@ impl<T: Check + Send + Sync> Provider for Descriptor<T> {
     }
 }
 
-/// The first of `all` that is turned on. The settings of the others are read too, so that what is wrong with them is
-/// said.
+/// Makes the first provider of `all` that is turned on. The settings of the others are read too, so that mistakes in
+/// them are reported.
 pub(crate) fn first<T>(
     all: &[&Descriptor<T>],
     values: &Values,

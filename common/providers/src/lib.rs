@@ -1,9 +1,9 @@
-//! Clients of other people's systems, and what the rest of Debrief has to know of each.
+//! The clients of other systems, and what the rest of Debrief has to know about each system.
 //!
-//! A provider is one file: its client, in the provider's own words, and its [`Descriptor`]. The list of settings,
-//! the services that `/health` shows and what `debrief check` tries are made from the descriptors. What a failed
-//! request means is a [`domain::refusal::Refusal`] for all of them. A client knows nothing of stages and of the
-//! ledger of effects; a worker knows nothing of HTTP.
+//! Each provider has one file, with its client and its [`Descriptor`]. The list of settings, the services on
+//! `/health` and the checks of `debrief check` are made from the descriptors. A failed request becomes a
+//! [`domain::refusal::Refusal`] for every provider. A client knows nothing about stages and about the ledger of
+//! effects, and a worker knows nothing about HTTP.
 
 pub mod chat;
 pub mod crm;
@@ -22,7 +22,7 @@ pub use slots::Slots;
 
 use platform::config::{Group, Values};
 
-/// Every provider, in the order in which its settings are documented.
+/// Every provider, in the order in which the settings are documented.
 pub fn all() -> Vec<&'static dyn Provider> {
     let speech = speech::ALL.iter().map(|provider| *provider as &dyn Provider);
     let telephony = telephony::ALL.iter().map(|provider| *provider as &dyn Provider);
@@ -37,7 +37,8 @@ pub fn settings() -> impl Iterator<Item = &'static Group> {
     all().into_iter().map(Provider::settings)
 }
 
-/// What can be on or off, by the names that `/health` shows. A service is on when one of its providers is.
+/// The services that can be on or off, with the names that `/health` shows. A service is on when one of its providers
+/// is on.
 pub fn services(values: &Values) -> Vec<(&'static str, bool)> {
     let mut services: Vec<(&'static str, bool)> = Vec::new();
     for provider in all() {

@@ -1,6 +1,6 @@
-//! Language models: they are asked with a text and a schema, and answer with a text that should keep to it.
+//! Language models. A request holds a text and a schema, and the answer is a text that should follow the schema.
 //!
-//! What is asked and what is made of the answer is the worker's business.
+//! The worker decides what the model is asked and how the answer is used.
 
 pub mod openai;
 
@@ -14,30 +14,30 @@ use serde_json::Value;
 use crate::descriptor::{Check, Checked, Descriptor, first};
 use crate::slots::Slots;
 
-/// Every provider, in the order in which they are chosen.
+/// Every provider of a model. The first one in this list that is turned on is used.
 pub static ALL: [&Descriptor<Arc<dyn LanguageModel>>; 1] = [&openai::DESCRIPTOR];
 
-/// The model that is asked: that of the first provider that is turned on.
+/// Makes the model of the first provider that is turned on.
 pub fn configured(values: &Values, slots: &Slots) -> Result<Option<Arc<dyn LanguageModel>>, ConfigError> {
     first(&ALL, values, slots)
 }
 
 pub trait LanguageModel: Check + Send + Sync {
-    /// The model's name, by which an analysis says what made it.
+    /// The name of the model. An analysis keeps this name, so that readers know which model wrote it.
     fn name(&self) -> &str;
 
-    /// A request with more tokens than this, roughly counted, is too long.
+    /// The longest request in tokens, counted roughly.
     fn max_input_tokens(&self) -> usize;
 
-    /// Absent: no cost is known.
+    /// The prices of the model. `None` where no cost is known.
     fn prices(&self) -> Option<Prices>;
 
-    /// Takes the slots of as many requests in a row, of which the first is waited for. Whoever asks more than once
-    /// for one piece of work takes them together: between two of them others would take the next, and what was paid
-    /// for already would be asked again.
+    /// Takes the slots for this many requests together, and waits for the first of them. Work that needs several
+    /// requests takes all of its slots at once. Otherwise other work could take a slot in between, and requests that
+    /// were paid for would be sent again later.
     fn take_slots(&self, requests: u32) -> BoxFuture<'_, Result<(), Refusal>>;
 
-    /// Asks once. When to try again is for the caller to say.
+    /// Sends the request once. The caller decides when to try again.
     fn complete<'a>(&'a self, request: &'a Request<'a>) -> BoxFuture<'a, Result<Reply, Refusal>>;
 }
 
@@ -47,41 +47,42 @@ impl Check for Arc<dyn LanguageModel> {
     }
 }
 
-/// What a model is told.
+/// A request to a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The task. It holds nothing that came from outside.
+    /// The task. It holds no text from outside.
     pub system: &'a str,
-    /// What the task is about, as data.
+    /// The data that the task is about.
     pub user: &'a str,
-    /// The form of the answer. Absent: any text.
+    /// The schema of the answer. `None` where any text may be the answer.
     pub schema: Option<Schema<'a>>,
 }
 
-/// A JSON schema in the strict subset that structured outputs take.
+/// A JSON schema in the strict subset that structured outputs accept.
 #[derive(Clone, Copy, Debug)]
 pub struct Schema<'a> {
-    /// Letters, digits, `_` and `-`, 64 of them at most.
+    /// The name of the schema: at most 64 letters, digits, `_` and `-`.
     pub name: &'a str,
     pub schema: &'a Value,
 }
 
-/// A model's answer, and what it took.
+/// A model's answer, and how many tokens it used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Not proven to keep to the schema: servers that merely speak the protocol do not all hold their models to it.
+    /// The text of the answer. It may break the schema, because not every compatible server makes its model follow
+    /// the schema.
     pub text: String,
     pub tokens: Tokens,
 }
 
-/// 0 where the server did not say.
+/// The tokens of a request and its answer. A count is 0 where the server did not send it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
     pub prompt: i64,
     pub completion: i64,
 }
 
-/// US dollars for a million tokens.
+/// Prices in US dollars for a million tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prices {
     pub prompt: f64,
@@ -89,7 +90,7 @@ pub struct Prices {
 }
 
 impl Prices {
-    /// US dollars.
+    /// The cost in US dollars.
     #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
     pub fn cost(self, tokens: Tokens) -> f64 {
         (tokens.prompt as f64 * self.prompt + tokens.completion as f64 * self.completion) / 1_000_000.0

@@ -1,23 +1,23 @@
-//! What of a provider's complaint may be shown.
+//! Decides which part of a provider's error text may be shown.
 //!
-//! A provider explains a refusal in words of its own, and often quotes what it was sent: what people said, whom they
-//! named, a key. So nothing is shown unless its shape proves it harmless. A *word* (`insufficient_quota`) is one
-//! by its form. A *sentence* is shown only where it can be about nothing but our configuration: it names a model,
-//! a parameter, a scope or a version, and each of its words stands in a short list, is a name in quotes that has the
-//! form of a model's, or is a value that we configured.
+//! A provider explains a refusal in its own words, and often quotes what it was sent: the words of people, their
+//! names, or a key. So a text is shown only where its form proves that it is harmless. A *word* is recognised by its
+//! form (`insufficient_quota`). A *sentence* is shown only where it must be about our configuration. Such a sentence
+//! names a model, a parameter, a scope or a version. Each of its words stands in a short list, or is a quoted name
+//! with the form of a model's name, or is a value that we configured.
 
-/// `INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY` is one of the longest.
+/// The longest word that is shown. `INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY` is one of the longest known words.
 const MAX_WORD_CHARS: usize = 60;
 const MAX_SENTENCE_CHARS: usize = 300;
 const MAX_NAME_CHARS: usize = 64;
 
-/// A sentence about our configuration holds one of these.
+/// The subjects of our configuration. A sentence about our configuration holds at least one of them.
 const SUBJECTS: &str = "\
     endpoint feature field fields language languages model model(s) models parameter parameters \
     permission permissions schema scope scopes tier version";
 
-/// The other words that such a sentence may hold. None of them can name a person, a place or a thing that was talked
-/// about.
+/// The other words that such a sentence may hold. None of them can name a person, a place or a thing that people
+/// talked about.
 const WORDS: &str = "\
     a accept accepted access account an and any api app are array as at available be been body boolean \
     but by can cannot combination compatible contain containing deprecated did do does each empty \
@@ -28,7 +28,7 @@ const WORDS: &str = "\
     retired see selected set should shut specified speech string such supported temperature that the \
     this to type unknown unrecognized unsupported use value with you";
 
-/// Two parts or more, joined by `_`, all of them in small letters or all in capitals.
+/// Whether the text is a word: two or more parts that are joined by `_`, each in small letters or in capitals.
 pub fn is_word(text: &str) -> bool {
     let is_part = |part: &str| {
         let all = |of: fn(&u8) -> bool| part.as_bytes().iter().all(of);
@@ -37,7 +37,7 @@ pub fn is_word(text: &str) -> bool {
     text.len() <= MAX_WORD_CHARS && text.contains('_') && text.split('_').all(is_part)
 }
 
-/// `sentence` without its addresses, where it can be about nothing but our configuration. `ours` are the values
+/// Returns `sentence` without its addresses, if the sentence must be about our configuration. `ours` are the values
 /// that we configured, such as the names of models.
 pub fn about_configuration(sentence: &str, ours: &[&str]) -> Option<String> {
     if sentence.chars().count() > MAX_SENTENCE_CHARS {
@@ -46,7 +46,7 @@ pub fn about_configuration(sentence: &str, ours: &[&str]) -> Option<String> {
     let mut shown = Vec::new();
     let mut has_subject = false;
     for token in sentence.split_whitespace() {
-        // An address is left out: its query can be anything.
+        // An address is left out, because its query can hold anything.
         if token.contains("://") {
             continue;
         }
@@ -67,7 +67,8 @@ pub fn about_configuration(sentence: &str, ours: &[&str]) -> Option<String> {
     has_subject.then(|| shown.join(" "))
 }
 
-/// What may be shown of a complaint: its word, and its sentence where that is about our configuration.
+/// Returns the part of an error text that may be shown: its word, and its sentence if the sentence is about our
+/// configuration.
 pub fn shown(word: Option<&str>, sentence: Option<&str>, ours: &[&str]) -> Option<String> {
     let word = word.filter(|word| is_word(word)).map(|word| format!("`{word}`"));
     let sentence = sentence.and_then(|sentence| about_configuration(sentence, ours));
@@ -93,8 +94,8 @@ fn is_quoted(token: &str) -> bool {
     token.chars().filter(|c| is_quote(*c)).count() == 2
 }
 
-/// `assemblyai-stt-3-7`, `gpt-4o`, `channels:history`: small letters and at least one digit, or parts that are joined
-/// by a colon.
+/// Whether the text has the form of a name, such as `assemblyai-stt-3-7`, `gpt-4o` or `channels:history`. A name has
+/// small letters and at least one digit, or it has parts that are joined by a colon.
 fn is_name(text: &str) -> bool {
     let is_of_names =
         |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_' | ':');
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_that_can_hold_what_somebody_said_or_a_key_is_not() {
+    fn a_sentence_that_can_hold_words_of_people_or_a_key_is_not_shown() {
         for said in [
             "cannot take odile@example.com",
             "The model is Odile",

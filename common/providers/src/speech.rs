@@ -1,8 +1,8 @@
 //! Speech to text.
 //!
-//! Providers answer in two ways, and a client is one of them. One that works on a *job* takes the audio, says by what
-//! it knows the job, and is looked at until the transcript is there ([`SpeechJobs`]). One that answers *at once*
-//! takes the audio in the request that is paid for, and its answer is the transcript ([`SpeechAtOnce`]).
+//! Providers answer in two ways, and each client implements one of them. Some providers work on a *job*: they take
+//! the audio and return the id of a job, and we look at the job until the transcript is there ([`SpeechJobs`]). Other
+//! providers answer *at once*: the paid request holds the audio, and the answer is the transcript ([`SpeechAtOnce`]).
 
 pub mod assemblyai;
 
@@ -21,7 +21,7 @@ use secrecy::SecretString;
 use crate::descriptor::{Check, Checked, Descriptor, first};
 use crate::slots::Slots;
 
-/// What runs wait for while no provider is configured.
+/// The destination that runs wait for while no provider is configured.
 pub const NOBODY: Destination = Destination::named("speech_to_text");
 
 /// The longest answer that is read, in bytes. The transcript of ten hours, with a time for each word, is some 30 MB.
@@ -30,10 +30,10 @@ pub const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 const SOONEST_LOOK: Duration = Duration::from_secs(3);
 const LATEST_LOOK: Duration = Duration::from_secs(30);
 
-/// Every provider, in the order in which they are chosen.
+/// Every provider of speech to text. The first one in this list that is turned on is used.
 pub static ALL: [&Descriptor<SpeechToText>; 1] = [&assemblyai::DESCRIPTOR];
 
-/// The provider that transcribes: the first that is turned on.
+/// Makes the first provider that is turned on.
 pub fn configured(values: &Values, slots: &Slots) -> Result<Option<SpeechToText>, ConfigError> {
     first(&ALL, values, slots)
 }
@@ -48,7 +48,7 @@ pub fn keys() -> String {
     ALL.map(|provider| provider.key).join(" or ")
 }
 
-/// A provider, by the way in which it answers.
+/// A provider, with the way in which it answers.
 #[derive(Clone)]
 pub enum SpeechToText {
     Job(Arc<dyn SpeechJobs>),
@@ -68,10 +68,10 @@ impl Check for SpeechToText {
 pub trait SpeechJobs: Check + Send + Sync {
     fn remote(&self) -> &'static Remote;
 
-    /// Hands the audio over, and returns by what the provider knows it. Costs nothing, and may be done again.
+    /// Uploads the audio, and returns the provider's name for it. An upload costs nothing and may be repeated.
     fn upload(&self, audio: Audio) -> BoxFuture<'_, Result<String, Refusal>>;
 
-    /// Has uploaded audio transcribed, and returns the provider's id of the job. This is what is paid for.
+    /// Submits a job for uploaded audio, and returns the provider's id of the job. This request costs money.
     fn submit<'a>(
         &'a self,
         uploaded: &'a str,
@@ -93,43 +93,44 @@ pub trait SpeechJobs: Check + Send + Sync {
     /// How old a job may become before it is given up.
     fn deadline(&self) -> Duration;
 
-    /// How the provider can tell us that a job is done. Absent: it is only looked at.
+    /// How the provider can tell us that a job is done. `None` where we can only look at the job.
     fn webhook(&self) -> Option<Webhook> {
         None
     }
 }
 
-/// Less often as the job gets older.
+/// How long to wait before the next look. The pauses grow with the age of the job.
 fn look_again_after(age: Duration) -> Duration {
     (age / 10).clamp(SOONEST_LOOK, LATEST_LOOK)
 }
 
-/// A provider whose answer to the audio is the transcript.
+/// A provider that answers the audio with the transcript at once.
 pub trait SpeechAtOnce: Check + Send + Sync {
     fn remote(&self) -> &'static Remote;
 
-    /// Sends the audio, and returns the answer piece by piece, as it came. This is what is paid for: whoever calls it
+    /// Sends the audio, and returns the answer piece by piece, as it came. This request costs money, so the caller
     /// keeps the answer before anything reads it.
     fn transcribe(&self, audio: Audio) -> BoxFuture<'_, Result<Answer, Refusal>>;
 
-    /// How long [`Self::transcribe`] may take, from the first byte that is sent to the last that is read. The run
-    /// is held for so long, so it must stay well below the half hour for which a broker lets a delivery be held.
+    /// How long [`Self::transcribe`] may take, from the first byte that is sent to the last byte that is read. The
+    /// delivery is held all this time, and a broker allows half an hour for a delivery. So the time must be much
+    /// shorter than that.
     fn timeout(&self) -> Duration;
 
-    /// The longest answer that is kept, in bytes. A longer one is refused for good: the next would be as long, and
-    /// paid for as well.
+    /// The longest answer that is kept, in bytes. A longer answer is refused for good, because the next answer would
+    /// be just as long and would cost money too.
     fn max_answer_bytes(&self) -> u64 {
         MAX_ANSWER_BYTES
     }
 
-    /// Reads an answer that was kept.
+    /// Reads a kept answer.
     fn read(&self, answer: &[u8]) -> Result<Transcript, Unreadable>;
 }
 
 /// An answer to the audio, as it comes in.
 pub type Answer = BoxStream<'static, Result<Bytes, Refusal>>;
 
-/// An answer that is none of the provider's, by where it goes wrong. No text repeats what was said in the call.
+/// The error for an answer that cannot be read. It says where the answer is wrong, and repeats no words of the call.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to read the answer of {provider}: {problem}")]
 pub struct Unreadable {
@@ -137,24 +138,25 @@ pub struct Unreadable {
     pub problem: String,
 }
 
-/// A recording, piece by piece: it is never whole in memory.
+/// A recording, piece by piece. The whole recording is never in memory.
 pub struct Audio {
     pub bytes: u64,
-    /// As its source said it, such as `audio/mpeg`.
+    /// The media type that the source named, such as `audio/mpeg`.
     pub media_type: Option<String>,
     pub body: BoxStream<'static, Result<Bytes, BlobError>>,
 }
 
-/// Where our door for a provider's webhook is, and what the provider has to bring there.
+/// The route for a provider's webhook, and the secret that the provider has to send to it.
 #[derive(Clone, Debug)]
 pub struct Webhook {
-    /// Below our public address.
+    /// The path of the route, below our public address.
     pub path: &'static str,
     pub header: &'static str,
     pub secret: SecretString,
 }
 
-/// Where the provider says that it is done, and with which header it proves that it is the one we told.
+/// The address at which the provider tells us that a job is done, and the header with which it proves that the
+/// message comes from it.
 #[derive(Clone, Debug)]
 pub struct Notify {
     pub url: String,
@@ -162,22 +164,22 @@ pub struct Notify {
     pub secret: SecretString,
 }
 
-/// How far a job is.
+/// The state of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     Running,
-    /// Its segments are numbered; there are none where nobody spoke.
+    /// The job is done. The segments of the transcript are numbered. There are no segments where nobody spoke.
     Done(Transcript),
     Failed(GivenUp),
-    /// The provider does not know the job (any more).
+    /// The provider does not know the job, or does not know it any more.
     Unknown,
 }
 
-/// Why the provider gave a job up.
+/// Why the provider gave up a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenUp {
     pub reason: String,
-    /// Whether it is the audio's fault: the same audio would fail again.
+    /// Whether the audio is the reason. Then the same audio would fail again.
     pub for_good: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Telephony providers, as far as we ask them for recordings.
+//! Telephony providers from which we fetch recordings.
 
 pub mod exotel;
 
@@ -8,10 +8,11 @@ use platform::fetch::Credential;
 use crate::descriptor::Descriptor;
 use crate::slots::Slots;
 
-/// Every provider that gives recordings out to those whom it knows.
+/// Every provider that gives out recordings only with credentials.
 pub static ALL: [&Descriptor<Credential>; 1] = [&exotel::DESCRIPTOR];
 
-/// What the configured providers want to see before they give a recording out, each for its own hosts.
+/// The credentials that the configured providers need before they give out a recording. Each belongs to the hosts of
+/// its provider.
 pub fn credentials(values: &Values) -> Result<Vec<Credential>, ConfigError> {
     let slots = Slots::of_this_process();
     let made = ALL.iter().map(|provider| (provider.make)(values, &slots));

@@ -1,18 +1,19 @@
-//! The models and API versions that we name, with the day on which each was looked up and where.
+//! The models and API versions that we name. For each one, the table holds the day and the page on which it was
+//! looked up.
 //!
-//! Providers retire them: what worked when it was written is refused a year later. So each is a setting, its default
-//! stands here and nowhere else, and `debrief check --connect` asks the provider whether it still exists.
+//! Providers retire models and versions, so a name that works today can be refused a year later. So each name is a
+//! setting, its default stands only here, and `debrief check --connect` asks the provider whether it still exists.
 
 /// A model or an API version of a provider.
 #[derive(Clone, Copy, Debug)]
 pub struct Version {
-    /// The setting that names another one.
+    /// The setting with which the user can name another model or version.
     pub setting: &'static str,
     pub default: &'static str,
     /// The day on which `source` was read, as YYYY-MM-DD.
     pub looked_up: &'static str,
     pub source: &'static str,
-    /// What the source says of its age.
+    /// What the source says about the age of the model or version.
     pub says: &'static str,
 }
 

@@ -1,9 +1,9 @@
-//! Who may ask: finds the principal behind a request, and how often they may ask.
+//! Finds the principal behind a request, and limits how often the principal may send requests.
 //!
-//! A key is one of the two that the configuration holds, which need no database, or one that was made with
-//! `debrief keys create`. As soon as there is any key, of either kind, every request needs one. Until then the process
-//! listens on loopback only, and whoever is on this machine may do everything. A key that is revoked still counts:
-//! revoking the last one must not open what it had closed.
+//! There are two kinds of keys. The configuration holds up to two keys, which need no database. Other keys are made
+//! with `debrief keys create`. As soon as there is a key of either kind, every request needs a key. Until then the
+//! process listens on loopback only, and everybody on this machine may do everything. A revoked key still counts as a
+//! key, because revoking the last key must not open what was closed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,28 +21,29 @@ use crate::directory::{KeyDirectory, MadeKeys, Unavailable};
 use crate::key::{self, KeyDigest};
 use crate::{Problem, credentials};
 
-/// The workspace that an installation begins with. The keys of the configuration belong to it, and what tells of the
-/// whole installation is shown to its keys only.
+/// The workspace that an installation begins with. The keys of the configuration belong to it. Only its keys may read
+/// data about the whole installation.
 pub const INSTALLATION: WorkspaceId = WorkspaceId::DEFAULT;
 
 const COME_BACK_IN: Duration = Duration::from_secs(5);
-/// How often a process without a key looks whether one was made.
+/// How often a process looks for a first key, while there is no key.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 
-/// What a route is, which decides who may use it and how they show their key. A key is a bearer token.
+/// The kind of a route. It decides who may use the route and how they show their key. At every route the key can be a
+/// bearer token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
-    /// Sends something in.
+    /// The route brings calls in.
     BringIn,
-    /// Sends something in for a product that can neither sign nor send a header of our choice: the key may also be the
-    /// password of basic auth, or stand in the address as `?key=`. A key that can do more than bring in is not taken
-    /// from there: an address is written into too many logs.
+    /// The route brings calls in for a product that can neither sign its requests nor send a header of our choice. So
+    /// the key may also be the password of basic auth, or stand in the address as `?key=`. There only a key that can
+    /// do nothing but bring in is accepted, because addresses are written into many logs.
     Unsigned,
-    /// Reads what belongs to the workspace.
+    /// The route reads data of the workspace.
     Read,
-    /// Reads what tells of the whole installation, over all workspaces.
+    /// The route reads data about the whole installation, over all workspaces.
     ReadInstallation,
-    /// Has something done again.
+    /// The route starts work again.
     Operate,
 }
 
@@ -55,7 +56,7 @@ impl Door {
         }
     }
 
-    /// 403 for somebody for whom this door does not open.
+    /// Returns a 403 for a principal that may not use this route.
     fn let_in(self, principal: &Principal) -> Result<(), Problem> {
         let refused = |detail| Err(Problem::new(StatusCode::FORBIDDEN, detail));
         let scope = self.scope();
@@ -71,7 +72,7 @@ impl Door {
     }
 }
 
-/// What the configuration says of who may ask.
+/// The settings that decide who may send requests.
 #[derive(Clone, Default)]
 pub struct Settings {
     api: Option<KeyDigest>,
@@ -80,7 +81,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// From `DEBRIEF_API_KEY`, `DEBRIEF_WEBHOOK_KEY` and `DEBRIEF_RATE_LIMIT` (`100/s`, of each key).
+    /// Reads `DEBRIEF_API_KEY`, `DEBRIEF_WEBHOOK_KEY` and `DEBRIEF_RATE_LIMIT` (such as `100/s`, for each key).
     pub fn read(values: &Values) -> Result<Self, ConfigError> {
         const LIMIT: &str = "DEBRIEF_RATE_LIMIT";
         let key = |name| values.text(name).map(|key| key::digest(&key));
@@ -95,28 +96,29 @@ impl Settings {
         Ok(Self { api: key("DEBRIEF_API_KEY"), webhook: key("DEBRIEF_WEBHOOK_KEY"), rate_limit })
     }
 
-    /// Whether the configuration holds a key. Without one the process listens on loopback only, whatever keys were
-    /// made: making a key must not open a door to the network, and a database that is new or was put back must not
-    /// leave one open.
+    /// Whether the configuration holds a key. Without one the process listens on loopback only, even where keys were
+    /// made with the command. Making a key must not open the process to the network, and a new or restored database
+    /// without keys must not leave it open.
     pub fn has_key(&self) -> bool {
         self.api.is_some() || self.webhook.is_some()
     }
 }
 
-/// Finds who asks.
+/// Finds the principal of each request.
 pub struct Access {
     configured: Vec<(KeyDigest, Principal)>,
-    /// Absent where nobody shows a key.
+    /// The directory of the keys that were made. `None` where no request shows a key.
     made: Option<MadeKeys>,
-    /// Whether there is no key at all yet. It never becomes true again.
+    /// Whether there is no key at all yet. Once it is false, it stays false.
     is_open: AtomicBool,
-    /// Who asks while there is no key.
+    /// The principal of every request while there is no key.
     everybody: Principal,
     limit: Option<DefaultKeyedRateLimiter<KeyDigest>>,
 }
 
 impl Access {
-    /// Call [`look`](Self::look) before the first request, and let [`watch`](Self::watch) run beside them.
+    /// The caller has to call [`look`](Self::look) before the first request, and to run [`watch`](Self::watch) while
+    /// requests are served.
     pub fn new(settings: &Settings, directory: Arc<dyn KeyDirectory>) -> Self {
         let principal =
             |actor: &str, scopes| Principal { workspace: INSTALLATION, actor: actor.into(), scopes };
@@ -134,18 +136,19 @@ impl Access {
         }
     }
 
-    /// Every request is `principal`'s, and nobody shows a key: for what does not come over the network.
+    /// Treats every request as one of `principal`, without a key. This is for requests that do not come over the
+    /// network.
     pub fn of(principal: Principal) -> Self {
         let is_open = AtomicBool::new(true);
         Self { configured: Vec::new(), made: None, is_open, everybody: principal, limit: None }
     }
 
-    /// Whether there is no key yet, so that only this machine may ask, and needs none.
+    /// Whether there is no key yet. Then only this machine may send requests, and it needs no key.
     pub fn is_open(&self) -> bool {
         self.is_open.load(Ordering::Relaxed)
     }
 
-    /// Looks whether a key was made; the error says why nobody knows.
+    /// Looks whether a key was made. The error says why the store could not tell.
     pub async fn look(&self) -> anyhow::Result<()> {
         if self.is_open()
             && let Some(made) = &self.made
@@ -157,8 +160,8 @@ impl Access {
         Ok(())
     }
 
-    /// Looks every few seconds, until there is a key. A store that does not answer changes nothing: no key can have been
-    /// made in it meanwhile.
+    /// Looks every few seconds until there is a key. A store that does not answer changes nothing, because no key can
+    /// be made in it at that time.
     pub async fn watch(&self) {
         while self.is_open() && self.made.is_some() {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -168,8 +171,9 @@ impl Access {
         }
     }
 
-    /// 401 for a key that is missing or wrong, 403 for one that does not open this door, 429 for one that was used too
-    /// often, 503 for one that has to be looked up while the store cannot be used.
+    /// Finds the principal of a request. The error is 401 for a missing or wrong key, and 403 for a key that may not
+    /// use this route. It is 429 for a key that was used too often, and 503 where the key has to be looked up and the
+    /// store cannot be used.
     pub async fn admit(&self, door: Door, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {
         let (key, principal) = if self.is_open() {
             (KeyDigest::default(), self.everybody.clone())
@@ -213,7 +217,7 @@ impl Access {
         Err(refusal)
     }
 
-    /// Whose key this is, and what it is counted by.
+    /// Finds the principal of this key, and the name under which its requests are counted.
     async fn whose(&self, key: &str) -> Result<Option<(KeyDigest, Principal)>, Unavailable> {
         let digest = key::digest(key);
         for (configured, principal) in &self.configured {

@@ -1,7 +1,7 @@
-//! The argument by which a handler says who may call it.
+//! The argument with which a handler declares who may call it.
 //!
-//! A handler learns its workspace from this argument and from nothing else, and its type names what the handler needs:
-//! so no handler can read or change anything without having said who may ask for that.
+//! A handler gets its workspace only from this argument, and the type of the argument names the right that the
+//! handler needs. So a handler cannot read or change anything without a declaration of who may do that.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -13,20 +13,20 @@ use domain::principal::Principal;
 
 use crate::{Access, Door, Problem};
 
-/// What a handler needs of who calls it.
+/// A right that a handler needs its caller to have.
 pub trait Needs {
     const DOOR: Door;
 }
 
-/// Sends something in; see [`Door::BringIn`].
+/// The right to bring calls in; see [`Door::BringIn`].
 pub struct BringIn;
-/// Sends something in for a product that cannot send a header; see [`Door::Unsigned`].
+/// The right to bring calls in, for a product that cannot send a header; see [`Door::Unsigned`].
 pub struct BringInUnsigned;
-/// Reads what belongs to the workspace.
+/// The right to read data of the workspace.
 pub struct Read;
-/// Reads what tells of the whole installation.
+/// The right to read data about the whole installation.
 pub struct ReadInstallation;
-/// Has something done again.
+/// The right to start work again.
 pub struct Operate;
 
 impl Needs for BringIn {
@@ -49,7 +49,7 @@ impl Needs for Operate {
     const DOOR: Door = Door::Operate;
 }
 
-/// A router's state that knows how to find who asks.
+/// The state of a router, which can find the principal of a request.
 pub trait Guarded {
     fn access(&self) -> &Access;
 }
@@ -60,8 +60,8 @@ impl<T: Guarded> Guarded for Arc<T> {
     }
 }
 
-/// Who asks, and may do what `N` names. It stands before a handler's other arguments, so that nobody else is told
-/// anything.
+/// The principal of a request, which has the right that `N` names. It is the first argument of a handler, so that
+/// nobody without the right learns anything from the errors of the other arguments.
 pub struct Authorized<N> {
     principal: Principal,
     needs: PhantomData<N>,

@@ -1,28 +1,28 @@
-//! Where a request can carry a key.
+//! Reads a key from the places of a request where it can stand.
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Uri};
 use base64::Engine as _;
 
-/// The bearer token.
+/// Reads the bearer token.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
     authorization(headers, "bearer")
 }
 
-/// The password of basic auth, whatever the user's name.
+/// Reads the password of basic auth. The user's name is ignored.
 pub(crate) fn password(headers: &HeaderMap) -> Option<String> {
     let basic = authorization(headers, "basic")?;
     let bytes = base64::engine::general_purpose::STANDARD.decode(basic).ok()?;
     String::from_utf8(bytes).ok()?.split_once(':').map(|(_, password)| password.to_owned())
 }
 
-/// `?key=`.
+/// Reads the parameter `?key=` of the address.
 pub(crate) fn query_key(uri: &Uri) -> Option<String> {
     let pairs = url::form_urlencoded::parse(uri.query()?.as_bytes());
     pairs.into_iter().find(|(name, _)| name == "key").map(|(_, key)| key.into_owned())
 }
 
-/// What follows the scheme in `Authorization`.
+/// Returns the text after the scheme in `Authorization`.
 fn authorization(headers: &HeaderMap, scheme: &str) -> Option<String> {
     let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (found, token) = text.split_once(' ')?;

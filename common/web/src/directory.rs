@@ -1,9 +1,9 @@
-//! Keys that were made with a command: looked up in the store, and remembered for some seconds.
+//! Looks up the keys that were made with a command in the store, and remembers the results for some seconds.
 //!
-//! What is remembered bounds how long a revoked key is still taken: [`REMEMBERED_FOR`] after an answer that took at
-//! most [`LOOK_UP_WITHIN`], which together is below the ten seconds that are promised. That a key is not known is
-//! remembered as well, so a wrong key that is sent over and over costs the store no more than a right one. Somebody who
-//! makes up a new key for each request fills no memory and holds few connections of the store.
+//! A revoked key is accepted as long as its result is remembered: for [`REMEMBERED_FOR`] after an answer that took at
+//! most [`LOOK_UP_WITHIN`]. Together this is less than the promised ten seconds. It is also remembered that a key is
+//! not known. So a wrong key that is sent again and again costs the store no more than a right key. A sender that
+//! makes up a new key for each request does not fill the memory, and holds few connections of the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,20 +20,21 @@ use tokio::time::timeout;
 use crate::key;
 
 const REMEMBERED_FOR: Duration = Duration::from_secs(5);
-/// A store that takes longer cannot be used.
+/// How long a look-up may take. A store that takes longer counts as away.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(2);
-/// Keys that are remembered, right and wrong ones. Those that are used least go first.
+/// How many keys are remembered, both right and wrong ones. The least used ones are forgotten first.
 const REMEMBERED_KEYS: u64 = 10_000;
-/// The store has other work: no more of its connections are held by look-ups of keys.
+/// How many look-ups of keys run at once. More would take connections that the store needs for other work.
 const LOOK_UPS_AT_ONCE: usize = 4;
 
-/// Where keys that were made are looked up. It is a trait so that a test can count the look-ups and take the store
-/// away.
+/// The place where keys are looked up. It is a trait, so that a test can count the look-ups and can act as if the
+/// store were away.
 pub trait KeyDirectory: Send + Sync {
-    /// Whose key this is; `hash` is what [`key::hash`] makes of it. Nobody's where it is revoked or was never made.
+    /// Finds the principal of a key. `hash` is the result of [`key::hash`]. `None` for a key that is revoked or was
+    /// never made.
     fn find<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, anyhow::Result<Option<Principal>>>;
 
-    /// Whether a key was ever made.
+    /// Whether a key was ever made, even if it is revoked by now.
     fn has_keys(&self) -> BoxFuture<'_, anyhow::Result<bool>>;
 }
 
@@ -55,7 +56,7 @@ impl KeyDirectory for Store {
     }
 }
 
-/// The store could not be asked whose key it is.
+/// The error when the store could not be asked about a key.
 #[derive(Debug)]
 pub(crate) struct Unavailable;
 
@@ -71,7 +72,7 @@ impl MadeKeys {
         Self { directory, remembered, look_ups: Semaphore::new(LOOK_UPS_AT_ONCE) }
     }
 
-    /// Whose key this is. Requests that come with one key at the same time share one look-up.
+    /// Finds the principal of a key. Requests that come with the same key at the same time share one look-up.
     pub(crate) async fn find(&self, digest: key::KeyDigest) -> Result<Option<Principal>, Unavailable> {
         self.remembered.try_get_with(digest, self.look_up(digest)).await.map_err(|error| {
             tracing::warn!(error = format!("{error:#}"), "failed to look a key up");

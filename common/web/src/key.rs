@@ -1,7 +1,7 @@
-//! A key that we made: how it looks, and what is kept of it.
+//! Makes keys, and decides what is stored of a key.
 //!
-//! It begins with a name of ours, so that people and programs that look for leaked secrets recognise it, and so that
-//! whatever else somebody sends in its place is refused without asking the store.
+//! A key begins with our own name. So people and programs that search for leaked secrets recognise it, and a text
+//! that cannot be a key is refused without asking the store.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,19 +10,20 @@ use sha2::{Digest as _, Sha256};
 
 const PREFIX: &str = "debrief_";
 const RANDOM_BYTES: usize = 32;
-/// 32 bytes in base64 without padding.
+/// The length of the random part of a key: 32 bytes in base64 without padding.
 const RANDOM_CHARS: usize = 43;
 
-/// SHA-256 of a key. Comparing digests in constant time tells nothing about a key, not even its length.
+/// The SHA-256 of a key. Digests are compared in constant time, so the comparison tells nothing about a key, not even
+/// its length.
 pub(crate) type KeyDigest = [u8; 32];
 
-/// Makes a key: 256 random bits, in characters that need no escaping in a URL or a header.
+/// Makes a key of 256 random bits, in characters that need no escaping in a URL or a header.
 pub fn generate() -> SecretString {
     let random: [u8; RANDOM_BYTES] = rand::random();
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)).into()
 }
 
-/// What the store keeps of a key, and finds it by: its SHA-256 in hexadecimal digits.
+/// The part of a key that the store keeps and searches for: its SHA-256 in hexadecimal digits.
 pub fn hash(key: &str) -> String {
     hex::encode(digest(key))
 }
@@ -31,7 +32,7 @@ pub(crate) fn digest(key: &str) -> KeyDigest {
     Sha256::digest(key.as_bytes()).into()
 }
 
-/// Whether [`generate`] can have made it.
+/// Whether the text has the form of a key that [`generate`] makes.
 pub(crate) fn is_ours(key: &str) -> bool {
     key.strip_prefix(PREFIX).is_some_and(|random| {
         random.len() == RANDOM_CHARS

@@ -9,6 +9,8 @@ mod rules;
 mod summary;
 mod tone;
 
+pub(crate) use rules::due_words;
+
 use domain::analysis::{Analysis, Category, Priority, Resolution, Sentiment, Tone};
 use domain::transcript::Transcript;
 

@@ -5,9 +5,11 @@
 //! taken only from that person's own segments, and only from a sentence that does not speak about somebody else.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use domain::analysis::{ContactFacts, ContactField, Fact};
 use domain::transcript::{Segment, Transcript};
+use regex::Regex;
 
 use crate::schema::{ContactClaim, FactClaim};
 use crate::{dictation, text};
@@ -194,6 +196,8 @@ fn is_about_another(
                 | "she's"
                 | "his"
                 | "her"
+                | "him"
+                | "them"
                 | "hers"
                 | "their"
                 | "they"
@@ -202,6 +206,12 @@ fn is_about_another(
                 | "everybody"
         )
     });
+    // "Please call Ana at …": the number is Ana's, even where nobody knows an Ana.
+    let asks_for_another =
+        matches!(claim.field, ContactField::Email | ContactField::Phone | ContactField::MobilePhone)
+            && ASKS_FOR.captures_iter(sentence).any(|found| {
+                text::folded(&found[1]).iter().any(|word| !own.contains(word) && !is_first_person(word))
+            });
     let is_address_of_another = claim.field == ContactField::Email && {
         let mailbox = text::folded(value.split('@').next().unwrap_or_default());
         mailbox.iter().any(|part| {
@@ -211,10 +221,19 @@ fn is_about_another(
     let is_unclaimed_title = claim.field == ContactField::Title
         && !claims_title(&words, &text::folded(value), |word| own.contains(word), is_name_of_another);
     is_address_of_another
+        || asks_for_another
         || is_unclaimed_title
         || gives_data_of_another(&words, &own)
         || (!mentions_speaker && (points_at_another || words.iter().any(is_name_of_another)))
 }
+
+/// `call Ana`, `ask for Dr. Weber`: whom a sentence sends its listener to.
+static ASKS_FOR: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"\b(?i:call|reach|contact|phone|ring|text|ask(?:\s+for)?|e-?mail|mail|write(?:\s+to)?|speak(?:\s+(?:to|with))|talk(?:\s+(?:to|with)))\s+(\p{Lu}[\p{L}'’-]+(?:\s+\p{Lu}[\p{L}'’-]+)?)",
+    )
+    .expect("a fixed pattern")
+});
 
 /// The words of the speaker's name. When the transcript has no name, they include the name with which the speaker
 /// introduces themselves in `sentence`.

@@ -2,7 +2,7 @@
 //! numbers.
 //!
 //! `metrics` counts from the segments. `prompt` and `schema` make the request to a model. `grounding` keeps only what
-//! is proven of the model's facts about people. `builtin` is the analyzer that needs no model.
+//! is proven of the model's facts about people, and `promises` what is proven of who does what by when. `builtin` is the analyzer that needs no model.
 
 pub mod builtin;
 mod dictation;
@@ -10,11 +10,13 @@ pub mod grounding;
 mod language;
 mod merge;
 pub mod metrics;
+mod promises;
 pub mod prompt;
 pub mod schema;
 mod sides;
 mod stage;
 mod text;
+mod turns;
 
 #[cfg(test)]
 mod testing;

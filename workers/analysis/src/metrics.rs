@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn metrics(segments: Vec<Segment>) -> Metrics {
-        compute(&Transcript { language: None, segments }.numbered())
+        compute(&Transcript { language: None, segments, ..Transcript::default() }.numbered())
     }
 
     #[test]

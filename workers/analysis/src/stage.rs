@@ -9,36 +9,44 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::anyhow;
-use domain::analysis::{ActionItem, Analysis, Usage};
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use domain::analysis::{Analysis, Usage};
 use domain::call::Call;
 use domain::event::{CallAnalyzed, CallTranscribed, Envelope};
 use domain::transcript::Transcript;
 use platform::cache::Cache;
-use platform::config::{ConfigError, Values};
+use platform::config::{ConfigError, Installation, Values};
 use providers::Slots;
 use providers::models::{self, LanguageModel, Request, Schema, Tokens};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::Write;
 
-use crate::schema::{ActionReading, Reading};
-use crate::{builtin, grounding, merge, metrics, prompt, schema, sides};
+use crate::schema::Reading;
+use crate::{builtin, grounding, merge, metrics, promises, prompt, schema, sides, turns};
 
 /// Analyzes calls, with a model when one is configured.
 pub struct Analyze {
     model: Option<Arc<dyn LanguageModel>>,
+    /// The zone in which `tomorrow` begins at midnight.
+    zone: Tz,
 }
 
 impl Analyze {
     /// Uses the model that `values` configure, if they configure one. `cache` gives out the slots of its rate limit.
-    pub fn from_values(values: &Values, cache: Arc<dyn Cache>) -> Result<Self, ConfigError> {
+    pub fn from_values(
+        values: &Values,
+        installation: &Installation,
+        cache: Arc<dyn Cache>,
+    ) -> Result<Self, ConfigError> {
         let slots = Slots::new(cache, Self::QUEUE.spec.may_wait());
-        Ok(Self::new(models::configured(values, &slots)?))
+        Ok(Self { zone: installation.timezone, ..Self::new(models::configured(values, &slots)?) })
     }
 
     /// Without a model the built-in analyzer reads the transcripts.
     pub fn new(model: Option<Arc<dyn LanguageModel>>) -> Self {
-        Self { model }
+        Self { model, zone: Tz::UTC }
     }
 
     /// Makes the analysis of `call` from its `transcript`.
@@ -47,10 +55,26 @@ impl Analyze {
         let people: Vec<String> =
             call.details.participants.iter().filter_map(|person| person.name.clone()).collect();
         let is_silent = transcript.segments.iter().all(|segment| segment.text.trim().is_empty());
-        match &self.model {
-            Some(model) if !is_silent => model_analysis(model.as_ref(), call, &transcript, &people).await,
-            _ => Ok(builtin_analysis(transcript, people).await),
-        }
+        // How a product cuts its captions must not matter, so turns are read. What is counted is counted in the segments.
+        let turns = transcript.turns();
+        let said_on = self.day_of(call);
+        let mut analysis = match &self.model {
+            Some(model) if !is_silent => {
+                model_analysis(model.as_ref(), call, &turns, &people, said_on).await?
+            }
+            _ => builtin_analysis(turns.clone(), people).await,
+        };
+        analysis.metrics = metrics::compute(&transcript);
+        turns::locate(&mut analysis.contacts, &turns, &transcript);
+        promises::set_dates(&mut analysis.action_items, said_on);
+        Ok(analysis)
+    }
+}
+
+impl Analyze {
+    /// The day on which a call was, in the zone of the installation.
+    fn day_of(&self, call: &Call) -> NaiveDate {
+        call.details.started_at.unwrap_or(call.received_at).utc().with_timezone(&self.zone).date_naive()
     }
 }
 
@@ -68,11 +92,12 @@ async fn builtin_analysis(transcript: Transcript, people: Vec<String>) -> Analys
 async fn model_analysis(
     model: &dyn LanguageModel,
     call: &Call,
-    transcript: &Transcript,
+    turns: &Transcript,
     people: &[String],
+    said_on: NaiveDate,
 ) -> Result<Analysis, StageError> {
     let started = Instant::now();
-    let prompts = prompt::prompts(call, transcript, model.max_input_tokens());
+    let prompts = prompt::prompts(call, turns, model.max_input_tokens());
     // All parts take their slots together. A run that had to wait between two parts would ask for the first part again
     // later, and pay for it again.
     model.take_slots(u32::try_from(prompts.len()).unwrap_or(u32::MAX)).await?;
@@ -93,7 +118,7 @@ async fn model_analysis(
         duration_ms: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
         cost_usd: model.prices().map(|prices| prices.cost(used)),
     };
-    Ok(analysis(reading, transcript, people, usage))
+    Ok(analysis(reading, turns, people, said_on, usage))
 }
 
 /// The error of a reply that cannot be used. The next reply may be a better one.
@@ -101,12 +126,17 @@ fn no_use(why: impl Into<anyhow::Error>) -> StageError {
     StageError::transient("model_answer_invalid", why.into().context("failed to use the model's answer"))
 }
 
-fn analysis(reading: Reading, transcript: &Transcript, people: &[String], usage: Usage) -> Analysis {
-    let grounded = grounding::ground(&reading.contacts, transcript, people);
+fn analysis(
+    reading: Reading,
+    turns: &Transcript,
+    people: &[String],
+    said_on: NaiveDate,
+    usage: Usage,
+) -> Analysis {
+    let grounded = grounding::ground(&reading.contacts, turns, people);
     if grounded.dropped > 0 {
         tracing::info!(facts_dropped = grounded.dropped, "dropped facts of the model that are not proven");
     }
-    let action = |item: ActionReading| ActionItem { text: item.text, owner: item.owner, due: item.due };
     Analysis {
         analyzer: usage.model.clone(),
         summary: reading.summary,
@@ -116,12 +146,12 @@ fn analysis(reading: Reading, transcript: &Transcript, people: &[String], usage:
         tone: reading.tone,
         concern: reading.concern.filter(|concern| !concern.trim().is_empty()),
         category: reading.category,
-        action_items: reading.action_items.into_iter().map(action).collect(),
+        action_items: promises::proven(reading.action_items, turns, people, said_on),
         customer_requests: reading.customer_requests,
         resolution: reading.resolution,
         priority: reading.priority,
         contacts: grounded.contacts,
-        metrics: metrics::compute(transcript),
+        metrics: metrics::compute(turns),
         usage: Some(usage),
     }
 }

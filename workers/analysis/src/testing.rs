@@ -34,7 +34,7 @@ pub(crate) fn segment(speaker: &str, role: Option<Role>, text: &str) -> Segment 
 /// A transcript with lines of `(speaker, words)`. No speaker's role is known.
 pub(crate) fn transcript(lines: &[(&str, &str)]) -> Transcript {
     let segments = lines.iter().map(|(speaker, text)| segment(speaker, None, text)).collect();
-    Transcript { language: None, segments }.numbered()
+    Transcript { language: None, segments, ..Transcript::default() }.numbered()
 }
 
 /// A transcript in which an agent and a customer speak in turns. The agent speaks first.
@@ -44,5 +44,5 @@ pub(crate) fn dialog(lines: &[&str]) -> Transcript {
         .zip([Role::Agent, Role::Customer].into_iter().cycle())
         .map(|(text, role)| segment("", Some(role), text))
         .collect();
-    Transcript { language: None, segments }.numbered()
+    Transcript { language: None, segments, ..Transcript::default() }.numbered()
 }

@@ -94,7 +94,14 @@ pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
     let call = find(&api.store, reader.workspace, &id).await?;
     let analysis = api.store.analysis(reader.workspace, call.id).await?;
     let effects = api.store.effects_of(reader.workspace, call.id).await?;
-    Ok(Json(view::call(&call, &api.installation.lines, analysis.as_ref(), &effects)))
+    let notes = api.store.transcript(reader.workspace, call.id).await?.map(|transcript| transcript.notes);
+    Ok(Json(view::call(
+        &call,
+        &api.installation.lines,
+        analysis.as_ref(),
+        &effects,
+        &notes.unwrap_or_default(),
+    )))
 }
 
 /// What happened to a call.

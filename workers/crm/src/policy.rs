@@ -1,13 +1,13 @@
-//! Decides who of a call becomes a contact, under which name, and with what that was learned.
+//! Decides which people of a call become contacts, with which names and with which facts.
 //!
-//! Only customers are contacts. The host and agents are ours by their role; anybody else is ours when the
-//! address is of the host's domain, since colleagues present in each other's meetings. A domain at which
-//! everybody has mail (a free mail provider's) says nothing about that. A participant who is called a
-//! customer is one, whatever the domain.
+//! Only customers become contacts. The host and the agents are our people by their role. Anybody else with an address
+//! at the host's domain is one of our people too, because colleagues present in each other's meetings. The domain of
+//! a free mail provider proves nothing, because everybody can have an address there. A participant with the role of a
+//! customer is a customer, whatever the domain.
 //!
-//! Name and e-mail come from the meeting and need no proof. Everything else is a fact from the analysis,
-//! and goes on only if its quote stands in the transcript as it is now: the transcript may have been
-//! replaced since.
+//! The name and the e-mail address come from the meeting and need no proof. Everything else is a fact from the
+//! analysis. A fact is used only if its quote stands in the current transcript, because the transcript may have been
+//! replaced after the analysis.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,10 +16,11 @@ use domain::call::{CallDetails, Participant, Role};
 use domain::transcript::Transcript;
 use serde::Serialize;
 
-/// The longest address that RFC 5321 allows is 254; CRMs take 80, and a cut address is somebody else's.
+/// The longest e-mail address that is used. RFC 5321 allows 254 characters, but CRMs take only 80. A longer address
+/// is not cut, because a cut address can belong to somebody else.
 const MAX_EMAIL_CHARS: usize = 80;
 
-/// Providers that give addresses to anybody: two people there have nothing in common.
+/// Providers that give an address to anybody. Two people with such addresses need not be colleagues.
 const FREE_MAIL: [&str; 20] = [
     "aol.com",
     "fastmail.com",
@@ -43,13 +44,13 @@ const FREE_MAIL: [&str; 20] = [
     "yandex.ru",
 ];
 
-/// A customer with an address.
+/// A customer with an e-mail address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Contact {
-    /// Lower case, without blanks around it.
+    /// The e-mail address, in lower case and without blanks around it.
     pub email: String,
     pub name: Name,
-    /// What was said, proven by the transcript. [`ContactField::Email`] is never among it.
+    /// The facts that the transcript proves. [`ContactField::Email`] is never one of them.
     pub learned: BTreeMap<ContactField, String>,
 }
 
@@ -59,7 +60,7 @@ pub struct Name {
     pub last: String,
 }
 
-/// The contacts of a call, each address once, in the order in which the call lists them.
+/// The contacts of a call, in the order of its participants. Each address appears once.
 pub fn contacts(details: &CallDetails, facts: &[ContactFacts], transcript: &Transcript) -> Vec<Contact> {
     let ours = Ours::of(details);
     let mut people: Vec<(String, Vec<&str>)> = Vec::new();
@@ -85,7 +86,8 @@ pub fn contacts(details: &CallDetails, facts: &[ContactFacts], transcript: &Tran
                 .collect();
             let about = facts.iter().filter(|about| {
                 let name = folded(&about.name);
-                // Who is known by name to be somebody else does not become this one by saying the address.
+                // A person who says this address, but who is known by name as another participant, does not become
+                // this contact.
                 let is_another = owners.get(&name).is_some_and(|owners| !owners.contains(&email));
                 own.contains(&name)
                     || (!is_another && proven(about, transcript).any(|fact| is_email(fact, &email)))
@@ -105,7 +107,8 @@ pub fn contacts(details: &CallDetails, facts: &[ContactFacts], transcript: &Tran
 }
 
 impl Name {
-    /// One word is the last name; of more the first is the first name and the rest the last name.
+    /// Splits a name. One word is the last name. Of several words, the first is the first name, and the others are
+    /// the last name.
     pub fn of(text: &str) -> Option<Self> {
         let text = clean(text);
         match text.split_once(' ') {
@@ -115,14 +118,14 @@ impl Name {
         }
     }
 
-    /// Who gave no name is called what stands before the `@`: a contact must be called something.
+    /// The name of a person who gave no name: the part of the address before the `@`. A contact needs a name.
     fn of_address(email: &str) -> Self {
         let local = email.split('@').next().unwrap_or(email);
         Self { first: None, last: local.to_owned() }
     }
 }
 
-/// The addresses and domains that are ours in this call.
+/// The addresses and domains of our own people in this call.
 struct Ours {
     addresses: HashSet<String>,
     domains: HashSet<String>,
@@ -134,7 +137,7 @@ impl Ours {
             .participants
             .iter()
             .filter(|person| matches!(person.role, Some(Role::Host | Role::Agent)));
-        // Zoom's host id is an address in some accounts and an opaque id in others.
+        // In some accounts Zoom's host id is an address. In others it is an id without a meaning for us.
         let named =
             ["host_id", "host_email"].into_iter().filter_map(|name| details.metadata.get(name)?.as_str());
         let addresses: HashSet<String> = hosts
@@ -162,7 +165,8 @@ impl Ours {
     }
 }
 
-/// By name, the different people who carry it: what was said by a name that two carry belongs to neither.
+/// The different people of each name. Where two people have the same name, the words under that name belong to
+/// neither of them.
 fn name_owners(participants: &[Participant]) -> BTreeMap<String, HashSet<String>> {
     let mut owners: BTreeMap<String, HashSet<String>> = BTreeMap::new();
     for (index, person) in participants.iter().enumerate() {
@@ -174,7 +178,7 @@ fn name_owners(participants: &[Participant]) -> BTreeMap<String, HashSet<String>
     owners
 }
 
-/// A usable e-mail address in lower case, or nothing.
+/// The e-mail address in lower case. `None` where it cannot be used.
 fn address(text: Option<&str>) -> Option<String> {
     let email = text?.trim().to_lowercase();
     let (local, domain) = email.split_once('@')?;
@@ -198,17 +202,29 @@ fn proven<'a>(about: &'a ContactFacts, transcript: &'a Transcript) -> impl Itera
     about.facts.iter().filter(|fact| stands_in(fact, transcript))
 }
 
-/// Whether the quote stands in its segment; punctuation, blanks and case do not count.
+/// Whether the quote begins in its segment; it may go on in the following segments of the same speaker, because captions
+/// are cut anywhere. Punctuation, blanks and capital letters do not count.
 fn stands_in(fact: &Fact, transcript: &Transcript) -> bool {
     let letters = |text: &str| -> String {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
     let quote = letters(&fact.quote);
-    !quote.is_empty()
-        && transcript.segment(fact.segment).is_some_and(|segment| letters(&segment.text).contains(&quote))
+    let mut from = transcript.segments.iter().skip_while(|segment| segment.id != fact.segment);
+    let Some(first) = from.next().filter(|_| !quote.is_empty()) else { return false };
+    let of_speaker =
+        from.take_while(|segment| segment.speaker == first.speaker && segment.role == first.role);
+    let mut said = letters(&first.text);
+    // A quote is a sentence or two, so the words far behind it need not be read.
+    for segment in of_speaker {
+        if said.contains(&quote) || said.len() > first.text.len() + quote.len() {
+            break;
+        }
+        said.push_str(&letters(&segment.text));
+    }
+    said.contains(&quote)
 }
 
-/// The text with single blanks and without control characters.
+/// Returns the text with single blanks and without control characters.
 fn clean(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -234,7 +250,7 @@ mod tests {
         CallDetails { participants, ..CallDetails::default() }
     }
 
-    /// The participants of a meeting as Zoom writes them down.
+    /// The participants of a meeting, as Zoom writes them.
     fn zoom(json: &str) -> CallDetails {
         let meeting: serde_json::Value = serde_json::from_str(json).unwrap();
         let participants = meeting["participants"].as_array().unwrap().iter().map(|person| Participant {
@@ -262,7 +278,7 @@ mod tests {
             text: text.into(),
             confidence: None,
         };
-        Transcript { language: None, segments: vec![segment] }.numbered()
+        Transcript { language: None, segments: vec![segment], ..Transcript::default() }.numbered()
     }
 
     fn fact(field: ContactField, value: &str, quote: &str) -> Fact {
@@ -349,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_no_contact() {
+    fn a_participant_without_a_valid_address_is_no_contact() {
         for email in ["None", "@x.example", "a b@x.example.com", "a@b@x.com", "a@localhost", "a\n@x.com"] {
             assert_eq!(emails(&meeting(vec![person("Ann", email, None)])), [""; 0], "{email:?}");
         }
@@ -358,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fact_goes_on_only_with_a_quote_that_stands_in_the_transcript() {
+    fn a_fact_is_used_only_with_a_quote_that_stands_in_the_transcript() {
         let details = meeting(vec![person("Ann Lee", "ann@x.example.com", None)]);
         let facts = [about(
             " ann  LEE",
@@ -373,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_name_says_that_two_people_carry_belongs_to_neither() {
+    fn words_under_a_name_that_two_people_have_belong_to_neither() {
         let details = meeting(vec![
             person("Ann Lee", "ann@x.example.com", None),
             person("Ann Lee", "lee@y.example.com", None),
@@ -384,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn who_says_the_address_is_known_by_it() {
+    fn a_speaker_who_says_an_address_is_recognised_by_it() {
         let details = meeting(vec![person("iPhone", "ann@x.example.com", None)]);
         let facts = [about(
             "Ann Lee",

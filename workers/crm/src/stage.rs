@@ -1,7 +1,7 @@
-//! The CRM stage: hands a finished call to every destination that is configured.
+//! The CRM stage. It sends a finished call to every destination that is configured.
 //!
-//! Each destination is tried whatever became of the others. What worked is in the ledger and is not done
-//! again when the run comes back for what did not.
+//! Each destination is tried, even where another one failed. The ledger of effects remembers what worked. So when the
+//! run comes back for the failed part, the rest is not done again.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::policy;
 use crate::salesforce::Contacts;
 use crate::settings::Settings;
 
-/// The longest session that is passed on; ingest takes no longer one.
+/// The longest session that is passed on, in bytes. Ingest accepts no longer session.
 const MAX_SESSION_BYTES: u64 = 32 * 1024 * 1024;
 
 pub struct Crm {
@@ -32,7 +32,7 @@ pub struct Crm {
     blobs: Blobs,
 }
 
-/// What the store knows of the call in hand.
+/// What the store knows about the call that the stage works on.
 struct Loaded {
     call: Call,
     transcript: Transcript,
@@ -127,8 +127,8 @@ async fn save_contacts(cx: &Cx, contacts: &Contacts, loaded: &Loaded) -> Vec<Sta
     errors
 }
 
-/// Of several failures, the one by which the run is settled: as long as something can still work by
-/// itself, the run must come back for it; what needs people comes last. The others come up again then.
+/// Chooses the failure that decides about the run. As long as a failure can go away by itself, the run must come back
+/// for it. So a failure that needs a person counts last, and the run finds it again then.
 fn first_to_settle(mut errors: Vec<StageError>) -> Option<StageError> {
     errors.sort_by_key(|error| match error.fault {
         Fault::Transient => 0,

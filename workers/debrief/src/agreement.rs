@@ -1,4 +1,4 @@
-//! What several parts say of one call must agree: each asks the same module and is told the same settings.
+//! Tests that all parts say the same about one call, and that each shared setting is read in only one place.
 
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ fn analysis() -> Analysis {
     }
 }
 
-/// What stands under a heading of the message; nothing where it is not provided.
+/// The text under a heading of the message. `None` where the message says "Not provided".
 fn under<'a>(message: &'a str, heading: &str) -> Option<&'a str> {
     let (_, rest) = message.split_once(heading).unwrap();
     rest.lines().nth(1).filter(|text| *text != "Not provided")
@@ -80,7 +80,7 @@ fn slack_the_call_data_record_and_the_api_say_the_same_of_who_called_whom() {
     drop(rustls::crypto::ring::default_provider().install_default());
     let cases = [
         PLAIN,
-        // The numbers decide, whatever the source says.
+        // The numbers decide, even where the source says something else.
         Case { said: Some(OUTGOING), ..PLAIN },
         Case {
             from: "020 7946 0100",
@@ -89,7 +89,7 @@ fn slack_the_call_data_record_and_the_api_say_the_same_of_who_called_whom() {
             wanted: (OUTGOING, Some("020 7946 0100"), Some("020 7946 0991")),
             ..PLAIN
         },
-        // The country in lower case is the same country.
+        // A country may be written in lower case.
         Case {
             from: "(202) 555-0100",
             to: "(202) 555-0131",
@@ -106,7 +106,8 @@ fn slack_the_call_data_record_and_the_api_say_the_same_of_who_called_whom() {
             wanted: (OUTGOING, Some("(202) 555-0100"), Some("(202) 555-0131")),
             ..PLAIN
         },
-        // Without a country the first support number names it, and without one it is India.
+        // Where no country is set, the first support number names the country. Where there is no such number, the
+        // country is India.
         Case {
             from: "09631084471",
             to: "+912066600000",
@@ -122,7 +123,8 @@ fn slack_the_call_data_record_and_the_api_say_the_same_of_who_called_whom() {
             wanted: (OUTGOING, Some("+442079460555"), Some("+442079460991")),
             ..PLAIN
         },
-        // Neither number is ours: the source's word counts, else the call is incoming.
+        // Where neither number is ours, the source's word for the direction counts. Without such a word the call is
+        // incoming.
         Case {
             support: "",
             said: Some(OUTGOING),
@@ -130,7 +132,7 @@ fn slack_the_call_data_record_and_the_api_say_the_same_of_who_called_whom() {
             ..PLAIN
         },
         Case { support: "+442079460222,+442079460333", ..PLAIN },
-        // A hidden number is nobody's.
+        // A hidden number does not count as anybody's number.
         Case {
             from: "anonymous",
             support: "none",
@@ -175,13 +177,13 @@ fn slack_the_call_data_record_and_the_api_say_the_same_of_who_called_whom() {
         assert_eq!(record["callDetails"]["direction"], name, "call data, case {number}");
         assert_eq!(record["callDetails"]["callerNumber"], json!(customer), "call data, case {number}");
 
-        let view = api::view::call(&call, &installation.lines, None, &[]);
+        let view = api::view::call(&call, &installation.lines, None, &[], &[]);
         let name = if direction == OUTGOING { "outgoing" } else { "incoming" };
         assert_eq!(view.direction.as_deref(), Some(name), "the API, case {number}");
     }
 }
 
-/// Every Rust file below a folder.
+/// Lists every Rust file below a folder.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -208,7 +210,7 @@ fn what_all_parts_share_is_read_in_one_place() {
         "DEBRIEF_MAX_UPLOAD_MB",
         "DEBRIEF_PUBLIC_URL",
     ];
-    // The methods of `Values` that read, and the constants that such a name could hide in.
+    // A setting's name can stand in a call of a method of `Values` that reads, or in a constant.
     let ways = ["text(", "list(", "url(", "secret(", "parse(", ">(", "&str = "];
     let mut readers = Vec::new();
     for path in files.iter().filter(|path| !path.ends_with("platform/src/config/load.rs")) {

@@ -1,4 +1,4 @@
-//! The command line: what can be asked of the binary, and the exit code of each answer.
+//! The command line: the commands of the binary, their options and their exit codes.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,9 +14,9 @@ use crate::outcome::{Ended, FAILED};
 use crate::roles::Role;
 use crate::settings;
 
-/// The usage or the configuration is wrong.
+/// The exit code for a wrong command line or a wrong configuration.
 const BAD_USAGE: u8 = 2;
-/// The workspace that an installation begins with, by its name.
+/// The name of the workspace that every installation begins with.
 const DEFAULT_WORKSPACE: &str = "default";
 
 #[derive(Parser)]
@@ -26,10 +26,10 @@ const DEFAULT_WORKSPACE: &str = "default";
     about = "Turns calls and meetings into transcripts, analyses, CRM updates and Slack messages"
 )]
 struct Cli {
-    /// The configuration file; `debrief.toml` beside the process where there is one.
+    /// The configuration file. Without this option, `debrief.toml` in the current folder is read where there is one
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The workspace that the command works in; `default` where none is named
+    /// The workspace that the command works in. Without this option it is `default`
     #[arg(long, global = true, value_name = "NAME")]
     workspace: Option<String>,
     #[command(subcommand)]
@@ -38,74 +38,76 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start roles; all of them where none is named
+    /// Run the roles that are named, or all roles where none is named
     Run {
-        /// ingest, api, keeper, dedup, transcription, analysis, crm or slack; can be repeated
+        /// A role to run: ingest, api, keeper, dedup, transcription, analysis, crm or slack. The option can be
+        /// repeated
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<Role>,
     },
-    /// Sample calls through the whole pipeline, with simulated providers, and nothing to set up
+    /// Send sample calls through the whole pipeline, with simulated providers; nothing has to be set up
     ///
-    /// It listens on PORT where that is set, else on 8000, or on any port where that is taken.
+    /// The demo listens on PORT where that is set. Otherwise it listens on 8000, or on any free port where 8000 is in
+    /// use.
     Demo {
-        /// Exit after the table: 0 when every sample ended as it should
+        /// Exit after the table. The exit code is 0 when every sample ended as it should
         #[arg(long)]
         once: bool,
     },
-    /// Bring files in: sessions, meetings and recordings
+    /// Bring in files: sessions, meetings and recordings
     Import(commands::import::Import),
-    /// Who may ask over the network: keys, each of one workspace
+    /// Make, list and revoke the keys with which others may use the HTTP interface. Each key belongs to one workspace
     Keys {
         #[command(subcommand)]
         what: Keys,
     },
-    /// What the store knows
+    /// Show the calls that the store knows
     Calls {
         #[command(subcommand)]
         what: Calls,
     },
-    /// Do a call again
+    /// Process a call again
     Replay {
         /// Our id of the call, or its source's
         #[arg(long, value_name = "ID")]
         call: String,
-        /// The stage from which on it is done again
+        /// The first stage that is run again
         #[arg(long, value_name = "STAGE", default_value = "transcription")]
         from: String,
     },
-    /// What could not be done, and why
+    /// Show the work that was given up and why, and start it again
     Dead {
         #[command(subcommand)]
         what: Dead,
     },
-    /// Depth, consumers and runs per stage
+    /// Show the waiting messages, the consumers and the runs of each stage
     Queues {
-        /// Show it again every second until interrupted
+        /// Show the table again every second until you press Ctrl-C
         #[arg(long)]
         watch: bool,
         #[arg(long)]
         json: bool,
     },
-    /// Who had what done again, and who made or revoked a key
+    /// Show who started work again, who decided about effects, and who made or revoked keys
     Audit {
         #[command(subcommand)]
         what: Audit,
     },
-    /// What was changed in other people's systems
+    /// Show the effects: what Debrief changed in other systems
     Effects {
         #[command(subcommand)]
         what: Effects,
     },
-    /// The queues on the broker
+    /// Declare, compare or print the queues on the broker
     Topology {
         #[command(subcommand)]
         what: Topology,
     },
-    /// Bring the database up to this program
+    /// Update the tables of the database for this version of the program
     Migrate,
-    /// The configuration, in words
+    /// Check the configuration and show it in words
     Check {
-        /// Try each server and provider
+        /// Also try to reach each server and provider
         #[arg(long)]
         connect: bool,
         /// Print a commented configuration file with every default
@@ -116,24 +118,25 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Keys {
-    /// Make a key. It is printed once, alone on standard output, and kept nowhere. A workspace that is not there yet
-    /// is made with it
+    /// Make a key. The key is printed once, alone on standard output, and is not stored anywhere. A workspace that
+    /// does not exist yet is made together with the key
     Create {
-        /// Names the key in lists and on the audit record
+        /// The name of the key in lists and on the audit record
         #[arg(value_name = "NAME", value_parser = commands::keys::name)]
         name: String,
-        /// `bring_in`, `read`, `operate` or `administer`; can be repeated, and where none is named the key has all
+        /// A scope of the key: `bring_in`, `read`, `operate` or `administer`. The option can be repeated. Without it
+        /// the key has all scopes
         #[arg(long = "scope", value_name = "SCOPE", value_parser = commands::keys::scope)]
         scopes: Vec<Scope>,
         #[arg(long)]
         json: bool,
     },
-    /// The keys of the workspace, without what they are
+    /// List the keys of the workspace. The keys themselves are not shown
     List {
         #[arg(long)]
         json: bool,
     },
-    /// Have a key refused; every process does so within ten seconds
+    /// Revoke a key. Every process refuses it within ten seconds
     Revoke {
         #[arg(value_name = "NAME")]
         name: String,
@@ -142,7 +145,7 @@ enum Keys {
 
 #[derive(Subcommand)]
 enum Calls {
-    /// The newest calls
+    /// List the newest calls
     List {
         #[arg(long)]
         status: Option<String>,
@@ -151,11 +154,11 @@ enum Calls {
         #[arg(long)]
         json: bool,
     },
-    /// One call on one page
+    /// Show one call on one page
     Show {
         /// Our id of the call, or its source's
         id: String,
-        /// The call as the API shows it
+        /// Print the call as JSON, as the API shows it
         #[arg(long)]
         json: bool,
     },
@@ -163,23 +166,23 @@ enum Calls {
 
 #[derive(Subcommand)]
 enum Dead {
-    /// By what they died of
+    /// List the dead letters, newest first
     List {
         #[command(flatten)]
         which: commands::dead::Which,
         #[arg(long)]
         json: bool,
     },
-    /// One of them, whole
+    /// Show one entry with everything that is known about it
     Show { id: Uuid },
-    /// Send them on again
+    /// Start the work of these dead letters again
     Replay {
         #[command(flatten)]
         which: commands::dead::Which,
-        /// Say how many there are, and do nothing
+        /// Only say how many dead letters match
         #[arg(long)]
         dry_run: bool,
-        /// How many a second at most
+        /// The highest number of dead letters that are started again in a second
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         rate: Option<u32>,
     },
@@ -187,27 +190,28 @@ enum Dead {
 
 #[derive(Subcommand)]
 enum Effects {
-    /// What is not confirmed, or the effects of one call
+    /// List the effects that are not confirmed, or the effects of one call
     List {
         #[arg(long)]
         call: Option<String>,
-        /// `target=NAME`, `state=NAME` or `since=TIME`; can be repeated
+        /// Only effects that match: `target=NAME`, `state=NAME` or `since=TIME`. The option can be repeated
         #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',', conflicts_with = "call")]
         filter: Vec<String>,
     },
-    /// One of them, whole
+    /// Show one entry with everything that is known about it
     Show { id: Uuid },
-    /// Say what became of effects of which nobody knows
+    /// Decide about effects whose outcome is unknown: they happened, or they did not
     Resolve {
         #[arg(required_unless_present = "filter")]
         ids: Vec<Uuid>,
-        /// Instead of ids: `target=NAME`, `state=NAME` or `since=TIME`; can be repeated
+        /// Choose the effects by `target=NAME`, `state=NAME` or `since=TIME` instead of by ids. The option can be
+        /// repeated
         #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',', conflicts_with = "ids")]
         filter: Vec<String>,
-        /// They happened
+        /// The effects happened. Nothing is sent again
         #[arg(long, conflicts_with = "resend", required_unless_present = "resend")]
         sent: bool,
-        /// They did not: do them again
+        /// The effects did not happen. They are sent again
         #[arg(long)]
         resend: bool,
     },
@@ -215,7 +219,8 @@ enum Effects {
 
 #[derive(Subcommand)]
 enum Audit {
-    /// The newest requests by hand: replays, words given for effects, and keys
+    /// List the newest requests that people made: replays, decisions about effects, and keys that were made or
+    /// revoked
     List {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
         limit: i64,
@@ -226,11 +231,11 @@ enum Audit {
 
 #[derive(Subcommand)]
 enum Topology {
-    /// Declare what is missing
+    /// Declare the queues, exchanges and bindings that are missing
     Apply,
-    /// Compare the broker with what is needed; exit 1 when something differs
+    /// Compare the broker with what is needed. The exit code is 1 when something differs
     Check,
-    /// Print it as RabbitMQ definitions
+    /// Print what is needed as RabbitMQ definitions
     Export,
 }
 
@@ -251,7 +256,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn start(cli: Cli) -> Ended {
     let values = config::load(&settings::known(), cli.config.as_deref(), config::environment())?;
-    // Whatever speaks TLS later needs it; a second installation would be a mistake of ours.
+    // Every client that speaks TLS needs the provider. A second installation can only be a mistake in this program.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return Err(anyhow::anyhow!("the TLS provider was installed twice").into());
     }
@@ -265,12 +270,12 @@ fn start(cli: Cli) -> Ended {
 }
 
 impl Command {
-    /// Why a command has no use for the name of a workspace.
+    /// Why the command takes no `--workspace`. `None` where the command takes one.
     fn concerns_all_workspaces(&self) -> Option<&'static str> {
         match self {
-            Self::Run { .. } => {
-                Some("`run` works for all workspaces; whose a call is follows from the key it comes with")
-            }
+            Self::Run { .. } => Some(
+                "`run` works for all workspaces; the key with which a call comes in decides its workspace",
+            ),
             Self::Demo { .. } => Some("`demo` makes an installation of its own"),
             Self::Queues { .. } => Some("`queues` counts over all workspaces"),
             Self::Topology { .. } | Self::Migrate | Self::Check { .. } => {

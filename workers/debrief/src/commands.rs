@@ -1,4 +1,4 @@
-//! One module a command.
+//! The commands of the program. Each command has a module of its own.
 
 pub(crate) mod audit;
 pub(crate) mod calls;

@@ -1,4 +1,4 @@
-//! The servers, or the embedded parts, that the configuration names, opened.
+//! Opens the servers that the configuration names, or the embedded parts where it names none.
 
 use std::fmt::Display;
 use std::fs::{File, TryLockError};
@@ -18,7 +18,7 @@ use store::{OpenError, Store};
 pub(crate) const SEAL_KEY: &str = "DEBRIEF_SEAL_KEY";
 const READ_SEAL_KEY: &str = "read the key that seals addresses";
 
-/// Everything that outlives a request.
+/// Everything that lives as long as the process.
 pub(crate) struct Deployment {
     pub(crate) values: Values,
     pub(crate) installation: Arc<Installation>,
@@ -27,11 +27,11 @@ pub(crate) struct Deployment {
     pub(crate) blobs: Blobs,
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) sealer: Sealer,
-    /// Held as long as this process owns an embedded data folder.
+    /// The lock of the embedded data folder. The process owns the folder as long as it holds the lock.
     _folder: Option<File>,
 }
 
-/// What the user can mend, or what went wrong on our side.
+/// Why a start failed: either something that the user can mend, or something that went wrong on our side.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     #[error("{0}")]
@@ -41,7 +41,7 @@ pub(crate) enum StartError {
 }
 
 impl Deployment {
-    /// Opens what `run` needs. Embedded, this process owns the data folder from here on.
+    /// Opens everything that `run` needs. In an embedded deployment, the process owns the data folder from here on.
     pub(crate) async fn open(values: Values, installation: Installation) -> Result<Self, StartError> {
         check_servers(&values)?;
         let folder = data_folder(&values)?;
@@ -74,14 +74,14 @@ impl Deployment {
         Ok(Self { values, installation, store, broker, blobs, cache, sealer, _folder: lock })
     }
 
-    /// Ends everything in order: nothing that was accepted is only in memory.
+    /// Closes everything in an order in which nothing that was accepted stands only in memory.
     pub(crate) async fn close(&self) {
         self.broker.close().await;
         self.store.close().await;
     }
 }
 
-/// What can be said of the servers before anything is opened: `run` needs all of them or none.
+/// Checks the addresses of the servers before anything is opened. `run` needs either all of the servers or none.
 pub(crate) fn check_servers(values: &Values) -> Result<(), ConfigError> {
     let wrong = |name: &str, problem: &str| Err(ConfigError::new(name, problem));
     if values.text("BLOB_URL").is_some() {
@@ -107,7 +107,7 @@ pub(crate) fn check_servers(values: &Values) -> Result<(), ConfigError> {
     }
 }
 
-/// The folder of an embedded deployment, and of the blobs.
+/// The folder of the embedded store and queue and of the blobs. It is made where it is not there yet.
 pub(crate) fn data_folder(values: &Values) -> Result<PathBuf, StartError> {
     let folder = PathBuf::from(values.text("DEBRIEF_DATA_DIR").unwrap_or_else(|| "debrief-data".into()));
     std::fs::create_dir_all(&folder).map_err(|error| {
@@ -116,8 +116,8 @@ pub(crate) fn data_folder(values: &Values) -> Result<PathBuf, StartError> {
     Ok(folder)
 }
 
-/// Opens the store that the configuration names, without owning the data folder: what commands that only
-/// look need.
+/// Opens the store that the configuration names, without owning the data folder. This is enough for a command that
+/// runs beside a `run`.
 pub(crate) async fn open_store(values: &Values) -> Result<Store, StartError> {
     match values.text("DATABASE_URL") {
         Some(url) => Store::open_postgres(&url).await.map_err(|error| match error {
@@ -156,7 +156,7 @@ pub(crate) async fn find_workspace(store: &Store, name: &str) -> Result<Workspac
     Err(ConfigError::new("--workspace", problem).into())
 }
 
-/// Owns the folder until the file is dropped; an error when another process does.
+/// Locks the folder for this process until the returned file is dropped. Fails where another process holds the lock.
 fn lock(folder: &Path) -> Result<File, StartError> {
     let file = File::create(folder.join("lock")).context("make the lock file of the data folder")?;
     match file.try_lock() {
@@ -171,7 +171,7 @@ fn lock(folder: &Path) -> Result<File, StartError> {
     }
 }
 
-/// Whether a `run` owns the embedded data folder.
+/// Whether a `run` owns the embedded data folder at the moment.
 pub(crate) fn is_running(values: &Values) -> Result<bool, StartError> {
     match lock(&data_folder(values)?) {
         Ok(_) => Ok(false),
@@ -180,13 +180,13 @@ pub(crate) fn is_running(values: &Values) -> Result<bool, StartError> {
     }
 }
 
-/// The key that seals URLs, for a command that does not wait for the store.
+/// The key that seals URLs, for a command. A command does not wait for a store that is away.
 pub(crate) async fn sealer(values: &Values, store: &Store) -> Result<Sealer, StartError> {
     let text = seal_text(values, store).await.context(READ_SEAL_KEY)?;
     Ok(Sealer::from_key(seal_key(&text)?))
 }
 
-/// `DEBRIEF_SEAL_KEY`, or the key that the store keeps for all processes.
+/// The key of `DEBRIEF_SEAL_KEY`, or else the key that the store keeps for all processes.
 async fn seal_text(values: &Values, store: &Store) -> store::Result<String> {
     match values.text(SEAL_KEY) {
         Some(text) => Ok(text),
@@ -194,8 +194,8 @@ async fn seal_text(values: &Values, store: &Store) -> store::Result<String> {
     }
 }
 
-/// The store answered when it was opened; should it be gone for a moment now, that is no reason to end. `what`
-/// goes on after "failed to".
+/// Asks the store again until it answers. The store answered when it was opened, so a short outage now is no reason
+/// to end the process. `what` completes the sentence "failed to …".
 pub(crate) async fn until_answered<T, E, F>(
     what: &'static str,
     mut ask: impl FnMut() -> F,
@@ -228,7 +228,7 @@ pub(crate) fn seal_key(text: &str) -> Result<[u8; 32], ConfigError> {
 mod tests {
     use super::*;
 
-    /// Asks a store that does not answer so many times; how often it was asked, and what came of it.
+    /// Asks a store that fails the given number of times first. Returns how often it was asked, and the result.
     async fn asked_of_one_that_is_gone(times: u32) -> (u32, anyhow::Result<()>) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(folder.path()).await.unwrap();

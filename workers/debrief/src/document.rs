@@ -1,5 +1,5 @@
-//! The OpenAPI document: the parts of all crates that have routes, joined. Every process that serves it describes
-//! every route, whichever roles it runs itself.
+//! Joins the OpenAPI document from the parts of all crates that have routes. Every process serves the whole document,
+//! also the routes of roles that it does not run itself.
 
 use utoipa::openapi::OpenApi;
 
@@ -15,7 +15,8 @@ mod tests {
 
     use super::*;
 
-    const ROUTES: [&str; 26] = [
+    const ROUTES: [&str; 27] = [
+        "GET /",
         "POST /webhook/zapier",
         "POST /webhooks/assemblyai",
         "POST /api/meetings",

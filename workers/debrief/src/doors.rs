@@ -1,7 +1,7 @@
 //! Limits how many connections a process has at once.
 //!
 //! Each connection takes memory and an open file. Without a limit, somebody who opens enough connections keeps the
-//! process from opening a file of its own, and nobody is told why.
+//! process from opening files of its own, and no message says why.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -12,9 +12,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Together with the other files that a process has open this stays below 1024, which many systems allow.
+/// The default limit. Together with the other open files of a process it stays below 1024, the limit of many systems.
 const CONNECTIONS: usize = 800;
-/// How many connections are told at once that there is no room. Further ones are closed without a word.
+/// How many connections can get the answer "no room" at the same time. Further connections are closed without an
+/// answer.
 const TOLD_AT_ONCE: usize = 64;
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
 const NO_ROOM: &str = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\
@@ -38,7 +39,7 @@ impl Doors {
         Self { places: Arc::new(Semaphore::new(places)), told: Arc::new(Semaphore::new(TOLD_AT_ONCE)) }
     }
 
-    /// A place for one connection, until it is dropped.
+    /// Takes a place for one connection. The place is free again when the returned value is dropped.
     pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
@@ -48,7 +49,7 @@ impl Doors {
         let Ok(place) = Arc::clone(&self.told).try_acquire_owned() else { return };
         tokio::spawn(async move {
             if tokio::time::timeout(TOLD_WITHIN, tell(stream)).await.is_err() {
-                tracing::debug!("a sender for whom there is no room does not hear it");
+                tracing::debug!("the answer that there is no room for a connection could not be sent");
             }
             drop(place);
         });
@@ -63,7 +64,7 @@ async fn tell(mut stream: TcpStream) -> std::io::Result<()> {
     );
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await?;
-    // A connection that is closed with bytes unread is reset, and then the answer is lost.
+    // A connection that is closed while bytes are unread is reset, and a reset can destroy the answer on its way.
     let mut unread = [0; 4096];
     while stream.read(&mut unread).await? > 0 {}
     Ok(())

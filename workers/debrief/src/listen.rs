@@ -1,4 +1,5 @@
-//! The one listener of a process: health for every role, ingest and the API where those roles run.
+//! The one listener of a process. It serves the health routes for every role, and the routes of ingest and of the API
+//! where those roles run.
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -23,9 +24,10 @@ use crate::doors::Doors;
 use crate::roles::Role;
 use crate::serve::serve;
 
-/// Between "not ready" and the end of the listener, so that a load balancer sends elsewhere first.
+/// How long the listener still takes requests after it said "not ready". In this time a load balancer can learn to
+/// send requests elsewhere.
 const BEFORE_CLOSING: Duration = Duration::from_millis(300);
-/// How long requests that were accepted may take to end.
+/// How long accepted requests may take to end when the process stops.
 const CLOSING: Duration = Duration::from_secs(5);
 
 pub(crate) struct Listener {
@@ -34,7 +36,8 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Binds `DEBRIEF_BIND`:`PORT`. Without a key in the configuration only this machine may ask.
+    /// Binds the address `DEBRIEF_BIND`:`PORT`. Without a key in the configuration, only this machine can send
+    /// requests.
     pub(crate) async fn bind(values: &Values) -> Result<Self, StartError> {
         let wanted = read_address(values)?;
         let socket = TcpListener::bind(wanted)
@@ -48,7 +51,7 @@ impl Listener {
         self.address
     }
 
-    /// Serves until `shutdown`.
+    /// Serves requests until `shutdown`.
     pub(crate) fn serve(
         self,
         deployment: &Arc<Deployment>,
@@ -110,7 +113,7 @@ impl Listener {
     }
 }
 
-/// Lets pages from `CORS_ORIGINS` read answers in a browser.
+/// Lets a browser show our answers to pages whose origin stands in `CORS_ORIGINS`.
 fn cors(values: &Values) -> Result<Option<CorsLayer>, ConfigError> {
     const NAME: &str = "CORS_ORIGINS";
     let origins = values.list(NAME);
@@ -128,7 +131,8 @@ fn cors(values: &Values) -> Result<Option<CorsLayer>, ConfigError> {
     Ok(Some(layer))
 }
 
-/// Reads every setting of the listener, so that what is wrong is said before anything is opened.
+/// Reads every setting of the listener. It is called before anything is opened, so that a wrong setting is reported
+/// first.
 pub(crate) fn read_all(values: &Values) -> Result<(), ConfigError> {
     read_address(values)?;
     cors(values)?;
@@ -136,7 +140,8 @@ pub(crate) fn read_all(values: &Values) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Where to listen: `DEBRIEF_BIND`:`PORT`. Without a key in the configuration only this machine may ask.
+/// Reads the address to listen on from `DEBRIEF_BIND` and `PORT`. Without a key in the configuration, only this
+/// machine can send requests.
 pub(crate) fn read_address(values: &Values) -> Result<SocketAddr, ConfigError> {
     let port: u16 = values.parse("PORT", "a port from 0 to 65535")?.unwrap_or(8000);
     let has_key = web::Settings::read(values)?.has_key();

@@ -1,4 +1,4 @@
-//! Debrief: one binary that is every worker, or all of them in one process.
+//! Debrief is one binary. It runs one worker, several workers, or all of them in one process.
 
 #[macro_use]
 mod outcome;

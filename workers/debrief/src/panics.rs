@@ -1,12 +1,13 @@
-//! What is said of a panic: where it was, and not what was being worked on.
+//! Reports a panic by its place in the code, without the data that was being worked on.
 //!
-//! A panic's text can quote what was said in a call: slicing a text in the middle of a character shows the
-//! text. So it is told only where it stands in the code as it is, without anything put into it.
+//! The text of a panic can quote what was said in a call. For example, the panic about a cut in the middle of a
+//! character shows the whole text. So the text is shown only where it is a constant of the code, without any value in
+//! it.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
 
-/// From here on every panic of this process is reported so.
+/// Installs this way of reporting for every later panic of the process.
 pub(crate) fn report() {
     std::panic::set_hook(Box::new(tell));
 }
@@ -14,7 +15,7 @@ pub(crate) fn report() {
 fn tell(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
     let text = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(its text is not told)");
-    // Only where RUST_BACKTRACE asks for it.
+    // The backtrace is shown only where RUST_BACKTRACE asks for it.
     let backtrace = Backtrace::capture();
     let backtrace = match backtrace.status() {
         BacktraceStatus::Captured => format!("\n{backtrace}"),
@@ -31,7 +32,7 @@ fn tell(panic: &PanicHookInfo<'_>) {
 mod tests {
     use std::process::Command;
 
-    /// What this test program says on its standard error when the test `name` is all it runs.
+    /// Runs only the test `name` of this test program, and returns what it writes to standard error.
     fn said(name: &str) -> String {
         let test = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", &format!("panics::tests::{name}"), "--ignored", "--nocapture"])

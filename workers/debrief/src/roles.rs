@@ -1,4 +1,4 @@
-//! The whole pipeline on one screen: which roles there are, and how the stages are joined.
+//! Shows the whole pipeline on one screen: which roles there are, and how the stages are joined.
 
 use std::str::FromStr;
 
@@ -12,25 +12,26 @@ use transcription::Transcription;
 
 use crate::deployment::{Deployment, StartError};
 
-/// Every stage, joined. The compiler checks that what one emits is what the next consumes.
+/// Joins all stages. The compiler checks that each stage emits the event that the next stage consumes.
 pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>, StartError> {
     let Deployment { values, installation, store, blobs, cache, sealer, .. } = deployment;
     Ok(Pipeline::new()
         .then(Dedup { store: store.clone(), blobs: blobs.clone() })
         .then(Transcription::from_values(values, installation, blobs.clone(), sealer.clone(), cache.clone())?)
-        .then(Analyze::from_values(values, cache.clone())?)
+        .then(Analyze::from_values(values, installation, cache.clone())?)
         .ends_in(Crm::from_values(values, installation, blobs.clone(), cache.clone())?)
         .ends_in(Post::from_values(values, installation, cache.clone())?))
 }
 
-/// What a process runs.
+/// One part of the work that a process can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Listens for webhooks and uploads.
+    /// Takes webhooks and uploads over HTTP.
     Ingest,
-    /// Listens for readers.
+    /// Serves the API from which people and programs read.
     Api,
-    /// Wakes what is due. Every process that runs stages does so by itself; a process can do only that.
+    /// Wakes runs that are due. Every process that runs stages does this too. This role is for a process that does
+    /// nothing else.
     Keeper,
     Stage(&'static str),
 }

@@ -1,5 +1,5 @@
-//! Serves connections: as `axum::serve` does, but a connection that does not say what it wants in time is
-//! closed. Otherwise whoever opens enough of them and says nothing takes every file handle there is.
+//! Serves connections as `axum::serve` does, but closes a connection that sends no request in time. Otherwise
+//! somebody could open many connections, send nothing, and use up all file handles of the process.
 
 use std::time::Duration;
 
@@ -14,12 +14,13 @@ use tower::ServiceExt as _;
 
 use crate::doors::Doors;
 
-/// From the connection, or the answer before, to the end of a request's head.
+/// How long the head of a request may take. The time begins with the connection or with the answer before.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
-/// Where no connection can be taken, files are short: some are closed by then.
+/// The pause after a connection could not be taken. This mostly happens when too many files are open, and some of
+/// them are closed after the pause.
 const TRY_AGAIN_IN: Duration = Duration::from_secs(1);
 
-/// Until `closing`; then to the end of the requests that are in hand.
+/// Serves until `closing`, and then until the requests in progress have ended.
 pub(crate) async fn serve(
     socket: TcpListener,
     doors: Doors,

@@ -1,4 +1,5 @@
-//! Every setting that this program takes: those of the core, and those that each provider lists.
+//! Collects every setting that this program takes: the settings of the core, and the settings that each provider
+//! lists.
 
 use platform::config::Known;
 
@@ -16,7 +17,7 @@ mod tests {
     use super::*;
     use crate::commands::check;
 
-    /// What makes every part ask for all of its settings: whatever is turned on by one is on.
+    /// Settings that turn every part on, so that every part reads all of its settings.
     fn all_on(folder: &str) -> Values {
         Values::of([
             ("DEBRIEF_DATA_DIR", folder),
@@ -55,8 +56,8 @@ mod tests {
         assert_eq!(names.len(), known.keys().count());
     }
 
-    /// Variables that programs, shells, containers, clouds and build systems set, and that are close to ours at most
-    /// by their kind.
+    /// Variables that programs, shells, containers, clouds and build systems set. None of them is a misspelt setting
+    /// of ours.
     const OF_OTHERS: &str = include_str!("../tests/samples/environment.txt");
 
     #[test]

@@ -1,4 +1,5 @@
-//! Keeps a role running: one that ended is started again, with a pause that grows while it keeps ending.
+//! Keeps a role running. A role that ended is started again after a pause, and the pause grows while the role keeps
+//! ending.
 
 use std::time::Duration;
 
@@ -6,12 +7,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// While a server is away each start waits for it by itself; once it is back, work should go on.
+/// The longest pause between two starts. It is short, so that work goes on soon after a server came back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A role that ran this long was well: the pause starts from the beginning.
+/// After a role ran this long, the next pause is the shortest one again.
 const WELL: Duration = Duration::from_mins(1);
 
-/// Runs `role` until `shutdown`, over and over.
+/// Runs `role` again and again until `shutdown`.
 pub(crate) async fn supervise<F, E>(name: &str, shutdown: &CancellationToken, mut role: impl FnMut() -> F)
 where
     F: Future<Output = Result<(), E>>,

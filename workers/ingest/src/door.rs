@@ -1,8 +1,8 @@
-//! What is the same at every door: how a request becomes an arrival, whoever sends it.
+//! Turns a request into an arrival, in the same way for every source.
 //!
-//! A [`Source`] says how it knows its sender, how long a body may be, how a body is read and what the sender is
-//! told. The order stands here, once: the length first, then who sends, then what it says, then the intake, and
-//! only then an answer.
+//! A [`Source`] decides how it recognises its sender, how long a body may be, how a body is read and what the answer
+//! is. The order of the steps stands only here: first the length is checked, then the sender. Then the body is read,
+//! then the intake takes the arrivals, and only then the sender gets an answer.
 
 use axum::Json;
 use axum::body::Body;
@@ -20,47 +20,47 @@ use web::Problem;
 use crate::refusal::not_kept;
 use crate::{Ingest, form};
 
-/// The longest body of a webhook, in bytes. Those that we know are some kilobytes long.
+/// The longest body of a webhook, in bytes. The webhooks that we know are some kilobytes long.
 pub(crate) const MAX_WEBHOOK_BYTES: u64 = 1024 * 1024;
 
-/// One kind of sender. Its file in `sources/` holds everything that is special about it: the path, the check of
-/// who sends, the reading, the answer and the description for the OpenAPI document.
+/// One kind of sender. Its file in `sources/` holds everything that is special about this sender: the path, the check
+/// of the sender, the reading, the answer and the description for the OpenAPI document.
 pub(crate) trait Source: Send + Sync + Sized {
-    /// How we know who sends.
+    /// How the source recognises its sender.
     const SENDER: Sender<Self>;
 
     /// The longest body, in bytes. A longer one is refused before anything looks at it.
     fn max_bytes(&self) -> u64;
 
-    /// Makes out what the sender says. The sender is known by now.
+    /// Reads the request of a sender that was checked already.
     fn read(&self, sent: Sent) -> impl Future<Output = Result<Read, Problem>> + Send;
 
-    /// What the sender is told once everything is kept: one [`Accepted`] for each arrival, in their order, and none
+    /// The answer once everything is kept. There is one [`Accepted`] for each arrival, in the same order, and none
     /// for a nudge.
     fn answer(&self, accepted: &[Accepted]) -> Response;
 }
 
-/// How a source knows who sends.
+/// The ways in which a source can recognise its sender.
 pub(crate) enum Sender<S> {
-    /// By a key of ours. Whoever has none is refused before the body is read.
+    /// By a key that we gave to the sender. A sender without one is refused before the body is read.
     Key(web::Door),
-    /// By something that only the provider can have made, such as a signature over the body. The check gets the
-    /// body as it came, byte by byte, before anything parses it.
+    /// By a proof that only the provider can have made, such as a signature over the body. The check gets the bytes
+    /// of the body as they came, before anything parses them.
     Signature(fn(&S, &Parts, &[u8]) -> Result<(), Problem>),
 }
 
-/// What a sender says.
+/// The content of a request.
 pub(crate) enum Read {
-    /// Of calls. There may be none in it, where the sender tells of something that nobody here needs.
+    /// Calls. The list is empty where the sender tells of something that we do not need.
     Arrivals(Vec<Arrival>),
-    /// That something may have happened to a call that is known.
+    /// A hint that something may have happened to a call that we know already.
     Nudge(Nudge),
     /// A question that is answered at once, such as whether this address belongs to us.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no source of today asks"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "none of today's sources asks a question"))]
     Reply(Response),
 }
 
-/// A request of a sender who is known.
+/// A request whose sender was checked.
 pub(crate) struct Sent {
     pub(crate) head: Parts,
     body: Body,
@@ -72,7 +72,7 @@ impl Sent {
         &self.head.headers
     }
 
-    /// What stands behind the `?` of the address.
+    /// The query: the part of the address behind the `?`.
     pub(crate) fn query(&self) -> &str {
         self.head.uri.query().unwrap_or_default()
     }
@@ -81,19 +81,19 @@ impl Sent {
         web::idempotency_key(self.headers())
     }
 
-    /// The body, read as JSON.
+    /// Reads the body as JSON.
     pub(crate) async fn json(self) -> Result<Value, Problem> {
         web::json(&self.head.headers, self.body, self.max_bytes).await
     }
 
-    /// The body, to be read as a form, part by part.
+    /// Opens the body as a form, which is then read part by part.
     pub(crate) async fn form(self) -> Result<Multipart, Problem> {
         form::open(Request::from_parts(self.head, self.body), self.max_bytes).await
     }
 }
 
 impl Ingest {
-    /// Takes one request of `source`.
+    /// Handles one request to `source`.
     pub(crate) async fn receive<S: Source>(&self, source: S, request: Request) -> Result<Response, Problem> {
         let (head, mut body) = request.into_parts();
         let max_bytes = source.max_bytes();
@@ -103,7 +103,8 @@ impl Ingest {
                 let bytes = web::raw(&head.headers, body, max_bytes).await?;
                 check(&source, &head, &bytes)?;
                 body = bytes.into();
-                // The secret that proves the sender stands in our configuration, whose keys are of this workspace.
+                // The secret that proves the sender stands in our configuration, and the configuration belongs to
+                // this workspace.
                 web::INSTALLATION
             }
         };
@@ -128,7 +129,7 @@ impl Ingest {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Accepted)]
 pub(crate) struct AcceptedView {
-    /// Our id.
+    /// Our id of the call.
     #[schema(value_type = String, format = Uuid)]
     call_id: CallId,
     status_url: String,

@@ -1,5 +1,5 @@
-//! Reads the fields of a JSON object that somebody else wrote: numbers as strings, nulls, empty texts.
-//! Each field that cannot be used is named by its JSON pointer, all of them in one answer.
+//! Reads the fields of a JSON object from another system, which may hold numbers as texts, nulls and empty texts. One
+//! answer names every field that cannot be used, by its JSON pointer.
 
 use chrono_tz::Tz;
 use domain::moment::Moment;
@@ -10,11 +10,11 @@ use crate::time;
 
 pub(crate) const MAX_ID_CHARS: usize = 255;
 const MAX_TEXT_CHARS: usize = 1000;
-/// The longest span that is taken. No call lasts longer, so a longer span was sent in another unit.
+/// The longest duration that is accepted. No call lasts longer, so a longer duration was sent in a wrong unit.
 const MAX_SPAN_MS: f64 = 7.0 * 24.0 * 3600.0 * 1000.0;
 
 pub(crate) struct Fields {
-    /// The JSON pointer to the object; empty for the body itself.
+    /// The JSON pointer to the object. It is empty for the body itself.
     at: String,
     left: Map<String, Value>,
     errors: Vec<FieldProblem>,
@@ -33,7 +33,7 @@ impl Fields {
         self.errors.push(FieldProblem { pointer: format!("{}/{name}", self.at), detail: detail.into() });
     }
 
-    /// Adds what was wrong with an object that stands within this one.
+    /// Adds the problems of an object that stands inside this one.
     pub(crate) fn refuse_all(&mut self, problem: Problem) {
         self.errors.extend(problem.errors);
     }
@@ -47,12 +47,12 @@ impl Fields {
         self.peek(name).is_some_and(is_there)
     }
 
-    /// The value as it came. `None` where it is absent.
+    /// Takes the value as it came. `None` where it is absent.
     pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
         self.left.remove(name).filter(is_there)
     }
 
-    /// The value of a text or a number, as a text without the blanks around it.
+    /// Takes the value of a text or a number, as a text without the blanks around it.
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         self.text_up_to(name, MAX_TEXT_CHARS)
     }
@@ -74,7 +74,7 @@ impl Fields {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// The value of a text. Anything else is refused.
+    /// Takes the value of a text. Any other type is refused.
     pub(crate) fn text_only(&mut self, name: &str, max_chars: usize) -> Option<String> {
         if let Some(other) = self.peek(name).filter(|value| !value.is_string() && !value.is_null()) {
             let problem = format!("must be a text, not {}", kind(other));
@@ -84,7 +84,7 @@ impl Fields {
         self.text_up_to(name, max_chars)
     }
 
-    /// An id that somebody else made, kept as it is.
+    /// Takes an id that another system made. The id is kept as it came.
     pub(crate) fn id(&mut self, name: &str) -> Option<String> {
         let id = match self.value(name)? {
             Value::String(id) => id,
@@ -103,7 +103,7 @@ impl Fields {
         }
     }
 
-    /// A span of time in units of `unit_ms` milliseconds.
+    /// Takes a duration in units of `unit_ms` milliseconds.
     pub(crate) fn span_ms(&mut self, name: &str, unit_ms: f64) -> Option<i64> {
         let value = self.value(name)?;
         let number = match &value {
@@ -122,7 +122,7 @@ impl Fields {
         None
     }
 
-    /// A time, or its text where it cannot be read as one.
+    /// Takes a time, or its text where it cannot be read as a time.
     pub(crate) fn time(&mut self, name: &str, timezone: Tz) -> (Option<Moment>, Option<String>) {
         match self.left.get(name).and_then(|value| time::read(value, timezone)) {
             Some(moment) => {
@@ -133,7 +133,8 @@ impl Fields {
         }
     }
 
-    /// The fields that nobody asked for, without their nulls. An error that names every wrong field, where there is one.
+    /// Returns the fields that were not taken, without their nulls. Where a field was wrong, returns an error that
+    /// names every wrong field.
     pub(crate) fn rest(self) -> Result<Map<String, Value>, Problem> {
         if !self.errors.is_empty() {
             return Err(Problem::fields(self.errors));
@@ -146,7 +147,7 @@ fn is_there(value: &Value) -> bool {
     !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty())
 }
 
-/// The text without NUL and without the blanks around it. A text that has neither is not copied.
+/// Returns the text without NUL and without the blanks around it. A text that has neither is not copied.
 fn trimmed(text: String) -> String {
     if text.contains('\0') {
         text.replace('\0', "").trim().to_owned()
@@ -167,7 +168,7 @@ pub(crate) fn check_id(id: &str) -> Result<(), &'static str> {
     }
 }
 
-/// The value without NUL, which no database keeps in a text.
+/// Returns the value without NUL, because PostgreSQL does not store a NUL in a text.
 pub(crate) fn clean(value: Value) -> Value {
     match value {
         Value::String(text) if text.contains('\0') => text.replace('\0', "").into(),

@@ -1,6 +1,6 @@
-//! What a file has to be: a recording, a transcript, a JSON document. A door and an import read files alike.
+//! Reads and checks files: recordings, transcripts and JSON documents. The doors and the import use the same checks.
 //!
-//! Files go straight into blobs. Memory does not grow with a file.
+//! A file goes straight into the blobs, piece by piece, so memory does not grow with the size of the file.
 
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
@@ -12,18 +12,18 @@ use web::Problem;
 
 use crate::refusal::not_kept;
 
-/// A transcript of a day's talk is some 2 MB.
+/// The longest transcript. The transcript of a whole day has some 2 MB.
 const MAX_TRANSCRIPT_BYTES: u64 = 16 * 1024 * 1024;
-/// How many bytes are looked at to tell the format of a recording.
+/// How many bytes are read to find the format of a recording.
 const HEAD_BYTES: usize = 64;
 
-/// JSON that describes a call, of which `pointer` is the place in what was sent.
+/// Reads the JSON that describes a call. `pointer` is the JSON pointer to it in the request.
 pub fn json(bytes: &[u8], pointer: &str) -> Result<Value, Problem> {
     web::parse(bytes).map_err(|problem| Problem::field(pointer, format!("is not valid JSON: {problem}")))
 }
 
-/// Stores a recording of at most `max` bytes. 415 when the bytes are no recording, whatever the sender calls them.
-/// Where `content` breaks off, its own problem says so.
+/// Stores a recording of at most `max` bytes. The answer is 415 when the bytes are not a recording, even where the
+/// sender calls them one. Where `content` breaks off, the problem is the one that `content` returned.
 pub async fn recording(
     blobs: &Blobs,
     content: impl Stream<Item = Result<Bytes, Problem>> + Send,
@@ -49,8 +49,8 @@ pub async fn recording(
     store(blobs, whole, pointer, max, Some(media_type.to_owned())).await
 }
 
-/// Stores a text of any transcript format. Whether the text can be read is for the transcription worker to say. That
-/// worker goes by the media type that the sender gave, else by the extension of the file's name.
+/// Stores a text of any transcript format. The transcription worker decides later whether the text can be read. The
+/// worker uses the media type that the sender gave, or else the extension of the file's name.
 pub async fn transcript(
     blobs: &Blobs,
     content: impl Stream<Item = Result<Bytes, Problem>> + Send,
@@ -75,7 +75,7 @@ pub async fn transcript(
     store(blobs, text, pointer, MAX_TRANSCRIPT_BYTES, media_type).await
 }
 
-/// Carries the problem that ended a stream through the blobs, which take any error.
+/// Carries the problem that ended a stream through the blobs. The blobs return any error as it came.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.detail)]
 struct Broken(Problem);
@@ -109,7 +109,7 @@ pub(crate) fn too_long(pointer: &str, max: u64) -> Problem {
     Problem::field(pointer, format!("is longer than {max} bytes")).status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-/// The media type of a recording, by its first bytes: the name of a file and its declared type say only what the
+/// Finds the media type of a recording by its first bytes. The name of a file and its declared type only say what the
 /// sender believes.
 fn audio_type(head: &[u8]) -> Option<&'static str> {
     match head {
@@ -120,7 +120,7 @@ fn audio_type(head: &[u8]) -> Option<&'static str> {
         [0x1a, 0x45, 0xdf, 0xa3, ..] => Some("audio/webm"),
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some("audio/mp4"),
         [b'I', b'D', b'3', 2..=4, ..] => Some("audio/mpeg"),
-        // A frame of MPEG layer III: eleven bits of sync, a version and a sample rate that exist.
+        // A frame of MPEG layer III begins with eleven bits of sync. Its version and its sample rate must be valid.
         [0xff, second, third, ..]
             if second & 0xe6 == 0xe2
                 && second & 0x18 != 0x08
@@ -133,12 +133,12 @@ fn audio_type(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether `chunk` is UTF-8 without NUL. `rest` holds the bytes of a character that the chunk before has begun.
+/// Whether `chunk` is UTF-8 without NUL. `rest` holds the first bytes of a character that began in the chunk before.
 fn is_text(rest: &mut Vec<u8>, chunk: &[u8]) -> bool {
     rest.extend_from_slice(chunk);
     let valid = match std::str::from_utf8(rest) {
         Ok(_) => rest.len(),
-        // The end of a chunk may cut a character in two.
+        // A character can begin in this chunk and end in the next one.
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
         Err(_) => return false,
     };

@@ -12,7 +12,8 @@ use web::{self, Problem, media_type};
 
 use crate::files;
 
-/// Opens the form of a request. 415 for anything else, 413 where its length says that it is longer than `max` bytes.
+/// Opens the form of a request. The answer is 415 for a body that is not a form, and 413 where the announced length
+/// is above `max` bytes.
 pub(crate) async fn open(request: Request, max: u64) -> Result<Multipart, Problem> {
     let media_type = media_type(request.headers());
     if media_type != "multipart/form-data" {
@@ -29,7 +30,7 @@ pub(crate) async fn next(form: &mut Multipart) -> Result<Option<Field<'_>>, Prob
     form.next_field().await.map_err(|error| problem("", &error))
 }
 
-/// Fills `place` with what the part at `pointer` brought. 422 where the same part came before.
+/// Puts the value of the part at `pointer` into `place`. The answer is 422 where the same part came before.
 pub(crate) fn once<T>(place: &mut Option<T>, pointer: &str, value: T) -> Result<(), Problem> {
     if place.is_some() {
         return Err(Problem::field(pointer, "was sent twice"));
@@ -38,7 +39,7 @@ pub(crate) fn once<T>(place: &mut Option<T>, pointer: &str, value: T) -> Result<
     Ok(())
 }
 
-/// A part that holds a JSON document of at most `max` bytes.
+/// Reads a part that holds a JSON document of at most `max` bytes.
 pub(crate) async fn json(mut field: Field<'_>, pointer: &str, max: u64) -> Result<Value, Problem> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = field.chunk().await.map_err(|error| problem(pointer, &error))? {
@@ -50,7 +51,7 @@ pub(crate) async fn json(mut field: Field<'_>, pointer: &str, max: u64) -> Resul
     files::json(&bytes, pointer)
 }
 
-/// A part that holds a recording of at most `max` bytes.
+/// Stores a part that holds a recording of at most `max` bytes.
 pub(crate) async fn recording(
     blobs: &Blobs,
     field: Field<'_>,
@@ -60,7 +61,7 @@ pub(crate) async fn recording(
     files::recording(blobs, content(field, pointer), pointer, max).await
 }
 
-/// A part that holds a transcript.
+/// Stores a part that holds a transcript.
 pub(crate) async fn transcript(blobs: &Blobs, field: Field<'_>, pointer: &str) -> Result<Upload, Problem> {
     let file_name = field.file_name().map(str::to_owned);
     let media_type = field.content_type().map(str::to_owned);

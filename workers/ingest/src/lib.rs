@@ -1,7 +1,7 @@
-//! Ingest: takes what the outside sends, says at once what is wrong with it, and publishes the rest as
-//! `call.received`. It asks no database and waits for no stage.
+//! Ingest takes requests from the outside, says at once what is wrong with a request, and publishes an accepted one
+//! as `call.received`. It neither asks a database nor waits for a stage.
 //!
-//! A 2xx is sent only for what is on disk somewhere: confirmed by the broker, or in the store's outbox.
+//! A 2xx is sent only when the event is on disk: either the broker confirmed it, or it is in the outbox of the store.
 
 mod door;
 mod fields;
@@ -24,10 +24,11 @@ pub use sources::{document, router};
 
 const MIB: u64 = 1024 * 1024;
 const BESIDE_AUDIO_BYTES: u64 = 64 * MIB;
-/// Enough to keep a broker busy, and few enough that one that confirms 300 a second confirms each in time.
+/// The default of `DEBRIEF_MAX_REQUESTS`. It is enough to keep a broker busy. It is also low enough that a broker
+/// that confirms 300 messages a second confirms each request in time.
 const MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(256).expect("it is above zero");
 
-/// What ingest works with. The process that serves it fills this in.
+/// Everything that the routes of ingest need. The process that serves the routes fills this in.
 #[derive(Clone)]
 pub struct Ingest {
     pub settings: Settings,
@@ -37,19 +38,19 @@ pub struct Ingest {
 
 #[derive(Clone)]
 pub struct Settings {
-    /// In which a time without an offset is read.
+    /// The time zone in which a time without an offset is read.
     pub timezone: chrono_tz::Tz,
     /// The longest recording, in bytes.
     pub max_audio_bytes: u64,
-    /// `DEBRIEF_MAX_REQUESTS`: how many are in hand at once; what comes on top is answered 503.
+    /// `DEBRIEF_MAX_REQUESTS`: how many requests are in progress at once. Further requests are answered 503.
     pub max_requests: usize,
-    /// What AssemblyAI's webhook has to bring; absent where neither `ASSEMBLYAI_API_KEY` nor
+    /// The secret that AssemblyAI's webhook has to bring. `None` where neither `ASSEMBLYAI_API_KEY` nor
     /// `ASSEMBLYAI_WEBHOOK_SECRET` is set.
     pub assemblyai_secret: Option<SecretString>,
 }
 
 impl Settings {
-    /// What a form may take, its recording and what stands beside it.
+    /// The longest form, in bytes: its recording and its other parts.
     fn longest_form(&self) -> u64 {
         self.max_audio_bytes.saturating_add(BESIDE_AUDIO_BYTES)
     }

@@ -1,8 +1,9 @@
-//! Bounds what is in hand at once. What comes on top is told at once to come back.
+//! Limits how many requests are in progress at once. A request above the limit is answered at once, and its sender is
+//! told to come back.
 //!
-//! A line of requests in front of a busy broker helps nobody: it takes memory, everybody in it gets their
-//! answer late, and senders who gave up meanwhile send again. So what is in hand stays quick, and the rest
-//! costs next to nothing.
+//! A queue of requests in front of a busy broker helps nobody. It takes memory, every sender in it gets a late
+//! answer, and senders who gave up in the meantime send again. With a limit, the requests in progress stay fast, and
+//! the others cost almost nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -18,8 +19,8 @@ use web::media_type;
 
 use crate::refusal::{come_back, until_heard};
 
-/// A form brings a file and takes as long as its sender takes, so forms have places of their own: one for so many
-/// places of the other requests.
+/// How many places of other requests there are for each place of a form. Forms have places of their own, because a
+/// form brings a file, and it takes as long as its sender needs.
 const REQUESTS_FOR_A_FORM: usize = 8;
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
@@ -37,14 +38,14 @@ pub(crate) struct Places(Arc<Inner>);
 struct Inner {
     short: Semaphore,
     forms: Semaphore,
-    /// How many were turned away since the log said so the last time.
+    /// How many requests were refused since the last line in the log about it.
     unsaid: AtomicU64,
-    /// When the log said so the last time.
+    /// The time of the last line in the log about it.
     said: Mutex<Option<Instant>>,
 }
 
 impl Places {
-    /// For so many requests at once, and an eighth as many forms beside them.
+    /// Makes places for this many requests at once, and beside them places for an eighth as many forms.
     pub(crate) fn new(requests: usize) -> Self {
         let requests = requests.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
@@ -55,7 +56,7 @@ impl Places {
         }))
     }
 
-    /// The log has a line now and then, not one for each.
+    /// Counts a refused request. The log gets a line now and then, and not a line for each request.
     fn note_refusal(&self) {
         TURNED_AWAY.add(1, &[]);
         let inner = &self.0;
@@ -69,7 +70,7 @@ impl Places {
     }
 }
 
-/// Goes around every request. A sender that is turned away is told so as well.
+/// The layer around every request. It also makes sure that a refused sender can read the answer.
 pub(crate) async fn guarded(State(places): State<Places>, request: Request, next: Next) -> Response {
     until_heard(request, async |request| admit(&places, request, next).await).await
 }

@@ -1,8 +1,8 @@
-//! What a sender is told who is refused, and that the sender hears it.
+//! The answers to refused requests, and how a refused sender gets the answer for sure.
 //!
-//! Who is still sending when the connection is closed may never read why. A TCP stack that is closed with bytes unread
-//! resets the connection, and the reset destroys the answer on its way. So what is left of a body that was refused is
-//! read first and thrown away, for a while.
+//! A sender that is still sending when we close the connection may never read the answer. A TCP stack that closes a
+//! connection with unread bytes resets it, and the reset destroys the answer on its way. So the rest of a refused
+//! body is first read for a while and thrown away.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,23 +19,24 @@ use futures::{Stream, StreamExt as _};
 use queue_topology::intake::NotKept;
 use web::Problem;
 
-/// The sender of a body that is longer, or that takes longer, does not wait for an answer.
+/// How many bytes of a refused body are read, and for how long. A sender that sends more, or that takes longer, does
+/// not wait for an answer.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 const MAX_TIME: Duration = Duration::from_secs(5);
 
-/// Nothing was kept, whatever it was that failed.
+/// The answer when a request could not be kept. It is the same for every cause.
 pub(crate) fn not_kept(not_kept: NotKept) -> Problem {
     come_back(not_kept.to_string())
 }
 
-/// 503, and when another try is worth its while.
+/// A 503 that says when another try makes sense.
 pub(crate) fn come_back(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(NotKept::COME_BACK_IN)
 }
 
-/// Answers a request so that its sender hears a refusal.
+/// Answers a request, and makes sure that a refused sender can read the answer.
 pub(crate) async fn until_heard(request: Request, answer: impl AsyncFnOnce(Request) -> Response) -> Response {
-    // A sender that waits for our `100 Continue` has sent nothing of the body.
+    // A sender that waits for our `100 Continue` has not sent any part of the body.
     if request.headers().contains_key(EXPECT) {
         return answer(request).await;
     }
@@ -59,7 +60,7 @@ pub(crate) async fn until_heard(request: Request, answer: impl AsyncFnOnce(Reque
     response
 }
 
-/// The one body. The handler reads it first, and what the handler left is read here.
+/// The body of the request, which two readers share. The handler reads it first, and the rest is read here.
 #[derive(Clone)]
 struct Shared(Arc<Mutex<BodyDataStream>>);
 

@@ -1,5 +1,5 @@
-//! The sources, one file each. A new source is its file and its line in [`all`]: the routes, their limits and the
-//! OpenAPI document all follow from that one list.
+//! The sources. Each source has a file of its own. A new source needs its file and one line in [`all`]. The routes,
+//! their limits and the OpenAPI document all follow from that list.
 
 mod assemblyai;
 pub mod meeting;
@@ -25,7 +25,7 @@ use crate::overload::{self, Places};
 
 pub(crate) use assemblyai::secret as assemblyai_secret;
 
-/// A sender that stops in the middle of a body for longer has gone.
+/// How long a sender may pause in the middle of a body. After a longer pause the sender counts as gone.
 const BODY_IDLE: Duration = Duration::from_secs(30);
 
 #[derive(utoipa::OpenApi)]
@@ -42,14 +42,14 @@ fn all() -> OpenApiRouter<Arc<Ingest>> {
         .routes(routes!(session::sessions))
 }
 
-/// The routes of ingest. [`web::finish`] goes around those of all roles together.
+/// The routes of ingest. [`web::finish`] adds the layers that are common to the routes of all roles.
 pub fn router(ingest: Ingest) -> Router {
     let longest = ingest.settings.longest_form();
     let places = Places::new(ingest.settings.max_requests);
     let (routes, _) = all().split_for_parts();
     routes
         .layer(
-            // Each layer of its own would copy all that it goes around, for every request.
+            // One layer does all of this. Each further layer would copy everything below it, for every request.
             ServiceBuilder::new()
                 .layer(from_fn_with_state(places, overload::guarded))
                 .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
@@ -58,7 +58,7 @@ pub fn router(ingest: Ingest) -> Router {
         .with_state(Arc::new(ingest))
 }
 
-/// What the OpenAPI document says of the routes of ingest.
+/// The part of the OpenAPI document that describes the routes of ingest.
 pub fn document() -> OpenApi {
     all().into_openapi()
 }

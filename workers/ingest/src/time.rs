@@ -1,13 +1,13 @@
-//! Reads the times that other systems write. The caller keeps a time that cannot be read as a text: a time that nobody
-//! understands is no reason to lose a call.
+//! Reads the times that other systems write. Where a time cannot be read, the caller keeps it as a text, because such
+//! a time is no reason to lose a call.
 
 use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
 use domain::moment::Moment;
 use serde_json::Value;
 
-/// RFC 3339, RFC 2822, `2025-10-09 17:58:27` with or without a fraction and an offset, and Unix time in
-/// seconds or milliseconds. A time without an offset is one of `timezone`.
+/// Reads RFC 3339, RFC 2822, `2025-10-09 17:58:27` with or without a fraction and an offset, and Unix time in seconds
+/// or milliseconds. A time without an offset is read in `timezone`.
 pub(crate) fn read(value: &Value, timezone: Tz) -> Option<Moment> {
     let time = match value {
         Value::String(text) => read_text(text.trim(), timezone),
@@ -37,14 +37,14 @@ fn read_text(text: &str, timezone: Tz) -> Option<DateTime<Utc>> {
     })
 }
 
-/// Reads a local time of `zone`. Where clocks were set back there are two readings, and the earlier one counts; where
-/// they were set forward there is none, and the time is read as one hour later.
+/// Reads a local time of `zone`. Where clocks were set back, a local time can mean two moments, and the earlier one
+/// counts. Where clocks were set forward, a local time can mean no moment at all, and it is read as one hour later.
 fn in_zone(time: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
     let read = |time| zone.from_local_datetime(&time).earliest();
     read(time).or_else(|| read(time + TimeDelta::hours(1))).map(|time| time.to_utc())
 }
 
-/// Ten digits are seconds, thirteen milliseconds; anything else is no time.
+/// Reads Unix time. Ten digits are seconds, and thirteen digits are milliseconds. Any other number is not a time.
 fn read_unix(number: i64) -> Option<DateTime<Utc>> {
     match number {
         1_000_000_000..10_000_000_000 => DateTime::from_timestamp(number, 0),
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn one_instant_in_every_spelling_is_one_instant() {
+    fn one_moment_is_read_the_same_in_every_spelling() {
         let wanted = Some("2025-10-09T12:28:27Z".to_owned());
         for text in [
             "2025-10-09T17:58:27+05:30",
@@ -83,21 +83,21 @@ mod tests {
     }
 
     #[test]
-    fn a_time_without_an_offset_is_one_of_the_zone_that_was_set() {
+    fn a_time_without_an_offset_is_read_in_the_configured_zone() {
         let text = "2025-10-09 17:58:27.250";
         assert_eq!(at(text, chrono_tz::UTC).as_deref(), Some("2025-10-09T17:58:27.250Z"));
         assert_eq!(at(text, chrono_tz::Asia::Kolkata).as_deref(), Some("2025-10-09T12:28:27.250Z"));
     }
 
     #[test]
-    fn an_hour_that_was_there_twice_or_never_is_still_a_time() {
+    fn a_local_time_that_existed_twice_or_never_is_still_read() {
         let berlin = chrono_tz::Europe::Berlin;
         assert_eq!(at("2025-10-26 02:30:00", berlin).as_deref(), Some("2025-10-26T00:30:00Z"));
         assert_eq!(at("2025-03-30 02:30:00", berlin).as_deref(), Some("2025-03-30T01:30:00Z"));
     }
 
     #[test]
-    fn what_is_no_time_is_none() {
+    fn a_text_that_is_not_a_time_is_none() {
         for text in
             ["yesTerday", "", "2025-13-40 99:99:99", "+262142-01-01T00:00:00Z", "0001-01-01T00:00:00Z"]
         {

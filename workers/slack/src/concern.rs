@@ -1,19 +1,19 @@
-//! Finds the customer's first words that say something: what the call is about, in their own words.
+//! Finds the first words of the customer that say what the call is about.
 //!
-//! Who is the customer: whoever the transcript or the call's participants say is. Where they only say who
-//! is ours, everybody else. Where they say nothing, as after diarization, the first to speak is the agent,
-//! who picks up and says who he is; but somebody *we* called picks up with a mere greeting, and then the
-//! other voice is the agent.
+//! The customer is the person to whom the transcript or the list of participants gives that role. Where they name
+//! only our people, everybody else is a customer. Where they name nobody, as after diarization, the first speaker is
+//! the agent, because the agent picks up and tells a name. But where *we* called, the customer picks up with a short
+//! greeting, and then the other voice is the agent.
 
 use domain::call::{CallDetails, Direction, Role};
 use domain::transcript::{Segment, Transcript};
 
-/// Characters that are quoted; whole words, and ` ...` follows where something was left out.
+/// The longest quote, in characters. A quote ends with a whole word, and ` ...` follows where something was left out.
 const MAX_QUOTE: usize = 100;
-/// Words beyond greetings that make a turn say something.
+/// How many words beyond greetings a turn needs to count as saying something.
 const ENOUGH: usize = 3;
 
-/// Words that open a conversation and say nothing of what it is about.
+/// Words that open a conversation and do not say what it is about.
 const OPENERS: [&str; 40] = [
     "hello",
     "hi",
@@ -137,7 +137,7 @@ fn quote(text: &str) -> String {
     let whole = match start.rfind(' ') {
         _ if rest.starts_with(' ') => start,
         Some(space) => &start[..space],
-        // One word, longer than the quote may be.
+        // The text is one word that is longer than a quote may be.
         None => start,
     };
     format!("{whole} ...")
@@ -163,7 +163,8 @@ mod tests {
             text: (*text).to_owned(),
             confidence: None,
         };
-        Transcript { language: None, segments: turns.iter().map(segment).collect() }.numbered()
+        Transcript { language: None, segments: turns.iter().map(segment).collect(), ..Transcript::default() }
+            .numbered()
     }
 
     fn incoming(turns: &[(&str, &str)]) -> Option<String> {
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_called_picks_up_with_a_greeting() {
+    fn a_customer_whom_we_called_picks_up_with_a_greeting() {
         let turns = [("A", "Hello?"), ("B", "This is Dana of Larkfield."), ("A", "Why is my report late?")];
         let heard = concern(&said(&turns), &CallDetails::default(), Direction::Outgoing);
         assert_eq!(heard.as_deref(), Some("Why is my report late?"));

@@ -1,23 +1,24 @@
-//! Makes other people's words harmless in Slack's markup, without changing how they read.
+//! Makes the words of other people harmless in Slack's markup, without changing how they look.
 //!
-//! Slack knows three control characters, `& < >`; written as entities they can neither mention anybody nor
-//! make a link. Beyond those, Slack finds some things by itself: `@channel` where names are linked,
-//! addresses (an incoming webhook ignores `parse`, so asking it not to is not enough), and three backticks,
-//! which end a code block. Those are broken by a space of no width: the eye sees the same words.
+//! Slack knows three control characters, `& < >`. Written as entities, they can neither mention anybody nor make a
+//! link. Slack also finds some things by itself: `@channel` where names are linked, web addresses, and three
+//! backticks, which end a code block. The parameter `parse` could turn this off, but an incoming webhook ignores it.
+//! So these texts are broken by a space without width, and a reader sees the same words.
 
 use domain::blank::is_blank;
 
 /// ZERO WIDTH SPACE.
 const BREAK: char = '\u{200B}';
-/// What reaches everybody when it stands behind an `@`.
+/// The names that notify everybody when they stand behind an `@`.
 const EVERYBODY: [&str; 4] = ["channel", "here", "everyone", "group"];
-/// What a field of the message may take after escaping. Ten of them and the call's id leave most of a
-/// message to the transcript.
+/// The longest field of a message after escaping, in characters. Ten fields and the id of the call still leave most
+/// of a message to the transcript.
 const MAX_FIELD: usize = 150;
-/// Takes every id that a webhook may send (255 characters) unless most of it is markup.
+/// The longest id after escaping, in characters. Every id of a webhook (255 characters) fits, unless most of it is
+/// markup.
 const MAX_ID: usize = 300;
 
-/// On one line, and with nothing in it that Slack would act on; `& < >` are still to be escaped.
+/// Puts the text on one line, and breaks everything that Slack would act on. The caller still has to escape `& < >`.
 pub(crate) fn defuse(text: &str) -> String {
     let text = one_line(text);
     let mut out = String::with_capacity(text.len());
@@ -30,7 +31,8 @@ pub(crate) fn defuse(text: &str) -> String {
     out
 }
 
-/// Whether `c`, which starts `rest`, would with the end of `before` make something that Slack acts on.
+/// Whether the end of `before` and the start of `rest` together make something that Slack acts on. `c` is the first
+/// character of `rest`.
 fn is_dangerous(before: &str, c: char, rest: &str) -> bool {
     match c {
         '`' => before.ends_with("``"),
@@ -49,7 +51,7 @@ fn ends_with(text: &str, word: &str) -> bool {
     start.and_then(|start| text.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(word))
 }
 
-/// A line break in somebody's words would let them write lines of our message.
+/// Turns line breaks into spaces. Otherwise somebody's words could look like lines of our own message.
 fn one_line(text: &str) -> String {
     let flat: String = text
         .chars()
@@ -58,7 +60,7 @@ fn one_line(text: &str) -> String {
     flat.trim().to_owned()
 }
 
-/// Breaks bare addresses (`example.com`) too, for words that stand outside the code block.
+/// Breaks addresses without a scheme (`example.com`). Words outside the code block need this after [`defuse`].
 pub(crate) fn unlink(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -73,12 +75,12 @@ pub(crate) fn unlink(text: &str) -> String {
     out
 }
 
-/// The entities of Slack's three control characters.
+/// Writes Slack's three control characters as entities.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Unicode characters that `c` takes after [`escape`].
+/// How many Unicode characters `c` takes after [`escape`].
 pub(crate) fn weight(c: char) -> usize {
     match c {
         '&' => "&amp;".len(),
@@ -87,13 +89,13 @@ pub(crate) fn weight(c: char) -> usize {
     }
 }
 
-/// A value of the message, ready to print and of bounded length; nothing where nobody would see anything.
+/// A value of the message, escaped and not too long. `None` where a reader would see nothing.
 pub(crate) fn field(text: &str) -> Option<String> {
     let text = defuse(text);
     (!is_blank(&text)).then(|| bounded(&text, MAX_FIELD))
 }
 
-/// As [`field`], to stand between backticks, which therefore cannot be in it.
+/// As [`field`], for a value that stands between backticks. So backticks are removed from it.
 pub(crate) fn id(text: &str) -> Option<String> {
     let text = defuse(&text.replace('`', "'"));
     (!is_blank(&text)).then(|| bounded(&text, MAX_ID))
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_would_see_is_missing() {
+    fn a_value_that_shows_nothing_is_missing() {
         assert_eq!(field(" \u{200B}\n\u{0}"), None);
         assert_eq!(field(""), None);
     }

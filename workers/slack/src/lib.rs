@@ -1,5 +1,5 @@
-//! The Slack worker: what a call's message says, how it is cut into parts that Slack takes whole, and how
-//! the parts get there once.
+//! The Slack worker. It writes the message of a call, cuts it into parts that Slack does not break itself, and posts
+//! each part once.
 //!
 //! [`message`], `meeting`, `concern`, `escape` and `split` are pure; [`Post`] is the stage that joins them.
 

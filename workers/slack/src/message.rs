@@ -1,5 +1,5 @@
-//! What the message about a call says. A meeting's message is another one than that of a phone call: nobody dialled
-//! a support number, and what was agreed is asked for before the words.
+//! Writes the message about a call. A meeting has another message than a phone call: it has no support number, and
+//! readers want to know what was agreed before they read the transcript.
 
 mod format;
 mod meeting;
@@ -11,8 +11,8 @@ use domain::transcript::Transcript;
 
 pub use format::Format;
 
-/// The texts to post, in order, each of at most [`MAX_CHARS`](crate::MAX_CHARS) characters. The first is the message
-/// of the call, the others continue it.
+/// The texts to post, in order. Each has at most [`MAX_CHARS`](crate::MAX_CHARS) characters. The first text is the
+/// message of the call, and the others continue it.
 pub fn write(call: &Call, analysis: &Analysis, transcript: &Transcript, format: &Format) -> Vec<String> {
     match call.kind {
         CallKind::Meeting => meeting::write(call, analysis, transcript, format),

@@ -1,35 +1,36 @@
-//! Cuts a message whose transcript is too long into parts, between turns.
+//! Cuts a message with a long transcript into parts. It cuts between turns where that is possible.
 //!
-//! Slack advises 4,000 characters and truncates above 40,000, but what is longer than the advice may be
-//! broken into several messages by Slack itself, in the middle of a code block, and `chat.update` refuses
-//! it. So we cut, where a reader would: each part closes its code block, and every word is in one of them.
+//! Slack advises at most 4,000 characters, and truncates a message above 40,000. But Slack may break a message above
+//! 4,000 characters into several messages, in the middle of a code block, and `chat.update` refuses such a message.
+//! So we cut the message ourselves, at places that suit a reader. Each part closes its code block, and every word is
+//! in exactly one part.
 
 use crate::escape::{escape, weight};
 
-/// Unicode characters of one part, after escaping. 4,000 less a margin for the symbols of our own
-/// template, each of which is two where Slack should count UTF-16 units.
+/// The longest part, in Unicode characters after escaping. It is 4,000 less a margin for the symbols of our own
+/// template, because each of them counts as two if Slack counts UTF-16 units.
 pub const MAX_CHARS: usize = 3_900;
 
-/// Between what stands above the code block and its first line, and between its last line and what follows.
+/// The text between the head and the first line of the code block, and the text between its last line and the tail.
 const OPEN: &str = "\n```\n";
 const CLOSE: &str = "\n```";
-/// A turn that is longer than a part starts in the one before if this share of it is free.
+/// A turn that is longer than a whole part starts in the current part if this share of the current part is free.
 const WORTH_STARTING: usize = 4;
 
-/// A message before it is cut. `head`, `tail` and `call` are escaped, and together well under the limit.
+/// A message before it is cut. `head`, `tail` and `call` are escaped, and together they are well below the limit.
 pub(crate) struct Whole {
     /// Everything above the transcript.
     pub(crate) head: String,
-    /// One line a turn, defused, not yet escaped.
+    /// One line for each turn. The lines are defused and not yet escaped.
     pub(crate) turns: Vec<String>,
-    /// What follows the transcript.
+    /// The text that follows the transcript.
     pub(crate) tail: String,
-    /// Names the call in the parts that follow.
+    /// The name of the call in the parts that follow.
     pub(crate) call: String,
 }
 
 impl Whole {
-    /// The parts, each of at most `max` Unicode characters: one, if it fits.
+    /// Cuts the message into parts of at most `max` Unicode characters each. A message that fits is one part.
     pub(crate) fn split(&self, max: usize) -> Vec<String> {
         let around = |head: &str, below: usize| chars(head) + chars(OPEN) + chars(CLOSE) + 2 + below;
         let tail = chars(&self.tail);
@@ -37,7 +38,8 @@ impl Whole {
         if let [body] = pack(&self.turns, room, room).as_slice() {
             return vec![format!("{}{OPEN}{body}{CLOSE}\n\n{}", self.head, self.tail)];
         }
-        // Room for the longest number there can be, and for the tail in every part: it never stands alone.
+        // Every part leaves room for the longest possible part number and for the tail, so that the tail never stands
+        // alone in a part.
         let below = tail.max(chars(&note(usize::MAX, usize::MAX)));
         let first = max.saturating_sub(around(&self.head, below));
         let later = max.saturating_sub(around(&self.title(usize::MAX, usize::MAX), below));
@@ -56,7 +58,7 @@ impl Whole {
     }
 }
 
-/// Ends a part that another follows.
+/// The last line of a part that is followed by another part.
 fn note(number: usize, total: usize) -> String {
     format!("_Part {number} of {total}, continued below_")
 }
@@ -65,8 +67,8 @@ fn chars(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Fills bodies with turns: the first of at most `first` characters, the others of at most `later`. An empty turn is
-/// a blank line, unless a body begins or ends there.
+/// Fills bodies with turns. The first body has at most `first` characters, and the others have at most `later`. An
+/// empty turn becomes a blank line, unless a body begins or ends there.
 pub(crate) fn pack(turns: &[String], first: usize, later: usize) -> Vec<String> {
     let (mut done, mut body, mut used) = (Vec::new(), String::new(), 0);
     for turn in turns {
@@ -105,7 +107,7 @@ fn fits(text: &str, max: usize) -> bool {
     end_of(text, max).is_none()
 }
 
-/// Where the first character stands that does not fit in `max` any more.
+/// The position of the first character that does not fit into `max` any more.
 fn end_of(text: &str, max: usize) -> Option<usize> {
     let mut used = 0;
     let over = |(_, c): &(usize, char)| {
@@ -115,8 +117,8 @@ fn end_of(text: &str, max: usize) -> Option<usize> {
     text.char_indices().find(over).map(|(at, _)| at)
 }
 
-/// As much of `text` as fits in `max`, ending with a word where one ends, and the rest. Takes at least one
-/// character, so that it comes to an end.
+/// Cuts off as much of `text` as fits into `max`, and returns it with the rest. The cut is at the end of a word where
+/// that is possible. At least one character is taken, so that the caller's loop ends.
 fn cut(text: &str, max: usize) -> (&str, &str) {
     let Some(end) = end_of(text, max) else { return (text, "") };
     let end = end.max(text.chars().next().map_or(0, char::len_utf8));
@@ -148,7 +150,7 @@ mod tests {
         }
     }
 
-    /// What stands in the code blocks, with the entities undone.
+    /// The text of the code blocks, with the entities turned back into characters.
     fn transcript(parts: &[String]) -> String {
         let body = |part: &String| {
             let (_, rest) = part.split_once("```\n").unwrap();
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_one_message_up_to_the_last_character() {
+    fn a_text_that_just_fits_is_one_message() {
         let fixed = "HEAD\n```\n\n```\n\nTAIL".len();
         let parts = whole(&["x".repeat(400 - fixed)]).split(400);
         assert_eq!(parts.len(), 1);

@@ -1,4 +1,4 @@
-//! The stage: posts an analyzed call, once.
+//! The stage that posts each analyzed call to Slack, once.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::settings::Settings;
 
 /// Posts each analyzed call to the configured channel.
 pub struct Post {
-    /// Absent: Slack is off.
+    /// `None` where Slack is off.
     channel: Option<Channel>,
     format: Format,
 }
 
-/// Where messages go, and how.
+/// The destination of the messages, and the client that posts them.
 struct Channel {
     slack: Slack,
     /// Of a message that cannot be looked for.
@@ -56,7 +56,7 @@ impl Stage for Post {
         for (number, text) in (1..).zip(&texts) {
             let part = Part { channel, number, text, thread: first.as_deref() };
             let Receipt { remote_id, .. } = cx.once(&part).await?;
-            // Of a message that a person declared as sent, nobody knows the id.
+            // Where a person said that a message was sent, its id is not known.
             if number == 1 && !remote_id.is_empty() {
                 first = Some(remote_id);
             }
@@ -66,13 +66,13 @@ impl Stage for Post {
     }
 }
 
-/// One message of a call: the first is its `post`, the others continue it.
+/// One message of a call. The first message is its `post`, and the others continue it.
 struct Part<'a> {
     channel: &'a Channel,
-    /// From 1.
+    /// The number of the message, counted from 1.
     number: usize,
     text: &'a str,
-    /// The receipt of the first.
+    /// The receipt of the first message.
     thread: Option<&'a str>,
 }
 

@@ -1,5 +1,6 @@
-//! A recording and a provider that answers at once. The answer was paid for, so it is kept as a blob before anything
-//! reads it: a run that dies in between, a retry and a replay read what is kept. A better reader can read it again.
+//! Transcribes a recording with a provider that answers at once. The answer was paid for, so it is kept as a blob
+//! before anything reads it. A retry, a replay or the run after a crash reads the kept answer. A better reader can
+//! read it again later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub(crate) async fn heard(
     let recording = if is_kept {
         None
     } else {
-        // Before the request, since a fetch may take long and costs nothing.
+        // The recording is fetched before the request, because a fetch may take long and costs nothing.
         Some(source.recording(cx.run.workspace, cx.run.call, material).await?)
     };
     let request = Request { provider: provider.as_ref(), material, source, recording, kept: &kept };
@@ -36,7 +37,7 @@ pub(crate) async fn heard(
     let answer = match source.blobs.get(&kept, provider.max_answer_bytes()).await {
         Ok(answer) => answer,
         Err(BlobError::NotFound(_)) => {
-            // The ledger remembers an answer that somebody has deleted: it is asked for again.
+            // The ledger remembers the answer, but somebody deleted the blob. So the provider is asked again.
             cx.void(&request).await?;
             return Err(StageError::transient(
                 "transcription_lost",
@@ -45,7 +46,7 @@ pub(crate) async fn heard(
         }
         Err(error) => return Err(material::blob_fault(error)),
     };
-    // Megabytes of somebody else's JSON: not on a thread that others wait for.
+    // The JSON can have megabytes, so it is not read on a thread that other tasks wait for.
     let provider = Arc::clone(provider);
     tokio::task::spawn_blocking(move || provider.read(&answer))
         .await
@@ -53,14 +54,14 @@ pub(crate) async fn heard(
         .map_err(|unreadable| StageError::permanent("transcription_unreadable", unreadable))
 }
 
-/// The request that is answered with the transcript, once for each recording.
+/// The effect for the request that is answered with the transcript. There is one for each recording.
 struct Request<'a> {
     provider: &'a dyn SpeechAtOnce,
     material: &'a Material,
     source: &'a Source,
-    /// The blob with the audio. Absent where the answer is kept.
+    /// The key of the blob with the audio. `None` where the answer is kept already.
     recording: Option<String>,
-    /// Where the answer is kept.
+    /// The key of the blob in which the answer is kept.
     kept: &'a str,
 }
 
@@ -81,7 +82,8 @@ impl Effect for Request<'_> {
         hex::encode(Sha256::digest(format!("{}\n{}", self.target(), self.object())))
     }
 
-    /// An answer that arrived is kept. One that did not is asked for again: a call without a transcript costs more.
+    /// What to do when nobody can say whether the provider answered. An answer that arrived is kept, so a missing
+    /// answer is asked for again. A second payment is cheaper than a call without a transcript.
     fn unknown(&self) -> Unknown {
         Unknown::Resend
     }
@@ -105,7 +107,7 @@ impl Effect for Request<'_> {
 }
 
 impl Request<'_> {
-    /// Why an answer, which is paid for by now, is not kept.
+    /// Says why an answer that was paid for is not kept.
     fn not_kept(&self, error: BlobError) -> StageError {
         match error {
             BlobError::TooLarge { max, .. } => {

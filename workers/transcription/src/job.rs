@@ -1,5 +1,5 @@
-//! A recording and a provider that works on a job: the audio is handed over, the job is submitted once, and the run
-//! comes back to look at it. Nobody holds a delivery while the provider works.
+//! Transcribes a recording with a provider that works on a job. The audio is uploaded, the job is submitted once, and
+//! the run comes back later to look at the job. No delivery of the broker is held while the provider works.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use uuid::Uuid;
 use crate::material::{self, Source};
 use crate::stage::Heard;
 
-/// The transcript of a recording, or how long to wait for it. `public` is our address as the provider sees it.
+/// Returns the transcript of a recording, or how long to wait for it. `public` is our address as the provider sees
+/// it.
 pub(crate) async fn heard(
     cx: &Cx,
     source: &Source,
@@ -38,7 +39,7 @@ pub(crate) async fn heard(
         Progress::Done(transcript) => Ok(Heard::Transcript(transcript)),
         Progress::Running if age < provider.deadline() => Ok(Heard::Later(provider.look_again_after(age))),
         Progress::Running => {
-            // So that a replay makes a new one.
+            // The old job is forgotten, so that a replay makes a new one.
             cx.void(&job).await?;
             Err(StageError::permanent(
                 "transcription_timed_out",
@@ -67,7 +68,8 @@ async fn upload(
     Ok(provider.upload(Audio { bytes, media_type: material.media_type.clone(), body }).await?)
 }
 
-/// Where the provider tells us that it is done. What it says proves nothing: it only wakes this stage.
+/// The address at which the provider tells us that a job is done. The message proves nothing and only wakes this
+/// stage.
 fn notify(cx: &Cx, public: &Url, webhook: Webhook) -> Option<Notify> {
     let mut url = Url::parse(&http::join(public, webhook.path)).ok()?;
     url.query_pairs_mut()
@@ -77,11 +79,11 @@ fn notify(cx: &Cx, public: &Url, webhook: Webhook) -> Option<Notify> {
     Some(Notify { url: url.into(), header: webhook.header, secret: webhook.secret })
 }
 
-/// A provider's job, once for each recording.
+/// The effect for the job at the provider. There is one for each recording.
 struct Submission<'a> {
     provider: &'a dyn SpeechJobs,
     material: &'a Material,
-    /// Absent where the ledger says that the job was submitted.
+    /// The uploaded audio. `None` where the ledger says that the job was submitted.
     uploaded: Option<String>,
     notify: Option<Notify>,
 }
@@ -103,7 +105,8 @@ impl Effect for Submission<'_> {
         hex::encode(Sha256::digest(format!("{}\n{}", self.target(), self.object())))
     }
 
-    /// A job that nobody knows of costs some cents; a call without a transcript costs more.
+    /// What to do when nobody can say whether the job was submitted. It is submitted again, because a second job
+    /// costs some cents, and a call without a transcript costs more.
     fn unknown(&self) -> Unknown {
         Unknown::Resend
     }
@@ -121,8 +124,8 @@ impl Effect for Submission<'_> {
     }
 }
 
-/// When the job was made, where the ledger knows it. Audio is uploaded only where it does not: the ledger
-/// still decides whether to submit.
+/// When the job was made. `None` where the ledger knows no job, and only then audio is uploaded. The ledger still
+/// decides whether a job is submitted.
 async fn submitted(cx: &Cx, job: &Submission<'_>) -> Result<Option<Moment>, StageError> {
     let effects = cx.store.effects_of(cx.run.workspace, cx.run.call).await?;
     let confirmed = effects.into_iter().find(|row| {

@@ -1,5 +1,5 @@
-//! Turns what arrived about a call into its transcript: reads what others transcribed, and has recordings
-//! transcribed by a provider.
+//! Makes the transcript of a call. It reads the transcripts that others made, and lets a provider transcribe
+//! recordings.
 
 mod answer;
 mod job;

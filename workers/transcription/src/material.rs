@@ -1,4 +1,4 @@
-//! Brings what arrived about a call to where it can be worked on: a transcript's bytes, or a recording's blob.
+//! Fetches the material of a call for the stage: the bytes of a transcript, or the blob of a recording.
 
 use anyhow::anyhow;
 use bytes::Bytes;
@@ -12,18 +12,19 @@ use platform::seal::{self, Sealer};
 use queue_topology::StageError;
 use store::StoredMaterial;
 
-/// A transcript of a day's talk is some 2 MB.
+/// The longest transcript, in bytes. The transcript of a whole day has some 2 MB.
 const MAX_TRANSCRIPT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What to make the transcript from: what a voice agent wrote down itself is better than a transcript, that is
-/// better than audio; of two of a kind the newer counts. `arrived` is oldest first.
+/// Chooses the material from which the transcript is made. A session that a voice agent wrote itself is better than a
+/// transcript, and a transcript is better than audio. Of two materials of the same kind the newer one counts.
+/// `arrived` has the oldest material first.
 pub(crate) fn best(arrived: &[StoredMaterial]) -> Option<&Material> {
     [MaterialKind::Session, MaterialKind::Transcript, MaterialKind::Recording].into_iter().find_map(|kind| {
         arrived.iter().rev().map(|stored| &stored.material).find(|material| material.kind == kind)
     })
 }
 
-/// Opens and fetches material of one installation.
+/// Opens the sealed addresses of the installation and fetches its material.
 #[derive(Clone)]
 pub(crate) struct Source {
     pub(crate) blobs: Blobs,
@@ -33,7 +34,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// A supplied transcript, whole.
+    /// Returns all bytes of a supplied transcript.
     pub(crate) async fn text(
         &self,
         workspace: WorkspaceId,
@@ -62,7 +63,7 @@ impl Source {
         }
     }
 
-    /// The key of the blob that holds the recording; what stands behind a URL is fetched once.
+    /// Returns the key of the blob that holds the recording. A recording behind a URL is fetched once.
     pub(crate) async fn recording(
         &self,
         workspace: WorkspaceId,

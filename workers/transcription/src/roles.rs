@@ -1,4 +1,4 @@
-//! Gives segments the roles of the participants whose names they carry.
+//! Gives each segment the role of the participant who has the same name as its speaker.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use domain::call::{CallDetails, Role};
 use domain::transcript::Transcript;
 
 /// Sets the role of every segment that has a name and no role yet, from the call's participants and its agent.
-/// Names compare without regard to case and spacing; a name that stands for two roles gives none.
+/// Case and spacing of names are ignored. A name that belongs to two roles gives no role.
 pub(crate) fn assign_roles(transcript: &mut Transcript, details: &CallDetails) {
     let mut roles: HashMap<String, Option<Role>> = HashMap::new();
     let agent = details.agent_name.as_deref().map(|name| (name, Role::Agent));
@@ -64,7 +64,7 @@ mod tests {
             confidence: None,
         };
         let segments = names.iter().map(spoken).collect();
-        let mut transcript = Transcript { language: None, segments };
+        let mut transcript = Transcript { language: None, segments, ..Transcript::default() };
         assign_roles(&mut transcript, &details);
         let roles: Vec<_> = transcript.segments.iter().map(|segment| segment.role).collect();
         assert_eq!(roles, [Some(Role::Host), Some(Role::Participant), None, None, Some(Role::Agent), None]);

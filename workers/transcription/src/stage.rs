@@ -1,13 +1,14 @@
-//! The stage: from an accepted call to its transcript.
+//! The stage that makes the transcript of an accepted call.
 //!
-//! A supplied transcript is read at once. A recording is handed to a provider, which works on a job ([`crate::job`])
-//! or answers at once ([`crate::answer`]). Either costs money, so it is an effect: a retry, a replay or a crash finds
-//! what was paid for.
+//! A supplied transcript is read at once. A recording is sent to a provider, which works on a job ([`crate::job`]) or
+//! answers at once ([`crate::answer`]). Both cost money, so the request is an effect in the ledger. After a retry, a
+//! replay or a crash, the stage finds what was paid for.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use domain::call::CallDetails;
 use domain::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialKind};
 use domain::transcript::Transcript;
 use platform::blobs::Blobs;
@@ -24,20 +25,21 @@ use url::Url;
 
 use crate::material::{self, Source};
 use crate::{answer, job, roles};
-use media::transcripts;
+use media::transcripts::{self, People};
 
-/// What this stage takes from the configuration.
+/// The settings of this stage.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// In which a session's times without an offset are read.
+    /// The time zone in which the times of a session without an offset are read.
     pub zone: chrono_tz::Tz,
-    /// `DEBRIEF_ALLOW_PRIVATE_FETCH`.
+    /// `DEBRIEF_ALLOW_PRIVATE_FETCH`: the private addresses from which recordings may be fetched.
     pub allow: Allow,
-    /// In bytes; what is fetched may be as long as what is uploaded.
+    /// The largest file that is fetched, in bytes. It is the same limit as for uploads.
     pub max_audio_bytes: u64,
-    /// What telephony providers ask for before they give out a recording, each for its own hosts.
+    /// The credentials that telephony providers need before they give out a recording. Each belongs to the hosts of
+    /// its provider.
     pub credentials: Vec<Credential>,
-    /// Our own address as providers see it. Absent: jobs are only looked at.
+    /// Our own address as providers see it. `None` where providers cannot call us, and then jobs are only polled.
     pub public: Option<Url>,
 }
 
@@ -60,15 +62,16 @@ pub struct Transcription {
     public: Option<Url>,
 }
 
-/// What became of a recording.
+/// The state of a recording.
 pub(crate) enum Heard {
     Transcript(Transcript),
-    /// The provider works on it: look again after this long.
+    /// The provider works on the recording. The stage looks again after this time.
     Later(Duration),
 }
 
 impl Transcription {
-    /// With the provider that `values` configure, if any. `cache` hands out the slots of its rate limit.
+    /// Makes the stage with the provider that `values` configure, if there is one. `cache` keeps the rate limit of
+    /// the provider for all processes.
     pub fn from_values(
         values: &Values,
         installation: &Installation,
@@ -91,8 +94,10 @@ impl Transcription {
     async fn supplied(&self, cx: &Cx, material: &Material) -> Result<Transcript, StageError> {
         let bytes = self.source.text(cx.run.workspace, cx.run.call, material).await?;
         let (kind, zone) = (material.kind, self.zone);
-        // Megabytes of somebody else's text: not on a thread that others wait for.
-        let parsed = tokio::task::spawn_blocking(move || transcripts::parse(kind, &bytes, zone))
+        // The text can have megabytes, so it is not read on a thread that other tasks wait for.
+        let details = cx.call().await?.details;
+        let people = people(&details);
+        let transcript = tokio::task::spawn_blocking(move || transcripts::parse(kind, &bytes, zone, &people))
             .await
             .map_err(|error| StageError::transient("transcript_reader_failed", error))?
             .map_err(|why| {
@@ -101,12 +106,9 @@ impl Transcription {
                     anyhow::Error::new(why).context("failed to read the transcript"),
                 )
             })?;
-        tracing::debug!(
-            segments = parsed.transcript.segments.len(),
-            skipped = parsed.skipped,
-            "read a supplied transcript"
-        );
-        Ok(parsed.transcript)
+        let (segments, notes) = (transcript.segments.len(), transcript.notes.len());
+        tracing::debug!(segments, notes, "read a supplied transcript");
+        Ok(transcript)
     }
 
     async fn heard(&self, cx: &Cx, material: &Material) -> Result<Heard, StageError> {
@@ -125,6 +127,12 @@ impl Transcription {
             )),
         }
     }
+}
+
+/// Everybody who is known to have been in the call.
+fn people(details: &CallDetails) -> People {
+    let listed = details.participants.iter().filter_map(|person| person.name.as_deref());
+    People::of(listed.chain(details.agent_name.as_deref()))
 }
 
 impl Stage for Transcription {

@@ -1,4 +1,4 @@
-//! The stage on a real store and real blobs, with a provider that does what a test says.
+//! Tests the stage on a real store and real blobs, with a provider that follows the script of a test.
 
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
 
@@ -49,7 +49,8 @@ static REMOTE: Remote = Remote {
     default_wait: Duration::from_secs(10),
 };
 
-/// Works on jobs: answers each look with the next thing it was told to say, and remembers what it was given.
+/// A provider that works on jobs. It answers each look with the next answer of its script, and remembers its
+/// requests.
 struct Scripted {
     says: Mutex<VecDeque<Progress>>,
     heard: Mutex<Vec<Vec<u8>>>,
@@ -134,7 +135,8 @@ impl SpeechJobs for Scripted {
     }
 }
 
-/// Answers at once with the next thing it was told to say; a text is a transcript unless it is `garbled`.
+/// A provider that answers at once, with the next answer of its script. Every text is a transcript, but `garbled` is
+/// not.
 #[derive(Default)]
 struct AtOnce {
     says: Mutex<VecDeque<Result<&'static str, Failure>>>,
@@ -207,7 +209,7 @@ impl Bench {
         Self { _folder: folder, store, blobs, sealer: Sealer::from_key([7; 32]), call }
     }
 
-    /// Takes material in, and returns the run that it starts.
+    /// Brings material in, and returns the run that it starts.
     async fn arrives(&self, kind: MaterialKind, at: MaterialAt) -> Cx {
         let arrival = Arrival {
             event_id: Uuid::new_v4(),
@@ -303,7 +305,7 @@ fn said(text: &str) -> Transcript {
         text: text.into(),
         confidence: Some(0.9),
     };
-    Transcript { language: None, segments: vec![segment] }
+    Transcript { language: None, segments: vec![segment], ..Transcript::default() }
 }
 
 fn hello() -> Progress {
@@ -366,7 +368,7 @@ async fn a_recording_is_fetched_once_paid_for_once_and_looked_at_until_it_is_don
     }
     assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
     assert_eq!(kept(&cx).to_text(), "Speaker A: Hello.\n");
-    // Done again, as after a crash right before the end.
+    // The run is done again, as after a crash right before its end.
     assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
     assert_eq!(speech.jobs(), 1);
     assert_eq!(*speech.heard.lock().unwrap(), [AUDIO]);
@@ -414,7 +416,7 @@ async fn a_job_that_never_ends_is_given_up_at_its_deadline() {
     let cx = bench.arrives(MaterialKind::Recording, bench.blob(AUDIO).await).await;
     let error = handle(&stage, &cx).await.unwrap_err();
     assert_eq!((error.fault, error.code), (Fault::Permanent, "transcription_timed_out"));
-    // A replay makes a new one.
+    // A replay makes a new job.
     assert!(handle(&stage, &cx).await.is_err());
     assert_eq!(speech.jobs(), 2);
 }

@@ -3,6 +3,10 @@
 //! The tokenizer of the WebVTT standard throws away everything after a `<` that is never closed. This reader keeps
 //! that text, because losing somebody's words is worse than keeping some markup.
 
+use std::borrow::Cow;
+
+use quick_xml::escape::resolve_html5_entity;
+
 use crate::words::one_line;
 
 /// A part of a cue that one person speaks. Its lines are not joined.
@@ -15,8 +19,8 @@ pub(super) struct Voice {
 
 /// No real name is longer, and a database index can hold a text of this length.
 const MAX_NAME_CHARS: usize = 120;
-/// The longest entities have about as many bytes as `&thetasym;`.
-const MAX_ENTITY_BYTES: usize = 10;
+/// The longest name of an entity in HTML has 31 letters.
+const MAX_ENTITY_BYTES: usize = 34;
 
 pub(super) fn voices(lines: &[&str]) -> Vec<Voice> {
     let mut reader = Reader { finished: Vec::new(), current: Voice { speaker: None, text: String::new() } };
@@ -41,8 +45,8 @@ impl Reader {
             rest = &rest[at..];
             let taken = match rest.as_bytes()[0] {
                 b'<' => self.tag(rest),
-                b'&' => entity(rest).map(|(c, taken)| {
-                    self.current.text.push(c);
+                b'&' => entity(rest).map(|(text, taken)| {
+                    self.current.text.push_str(&text);
                     taken
                 }),
                 // SubRip files hold marks such as `{\an8}`, which say where on the screen the words stand.
@@ -107,36 +111,29 @@ fn entities(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find('&') {
         plain.push_str(&rest[..at]);
-        let (c, taken) = entity(&rest[at..]).unwrap_or(('&', 1));
-        plain.push(c);
+        let (text, taken) = entity(&rest[at..]).unwrap_or((Cow::Borrowed("&"), 1));
+        plain.push_str(&text);
         rest = &rest[at + taken..];
     }
     plain.push_str(rest);
     plain
 }
 
-/// The character that an entity at the start of `rest` stands for, and the entity's length.
-fn entity(rest: &str) -> Option<(char, usize)> {
+/// The text that an entity at the start of `rest` stands for, and the entity's length. The names are those of HTML.
+fn entity(rest: &str) -> Option<(Cow<'static, str>, usize)> {
     let end = rest.bytes().take(MAX_ENTITY_BYTES).position(|byte| byte == b';')?;
-    let c = match &rest[1..end] {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        "nbsp" => '\u{a0}',
-        "lrm" => '\u{200e}',
-        "rlm" => '\u{200f}',
-        number => {
-            let number = number.strip_prefix('#')?;
+    let name = &rest[1..end];
+    let text = match name.strip_prefix('#') {
+        Some(number) => {
             let code = match number.strip_prefix(['x', 'X']) {
                 Some(hex) => u32::from_str_radix(hex, 16).ok()?,
                 None => number.parse().ok()?,
             };
-            char::from_u32(code).filter(|c| !c.is_control())?
+            Cow::Owned(char::from_u32(code).filter(|c| !c.is_control())?.to_string())
         }
+        None => Cow::Borrowed(resolve_html5_entity(name)?),
     };
-    Some((c, end + 1))
+    Some((text, end + 1))
 }
 
 #[cfg(test)]
@@ -155,7 +152,7 @@ mod tests {
     fn a_voice_tag_names_the_speaker_and_other_tags_are_removed() {
         assert_eq!(
             speakers_and_words(&["<v.loud Tom Bj&ouml;rk &amp; Co><i>I <00:01.000>report</i> to Helen."]),
-            [(Some("Tom Bj&ouml;rk & Co".into()), "I report to Helen.".into())]
+            [(Some("Tom Björk & Co".into()), "I report to Helen.".into())]
         );
     }
 
@@ -186,8 +183,8 @@ mod tests {
     #[test]
     fn only_a_complete_and_known_entity_is_replaced() {
         assert_eq!(
-            plain("&amp; &lt;b&gt; a&nbsp;b &am&lt; &#39;x&#x27; &l &bogus; &"),
-            "& <b> a b &am< 'x' &l &bogus; &"
+            plain("&amp; &lt;b&gt; a&nbsp;b &am&lt; &#39;x&#x27; caf&eacute; isn&rsquo;t &l &bogus; &"),
+            "& <b> a b &am< 'x' café isn’t &l &bogus; &"
         );
     }
 }

@@ -1,6 +1,6 @@
-//! What reading a supplied transcript gives: the transcript, or the reason why there is none.
+//! What the readers share: a segment, and the reasons why there is no transcript.
 
-use domain::transcript::{Segment, Transcript};
+use domain::transcript::Segment;
 
 /// The highest number of segments. A whole day with a turn every second has fewer. The limit is needed because a segment
 /// takes far more memory than the few bytes that it can have in a file.
@@ -15,8 +15,9 @@ pub enum ReadError {
     NotText,
     #[error("it is a web page")]
     Html,
-    #[error("it has no cue with words and readable times ({skipped} blocks were skipped)")]
-    NoCue { skipped: usize },
+    /// A file of a kind that no reader takes. The text says which.
+    #[error("it is {0}")]
+    OtherKind(&'static str),
     #[error("it is not JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error("it is JSON, but neither `items` nor `conversation` is a list in it")]
@@ -25,15 +26,6 @@ pub enum ReadError {
     NoSpeech,
     #[error("it has more than {MAX_SEGMENTS} turns")]
     TooMany,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parsed {
-    /// The segments are numbered and stand in the order of the file.
-    pub transcript: Transcript,
-    /// How many blocks were left out because they had no readable time, or how many entries of a session's list
-    /// were not JSON objects.
-    pub skipped: usize,
 }
 
 /// A segment that has only a speaker and words; the caller adds the times, where it has them.

@@ -7,17 +7,21 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use domain::call::Role;
+use domain::note::Note;
 use domain::transcript::{Segment, Transcript};
 use serde_json::Value;
 
-use super::parsed::{Parsed, ReadError, segment};
+use super::parsed::{ReadError, segment};
 use crate::words::one_line;
 
-pub(super) fn read(text: &str, zone: Tz) -> Result<Parsed, ReadError> {
+pub(super) fn read(text: &str, zone: Tz) -> Result<Transcript, ReadError> {
     let session: Value = serde_json::from_str(text)?;
-    let items = ["items", "conversation"]
-        .iter()
-        .find_map(|name| session.get(name)?.as_array())
+    // A LiveKit report of a session has the same list one level deeper.
+    let held_in = [Some(&session), session.get("chat_history")];
+    let items = held_in
+        .into_iter()
+        .flatten()
+        .find_map(|object| ["items", "conversation"].iter().find_map(|name| object.get(name)?.as_array()))
         .ok_or(ReadError::NotASession)?;
     let mut turns: Vec<(Option<DateTime<Utc>>, Segment)> = Vec::new();
     for item in items {
@@ -26,7 +30,7 @@ pub(super) fn read(text: &str, zone: Tz) -> Result<Parsed, ReadError> {
         if !text.is_empty() {
             let confidence = item.get("transcript_confidence").and_then(Value::as_f64);
             let confidence = confidence.filter(|share| (0.0..=1.0).contains(share));
-            let time = item.get("timestamp").and_then(|time| instant(time, zone));
+            let time = ["timestamp", "created_at"].iter().find_map(|name| instant(item.get(name)?, zone));
             turns.push((time, Segment { role: Some(role), confidence, ..segment(None, text) }));
         }
     }
@@ -44,8 +48,13 @@ pub(super) fn read(text: &str, zone: Tz) -> Result<Parsed, ReadError> {
             Segment { start_ms, ..segment }
         })
         .collect();
+    let mut notes = Vec::new();
     let skipped = items.iter().filter(|item| !item.is_object()).count();
-    Ok(Parsed { transcript: Transcript { language: None, segments }, skipped })
+    if skipped > 0 {
+        let text = format!("{skipped} entries of the session's list are no objects and were left out.");
+        notes.push(Note::new("session_items_skipped", text));
+    }
+    Ok(Transcript { language: None, segments, notes })
 }
 
 /// The role of the person whose words `item` holds. It is absent when the item holds no speech.

@@ -6,6 +6,9 @@
 
 use std::collections::HashMap;
 
+use domain::shown_text::visible;
+
+use super::people::People;
 use crate::words::{append, one_line};
 
 /// Meeting products cut display names at 64 characters, and some of them add a company in brackets.
@@ -139,27 +142,47 @@ const PARTICLES: &[&str] = &[
     "du", "e", "el", "ibn", "la", "le", "of", "ten", "ter", "van", "von", "y", "zu",
 ];
 
-/// Counts how often a file uses each label that does not read like a name.
-pub(super) struct Labels(HashMap<String, u32>);
+/// The labels of one file: who is known to take part, and how often the file uses each label that does not read
+/// like a name.
+pub(super) struct Labels<'p> {
+    people: &'p People,
+    uses: HashMap<String, u32>,
+    /// At least half of the file's labels are names of listed people. Any other text before a colon is then far more
+    /// likely the beginning of a sentence (`Order Number: 4471`) than a person whom nobody listed.
+    only_listed: bool,
+}
 
-impl Labels {
-    pub(super) fn of<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
-        let mut uses = HashMap::new();
-        for (label, _) in lines.filter_map(split) {
-            if !reads_like_a_name(label) {
+impl<'p> Labels<'p> {
+    pub(super) fn of<'a>(people: &'p People, lines: impl Iterator<Item = &'a str>) -> Self {
+        let mut uses: HashMap<String, u32> = HashMap::new();
+        let (mut listed, mut others) = (0_usize, 0_usize);
+        for line in lines {
+            if people_label(people, line).is_some() {
+                listed += 1;
+            } else if let Some((label, _)) = split(line) {
+                others += 1;
                 *uses.entry(one_line(label)).or_default() += 1;
             }
         }
-        Self(uses)
+        Self { people, uses, only_listed: listed > 0 && listed >= others }
     }
 
-    /// Splits a line that starts with a label into the speaker and the words.
+    /// Splits a line that starts with a label into the speaker and the words. A listed person is called as listed.
     pub(super) fn split<'a>(&self, line: &'a str) -> Option<(String, &'a str)> {
+        if let Some((name, words)) = people_label(self.people, line) {
+            return Some((name.to_owned(), words));
+        }
         let (label, words) = split(line)?;
-        let name = one_line(label);
-        (reads_like_a_name(label)
-            || self.0.get(&name).is_some_and(|uses| *uses >= MIN_USES_OF_AN_UNLIKELY_LABEL))
-        .then_some((name, words))
+        let name = one_line(&visible(label));
+        let often =
+            || self.uses.get(&one_line(label)).is_some_and(|uses| *uses >= MIN_USES_OF_AN_UNLIKELY_LABEL);
+        let is_speaker = if self.only_listed { often() } else { reads_like_a_name(label) || often() };
+        is_speaker.then_some((name, words))
+    }
+
+    /// A name that the file itself marks as the speaker's; a listed person is called as listed.
+    pub(super) fn marked(&self, name: &str) -> String {
+        self.people.named(name).map_or_else(|| one_line(&visible(name)), str::to_owned)
     }
 
     /// Splits a text into turns, each with its speaker and its words. Every line can start a new turn.
@@ -176,21 +199,38 @@ impl Labels {
     }
 }
 
+/// Splits a line whose text before the first colon is the name of a listed person, whatever that text looks like.
+fn people_label<'p, 'a>(people: &'p People, line: &'a str) -> Option<(&'p str, &'a str)> {
+    if people.is_empty() {
+        return None;
+    }
+    let (label, words) = at_colon(line)?;
+    Some((people.named(label)?, words))
+}
+
 /// Splits a line at its first colon. There is no result when the text before the colon cannot be a label.
 fn split(line: &str) -> Option<(&str, &str)> {
+    at_colon(line).filter(|(label, _)| can_be_a_label(label))
+}
+
+fn at_colon(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_start();
     let (at, colon) = line.char_indices().take(MAX_LABEL_CHARS + 1).find(|(_, c)| matches!(c, ':' | '：'))?;
     let (label, words) = (line[..at].trim_end(), &line[at + colon.len_utf8()..]);
     // No space follows the colon in `10:30` and `https://`. The wide colon of Chinese and Japanese needs no space.
-    let apart = colon == '：' || words.is_empty() || words.starts_with(char::is_whitespace);
-    (apart && can_be_a_label(label)).then_some((label, words))
+    let apart = colon == '：'
+        || words.is_empty()
+        || words.starts_with(char::is_whitespace)
+        || words.starts_with("**");
+    apart.then_some((label, words))
 }
 
+/// Whether `label` has the shape of a name. A display name holds nearly every character; what no name holds are
+/// marks that end or join sentences.
 fn can_be_a_label(label: &str) -> bool {
-    let plain = label.chars().all(|c| {
-        c.is_alphanumeric() || c.is_whitespace() || "'’.-–_()[],&/@#+|\u{300}\u{301}\u{308}".contains(c)
-    });
-    let starts_well = label.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '+' | '@' | '('));
+    let plain = !label.contains(['?', '!', ';', '<', '>', '{', '}', '=', '\\', '"', '…'])
+        && !label.contains(char::is_control);
+    let starts_well = !label.starts_with(['.', ',', '-', '–', '/', '&', ')', ']', '\'', '’']);
     let lower = label.to_lowercase();
     let bare = lower.trim_end_matches(|c: char| c.is_ascii_digit() || c.is_whitespace() || c == '.');
     plain
@@ -202,7 +242,7 @@ fn can_be_a_label(label: &str) -> bool {
 
 fn reads_like_a_name(label: &str) -> bool {
     let word_of_a_name = |word: &str| {
-        let word = word.trim_start_matches(['(', '[', '\'', '’', '+', '@', '#', '&', '-', '–', '|', '/']);
+        let word = word.trim_start_matches(|c: char| !c.is_alphanumeric());
         // A letter of a script without capital letters is not lower case, so such a word is accepted.
         !word.starts_with(char::is_lowercase) || PARTICLES.contains(&word) || word.contains('@')
     };
@@ -227,7 +267,7 @@ mod tests {
     use super::*;
 
     fn speaker(line: &str) -> Option<String> {
-        Labels::of([line].into_iter()).split(line).map(|(speaker, _)| speaker)
+        Labels::of(&People::default(), [line].into_iter()).split(line).map(|(speaker, _)| speaker)
     }
 
     #[test]
@@ -262,6 +302,71 @@ mod tests {
     }
 
     #[test]
+    fn a_listed_person_is_the_speaker_whatever_the_name_looks_like() {
+        let names = [
+            "Hari Host",
+            "प्रिया शर्मा",
+            "Meera Iyer (she/her)",
+            "🔥 Karan",
+            "👩\u{200d}🔬 Dr. Lee",
+            "Amit's iPhone",
+            "karan",
+            "*** Sam ***",
+            "Widget™ Support",
+            "Robert “Bob” Lee",
+            "maria garcia de la cruz y lopez from accounts payable",
+            "the real ann",
+            "Nguyễn Thị Minh Khai",
+            "ক্ষিতিশ",
+            "Note",
+            "dana_ortiz",
+            "=Q=",
+        ];
+        let people = People::of(names);
+        for name in names {
+            let line = format!("{name}: You can reach me at +91 98200 11223.");
+            let labels = Labels::of(&people, [line.as_str()].into_iter());
+            let split = labels.split(&line).map(|(speaker, words)| (speaker, words.trim().to_owned()));
+            let words = "You can reach me at +91 98200 11223.".to_owned();
+            assert_eq!(split, Some((name.to_owned(), words)), "{name}");
+        }
+    }
+
+    #[test]
+    fn where_the_labels_are_listed_people_the_start_of_a_sentence_names_nobody() {
+        let people = People::of(["Hari Host", "Priya Sharma"]);
+        let lines = [
+            "Hari Host: Good morning.",
+            "Order Number: 4471 never arrived.",
+            "priya sharma: I see.",
+            "Dear Sir: we regret the delay.",
+            "Hari Host: Let me look.",
+            "Monday: nobody was there.",
+            "Priya Sharma: Quote: all good.",
+        ];
+        let labels = Labels::of(&people, lines.into_iter());
+        let speakers: Vec<_> =
+            lines.iter().map(|line| labels.split(line).map(|(speaker, _)| speaker)).collect();
+        let (hari, priya) = (Some("Hari Host".to_owned()), Some("Priya Sharma".to_owned()));
+        assert_eq!(speakers, [hari.clone(), None, priya.clone(), None, hari, None, priya]);
+    }
+
+    #[test]
+    fn who_joined_late_and_is_not_listed_is_a_speaker_once_they_spoke_often() {
+        let people = People::of(["Hari Host"]);
+        let lines = [
+            "Hari Host: Hi.",
+            "Hari Host: So.",
+            "Hari Host: Who?",
+            "Gil Novak: me",
+            "Gil Novak: yes",
+            "Gil Novak: bye",
+        ];
+        let labels = Labels::of(&people, lines.into_iter());
+        assert_eq!(labels.split(lines[3]).unwrap().0, "Gil Novak");
+    }
+
+    #[test]
     fn the_start_of_a_sentence_is_not_a_label() {
         for line in [
             "Note: I'll be late.",
@@ -283,7 +388,8 @@ mod tests {
 
     #[test]
     fn only_the_first_colon_ends_a_label() {
-        let labels = Labels::of(std::iter::empty());
+        let people = People::default();
+        let labels = Labels::of(&people, std::iter::empty());
         let (name, words) = labels.split("Marcus Oyelaran: Note: I'll be covering it.").unwrap();
         assert_eq!((name.as_str(), words.trim()), ("Marcus Oyelaran", "Note: I'll be covering it."));
     }
@@ -291,7 +397,8 @@ mod tests {
     #[test]
     fn a_label_that_does_not_read_like_a_name_is_accepted_when_the_file_uses_it_often() {
         let lines = ["dana_ortiz: hi", "Cher: hi", "dana_ortiz: yes", "dana_ortiz: bye", "so far: good"];
-        let labels = Labels::of(lines.into_iter());
+        let people = People::default();
+        let labels = Labels::of(&people, lines.into_iter());
         assert!(labels.split(lines[0]).is_some());
         assert!(labels.split(lines[4]).is_none());
     }

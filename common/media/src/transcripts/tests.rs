@@ -15,36 +15,39 @@ fn sample(path: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(path)).unwrap()
 }
 
-fn transcript(bytes: impl AsRef<[u8]>) -> Parsed {
-    parse(MaterialKind::Transcript, bytes.as_ref(), Tz::UTC).unwrap()
+fn transcript(bytes: impl AsRef<[u8]>) -> Transcript {
+    parse(MaterialKind::Transcript, bytes.as_ref(), Tz::UTC, &People::default()).unwrap()
 }
 
-fn session(bytes: impl AsRef<[u8]>) -> Result<Parsed, ReadError> {
-    parse(MaterialKind::Session, bytes.as_ref(), Tz::UTC)
+fn session(bytes: impl AsRef<[u8]>) -> Result<Transcript, ReadError> {
+    parse(MaterialKind::Session, bytes.as_ref(), Tz::UTC, &People::default())
 }
 
 /// `(speaker, text)` of each segment.
-fn said(parsed: &Parsed) -> Vec<(Option<&str>, &str)> {
-    let segments = &parsed.transcript.segments;
+fn said(parsed: &Transcript) -> Vec<(Option<&str>, &str)> {
+    let segments = &parsed.segments;
     segments.iter().map(|segment| (segment.speaker.as_deref(), segment.text.as_str())).collect()
 }
 
-/// The files that we read differently from vtt.js on purpose. The first has a fraction of two digits, for which the
-/// standard drops the whole cue. The second has `120:00.000`, which vtt.js reads as hours and minutes.
-const WIDER_THAN_THE_STANDARD: &[&str] = &["fraction-digits", "minimum-spots-over-sixty"];
+fn codes(parsed: &Transcript) -> Vec<&str> {
+    parsed.notes.iter().map(|note| note.code.as_str()).collect()
+}
+
+/// The files that we read otherwise than vtt.js does, on purpose. The first has a fraction of two digits, for
+/// which the standard drops the whole cue. The second has a cue whose id is an arrow, which makes the standard drop its
+/// words. The third has `120:00.000`, which vtt.js reads as hours and minutes.
+const WIDER_THAN_THE_STANDARD: &[&str] = &["fraction-digits", "id", "minimum-spots-over-sixty"];
 
 #[test]
 fn a_small_file_with_very_many_turns_is_refused_before_it_fills_the_memory() {
     let file = "0:01-->0:02\na\n\n".repeat(MAX_SEGMENTS + 1);
-    assert!(matches!(parse(MaterialKind::Transcript, file.as_bytes(), Tz::UTC), Err(ReadError::TooMany)));
+    assert!(matches!(
+        parse(MaterialKind::Transcript, file.as_bytes(), Tz::UTC, &People::default()),
+        Err(ReadError::TooMany)
+    ));
     let lines = "A: a\n".repeat(MAX_SEGMENTS + 1);
-    assert!(
-        !parse(MaterialKind::Transcript, lines.as_bytes(), Tz::UTC).is_ok_and(|parsed| parsed
-            .transcript
-            .segments
-            .len()
-            > MAX_SEGMENTS)
-    );
+    let lines = parse(MaterialKind::Transcript, lines.as_bytes(), Tz::UTC, &People::default());
+    assert!(matches!(lines, Err(ReadError::TooMany)));
 }
 
 #[test]
@@ -58,10 +61,10 @@ fn the_same_cues_are_found_as_vtt_js_finds_in_its_own_test_files() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let expected: Value = serde_json::from_slice(&std::fs::read(expected).unwrap()).unwrap();
         let bytes = std::fs::read(&path).unwrap();
-        let text = decode(&bytes).unwrap();
+        let text = encoding::decode(&bytes, &mut Vec::new()).unwrap();
         let file = cues::read(&text);
-        let found: Vec<_> =
-            file.cues.iter().map(|cue| (cue.start_ms, cue.end_ms, cue.lines.join("\n"))).collect();
+        let timed = file.cues.iter().filter_map(|cue| Some((cue.times_ms?, cue.lines.join("\n"))));
+        let found: Vec<_> = timed.map(|((start, end), text)| (start, end, text)).collect();
         let expected: Vec<_> = expected["cues"].as_array().unwrap().iter().map(expected_cue).collect();
         compared += 1;
         if found != expected {
@@ -94,14 +97,14 @@ fn files_below(folder: PathBuf) -> Vec<PathBuf> {
 #[test]
 fn a_meeting_gives_the_same_transcript_from_the_files_of_different_tools() {
     let plain = transcript(sample("meeting/transcript.webvtt"));
-    assert_eq!(plain.transcript.segments.len(), 55);
-    assert_eq!(plain.transcript.segments[0].start_ms, Some(4_000));
-    assert_eq!(plain.transcript.duration_ms(), Some(349_805));
-    assert_eq!(plain.transcript.segments[3].speaker.as_deref(), Some("Tom Björk"));
-    assert_eq!(plain.transcript.segments[54].id, 55);
+    assert_eq!(plain.segments.len(), 55);
+    assert_eq!(plain.segments[0].start_ms, Some(4_000));
+    assert_eq!(plain.duration_ms(), Some(349_805));
+    assert_eq!(plain.segments[3].speaker.as_deref(), Some("Tom Björk"));
+    assert_eq!(plain.segments[54].id, 55);
     assert_eq!(transcript(sample("meeting/transcript_zoom_native.vtt")), plain);
     let indented = transcript(sample("meeting/transcript_leading_spaces.webvtt"));
-    assert_eq!(indented.transcript.segments, plain.transcript.segments[..6]);
+    assert_eq!(indented.segments, plain.segments[..6]);
 }
 
 #[test]
@@ -117,24 +120,25 @@ fn a_valid_file_with_unusual_parts_keeps_every_cue_that_has_a_time() {
             (Some("Priya Raman"), "(zero-length cue)"),
         ]
     );
-    assert_eq!(parsed.skipped, 1);
-    let zero = &parsed.transcript.segments[4];
+    assert_eq!(codes(&parsed), ["blocks_without_times"]);
+    assert!(parsed.notes[0].text.contains("this block has no valid timing"), "{:?}", parsed.notes);
+    let zero = &parsed.segments[4];
     assert_eq!(zero.start_ms, zero.end_ms);
 }
 
 #[test]
 fn every_cue_of_real_zoom_files_is_read() {
     let labelled = transcript(sample("zoom/GMT20240124-202901_Recording.transcript.masked.vtt"));
-    assert_eq!(labelled.skipped, 0);
-    let unlabelled = labelled.transcript.segments.iter().filter(|segment| segment.speaker.is_none()).count();
+    assert_eq!(codes(&labelled), [""; 0]);
+    let unlabelled = labelled.segments.iter().filter(|segment| segment.speaker.is_none()).count();
     assert_eq!(unlabelled, 1, "one cue of the file has no name");
     assert!(
         said(&labelled)
             .contains(&(Some("Dr. Speaker Title"), "xxxx, xxxxxxxx xxxxxxx xxxxxxx xxxxxx. Xx, xxxx."))
     );
     let captions = transcript(sample("zoom/GMT20240124-202901_Recording.cc.masked.vtt"));
-    assert_eq!((captions.skipped, captions.transcript.segments.len()), (0, 100));
-    assert!(captions.transcript.segments.iter().all(|segment| segment.speaker.is_none()));
+    assert_eq!((captions.notes.len(), captions.segments.len()), (0, 100));
+    assert!(captions.segments.iter().all(|segment| segment.speaker.is_none()));
 }
 
 #[test]
@@ -142,18 +146,19 @@ fn a_file_without_a_header_or_with_subrip_commas_is_read() {
     let text = "1\r\n00:00:01,000 --> 00:00:02,500\r\n<i>Helen:</i> Yes.\r\n\r\n2\r\n100:00:03,000 --> 100:00:02,000\r\nNo.\r\n";
     let parsed = transcript(text);
     assert_eq!(said(&parsed), [(Some("Helen"), "Yes."), (None, "No.")]);
-    let backwards = &parsed.transcript.segments[1];
+    let backwards = &parsed.segments[1];
     assert_eq!(backwards.start_ms, Some(360_003_000));
     assert_eq!(backwards.end_ms, backwards.start_ms);
 }
 
 #[test]
-fn a_broken_timing_line_loses_only_its_own_cue() {
+fn the_words_of_a_cue_with_a_broken_timing_line_are_kept_without_times() {
     let parsed = transcript(
         "WEBVTT\n\n00:01.000 --> 00:02.000\nOne\n\n00:0x.000 --> 00:03.000\nTwo\n\n00:04.000 --> 00:05.000\nThree\n",
     );
-    assert_eq!(said(&parsed), [(None, "One"), (None, "Three")]);
-    assert_eq!(parsed.skipped, 1);
+    assert_eq!(said(&parsed), [(None, "One"), (None, "Two"), (None, "Three")]);
+    assert_eq!(parsed.segments[1].start_ms, None);
+    assert_eq!(codes(&parsed), ["times_unreadable"]);
 }
 
 #[test]
@@ -170,24 +175,27 @@ fn each_line_with_a_name_and_words_is_a_turn() {
             (None, "Note: nothing")
         ]
     );
-    assert_eq!(parsed.transcript.segments[1].start_ms, Some(62_000));
+    assert_eq!(parsed.segments[1].start_ms, Some(62_000));
     assert_eq!(said(&transcript("Tom: from A --> B")), [(Some("Tom"), "from A --> B")]);
     assert_eq!(said(&transcript("just words\nand more")), [(None, "just words"), (None, "and more")]);
 }
 
 #[test]
 fn the_error_about_a_file_without_a_transcript_says_why_it_has_none() {
-    let why = |bytes: &[u8]| parse(MaterialKind::Transcript, bytes, Tz::UTC).unwrap_err().to_string();
+    let why = |bytes: &[u8]| {
+        parse(MaterialKind::Transcript, bytes, Tz::UTC, &People::default()).unwrap_err().to_string()
+    };
     assert_eq!(why(b"\xEF\xBB\xBF \r\n"), "it is empty");
+    assert_eq!(why(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0"), "it is a recording, not a transcript");
+    assert_eq!(why(b"\x01\x02\x03\x04\x05\x06\x07"), "it is not text");
+    assert_eq!(why(b"%PDF-1.7 ..."), "it is a PDF document");
+    let ttml = br#"<?xml version="1.0"?><tt xmlns="http://www.w3.org/ns/ttml"><body/></tt>"#;
+    assert_eq!(why(ttml), "it is TTML, timed text in XML; export it as WebVTT or SubRip");
+    assert_eq!(why(b"<?xml version=\"1.0\"?><report/>"), "it is an XML document");
     assert_eq!(
-        why(b"WEBVTT\n\nNOTE nothing here\n"),
-        "it has no cue with words and readable times (0 blocks were skipped)"
+        why(br#"{"results":{"channels":[]}}"#),
+        "it is JSON, but neither `items` nor `conversation` is a list in it"
     );
-    assert_eq!(
-        why(b"1\n00:00:xx --> 00:00:01\nhello\n"),
-        "it has no cue with words and readable times (1 blocks were skipped)"
-    );
-    assert_eq!(why(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0"), "it is not text");
     assert_eq!(why(b"<!DOCTYPE html><p>Sign in"), "it is a web page");
     assert!(
         session(sample("sessions/transcript_session_2025-10-23T12-05-00.000000.json"))
@@ -197,6 +205,120 @@ fn the_error_about_a_file_without_a_transcript_says_why_it_has_none() {
     );
     assert!(matches!(session(br#"{"items":[{"role":"system","content":"x"}]}"#), Err(ReadError::NoSpeech)));
     assert!(matches!(session(b"[]"), Err(ReadError::NotASession)));
+}
+
+/// What became of files that lost words before: the file, the speakers and words, and the codes of the notes.
+#[test]
+fn no_word_of_a_cue_file_disappears_without_a_note() {
+    type Case<'a> = (&'a str, &'a [(Option<&'a str>, &'a str)], &'a [&'a str]);
+    let cases: &[Case<'_>] = &[
+        ("WEBVTT\n\n00:01.000 --> 00:02.000\n\nTom: Hello there.\n", &[(Some("Tom"), "Hello there.")], &[]),
+        (
+            "1\n00:00:01,000 --> 00:00:02,000\n\nHello\n\n2\n00:00:03,000 --> 00:00:04,000\nBye\n",
+            &[(None, "Hello"), (None, "Bye")],
+            &[],
+        ),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000\nGo from\nA --> B now\n", &[(None, "Go from A --> B now")], &[]),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000\nOrders --> Returns\n", &[(None, "Orders --> Returns")], &[]),
+        (
+            "WEBVTT\n\n00:01.000 --> 00:02.000\nOne\n\nTwo has no time\n\n00:03.000 --> 00:04.000\nThree\n",
+            &[(None, "One"), (None, "Three")],
+            &["blocks_without_times"],
+        ),
+        (
+            "1\n00:00:01,000 --> 00:00:02,000\nOne\n\nTwo has no time\n\n3\n00:00:03,000 --> 00:00:04,000\nThree\n",
+            &[(None, "One"), (None, "Two has no time"), (None, "Three")],
+            &["times_unreadable"],
+        ),
+        ("WEBVTT\n\nO0:01.000 --> 00:O2.000\nHello\n", &[(None, "Hello")], &["times_repaired"]),
+        ("1\n00:00:xx --> 00:00:01\nhello\n", &[(None, "hello")], &["times_unreadable"]),
+        ("-->\nWEBVTT\n\n00:01.000 --> 00:02.000\nHello\n", &[(None, "Hello")], &[]),
+        ("WEBVTT\n-->\n00:01.000 --> 00:02.000\nHello\n", &[(None, "Hello")], &[]),
+        ("WEBVTT\n\nNOTE nothing here\n", &[], &["no_speech"]),
+        ("WEBVTT\n", &[], &["no_speech"]),
+        (
+            "WEBVTT\n\n00:01.000 --> 00:02.000\nna\u{ef}ve caf&eacute; isn&rsquo;t &amp;\n",
+            &[(None, "na\u{ef}ve caf\u{e9} isn\u{2019}t &")],
+            &[],
+        ),
+        (
+            "0:00:00.378,0:00:11.378\nTom: Hello\nthere\n\n0:00:12.000,0:00:13.000\nBye\n",
+            &[(Some("Tom"), "Hello there"), (None, "Bye")],
+            &[],
+        ),
+        (
+            "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ann\u{202e}>Look \u{202e}here\n",
+            &[(Some("Ann"), "Look \u{202e}here\u{202c}")],
+            &[],
+        ),
+    ];
+    for (file, expected, notes) in cases {
+        let parsed = transcript(file);
+        assert_eq!(said(&parsed), *expected, "{file}");
+        assert_eq!(codes(&parsed), *notes, "{file}");
+    }
+}
+
+/// The text exports of meeting products. Every turn has its speaker and its time, and nothing but speech is speech.
+#[test]
+fn the_text_exports_of_meeting_products_are_read_with_speakers_and_times() {
+    let expected = [
+        (Some("Mei Lin"), Some(3_000), "Good morning. Shall we start?"),
+        (Some("Tom Björk"), Some(62_000), "Yes: at 10:30 we have to stop."),
+        (Some("Mei Lin"), Some(75_000), "Fine."),
+    ];
+    let otter = "Weekly sync\nMon, Jan 5, 2026\n\nMei Lin  0:03\nGood morning.\nShall we start?\n\nTom Björk  1:02\nYes: at 10:30 we have to stop.\n\nMei Lin  1:15\nFine.\n\nTranscribed by https://otter.ai\n";
+    let one_blank = "Mei Lin 0:03\nGood morning.\nShall we start?\n\nTom Björk 1:02\nYes: at 10:30 we have to stop.\n\nMei Lin 1:15\nFine.\n";
+    let bar = "Mei Lin | 00:03\nGood morning.\nShall we start?\n\nTom Björk | 01:02\nYes: at 10:30 we have to stop.\n\nMei Lin | 01:15\nFine.\n";
+    let brackets = "Mei Lin (00:00:03):\nGood morning.\nShall we start?\n\nTom Björk (00:01:02):\nYes: at 10:30 we have to stop.\n\nMei Lin (00:01:15):\nFine.\n";
+    let tabs = "Mei Lin\t0:03\nGood morning.\nShall we start?\nTom Björk\t1:02\nYes: at 10:30 we have to stop.\nMei Lin\t1:15\nFine.\n".replace("\nTom", "\n\nTom").replace("\nMei", "\n\nMei");
+    let clock_first = "00:00:03 Mei Lin: Good morning.\nShall we start?\n00:01:02 Tom Björk: Yes: at 10:30 we have to stop.\n00:01:15 Mei Lin: Fine.\n";
+    let meet = "# Weekly sync\n\n### 00:00:03\n\n**Mei Lin:** Good morning.\nShall we start?\n\n### 00:01:02\n\n**Tom Björk:** Yes: at 10:30 we have to stop.\n\n### 00:01:15\n\n**Mei Lin:** Fine.\n\n### Meeting ended after 00:45:12 👋\n\n*This editable transcript was computer generated and might contain errors. People can also change the text after it was created.*\n";
+    let meet_text = "00:00:03\nMei Lin: Good morning.\nShall we start?\n\n00:01:02\n \nTom Björk: Yes: at 10:30 we have to stop.\n\n00:01:15\nMei Lin: Fine.\n\nMeeting ended after 00:45:12\n";
+    for (product, file) in [
+        ("Otter", otter),
+        ("one blank", one_blank),
+        ("a bar", bar),
+        ("brackets", brackets),
+        ("tabs", &tabs),
+        ("the clock first", clock_first),
+        ("Meet in Markdown", meet),
+        ("Meet as text", meet_text),
+    ] {
+        let parsed = transcript(file);
+        let turns: Vec<_> = parsed
+            .segments
+            .iter()
+            .map(|segment| (segment.speaker.as_deref(), segment.start_ms, segment.text.as_str()))
+            .collect();
+        assert_eq!(turns, expected, "{product}");
+    }
+}
+
+#[test]
+fn a_livekit_record_is_a_session_with_its_times() {
+    let items = r#"[{"id":"1","type":"message","role":"assistant","content":["Hello."],"created_at":1761214711.25},
+        {"id":"2","type":"function_call","name":"x","arguments":"{}"},
+        {"id":"3","type":"message","role":"user","content":["Hi there."],"created_at":1761214713.75}]"#;
+    for file in
+        [format!(r#"{{"items":{items}}}"#), format!(r#"{{"room":"r","chat_history":{{"items":{items}}}}}"#)]
+    {
+        let parsed = session(file).unwrap();
+        let times: Vec<_> = parsed.segments.iter().map(|segment| segment.start_ms).collect();
+        assert_eq!(times, [Some(0), Some(2_500)]);
+        assert_eq!(said(&parsed), [(None, "Hello."), (None, "Hi there.")]);
+    }
+}
+
+#[test]
+fn a_person_of_the_meeting_is_called_by_one_name_however_the_file_writes_it() {
+    let people = People::of(["Hari Host", "प्रिया शर्मा <priya@acme.example.com>"]);
+    let file = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v HARI HOST>Hello.\n\n00:03.000 --> 00:04.000\nप्रिया शर्मा: You can reach me at +91 98200 11223.\n";
+    let parsed = parse(MaterialKind::Transcript, file.as_bytes(), Tz::UTC, &people).unwrap();
+    assert_eq!(
+        said(&parsed),
+        [(Some("Hari Host"), "Hello."), (Some("प्रिया शर्मा"), "You can reach me at +91 98200 11223.")]
+    );
 }
 
 #[test]
@@ -209,7 +331,7 @@ fn a_file_in_utf_16_is_read() {
 #[test]
 fn a_session_gives_its_spoken_items_with_times_counted_from_its_start() {
     let parsed = session(sample("sessions/transcript_session_2025-10-23T10-18-31.004512.json")).unwrap();
-    let segments = &parsed.transcript.segments;
+    let segments = &parsed.segments;
     assert_eq!(segments.len(), 6);
     assert_eq!((segments[0].role, segments[0].start_ms), (Some(Role::Agent), Some(0)));
     assert_eq!(
@@ -225,9 +347,9 @@ fn an_object_with_only_items_and_the_older_shape_are_sessions_too() {
     assert_eq!(said(&lists)[0].1, "Hello, this is Wrenbot from Bluefinch Voice. How can I help you?");
     let dump = session(sample("sessions/transcript_session_2025-10-23T12-00-00.000000.json")).unwrap();
     assert_eq!(said(&dump), [(None, "Raw dump without session fields")]);
-    assert_eq!(dump.transcript.segments[0].start_ms, None);
+    assert_eq!(dump.segments[0].start_ms, None);
     let older = session(sample("sessions/conversation_20251007_164256.json")).unwrap();
-    let times: Vec<_> = older.transcript.segments.iter().map(|segment| segment.start_ms).collect();
+    let times: Vec<_> = older.segments.iter().map(|segment| segment.start_ms).collect();
     assert_eq!(times, [Some(0), Some(5_567)]);
 }
 
@@ -240,11 +362,13 @@ fn large_files_made_to_be_slow_are_read_in_reasonable_time() {
     for payload in ["<", "&", "{\\", "<v ", "<a", "A: ", "A\n", "A:\n", "a b ", "<v A>x</v>", "00:"] {
         let payload = payload.repeat(500_000 / payload.len());
         let _parsed_or_refused =
-            parse(MaterialKind::Transcript, cue(payload.clone()).as_bytes(), Tz::UTC).is_ok();
-        let _parsed_or_refused = parse(MaterialKind::Transcript, payload.as_bytes(), Tz::UTC).is_ok();
+            parse(MaterialKind::Transcript, cue(payload.clone()).as_bytes(), Tz::UTC, &People::default())
+                .is_ok();
+        let _parsed_or_refused =
+            parse(MaterialKind::Transcript, payload.as_bytes(), Tz::UTC, &People::default()).is_ok();
     }
     let long = transcript(cue("word ".repeat(1_000_000)));
-    assert_eq!(long.transcript.segments.len(), 1);
+    assert_eq!(long.segments.len(), 1);
     assert!(began.elapsed().as_secs() < 60, "took {:?}", began.elapsed());
 }
 
@@ -282,7 +406,7 @@ proptest! {
     #[test]
     fn no_sequence_of_bytes_makes_a_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         for kind in [MaterialKind::Transcript, MaterialKind::Session] {
-            let _parsed_or_refused = parse(kind, &bytes, Tz::UTC).is_ok();
+            let _parsed_or_refused = parse(kind, &bytes, Tz::UTC, &People::default()).is_ok();
         }
     }
 
@@ -290,7 +414,7 @@ proptest! {
     fn no_text_made_of_markup_makes_a_reader_panic(
         text in "(WEBVTT|NOTE|STYLE|-->|00:0[0-9]|[.,:]|[0-9]{1,4}|\n|\r|<v? ?|>|</v>|&[a-z#]{0,3};?|\\{\\\\|\\}|[A-Z][a-z]{0,3}: ?|\\PC| ){0,60}"
     ) {
-        let _parsed_or_refused = parse(MaterialKind::Transcript, text.as_bytes(), Tz::UTC).is_ok();
+        let _parsed_or_refused = parse(MaterialKind::Transcript, text.as_bytes(), Tz::UTC, &People::default()).is_ok();
     }
 
     #[test]
@@ -300,8 +424,8 @@ proptest! {
         let (header, point) = if subrip { ("", ',') } else { ("WEBVTT\n\n", '.') };
         let file = written(&turns, header, point, if crlf { "\r\n" } else { "\n" }, voice_tags);
         let parsed = transcript(&file);
-        prop_assert_eq!(parsed.skipped, 0);
-        let found: Vec<_> = parsed.transcript.segments.iter().map(|segment| {
+        prop_assert_eq!(&parsed.notes, &[]);
+        let found: Vec<_> = parsed.segments.iter().map(|segment| {
             (segment.start_ms, segment.end_ms, segment.speaker.clone(), segment.text.clone())
         }).collect();
         let expected: Vec<_> = turns.iter().map(|(start, length, name, words)| {

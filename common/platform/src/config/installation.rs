@@ -1,7 +1,7 @@
-//! What is true of the whole installation and of interest to several of its parts.
+//! The settings that hold for the whole installation and that several of its parts need.
 //!
-//! It is read once and handed on. Were each part to read it by itself, they would come to read it differently: a
-//! country in lower case once worked for one of them and silently not for another.
+//! They are read once and passed on. If each part read them by itself, the parts would sooner or later read them
+//! differently. For example, a country in lower case once worked for one part and silently failed for another.
 
 use std::num::NonZeroU64;
 
@@ -17,13 +17,13 @@ const MAX_UPLOAD_MB: NonZeroU64 = NonZeroU64::new(2048).expect("it is above zero
 /// The settings that several parts share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Installation {
-    /// `DEBRIEF_TIMEZONE`: a time without an offset is read in it, and times are shown in it.
+    /// `DEBRIEF_TIMEZONE`: the time zone in which times without an offset are read, and in which times are shown.
     pub timezone: Tz,
-    /// `SUPPORT_NUMBER` and `DEBRIEF_REGION`: who called whom.
+    /// `SUPPORT_NUMBER` and `DEBRIEF_REGION`: they decide who called whom.
     pub lines: SupportLines,
-    /// `DEBRIEF_MAX_UPLOAD_MB`, in bytes: the largest recording that is taken, uploaded or fetched.
+    /// `DEBRIEF_MAX_UPLOAD_MB`, in bytes: the largest recording that may be uploaded or fetched.
     pub max_upload_bytes: u64,
-    /// `DEBRIEF_PUBLIC_URL`: our own address as providers see it. Absent: nobody can call us.
+    /// `DEBRIEF_PUBLIC_URL`: our own address as providers see it. `None` where providers cannot call us.
     pub public_url: Option<Url>,
 }
 
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_set_it_is_what_the_documentation_says() {
+    fn the_defaults_are_what_the_documentation_says() {
         let installation = Installation::read(&Values::default()).unwrap();
         assert_eq!(installation.timezone, Tz::UTC);
         assert_eq!(installation.lines.region().to_string(), "IN");
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named() {
+    fn a_value_that_cannot_be_used_is_named() {
         for (name, value) in [
             ("DEBRIEF_TIMEZONE", "Mars/Base"),
             ("DEBRIEF_REGION", "India"),
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn an_enormous_limit_is_no_overflow() {
+    fn an_enormous_limit_does_not_overflow() {
         assert_eq!(read("DEBRIEF_MAX_UPLOAD_MB", "18446744073709551615").unwrap().max_upload_bytes, u64::MAX);
     }
 }

@@ -1,25 +1,26 @@
-//! Settings: their names, their defaults, what they do and whether they are secrets.
+//! Describes settings: their names, their defaults, what they do and whether they are secrets.
 //!
-//! Each part of Debrief lists its own, and the program puts the lists together into one [`Known`]. What the loader
-//! takes, the commented file of [`Known::defaults`] and the nearest name in an error all come from it. The defaults
-//! in a list are what is documented; whoever reads a setting applies its default, because it can matter whether the
-//! setting was given at all (an address without a key is a local model).
+//! Each part of Debrief lists its own settings, and the program joins the lists into one [`Known`]. The loader
+//! accepts the settings of this list. The commented file of [`Known::defaults`] and the nearest name in an error come
+//! from it too. The defaults in a list are for the documentation. The code that reads a setting applies the default
+//! itself, because it can matter whether the setting was given at all. For example, an address without a key means a
+//! local model.
 
 use std::fmt::Write as _;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// The environment variable. In `debrief.toml` it is the same name in lower case.
+    /// The name of the environment variable. In `debrief.toml` the setting has the same name in lower case.
     pub name: &'static str,
-    /// What holds when the setting is absent; empty where absence means something of its own.
+    /// The value that holds when the setting is absent. It is empty where absence has a meaning of its own.
     pub default: &'static str,
     pub about: &'static str,
-    /// A secret is never shown, and can also be given as `NAME_FILE`, the path of a file that holds it. Addresses
-    /// that may carry a password are secrets.
+    /// Whether the setting is a secret. A secret is never shown, and can also be given as `NAME_FILE`, the path of a
+    /// file that holds it. An address that may contain a password is a secret.
     pub secret: bool,
 }
 
-/// Settings that are read together.
+/// Settings that belong together.
 #[derive(Debug)]
 pub struct Group {
     pub title: &'static str,
@@ -39,7 +40,7 @@ pub const fn secret(name: &'static str, about: &'static str) -> Key {
 pub struct Known(Vec<&'static Group>);
 
 impl Known {
-    /// The settings of the core, and those of `others` behind them.
+    /// Joins the settings of the core and, behind them, the settings of `others`.
     pub fn with(others: impl IntoIterator<Item = &'static Group>) -> Self {
         Self(CORE.iter().chain(others).collect())
     }
@@ -52,12 +53,12 @@ impl Known {
         self.keys().find(|key| key.name == name)
     }
 
-    /// The name that is most like `name`.
+    /// Finds the name of a setting that is most like `name`.
     pub fn nearest(&self, name: &str) -> &'static str {
         self.keys().min_by_key(|key| strsim::damerau_levenshtein(key.name, name)).map_or("", |key| key.name)
     }
 
-    /// A complete `debrief.toml` in which every setting is commented out and has its default.
+    /// Writes a complete `debrief.toml` in which every setting is commented out and has its default.
     pub fn defaults(&self) -> String {
         let mut file = String::from(
             "# Every setting of Debrief, with its default. An empty value is as if the line were absent.\n\
@@ -78,7 +79,7 @@ fn section(file: &mut String, group: &Group) -> std::fmt::Result {
         let kind = if key.secret { " (secret)" } else { "" };
         writeln!(file, "\n# {}{kind}", key.about)?;
         let name = key.name.to_ascii_lowercase();
-        // Numbers and flags are written as such.
+        // Numbers and flags are written without quotes.
         if key.default.parse::<u64>().is_ok() || key.default.parse::<bool>().is_ok() {
             writeln!(file, "#{name} = {}", key.default)?;
         } else {
@@ -88,7 +89,7 @@ fn section(file: &mut String, group: &Group) -> std::fmt::Result {
     Ok(())
 }
 
-/// What every deployment has, whichever providers it uses.
+/// The settings of the core. Every deployment has them, with any providers.
 pub const CORE: &[Group] = &[
     Group {
         title: "Where things are kept",

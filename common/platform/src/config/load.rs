@@ -1,8 +1,8 @@
 //! Reads `debrief.toml` and the environment into [`Values`].
 //!
-//! A setting that nobody knows is an error: a misspelt `DEBRIEF_RETRY_SHEDULE` would otherwise be noticed only
-//! when its absence hurts. In the environment that holds for names that begin with `DEBRIEF_`. Others may be
-//! somebody else's, and one that is nearly ours is remembered, so that whoever starts can be warned.
+//! An unknown setting is an error. Otherwise a misspelt `DEBRIEF_RETRY_SHEDULE` would be noticed only when it does
+//! harm. In the environment this holds for names that begin with `DEBRIEF_`. Other names may belong to other
+//! programs. A name that is nearly one of ours is remembered, so that the program can print a warning.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,29 +11,30 @@ use super::keys::{Key, Known};
 use super::misspelling::Misspelling;
 use super::{ConfigError, Values};
 
-/// Read when no file is named, from the working directory, if it is there.
+/// The file in the working directory that is read where the user names no file. It need not exist.
 pub const FILE: &str = "debrief.toml";
 
-/// Where a value stands: in the setting itself, or in the file that `NAME_FILE` names.
+/// The place of a value: the setting itself, or the file that `NAME_FILE` names.
 enum Given {
     Here(String),
     InFile { said_as: String, path: PathBuf },
 }
 
-/// One source of settings. The environment lies over the file.
+/// The settings of one source. The values of the environment replace those of the file.
 type Layer = BTreeMap<&'static str, Given>;
 
-/// The variables of this process, for [`load`]. One that is not Unicode cannot be a setting and is left out.
+/// The variables of this process, for [`load`]. A variable that is not Unicode cannot be a setting and is left out.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// Every setting of the `known` ones that `file` (else [`FILE`], if it exists) and `env` give; `env` wins.
+/// Loads the `known` settings from `file` and from `env`. Without `file`, [`FILE`] is read if it exists. Where both
+/// give a setting, `env` wins.
 ///
 /// # Errors
-/// A file that cannot be read or is not flat TOML, an unknown setting, a secret given twice, or a `NAME_FILE` that cannot be
-/// read. No error shows a value.
+/// The file cannot be read or is not flat TOML, a setting is unknown, a secret is given twice, or the file of a
+/// `NAME_FILE` cannot be read. No error shows a value.
 pub fn load(
     known: &Known,
     file: Option<&Path>,
@@ -68,7 +69,7 @@ fn from_file(known: &Known, path: &Path) -> Result<Layer, ConfigError> {
         .map_err(|error| ConfigError::new(&shown, format!("failed to read the file: {error}")))?;
     let text = text.trim_start_matches('\u{feff}');
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        // The error's own text quotes the line, which may hold a secret.
+        // The full text of the error quotes the line, and the line may hold a secret.
         let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(text));
         let line = before.matches('\n').count() + 1;
         ConfigError::new(&shown, format!("line {line}: {}", error.message()))
@@ -112,7 +113,7 @@ fn from_environment(
     Ok((layer, misspellings))
 }
 
-/// The key that `name` means, and whether it names a file that holds the value.
+/// Finds the key that `name` means, and whether the value stands in a file that it names.
 fn recognise(known: &Known, name: &str) -> Option<(&'static Key, bool)> {
     known.find(name).map(|key| (key, false)).or_else(|| {
         let key = known.find(name.strip_suffix("_FILE")?)?;
@@ -127,7 +128,7 @@ fn add(
     said_as: String,
     value: String,
 ) -> Result<(), ConfigError> {
-    // Compose files pass `NAME=` for what is not set.
+    // Compose files pass `NAME=` for a variable that is not set.
     if value.trim().is_empty() {
         return Ok(());
     }
@@ -160,8 +161,9 @@ fn as_text(value: toml::Value) -> Result<String, String> {
     }
 }
 
-/// Variables that begin as ours do and are not meant for us: those of the tests and their servers, and those
-/// that Kubernetes sets in every container for each service of the namespace, here one called `debrief-…`.
+/// Whether a variable begins as ours do but is not one of our settings. Such variables are those of the tests and
+/// their servers, and those that Kubernetes sets in every container for each service of the namespace, here for a
+/// service named `debrief-…`.
 fn is_somebody_elses(name: &str, value: &str) -> bool {
     name.starts_with("DEBRIEF_TEST_")
         || name == "DEBRIEF_SERVICES_DIR"
@@ -176,7 +178,7 @@ mod tests {
     use super::super::keys::{Group, plain, secret};
     use super::*;
 
-    /// A provider's settings, as they stand behind those of the core.
+    /// The settings of a provider, as the program puts them behind those of the core.
     static PROVIDER: Group = Group {
         title: "A provider",
         keys: &[
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_put_into_the_environment_is_no_error() {
+    fn variables_of_other_programs_are_no_error() {
         let others = [
             ("PATH", "/bin"),
             ("CHAT_WEBHOK_URL", "x"),
@@ -314,7 +316,7 @@ mod tests {
         let defaults = known().defaults();
         assert!(with_file(&defaults, &[]).unwrap().given().next().is_none(), "as it stands it sets nothing");
 
-        // A setting's line is a comment without a blank.
+        // The line of a setting is a comment without a blank after the `#`.
         let is_setting = |line: &str| line.strip_prefix('#').is_some_and(|rest| !rest.starts_with(' '));
         let all: String = defaults
             .lines()

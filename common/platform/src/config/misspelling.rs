@@ -1,20 +1,20 @@
-//! Finds the variables of the environment that are nearly settings of ours.
+//! Finds variables of the environment whose names are nearly the name of one of our settings.
 //!
-//! The environment is everybody's, so a name that nobody here knows is no mistake by itself. A name counts as
-//! misspelt where it is one of ours but for its capitals and underscores, or but for one slip of the hand: a letter
-//! that is missing, doubled or added, or two neighbours that changed places. Another letter in the place of one is
-//! more often another name (`ARM_CLIENT_ID`, `BLOG_URL`) than a slip, so it counts only in long names.
+//! All programs share the environment, so an unknown name is not a mistake by itself. A name counts as misspelt in
+//! two cases. Either it differs from one of our names only in capitals and underscores, or it differs by one typing
+//! mistake: a letter is missing, doubled or added, or two neighbouring letters are exchanged. A name with one other
+//! letter is usually a different name (`ARM_CLIENT_ID`, `BLOG_URL`), so this mistake counts only in long names.
 
 use std::iter::once;
 
 use super::keys::{Key, Known};
 
-/// A variable of the environment that is nearly a setting of ours.
+/// A variable of the environment whose name is nearly the name of one of our settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misspelling {
-    /// As it stands in the environment.
+    /// The name as it stands in the environment.
     pub name: String,
-    /// The setting that it is close to.
+    /// The setting that was probably meant.
     pub meant: String,
 }
 
@@ -24,13 +24,14 @@ impl std::fmt::Display for Misspelling {
     }
 }
 
-/// Shorter names (`PORT`) are close to too many others. Counted in letters and digits.
+/// The shortest name that is compared, counted in letters and digits. Shorter names (`PORT`) are close to too many
+/// other names.
 const SHORTEST: usize = 7;
-/// From here on two slips, or another letter in the place of one, count too.
+/// From this length on, two typing mistakes or one wrong letter count too.
 const LONG: usize = 14;
 
 impl Misspelling {
-    /// `name`, which is no setting, with the setting of the `known` ones that it is close to.
+    /// Finds the known setting that was probably meant by `name`, which is not a setting itself.
     pub fn of(known: &Known, name: &str) -> Option<Self> {
         let squeezed = squeeze(name);
         let close = |ours: String| Some((distance(&squeezed, &squeeze(&ours))?, ours));
@@ -39,7 +40,7 @@ impl Misspelling {
     }
 }
 
-/// The names by which a setting can be given.
+/// The names under which a setting can be given.
 fn names(key: &Key) -> impl Iterator<Item = String> {
     let in_file = key.secret.then(|| format!("{}_FILE", key.name));
     once(key.name.to_owned()).chain(in_file)
@@ -49,7 +50,8 @@ fn squeeze(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
 }
 
-/// How many slips lead from one of our names to the other; absent where it is another name altogether.
+/// How many typing mistakes lead from one of our names to the other name. `None` where the other name is too
+/// different.
 fn distance(name: &str, ours: &str) -> Option<usize> {
     if ours.len() < SHORTEST || name.chars().next() != ours.chars().next() {
         return None;

@@ -1,4 +1,4 @@
-//! A rate as settings say it: `5/s`, `100/m`, `1000/h`.
+//! Reads rates in settings: `5/s`, `100/m`, `1000/h`.
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// The time between two, where they are spread evenly.
+    /// The time between two requests, where the requests are spread evenly.
     pub fn every(self) -> Duration {
         self.per / self.count.get()
     }
@@ -35,7 +35,7 @@ impl FromStr for Rate {
 }
 
 impl Values {
-    /// The one way in which every rate is read.
+    /// Reads a rate. Every setting with a rate is read by this function.
     pub fn rate(&self, name: &str) -> Result<Option<Rate>, ConfigError> {
         self.parse(name, "a rate such as 5/s, 100/m or 1000/h")
     }

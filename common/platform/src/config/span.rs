@@ -1,21 +1,21 @@
-//! How settings say a length of time: `200ms`, `5s`, `2m`, `1h`, also `1h 30m`.
+//! Reads lengths of time in settings: `200ms`, `5s`, `2m`, `1h`, and also `1h 30m`.
 //!
-//! What is longer than ten years is refused. Nobody means it, and whoever adds it to a time would end in a panic.
+//! A length above ten years is refused. It can only be a mistake, and adding it to a time could panic.
 
 use std::time::Duration;
 
 use super::{ConfigError, Values};
 
-/// Ten years of 365 days, and their leap days.
+/// The longest length of time: ten years of 365 days, with their leap days.
 const LONGEST: Duration = Duration::from_hours((10 * 365 + 3) * 24);
 
 impl Values {
-    /// The one way in which every length of time is read.
+    /// Reads a length of time. Every setting with a length of time is read by this function.
     pub fn duration(&self, name: &str, default: Duration) -> Result<Duration, ConfigError> {
         self.text(name).map_or(Ok(default), |text| read(name, &text))
     }
 
-    /// As [`Values::duration`], of several with commas between them.
+    /// Reads several lengths of time with commas between them, as [`Values::duration`] reads one.
     pub fn durations(&self, name: &str, default: &str) -> Result<Vec<Duration>, ConfigError> {
         let text = self.text(name).unwrap_or_else(|| default.to_owned());
         text.split(',').map(|part| read(name, part)).collect()
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_length_of_time_is_refused_by_its_name() {
+    fn a_text_that_is_not_a_length_of_time_is_refused_by_its_name() {
         for text in ["soon", "5", "5 parsecs", "-5s", "s", "1h,", "5s5", "NaNs"] {
             let said = span(text).unwrap_err();
             assert!(said.starts_with("DEBRIEF_LEASE: `") && said.contains("200ms, 5s, 2m or 1h"), "{said}");

@@ -1,8 +1,9 @@
-//! `OpenAI`, and whatever speaks its chat completions with structured outputs (vLLM, llama.cpp, Ollama).
+//! `OpenAI`, and every server that offers its chat completions with structured outputs (vLLM, llama.cpp, Ollama).
 //!
-//! The client library retries by itself and hides a failure's status and headers, so its requests go
-//! through a service of our own: it sends once, bounds the answer, and turns each status into a refusal. The answer
-//! is read with types of our own, since compatible servers leave out fields that the library's types require.
+//! The client library retries by itself, and hides the status and the headers of a failure. So its requests go
+//! through a service of our own, which sends a request once, limits the length of the answer, and turns each status
+//! into a refusal. The answer is read with our own types, because compatible servers leave out fields that the
+//! library's types require.
 
 mod settings;
 #[cfg(test)]
@@ -53,7 +54,7 @@ static REMOTE: Remote = Remote {
         failed: Code::new("model_failed"),
         refused: Code::new("model_rejected"),
     },
-    // Limits of a minute fill again within seconds.
+    // Most limits count requests in a minute, so there is room again after some seconds.
     default_wait: Duration::from_secs(20),
 };
 
@@ -73,7 +74,7 @@ pub static DESCRIPTOR: Descriptor<Arc<dyn LanguageModel>> = Descriptor {
 
 struct OpenAi {
     client: Client<OpenAIConfig>,
-    /// For what the library does not offer.
+    /// The client for requests that the library does not offer.
     plain: reqwest::Client,
     settings: Settings,
     limiter: Limiter,
@@ -81,7 +82,7 @@ struct OpenAi {
 
 impl OpenAi {
     fn new(settings: &Settings, slots: &Slots) -> Self {
-        // Every field is set: the library fills what is left from the environment.
+        // Every field is set, because the library fills missing fields from the environment.
         let config = OpenAIConfig::new()
             .with_api_key(settings.api_key.expose_secret())
             .with_api_base(settings.base_url.as_str().trim_end_matches('/'))
@@ -117,7 +118,7 @@ impl OpenAi {
         let model = &self.settings.model;
         let found = match self.get(&["models", model]).await {
             Ok(found) => found,
-            // Some servers have a list and no page for each model, and some have neither.
+            // Some servers have a list of models but no page for each model, and some servers have neither.
             Err(error)
                 if error.status() == Some(StatusCode::NOT_FOUND)
                     && word(error.body()) != Some(NOT_FOUND.name().into()) =>
@@ -184,7 +185,7 @@ impl Check for OpenAi {
     }
 }
 
-/// What we read of a chat completion.
+/// The parts of a chat completion that we read.
 #[derive(Debug, Deserialize)]
 struct Completion {
     #[serde(default)]
@@ -224,7 +225,7 @@ impl Completion {
             return Err(no_use(Code::new("model_refused"), "it declined to answer"));
         }
         match choice.finish_reason.as_deref() {
-            // Its JSON is cut off.
+            // The answer was too long for the model, so its JSON is cut off.
             Some("length") => {
                 return Err(no_use(Code::new("model_answer_cut_short"), "it ran into the length limit"));
             }
@@ -242,7 +243,7 @@ impl Completion {
     }
 }
 
-/// An answer of which nothing can be made. The next may be a better one.
+/// The refusal for an answer that cannot be used. The next answer may be better.
 fn no_use(code: Code, problem: &str) -> Refusal {
     let refusal = Refusal::of(&REMOTE, &Failure::Lost { problem: String::new() }).without_effect();
     Refusal { code, text: format!("failed to get the model's answer: {problem}"), ..refusal }
@@ -254,7 +255,7 @@ fn refusal_of(error: OpenAIError) -> Refusal {
             Ok(refusal) => *refusal,
             Err(other) => Refusal::of(&REMOTE, &Failure::Lost { problem: other.to_string() }),
         },
-        // Its text would repeat the answer, and with it what was said in the call.
+        // The text of the error would repeat the answer, and with it words of the call.
         OpenAIError::JSONDeserialize(..) => no_use(INVALID, "it is not a chat completion"),
         OpenAIError::InvalidArgument(problem) => Refusal {
             fault: Fault::Permanent,
@@ -266,11 +267,11 @@ fn refusal_of(error: OpenAIError) -> Refusal {
     }
 }
 
-/// Sends a request once and hands on what is 2xx and JSON.
+/// Sends a request once, and passes an answer on only if it has a 2xx status and holds JSON.
 #[derive(Clone)]
 struct SendOnce {
     http: reqwest::Client,
-    /// The model that is asked, for what is shown of a complaint.
+    /// The model that gets the request. Its name may be shown from an error text.
     model: String,
 }
 
@@ -289,7 +290,7 @@ impl Service<HttpRequestFactory> for SendOnce {
             let request = request.build().await?;
             let sent = http::send(reqwest::RequestBuilder::from_parts(http, request)).await;
             let answer = sent.map_err(|error| refusal(&error, &model))?;
-            // The library logs an answer that it cannot read, and an answer holds what was said in the call.
+            // The library logs an answer that it cannot read, and an answer can hold words of the call.
             if serde_json::from_slice::<Completion>(&answer.body).is_err() {
                 return Err(no_use(INVALID, "it is not a chat completion").into());
             }
@@ -299,7 +300,7 @@ impl Service<HttpRequestFactory> for SendOnce {
     }
 }
 
-/// What the error of an answer says, in the provider's form.
+/// The error in an answer, in the provider's format.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Complaint {
@@ -319,7 +320,7 @@ impl Complaint {
         serde_json::from_str::<Body>(body).unwrap_or_default().error
     }
 
-    /// The words by which the provider names the error, the more exact one first.
+    /// The words with which the provider names the error. The more exact word comes first.
     fn words(&self) -> impl Iterator<Item = &str> {
         [self.code.as_ref().and_then(Value::as_str), self.kind.as_deref()].into_iter().flatten()
     }
@@ -329,11 +330,11 @@ fn word(body: &str) -> Option<String> {
     Complaint::read(body).words().next().map(str::to_owned)
 }
 
-/// The table, but for what the provider means otherwise.
+/// Applies the common table, with the cases in which this provider differs.
 fn refusal(error: &HttpError, model: &str) -> Refusal {
     let complaint = Complaint::read(error.body());
     let word = complaint.words().find(|word| said::is_word(word));
-    // Its message can quote the request, and with it what was said in the call.
+    // The message can quote the request, and with it words of the call.
     let shown = said::shown(word, complaint.message.as_deref(), &[model]);
     let refusal = Refusal::of(&REMOTE, &error.failure(shown.clone())).without_effect();
     let Some(status) = error.status() else { return refusal };
@@ -345,12 +346,12 @@ fn refusal(error: &HttpError, model: &str) -> Refusal {
         text: format!("failed to ask the model: {what} ({answer})"),
         ..refusal.clone()
     };
-    // The account is out of money: waiting does not help, a person does.
+    // The account has no money left. Waiting does not help, so a person has to act.
     let no_quota = complaint.words().any(|word| word == "insufficient_quota");
     match status {
         StatusCode::PAYMENT_REQUIRED => away(QUOTA, "the account's quota is used up"),
         StatusCode::TOO_MANY_REQUESTS if no_quota => Refusal {
-            // What it says about waiting is not about money.
+            // The time to wait that the provider names is about its rate limit, not about money.
             retry_after: None,
             ..away(QUOTA, "the account's quota is used up")
         },

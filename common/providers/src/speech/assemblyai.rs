@@ -1,7 +1,7 @@
-//! AssemblyAI: upload the audio, submit a transcript, look until it is done.
+//! AssemblyAI: a client uploads the audio, submits a job, and looks at the job until it is done.
 //!
-//! The key stands in `Authorization` without `Bearer`. A transcript that failed comes with status 200 and
-//! `status: error`. `speech_models` must be named; the first that knows the language is taken
+//! The key stands in `Authorization` without `Bearer`. A failed transcript comes with HTTP status 200 and
+//! `status: error`. The request must name `speech_models`, and the provider takes the first model that knows the language
 //! (<https://www.assemblyai.com/docs/pre-recorded-audio/select-the-speech-model>).
 
 #[cfg(test)]
@@ -37,9 +37,11 @@ use crate::versions::ASSEMBLYAI_MODELS as MODELS;
 const NAME: &str = "assemblyai";
 const BASE_URL: &str = "https://api.assemblyai.com";
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// 2.2 GB, the most that is taken, at 30 Mbit/s. RabbitMQ allows a delivery 30 minutes, with the fetch before.
+/// How long an upload may take. The provider takes at most 2.2 GB, which needs about this long at 30 Mbit/s. RabbitMQ
+/// allows 30 minutes for a delivery, and the fetch of the recording has to fit into them too.
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
-/// Ten hours of audio, the longest that is taken, are done in well under one.
+/// How old a job may become. The provider takes at most ten hours of audio, and finishes them in much less than one
+/// hour.
 const DEADLINE: Duration = Duration::from_hours(3);
 
 pub(super) static REMOTE: Remote = Remote {
@@ -99,7 +101,7 @@ pub struct AssemblyAi {
     base: Url,
     key: SecretString,
     models: Vec<String>,
-    /// How often a job is looked at, where that is set.
+    /// How often a job is looked at. `None` where `ASSEMBLYAI_POLL` is not set.
     poll: Option<Duration>,
     webhook_secret: SecretString,
     limiter: Limiter,
@@ -129,14 +131,14 @@ struct View {
 struct Utterance {
     speaker: Option<String>,
     text: String,
-    /// Milliseconds.
+    /// In milliseconds.
     start: i64,
     end: i64,
     confidence: Option<f64>,
 }
 
 impl AssemblyAi {
-    /// Absent where no `ASSEMBLYAI_API_KEY` is set.
+    /// Reads the settings. `None` where no `ASSEMBLYAI_API_KEY` is set.
     pub fn from_values(values: &Values, slots: &Slots) -> Result<Option<Self>, ConfigError> {
         let base = values.url("ASSEMBLYAI_BASE_URL", BASE_URL)?;
         let rate = values.rate("ASSEMBLYAI_RATE")?;
@@ -159,7 +161,7 @@ impl AssemblyAi {
 
     fn get(&self, path: &[&str]) -> RequestBuilder {
         let mut address = self.base.clone();
-        // An id that came from outside cannot climb to another path: each part is one segment.
+        // Each part becomes exactly one segment of the path, so an id from outside cannot lead to another path.
         if let Ok(mut segments) = address.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
@@ -170,8 +172,8 @@ impl AssemblyAi {
         self.client.post(http::join(&self.base, path)).header(AUTHORIZATION, self.key.expose_secret())
     }
 
-    /// Takes the slot of the whole job: with another for its submission, long audio would be sent again and
-    /// again while others take that one.
+    /// Uploads the audio, and takes the one slot of the rate limit for the whole job. If the submission needed a
+    /// second slot, other runs could take that slot, and long audio would be uploaded again and again.
     async fn upload(&self, audio: Audio) -> Result<String, Refusal> {
         self.limiter.slot().await.map_err(|used_up| used_up.refusal(&REMOTE))?;
         let request = self
@@ -218,7 +220,7 @@ impl AssemblyAi {
         let said = complaint(error.body());
         let models: Vec<&str> = self.models.iter().map(String::as_str).collect();
         let refusal = Refusal::of(&REMOTE, &error.failure(said::shown(None, said.as_deref(), &models)));
-        // Its status for an account that is out of money is a 400.
+        // For an account without money the provider answers with status 400.
         if error.body().contains("account balance") {
             return Refusal {
                 fault: Fault::Unavailable,
@@ -236,7 +238,7 @@ impl AssemblyAi {
     }
 }
 
-/// The models of the setting, or those of the default.
+/// Returns the models of the setting, or the default models.
 fn models(values: &Values) -> Result<Vec<String>, ConfigError> {
     let set = values.list(MODELS.setting);
     if set.is_empty() && values.text(MODELS.setting).is_some() {
@@ -246,7 +248,7 @@ fn models(values: &Values) -> Result<Vec<String>, ConfigError> {
     Ok(if set.is_empty() { default() } else { set })
 }
 
-/// What the provider says of a request that it refuses.
+/// Reads the provider's error text from the body of a refusal.
 fn complaint(body: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Complaint {
@@ -304,8 +306,9 @@ impl Check for AssemblyAi {
 }
 
 impl AssemblyAi {
-    /// The list of jobs shows whether the key is good. No list of models can be asked for, so a request without any
-    /// audio is made, which is always refused and costs nothing; the provider says there if it is for the models.
+    /// Checks the key and the models. The list of jobs shows whether the key is valid. The provider has no list of
+    /// models, so the check submits a job without audio. The provider always refuses such a job, and it costs
+    /// nothing. If the models are wrong, the refusal names them.
     async fn try_out(&self) -> Result<Checked, Refusal> {
         let list = self.get(&["v2", "transcript"]).query(&[("limit", "1")]);
         http::send(list).await.map_err(|error| self.refusal(&error).without_effect())?;
@@ -319,7 +322,7 @@ impl AssemblyAi {
     }
 }
 
-/// Reads an answer, and says of one that is none where it goes wrong, without the words of a call.
+/// Reads an answer. The error says where the answer is wrong, without any words of a call.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| {
         not_understood(format!("not the JSON expected ({:?} at column {})", error.classify(), error.column()))
@@ -343,8 +346,9 @@ fn progress(view: View) -> Result<Progress, Refusal> {
     }
 }
 
-/// Its errors have no codes. These are what it says of audio it cannot use; whatever else is worth another try.
-/// Only they are repeated: the rest can quote the audio's address, or anything else.
+/// Finds out whether the audio itself is the reason. The provider's errors have no codes, so the known sentences
+/// about unusable audio are listed here. After any other error another try makes sense. Only the listed sentences are
+/// shown, because others can quote the audio's address or anything else.
 fn fault_of_the_audio(reason: &str) -> Option<&'static str> {
     let reason = reason.to_lowercase();
     let known = [
@@ -377,7 +381,7 @@ fn transcript(view: View) -> Transcript {
         .collect();
     let text = view.text.filter(|text| !text.trim().is_empty());
     let segments = match text {
-        // Without speakers it is one text.
+        // A transcript without speakers becomes one segment.
         Some(text) if spoken.is_empty() => vec![Segment {
             id: 0,
             speaker: None,
@@ -389,7 +393,7 @@ fn transcript(view: View) -> Transcript {
         }],
         _ => spoken,
     };
-    Transcript { language: view.language_code, segments }.numbered()
+    Transcript { language: view.language_code, segments, ..Transcript::default() }.numbered()
 }
 
 fn share(confidence: Option<f64>) -> Option<f64> {

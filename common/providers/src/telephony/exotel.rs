@@ -1,4 +1,4 @@
-//! Exotel: its recordings are given out for an API key and its token.
+//! Exotel gives out its recordings to a client with an API key and a token.
 
 use domain::refusal::Refusal;
 use futures::FutureExt as _;
@@ -9,7 +9,7 @@ use platform::fetch::Credential;
 
 use crate::descriptor::{Check, Checked, Descriptor};
 
-/// Recordings stand on hosts of these domains, and nobody else sees the credentials.
+/// The domains whose hosts hold the recordings. The credentials are sent only to these hosts.
 const HOSTS: [&str; 3] = ["exotel.com", "*.exotel.com", "*.exotel.in"];
 
 pub static DESCRIPTOR: Descriptor<Credential> = Descriptor {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::*;
 
-/// Keys in memory, for which one can be asked.
+/// A directory of keys in memory.
 #[derive(Default)]
 struct Directory {
     keys: Mutex<Vec<(String, Principal)>>,
@@ -31,7 +31,7 @@ enum Mood {
 }
 
 impl Directory {
-    /// Makes a key of a workspace that is not the configuration's.
+    /// Makes a key of another workspace than the one of the configuration.
     fn create(&self, scopes: &[Scope]) -> String {
         let key = key::generate().expose_secret().to_owned();
         let principal = Principal {
@@ -106,7 +106,7 @@ async fn ask(access: &Access, door: Door, authorization: &str, uri: &str) -> Res
     access.admit(door, &headers, &uri.parse().unwrap()).await
 }
 
-/// The status with which a request is turned away; 200 when it is let in.
+/// The status with which a request is refused. It is 200 where the request is let in.
 async fn status(access: &Access, door: Door, authorization: &str, uri: &str) -> u16 {
     ask(access, door, authorization, uri).await.map_or_else(|problem| problem.status.as_u16(), |_| 200)
 }
@@ -165,7 +165,7 @@ async fn a_key_that_was_made_asks_for_its_workspace_and_opens_what_its_scopes_na
         (&[Scope::Read], [403, 403, 200, 403, 403]),
         (&[Scope::Operate], [403, 403, 403, 403, 200]),
         (&[Scope::Administer], [403; 5]),
-        // It is of another workspace, so what tells of the whole installation stays closed.
+        // The key belongs to another workspace, so it must not open routes about the whole installation.
         (&Scope::ALL, [200, 200, 200, 403, 200]),
     ] {
         let key = directory.create(scopes);
@@ -196,7 +196,7 @@ async fn a_key_is_looked_up_once_in_five_seconds_whoever_comes_with_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_of_ours_is_refused_without_asking_anybody() {
+async fn a_text_that_cannot_be_a_key_of_ours_is_refused_without_asking_the_store() {
     let (access, directory) = with(&KEYS);
     directory.is(Mood::Fails);
     for key in ["", "wrong", "debrief_short", &"a".repeat(10_000)] {
@@ -207,7 +207,7 @@ async fn what_is_no_key_of_ours_is_refused_without_asking_anybody() {
 }
 
 #[tokio::test]
-async fn who_makes_up_a_key_for_each_request_holds_few_connections_and_keeps_nobody_out() {
+async fn a_sender_that_makes_up_keys_holds_few_connections_and_keeps_nobody_out() {
     let (access, directory) = with(&KEYS);
     let (access, right) = (&access, directory.create(&[Scope::Read]));
     let flood = join_all((0..200).map(|_| async move {

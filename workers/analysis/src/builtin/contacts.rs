@@ -52,6 +52,15 @@ static WORKS_AT: LazyLock<Regex> = LazyLock::new(|| {
         r"\b(?i:i work|i'm working|i am working)\s+(?i:for|at|with)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)",
     )
 });
+/// `I'm Jonas Weber from Weber Clinics`, `this is Jonas with Weber Clinics`.
+static NAMED_FROM: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"\b(?i:i'm|i am|my name is|this is)\s+(?P<name>\p{Lu}[\p{L}'-]*(?:\s+\p{Lu}[\p{L}'-]*){0,3})\s+(?i:from|with|of|at|over at)\s+(?P<company>\p{Lu}[\p{L}\d&'.-]*(?:\s+(?:of|and|&|\p{Lu}[\p{L}\d&'-]*))*)",
+    )
+});
+/// Words before a title that do not belong to it: `I'm also the academic director`.
+static BEFORE_TITLE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^(?:(?:also|actually|currently|now|still|the|an?)\s+)+"));
 /// Words that a job title has. Without this rule "I'm the best friend" would give a title.
 static JOB: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -170,7 +179,11 @@ fn work(segment: &Segment, sentence: &str) -> Values {
     });
     let found = named.or_else(|| I_AM.captures(sentence));
     let mut facts = Vec::new();
-    let title = found.as_ref().and_then(|found| found.name("title")).map(|title| title.as_str().trim());
+    let title = found.as_ref().and_then(|found| found.name("title"));
+    let title = title.map(|title| title.as_str().trim()).map(|title| {
+        let taken = BEFORE_TITLE.find(title).map_or(0, |found| found.end());
+        &title[taken..]
+    });
     let is_title = |title: &&str| {
         title.len() <= MAX_TITLE_BYTES && JOB.is_match(title) && !NOT_IN_A_TITLE.is_match(title)
     };
@@ -179,6 +192,13 @@ fn work(segment: &Segment, sentence: &str) -> Values {
         if let Some(company) = found.as_ref().and_then(|found| found.name("company")) {
             facts.push((ContactField::Company, without_full_stop(company.as_str())));
         }
+    }
+    let from = NAMED_FROM.captures(sentence).filter(|found| {
+        let name = text::folded(&found["name"]);
+        segment.speaker.is_none() || segment.name().is_none() || name.iter().any(|part| own.contains(part))
+    });
+    if let Some(found) = from.filter(|_| facts.is_empty()) {
+        facts.push((ContactField::Company, without_full_stop(&found["company"])));
     }
     if let Some(found) = WORKS_AT.captures(sentence) {
         facts.push((ContactField::Company, without_full_stop(&found["company"])));
@@ -234,6 +254,18 @@ mod tests {
         assert_eq!(
             kept("I work for Brask Shipping since May."),
             facts_of(&[(ContactField::Company, "Brask Shipping")])
+        );
+    }
+
+    #[test]
+    fn who_says_where_they_are_from_gives_the_company() {
+        let company = facts_of(&[(ContactField::Company, "Weber Clinics")]);
+        assert_eq!(kept("Hi, I'm Olga Lindqvist from Weber Clinics."), company);
+        assert_eq!(kept("Hello, this is Olga with Weber Clinics."), company);
+        assert_eq!(kept("Hello, this is Wim from Weber Clinics."), []);
+        assert_eq!(
+            kept("I'm also the academic director at Weber Clinics."),
+            facts_of(&[(ContactField::Title, "academic director"), (ContactField::Company, "Weber Clinics")])
         );
     }
 

@@ -72,9 +72,10 @@ static PRESENT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Verbs that promise no task, as in "I'll see".
-const NOT_TASKS: [&str; 24] = [
-    "be", "see", "never", "not", "have", "need", "say", "admit", "think", "know", "guess", "tell", "wait",
-    "take", "try", "hope", "assume", "miss", "probably", "maybe", "ask", "want", "hold", "let",
+const NOT_TASKS: [&str; 32] = [
+    "wake", "sleep", "eat", "arrive", "feel", "love", "live", "stay", "be", "see", "never", "not", "have",
+    "need", "say", "admit", "think", "know", "guess", "tell", "wait", "take", "try", "hope", "assume",
+    "miss", "probably", "maybe", "ask", "want", "hold", "let",
 ];
 
 static DUE: LazyLock<Regex> = LazyLock::new(|| {
@@ -99,7 +100,7 @@ static REQUEST: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?ix) \b( (can|could|would|will) \s (you|somebody|someone|we) \b | (can|could|may) \s i \s (have|get|speak|talk|change|cancel|pay|return|see)
         | i \s (need|want|would \s like|have \s to \s have) | i'd \s like | we \s need | please \s (send|call|give|let|tell|check|make|fix|cancel|refund|change|put|transfer|confirm)
-        | is \s it \s possible | would \s it \s be \s possible )",
+        | (please \s)? help \s me \s \p{L}+ | is \s it \s possible | would \s it \s be \s possible )",
     )
 });
 
@@ -226,6 +227,12 @@ pub(super) fn action_items(segments: &[&Segment]) -> Vec<ActionItem> {
         }
     }
     items
+}
+
+/// The words of a sentence that say by when something is to be done.
+pub(crate) fn due_words(sentence: &str) -> Vec<String> {
+    let plain = straight(sentence);
+    DUE.find_iter(&plain).map(|found| found.as_str().trim_end_matches('.').to_owned()).collect()
 }
 
 /// The sentences in which the customer asks for something.

@@ -14,7 +14,7 @@ fn transcript(lines: &[(&str, &str)]) -> Transcript {
             confidence: None,
         })
         .collect();
-    Transcript { language: None, segments }.numbered()
+    Transcript { language: None, segments, ..Transcript::default() }.numbered()
 }
 
 fn claim(name: &str, field: ContactField, value: &str, quote: &str, segment: u32) -> ContactClaim {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use domain::analysis::Analysis;
 use domain::call::{Call, CallKind, CallStatus, Participant};
 use domain::moment::Moment;
+use domain::note::Note;
 use domain::parties::SupportLines;
 use domain::transcript::Transcript;
 use serde::Serialize;
@@ -43,6 +44,8 @@ pub struct CallView {
     /// `lead`, where they are known.
     #[schema(schema_with = free_object)]
     pub metadata: Map<String, Value>,
+    /// What was odd about what arrived, or about what was made of it.
+    pub notes: Vec<NoteView>,
     /// Null until the call is analyzed.
     pub analysis: Option<AnalysisView>,
     /// The changes that were made in other systems for this call.
@@ -138,8 +141,32 @@ pub struct SourceCallView {
     pub tone: Option<Cow<'static, str>>,
 }
 
-/// A call with its analysis, if it has one, and its effects. `lines` tell who called whom.
-pub fn call(of: &Call, lines: &SupportLines, analyzed: Option<&Analysis>, effects: &[EffectRow]) -> CallView {
+/// Something odd, in words for a person.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Note)]
+pub struct NoteView {
+    /// A word in snake case that never changes.
+    pub code: String,
+    /// The field that the note is about; null when it is about no single field.
+    pub field: Option<String>,
+    /// A sentence.
+    pub text: String,
+}
+
+impl NoteView {
+    fn of(note: &Note) -> Self {
+        Self { code: note.code.clone(), field: note.field.clone(), text: note.text.clone() }
+    }
+}
+
+/// A call with its analysis, if it has one, its effects, and the notes on its transcript. `lines` tell who called whom.
+pub fn call(
+    of: &Call,
+    lines: &SupportLines,
+    analyzed: Option<&Analysis>,
+    effects: &[EffectRow],
+    notes: &[Note],
+) -> CallView {
     CallView {
         id: of.id.0,
         external_id: of.external_id.clone(),
@@ -153,6 +180,7 @@ pub fn call(of: &Call, lines: &SupportLines, analyzed: Option<&Analysis>, effect
         duration_ms: of.details.duration_ms,
         participants: of.details.participants.iter().map(participant).collect(),
         metadata: metadata(of),
+        notes: notes.iter().map(NoteView::of).collect(),
         analysis: analyzed.map(analysis),
         effects: effects.iter().map(effect).collect(),
         received_at: of.received_at,

@@ -215,7 +215,7 @@ pub(crate) fn transcript() -> Transcript {
         segment("Dana Ortiz", Role::Agent, 0, 1500, "Good morning."),
         segment("B", Role::Customer, 1500, 4000, "My invoice is wrong."),
     ];
-    Transcript { language: Some("en".into()), segments }.numbered()
+    Transcript { language: Some("en".into()), segments, ..Transcript::default() }.numbered()
 }
 
 fn analysis() -> Analysis {

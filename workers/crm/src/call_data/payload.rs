@@ -231,6 +231,7 @@ mod tests {
                 segment(Some(Role::Agent), Some(500), "Hello."),
                 segment(Some(Role::Customer), Some(1500), "Hi."),
             ],
+            ..Transcript::default()
         };
         assert_eq!(
             built(&call(CallKind::Phone, "EX-1", details), None, &transcript),

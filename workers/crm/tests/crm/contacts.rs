@@ -108,7 +108,7 @@ async fn an_unknown_outcome_is_settled_by_looking() {
     assert_eq!(ask(&learned).await, None, "what was lost can be the update");
 }
 
-/// What an org answers whose duplicate rule finds these records, by type and id.
+/// The answer of an org whose duplicate rule finds these records. Each record has a type and an id.
 fn duplicates(spelt: &str, found: &[(&str, &str)]) -> ResponseTemplate {
     let record = |(kind, id): &(&str, &str)| {
         let url = format!("/services/data/v66.0/sobjects/{kind}/{id}");
@@ -124,7 +124,7 @@ fn duplicates(spelt: &str, found: &[(&str, &str)]) -> ResponseTemplate {
     refusal(400, &json!({spelt: result, "errorCode": "DUPLICATES_DETECTED", "message": message}))
 }
 
-/// An org that holds one contact under another address, and answers creations with this.
+/// An org that holds one contact with another address, and that answers the creation of a contact with this.
 async fn org_with_rule(answer: ResponseTemplate) -> Org {
     let org = Org::start().await;
     org.holds(json!({"Id": "003A", "Email": "conor@home.example.com", "LastName": "O'Neil", "Phone": null}));
@@ -135,7 +135,7 @@ async fn org_with_rule(answer: ResponseTemplate) -> Org {
 
 #[tokio::test]
 async fn the_one_contact_that_a_duplicate_rule_names_is_the_one_that_is_filled() {
-    // A lead with the same name is not a contact, and a record that two rules find is one.
+    // A lead with the same name is not a contact. A record that two rules find is counted once.
     let found = [("Lead", "00QA"), ("Contact", "003A"), ("Contact", "003A")];
     for spelt in ["duplicateResut", "duplicateResult"] {
         let org = org_with_rule(duplicates(spelt, &found)).await;
@@ -154,7 +154,7 @@ async fn a_duplicate_that_is_not_one_contact_is_for_people() {
         (vec![], ""),
         (vec![("Lead", "00QA")], ""),
         (vec![("Contact", "003A"), ("Contact", "003B")], "003A, 003B"),
-        // It cannot be read by the user whom we sign in as.
+        // Our Salesforce user cannot read this record.
         (vec![("Contact", "003Hidden")], ""),
         (vec![("Contact", "003A/../x")], ""),
     ];

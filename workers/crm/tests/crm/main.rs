@@ -1,4 +1,4 @@
-//! The CRM worker against destinations that answer as the real ones do, over HTTP.
+//! Tests the CRM worker over HTTP against destinations that answer as the real ones do.
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
 mod contacts;

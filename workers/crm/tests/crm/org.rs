@@ -1,4 +1,4 @@
-//! A Salesforce org that keeps contacts, as far as the worker uses one.
+//! A simulated Salesforce org that keeps contacts. It can do only what the worker needs.
 
 use std::sync::{Arc, Mutex};
 
@@ -37,7 +37,7 @@ impl Org {
         self.contacts.0.lock().unwrap().iter().cloned().map(Value::Object).collect()
     }
 
-    /// The bodies of the requests of this kind, in order.
+    /// The bodies of the requests with this method, in order.
     pub(crate) async fn bodies(&self, verb: &str) -> Vec<Value> {
         let requests = self.server.received_requests().await.unwrap().into_iter();
         requests
@@ -102,7 +102,7 @@ impl Respond for Contacts {
     }
 }
 
-/// The one condition of a query, with its escapes taken out.
+/// The only condition of a query, without its escapes.
 fn wanted(soql: &str) -> (&str, String) {
     let (_, condition) = soql.split_once(" WHERE ").unwrap();
     let (column, value) = condition.split_once(" = '").unwrap();

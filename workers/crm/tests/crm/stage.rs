@@ -26,7 +26,7 @@ use crate::tls;
 
 const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 
-/// An embedded store with calls that are analyzed, and the stage at work on them.
+/// An embedded store with analyzed calls, and the stage that works on them.
 struct World {
     folder: tempfile::TempDir,
     store: Store,
@@ -62,7 +62,7 @@ impl World {
         request.claim(&begun)
     }
 
-    /// Makes the call with its transcript and its analysis, and takes its run of the CRM stage.
+    /// Makes the call with its transcript and its analysis, and begins its run of the CRM stage.
     async fn cx(&self, finished: Finished) -> Cx {
         let call = CallId::derive(WORKSPACE, "test", finished.external_id);
         let mut material = Material {
@@ -97,7 +97,7 @@ impl World {
             text: finished.said.into(),
             confidence: None,
         };
-        let transcript = Transcript { language: None, segments: vec![segment] };
+        let transcript = Transcript { language: None, segments: vec![segment], ..Transcript::default() };
         let writes = [Write::Transcript(transcript), Write::Analysis(Box::new(analysis(finished.facts)))];
         let done = Settlement::Done { writes: &writes, children: &[] };
         self.store.settle_run(&claim, &done).await.unwrap();
@@ -160,7 +160,7 @@ fn person(name: &str, email: &str, role: Role) -> Participant {
     Participant { name: Some(name.into()), email: Some(email.into()), phone: None, role: Some(role) }
 }
 
-/// A meeting in which Ann says what she is, and Tom is there.
+/// A meeting in which Ann tells her job title, and in which Tom takes part.
 fn meeting(kind: CallKind) -> Finished {
     let participants = vec![
         person("Priya Raman", "priya@us.example.com", Role::Host),
@@ -313,7 +313,7 @@ async fn a_rate_that_is_used_up_makes_the_run_come_back_for_what_is_left() {
     assert!(error.to_string().contains("SALESFORCE_RATE"), "{error}");
     assert_eq!((org.contacts().len(), posted(&logs).await.len()), (1, 1), "one of each is allowed");
 
-    // As if the hour were over: what is done takes no slot again.
+    // The test acts as if the hour were over. Work that is done already takes no slot again.
     let later = world.crm(&[salesforce(&org_url), call_data(&logs_url), rates.to_vec()].concat());
     assert_eq!(handle(&later, &cx).await.unwrap(), Outcome::Done);
     assert_eq!((org.contacts().len(), posted(&logs).await.len()), (2, 1));

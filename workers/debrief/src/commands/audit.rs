@@ -1,4 +1,4 @@
-//! `debrief audit`: who had what done again, and who made or revoked a key.
+//! `debrief audit`: shows who started work again, who decided about effects, and who made or revoked keys.
 
 use std::process::ExitCode;
 
@@ -42,8 +42,8 @@ pub(crate) async fn list(values: &Values, workspace: &str, limit: i64, as_json: 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what was put on record, and the batch under which `debrief audit list` shows it. On standard error:
-/// standard output is the command's own answer.
+/// Tells the user what was put on record, and under which batch `debrief audit list` shows it. The line goes to
+/// standard error, because standard output holds only the answer of the command.
 pub(crate) fn told(actor: &str, action: Action, asked: &Value, batch: Uuid) {
     eprintln!("{}", record(actor, action, asked, batch));
 }
@@ -52,7 +52,7 @@ fn record(actor: &str, action: Action, asked: &Value, batch: Uuid) -> String {
     format!("debrief: on record: {actor} {} {asked} (batch {batch})", action.name())
 }
 
-/// Whom the audit names: the user of this machine who runs the command.
+/// The name on the audit record: the user of this machine who runs the command.
 pub(crate) fn actor() -> String {
     format!("cli:{}", whoami::username().unwrap_or_else(|_| "unknown".to_owned()))
 }

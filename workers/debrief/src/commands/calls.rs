@@ -1,4 +1,4 @@
-//! `debrief calls`: what the store knows.
+//! `debrief calls`: shows the calls that the store knows.
 
 mod oddity;
 mod page;
@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use domain::call::{Call, CallId, CallStatus, WorkspaceId};
+use domain::note::Note;
 use domain::parties::SupportLines;
 use platform::config::{ConfigError, Installation, Values};
 use store::{CallFilter, Page, Store};
@@ -77,7 +78,14 @@ pub(crate) async fn show(values: &Values, workspace: &str, id: &str, json: bool)
 async fn view(store: &Store, lines: &SupportLines, call: &Call) -> anyhow::Result<api::view::CallView> {
     let analysis = store.analysis(call.workspace, call.id).await?;
     let effects = store.effects_of(call.workspace, call.id).await?;
-    Ok(api::view::call(call, lines, analysis.as_ref(), &effects))
+    let notes = notes(store, call).await?;
+    Ok(api::view::call(call, lines, analysis.as_ref(), &effects, &notes))
+}
+
+/// What was odd about the transcript of a call.
+async fn notes(store: &Store, call: &Call) -> anyhow::Result<Vec<Note>> {
+    let transcript = store.transcript(call.workspace, call.id).await?;
+    Ok(transcript.map(|transcript| transcript.notes).unwrap_or_default())
 }
 
 async fn read_page(store: &Store, installation: &Installation, call: &Call) -> anyhow::Result<String> {
@@ -96,10 +104,11 @@ async fn read_page(store: &Store, installation: &Installation, call: &Call) -> a
         analysis: analysis.as_ref(),
         timeline: &timeline,
         letters: &letters,
+        notes: &notes(store, call).await?,
     }))
 }
 
-/// The call with this id of ours, or of its source's.
+/// Finds a call by our id or by the id that its source gave it.
 pub(crate) async fn find(store: &Store, workspace: WorkspaceId, id: &str) -> anyhow::Result<Option<Call>> {
     let ours = match id.parse::<Uuid>() {
         Ok(uuid) => store.call(workspace, CallId(uuid)).await.context("look the call up")?,

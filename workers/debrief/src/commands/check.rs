@@ -1,4 +1,5 @@
-//! `debrief check`: the configuration in words, and whether what it names can be reached.
+//! `debrief check`: shows the configuration in words, and tries whether the servers and providers in it can be
+//! reached.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -73,7 +74,7 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-/// Reads every setting as `run` and the other commands would, so that what is wrong is said here.
+/// Reads every setting as `run` and the other commands read it, so that every wrong setting is reported here.
 pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
     telemetry::Settings::read(values)?;
     let installation = Installation::read(values)?;
@@ -165,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// Everything on, so that every setting is read.
+    /// Reads the configuration with everything turned on, so that every setting is read.
     fn read_with(name: &str, value: &str) -> Result<Installation, ConfigError> {
         let _installed_before = rustls::crypto::ring::default_provider().install_default();
         let mut values = Values::of([
@@ -194,7 +195,7 @@ mod tests {
         let known = settings::known();
         let spans =
             known.keys().filter(|key| !key.default.is_empty() && is_span(key.default)).map(|key| key.name);
-        // It has no default.
+        // `ASSEMBLYAI_POLL` has no default, so the filter above does not find it.
         let spans: Vec<&str> = spans.chain(["ASSEMBLYAI_POLL"]).collect();
         for known in ["DEBRIEF_LEASE", "DEBRIEF_DRAIN_TIMEOUT", "DEBRIEF_RETRY_SCHEDULE", "OPENAI_TIMEOUT"] {
             assert!(spans.contains(&known), "{known} is not among {spans:?}");

@@ -1,4 +1,4 @@
-//! `debrief dead`: what could not be done, and sending it on again.
+//! `debrief dead`: lists the dead letters (messages whose work was given up), and starts their work again.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use super::{audit, print};
 use crate::deployment::open_workspace;
 use crate::outcome::{Ended, failed};
 
-/// Which dead letters a command is about.
+/// Chooses the dead letters of a command.
 #[derive(clap::Args)]
 pub(crate) struct Which {
     #[arg(long)]
     pub(crate) stage: Option<String>,
     #[arg(long)]
     pub(crate) group: Option<String>,
-    /// RFC 3339
+    /// Only those that died at this time or later, such as 2026-01-31T12:00:00Z
     #[arg(long, value_parser = print::moment)]
     pub(crate) since: Option<Moment>,
     #[arg(long, value_parser = print::moment)]
@@ -71,7 +71,8 @@ pub(crate) async fn show(values: &Values, workspace: &str, id: Uuid) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sends letters on, oldest first. Stopped midway, the same command goes on where it was.
+/// Starts the work of dead letters again, oldest first. If the command is stopped midway, the same command continues
+/// where the first one stopped.
 pub(crate) async fn replay(
     values: &Values,
     workspace: &str,
@@ -95,7 +96,9 @@ pub(crate) async fn replay(
     let replay::Batch { id, resumed, matched, replayed } = batch;
     say!("{replayed} of {matched} are done again (batch {id})");
     if resumed {
-        say!("this was the rest of a batch that had been cut off; what died since it began is not of it");
+        say!(
+            "this was the rest of a batch that was interrupted; dead letters that are newer than the batch were left out"
+        );
     }
     audit::told(&actor, Action::ReplayDeadLetters, &replay::letters_as_asked(&filter), id);
     Ok(ExitCode::SUCCESS)

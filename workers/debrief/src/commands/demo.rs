@@ -1,7 +1,7 @@
-//! `debrief demo`: sample calls through the whole pipeline, with providers simulated on loopback.
+//! `debrief demo`: sends sample calls through the whole pipeline, with providers that are simulated on this machine.
 //!
-//! Everything a newcomer sees here is what production does: the samples come in over HTTP, the stages
-//! run, and the providers answer from what they are sent. Only the providers are not the real ones.
+//! A newcomer sees here what happens in production: the samples come in over HTTP, the stages run, and the providers
+//! answer what they are sent. Only the providers are not real.
 
 mod invitation;
 mod samples;
@@ -28,12 +28,13 @@ use crate::roles::Role;
 use invitation::{Demo, INTRODUCTION};
 use samples::{SUPPORT_NUMBER, Sample, samples};
 
-/// Quick, so that the recording that is gone is given up within the demo.
+/// The retry schedule of the demo. It is short, so that the call whose recording is gone is given up while the user
+/// watches.
 const RETRY_SCHEDULE: &str = "200ms,1s,2s";
 const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// `given` may name a `PORT`; nothing else of it has an effect on the demo.
+/// Runs the demo. Of the settings in `given`, only `PORT` has an effect.
 pub(crate) async fn demo(given: &Values, once: bool) -> Ended {
     let folder = tempfile::Builder::new().prefix("debrief-demo-").tempdir();
     let folder = folder.context("make a folder for the demo")?;
@@ -70,7 +71,7 @@ pub(crate) async fn demo(given: &Values, once: bool) -> Ended {
     Ok(if as_expected || !once { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-/// The port that was asked for, or else 8000, or else any port that is free.
+/// The port that the user set. Without one it is 8000, or any free port where 8000 is in use.
 fn port(given: &Values) -> String {
     let is_free = || std::net::TcpListener::bind(("127.0.0.1", 8000)).is_ok();
     given.text("PORT").unwrap_or_else(|| if is_free() { "8000".to_owned() } else { "0".to_owned() })
@@ -99,7 +100,7 @@ fn values(settings: &[(&'static str, String)]) -> Values {
     Values::of(settings.iter().map(|(name, value)| (*name, value.as_str())))
 }
 
-/// Waits for every sample to end and prints how; whether each ended as it should.
+/// Waits until every sample has ended, and prints how it ended. Returns whether every sample ended as it should.
 async fn show(store: &Store, lines: &SupportLines, samples: &[Sample]) -> anyhow::Result<bool> {
     let deadline = Instant::now() + PATIENCE;
     let mut rows = Vec::new();

@@ -1,4 +1,5 @@
-//! `debrief effects`: what was changed in other people's systems, and what nobody knows.
+//! `debrief effects`: shows what was changed in other systems, and lets a person decide about effects whose outcome
+//! is unknown.
 
 use std::process::ExitCode;
 
@@ -14,7 +15,8 @@ use crate::outcome::{Ended, FAILED, failed};
 
 const SHOWN: i64 = 1000;
 
-/// Which effects a command is about: `target=slack`, `state=unknown`, `since=2026-01-31T12:00:00Z`.
+/// Reads the filters that choose the effects of a command: `target=slack`, `state=unknown`,
+/// `since=2026-01-31T12:00:00Z`.
 pub(crate) fn filter(parts: &[String]) -> Result<EffectFilter, ConfigError> {
     const NAME: &str = "--filter";
     let wrong = |problem: String| ConfigError::new(NAME, problem);
@@ -68,7 +70,7 @@ pub(crate) async fn list(values: &Values, workspace: &str, call: Option<&str>, p
     Ok(ExitCode::SUCCESS)
 }
 
-/// A list is copied into chats and tickets: whose contact it is, `show` says.
+/// Hides the e-mail address of a contact, because lists are copied into chats and tickets. `show` prints the address.
 fn without_address(object: &str) -> String {
     match object.split_once(':') {
         Some((kind, whose)) if whose.contains('@') => format!("{kind}:<e-mail>"),
@@ -85,8 +87,8 @@ pub(crate) async fn show(values: &Values, workspace: &str, id: Uuid) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes a person's word for what became of effects of which nobody knows: of those that are named, or of
-/// all that match.
+/// Records a person's decision about effects whose outcome is unknown. The effects are given by their ids or by a
+/// filter.
 pub(crate) async fn resolve(
     values: &Values,
     workspace: &str,
@@ -117,7 +119,7 @@ pub(crate) async fn resolve(
                 say!("{id}: is not unknown; nothing was changed");
             }
         }
-        // Those that match are fewer each time, since they are not in doubt any more.
+        // A resolved effect does not match any more, so fewer effects match each time.
         let more = ids.is_empty() && resolved > before;
         some = if more { next(&store, workspace, ids, &filter, &audit).await? } else { Vec::new() };
     }

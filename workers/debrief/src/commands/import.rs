@@ -1,8 +1,8 @@
-//! `debrief import` brings files and folders in, and waits for the calls that they become.
+//! `debrief import`: brings in files and folders, and waits until the calls that they contain have ended.
 //!
-//! The content of a file says what it is; names and e-mail addresses say what belongs together. Files are read by the
-//! functions that read uploads, so that what HTTP refuses is refused here in the same words. The events go through the
-//! intake to the outbox of the store, from where the keeper of a `run` publishes them.
+//! The content of a file decides what it is. Names and e-mail addresses decide which files belong together. The
+//! functions that read uploads also read these files, so an import refuses what an upload refuses, in the same words.
+//! The events go through the intake to the outbox of the store, and the keeper of a `run` publishes them from there.
 
 mod arrivals;
 mod classify;
@@ -40,10 +40,10 @@ pub(crate) struct Import {
     /// What the files are
     #[arg(long, value_enum, default_value_t = ImportKind::Auto)]
     pub(crate) kind: ImportKind,
-    /// Say what would be brought in, and bring nothing in
+    /// Only say what would be brought in
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Only the last line, as JSON
+    /// Print only the last line, as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -57,7 +57,8 @@ pub(crate) enum ImportKind {
 }
 
 pub(crate) async fn import(values: Values, workspace: &str, import: Import) -> Ended {
-    // A progress bar and log lines disturb each other on one terminal, so there are logs only where they are asked for.
+    // A progress bar and log lines disturb each other on one terminal, so there are logs only where the user asked
+    // for them.
     let telemetry = values.text("RUST_LOG").map(|_| telemetry::start(&values)).transpose()?;
     let plan = plan(&import, &Installation::read(&values)?.timezone)?;
     let mut report = Report::new(&import, &plan);
@@ -80,7 +81,7 @@ pub(crate) async fn import(values: Values, workspace: &str, import: Import) -> E
     report.end()
 }
 
-/// Says which calls the files are. Nothing is brought in yet.
+/// Decides which calls the files are. Nothing is brought in yet.
 fn plan(import: &Import, zone: &impl Zone) -> Result<Plan, ConfigError> {
     if let Some(path) = import.paths.iter().find(|path| !path.exists()) {
         return Err(ConfigError::new(path.display().to_string(), "there is no such file or folder"));
@@ -136,7 +137,7 @@ async fn bring_in(
     }
 }
 
-/// Brings the calls in within this process, which runs the roles.
+/// Brings the calls in and processes them. This process runs the roles itself.
 async fn bring_in_here(
     values: &Values,
     workspace: &str,
@@ -148,12 +149,13 @@ async fn bring_in_here(
     let importer =
         Importer::new(values, workspace, here.store.clone(), here.blobs.clone(), here.sealer.clone())?;
     send_and_wait(&importer, plan, report).await?;
-    // The run of a call that was known already may end before the event leaves the outbox.
+    // A call can be known from an earlier import, and then it looks ended before its new event leaves the outbox.
     wait::for_outbox(&here.store).await;
     Ok(())
 }
 
-/// Starts every role that makes calls end. The listener is on a port that nobody knows.
+/// Starts every role that is needed to process a call. The listener takes any free port, because nobody sends it
+/// requests.
 async fn start_roles(mut values: Values) -> Result<Running, StartError> {
     values.set("PORT", "0");
     values.set("DEBRIEF_BIND", "127.0.0.1");
@@ -202,11 +204,11 @@ fn describe(item: &Item) -> String {
 struct Counts {
     success: usize,
     failed: usize,
-    /// The number of calls that were found, and of files that should be calls but cannot be read.
+    /// The number of calls that were found, plus the number of files that should be calls but cannot be read.
     total: usize,
 }
 
-/// Tells the user: a line for each thing that went wrong, and the counts at the end.
+/// Reports to the user: a line for each thing that went wrong, and the counts at the end.
 struct Report {
     json: bool,
     bar: ProgressBar,
@@ -216,7 +218,7 @@ struct Report {
 impl Report {
     fn new(import: &Import, plan: &Plan) -> Self {
         let items = plan.items.len();
-        // It draws on standard error, and only where that is a terminal.
+        // The bar is drawn on standard error, and only where that is a terminal.
         let bar = if import.dry_run { ProgressBar::hidden() } else { ProgressBar::new(items as u64) };
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}") {
             bar.set_style(style);
@@ -230,8 +232,8 @@ impl Report {
         self.bar.set_message(what);
     }
 
-    /// With `--json` only the counts may stand on standard output. A terminal would obey the control characters of a
-    /// file's name.
+    /// Prints a line, without the control characters of a file's name, which a terminal would obey. With `--json` it
+    /// goes to standard error, because only the counts may stand on standard output.
     fn say(&self, line: &str) {
         let line = print::visible(line);
         self.bar.suspend(|| if self.json { eprintln!("{line}") } else { say!("{line}") });

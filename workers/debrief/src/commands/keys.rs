@@ -1,8 +1,8 @@
-//! `debrief keys`: who may ask over the network.
+//! `debrief keys`: makes, lists and revokes the keys with which others may use the HTTP interface.
 //!
-//! A key is shown once, when it is made: the store keeps its hash. Standard output holds the key and nothing else, so
-//! that `KEY=$(debrief keys create zapier --scope bring_in)` is all a script needs; what there is to say about it goes
-//! to standard error.
+//! A key is shown once, when it is made, because the store keeps only its hash. Standard output holds the key and
+//! nothing else, so that a script can say `KEY=$(debrief keys create zapier --scope bring_in)`. Everything else that
+//! the command says about the key goes to standard error.
 
 use std::process::ExitCode;
 
@@ -19,7 +19,8 @@ use crate::outcome::{Ended, failed};
 
 const MAX_NAME_CHARS: usize = 64;
 
-/// Reads a key's name, or a workspace's. It stands in lists, in logs and on the command line.
+/// Reads the name of a key or of a workspace. Such names stand in lists, in logs and on the command line, so few
+/// characters are allowed.
 pub(crate) fn name(text: &str) -> Result<String, String> {
     let is_usable = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '@');
     let starts_well = text.starts_with(char::is_alphanumeric);

@@ -1,4 +1,4 @@
-//! `debrief migrate`: brings the database up to this program.
+//! `debrief migrate`: updates the tables of the database for this version of the program.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
-//! How results are printed: JSON for programs, columns and pages for people; and how a time is read.
+//! Prints results as JSON for programs, and as columns and pages for people. Also reads times from the command line.
 //!
-//! What others wrote is made harmless first: a terminal obeys control characters, and some marks turn the order of
-//! the letters around.
+//! Texts that other people wrote are made harmless first. A terminal obeys control characters, and some marks reverse
+//! the order of the letters.
 
 use anyhow::Context as _;
 use chrono_tz::Tz;
@@ -9,7 +9,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use domain::moment::Moment;
 use serde::Serialize;
 
-/// Characters in a line of a page.
+/// The longest line of a page, in characters.
 const PAGE_WIDTH: u16 = 100;
 
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
@@ -17,8 +17,8 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Columns as wide as what stands in them, without lines around them. It looks the same in a pipe, so that scripts
-/// can read it.
+/// Writes a table whose columns are as wide as their contents, without lines around them. The table looks the same in
+/// a terminal and in a pipe, so that scripts can read it.
 pub(crate) fn table<const N: usize>(heads: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
     say!("{}", columns(heads, rows));
 }
@@ -30,11 +30,11 @@ fn columns<const N: usize>(heads: [&str; N], rows: impl IntoIterator<Item = [Str
     layout(table)
 }
 
-/// A name, and the lines of what is said of it.
+/// A name, and the lines that belong to it.
 pub(crate) type Said = (&'static str, Vec<String>);
 
-/// Groups of names and what is said of each, with a blank line between two groups. A name of which nothing is said
-/// is left out, and long lines are wrapped.
+/// Writes groups of names with the lines of each name, and a blank line between two groups. A name without lines is
+/// left out, and long lines are wrapped.
 pub(crate) fn page(title: &str, groups: &[Vec<Said>]) -> String {
     let mut table = bare();
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(PAGE_WIDTH);
@@ -67,8 +67,8 @@ fn layout(mut table: Table) -> String {
     table.trim_fmt()
 }
 
-/// The text on one line, without anything that a terminal would obey: breaks and tabs become spaces; other control
-/// characters, and the marks that turn the direction of writing, are dropped.
+/// Puts the text on one line and removes everything that a terminal would obey. Line breaks and tabs become spaces.
+/// Other control characters, and the marks that change the direction of writing, are dropped.
 pub(crate) fn visible(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => Some(' '),
@@ -78,12 +78,12 @@ pub(crate) fn visible(text: &str) -> String {
     text.chars().filter_map(shown).collect()
 }
 
-/// A time to the second, in the zone of the installation.
+/// Writes a time to the second, in the time zone of the installation.
 pub(crate) fn time(at: Moment, timezone: Tz) -> String {
     at.utc().with_timezone(&timezone).format("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
-/// A time on the command line.
+/// Reads a time from the command line.
 pub(crate) fn moment(text: &str) -> Result<Moment, String> {
     text.parse::<chrono::DateTime<chrono::Utc>>()
         .map(Moment::from)

@@ -1,4 +1,4 @@
-//! `debrief queues`: what waits where.
+//! `debrief queues`: shows how much work waits at each stage.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Serialize)]
 struct Row {
     stage: &'static str,
-    /// Messages that nobody holds, in both lanes; absent where no broker can be asked from here.
+    /// How many messages wait in both lanes of the queue. `None` where this process can ask no broker.
     depth: Option<u64>,
     consumers: Option<u32>,
     running: i64,
@@ -32,7 +32,7 @@ struct Row {
 
 pub(crate) async fn queues(values: Values, watch: bool, json: bool) -> Ended {
     let store = open_store(&values).await?;
-    // The embedded queue belongs to the process that runs it; its rows are what can be seen from outside.
+    // The embedded queue belongs to the process that runs it. From outside only the rows of the store can be seen.
     let broker = match values.secret("AMQP_URL") {
         None => None,
         Some(address) => {
@@ -59,7 +59,7 @@ async fn forever(store: &Store, broker: Option<&Amqp>, json: bool) -> Result<(),
     loop {
         let rows = rows(store, broker).await?;
         if !json {
-            // Clears the screen and goes to its upper left corner.
+            // These codes clear the screen and move the cursor to its upper left corner.
             say_on!("\x1b[2J\x1b[H");
         }
         show(&rows, json)?;

@@ -1,4 +1,4 @@
-//! `debrief replay --call`: does a call again from a stage on.
+//! `debrief replay --call`: processes a call again, from a stage that the user names.
 
 use std::process::ExitCode;
 

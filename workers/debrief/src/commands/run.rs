@@ -1,4 +1,4 @@
-//! `debrief run`: roles, until the process is asked to stop.
+//! `debrief run`: runs roles until the process is asked to stop.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,17 +28,17 @@ pub(crate) async fn run(values: Values, roles: Vec<Role>) -> Ended {
         tracing::warn!("{misspelling}");
     }
     let roles = if roles.is_empty() { Role::all() } else { roles };
-    // Listened for before anything is ready, so that a stop is orderly from the first moment.
+    // We listen for signals before anything is ready, so that the process stops in order from the first moment.
     let stop = StopSignal::listen()?;
     let running = Running::start(values, &roles).await?;
     stop.given().await;
-    tracing::info!("asked to stop");
+    tracing::info!("the process was asked to stop");
     running.stop().await;
     telemetry.end();
     Ok(ExitCode::SUCCESS)
 }
 
-/// How long a lease lasts, and a drain.
+/// Reads how long a lease lasts and how long a drain may take.
 pub(crate) fn read_times(values: &Values) -> Result<(Duration, Duration), ConfigError> {
     const LEASE: &str = "DEBRIEF_LEASE";
     let lease = values.duration(LEASE, Duration::from_secs(30))?;
@@ -54,7 +54,7 @@ pub(crate) struct Running {
     lease: Option<Lease>,
     shutdown: CancellationToken,
     tasks: JoinSet<()>,
-    /// Where it listens.
+    /// The address that the process listens on.
     pub(crate) address: std::net::SocketAddr,
 }
 
@@ -64,7 +64,7 @@ impl Running {
         let schedule = Schedule::read(&values)?;
         let (lease_length, drain_timeout) = read_times(&values)?;
         let access = web::Settings::read(&values)?;
-        // What is wrong with the configuration is said before anything is opened or listened on.
+        // Settings are read first, so that a wrong setting is reported before anything is opened.
         let listener = Listener::bind(&values).await?;
         let deployment = Arc::new(Deployment::open(values, installation).await?);
         let workers: Vec<Worker> = roles::pipeline(&deployment)?
@@ -101,7 +101,8 @@ impl Running {
     fn work(&mut self, engine: &Engine, workers: Vec<Worker>) {
         let shutdown = self.shutdown.clone();
         let lease = engine.lease.clone();
-        // The lease outlasts the drain: what is in hand is ours until it ended.
+        // The lease is renewed until the drain is over, because runs in progress belong to this process until they
+        // end.
         let renewing = CancellationToken::new();
         let keep_until = renewing.clone();
         self.tasks.spawn(async move { lease.keep(keep_until).await });
@@ -122,7 +123,8 @@ impl Running {
         });
     }
 
-    /// A process that only listens publishes into queues that nobody may have declared yet.
+    /// Declares the queues in a process that only listens. It publishes into them, and perhaps no other process has
+    /// declared them yet.
     fn declare(&mut self) {
         let (broker, shutdown) = (Arc::clone(&self.deployment.broker), self.shutdown.clone());
         self.tasks.spawn(async move {
@@ -138,7 +140,7 @@ impl Running {
         });
     }
 
-    /// Stops intake, ends what is in hand, and lets go of everything.
+    /// Takes no new work, lets the work in progress end, and closes everything.
     pub(crate) async fn stop(mut self) {
         self.shutdown.cancel();
         while self.tasks.join_next().await.is_some() {}
@@ -153,7 +155,8 @@ impl Running {
     }
 }
 
-/// A role that consumes: its queue is declared before each start, so that one that was deleted is made anew.
+/// Runs a role that consumes a queue. The queues are declared before each start, so that a deleted queue is made
+/// again.
 async fn supervised<F>(
     name: &'static str,
     engine: Engine,
@@ -173,7 +176,7 @@ async fn supervised<F>(
     supervise(name, &shutdown, start).await;
 }
 
-/// SIGTERM or SIGINT: from here on they do not end the process by themselves.
+/// Waits for SIGTERM or SIGINT. Once this exists, the signals do not end the process by themselves.
 pub(crate) struct StopSignal {
     terminate: Signal,
     interrupt: Signal,

@@ -1,4 +1,4 @@
-//! `debrief topology`: the queues on the broker, declared, compared, or printed.
+//! `debrief topology`: declares, compares or prints the queues on the broker.
 
 use std::process::ExitCode;
 
@@ -31,7 +31,7 @@ pub(super) fn management(values: &Values) -> Result<Option<Management>, StartErr
     Ok(Some(Management::new(&address, &vhost(values)).context("use RABBITMQ_MANAGEMENT_URL")?))
 }
 
-/// The virtual host that `AMQP_URL` names; RabbitMQ's first one has the name `/`.
+/// The virtual host that `AMQP_URL` names. Without a name it is RabbitMQ's default one, `/`.
 fn vhost(values: &Values) -> String {
     let url = values.text("AMQP_URL").and_then(|text| Url::parse(&text).ok());
     let path = url.map(|url| url.path().trim_start_matches('/').replace("%2f", "/").replace("%2F", "/"));

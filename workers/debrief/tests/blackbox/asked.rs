@@ -1,11 +1,12 @@
-//! Slack takes a message and nobody hears so: it is asked, and the message is there once.
+//! Slack takes a message, but its answer is lost. Then Slack is asked for the message, and the message is there only
+//! once.
 
 use serde_json::{Value, json};
 
 use crate::inputs::PhoneCall;
 use crate::world::{Kind, World};
 
-/// The call's first message in Slack, as the ledger has it.
+/// The first message of the call in Slack, as the ledger of effects shows it.
 async fn post(world: &World, call: &PhoneCall) -> Option<Value> {
     let found = world.get(&format!("/call/{}", call.id)).await?;
     let shown = world.get(&format!("/api/calls/{}", found["id"].as_str()?)).await?;
@@ -23,7 +24,7 @@ async fn a_message_whose_answer_was_lost_is_found_in_slack_and_not_posted_again(
     world.webhook(&call).await;
     let unknown = async |world: &World| post(world, &call).await.filter(|post| post["state"] == "unknown");
     world.wait("the message to be unknown", unknown).await;
-    // Whoever starts anew need not wait for what the process before may still be sending.
+    // A new process need not wait for a request that the process before may still be sending.
     world.kill("all").await;
     world.start_role("all").await;
 

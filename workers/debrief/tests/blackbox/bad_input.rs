@@ -1,5 +1,5 @@
-//! What bad input gets: an error in words or a state that anybody can see, while nothing is lost, the process
-//! lives and the next good call is done as ever.
+//! Tests bad input. It gets an error in words or a state that everybody can see. Nothing is lost, the process goes
+//! on, and the next good call is processed as usual.
 
 use std::net::TcpListener;
 
@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use crate::inputs::{PhoneCall, word};
 use crate::world::{Kind, World};
 
-/// A debug build with everything on and some large inputs in hand.
+/// The most memory that a process may use. It is enough for a debug build with everything turned on that works on
+/// some large inputs.
 const MEMORY_MB: u64 = 500;
 const TYPE: &str = "content-type";
 const PROBLEM: &str = "application/problem+json";
 const CUE: &str = "00:00:01.000 --> 00:00:02.000\nAnn: hello there\n\n";
 
-/// A good call goes through, and the process has not grown beyond measure.
+/// Checks that a good call is still processed, and that the process does not use too much memory.
 async fn still_well(world: &World) {
     let call = PhoneCall::new();
     world.webhook(&call).await;
@@ -25,7 +26,7 @@ async fn still_well(world: &World) {
     assert!(memory < MEMORY_MB, "{memory} MB");
 }
 
-/// Checks that an answer is a problem of this status which names `named`.
+/// Checks that an answer is a problem with this status, and that it names the field `named`.
 async fn is_problem(answer: reqwest::Response, status: u16, named: &str, what: &str) {
     let (found, kind) = (answer.status().as_u16(), answer.headers().get(TYPE).cloned());
     let body = answer.text().await.unwrap();
@@ -232,7 +233,7 @@ async fn a_transcript_is_read_however_it_was_written_or_the_call_says_why_not() 
     world.finish().await;
 }
 
-/// Waits until the call has failed; what of.
+/// Waits until the call has failed, and returns the error code.
 async fn died_of(world: &World, id: &str) -> String {
     let path = format!("/api/calls/{id}");
     let call = world
@@ -371,7 +372,7 @@ async fn the_command_line_says_in_words_what_is_wrong_and_ends() {
         world.post("/webhook/zapier", &call.webhook(Some("file:///nowhere"))).await.unwrap();
         died_of(&world, &call.id).await;
     }
-    // Slower than they die again.
+    // The rate is low, so that the first calls have failed again before the last ones are replayed.
     let (code, said) = world.command(&["dead", "replay", "--rate", "2"], &[]).await;
     assert!(code == Some(0) && said.starts_with("5 of 5 are done again (batch "), "{code:?} {said}");
     let on_record = " dead_letters_replay {} (batch ";

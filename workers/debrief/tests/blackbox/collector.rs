@@ -1,4 +1,4 @@
-//! Where a deployment sends its traces.
+//! A collector to which a deployment under test sends its traces.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use tokio::net::TcpListener;
 
-/// Takes OTLP over HTTP, and keeps it.
+/// Takes traces by OTLP over HTTP, and keeps them.
 pub(crate) struct Collector {
     pub(crate) address: String,
     exported: Exported,
@@ -31,7 +31,7 @@ impl Collector {
         Self { address, exported }
     }
 
-    /// Everything as it arrived: protobuf holds texts as they are.
+    /// Everything that arrived, as text. Texts can be found in it, because protobuf does not change them.
     pub(crate) fn text(&self) -> String {
         let exported = self.exported.lock().unwrap();
         exported.iter().map(|body| String::from_utf8_lossy(body)).collect()

@@ -1,4 +1,4 @@
-//! What a user sees when all is well.
+//! Tests what a user sees when everything works.
 
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ async fn the_demo_ends_as_its_rows_say() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transcript_that_is_ready_is_fetched_when_its_webhook_says_so() {
-    // Nobody would look at the job within the hour.
+    // Without the webhook, the job would be looked at only after an hour.
     let world = World::start_with(Kind::Embedded, &[("ASSEMBLYAI_POLL", "1h")]).await;
     let call = PhoneCall::new();
     world.webhook(&call).await;

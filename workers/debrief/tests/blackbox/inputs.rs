@@ -1,4 +1,4 @@
-//! Inputs made at random, so that nothing can be answered from a table.
+//! Makes inputs at random, so that no program can answer them from a fixed table.
 
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
@@ -22,12 +22,12 @@ fn phone() -> String {
     format!("+1202555{:04}", rand::rng().random_range(100..200))
 }
 
-/// A phone call: its webhook, and what is said in its recording.
+/// A phone call, with its webhook and the words of its recording.
 pub(crate) struct PhoneCall {
     pub(crate) id: String,
     pub(crate) customer: String,
     pub(crate) agent: String,
-    /// What the customer says first: it has to be in Slack, in the CRM and in the transcript.
+    /// The first words of the customer. They have to be in Slack, in the CRM and in the transcript.
     pub(crate) request: String,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Meeting {
     pub(crate) uuid: String,
     pub(crate) host: (String, String),
     pub(crate) customers: [(String, String); 2],
-    /// What the first customer says their position is.
+    /// The job title that the first customer tells about themselves.
     pub(crate) title: &'static str,
 }
 
@@ -84,7 +84,7 @@ impl Meeting {
             (name, email)
         };
         let (ours, theirs) = (word(), word());
-        // Of two people with one name nobody could say who spoke.
+        // Two people with the same name could not be told apart in the transcript.
         let [host, first, second] = loop {
             let people = [person(&ours), person(&theirs), person(&theirs)];
             if people[0].0 != people[1].0 && people[0].0 != people[2].0 && people[1].0 != people[2].0 {

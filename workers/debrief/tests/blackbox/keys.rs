@@ -1,4 +1,5 @@
-//! Keys that are made with a command: what they close, how they are shown, and how soon a revoked one is refused.
+//! Tests keys that are made with a command: when a key becomes necessary, how keys are shown, and how soon a revoked
+//! key is refused.
 
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use tokio::time::Instant;
 use crate::world::{Kind, World};
 
 const HISTORY: &str = "/api/calls/history";
-/// How soon every process refuses a key that is revoked.
+/// How soon every process has to refuse a revoked key.
 const PROMISED: Duration = Duration::from_secs(10);
 
-/// The request with this key, or with none.
+/// Adds this key to the request, or no key.
 pub(crate) fn with(request: RequestBuilder, key: Option<&str>) -> RequestBuilder {
     match key {
         Some(key) => request.bearer_auth(key),
@@ -20,10 +21,10 @@ pub(crate) fn with(request: RequestBuilder, key: Option<&str>) -> RequestBuilder
     }
 }
 
-/// With what a reader and a sender are answered who come with `key`, each by the process that serves them.
+/// The statuses of two requests with `key`: one reads at the API, and one sends to ingest.
 async fn answers(world: &World, key: Option<&str>) -> [u16; 2] {
     let read = world.request_of("api", "GET", HISTORY);
-    // What it brings cannot be used, so that nothing is brought in.
+    // The body cannot be used, so that no call is brought in.
     let send = world.request_of("ingest", "POST", "/webhook/zapier").json(&Value::Array(Vec::new()));
     let mut statuses = [0; 2];
     for (request, status) in [read, send].into_iter().zip(&mut statuses) {
@@ -32,7 +33,7 @@ async fn answers(world: &World, key: Option<&str>) -> [u16; 2] {
     statuses
 }
 
-/// Waits until both answer so, and fails where that takes longer than it may.
+/// Waits until both requests get these statuses. Fails where that takes longer than promised.
 async fn answered_in_time(world: &World, key: Option<&str>, wanted: [u16; 2]) {
     let since = Instant::now();
     while answers(world, key).await != wanted {

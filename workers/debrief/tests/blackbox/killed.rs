@@ -1,4 +1,4 @@
-//! `kill -9` of every role in turn: what was accepted goes on after a restart, and nothing is done twice.
+//! Kills every role in turn with `kill -9`. Accepted work continues after a restart, and nothing is done twice.
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ async fn every_role_killed(kind: Kind) {
     for role in world.roles() {
         let before = PhoneCall::new();
         world.webhook(&before).await;
-        // The provider works on the recording when the role dies, and no message is on its way to Slack.
+        // The role dies while the provider works on the recording and no message is on its way to Slack.
         world
             .wait("the recording to be submitted", async |world| {
                 let submitted = world.received("assemblyai", "/v2/transcript").await;
@@ -31,7 +31,7 @@ async fn every_role_killed(kind: Kind) {
             .await;
         world.kill(&role).await;
         if role != "ingest" && role != "all" {
-            // It arrives while the role is gone.
+            // This call arrives while the role is gone.
             let during = PhoneCall::new();
             world.webhook(&during).await;
             calls.push(during);
@@ -47,8 +47,8 @@ async fn every_role_killed(kind: Kind) {
     }
     let logged = world.effects("call_data", "call_data").await;
     assert!(calls.iter().all(|call| logged.get(&call.id) == Some(&1)), "{logged:?}");
-    // Nobody can say whether the provider took the job that was being handed over when its worker died:
-    // that one is handed over again.
+    // When a worker dies while it submits a job, nobody can say whether the provider took the job. That one job is
+    // submitted again.
     let transcribed = world.effects("assemblyai", "transcript").await;
     let jobs: u64 = transcribed.values().sum();
     let recordings = u64::try_from(transcribed.len()).unwrap();

@@ -1,10 +1,10 @@
-//! The whole system from the outside: simulators and binary run as processes, inputs are made at random in
-//! the run, and only what arrives at the providers and what the API says is looked at.
+//! Tests the whole system from the outside. The simulators and the binary run as processes. The inputs are made at
+//! random during the run. The tests look only at what arrives at the providers and at what the API says.
 //!
-//! Each test runs twice: embedded in one process, and on RabbitMQ, PostgreSQL and Redis with one process
-//! a role. `DEBRIEF_TEST_WITHOUT_ROLE=slack` leaves a role out, to see that the tests notice.
+//! Each test runs twice: embedded in one process, and on RabbitMQ, PostgreSQL and Redis with one process for each
+//! role. `DEBRIEF_TEST_WITHOUT_ROLE=slack` leaves out a role, to see that the tests notice it.
 
-#![expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has to end")]
 
 mod collector;
 mod inputs;

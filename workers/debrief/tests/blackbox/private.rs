@@ -1,9 +1,9 @@
-//! What nobody may see who only operates the system: names, addresses, numbers, words and keys of people
-//! stand in the store, at the providers and nowhere else.
+//! Tests what people who operate the system must not see. Names, addresses, numbers, words and keys of people stand
+//! in the store and at the providers, and nowhere else.
 //!
-//! Everything that goes in is marked with words made at random, and everything that the system says by
-//! itself is looked through for them: what each process logged, its metrics, the traces that it exported, and
-//! the lists and error texts of its commands and of its API.
+//! Every input is marked with words that are made at random. Then the tests search for these marks in everything that
+//! the system writes: the logs, the metrics and the traces of each process, and the lists and error texts of the
+//! commands and of the API.
 
 use axum::body::Bytes;
 use queue_topology::broker::{Amqp, Broker, Embedded, Lane, Message, Route};
@@ -34,7 +34,7 @@ async fn nothing_of_a_person_is_told_where_our_own_debug_lines_are_on() {
     nothing_is_told(Kind::Embedded, &[("RUST_LOG", DEBUG)]).await;
 }
 
-/// What goes in, each with the word or number by which it is found again.
+/// The marks in the inputs: each is a random word or number by which the input is found again.
 struct Marks {
     name: String,
     email: String,
@@ -70,7 +70,7 @@ impl Marks {
         ]
     }
 
-    /// What a provider may say that repeats what it was sent.
+    /// An error text of a provider that repeats what the provider was sent.
     fn quote(&self) -> String {
         let Self { name, email, phone, words, token, key, file } = self;
         format!(
@@ -103,7 +103,7 @@ impl Marks {
     }
 
     fn meeting(&self) -> Meeting {
-        // A contact that is there is not written again, so each time it is somebody else.
+        // A known contact is not written again, so each meeting has other people.
         let person = |first: &str| {
             let email = format!("{}.{}@{}.example.com", self.email, word(), self.words);
             (format!("{first} {}", self.name), email)
@@ -128,7 +128,7 @@ impl Marks {
         })
     }
 
-    /// Messages that no stage can read.
+    /// Messages that no stage can decode.
     fn unreadable(&self) -> Vec<String> {
         let quote = self.quote();
         let event = |change: &dyn Fn(&mut Value)| {
@@ -155,7 +155,7 @@ fn capital(word: &str) -> String {
     word[..1].to_uppercase() + &word[1..]
 }
 
-/// What was said where, and what of it nobody may see.
+/// Searches the texts that the system writes for the marks, and collects what it finds.
 struct Looked<'a> {
     marks: &'a Marks,
     told: Vec<String>,
@@ -227,7 +227,8 @@ async fn nothing_is_told(kind: Kind, extra: &[(&str, &str)]) {
     world.finish().await;
 }
 
-/// Each kind of input once, and that its marks arrive where they belong: else there is nothing to find.
+/// Sends each kind of input once, and checks that the marks arrive where they belong. Otherwise the search could not
+/// find anything.
 async fn all_goes_well(world: &World, marks: &Marks) {
     let call = marks.phone_call();
     let recording = world.record(&call).await;
@@ -261,7 +262,7 @@ async fn accepted(request: reqwest::RequestBuilder) -> String {
     body["call_id"].as_str().unwrap().to_owned()
 }
 
-/// Waits until our call `id` has this status.
+/// Waits until the call with our id `id` has this status.
 async fn ends(world: &World, id: &str, status: &str) {
     let path = format!("/api/calls/{id}");
     world
@@ -271,7 +272,7 @@ async fn ends(world: &World, id: &str, status: &str) {
         .await;
 }
 
-/// Requests that cannot be taken repeat what is wrong with them to their sender, and to nobody else.
+/// Sends requests that are refused. Only their sender may read what was wrong with them.
 async fn requests_are_refused(world: &World, marks: &Marks) {
     let quote = marks.quote();
     for body in [quote.clone(), json!({"call_id": "", "from_number": quote}).to_string()] {
@@ -288,7 +289,7 @@ async fn requests_are_refused(world: &World, marks: &Marks) {
     }
 }
 
-/// Every provider refuses in every way that it has, and repeats what it was sent.
+/// Makes every provider refuse in every way that it has, and repeat what it was sent.
 async fn providers_quote(world: &World, marks: &Marks) {
     let quote = marks.quote();
     let json_error = json!({"error": quote, "message": quote}).to_string();
@@ -320,7 +321,7 @@ async fn providers_quote(world: &World, marks: &Marks) {
         ("slack", refused(400, &quote), "failed"),
         ("slack", refused(400, &json!({"ok": false, "error": quote}).to_string()), "failed"),
         ("call_data", refused(422, &json_error), "failed"),
-        // Somebody has to mend these, or to say what became of them.
+        // These calls wait until a person mends something or decides about an effect.
         ("openai", refused(401, &openai), "waiting"),
         ("assemblyai", at("/v2/upload", 401, &json_error), "waiting"),
         ("slack", refused(403, &quote), "waiting"),
@@ -349,11 +350,11 @@ async fn providers_quote(world: &World, marks: &Marks) {
     }
 }
 
-/// Puts messages onto a queue that no stage of ours would put there.
+/// Puts messages onto a queue that no stage of the program would put there.
 async fn publish(world: &mut World, bodies: &[String]) {
     let embedded = world.setting("AMQP_URL").is_none();
     let broker: Box<dyn Broker> = if embedded {
-        // Its file belongs to the process that runs it.
+        // The file of the embedded queue belongs to the process that runs it.
         world.stop_role("all").await;
         Box::new(Embedded::open(&world.data().join("queue.db")).await.unwrap())
     } else {
@@ -377,8 +378,8 @@ async fn publish(world: &mut World, bodies: &[String]) {
     }
 }
 
-/// Lists and error texts. A dead letter's event, shown whole on request, and the API's calls are for those
-/// who may see them.
+/// Searches the lists and the error texts. The event of a dead letter, which is shown on request, and the calls of
+/// the API are left out: they are for people who may see them.
 async fn commands_and_api(world: &World, looked: &mut Looked<'_>) {
     let dead = world.get("/api/dead-letters?limit=1000").await.unwrap();
     looked.at("GET /api/dead-letters", &dead.to_string());

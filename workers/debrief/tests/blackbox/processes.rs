@@ -1,4 +1,4 @@
-//! Processes that end when the test does.
+//! Runs processes that end when the test ends.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-/// A program that is killed when this is dropped.
+/// A running program. It is killed when this value is dropped.
 pub(crate) struct Process {
     child: Child,
     name: String,
@@ -21,12 +21,12 @@ impl Process {
         self.child.id().expect("it runs")
     }
 
-    /// `kill -9`, and waits until it is gone.
+    /// Kills the process as `kill -9` does, and waits until the process is gone.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap_or_else(|error| panic!("kill {}: {error}", self.name));
     }
 
-    /// SIGTERM, and waits for its own end.
+    /// Sends SIGTERM, and waits until the process has ended by itself.
     pub(crate) async fn stop(mut self) -> std::process::ExitStatus {
         let pid = self.child.id().expect("it runs");
         let killed = Command::new("kill").arg(pid.to_string()).status().await.unwrap();
@@ -35,7 +35,7 @@ impl Process {
     }
 }
 
-/// Starts the binary under test. What it logs goes to a file beside its data.
+/// Starts the binary under test. It logs to a file beside its data.
 pub(crate) fn debrief(args: &[&str], settings: &HashMap<String, String>, log: &Path) -> Process {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_debrief"))
@@ -51,12 +51,12 @@ pub(crate) fn debrief(args: &[&str], settings: &HashMap<String, String>, log: &P
     Process { child, name: args.join(" ") }
 }
 
-/// Runs the binary under test to its end: its exit code, and what it said.
+/// Runs the binary under test to its end. Returns its exit code and its output.
 pub(crate) async fn command(args: &[&str], settings: &HashMap<String, String>) -> (Option<i32>, String) {
     command_within(Duration::from_secs(30), args, settings).await
 }
 
-/// As [`command`], of one that takes its time.
+/// As [`command`], for a command that takes longer.
 pub(crate) async fn command_within(
     patience: Duration,
     args: &[&str],
@@ -70,7 +70,7 @@ pub(crate) async fn command_within(
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
 
-/// Starts the simulators; returns their addresses by name.
+/// Starts the simulators, and returns their addresses by name.
 pub(crate) async fn simulators() -> (Process, HashMap<String, String>) {
     let mut child = Command::new(simulate().await)
         .args(["all", "--json", "--transcription-ms", "400"])
@@ -85,7 +85,8 @@ pub(crate) async fn simulators() -> (Process, HashMap<String, String>) {
     (Process { child, name: "simulate".into() }, addresses)
 }
 
-/// The program stands beside the binary under test; it is built when somebody tests only this crate.
+/// The path of the program with the simulators, beside the binary under test. The program is built here when somebody
+/// tests only this crate.
 async fn simulate() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_debrief")).with_file_name("simulate");
     if !program.exists() {
@@ -99,8 +100,8 @@ async fn simulate() -> PathBuf {
     program
 }
 
-/// A port that was free a moment ago, and is given once. Not one that the system gives to connections: by
-/// the time the process listens, it might have.
+/// Finds a port that was free a moment ago, and never returns the same port twice. It is outside the range that the
+/// system gives to connections, because the system could give it away before the process listens.
 pub(crate) fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap();

@@ -1,4 +1,4 @@
-//! A wire between a process and its server that can be cut, or stalled.
+//! A proxy between a process and its server, whose connections a test can break or stall.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wire {
     Whole,
-    /// Nothing passes, and nobody is told: as when a host vanishes.
+    /// No bytes pass, and no connection is closed, as when a host vanishes.
     Stalled,
     Cut,
 }
@@ -34,17 +34,17 @@ impl Proxy {
         Self { address, wire }
     }
 
-    /// Breaks every connection, and every one that is tried from now on.
+    /// Breaks every open connection, and every connection that is tried from now on.
     pub(crate) fn cut(&self) {
         self.wire.send_replace(Wire::Cut);
     }
 
-    /// Swallows what is sent on every connection, and closes none. What was under way stays lost.
+    /// Drops the bytes of every connection and closes no connection. Bytes that were on their way are lost for good.
     pub(crate) fn stall(&self) {
         self.wire.send_replace(Wire::Stalled);
     }
 
-    /// New connections work. Those that were stalled stay as they are.
+    /// Lets new connections work. Connections that were stalled stay stalled.
     pub(crate) fn mend(&self) {
         self.wire.send_replace(Wire::Whole);
     }
@@ -73,13 +73,13 @@ async fn carry(client: TcpStream, server: String, mut watching: watch::Receiver<
     }
 }
 
-/// Nothing of the client's arrives anywhere, until it gives up.
+/// Drops everything that the client sends, until the client gives up.
 async fn hold(mut client: TcpStream) {
     let mut lost = [0; 4096];
     while client.read(&mut lost).await.is_ok_and(|read| read > 0) {}
 }
 
-/// Until one side closes. Once the wire was stalled, this connection stays so.
+/// Copies bytes in both directions until one side closes. Once the proxy was stalled, this connection stays stalled.
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut watching: watch::Receiver<Wire>) {
     let mut passed = vec![0; 64 * 1024];
     let mut stalled = false;

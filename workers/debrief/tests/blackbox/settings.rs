@@ -1,4 +1,4 @@
-//! What a deployment under test is told: where its providers are, and servers of its own.
+//! The settings of a deployment under test: the addresses of its providers and of its own servers.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use crate::inputs::word;
 use crate::proxy::Proxy;
 
-/// What only a deployment on servers has.
+/// The parts that only a deployment on servers has.
 pub(crate) struct Servers {
     pub(crate) database: String,
     pub(crate) name: String,
@@ -15,7 +15,7 @@ pub(crate) struct Servers {
     pub(crate) rabbitmq: Proxy,
 }
 
-/// Every provider is a simulator, and what would take minutes takes moments.
+/// Settings in which every provider is a simulator, and in which waits are short.
 pub(crate) fn settings(providers: &HashMap<String, String>) -> HashMap<String, String> {
     let simulated =
         simulators::PROVIDERS.iter().flat_map(|provider| provider.settings(&providers[provider.name]));
@@ -28,12 +28,10 @@ pub(crate) fn settings(providers: &HashMap<String, String>) -> HashMap<String, S
     simulated.chain(own).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// A database and a queue prefix of its own, behind wires that can be cut.
+/// Gives the deployment its own database and queue prefix. The connections go through proxies, so that a test can cut
+/// them.
 pub(crate) async fn servers(settings: &mut HashMap<String, String>) -> Servers {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tests are told by the environment where their servers are"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the environment tells the tests where their servers are")]
     let server = |name: &str| {
         std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
     };

@@ -1,4 +1,4 @@
-//! What becomes of a call, as its trace tells it.
+//! Tests that the trace of a call shows the way of the call through the stages.
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 
@@ -29,7 +29,7 @@ async fn one_trace(kind: Kind) {
             .await;
     }
     for role in world.roles() {
-        // What was not exported yet is exported at the end.
+        // A process exports its last spans when it ends.
         assert_eq!(world.stop_role(&role).await, Some(0), "{role}");
     }
     let spans = collector.spans();
@@ -38,7 +38,7 @@ async fn one_trace(kind: Kind) {
     world.finish().await;
 }
 
-/// The id of the trace of a call, once its spans have the parents that they should have.
+/// Checks that the spans of a call have the right parents. Returns the id of the trace.
 fn trace_of(spans: &[Span], call: &str) -> Vec<u8> {
     let of_stage = |stage: &str| {
         let mut found = spans.iter().filter(|span| span.name == stage && says(span, "call", call));

@@ -1,4 +1,4 @@
-//! What is said when something is not well.
+//! Tests what the system tells when something does not work.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ async fn what_is_accepted_while_the_broker_is_gone_is_done_when_it_is_back() {
     world.finish().await;
 }
 
-/// A host that vanishes closes no connection. Calls come in before, while and after it is gone.
+/// Tests a host that vanishes without closing its connections. Calls come in before, during and after the outage.
 async fn goes_on_after(hurt: fn(&Proxy), wires: fn(&World) -> Vec<(&Proxy, &'static str)>, gone: Duration) {
     let world = World::start(Kind::Servers).await;
     let mut calls = vec![PhoneCall::new()];
@@ -97,7 +97,8 @@ async fn calls_on_their_way_survive_wires_that_break_again_and_again() {
     let mut calls = Vec::new();
     for round in 0..8 {
         let call = PhoneCall::new();
-        // Where neither the broker nor the database answers within its second, it is sent again.
+        // Where neither the broker nor the database answers within a second, the webhook is refused, and the test
+        // sends it again.
         let mut tries = 0;
         while !world.try_webhook(&call).await {
             tries += 1;
@@ -105,7 +106,7 @@ async fn calls_on_their_way_survive_wires_that_break_again_and_again() {
         }
         calls.push(call);
         let wire = if round % 2 == 0 { world.postgres() } else { world.rabbitmq() };
-        // Wherever the calls are by then.
+        // At this moment the calls can be at any stage.
         tokio::time::sleep(Duration::from_millis(rand::random_range(0..700))).await;
         wire.unwrap().cut();
         tokio::time::sleep(Duration::from_millis(rand::random_range(0..400))).await;

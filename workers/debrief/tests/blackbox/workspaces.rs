@@ -1,7 +1,8 @@
-//! What one workspace has, no key of another sees or changes; and a key opens what its scopes name and nothing else.
+//! Tests that no key of another workspace sees or changes what a workspace has, and that a key opens what its scopes
+//! name and nothing else.
 //!
-//! The routes are those of the OpenAPI document that the running process serves, so that a route which is added later
-//! is looked at as well. A route that the test cannot judge, because nothing is planted for it, fails the test.
+//! The routes come from the OpenAPI document of the running process, so that a route that is added later is tested
+//! too. The test fails at a route for which it has no data to look for.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use crate::keys::with;
 use crate::world::{Kind, World};
 
 const API_KEY: &str = "configured";
-/// Routes that read without naming anything of a call: they count.
+/// Routes that show counts and no data of a single call.
 const COUNTS: [&str; 4] = ["/stats", "/metrics", "/api/queues", "/health"];
 
 /// One method of one path, as the document describes it.
@@ -23,7 +24,7 @@ struct Operation {
     method: String,
     path: String,
     role: &'static str,
-    /// Absent where no key is needed.
+    /// The scope that the route needs. `None` where it needs no key.
     scope: Option<String>,
     takes_call: bool,
 }
@@ -33,7 +34,7 @@ impl Operation {
         self.path.contains('{')
     }
 
-    /// The address with `id` in every place of an id.
+    /// The address of the route, with `id` in every place for an id.
     fn address(&self, id: &str) -> String {
         let mut parts = self.path.split(['{', '}']).enumerate();
         let path = parts.by_ref().map(|(n, part)| if n % 2 == 1 { id } else { part }).collect::<String>();
@@ -47,7 +48,7 @@ impl Operation {
     }
 }
 
-/// Every operation of the document.
+/// Lists every operation of the document.
 async fn operations(world: &World) -> Vec<Operation> {
     let document = world.get("/openapi.json").await.unwrap();
     let mut operations = Vec::new();
@@ -82,16 +83,17 @@ async fn answer(request: RequestBuilder) -> (u16, String) {
     (status, String::from_utf8_lossy(&answer.bytes().await.unwrap()).into_owned())
 }
 
-/// What the first workspace has.
+/// The data of the first workspace.
 struct Planted {
     call: PhoneCall,
-    /// Every id that it is shown: of calls, letters, effects, events, batches.
+    /// Every id that the first workspace is shown: ids of calls, dead letters, effects, events and batches.
     ids: BTreeSet<String>,
     mark: String,
 }
 
 impl Planted {
-    /// A call that ended well and was done again, one that died, and one of which nobody knows whether it was posted.
+    /// Makes three calls: one that ended well and was replayed, one that failed, and one whose post in Slack has an
+    /// unknown outcome.
     async fn plant(world: &World) -> Self {
         let mark = word();
         let call = |what: &str| PhoneCall {
@@ -133,7 +135,7 @@ impl Planted {
         planted
     }
 
-    /// What of it stands in `body`.
+    /// The parts of this data that stand in `body`.
     fn told_by<'a>(&'a self, body: &'a str) -> impl Iterator<Item = &'a str> {
         let marks = self.ids.iter().chain([&self.mark]).map(String::as_str);
         marks.filter(move |mark| body.contains(mark))
@@ -166,7 +168,7 @@ async fn nothing_is_seen(kind: Kind) {
     let lists = lists(&world, &operations, &theirs).await;
     let planted = Planted::plant(&world).await;
     let before = as_it_is(&world, &planted).await;
-    // Not even a count tells that there is more than before.
+    // Even the counts that the other workspace sees must not change.
     for (now, then) in self::lists(&world, &operations, &theirs).await.iter().zip(&lists) {
         assert_eq!(now, then);
     }
@@ -180,7 +182,7 @@ async fn nothing_is_seen(kind: Kind) {
                 format!("{} {address} with another workspace's key: {status} {body}", operation.method);
             let refused = matches!(status, 403 | 404);
             assert!(refused || !operation.names_something(), "{what}");
-            // A refusal may name what was asked for.
+            // A refusal may repeat the id that was in the request.
             let told: Vec<_> =
                 planted.told_by(&body).filter(|told| !(status >= 400 && *told == id)).collect();
             assert!(told.is_empty(), "{told:?} in {what}");
@@ -193,7 +195,7 @@ async fn nothing_is_seen(kind: Kind) {
     world.finish().await;
 }
 
-/// What `key` is shown by every route that needs a key and names nothing.
+/// The answers with `key` of every route that needs a key and has no id in its address.
 async fn lists(world: &World, operations: &[Operation], key: &str) -> Vec<(String, Value)> {
     let mut shown = Vec::new();
     for operation in operations {
@@ -213,7 +215,7 @@ fn without_time(answer: &mut Value) {
     }
 }
 
-/// What the first workspace is shown of what it has.
+/// What the first workspace is shown of its own data.
 async fn as_it_is(world: &World, planted: &Planted) -> Vec<Value> {
     let id = &planted.call.id;
     let mut shown = Vec::new();
@@ -232,7 +234,8 @@ async fn as_it_is(world: &World, planted: &Planted) -> Vec<Value> {
     shown
 }
 
-/// The route shows its owner what it hides from others: otherwise nothing is said by what others are not shown.
+/// Checks that the route shows the data to its owner. Otherwise it would prove nothing that others do not see the
+/// data.
 async fn shows_its_owner(world: &World, operation: &Operation, planted: &Planted) {
     if operation.method != "GET" || operation.scope.is_none() || COUNTS.contains(&&*operation.path) {
         return;
@@ -250,7 +253,7 @@ async fn shows_its_owner(world: &World, operation: &Operation, planted: &Planted
     panic!("nothing is planted that {operation:?} shows: {statuses:?}");
 }
 
-/// The id of a call belongs to its workspace: another workspace may have a call of the same one.
+/// Checks that ids of calls belong to a workspace: another workspace may have a call with the same id.
 async fn the_same_id_is_another_call(world: &World, planted: &Planted) {
     let key = world.make_key("zapier", "kestrel", &["bring_in"]).await;
     let reading = world.make_key("reading", "kestrel", &["read"]).await;
@@ -270,7 +273,7 @@ async fn the_same_id_is_another_call(world: &World, planted: &Planted) {
     let ours = world.get(&format!("/call/{id}")).await.unwrap();
     assert_eq!(ours["status"], "completed");
     assert_ne!(ours["id"], theirs["id"]);
-    // Whoever asks for the health needs no key, and is told of no other workspace's calls.
+    // `/health` needs no key, so it must not count the calls of other workspaces.
     let (ours, health) = (world.get("/stats").await.unwrap(), world.health("api").await);
     assert_eq!((&ours["stats"]["total_processed"], &health["stats"]), (&json!(3), &ours["stats"]));
     let theirs = world.request_of("api", "GET", "/stats").bearer_auth(&reading);
@@ -291,7 +294,7 @@ async fn a_key_opens_every_route_that_its_scopes_name_and_no_other() {
     }
     let unknown = keys[0].1.chars().rev().collect::<String>();
     let unknown = format!("debrief_{}", &unknown[..43]);
-    // What it asks for cannot be used, so that nothing is done.
+    // The request cannot be used, so that nothing is done.
     let body = json!([]);
     for operation in operations(&world).await {
         let address = operation.address("nothing");

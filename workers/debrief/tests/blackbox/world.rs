@@ -1,4 +1,4 @@
-//! A deployment under test, with the providers it talks to.
+//! A deployment under test, with the simulated providers that it talks to.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,15 +15,16 @@ use crate::processes::{Process, command, debrief, free_port, simulators};
 use crate::proxy::Proxy;
 use crate::settings::{Servers, servers, settings};
 
-/// What may have been sent is asked about a minute later at the soonest.
+/// How long a test waits for a condition. It is long, because a message that may have been sent is looked for a
+/// minute later at the earliest.
 const PATIENCE: Duration = Duration::from_mins(2);
 const ROLES: [&str; 7] = ["ingest", "api", "dedup", "transcription", "analysis", "crm", "slack"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Everything in one process.
+    /// All roles run in one process.
     Embedded,
-    /// One process a role, on RabbitMQ, PostgreSQL and Redis.
+    /// Each role runs in its own process, on RabbitMQ, PostgreSQL and Redis.
     Servers,
 }
 
@@ -31,7 +32,7 @@ pub(crate) struct World {
     kind: Kind,
     folder: tempfile::TempDir,
     settings: HashMap<String, String>,
-    /// By role; embedded there is one, `all`.
+    /// The processes by their role. An embedded deployment has one process, named `all`.
     running: HashMap<String, Process>,
     ports: HashMap<String, u16>,
     simulators: Process,
@@ -46,9 +47,9 @@ impl World {
         Self::start_with(kind, &[]).await
     }
 
-    /// With settings beside those that every test has.
+    /// Starts a deployment with settings beyond those that every test has.
     pub(crate) async fn start_with(kind: Kind, extra: &[(&str, &str)]) -> Self {
-        // Another test of this process may have been first.
+        // Another test of this process may have installed it already.
         rustls::crypto::ring::default_provider().install_default().ok();
         let folder = tempfile::tempdir().unwrap();
         let (process, providers) = simulators().await;
@@ -117,12 +118,12 @@ impl World {
         .await;
     }
 
-    /// `kill -9`.
+    /// Kills the process of a role, as `kill -9` does.
     pub(crate) async fn kill(&mut self, role: &str) {
         self.running.remove(role).expect("it runs").kill().await;
     }
 
-    /// SIGTERM; its exit code.
+    /// Sends SIGTERM to the process of a role, and returns its exit code.
     pub(crate) async fn stop_role(&mut self, role: &str) -> Option<i32> {
         self.running.remove(role).expect("it runs").stop().await.code()
     }
@@ -139,7 +140,7 @@ impl World {
         }
     }
 
-    /// What the embedded process holds in memory.
+    /// How much memory the embedded process uses, in MB.
     pub(crate) fn memory_mb(&self) -> u64 {
         let status = format!("/proc/{}/status", self.running["all"].id());
         let status = std::fs::read_to_string(status).unwrap_or_else(|_| panic!("it ended\n{}", self.logs()));
@@ -147,7 +148,7 @@ impl World {
         line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
     }
 
-    /// Runs a command beside the deployment: its exit code, and what it said.
+    /// Runs a command beside the deployment. Returns its exit code and its output.
     pub(crate) async fn command(&self, args: &[&str], extra: &[(&str, &str)]) -> (Option<i32>, String) {
         let mut settings = self.settings.clone();
         settings.insert("PORT".into(), "0".into());
@@ -161,17 +162,17 @@ impl World {
         self.keyed("ingest", "POST", path).json(body).send().await
     }
 
-    /// A request that a test makes up itself.
+    /// A request to ingest without a key. The test adds the body and the headers.
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.request_of("ingest", method, path)
     }
 
-    /// A request to the process that has this role, without a key.
+    /// A request without a key to the process of this role.
     pub(crate) fn request_of(&self, role: &str, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method.parse().unwrap(), self.address(role, path))
     }
 
-    /// A request with the key of the configuration, where it has one.
+    /// A request with the key of the configuration, where the configuration has one.
     pub(crate) fn keyed(&self, role: &str, method: &str, path: &str) -> reqwest::RequestBuilder {
         let request = self.request_of(role, method, path);
         match self.setting("DEBRIEF_API_KEY") {
@@ -180,7 +181,7 @@ impl World {
         }
     }
 
-    /// Makes a key with the command; all scopes where none is named.
+    /// Makes a key with `debrief keys create`. The key has all scopes where none is named.
     pub(crate) async fn make_key(&self, name: &str, workspace: &str, scopes: &[&str]) -> String {
         let mut args = vec!["keys", "create", name, "--workspace", workspace];
         args.extend(scopes.iter().flat_map(|scope| ["--scope", *scope]));
@@ -189,11 +190,12 @@ impl World {
         said.lines().find(|line| line.starts_with("debrief_")).unwrap_or_else(|| panic!("{said}")).to_owned()
     }
 
-    /// Writes bytes to the listener, and goes on or hangs up; what it answers before it closes.
+    /// Writes bytes to the listener, and then may close its own side. Returns what the listener answers before it
+    /// closes the connection.
     pub(crate) async fn raw(&self, bytes: &str, hang_up: bool) -> String {
         let address = self.address("ingest", "");
         let mut socket = TcpStream::connect(address.trim_start_matches("http://")).await.unwrap();
-        // It may close before it has read everything.
+        // The listener may close the connection before it has read everything.
         let mut sent = socket.write_all(bytes.as_bytes()).await;
         if hang_up {
             sent = sent.and(socket.shutdown().await);
@@ -204,7 +206,7 @@ impl World {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// Has the recordings simulator serve `bytes`, in a way that it knows; their URL.
+    /// Makes the simulator of recordings serve `bytes` in the given variant. Returns their URL.
     pub(crate) async fn serve(&self, name: &str, variant: &str, bytes: Vec<u8>) -> String {
         let mut control =
             url::Url::parse(&format!("{}/_control/recordings/{name}", self.providers["recordings"])).unwrap();
@@ -215,38 +217,38 @@ impl World {
         format!("{}/recordings/{name}", self.providers["recordings"])
     }
 
-    /// Sends the call's webhook, its recording ready at the simulator.
+    /// Puts the recording of the call at the simulator, and sends the webhook of the call.
     pub(crate) async fn webhook(&self, call: &PhoneCall) {
         let recording = self.record(call).await;
         let answer = self.post("/webhook/zapier", &call.webhook(Some(&recording))).await.unwrap();
         assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     }
 
-    /// Whether the call's webhook was accepted.
+    /// Sends the webhook of the call. Returns whether the webhook was accepted.
     pub(crate) async fn try_webhook(&self, call: &PhoneCall) -> bool {
         let recording = self.record(call).await;
         let sent = self.post("/webhook/zapier", &call.webhook(Some(&recording))).await;
         sent.is_ok_and(|answer| answer.status() == 200)
     }
 
-    /// Has the recordings simulator serve what is said in the call; its URL.
+    /// Makes the simulator of recordings serve the recording of the call. Returns its URL.
     pub(crate) async fn record(&self, call: &PhoneCall) -> String {
         self.serve(&format!("{}.wav", call.id), "whole", Self::spoken(call)).await
     }
 
-    /// A recording in which the call is spoken.
+    /// The recording of the call.
     pub(crate) fn spoken(call: &PhoneCall) -> Vec<u8> {
         let dialogue = serde_json::from_value::<Vec<simulators::Utterance>>(call.dialogue()).unwrap();
         simulators::recording_with(&dialogue)
     }
 
-    /// What was uploaded and belongs to no call yet.
+    /// The uploaded files that belong to no call yet.
     pub(crate) fn uploads(&self) -> Vec<PathBuf> {
         let folder = std::fs::read_dir(self.folder.path().join("blobs/incoming"));
         folder.map(|files| files.map(|file| file.unwrap().path()).collect()).unwrap_or_default()
     }
 
-    /// Uploads a meeting; our id of it.
+    /// Uploads a meeting, and returns our id of it.
     pub(crate) async fn meeting(&self, meeting: &Meeting) -> String {
         let part = |text: String, name: &str| reqwest::multipart::Part::text(text).file_name(name.to_owned());
         let form = reqwest::multipart::Form::new()
@@ -260,7 +262,7 @@ impl World {
         body["call_id"].as_str().unwrap().to_owned()
     }
 
-    /// What the API says at `path`; nothing unless it answers 200.
+    /// The JSON that the API returns at `path`. `None` unless the status is 200.
     pub(crate) async fn get(&self, path: &str) -> Option<Value> {
         let answer = self.keyed("api", "GET", path).send().await.ok()?;
         if answer.status() != 200 {
@@ -280,7 +282,7 @@ impl World {
         self.client.get(self.address(role, "/ready")).send().await.unwrap().status().as_u16()
     }
 
-    /// Waits until the call with this id of its source's is completed.
+    /// Waits until the call with this id is completed. The id is the one of the call's source.
     pub(crate) async fn completed(&self, id: &str) -> Value {
         self.status(id, "completed").await
     }
@@ -295,7 +297,7 @@ impl World {
 
     // ------------------------------------------------------------ what arrived at the providers
 
-    /// How often each thing of `kind` was made at a provider.
+    /// How often each effect of this kind happened at a provider.
     pub(crate) async fn effects(&self, provider: &str, kind: &str) -> HashMap<String, u64> {
         let url = format!("{}/_control/effects", self.providers[provider]);
         let all: HashMap<String, HashMap<String, u64>> =
@@ -303,14 +305,14 @@ impl World {
         all.get(kind).cloned().unwrap_or_default()
     }
 
-    /// The texts that were posted to Slack and contain `what`.
+    /// The texts that were posted to Slack and that contain `what`.
     pub(crate) async fn slack_posts(&self, what: &str) -> Vec<String> {
         let bodies = self.received("slack", "/services/").await;
         let texts = bodies.iter().filter_map(|body| body["text"].as_str());
         texts.filter(|text| text.contains(what)).map(str::to_owned).collect()
     }
 
-    /// Bodies that arrived at a provider under paths that contain `path`.
+    /// The bodies of the requests that a provider got at addresses that contain `path`.
     pub(crate) async fn received(&self, provider: &str, path: &str) -> Vec<Value> {
         let url = format!("{}/_control/received", self.providers[provider]);
         let all: Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
@@ -347,7 +349,7 @@ impl World {
         self.servers.as_ref().map(|servers| &servers.rabbitmq)
     }
 
-    /// Waits for something to be there; fails with what it was and the end of each log.
+    /// Waits until the condition returns a value. A failure names the condition and shows the end of each log.
     pub(crate) async fn wait<T>(&self, what: &str, mut look: impl AsyncFnMut(&Self) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -359,20 +361,20 @@ impl World {
         }
     }
 
-    /// What a role says at `path`, as text.
+    /// The text that the process of a role returns at `path`.
     pub(crate) async fn text(&self, role: &str, path: &str) -> String {
         let answer = self.client.get(self.address(role, path)).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{role} {path}");
         answer.text().await.unwrap()
     }
 
-    /// What a browser is shown at a role's address.
+    /// The page that a browser gets at the address of a role.
     pub(crate) async fn page(&self, role: &str) -> String {
         let request = self.client.get(self.address(role, "/")).header("accept", "text/html,*/*;q=0.8");
         request.send().await.unwrap().text().await.unwrap()
     }
 
-    /// Everything that a role wrote to its standard output and error.
+    /// Everything that the process of a role wrote to standard output and standard error.
     pub(crate) fn said(&self, role: &str) -> String {
         std::fs::read_to_string(self.log(role)).unwrap()
     }
@@ -409,8 +411,8 @@ fn migrated(world: &World) -> Option<()> {
     log.contains("up to date").then_some(())
 }
 
-/// The role that the caller wants left out.
-#[expect(clippy::disallowed_methods, reason = "the environment says what to leave out")]
+/// The role that `DEBRIEF_TEST_WITHOUT_ROLE` leaves out.
+#[expect(clippy::disallowed_methods, reason = "the environment says which role to leave out")]
 fn left_out() -> Option<String> {
     std::env::var("DEBRIEF_TEST_WITHOUT_ROLE").ok()
 }

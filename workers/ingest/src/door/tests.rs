@@ -1,5 +1,5 @@
-//! A source of a made-up provider that signs what it sends, as telephony and meeting providers do: over the address
-//! that it was given and the bytes of the body.
+//! Tests the door with a source of a made-up provider. The provider signs its requests as telephony and meeting
+//! providers do: over the address that it was given and the bytes of the body.
 
 use std::sync::{Arc, Mutex};
 
@@ -122,7 +122,7 @@ impl World {
     fn new() -> Self {
         let (folder, outbox) = (tempfile::tempdir().unwrap(), Arc::<Kept>::default());
         let values = Values::default();
-        // Whoever would come with a key could do nothing: a signature alone opens the door.
+        // A key of ours does not help at this door: only a signature opens it.
         let without_any_scope =
             Principal { workspace: web::INSTALLATION, actor: "nobody".into(), scopes: Scopes::from_iter([]) };
         let ingest = Ingest {

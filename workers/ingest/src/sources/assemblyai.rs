@@ -1,5 +1,5 @@
-//! The webhook by which AssemblyAI says that a transcript is ready. It is a nudge and proves nothing: the worker asks
-//! AssemblyAI about the job that it stored.
+//! The webhook with which AssemblyAI says that a transcript is ready. The webhook proves nothing: it only makes the
+//! worker ask AssemblyAI about the job that the worker stored.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ struct AssemblyAi<'a> {
 }
 
 impl AssemblyAi<'_> {
-    /// AssemblyAI signs nothing. It sends a header that we chose when we submitted the recording.
+    /// Checks the header that we chose when we submitted the recording. AssemblyAI does not sign its requests.
     fn check(&self, head: &Parts, _: &[u8]) -> Result<(), Problem> {
         let sent = head.headers.get(WEBHOOK_SECRET_HEADER).and_then(|secret| secret.to_str().ok());
         let wanted = self.secret.map(ExposeSecret::expose_secret);
@@ -73,8 +73,8 @@ struct Success {
     success: bool,
 }
 
-/// The secret that the webhook has to bring: `ASSEMBLYAI_WEBHOOK_SECRET`, else one that is made from
-/// `ASSEMBLYAI_API_KEY`. `None` where neither is set: then no webhook is let in.
+/// The secret that the webhook has to bring: `ASSEMBLYAI_WEBHOOK_SECRET`, or else one that is made from
+/// `ASSEMBLYAI_API_KEY`. `None` where neither is set, and then every webhook is refused.
 pub(crate) fn secret(values: &Values) -> Option<SecretString> {
     let (configured, api_key) =
         (values.secret("ASSEMBLYAI_WEBHOOK_SECRET"), values.secret("ASSEMBLYAI_API_KEY"));

@@ -17,11 +17,11 @@ use crate::door::{AcceptedView, Read, Sender, Sent, Source, upload_accepted};
 use crate::fields::Fields;
 use crate::{Ingest, form};
 
-/// The longest description of a meeting.
+/// The longest JSON of a meeting, in bytes.
 pub const MAX_JSON_BYTES: u64 = 1024 * 1024;
 const AT: &str = "/meeting";
 const SOURCE: &str = "zoom";
-/// Fields that open a meeting or its recording. Nobody here needs them, so they are not kept.
+/// Fields with which one can enter a meeting or open its recording. We do not need them, so they are not kept.
 const SECRETS: [&str; 8] = [
     "download_access_token",
     "download_token",
@@ -103,7 +103,8 @@ struct MeetingForm {
     audio: Option<Vec<u8>>,
 }
 
-/// Makes an arrival of a meeting. Its `uuid` names the call; else `idempotency_key` does, else the content.
+/// Makes an arrival of a meeting. Its `uuid` names the call. Without it, `idempotency_key` names the call. Without
+/// both, the content does.
 pub fn arrival(
     meeting: Value,
     transcript: Option<Upload>,
@@ -147,7 +148,7 @@ fn read(meeting: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), P
     Ok((uuid, CallDetails { metadata, ..details }))
 }
 
-/// The value without the queries of URLs: a join URL carries the password there.
+/// Removes the queries of URLs from the value, because a join URL holds the password there.
 fn without_passwords(value: Value) -> Value {
     match value {
         Value::String(text) => without_query(&text).into(),
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_opens_a_meeting_is_not_kept() {
+    fn links_and_passwords_that_open_a_meeting_are_not_kept() {
         let kept = details(json!({
             "topic": "Pilot", "start_url": "https://zoom.example.com/s/1?zak=secret", "password": "secret",
             "join_url": "https://zoom.example.com/j/1?pwd=secret", "agenda": "Agree? Yes",
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_is_known_by_their_address_where_no_role_says_so() {
+    fn the_host_is_recognised_by_the_address_where_no_role_is_given() {
         let kept = details(json!({
             "host_id": "priya@tidegrid.example.com",
             "participants": [{ "name": "Priya", "email": "Priya@tidegrid.example.com" }, { "name": "Tom", "role": "Guest" }, null, "Cher"],

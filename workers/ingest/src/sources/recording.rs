@@ -1,4 +1,4 @@
-//! A recording that somebody uploads, with what they know about the call.
+//! A recording that somebody uploads, with metadata of the call.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::zapier;
 use crate::door::{AcceptedView, Read, Sender, Sent, Source, upload_accepted};
 use crate::{Ingest, form};
 
-/// Who made the id of a call that arrives without one.
+/// The source of a call that arrives without an id of its own.
 pub(crate) const SOURCE: &str = "upload";
 const MAX_JSON_BYTES: u64 = 1024 * 1024;
 
@@ -82,9 +82,9 @@ struct CallForm {
     metadata: Option<Map<String, Value>>,
 }
 
-/// Makes an arrival of a recording. `metadata` has the fields of the Zapier webhook. Its `call_id` names the call, so the
-/// recording can join a call that is known; else `idempotency_key` names it, else the content. A `recording_url` is
-/// passed over, because the recording itself is here.
+/// Makes an arrival of a recording. `metadata` has the fields of the Zapier webhook. Its `call_id` names the call, so
+/// the recording can join a known call. Without it, `idempotency_key` names the call. Without both, the content does.
+/// A `recording_url` is ignored, because the recording itself is here.
 pub fn arrival(
     audio: Upload,
     metadata: Option<Value>,

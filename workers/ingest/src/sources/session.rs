@@ -18,7 +18,7 @@ use crate::door::{AcceptedView, Read, Sender, Sent, Source, upload_accepted};
 use crate::fields::{Fields, clean};
 
 const SOURCE: &str = "session";
-/// The longest body, and so the longest session.
+/// The longest body, in bytes. So it is also the longest session.
 pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A voice agent's session.
@@ -60,15 +60,16 @@ impl Source for Session {
 struct SessionBody {
     /// The session: an object with a list of `items`.
     transcript: Map<String, Value>,
-    /// What the agent noted of the caller.
+    /// What the agent noted about the caller.
     lead: Option<Map<String, Value>>,
     caller_phone: Option<String>,
-    /// Names the call, else the session's own `session_id`, else the `Idempotency-Key`.
+    /// The id of the call. Without it, the session's own `session_id` is used, and without both the
+    /// `Idempotency-Key`.
     call_id: Option<String>,
 }
 
-/// Makes an arrival of a session. `call_id` names the call, else the session's own id, else `idempotency_key`. A session
-/// that is only a list of items has no id of its own.
+/// Makes an arrival of a session. `call_id` names the call. Without it the session's own id does, and without both
+/// `idempotency_key` does. A session that is only a list of items has no id of its own.
 pub fn arrival(body: Value, idempotency_key: Option<String>, timezone: Tz) -> Result<Arrival, Problem> {
     let mut fields = Fields::of(body, "")?;
     let call_id = fields.id("call_id");
@@ -104,8 +105,8 @@ fn has_items(session: &Map<String, Value>) -> bool {
     ["items", "conversation"].iter().any(|name| session.get(*name).is_some_and(Value::is_array))
 }
 
-/// The session's own id, and what the head of the session says about the call. The metadata stays as the agent wrote
-/// it, and the head itself is kept in it under `session`.
+/// Reads the session's own id, and what the head of the session says about the call. The metadata stays as the agent
+/// wrote it. The head is kept in the metadata under `session`.
 fn read(session: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), Problem> {
     let head: Map<String, Value> = match &session {
         Value::Object(session) => session

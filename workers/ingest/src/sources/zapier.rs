@@ -1,8 +1,8 @@
 //! The webhook that a Zap sends when a call has ended, and the same fields beside an upload.
 //!
-//! A person fills the fields of a Zap from the fields of another product, so every type is read leniently. The URL of a
-//! recording is kept as it came, whatever its scheme: refusing it here would lose the call. The fetcher refuses what it
-//! must not open, and the call shows that.
+//! A person fills the fields of a Zap from the fields of another product, so a number may come as a text and a text
+//! as a number. The URL of a recording is kept as it came, with any scheme, because refusing it here would lose the
+//! call. The fetcher later refuses an address that it must not open, and the call shows that.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::Ingest;
 use crate::door::{MAX_WEBHOOK_BYTES, Read, Sender, Sent, Source};
 use crate::fields::Fields;
 
-/// Who issued the id, where the Zap does not say so.
+/// The source that issued the id, where the Zap does not name it.
 const DEFAULT_SOURCE: &str = "exotel";
 /// The longest URL of a recording. The URL is sealed, and the sealed text has to fit into an event.
 const MAX_URL_BYTES: usize = 2048;
@@ -76,7 +76,7 @@ impl Source for Zapier {
 struct Queued<'a> {
     success: bool,
     message: &'static str,
-    /// The source's own id, as it came.
+    /// The id that the source gave the call, as it came.
     call_id: &'a str,
     #[schema(value_type = String, format = DateTime)]
     timestamp: Moment,
@@ -98,7 +98,7 @@ struct CallAnnounced {
     duration: Option<f64>,
     #[schema(max_length = 2048)]
     recording_url: Option<String>,
-    /// When the call began; without an offset it is read in `DEBRIEF_TIMEZONE`.
+    /// When the call began. A time without an offset is read in `DEBRIEF_TIMEZONE`.
     timestamp: Option<String>,
     status: Option<String>,
     agent_phone: Option<String>,
@@ -108,7 +108,7 @@ struct CallAnnounced {
     customer_segment: Option<String>,
 }
 
-/// The fields of the webhook.
+/// Reads the fields of the webhook.
 pub(super) struct CallFields {
     pub(super) call_id: Option<String>,
     pub(super) source: String,

@@ -1,4 +1,4 @@
-//! Ingest from the outside: what goes in by HTTP, and what comes out as events.
+//! Tests ingest from the outside: HTTP requests go in, and events come out.
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
 mod access;

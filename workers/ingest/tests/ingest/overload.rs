@@ -1,4 +1,4 @@
-//! More at once than can be in hand.
+//! Tests more requests at once than may be in progress.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ async fn webhook(world: &World) -> (Answer, Duration) {
     (answer, begin.elapsed())
 }
 
-/// A recording whose sender stops in the middle.
+/// Sends a recording whose sender stops in the middle.
 fn endless_upload() -> Request<Body> {
     let start = Form::default().part("audio", "a.wav", b"RIFF").cut(2);
     let rest = stream::once(async { Ok::<_, std::io::Error>(Bytes::from(start)) });
@@ -26,19 +26,19 @@ fn endless_upload() -> Request<Body> {
 }
 
 #[tokio::test]
-async fn what_comes_on_top_of_all_that_is_in_hand_is_told_at_once_to_come_back() {
+async fn a_request_above_the_limit_is_told_at_once_to_come_back() {
     let world = World::with(&[("DEBRIEF_MAX_REQUESTS", "2")], Mood::Hangs, Mood::Works);
     let (first, second, (third, took)) = futures::join!(webhook(&world), webhook(&world), webhook(&world));
     third.is_problem(503);
     assert_eq!(third.headers["retry-after"], "5");
     assert!(took < AT_ONCE, "{took:?}");
     assert_eq!([first.0.status, second.0.status].map(|status| status.as_u16()), [200, 200]);
-    // Their places are free again.
+    // The places of these requests are free again.
     assert_eq!(webhook(&world).await.0.status, 200);
 }
 
 #[tokio::test]
-async fn recordings_that_take_their_time_leave_room_for_webhooks_and_are_bounded_too() {
+async fn slow_recordings_leave_room_for_webhooks_and_have_a_limit_too() {
     let world = World::with(&[("DEBRIEF_MAX_REQUESTS", "8")], Mood::Works, Mood::Works);
     let mut uploading = Box::pin(world.send(endless_upload()));
     assert!(uploading.as_mut().now_or_never().is_none());

@@ -1,4 +1,5 @@
-//! Over a real socket: what a sender sees who is refused in the middle of a body, or who goes away.
+//! Tests over a real socket what a sender sees when it is refused in the middle of a body, and what remains after a
+//! sender goes away.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use crate::world::{Form, World};
 
-/// The connection, after as much of the body was sent as the other side took.
+/// Sends as much of the body as the other side takes, and returns the connection.
 fn send(address: SocketAddr, head: &str, body: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

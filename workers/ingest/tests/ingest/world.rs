@@ -1,4 +1,4 @@
-//! A listener with a broker, an outbox and a folder that the test looks into.
+//! The world of the tests: a listener of ingest, with a broker, an outbox and a folder that the test can inspect.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,19 +32,19 @@ use web::{self, Access, KeyDirectory};
 pub(crate) enum Mood {
     Works,
     Refuses,
-    /// Refuses the first, as over a connection that has just broken.
+    /// Refuses the first message, as when the connection has just broken.
     Stumbles,
     Hangs,
 }
 
-/// A message that went to the queue of one stage.
+/// A message that was published to the queue of one stage.
 #[derive(Clone)]
 pub(crate) struct Nudged {
     pub(crate) stage: &'static str,
     pub(crate) event: Envelope<RunWoken>,
 }
 
-/// A broker and an outbox in one, which keep what they are given.
+/// A broker and an outbox in one value. It keeps everything that it is given.
 #[derive(Clone)]
 pub(crate) struct Sink {
     mood: Mood,
@@ -86,7 +86,7 @@ impl Sink {
     }
 }
 
-/// Ingest publishes and asks a broker nothing else.
+/// Ingest only publishes, so the other methods of the broker are never called.
 impl Broker for Sink {
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<(), BrokerError>> {
         async move { self.take(&message).await }.boxed()
@@ -131,7 +131,7 @@ impl Outbox for Sink {
     }
 }
 
-/// No key was ever made.
+/// A directory in which no key was ever made.
 struct NoKeys;
 
 impl KeyDirectory for NoKeys {
@@ -180,7 +180,7 @@ impl World {
         Self { router: web::finish(router, &access), broker, outbox, blobs, sealer, dir }
     }
 
-    /// The same on a port of this machine.
+    /// Serves the same routes on a port of this machine.
     pub(crate) async fn listening(self) -> (Self, SocketAddr) {
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
@@ -209,7 +209,7 @@ impl World {
         self.broker.events.lock().unwrap().clone()
     }
 
-    /// The one event that was published.
+    /// The only event that was published.
     pub(crate) fn event(&self) -> Envelope<CallReceived> {
         let events = self.events();
         assert_eq!(events.len(), 1, "{events:?}");
@@ -229,18 +229,18 @@ impl World {
         self.sealer.open(&of_call(event.workspace, event.call), sealed).unwrap()
     }
 
-    /// The bytes of the material number `index`.
+    /// The bytes of the material with the number `index`.
     pub(crate) async fn material(&self, event: &Envelope<CallReceived>, index: usize) -> Vec<u8> {
         let MaterialAt::Blob(key) = &event.data.materials[index].at else { panic!("{event:?}") };
         self.blobs.get(key, u64::MAX).await.unwrap().to_vec()
     }
 
-    /// Waits until no upload lies around that was not accepted.
+    /// Waits until every upload that was not accepted is deleted.
     pub(crate) async fn nothing_left_over(&self) {
         self.uploads_incoming(0).await;
     }
 
-    /// Waits until so many uploads are stored or being stored whose call is not known yet.
+    /// Waits until this many uploads are stored, or being stored, for calls that are not known yet.
     pub(crate) async fn uploads_incoming(&self, wanted: usize) {
         let end = Instant::now() + Duration::from_secs(5);
         let count = || std::fs::read_dir(self.dir.path().join("incoming")).map_or(0, Iterator::count);
@@ -263,7 +263,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The call's id, of an answer that says it was taken.
+    /// The id of the call, from an answer that accepts the call.
     pub(crate) fn accepted(&self) -> CallId {
         assert_eq!(self.status, StatusCode::ACCEPTED, "{self:?}");
         let id: CallId = serde_json::from_value(self.body["call_id"].clone()).unwrap();
@@ -280,7 +280,7 @@ impl Answer {
         }
     }
 
-    /// A problem with exactly these fields.
+    /// Checks that the answer is a problem that names exactly these fields.
     pub(crate) fn names(&self, status: u16, pointers: &[&str]) {
         self.is_problem(status);
         let named = self.body["errors"].as_array().into_iter().flatten();
@@ -289,7 +289,7 @@ impl Answer {
     }
 }
 
-/// A multipart form, as it goes over the wire.
+/// A multipart form, as it is sent.
 #[derive(Default)]
 pub(crate) struct Form(Vec<u8>);
 

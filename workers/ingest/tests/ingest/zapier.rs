@@ -196,13 +196,13 @@ async fn the_same_delivery_again_is_the_same_event_and_says_so() {
     let world = World::new();
     let body = |signature: &str| json!({ "call_id": "a", "recording_url": format!("https://r.example.com/a.mp3?sig={signature}") });
     world.json(PATH, body("1")).await;
-    // It is remembered after the answer.
+    // The cache remembers the event only after the answer, so the test waits for it.
     tokio::task::yield_now().await;
     let again = world.json(PATH, body("2")).await;
     assert_eq!(again.status, 200);
     assert_eq!(again.body["message"], "Duplicate call - already received");
     let events = world.events();
-    // The cache makes no decision: it goes out again, and the store sees that it is the same.
+    // The cache decides nothing: the event is published again, and the store finds that it is the same.
     assert_eq!(events.len(), 2);
     assert_eq!(events[0].id, events[1].id);
     assert_eq!(events[0].data.materials[0].digest, events[1].data.materials[0].digest);

@@ -1,4 +1,4 @@
-//! How messages are written here, whatever they are about.
+//! The parts that the messages about phone calls and about meetings share.
 
 use chrono_tz::Tz;
 use domain::blank::is_blank;
@@ -8,17 +8,17 @@ use domain::transcript::Transcript;
 
 use crate::escape::{defuse, field};
 
-/// What the installation says about how messages are written.
+/// The settings of the installation that messages depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Format {
-    /// Our own lines: who called whom.
+    /// Our own telephone lines. They decide who called whom.
     pub lines: SupportLines,
-    /// In which times are shown.
+    /// The time zone in which times are shown.
     pub timezone: Tz,
 }
 
 impl Format {
-    /// When the call began; as the source wrote it, where that could not be read as a time.
+    /// When the call began. A time that could not be read is shown as the source wrote it.
     pub(super) fn start(&self, details: &CallDetails) -> Option<String> {
         let read = details.started_at.map(|at| at.utc().with_timezone(&self.timezone));
         let shown = read.map(|at| at.format("%Y-%m-%d %H:%M:%S %Z").to_string());
@@ -26,7 +26,7 @@ impl Format {
     }
 }
 
-/// One line a turn, with nothing in it that Slack would act on; `& < >` are still to be escaped.
+/// Writes one line for each turn, without anything that Slack would act on. The caller still has to escape `& < >`.
 pub(super) fn turns(transcript: &Transcript) -> Vec<String> {
     let spoken = transcript.segments.iter().filter(|turn| !is_blank(&turn.text));
     spoken.map(|turn| defuse(&format!("{}: {}", turn.label().trim(), turn.text.trim()))).collect()

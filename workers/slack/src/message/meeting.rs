@@ -1,8 +1,8 @@
-//! What the message about a meeting says: topic, when and how long, who was there, summary, key points and action
-//! items; then the transcript, in messages that follow.
+//! Writes the message about a meeting: its topic, its time and length, the people, the summary, the key points and
+//! the action items. The transcript follows in further messages.
 //!
-//! What nobody said is not there: a section without anything to say is left out, and an action item without an owner
-//! shows none. What people and models wrote stands outside a code block, so addresses in it are not linked.
+//! An empty section is left out, and an action item without an owner shows no owner. The words of people and models
+//! stand outside a code block here, so addresses in them are broken and become no links.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use super::format::{Format, turns};
 use crate::escape::{defuse, id, unlink};
 use crate::split::{MAX_CHARS, Whole, pack};
 
-/// How many people are listed. Nobody reads the list of a webinar with hundreds of them.
+/// How many people are listed. Nobody reads the list of a webinar with hundreds of people.
 const MAX_PEOPLE: usize = 40;
 
-/// The message, and the transcript in those that follow. Each is of at most [`MAX_CHARS`] characters; a message that
-/// is longer continues in the next one too.
+/// The texts to post: the message, and then the transcript. Each text has at most [`MAX_CHARS`] characters. A message
+/// that is longer continues in the next text.
 pub(super) fn write(
     call: &Call,
     analysis: &Analysis,
@@ -38,7 +38,7 @@ pub(super) fn write(
     texts
 }
 
-/// A heading, and what stands under it: defused, not yet escaped.
+/// A heading and the lines under it. The lines are defused and not yet escaped.
 struct Section {
     title: &'static str,
     lines: Vec<String>,
@@ -48,7 +48,8 @@ fn sections(call: &Call, analysis: &Analysis, transcript: &Transcript, format: &
     let details = &call.details;
     let section = |title, lines: Vec<String>| Section { title, lines };
     let bullets = |texts: &[String]| texts.iter().filter_map(|text| bullet(text)).collect();
-    // A backtick would end the code in which the id stands. The rest is escaped with the line.
+    // The id stands between backticks, so a backtick in it would end the code. Everything else is escaped later with
+    // the line.
     let call_id = defuse(&call.external_id.replace('`', "'"));
     vec![
         section("📅 *Meeting:*", details.topic.as_deref().and_then(words).into_iter().collect()),
@@ -61,7 +62,8 @@ fn sections(call: &Call, analysis: &Analysis, transcript: &Transcript, format: &
     ]
 }
 
-/// One line of text each, with a blank line between two sections. A heading stays with the first line under it.
+/// Turns the sections into lines of text, with a blank line between two sections. A heading stays together with the
+/// first line under it.
 fn lines(sections: &[Section]) -> Vec<String> {
     let mut all = Vec::new();
     for Section { title, lines } in sections.iter().filter(|section| !section.lines.is_empty()) {
@@ -75,7 +77,7 @@ fn lines(sections: &[Section]) -> Vec<String> {
     all
 }
 
-/// Somebody's words on one line, with nothing in them that Slack would act on.
+/// Puts somebody's words on one line, without anything that Slack would act on.
 fn words(text: &str) -> Option<String> {
     let text = unlink(&defuse(text));
     (!is_blank(&text)).then_some(text)
@@ -87,7 +89,8 @@ fn bullet(text: &str) -> Option<String> {
 
 fn when(details: &CallDetails, transcript: &Transcript, format: &Format) -> Option<String> {
     let start = details.started_at.map(|_| format.start(details));
-    // A time that cannot be read stands as the source wrote it. It is escaped with the line, so not here.
+    // A time that cannot be read is shown as the source wrote it. It is not escaped here, because the whole line is
+    // escaped later.
     let start = start.unwrap_or_else(|| details.started_text.as_deref().and_then(words));
     let duration_ms = details.said_duration_ms().or_else(|| transcript.duration_ms());
     let duration_ms = duration_ms.and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0);
@@ -96,7 +99,7 @@ fn when(details: &CallDetails, transcript: &Transcript, format: &Format) -> Opti
     (!known.is_empty()).then(|| known.join(", "))
 }
 
-/// The participants; where the meeting names none, those who are heard by their names.
+/// The participants of the meeting. Where the meeting names no participants, the named speakers of the transcript.
 fn people(details: &CallDetails, transcript: &Transcript) -> Vec<String> {
     let mut people: Vec<String> = details.participants.iter().filter_map(person).collect();
     if people.is_empty() {
@@ -221,7 +224,8 @@ mod tests {
             text: (*words).to_owned(),
             confidence: None,
         };
-        Transcript { language: None, segments: turns.iter().map(segment).collect() }.numbered()
+        Transcript { language: None, segments: turns.iter().map(segment).collect(), ..Transcript::default() }
+            .numbered()
     }
 
     fn posted(call: &Call, analysis: &Analysis, transcript: &Transcript) -> Vec<String> {
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_said_is_left_out_and_no_support_number_is_named() {
+    fn empty_sections_are_left_out_and_no_support_number_is_named() {
         let mut call = meeting();
         call.details = CallDetails { topic: text(" \u{200B}"), ..CallDetails::default() };
         let analysis = Analysis {
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_list_of_participants_those_who_are_heard_by_name_were_there() {
+    fn without_a_list_of_participants_the_named_speakers_were_there() {
         let mut call = meeting();
         call.details.participants.clear();
         let transcript = said(&[("Iris Adeyemi", "Hello."), ("B", "Hi."), ("Iris Adeyemi", "So.")]);
@@ -262,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_of_the_length_is_measured() {
+    fn a_length_that_the_source_did_not_send_is_measured() {
         let mut call = meeting();
         call.details.duration_ms = None;
         let mut transcript = said(&[("A", "Hello.")]);
@@ -276,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn nobodys_words_can_call_everybody_link_or_write_a_line_of_ours() {
+    fn words_of_others_can_neither_notify_everybody_nor_link_nor_look_like_our_lines() {
         let evil = "<!channel> @here https://evil.example evil.example ```x```\n• Send the keys";
         let mut call = meeting();
         call.details.topic = text(evil);

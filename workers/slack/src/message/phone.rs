@@ -1,8 +1,9 @@
-//! What the message about a phone call or a session says: the default template.
+//! Writes the message about a phone call or a session, from the default template.
 //!
-//! What a source did not say prints as `Not provided`: an empty line would look like an error of ours. The
-//! angle brackets around the agent's number are text, so they are escaped like any others; Slack would
-//! take `<+12025550100>` for a link and show the number without them. What people said is never rephrased.
+//! A value that the source did not send is shown as `Not provided`, because an empty line would look like a mistake.
+//! The angle brackets around the agent's number are text, so they are escaped. Otherwise Slack would take
+//! `<+12025550100>` for a link and show the number without the brackets. What people said is quoted and never
+//! rephrased.
 
 use domain::analysis::{Analysis, Tone};
 use domain::blank::{given, is_blank};
@@ -18,8 +19,8 @@ const MISSING: &str = "Not provided";
 const RECORDING: &str = "🎧 *Recording/Voice Note:*\n\
     Recording processed and transcribed above (as per no-audio requirement)";
 
-/// The texts to post, in order, each of at most [`MAX_CHARS`] characters. Nearly always one: what does not
-/// fit continues in those that follow.
+/// The texts to post, in order. Each has at most [`MAX_CHARS`] characters. There is nearly always only one. A longer
+/// message continues in the texts that follow.
 pub(super) fn write(
     call: &Call,
     analysis: &Analysis,
@@ -87,7 +88,7 @@ fn tone(tone: Tone) -> &'static str {
     }
 }
 
-/// `@handle <number>`: the agent's own number, else the line the call was on.
+/// Writes `@handle <number>`. The number is the agent's own one, or else the line of the call.
 fn agent(details: &CallDetails, support: Option<&str>) -> String {
     let handle = given(details.agent_slack_handle.as_ref()).and_then(field);
     let host = details.participants_as(OURS).find_map(|who| given(who.phone.as_ref()));
@@ -100,13 +101,13 @@ fn agent(details: &CallDetails, support: Option<&str>) -> String {
 
 const OURS: &[Role] = &[Role::Agent, Role::Host];
 
-/// Who spoke for us: of a meeting, its host.
+/// The person who spoke for us. In a meeting it is the host.
 fn agent_name(details: &CallDetails) -> Option<&str> {
     let host = || details.participants_as(OURS).find_map(|who| given(who.name.as_ref()));
     given(details.agent_name.as_ref()).or_else(host)
 }
 
-/// What the source said, to the nearest second.
+/// The duration that the source sent, to the nearest second.
 fn duration(details: &CallDetails) -> Option<String> {
     let duration_ms = details.duration_ms.filter(|duration_ms| *duration_ms >= 0)?;
     Some(format!("{}s", duration_ms.saturating_add(500) / 1_000))
@@ -189,7 +190,8 @@ mod tests {
             text: (*text).to_owned(),
             confidence: None,
         };
-        Transcript { language: None, segments: turns.iter().map(segment).collect() }.numbered()
+        Transcript { language: None, segments: turns.iter().map(segment).collect(), ..Transcript::default() }
+            .numbered()
     }
 
     fn format() -> Format {
@@ -204,7 +206,7 @@ mod tests {
         parts.concat()
     }
 
-    /// What stands under a heading, or behind a bullet.
+    /// The text under a heading, or behind a bullet.
     fn value<'a>(message: &'a str, name: &str) -> &'a str {
         let (_, rest) = message.split_once(name).unwrap_or_else(|| panic!("no {name} in {message}"));
         rest.trim_start_matches(['*', '\n', ' ']).lines().next().unwrap()
@@ -261,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_shown_in_our_zone_and_one_that_nobody_can_read_as_it_came() {
+    fn a_time_is_shown_in_our_zone_and_an_unreadable_time_is_shown_as_it_came() {
         let mut call = call();
         assert_eq!(value(&posted(&call), "Timestamp:"), "2025-10-04 17:58:27 UTC");
         let kolkata = Format { timezone: Kolkata, ..format() };

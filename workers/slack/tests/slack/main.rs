@@ -1,4 +1,5 @@
-//! The worker from outside: a call in an embedded store, a Slack on loopback, and what arrives there.
+//! Tests the worker from the outside: a call in an embedded store is posted to a Slack on this machine, and the tests
+//! look at what arrives there.
 
 #![expect(clippy::unwrap_used, reason = "everything here is a test")]
 
@@ -179,7 +180,7 @@ async fn a_worker_without_slack_posts_nothing() {
     assert!(world.arrived().await.is_empty());
 }
 
-/// What the webhook's answer makes of a run: its fault, its code, and the state of the effect.
+/// Posts to a webhook that gives this answer. Returns the fault and the code of the run, and the state of the effect.
 async fn refused(answer: ResponseTemplate, is_bot: bool) -> (Fault, &'static str, String) {
     let world = World::incoming().await;
     world.answer(answer).await;
@@ -274,7 +275,7 @@ async fn an_answer_that_proves_nothing_leaves_the_message_unknown_and_it_is_not_
 #[tokio::test]
 async fn a_slack_that_cannot_be_reached_was_sent_nothing() {
     let world = World::incoming().await;
-    // A port that was free a moment ago, and that nobody listens on.
+    // The port was free a moment ago, so nobody listens on it.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let post = slack_set_by(&[("SLACK_WEBHOOK_URL", &format!("http://127.0.0.1:{free}/x"))]);
     let error = world.run(&post, &world.begin("slack").await).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What the tests have in common: a call that was analyzed, and a Slack that it may be posted to.
+//! The world that the tests share: an analyzed call, and a Slack that the call is posted to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 pub(crate) const WEBHOOK: &str = "/services/T0/B0/secret";
 
-/// A call that was analyzed, in a store of its own, and a Slack that it may be posted to.
+/// An analyzed call in a store of its own, and a Slack that the call is posted to.
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) slack: MockServer,
@@ -50,7 +50,7 @@ impl World {
         Self::with(CallKind::Phone, details, transcript).await
     }
 
-    /// New material arrives, and the call is analyzed (again).
+    /// Brings new material of the call in, and analyzes the call again.
     pub(crate) async fn analyzed(&mut self, kind: CallKind, details: CallDetails, transcript: Transcript) {
         let event_id = Uuid::new_v4();
         let material = Material {
@@ -109,7 +109,7 @@ impl World {
         slack_set_by(&[("SLACK_BOT_TOKEN", "xoxb-1"), ("SLACK_CHANNEL", "#calls"), ("SLACK_BASE_URL", &base)])
     }
 
-    /// One run of the stage, from its beginning; the run stays open, so that it can be tried again.
+    /// Begins one run of the stage. The run stays open, so that a test can try it again.
     pub(crate) async fn run(&self, post: &Post, held: &Held) -> Result<(), StageError> {
         let cx = Cx::new(self.store.clone(), held.run.clone(), held.owner);
         let event = Envelope {
@@ -129,7 +129,7 @@ impl World {
         Mock::given(any()).respond_with(answer).mount(&self.slack).await;
     }
 
-    /// The bodies that arrived, with the paths they came to.
+    /// The bodies that arrived, with their paths.
     pub(crate) async fn arrived(&self) -> Vec<(String, Value)> {
         let requests = self.slack.received_requests().await.unwrap();
         requests.iter().map(|request| (request.url.path().to_owned(), request.body_json().unwrap())).collect()
@@ -141,7 +141,7 @@ impl World {
     }
 }
 
-/// A run that is in hand.
+/// A run that the stage works on.
 pub(crate) struct Held {
     run: Run,
     owner: InstanceId,
@@ -199,10 +199,11 @@ fn said(turns: impl IntoIterator<Item = (String, String)>) -> Transcript {
         text,
         confidence: None,
     };
-    Transcript { language: None, segments: turns.into_iter().map(segment).collect() }.numbered()
+    Transcript { language: None, segments: turns.into_iter().map(segment).collect(), ..Transcript::default() }
+        .numbered()
 }
 
-/// A call of some 12,000 characters.
+/// The transcript of a call with some 12,000 characters.
 pub(crate) fn long() -> Transcript {
     said(
         (0..200)

@@ -49,7 +49,7 @@ fn ours() -> Value {
     message("1700000001.000200", "debrief_post", EFFECT)
 }
 
-/// A page that others follow, if there is a cursor.
+/// A page of messages. Where there is a cursor, other pages follow.
 fn page(field: &str, things: &[Value], cursor: &str) -> ResponseTemplate {
     let next = json!({ "next_cursor": cursor });
     ResponseTemplate::new(200).set_body_json(
@@ -107,10 +107,10 @@ async fn a_part_is_found_in_the_thread_that_it_continues_and_in_its_channel() {
 }
 
 #[tokio::test]
-async fn what_is_on_no_page_is_absent_and_so_is_what_has_lost_its_thread() {
+async fn a_message_on_no_page_is_absent_and_so_is_a_part_whose_thread_is_gone() {
     let empty = answering(page("messages", &[], "")).await;
     assert_eq!(find(&empty, None).await.unwrap(), None);
-    // Without metadata nothing is ours.
+    // A message without our metadata is not ours.
     let bare = json!({ "type": "message", "text": "Hi", "ts": "1700000001.000200" });
     assert_eq!(find(&answering(page("messages", &[bare], "")).await, None).await.unwrap(), None);
     let gone = answering(no("thread_not_found")).await;
@@ -157,7 +157,7 @@ async fn a_failure_to_look_is_no_answer_and_never_a_request_that_may_have_taken_
 #[tokio::test]
 async fn a_slack_that_cannot_be_asked_is_waited_for() {
     let server = server().await;
-    // A port that was free a moment ago, and that nobody listens on.
+    // The port was free a moment ago, so nobody listens on it.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let away = bot_at(&format!("http://127.0.0.1:{free}"), "C024BE91L");
     let error = away.find(sought(None)).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What is set about the model.
+//! The settings of the model.
 
 use std::time::Duration;
 
@@ -36,20 +36,20 @@ pub(super) const KEYS: &[Key] = &[
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) api_key: SecretString,
-    /// With a path of its own (`/v1`); paths are appended to it.
+    /// The address of the API. It has a path of its own (`/v1`), and the paths of requests are appended to it.
     pub(super) base_url: Url,
     pub(super) model: String,
-    /// Above this many tokens, roughly counted, a transcript is read in parts.
+    /// A transcript with more tokens than this is read in parts. Tokens are counted roughly.
     pub(super) max_input_tokens: usize,
     pub(super) prices: Option<Prices>,
-    /// Of one request, from connecting to the last byte.
+    /// How long one request may take, from connecting to the last byte of the answer.
     pub(super) timeout: Duration,
-    /// Of requests to the model. Absent: no limit.
+    /// The rate of requests to the model. `None` where there is no limit.
     pub(super) rate: Option<Rate>,
 }
 
 impl Settings {
-    /// Absent where no `OPENAI_API_KEY` is set.
+    /// Reads the settings. `None` where no `OPENAI_API_KEY` is set.
     pub(super) fn read(values: &Values) -> Result<Option<Self>, ConfigError> {
         let base_url = values.url("OPENAI_BASE_URL", BASE_URL)?;
         let max_input_tokens = values

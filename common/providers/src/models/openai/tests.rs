@@ -35,7 +35,7 @@ fn at(server: &MockServer) -> Arc<dyn LanguageModel> {
 const QUESTION: Request<'static> =
     Request { system: "Read it.", user: "Call gil@attacker.example.com.", schema: None };
 
-/// What is reported when the model answers like this; it must have been asked exactly once.
+/// Returns the refusal when the model gives this answer. The model must have been asked exactly once.
 async fn failure(answer: impl Respond + 'static) -> Refusal {
     let server = server(answer).await;
     let refusal = at(&server).complete(&QUESTION).await.unwrap_err();
@@ -167,7 +167,7 @@ async fn a_model_that_does_not_exist_is_named_as_the_provider_says_it() {
 }
 
 #[tokio::test]
-async fn nothing_is_made_of_an_answer_that_is_none() {
+async fn an_answer_that_cannot_be_used_is_a_refusal() {
     let mut refused = completion("", "stop");
     refused["choices"][0]["message"] = json!({ "content": null, "refusal": "I can't help with that." });
     let half = &completion("attacker", "stop").to_string()[..60];

@@ -207,7 +207,7 @@ async fn a_job_that_the_provider_does_not_know_is_told_from_a_failure() {
     assert_eq!(looked(ResponseTemplate::new(404)).await.unwrap(), Progress::Unknown);
 }
 
-/// What the provider answers to a model that it has retired.
+/// The provider's answer to the name of a retired model.
 const RETIRED: &str = r#"{"error":"The \"universal-3-pro\" speech model(s) have been deprecated. Use speech_models: [\"assemblyai-stt-3-7\", \"universal-2\"] instead."}"#;
 
 #[tokio::test]

@@ -1,21 +1,24 @@
-//! What is odd about a call, in sentences, and what to do about it.
+//! Describes in sentences what is odd about a call, and what a person can do about it.
 
 use api::view::{EffectView, StageView, TimelineView};
 use chrono_tz::Tz;
 use domain::blank::given;
 use domain::call::{Call, CallStatus};
+use domain::note::Note;
 use store::{DeadLetter, EffectState, RunState};
 
 use super::super::print;
 
-/// Lines for each thing that is not as it should be: what it is, and a command where one helps. Empty where all is well.
+/// Returns lines for each thing that is not as it should be. They describe it, and name a command where one helps.
+/// The list is empty where all is well.
 pub(super) fn oddities(
     call: &Call,
     timeline: &TimelineView,
     letters: &[DeadLetter],
+    notes: &[Note],
     timezone: Tz,
 ) -> Vec<String> {
-    let mut odd = Vec::new();
+    let mut odd: Vec<String> = notes.iter().map(|note| format!("• {}", note.text)).collect();
     if call.details.started_at.is_none()
         && let Some(text) = given(call.details.started_text.as_ref())
     {
@@ -104,19 +107,19 @@ fn standing_advice(code: &str) -> &'static str {
              and EXOTEL_API_TOKEN)."
         }
         "recording_url_refused" => {
-            "The address is none that may be fetched. DEBRIEF_ALLOW_PRIVATE_FETCH opens addresses in a private network."
+            "We do not fetch from this address. DEBRIEF_ALLOW_PRIVATE_FETCH allows addresses in a private network."
         }
         "recording_url_sealed_by_another_key" => {
             "Set DEBRIEF_SEAL_KEY to the key with which the call was brought in."
         }
         "recording_not_audio" | "recording_empty" => {
-            "What stands at the address is no recording. Have the source send the call again with the right address."
+            "The file at the address is not a recording. Have the source send the call again with the right address."
         }
         "recording_too_large" | "material_too_large" | "transcript_too_large" => {
-            "It is larger than what is taken; DEBRIEF_MAX_UPLOAD_MB sets how large a recording may be."
+            "The file is too large. DEBRIEF_MAX_UPLOAD_MB sets how large a recording may be."
         }
         "transcript_unreadable" | "session_unreadable" => {
-            "The file is no transcript that can be read. Have the source send it again."
+            "The file cannot be read as a transcript. Have the source send it again."
         }
         "speech_to_text_refuses_account" => {
             "Look at the key and at the account of the provider that the message names."
@@ -135,19 +138,19 @@ fn standing_advice(code: &str) -> &'static str {
         "model_refused" | "model_answer_filtered" | "model_answer_invalid" | "model_answer_cut_short" => {
             "The model gave no usable answer. Another OPENAI_MODEL may give one."
         }
-        "slack_no_service" => "Look at SLACK_WEBHOOK_URL: Slack does not know it any more.",
+        "slack_no_service" => "Check SLACK_WEBHOOK_URL: Slack does not know this address any more.",
         "slack_missing_scope" => "Give the bot the scope that `debrief check --connect` names.",
-        "slack_channel_not_found" | "slack_channel_is_archived" => "Look at SLACK_CHANNEL.",
+        "slack_channel_not_found" | "slack_channel_is_archived" => "Check SLACK_CHANNEL.",
         "slack_not_in_channel" => "Invite the bot to the channel that SLACK_CHANNEL names.",
         "call_data_id_missing" => "Set CRM_CAMPAIGN_ID, CRM_VOICE_AGENT_ID and CRM_CLIENT_ID.",
         "call_data_forbidden" | "call_data_refused" => {
-            "Look at CRM_UPLOAD_URL and at what the API says there."
+            "Check CRM_UPLOAD_URL, and read the answer of the API in the message."
         }
         "salesforce_quota_used_up" => "Salesforce takes no more requests today.",
         "poison" => {
-            "The work on this call ended its process three times. Keep the log of that time for whoever looks into it."
+            "The process ended three times while it worked on this call. Keep the log of that time for the people who look for the cause."
         }
-        "blobs_unavailable" => "Look whether the data folder can be read and written.",
+        "blobs_unavailable" => "Check whether the data folder can be read and written.",
         _ if code.ends_with("_unreachable") || code.ends_with("_no_answer") => {
             "The destination did not answer; `debrief check --connect` tries it."
         }
@@ -155,12 +158,12 @@ fn standing_advice(code: &str) -> &'static str {
             "The destination asked for fewer requests."
         }
         _ if code.starts_with("slack_") => {
-            "Look at SLACK_BOT_TOKEN or SLACK_WEBHOOK_URL; `debrief check --connect` tries the bot."
+            "Check SLACK_BOT_TOKEN or SLACK_WEBHOOK_URL; `debrief check --connect` tries the bot."
         }
         _ if code.starts_with("salesforce_") => {
             "Look at the SALESFORCE_ settings and at the rights of their user; `debrief check --connect` tries them."
         }
-        _ => "Look at what the message says and mend it.",
+        _ => "Read the message and mend what it names.",
     }
 }
 

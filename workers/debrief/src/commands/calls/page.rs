@@ -1,5 +1,6 @@
-//! One call on one page that a person reads: what, when and who, what was said and agreed, where it went, what is odd,
-//! and what happened when. Everything that stands on it is an argument.
+//! Writes one call on one page for a person: what, when and who, what was said and agreed, where it was sent, what is
+//! odd, and what happened when. The page is made only from the arguments, so the functions here need neither the
+//! store nor a clock.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use domain::analysis::{ActionItem, Analysis, ContactFacts};
 use domain::blank::given;
 use domain::call::{Call, CallKind, Direction, Participant};
 use domain::moment::{Moment, in_words};
+use domain::note::Note;
 use domain::parties::SupportLines;
 use serde::Serialize;
 use serde_json::Value;
@@ -17,21 +19,22 @@ use store::DeadLetter;
 use super::super::print::{self, Said};
 use super::oddity;
 
-/// The longest id of somebody else's that is shown whole.
+/// The longest id of another system that is shown in full.
 const MAX_ID_CHARS: usize = 40;
-/// How many lines of the timeline are shown: the newest.
+/// How many lines of the timeline are shown. The newest ones are kept.
 const MAX_TIMELINE: usize = 40;
 
-/// What the store knows of the call, and how the installation reads it.
+/// What the store knows about the call, and the settings with which the page is written.
 pub(super) struct Shown<'a> {
     pub(super) call: &'a Call,
     pub(super) lines: &'a SupportLines,
-    /// In which times are shown.
+    /// The time zone in which times are shown.
     pub(super) timezone: Tz,
     pub(super) analysis: Option<&'a Analysis>,
     pub(super) timeline: &'a TimelineView,
-    /// Those of this call that were not sent on again.
+    /// The dead letters of this call that were not replayed.
     pub(super) letters: &'a [DeadLetter],
+    pub(super) notes: &'a [Note],
 }
 
 pub(super) fn page(shown: &Shown<'_>) -> String {
@@ -43,7 +46,7 @@ pub(super) fn page(shown: &Shown<'_>) -> String {
         CallKind::Practice => "Practice meeting",
     };
     let name = given(call.details.topic.as_ref()).unwrap_or(&call.external_id);
-    let odd = oddity::oddities(shown.call, shown.timeline, shown.letters, shown.timezone);
+    let odd = oddity::oddities(shown.call, shown.timeline, shown.letters, shown.notes, shown.timezone);
     let odd = if odd.is_empty() { vec!["nothing".to_owned()] } else { odd };
     let groups = [
         facts(shown),
@@ -88,7 +91,7 @@ fn one(text: Option<&str>) -> Vec<String> {
     text.map(str::to_owned).into_iter().collect()
 }
 
-/// One line of what is known, with commas between.
+/// Joins the parts that are known into one line, with commas between them.
 fn joined(parts: impl Iterator<Item = String>) -> Vec<String> {
     let parts: Vec<String> = parts.collect();
     if parts.is_empty() { Vec::new() } else { vec![parts.join(", ")] }
@@ -137,7 +140,7 @@ fn contact(of: &ContactFacts) -> String {
     format!("• {}: {}", of.name, facts.join(", "))
 }
 
-/// A name of a closed set as a word of a sentence: `GeneralInquiry` is `general inquiry`.
+/// Turns the name of an enum's variant into words: `general_inquiry` becomes `general inquiry`.
 fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(name)) => name.replace('_', " ").to_lowercase(),
@@ -150,7 +153,7 @@ fn destinations(timeline: &TimelineView) -> Vec<String> {
         return vec!["nowhere".to_owned()];
     }
     let line = |effect: &EffectView| {
-        // An incoming webhook of Slack gives no id: it answers `ok`.
+        // An incoming webhook of Slack answers `ok` and gives no id.
         let there = effect.remote_id.as_deref().filter(|id| id.contains(|c: char| c.is_ascii_digit()));
         let there = there.map(|id| format!(", {}", short(id))).unwrap_or_default();
         let state = effect.state.replace('_', " ");
@@ -199,7 +202,7 @@ fn timeline(shown: &Shown<'_>) -> Vec<String> {
     note.into_iter().chain(shown_lines).collect()
 }
 
-/// How a run ended, in short: each part follows a comma.
+/// Writes in short how a run ended. Each part begins with a comma.
 struct Ended<'a> {
     attempts: i64,
     duration_ms: Option<i64>,

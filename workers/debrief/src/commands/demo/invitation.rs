@@ -1,7 +1,7 @@
-//! What the demo says before and after its table: what it does, where to look, and what to try.
+//! The texts that the demo prints before and after its table: what it does, where to look, and what to try.
 //!
-//! The commands work as they are printed, in another terminal and another folder. So they name this program by its
-//! path, unless the shell finds it by its name, and a file with the settings of the demo.
+//! The printed commands work in another terminal and in another folder. So they name a file with the settings of the
+//! demo, and they name this program by its path where the shell does not find it by its name.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ message. This demo runs all of it in one process and sends five sample calls thr
 providers (speech to text, a model, Slack, Salesforce, a call-data API) are not the real ones: they
 are simulated on this machine. Nothing leaves it, and everything is deleted when the demo ends.";
 
-/// The demo that runs, for somebody at another terminal.
+/// The running demo, as the invitation describes it.
 pub(super) struct Demo<'a> {
-    /// `http://127.0.0.1:8000`.
+    /// The address of the demo, such as `http://127.0.0.1:8000`.
     pub(super) address: &'a str,
     /// The address of the simulated Slack.
     pub(super) slack: &'a str,
-    /// The file with its settings.
+    /// The file with the settings of the demo.
     pub(super) config: &'a Path,
 }
 
@@ -49,11 +49,11 @@ impl Demo<'_> {
     }
 }
 
-/// Writes the settings of the demo where the commands find them.
+/// Writes the settings of the demo to a file, so that the commands can read them.
 pub(super) fn write_settings(folder: &Path, settings: &[(&'static str, String)]) -> anyhow::Result<PathBuf> {
     let mut text = String::from("# The settings of the demo that runs.\n");
     for (name, value) in settings {
-        // A JSON string is a TOML string too.
+        // Every JSON string is also a TOML string.
         let value = serde_json::to_string(value).context("write a setting of the demo")?;
         writeln!(text, "{} = {value}", name.to_ascii_lowercase())
             .unwrap_or_else(|_| unreachable!("writing to a string cannot fail"));
@@ -63,7 +63,7 @@ pub(super) fn write_settings(folder: &Path, settings: &[(&'static str, String)])
     Ok(path)
 }
 
-/// How a shell calls this program.
+/// The text with which a shell starts this program.
 fn program() -> String {
     let Ok(path) = std::env::current_exe() else { return "debrief".to_owned() };
     let is_found =
@@ -71,13 +71,13 @@ fn program() -> String {
     if is_found { "debrief".to_owned() } else { quoted(&path.display().to_string()) }
 }
 
-/// The file that a shell runs for a name.
+/// The file that a shell runs when somebody types `name`.
 fn on_path(name: &str) -> Option<PathBuf> {
     let folders = config::environment().find(|(variable, _)| variable == "PATH")?.1;
     std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
-/// A path as one word of a shell.
+/// Writes a path so that a shell reads it as one word.
 fn quoted(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
     if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }

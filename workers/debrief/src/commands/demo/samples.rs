@@ -1,4 +1,4 @@
-//! The sample calls: what is sent, and how each should end.
+//! The sample calls of the demo: what is sent, and how each call should end.
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ pub(super) struct Sample {
     pub(super) should: &'static str,
     pub(super) external_id: String,
     pub(super) status: CallStatus,
-    /// Absent where nobody called anybody.
+    /// The direction of the call. `None` for a sample that is not a phone call.
     pub(super) direction: Option<Direction>,
     pub(super) error_code: Option<&'static str>,
-    /// Messages that should be in Slack.
+    /// How many messages should be in Slack.
     pub(super) posts: usize,
     body: Body,
-    /// How often it is sent.
+    /// How often the sample is sent.
     deliveries: usize,
 }
 
@@ -38,7 +38,7 @@ enum Body {
     Session,
 }
 
-/// The number of ours that every phone call of the demo uses.
+/// Our own number in every phone call of the demo.
 pub(super) const SUPPORT_NUMBER: &str = "+442079460100";
 const CUSTOMER_NUMBER: &str = "+442079460991";
 
@@ -74,7 +74,7 @@ pub(super) fn samples(simulators: &Simulators) -> anyhow::Result<Vec<Sample>> {
                 1,
             )
         },
-        // The message, and the transcript that follows it.
+        // Slack gets the message and the transcript that follows it.
         Sample {
             posts: 2,
             ..completed(
@@ -138,7 +138,7 @@ fn webhook(call_id: &str, (from, to): (&str, &str), recording_url: &str) -> Body
 }
 
 impl Sample {
-    /// Sends it as its source would.
+    /// Sends the sample as its source would send it.
     pub(super) async fn send(&self, address: &str) -> anyhow::Result<()> {
         let client = http::client(Duration::from_secs(10));
         for _ in 0..self.deliveries {

@@ -1,8 +1,8 @@
-//! Makes an arrival of each call that was found, and hands it to the intake. Files are read by the functions that
-//! read what is uploaded, so what an upload refuses is refused here in the same words.
+//! Makes an arrival of each call that was found, and hands it to the intake. The functions that read uploads also
+//! read these files, so an import refuses what an upload refuses, in the same words.
 //!
-//! No broker is asked. Each event goes to the store's outbox, so an import works beside a `run` that owns
-//! the embedded queue as well as beside RabbitMQ.
+//! An import does not speak to a broker. Each event goes to the outbox of the store. So an import works beside a
+//! `run` that owns the embedded queue, and also beside RabbitMQ.
 
 use std::io;
 use std::path::Path;
@@ -31,7 +31,8 @@ use super::pairing::{Item, What};
 use crate::deployment::StartError;
 
 const PIECE_BYTES: usize = 64 * 1024;
-/// "Not at the moment" is no reason to give a file up: the store may be busy with what came before.
+/// How often a file is tried when the store cannot take it at the moment. The store may still be busy with the files
+/// before.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -43,14 +44,15 @@ pub(super) struct Importer {
     store: Store,
 }
 
-/// A call that was taken, and the digests of the material it brought: only these tell whether dedup has seen it.
+/// A call that was taken, and the digests of its material. Only the digests tell whether dedup has seen the call of
+/// this import.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) call: CallId,
     pub(super) digests: Vec<String>,
 }
 
-/// Why a call was not taken, to stand after the file's name.
+/// Why a call was not taken. The text is shown after the name of the file.
 enum Refusal {
     /// Another try may succeed.
     ForNow(String),
@@ -98,7 +100,7 @@ impl Importer {
         self.workspace
     }
 
-    /// Brings one call in; the error says why it was not taken, to stand after the file's name.
+    /// Brings one call in. The error says why the call was not taken, and is shown after the name of the file.
     pub(super) async fn bring_in(&self, item: &Item) -> Result<Sent, String> {
         let mut tries = 1;
         loop {
@@ -180,7 +182,7 @@ fn read_up_to(path: &Path, max: u64) -> Result<Vec<u8>, String> {
     if bytes.len() as u64 > max { Err(format!("is longer than {max} bytes")) } else { Ok(bytes) }
 }
 
-/// A file, piece by piece. `pointer` is the place that an upload would have for it.
+/// Reads a file piece by piece. `pointer` is the JSON pointer that an error names, as for an upload.
 async fn content(
     path: &Path,
     pointer: &'static str,
@@ -203,12 +205,12 @@ mod tests {
 
     const OTHER: WorkspaceId = WorkspaceId(uuid::Uuid::from_u128(7));
 
-    /// Brings one item into a fresh store; how many events then wait to be relayed.
+    /// Brings one item into a fresh store. Also returns how many events then wait in the outbox.
     async fn bring_in(item: Item) -> (Result<Sent, String>, i64) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(folder.path()).await.unwrap();
         let blobs = Blobs::local(&folder.path().join("blobs")).unwrap();
-        // The keys of the network are not asked for here.
+        // A key is configured, to show that an import needs none.
         let values = Values::of([("DEBRIEF_API_KEY", "secret")]);
         let importer =
             Importer::new(&values, OTHER, store.clone(), blobs, Sealer::from_key([7; 32])).unwrap();

@@ -1,7 +1,8 @@
-//! Says what a file is, by what stands in it. The name of a file says little: each tool has its own names.
+//! Decides what kind of file a file is, by its content. The name of a file says little, because each tool has its own
+//! names.
 //!
-//! As much is read here as is needed to tell the kinds apart and to find what belongs together. Whether a file can be
-//! used is decided later, when it is brought in.
+//! This module reads only as much as is needed to tell the kinds apart and to find the files that belong together.
+//! Whether a file can be used is decided later, when it is brought in.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -17,7 +18,8 @@ const AUDIO: [&str; 8] = ["wav", "mp3", "m4a", "mp4", "flac", "ogg", "opus", "we
 const TRANSCRIPTS: [&str; 4] = ["vtt", "webvtt", "srt", "txt"];
 /// Fields of a meeting. An object that has two of them is a meeting.
 const OF_MEETINGS: [&str; 5] = ["uuid", "topic", "host_id", "participants", "start_time"];
-/// More than is taken when a file is brought in, where a file that is too long is named.
+/// The longest JSON file that is read here. The limit is above the limits of the import itself, so that the import
+/// reports a file that is too long.
 const MAX_JSON_BYTES: u64 = 16 * 1024 * 1024;
 const HEAD_BYTES: u64 = 64 * 1024;
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -33,9 +35,9 @@ pub(super) enum FileKind {
     Meeting,
     Transcript,
     Audio,
-    /// A file that is not brought in, and why.
+    /// A file that is not brought in. The text says why.
     Other(&'static str),
-    /// A file that should be brought in but cannot be read, and why.
+    /// A file that should be brought in but cannot be read. The text says why.
     Broken(String),
 }
 
@@ -49,12 +51,12 @@ pub(super) struct Session {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lead {
-    /// In lower case.
+    /// The e-mail address of the lead, in lower case.
     pub(super) email: String,
     pub(super) noted_at: Option<DateTime<Utc>>,
 }
 
-/// Says what the file is. `kind` decides where the user said what the files are.
+/// Decides what the file is. Where the user named the kind of the files, `kind` decides.
 pub(super) fn classify(path: &Path, kind: ImportKind, zone: &impl Zone) -> FileKind {
     let extension = extension(path);
     let is = |known: &[&str]| known.contains(&extension.as_str());
@@ -95,7 +97,7 @@ fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
 }
 
-/// The JSON in a file. The error is to stand after the file's name.
+/// Reads the JSON in a file. The error is shown after the name of the file.
 pub(super) fn read_json(path: &Path) -> Result<Value, String> {
     let bytes = read(path, MAX_JSON_BYTES + 1)?;
     if bytes.len() as u64 > MAX_JSON_BYTES {
@@ -105,7 +107,7 @@ pub(super) fn read_json(path: &Path) -> Result<Value, String> {
     serde_json::from_slice(bytes).map_err(|error| format!("is not valid JSON: {error}"))
 }
 
-/// The first `max` bytes of a file. The error is to stand after the file's name.
+/// Reads the first `max` bytes of a file. The error is shown after the name of the file.
 pub(super) fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
     // Opening a pipe or a device could wait for ever.
     let unreadable = |error| format!("cannot be read: {error}");
@@ -119,7 +121,7 @@ pub(super) fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
         .map_err(unreadable)
 }
 
-/// Whether somebody speaks in this text. A folder may also hold notes and licences as text files.
+/// Whether the text has a line that a named person speaks. Text files can also be notes or licences.
 fn has_speakers(head: &[u8]) -> bool {
     let text = String::from_utf8_lossy(head);
     text.lines().any(|line| {
@@ -171,7 +173,7 @@ fn session(map: &Map<String, Value>, zone: &impl Zone) -> Session {
     Session { emails: noted.filter_map(|item| noted_email(&item["arguments"])).collect(), starts_at }
 }
 
-/// The arguments of a function call are JSON in a text, or the object itself.
+/// Reads the arguments of a function call. They are a text that holds JSON, or the object itself.
 fn noted_email(arguments: &Value) -> Option<String> {
     match arguments {
         Value::String(text) => noted_email(&serde_json::from_str::<Map<_, _>>(text).ok()?.into()),

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::pairing::Remark;
 
-/// Every file under `paths`, with the files of all folders below them, in order and each file once; and the folders that
-/// could not be read. Hidden files are passed over, and so are folders behind symbolic links, which could lead round in
-/// a circle. A path that the user named is taken in any case.
+/// Finds every file under `paths` and in all folders below them, in order and each file once. Also returns the
+/// folders that could not be read. Hidden files are left out. Folders behind symbolic links are left out too, because
+/// they can lead in a circle. A path that the user named is always taken.
 pub(super) fn below(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Remark>) {
     let (mut files, mut unreadable) = (Vec::new(), Vec::new());
     for path in paths {

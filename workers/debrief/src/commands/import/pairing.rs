@@ -1,8 +1,9 @@
 //! Decides which files belong together.
 //!
-//! A lead does not name its session, but the session names its lead: the agent noted the lead with a function call whose
-//! arguments carry the same e-mail address. Anything weaker (the newest file, the first one) would give the words of one
-//! caller to another. The files of a meeting have one name, or are the only ones in their folder.
+//! A lead does not name its session, but a session names its lead: the agent noted the lead with a function call
+//! whose arguments hold the same e-mail address. A weaker rule, such as the newest file or the first file, would give
+//! the words of one caller to another. The files of a meeting have the same name, or are the only files in their
+//! folder.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
@@ -107,9 +108,9 @@ fn with_leads(plan: &mut Plan, sessions: Vec<(PathBuf, Session)>, leads: &[(Path
     }
 }
 
-/// The lead of each session that has one, both by their index. A caller who called twice has two sessions and two leads.
-/// Those that are nearest in time belong together, and a lead that was noted after the start of a session comes before
-/// one that was noted earlier.
+/// Finds the lead of each session that has one. Sessions and leads are given by their index. A caller who called
+/// twice has two sessions and two leads. The session and the lead that are nearest in time belong together. A lead
+/// that was noted after the start of a session is preferred to a lead that was noted earlier.
 fn belonging(sessions: &[(PathBuf, Session)], leads: &[(PathBuf, Lead)]) -> BTreeMap<usize, usize> {
     let mut sessions_of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, (_, session)) in sessions.iter().enumerate() {
@@ -137,10 +138,10 @@ fn belonging(sessions: &[(PathBuf, Session)], leads: &[(PathBuf, Lead)]) -> BTre
     lead_of
 }
 
-/// The files of one folder, by their names without the extensions.
+/// The files of one folder, sorted by their names without the extensions.
 type Folder = BTreeMap<OsString, Parts>;
 
-/// The files of one name.
+/// The files that have the same name without the extension.
 #[derive(Default)]
 struct Parts {
     meetings: Vec<PathBuf>,
@@ -153,8 +154,8 @@ fn parts<'a>(folders: &'a mut BTreeMap<PathBuf, Folder>, path: &Path) -> &'a mut
     folder.entry(path.file_stem().unwrap_or_default().to_owned()).or_default()
 }
 
-/// Products give the files of a meeting different names. Where a folder has one meeting, at most one transcript and
-/// at most one recording, they belong together.
+/// Joins the files of a folder that holds one meeting, at most one transcript and at most one recording. They belong
+/// together, even where a product gave them different names.
 fn join_the_only_ones(folder: &mut Folder) {
     let mut names = folder.iter().filter(|(_, parts)| !parts.meetings.is_empty()).map(|(name, _)| name);
     let (Some(name), None) = (names.next().cloned(), names.next()) else { return };
@@ -203,7 +204,7 @@ mod tests {
         plan(files.collect(), ImportKind::Auto)
     }
 
-    /// `path: partner partner`, with `-` where there is none.
+    /// Writes an item as `path: partner partner`, with `-` for a missing partner.
     fn shown(plan: &Plan) -> Vec<String> {
         let name =
             |path: &Option<PathBuf>| path.as_ref().map_or("-".to_owned(), |path| path.display().to_string());
@@ -246,7 +247,7 @@ mod tests {
             let wanted = expected.get(&file_name(&item.path)).cloned().flatten();
             assert_eq!(lead.as_deref().map(file_name), wanted, "{}", item.path.display());
         }
-        // The truncated one, and the lead of nobody.
+        // The two remarks are about the truncated file, and about the lead that belongs to no session.
         let broken: Vec<_> = plan.failures.iter().map(|said| file_name(&said.path)).collect();
         assert_eq!(broken, ["transcript_session_2025-10-23T12-05-00.000000.json"]);
         let left: Vec<_> = plan.notes.iter().map(|said| file_name(&said.path)).collect();
@@ -274,7 +275,7 @@ mod tests {
             ("lead", lead("a@b.c", "23T12:05")),
         ]);
         assert_eq!(shown(&plan), ["again: session -", "first: session lead", "other: session -"]);
-        // A clock that was set wrongly does not part them.
+        // A session and a lead belong together even where one clock was wrong.
         let plan = planned(vec![("a", session("a@b.c", "23T12:00")), ("b", lead("a@b.c", "23T07:30"))]);
         assert_eq!(shown(&plan), ["a: session b"]);
     }

@@ -1,4 +1,4 @@
-//! Waits until the calls that were brought in have ended, and says how they ended.
+//! Waits until the calls of an import have ended, and reports how each call ended.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -14,7 +14,7 @@ use crate::commands::run::StopSignal;
 use crate::deployment::StartError;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// A call is given up after it was seen waiting for something outside so many times in a row.
+/// After a call was seen this many times in a row waiting for something outside, the import waits for it no longer.
 const PARKED_LOOKS: u32 = 3;
 const RELAY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -39,8 +39,8 @@ enum Standing {
     Ended(Result<(), String>),
 }
 
-/// Looks at the calls until every call has ended, until those that are left wait for something outside, or until the user
-/// interrupts. `ended` hears of each call once.
+/// Looks at the calls until every call has ended, until all open calls wait for something outside, or until the user
+/// interrupts. `ended` is called once for each call.
 pub(super) async fn until_ended(
     store: &Store,
     workspace: WorkspaceId,
@@ -80,7 +80,7 @@ pub(super) async fn until_ended(
     }
 }
 
-/// Waits until the outbox is empty. What is left in it after a while is published by the next `run`.
+/// Waits until the outbox is empty, but not longer than a while. The next `run` publishes what is left.
 pub(super) async fn for_outbox(store: &Store) {
     let until = Instant::now() + RELAY_WITHIN;
     while Instant::now() < until && store.outbox_len().await.is_ok_and(|left| left > 0) {

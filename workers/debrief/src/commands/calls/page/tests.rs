@@ -1,4 +1,4 @@
-//! The page of a phone call, of a meeting and of a call that failed, as they are printed.
+//! Tests the printed pages of a phone call, of a meeting and of a call that failed.
 
 use chrono_tz::Tz;
 use domain::analysis::{
@@ -76,7 +76,7 @@ fn delivered(kind: &str, received_at: &str) -> DeliveredRow {
     }
 }
 
-/// A run that is done: its attempt began and ended at these seconds of 13:06.
+/// A finished run. Its attempt began and ended at the given seconds of the minute 13:06.
 fn done(stage: &str, seconds: (u32, u32)) -> RunRow {
     let at = |second: u32| at(&format!("2026-03-04T13:06:{second:02}Z"));
     RunRow {
@@ -128,7 +128,15 @@ fn printed(known: &Known) -> String {
     let timeline = api::view::timeline(call, delivered, runs, ended, effects, now);
     let lines = SupportLines::new(vec!["+442079460100".into()], None);
     let analysis = analysis.as_ref();
-    page(&Shown { call, lines: &lines, timezone: Tz::UTC, analysis, timeline: &timeline, letters })
+    page(&Shown {
+        call,
+        lines: &lines,
+        timezone: Tz::UTC,
+        analysis,
+        timeline: &timeline,
+        letters,
+        notes: &[],
+    })
 }
 
 fn phone_call() -> Known {
