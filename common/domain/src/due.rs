@@ -78,13 +78,10 @@ pub fn resolve(words: &str, said_on: NaiveDate) -> Option<NaiveDate> {
     let words = day_words(&lower);
     let after_days = |days: u64| said_on.checked_add_days(Days::new(days));
     match words.as_slice() {
-        ["today" | "tonight" | "eod" | "cob"]
-        | ["right", "away"]
-        | ["immediately" | "asap"]
-        | ["straight", "away"]
+        ["today" | "tonight" | "eod" | "cob" | "this" | "immediately" | "asap"]
+        | ["right" | "straight", "away"]
         | ["end", "day"]
         | ["close", "business"]
-        | ["this"]
         | ["end", "business", "day"] => Some(said_on),
         ["tomorrow"] => after_days(1),
         ["day", "after", "tomorrow"] => after_days(2),
@@ -197,8 +194,8 @@ fn day_of_month(word: &str) -> Option<u32> {
 }
 
 fn month_named(word: &str) -> Option<u32> {
-    let is = |month: &&str| **month == *word || (word.len() == 3 && month.starts_with(word));
-    MONTHS.iter().position(|month| is(&month)).and_then(|at| u32::try_from(at + 1).ok())
+    let is = |month: &str| month == word || (word.len() == 3 && month.starts_with(word));
+    MONTHS.iter().position(|month| is(month)).and_then(|at| u32::try_from(at + 1).ok())
 }
 
 fn weekday_named(word: &str) -> Option<Weekday> {
