@@ -100,12 +100,13 @@ fn cue_notes(file: &cues::CueFile<'_>, silent: bool) -> Vec<Note> {
     }
     if file.repaired > 0 {
         let text =
-            format!("{} times had a letter in place of a digit; they were read as meant.", file.repaired);
+            format!("Times with a letter in place of a digit: {}. They were read as meant.", file.repaired);
         notes.push(Note::new("times_repaired", text));
     }
     let untimed = file.cues.iter().filter(|cue| cue.times_ms.is_none() && !cue.lines.is_empty()).count();
     if untimed > 0 {
-        let text = format!("{untimed} blocks of the file have no readable times; their words have none.");
+        let text =
+            format!("Blocks of the file without readable times: {untimed}. Their words have no times.");
         notes.push(Note::new("times_unreadable", text));
     }
     if !file.stray.is_empty() {
@@ -115,7 +116,7 @@ fn cue_notes(file: &cues::CueFile<'_>, silent: bool) -> Vec<Note> {
             quoted.push('…');
         }
         let text = format!(
-            "{} blocks of the file have no times and are no cues: “{}”",
+            "Blocks of the file that have no times and are no cues: {} (“{}”).",
             file.stray.len(),
             closed(quoted)
         );

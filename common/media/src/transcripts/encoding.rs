@@ -37,8 +37,9 @@ pub(super) fn decode<'a>(bytes: &'a [u8], notes: &mut Vec<Note>) -> Result<Cow<'
         return Err(ReadError::NotText);
     }
     if unreadable > 0 {
-        let text =
-            format!("{unreadable} characters of the file could not be read; each is shown as \u{fffd}.");
+        let text = format!(
+            "Characters of the file that could not be read: {unreadable}. Each is shown as \u{fffd}."
+        );
         notes.push(Note::new("characters_unreadable", text));
     }
     // PostgreSQL refuses NUL in a text.

@@ -51,7 +51,7 @@ pub(super) fn read(text: &str, zone: Tz) -> Result<Transcript, ReadError> {
     let mut notes = Vec::new();
     let skipped = items.iter().filter(|item| !item.is_object()).count();
     if skipped > 0 {
-        let text = format!("{skipped} entries of the session's list are no objects and were left out.");
+        let text = format!("Entries of the session's list that are no objects and were left out: {skipped}.");
         notes.push(Note::new("session_items_skipped", text));
     }
     Ok(Transcript { language: None, segments, notes })

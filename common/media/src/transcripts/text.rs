@@ -127,8 +127,10 @@ impl Reader {
             self.segments.drain(..first);
         }
         if self.apart > 0 {
-            let text =
-                format!("{} lines of the file are a title or a notice and nobody's words.", self.apart);
+            let text = format!(
+                "Lines of the file that are a title or a notice, and nobody's words: {}.",
+                self.apart
+            );
             notes.push(Note::new("lines_not_spoken", text));
         }
         self.segments.retain(|segment| !segment.text.is_empty());
