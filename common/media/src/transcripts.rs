@@ -26,6 +26,7 @@ use domain::shown_text::closed;
 use domain::transcript::{Segment, Transcript};
 
 use crate::words::one_line;
+pub use encoding::{HEAD_BYTES, check_head};
 pub use parsed::ReadError;
 use parsed::{MAX_SEGMENTS, segment};
 pub use people::People;

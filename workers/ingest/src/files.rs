@@ -5,6 +5,7 @@
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, stream};
+use media::transcripts;
 use platform::blobs::{BlobError, Blobs};
 use queue_topology::intake::{NotKept, Upload};
 use serde_json::Value;
@@ -30,14 +31,7 @@ pub async fn recording(
     pointer: &str,
     max: u64,
 ) -> Result<Upload, Problem> {
-    let mut content = std::pin::pin!(content);
-    let mut head = BytesMut::new();
-    while head.len() < HEAD_BYTES {
-        match content.next().await {
-            Some(chunk) => head.extend_from_slice(&chunk?),
-            None => break,
-        }
-    }
+    let (head, whole) = with_head(content, HEAD_BYTES).await?;
     if head.is_empty() {
         return Err(Problem::field(pointer, "is empty"));
     }
@@ -45,8 +39,28 @@ pub async fn recording(
         let detail = "is not a recording in a known format: wav, mp3, m4a, mp4, flac, ogg, opus, webm";
         return Err(Problem::field(pointer, detail).status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     };
-    let whole = stream::iter([Ok(head.freeze())]).chain(content);
     store(blobs, whole, pointer, max, Some(media_type.to_owned())).await
+}
+
+/// Returns the first bytes of `content`, at least `bytes` where it has so many, and the whole of it.
+async fn with_head<S>(
+    content: S,
+    bytes: usize,
+) -> Result<(Bytes, impl Stream<Item = Result<Bytes, Problem>> + Send), Problem>
+where
+    S: Stream<Item = Result<Bytes, Problem>> + Send,
+{
+    let mut content = Box::pin(content);
+    let mut head = BytesMut::new();
+    while head.len() < bytes {
+        match content.next().await {
+            Some(chunk) => head.extend_from_slice(&chunk?),
+            None => break,
+        }
+    }
+    let head = head.freeze();
+    let first = (!head.is_empty()).then(|| Ok(head.clone()));
+    Ok((head, stream::iter(first).chain(content)))
 }
 
 /// Stores a text of any transcript format. The transcription worker decides later whether the text can be read. The
@@ -63,16 +77,12 @@ pub async fn transcript(
     let said = media_type.map(str::to_ascii_lowercase);
     let said = said.filter(|said| said != "application/octet-stream" && said.len() <= 100);
     let media_type = said.or_else(|| extension.map(str::to_ascii_lowercase));
-    let mut rest = Vec::new();
-    let text = content.map(move |chunk| {
-        let chunk = chunk?;
-        if is_text(&mut rest, &chunk) {
-            Ok(chunk)
-        } else {
-            Err(Problem::field(pointer, "is not a text in UTF-8"))
-        }
-    });
-    store(blobs, text, pointer, MAX_TRANSCRIPT_BYTES, media_type).await
+    let (head, whole) = with_head(content, transcripts::HEAD_BYTES).await?;
+    if !head.is_empty() {
+        transcripts::check_head(&head)
+            .map_err(|kind| Problem::field(pointer, format!("is not a transcript: {kind}")))?;
+    }
+    store(blobs, whole, pointer, MAX_TRANSCRIPT_BYTES, media_type).await
 }
 
 /// Carries the problem that ended a stream through the blobs. The blobs return any error as it came.
@@ -133,20 +143,6 @@ fn audio_type(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether `chunk` is UTF-8 without NUL. `rest` holds the first bytes of a character that began in the chunk before.
-fn is_text(rest: &mut Vec<u8>, chunk: &[u8]) -> bool {
-    rest.extend_from_slice(chunk);
-    let valid = match std::str::from_utf8(rest) {
-        Ok(_) => rest.len(),
-        // A character can begin in this chunk and end in the next one.
-        Err(error) if error.error_len().is_none() => error.valid_up_to(),
-        Err(_) => return false,
-    };
-    let no_nul = !rest.contains(&0);
-    rest.drain(..valid);
-    no_nul
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,16 +167,5 @@ mod tests {
         ] {
             assert_eq!(audio_type(head), wanted, "{head:?}");
         }
-    }
-
-    #[test]
-    fn a_character_cut_in_two_by_the_network_is_still_text() {
-        let text = "Björk – 😀".as_bytes();
-        for cut in 0..text.len() {
-            let mut rest = Vec::new();
-            assert!(is_text(&mut rest, &text[..cut]) && is_text(&mut rest, &text[cut..]), "{cut}");
-        }
-        assert!(!is_text(&mut Vec::new(), b"a\0b"));
-        assert!(!is_text(&mut Vec::new(), b"caf\xe9 au lait"));
     }
 }

@@ -22,10 +22,23 @@ const OTHER_KINDS: [(&[u8], &str); 12] = [
     (b"fLaC", "a recording, not a transcript"),
 ];
 
-pub(super) fn decode<'a>(bytes: &'a [u8], notes: &mut Vec<Note>) -> Result<Cow<'a, str>, ReadError> {
-    if let Some((_, kind)) = OTHER_KINDS.iter().find(|(start, _)| bytes.starts_with(start)) {
+/// How many bytes at the start of a file are enough for [`check_head`].
+pub const HEAD_BYTES: usize = 1024;
+
+/// Looks at the first bytes of a file, and refuses it where they show that it is no text. Whether a text can be read is
+/// only known when all of it is there.
+pub fn check_head(head: &[u8]) -> Result<(), ReadError> {
+    if let Some((_, kind)) = OTHER_KINDS.iter().find(|(start, _)| head.starts_with(start)) {
         return Err(ReadError::OtherKind(kind));
     }
+    let is_wide =
+        head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") || utf16_without_mark(head).is_some();
+    let odd = head.iter().filter(|byte| matches!(byte, 0..=8 | 0x0e..=0x1f)).count();
+    if !is_wide && odd * 20 > head.len() { Err(ReadError::NotText) } else { Ok(()) }
+}
+
+pub(super) fn decode<'a>(bytes: &'a [u8], notes: &mut Vec<Note>) -> Result<Cow<'a, str>, ReadError> {
+    check_head(&bytes[..bytes.len().min(HEAD_BYTES)])?;
     let text = text_of(bytes, notes);
     if text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty() {
         return Err(ReadError::Empty);
@@ -150,6 +163,12 @@ mod tests {
         ] {
             let error = decode(bytes, &mut Vec::new()).unwrap_err().to_string();
             assert!(error.contains(kind), "{error}");
+            assert!(check_head(bytes).is_err(), "{kind}");
+        }
+        let wide: Vec<u8> = TEXT.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for text in [TEXT.as_bytes(), &wide, b"caf\xe9 au lait", b"a few \0 in a longer text are damage only"]
+        {
+            assert!(check_head(text).is_ok(), "{text:?}");
         }
         assert!(matches!(decode(&[0xfd, 1, 2, 3, 4, 5, 6, 7], &mut Vec::new()), Err(ReadError::NotText)));
     }

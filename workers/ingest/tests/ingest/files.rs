@@ -88,7 +88,9 @@ async fn a_meeting_that_cannot_be_used_is_refused_by_the_field() {
 #[tokio::test]
 async fn a_transcript_that_is_no_text_is_refused_and_leaves_nothing() {
     let world = World::new();
-    for transcript in [&b"a\0b"[..], b"caf\xe9 au lait", b"", b"\xff\xfeW\0E\0B\0"] {
+    for transcript in
+        [&b"%PDF-1.7\n"[..], b"PK\x03\x04\x14\0\x06\0", b"\x01\x02\x03\x04", b"\x7fELF\x02", b""]
+    {
         let form = Form::default().part("meeting", "m", MEETING).part("transcript", "t.vtt", transcript);
         world.form("/api/meetings", form).await.names(422, &["/transcript"]);
     }
@@ -96,6 +98,19 @@ async fn a_transcript_that_is_no_text_is_refused_and_leaves_nothing() {
     world.form("/api/meetings", twice).await.names(422, &["/transcript"]);
     assert_eq!(world.events(), []);
     world.nothing_left_over().await;
+}
+
+#[tokio::test]
+async fn a_transcript_is_taken_in_every_encoding_that_can_be_read() {
+    let world = World::new();
+    let wide: Vec<u8> = "\u{feff}WEBVTT\n\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for transcript in
+        [&wide[..], b"Ann: caf\xe9 au lait", b"Ann: a \0 between two words is damage and no reason to refuse"]
+    {
+        let form = Form::default().part("meeting", "m", MEETING).part("transcript", "t.txt", transcript);
+        world.form("/api/meetings", form).await.accepted();
+    }
+    assert_eq!(world.events().len(), 3);
 }
 
 #[tokio::test]
