@@ -200,7 +200,8 @@ async fn a_transcript_is_read_however_it_was_written_or_the_call_says_why_not() 
         ("overlap", format!("WEBVTT\n\n{CUE}00:00:01.500 --> 00:00:03.000\nBob: me too\n"), Some(2)),
         ("backward", format!("WEBVTT\n\n00:00:09.000 --> 00:00:05.000\nBob: late\n\n{CUE}"), Some(2)),
         ("three digits of hours", "WEBVTT\n\n100:00:01.000 --> 100:00:02.000\nAnn: late\n".into(), Some(1)),
-        ("nothing", "WEBVTT\n".into(), None),
+        // A file with a header and without cues is a meeting in which nobody spoke.
+        ("nothing", "WEBVTT\n".into(), Some(0)),
         ("a web page", "<!doctype html><html></html>".into(), None),
         (
             "more turns than anybody takes",
