@@ -1,6 +1,6 @@
 //! Keys that were made with a command: whose they are, and what they open.
 //!
-//! Of the key itself only its SHA-256 is kept. That is enough, and no slow password hash is needed: a key is 256
+//! Only the SHA-256 of a key is kept. That is enough, and no slow password hash is needed: a key is 256
 //! random bits, so nobody finds it by trying, and the hash is what a key is looked up by.
 
 use serde_json::{Value, json};

@@ -41,7 +41,7 @@ pub struct StageCounts {
     pub running: i64,
     pub parked: i64,
     pub dead: i64,
-    /// Of all runs that are due, the moment at which the first one became due.
+    /// The moment at which the first of all due runs became due.
     pub oldest_due: Option<Moment>,
 }
 

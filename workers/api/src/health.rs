@@ -70,7 +70,7 @@ pub(crate) struct HealthView {
     pub(crate) status: &'static str,
     #[schema(value_type = String, format = DateTime)]
     timestamp: Moment,
-    /// Of this program.
+    /// The version of this program.
     pub(crate) version: &'static str,
     /// What this process runs: `ingest`, `api`, `keeper` or the name of a stage.
     pub(crate) roles: Vec<&'static str>,

@@ -27,7 +27,7 @@ pub use refusals::{REMOTE, SalesforceError, is_id, unreadable};
 use settings::Settings;
 
 const NAME: &str = "salesforce";
-/// Of one request; a contact takes two or three.
+/// The time limit of one request. A contact takes two or three requests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub static DESCRIPTOR: Descriptor<Salesforce> = Descriptor {

@@ -40,9 +40,9 @@ pub(super) struct Settings {
     /// Not needed where we sign with a key.
     pub(super) consumer_secret: Option<SecretString>,
     pub(super) grant: Grant,
-    /// Of the API, without its `v`: `66.0`.
+    /// The version of the API, without its `v`: `66.0`.
     pub(super) version: String,
-    /// Of records that are looked up and written. Absent: no limit.
+    /// The rate at which records are looked up and written. Without it there is no limit.
     pub(super) rate: Option<Rate>,
 }
 
