@@ -253,7 +253,6 @@ async fn failure(answer: impl Respond + 'static) -> StageError {
         1,
         "the client must not send a request again by itself"
     );
-    let error = StageError::from(error);
     assert!(!error.to_string().contains("attacker"), "the error repeats words of the call: {error}");
     error
 }
@@ -299,7 +298,7 @@ async fn the_model_is_not_asked_when_our_own_rate_is_used_up() {
     let server = server(ok(&completion(&obedient_reply().to_string(), "stop"))).await;
     let analyze = analyze(&server, &[("OPENAI_RATE", "1/h")]);
     analyze.analyze(&call(&[]), recap()).await.unwrap();
-    let error = StageError::from(analyze.analyze(&call(&[]), recap()).await.unwrap_err());
+    let error = analyze.analyze(&call(&[]), recap()).await.unwrap_err();
     assert_eq!(error.code, "rate_used_up");
     assert!(matches!(error.fault, Fault::Throttled(wait) if wait > Duration::from_mins(59)), "{error:?}");
     assert_eq!(server.received_requests().await.unwrap().len(), 1);

@@ -182,8 +182,8 @@ async fn a_check_signs_in_and_asks_which_versions_are_served() {
     let checked = async |versions: &[&str]| {
         let server = server().await;
         let list: Vec<_> = versions.iter().map(|version| json!({"label": "x", "version": version})).collect();
-        let served = Mock::given(method("GET")).and(path("/services/data"));
-        served.respond_with(ResponseTemplate::new(200).set_body_json(list)).mount(&server).await;
+        let versions = Mock::given(method("GET")).and(path("/services/data"));
+        versions.respond_with(ResponseTemplate::new(200).set_body_json(list)).mount(&server).await;
         org_at(&server.uri()).check().await.map_err(|refusal| refusal.text)
     };
     assert_eq!(checked(&["65.0", "66.0"]).await, Ok(Checked::reached()));
