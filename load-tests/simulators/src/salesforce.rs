@@ -73,13 +73,16 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("OAuth "))
 }
 
-/// Ends every session. The next request with an old token is refused with `INVALID_SESSION_ID`.
 /// The versions of the API that are served. The list needs no token.
 async fn versions() -> Json<Value> {
-    let version = |number: u32| json!({ "label": "A release", "url": format!("/services/data/v{number}.0"), "version": format!("{number}.0") });
+    let version = |number: u32| {
+        let version = format!("{number}.0");
+        json!({ "label": "A release", "url": format!("/services/data/v{version}"), "version": version })
+    };
     Json((41..=68).map(version).collect())
 }
 
+/// Ends every session. The next request with an old token is refused with `INVALID_SESSION_ID`.
 async fn expire(State(org): State<Arc<Org>>) -> StatusCode {
     org.end_sessions();
     StatusCode::NO_CONTENT

@@ -100,3 +100,22 @@ async fn the_model_makes_each_mistake_on_request() {
     assert!(choices[2]["message"]["content"].is_null() && choices[2]["message"]["refusal"].is_string());
     assert!(!jsonschema::is_valid(&reading(), &parsed(3).unwrap()));
 }
+
+#[tokio::test]
+async fn the_model_is_found_by_its_name_until_it_was_retired() {
+    let play = Playground::start().await;
+    let look = |name: &str| {
+        let request = play.at(Method::GET, &openai::PROVIDER, &format!("/v1/models/{name}"));
+        answer(request.bearer_auth("sk-1"))
+    };
+    let (status, found) = look("gpt-6-luna").await;
+    assert_eq!((status, &found["id"]), (StatusCode::OK, &json!("gpt-6-luna")));
+    let retired = "gpt-4-turbo";
+    let mut asked = question(&reading());
+    asked["model"] = json!(retired);
+    for (status, refused) in [look(retired).await, answer(complete(&play, &asked)).await] {
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        contract::check(OPENAI, "ErrorResponse", &refused);
+        assert!(refused["error"]["message"].as_str().unwrap().contains(retired), "{refused}");
+    }
+}

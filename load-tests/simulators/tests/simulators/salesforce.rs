@@ -64,3 +64,13 @@ async fn a_session_that_was_ended_is_refused_and_a_new_one_is_not() {
     assert_eq!(refused[0]["errorCode"], "INVALID_SESSION_ID");
     assert_eq!(ask(&sign_in(&play).await).await.0, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn the_versions_of_the_interface_are_listed_for_everybody() {
+    let play = Playground::start().await;
+    let (status, listed) = answer(play.at(Method::GET, &salesforce::PROVIDER, "/services/data")).await;
+    assert_eq!(status, StatusCode::OK);
+    let versions: Vec<_> = listed.as_array().unwrap().iter().map(|each| &each["version"]).collect();
+    assert!(versions.contains(&&json!("60.0")) && versions.contains(&&json!("66.0")), "{versions:?}");
+    assert!(!versions.contains(&&json!("30.0")), "{versions:?}");
+}

@@ -39,14 +39,14 @@ pub static REMOTE: Remote = Remote {
 pub enum SalesforceError {
     /// The org does not know, or does not take, these fields: leave them out and send again.
     #[error("{refusal}")]
-    Fields { names: Vec<String>, refusal: Refusal },
+    Fields { names: Vec<String>, refusal: Box<Refusal> },
     /// The record was deleted or merged into another: look for it again.
     #[error("{0}")]
     Gone(Refusal),
     /// A rule of the org says that this person is there already: `of` is the one contact that it means, if it
     /// tells, and tells of one.
     #[error("{refusal}")]
-    Duplicate { of: Option<String>, refusal: Refusal },
+    Duplicate { of: Option<String>, refusal: Box<Refusal> },
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
@@ -54,10 +54,8 @@ pub enum SalesforceError {
 impl From<SalesforceError> for Refusal {
     fn from(error: SalesforceError) -> Self {
         match error {
-            SalesforceError::Fields { refusal, .. }
-            | SalesforceError::Duplicate { refusal, .. }
-            | SalesforceError::Gone(refusal)
-            | SalesforceError::Refused(refusal) => refusal,
+            SalesforceError::Fields { refusal, .. } | SalesforceError::Duplicate { refusal, .. } => *refusal,
+            SalesforceError::Gone(refusal) | SalesforceError::Refused(refusal) => refusal,
         }
     }
 }
@@ -154,7 +152,7 @@ pub(super) fn of_answer(answer: Answer, version: &str) -> SalesforceError {
                 return by_table.into();
             }
             let refusal = because(Fault::Permanent, "salesforce_field_refused");
-            SalesforceError::Fields { names, refusal }
+            SalesforceError::Fields { names, refusal: Box::new(refusal) }
         }
     }
 }
@@ -173,7 +171,7 @@ fn gone() -> SalesforceError {
 fn duplicate(errors: &[ApiError], reason: &str) -> SalesforceError {
     let ids: BTreeSet<&str> = errors.iter().flat_map(matching_contacts).collect();
     let mut ids: Vec<&str> = ids.into_iter().collect();
-    let refusal = |what: &str| of(Fault::Permanent, Code::new("salesforce_duplicate"), what);
+    let refusal = |what: &str| Box::new(of(Fault::Permanent, Code::new("salesforce_duplicate"), what));
     match (ids.pop(), ids.as_slice()) {
         (Some(id), []) => SalesforceError::Duplicate { of: Some(id.to_owned()), refusal: refusal(reason) },
         // Which of them it is, is for people to say.
