@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use domain::moment::Moment;
 use domain::principal::{Scope, Scopes};
-use platform::config::Values;
+use platform::config::{ConfigError, Values};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use store::{Action, KeyCreation, KeyRevocation, KeyRow, NewKey};
@@ -46,14 +46,14 @@ pub(crate) async fn create(
     scopes: &[Scope],
     as_json: bool,
 ) -> Ended {
-    let workspace = name(workspace).map_err(|problem| {
-        platform::config::ConfigError::new("--workspace", format!("`{workspace}`: {problem}"))
-    })?;
+    let workspace = name(workspace)
+        .map_err(|problem| ConfigError::new("--workspace", format!("`{workspace}`: {problem}")))?;
     let scopes = if scopes.is_empty() { Scopes::ALL } else { scopes.iter().copied().collect() };
     let (key, actor) = (web::key::generate(), audit::actor());
     let store = open_store(values).await?;
     let hash = web::key::hash(key.expose_secret());
     let new = NewKey { workspace: &workspace, name: key_name, scopes, hash: &hash, actor: &actor };
+    let is_first = !store.has_keys().await.map_err(anyhow::Error::from)?;
     let created = store.create_key(new).await.map_err(anyhow::Error::from)?;
     store.close().await;
     let KeyCreation::Created { workspace_is_new, created_at, batch, .. } = created else {
@@ -74,6 +74,11 @@ pub(crate) async fn create(
     }
     eprintln!("debrief: the key `{key_name}` of the workspace `{workspace}` may: {scopes}");
     eprintln!("debrief: it is shown only now; keep it where secrets are kept");
+    if is_first {
+        eprintln!(
+            "debrief: it is the first key that was made: from now on every request needs a key, even from this machine"
+        );
+    }
     audit::told(&actor, Action::CreateKey, &store::keys::creation_as_asked(key_name, scopes), batch);
     Ok(ExitCode::SUCCESS)
 }

@@ -83,7 +83,9 @@ async fn a_key_is_shown_once_and_what_was_done_stands_in_the_list_and_on_record(
         said
     };
     let create = ["keys", "create", "zapier", "--scope", "bring_in", "--workspace", "kestrel"];
-    let said = ran(&create, 0, &["the workspace `kestrel` is new", "may: bring_in", "only now"]).await;
+    let said =
+        ran(&create, 0, &["the workspace `kestrel` is new", "may: bring_in", "only now", "the first key"])
+            .await;
     let key = said.lines().find(|line| line.starts_with("debrief_")).unwrap();
     ran(&create, 1, &["has a key `zapier` already"]).await;
     ran(
