@@ -34,7 +34,11 @@ pub fn check_head(head: &[u8]) -> Result<(), ReadError> {
     let is_wide =
         head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") || utf16_without_mark(head).is_some();
     let odd = head.iter().filter(|byte| matches!(byte, 0..=8 | 0x0e..=0x1f)).count();
-    if !is_wide && odd * 20 > head.len() { Err(ReadError::NotText) } else { Ok(()) }
+    if !is_wide && (odd * 20 > head.len() || is_in_unknown_encoding(head)) {
+        Err(ReadError::NotText)
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn decode<'a>(bytes: &'a [u8], notes: &mut Vec<Note>) -> Result<Cow<'a, str>, ReadError> {
@@ -84,6 +88,13 @@ fn text_of<'a>(bytes: &'a [u8], notes: &mut Vec<Note>) -> Cow<'a, str> {
         }
         Err(_) => String::from_utf8_lossy(bytes),
     }
+}
+
+/// Whether `bytes` are neither UTF-8 nor Windows-1252. In the languages of Windows-1252 most letters are ASCII; a text in
+/// another encoding with one byte per letter, for example a Cyrillic one, would be read as wrong words.
+fn is_in_unknown_encoding(bytes: &[u8]) -> bool {
+    let beyond_ascii = bytes.iter().filter(|byte| !byte.is_ascii()).count();
+    beyond_ascii * 3 > bytes.len() && !has_utf8_beyond(bytes)
 }
 
 /// Whether a valid UTF-8 sequence of several bytes stands anywhere in `bytes`.
@@ -170,6 +181,12 @@ mod tests {
         {
             assert!(check_head(text).is_ok(), "{text:?}");
         }
+        let cyrillic = b"\xcf\xf0\xe8\xe2\xe5\xf2, \xea\xe0\xea \xe4\xe5\xeb\xe0";
+        for unknown in [&[0xff; 100][..], cyrillic] {
+            assert!(matches!(check_head(unknown), Err(ReadError::NotText)), "{unknown:?}");
+        }
+        let hindi = "\u{928}\u{92e}\u{938}\u{94d}\u{924}\u{947}".as_bytes();
+        assert!(check_head(&hindi[..hindi.len() - 1]).is_ok(), "the head of a file may end within a letter");
         assert!(matches!(decode(&[0xfd, 1, 2, 3, 4, 5, 6, 7], &mut Vec::new()), Err(ReadError::NotText)));
     }
 }

@@ -11,7 +11,7 @@ pub(super) const MAX_SEGMENTS: usize = 100_000;
 pub enum ReadError {
     #[error("it is empty")]
     Empty,
-    #[error("it is not text")]
+    #[error("it is not text in UTF-8, UTF-16 or Windows-1252")]
     NotText,
     #[error("it is a web page")]
     Html,

@@ -187,7 +187,7 @@ fn the_error_about_a_file_without_a_transcript_says_why_it_has_none() {
     };
     assert_eq!(why(b"\xEF\xBB\xBF \r\n"), "it is empty");
     assert_eq!(why(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0"), "it is a recording, not a transcript");
-    assert_eq!(why(b"\x01\x02\x03\x04\x05\x06\x07"), "it is not text");
+    assert_eq!(why(b"\x01\x02\x03\x04\x05\x06\x07"), "it is not text in UTF-8, UTF-16 or Windows-1252");
     assert_eq!(why(b"%PDF-1.7 ..."), "it is a PDF document");
     let ttml = br#"<?xml version="1.0"?><tt xmlns="http://www.w3.org/ns/ttml"><body/></tt>"#;
     assert_eq!(why(ttml), "it is TTML, timed text in XML; export it as WebVTT or SubRip");
