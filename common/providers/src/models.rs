@@ -15,11 +15,11 @@ use crate::descriptor::{Check, Checked, Descriptor, first};
 use crate::slots::Slots;
 
 /// Every provider of a model. The first one in this list that is turned on is used.
-pub static ALL: [&Descriptor<Arc<dyn LanguageModel>>; 1] = [&openai::DESCRIPTOR];
+pub static ALL: &[&Descriptor<Arc<dyn LanguageModel>>] = &[&openai::DESCRIPTOR];
 
 /// Makes the model of the first provider that is turned on.
 pub fn configured(values: &Values, slots: &Slots) -> Result<Option<Arc<dyn LanguageModel>>, ConfigError> {
-    first(&ALL, values, slots)
+    first(ALL, values, slots)
 }
 
 pub trait LanguageModel: Check + Send + Sync {

@@ -31,11 +31,11 @@ const SOONEST_LOOK: Duration = Duration::from_secs(3);
 const LATEST_LOOK: Duration = Duration::from_secs(30);
 
 /// Every provider of speech to text. The first one in this list that is turned on is used.
-pub static ALL: [&Descriptor<SpeechToText>; 1] = [&assemblyai::DESCRIPTOR];
+pub static ALL: &[&Descriptor<SpeechToText>] = &[&assemblyai::DESCRIPTOR];
 
 /// Makes the first provider that is turned on.
 pub fn configured(values: &Values, slots: &Slots) -> Result<Option<SpeechToText>, ConfigError> {
-    first(&ALL, values, slots)
+    first(ALL, values, slots)
 }
 
 /// Whether an effect with this target is a transcription.
@@ -45,7 +45,7 @@ pub fn is_provider(target: &str) -> bool {
 
 /// The settings of which each turns a provider on, for a message.
 pub fn keys() -> String {
-    ALL.map(|provider| provider.key).join(" or ")
+    ALL.iter().map(|provider| provider.key).collect::<Vec<_>>().join(" or ")
 }
 
 /// A provider, with the way in which it answers.

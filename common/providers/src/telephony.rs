@@ -9,7 +9,7 @@ use crate::descriptor::Descriptor;
 use crate::slots::Slots;
 
 /// Every provider that gives out recordings only with credentials.
-pub static ALL: [&Descriptor<Credential>; 1] = [&exotel::DESCRIPTOR];
+pub static ALL: &[&Descriptor<Credential>] = &[&exotel::DESCRIPTOR];
 
 /// The credentials that the configured providers need before they give out a recording. Each belongs to the hosts of
 /// its provider.

@@ -42,7 +42,7 @@ pub const SALESFORCE_API_VERSION: Version = Version {
     says: "41.0 to 68.0 are supported, each for three years at least; 66.0 came out in spring 2026, and every org has it",
 };
 
-pub const ALL: [Version; 3] = [ASSEMBLYAI_MODELS, OPENAI_MODEL, SALESFORCE_API_VERSION];
+pub const ALL: &[Version] = &[ASSEMBLYAI_MODELS, OPENAI_MODEL, SALESFORCE_API_VERSION];
 
 #[cfg(test)]
 mod tests {
