@@ -1,8 +1,8 @@
-//! The call-data API: every finished call is posted there once, as one document.
+//! Posts every finished call to the call-data API once, as one document.
 //!
-//! It gives no credentials, no id to find a call by and no way to change one. So a post of which nobody
-//! knows whether it arrived waits for a person (or is sent again, where that is configured), and a call
-//! that changed later is shown as outdated over there.
+//! The API has no id to find a call by, and no way to change a call. So when nobody knows whether a post arrived, the
+//! post waits for a person, or is sent again if that is configured. A call that changed later is shown as outdated
+//! there.
 
 mod payload;
 mod times;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub use payload::{Defaults, MissingId, call_id, payload};
 
-/// A field's text, unless it is empty.
+/// The text of a field. `None` where it is empty.
 fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
     value.get(field)?.as_str().filter(|text| !text.trim().is_empty())
 }
@@ -28,7 +28,7 @@ fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
 pub struct CallLog {
     pub api: CallData,
     pub defaults: Defaults,
-    /// What becomes of a post of which nobody knows whether it arrived.
+    /// What happens to a post when nobody knows whether it arrived.
     pub unknown: Unknown,
 }
 
@@ -39,13 +39,13 @@ impl From<MissingId> for StageError {
 }
 
 impl CallLog {
-    /// The effect that this document is posted; `call_id` is the call's id in it.
+    /// The effect that posts this document. `call_id` is the id of the call in the document.
     pub fn log(&self, call_id: String, payload: Value) -> LogEffect<'_> {
         LogEffect { call_log: self, call_id, payload }
     }
 }
 
-/// That one call is logged.
+/// The effect that logs one call.
 pub struct LogEffect<'a> {
     call_log: &'a CallLog,
     call_id: String,
@@ -77,7 +77,7 @@ impl Effect for LogEffect<'_> {
         MAX_WAIT + TIMEOUT
     }
 
-    /// The id of the receipt is ours: the API finds calls by it and promises none of its own.
+    /// The receipt holds our own id of the call, because the API promises no id of its own.
     async fn send(&self, _key: Uuid, _prior: Option<&str>) -> Result<Receipt, StageError> {
         self.call_log.api.post(&self.payload).await?;
         Ok(Receipt { remote_id: self.call_id.clone(), replaced: None })

@@ -1,8 +1,8 @@
-//! Contacts in Salesforce: found by their address, created where they are missing, filled where they are
-//! empty.
+//! Keeps contacts in Salesforce. A contact is found by its address. It is created if it is missing, and its empty
+//! fields are filled.
 //!
-//! Whether a contact exists is asked before anything is sent, so that sending twice changes nothing the
-//! second time, and an effect of which nobody knows whether it happened can be settled by looking.
+//! We look for a contact before we send anything, so sending twice changes nothing the second time. When nobody knows
+//! whether an effect happened, another look settles it.
 
 mod mapping;
 
@@ -26,7 +26,7 @@ pub struct Contacts {
     org: Salesforce,
 }
 
-/// A contact that is there, with the columns that this org has.
+/// A contact that the org has, with the columns that the org knows.
 struct Known {
     id: String,
     record: Record,
@@ -38,12 +38,12 @@ impl Contacts {
         Self { org }
     }
 
-    /// What runs wait for while the org takes nothing at all.
+    /// The destination that runs wait for while the org takes nothing at all.
     pub fn destination(&self) -> &'static Destination {
         &REMOTE.destination
     }
 
-    /// The effect that this contact is in the org with what we know of it.
+    /// The effect that puts this contact into the org, with what we know about it.
     pub fn contact<'a>(&'a self, contact: &'a Contact) -> ContactEffect<'a> {
         ContactEffect { contacts: self, contact }
     }
@@ -63,7 +63,8 @@ impl Contacts {
         Ok(Receipt { remote_id: found.id, replaced })
     }
 
-    /// The org knows this person by something else than the address: that record is the one we looked for.
+    /// Returns the record that the org takes for the same person. The org knows the person by something other than the
+    /// address.
     async fn the_one_it_duplicates(&self, error: SalesforceError) -> Result<Known, SalesforceError> {
         match error {
             SalesforceError::Duplicate { of: Some(id), refusal } => {
@@ -74,7 +75,7 @@ impl Contacts {
         }
     }
 
-    /// The record that we wrote before, if it is still there, else one with this address.
+    /// Returns the record that we wrote before if it is still there, or else a record with this address.
     async fn find(&self, email: &str, prior: Option<&str>) -> Result<Option<Known>, SalesforceError> {
         if let Some(id) = prior
             && let Some(found) = self.select(&Wanted::Id(id)).await?
@@ -115,7 +116,7 @@ impl Contacts {
         }
     }
 
-    /// Fills `fields` and returns those that the org took.
+    /// Fills `fields`, and returns the fields that the org took.
     async fn fill(&self, id: &str, mut fields: Fields) -> Result<Fields, SalesforceError> {
         while !fields.is_empty() {
             match self.org.update(CONTACT, id, &fields).await {
@@ -145,7 +146,7 @@ fn no_usable_id() -> Refusal {
     salesforce::unreadable("a contact that was found has no usable id").without_effect()
 }
 
-/// That one contact is in the org with what we know of it.
+/// The effect that puts one contact into the org.
 pub struct ContactEffect<'a> {
     contacts: &'a Contacts,
     contact: &'a Contact,
@@ -173,7 +174,7 @@ impl Effect for ContactEffect<'_> {
         Unknown::Ask
     }
 
-    /// A slot, a sign-in, a look and a write, each of which may take its own time.
+    /// The time for a slot, a sign-in, a look and a write.
     fn timeout(&self) -> Duration {
         MAX_WAIT + Duration::from_mins(1)
     }
@@ -182,13 +183,14 @@ impl Effect for ContactEffect<'_> {
         true
     }
 
-    /// One slot for all of its requests: with one for each, many runs would look and none would write.
+    /// Takes one slot for all requests. If each request took a slot, many runs would look up their contacts, and no
+    /// slot would be left for writing.
     async fn send(&self, _key: Uuid, prior: Option<&str>) -> Result<Receipt, StageError> {
         self.contacts.org.take_slot().await?;
         Ok(self.contacts.save(self.contact, prior).await.map_err(Refusal::from)?)
     }
 
-    /// Done only if nothing is left to fill: what may have been lost can be an update as well.
+    /// The effect happened only if no field is left to fill, because the request that was lost can be an update.
     async fn ask(&self, _key: Uuid, _since: Moment) -> Result<Option<Receipt>, StageError> {
         self.contacts.org.take_slot().await?;
         let known = mapping::fields(self.contact);

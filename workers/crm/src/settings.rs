@@ -1,4 +1,4 @@
-//! Which systems are configured, and how.
+//! The settings of this worker: the systems that are configured.
 
 use platform::config::{ConfigError, Installation, Values};
 use providers::Slots;
@@ -11,14 +11,14 @@ use crate::salesforce::Contacts;
 
 #[derive(Default)]
 pub struct Settings {
-    /// Absent where Salesforce is off.
+    /// `None` where Salesforce is off.
     pub contacts: Option<Contacts>,
-    /// Absent where the call-data API is off.
+    /// `None` where the call-data API is off.
     pub call_log: Option<CallLog>,
 }
 
 impl Settings {
-    /// `slots` gives out the slots of the rate limits.
+    /// Reads the settings. `slots` gives out the slots of the rate limits.
     pub fn read(values: &Values, installation: &Installation, slots: &Slots) -> Result<Self, ConfigError> {
         let unknown = Unknown::policy(values, "CRM_UNKNOWN")?;
         let defaults = Defaults {

@@ -1,4 +1,4 @@
-//! What this worker is told: where to post, and how messages are written.
+//! The settings of this worker: where it posts, and how it writes messages.
 
 use platform::config::{ConfigError, Installation, Values};
 use providers::Slots;
@@ -8,16 +8,16 @@ use queue_topology::Unknown;
 use crate::message::Format;
 
 pub struct Settings {
-    /// Absent: Slack is off, and every call passes.
+    /// `None` where Slack is off. Then the stage does nothing.
     pub slack: Option<Slack>,
     pub format: Format,
-    /// What becomes of a message of which nobody knows whether the webhook took it: [`Unknown::Hold`], or
-    /// [`Unknown::Resend`] where twice is better than never. A bot's messages can be found.
+    /// What happens to a message when nobody knows whether the webhook took it. It is [`Unknown::Hold`], or
+    /// [`Unknown::Resend`] for people who prefer two messages to none. A bot's messages can be found.
     pub unknown: Unknown,
 }
 
 impl Settings {
-    /// `slots` gives out the slots of the channel's rate.
+    /// Reads the settings. `slots` gives out the slots of the channel's rate limit.
     pub fn read(values: &Values, installation: &Installation, slots: &Slots) -> Result<Self, ConfigError> {
         Ok(Self {
             slack: Slack::from_values(values, slots)?,

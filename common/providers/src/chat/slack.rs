@@ -1,7 +1,8 @@
-//! Slack: posts a text, finds it again, and says what a refusal means.
+//! The client of Slack. It posts a message, and finds it again.
 //!
-//! Slack has two doors. An incoming webhook takes a text and answers `ok`. A bot's token posts, threads and updates,
-//! and most of its failures come as 200 with a word. Both use one set of words, and [`words`] lists it.
+//! Slack has two doors. An incoming webhook takes a text and answers `ok`. A bot with a token can also post to a
+//! thread and update a message, and most of its failures come as a 200 with a word. Both doors use the same words,
+//! and [`words`] lists them.
 
 mod bot;
 mod lookup;
@@ -35,7 +36,7 @@ use webhook::Webhook;
 const BASE_URL: &str = "https://slack.com/api";
 /// Slack takes about one message a second in a channel.
 const RATE: Rate = Rate { count: NonZeroU32::MIN, per: Duration::from_secs(1) };
-/// Below the 30 seconds that an effect may take, of which waiting for a slot takes up to 10.
+/// The time limit of one request. An effect may take 30 seconds, and the wait for a slot takes up to 10 of them.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 pub static REMOTE: Remote = Remote {
@@ -96,19 +97,19 @@ enum Door {
 /// What to post, and where it belongs.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
-    /// In Slack's markup, escaped.
+    /// The text in Slack's markup, escaped.
     pub text: &'a str,
-    /// Goes with the message as metadata, so that it can be found again.
+    /// The id of the effect. It goes with the message as metadata, so that the message can be found again.
     pub effect: Uuid,
-    /// The receipt of the message whose thread this continues. A webhook has no threads.
+    /// The receipt of the message whose thread this message continues. A webhook has no threads.
     pub thread: Option<&'a str>,
-    /// The receipt of the message that this replaces. A webhook cannot replace.
+    /// The receipt of the message that this message replaces. A webhook cannot replace a message.
     pub prior: Option<&'a str>,
 }
 
 impl Slack {
-    /// Absent where neither a webhook nor a bot with its channel is set. A bot comes before a webhook: its messages can
-    /// be threaded and updated.
+    /// Reads the settings. `None` where neither a webhook nor a bot is set. If both are set, the bot is used, because
+    /// its messages can be threaded and updated.
     pub fn from_values(values: &Values, slots: &Slots) -> Result<Option<Self>, ConfigError> {
         let rate = values.rate("SLACK_RATE")?.unwrap_or(RATE);
         let base = values.url("SLACK_BASE_URL", BASE_URL)?;
@@ -130,8 +131,8 @@ impl Slack {
         Ok(Some(Self { door, limiter }))
     }
 
-    /// Posts `message` and returns its receipt: with a bot, the channel's id and the message's `ts`. Takes a slot of the
-    /// channel's rate before.
+    /// Takes a slot of the channel's rate limit, posts `message` and returns its receipt. The receipt of a bot's
+    /// message is the channel's id and the message's `ts`.
     pub async fn post(&self, message: Message<'_>) -> Result<String, Refusal> {
         self.limiter.slot().await.map_err(|used_up| used_up.refusal(&REMOTE))?;
         match &self.door {
@@ -144,12 +145,12 @@ impl Slack {
         matches!(self.door, Door::Bot(_))
     }
 
-    /// Whether [`Self::find`] can say that a message is not there. A webhook shows nothing.
+    /// Whether [`Self::find`] can say that a message is not there. A webhook cannot read the channel.
     pub fn can_find(&self) -> bool {
         matches!(self.door, Door::Bot(_))
     }
 
-    /// The receipt of a message that may have been posted, if it is there.
+    /// Looks for a message that may have been posted, and returns its receipt. `None` where the message is not there.
     pub async fn find(&self, sought: Sought<'_>) -> Result<Option<String>, Refusal> {
         match &self.door {
             Door::Webhook(_) => Ok(None),
@@ -184,7 +185,7 @@ impl Check for Slack {
 }
 
 impl Door {
-    /// Names the channel as far as we know it, without telling the secret.
+    /// The name of the rate limit, one for each channel. It does not show the secret.
     fn limit(&self) -> String {
         match self {
             Self::Webhook(webhook) => {
@@ -196,8 +197,8 @@ impl Door {
     }
 }
 
-/// What an answer outside 2xx means. Where its status says that the request may pass later, the status decides;
-/// otherwise the body does, which is the word itself, or the JSON that a bot gets.
+/// The refusal for a failed request. If the status says that the request may pass later, the status decides. Otherwise
+/// the body decides. It is Slack's word itself, or the JSON that a bot gets.
 fn refusal(error: &HttpError) -> Refusal {
     let word = bot::word(error.body()).unwrap_or_else(|| error.body().trim().to_owned());
     let by_table = Refusal::of(&REMOTE, &error.failure(said::shown(Some(&word), None, &[])));
@@ -209,7 +210,7 @@ fn refusal(error: &HttpError) -> Refusal {
         return refusal;
     }
     match status.as_u16() {
-        // The webhook, or the address, is no such thing (any more).
+        // There is no webhook at this address, or not any more.
         300..=399 | 404 | 410 => {
             let failure = Failure::Status { status: 401, retry_after: None, said: None };
             let text = format!("failed to use Slack: it refuses us ({status}): {}", REMOTE.advice);
@@ -219,7 +220,7 @@ fn refusal(error: &HttpError) -> Refusal {
     }
 }
 
-/// An answer that does not say whether the message was taken.
+/// The refusal for an answer that does not say whether the message was taken.
 fn unclear(problem: &str) -> Refusal {
     Refusal::of(&REMOTE, &Failure::Lost { problem: problem.to_owned() })
 }

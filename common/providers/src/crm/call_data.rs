@@ -1,6 +1,6 @@
-//! The call-data API: it takes one document for each call, at one address.
+//! The client of the call-data API, which takes one document for each call at one address.
 //!
-//! It gives no credentials, no id to find a call by and no way to change one.
+//! The API needs no credentials. It has no id to find a call by, and no way to change a call.
 
 #[cfg(test)]
 mod tests;
@@ -71,13 +71,13 @@ pub static DESCRIPTOR: Descriptor<CallData> = Descriptor {
 
 pub struct CallData {
     http: reqwest::Client,
-    /// The whole address.
+    /// The whole address to which calls are posted.
     url: Url,
     limiter: Limiter,
 }
 
 impl CallData {
-    /// Absent without `CRM_AUTO_UPLOAD`.
+    /// Reads the settings. `None` where `CRM_AUTO_UPLOAD` is not set.
     pub fn from_values(values: &Values, slots: &Slots) -> Result<Option<Self>, ConfigError> {
         let rate = values.rate("CRM_RATE")?;
         if !values.flag("CRM_AUTO_UPLOAD")? {
@@ -91,7 +91,7 @@ impl CallData {
         Ok(Some(Self { http: http::client(TIMEOUT), url, limiter }))
     }
 
-    /// Posts one document, after taking a slot of the rate. Whatever a 2xx says, the document was taken.
+    /// Takes a slot of the rate limit and posts one document. After any 2xx the document was taken.
     pub async fn post(&self, document: &Value) -> Result<(), Refusal> {
         self.limiter.slot().await.map_err(|used_up| used_up.refusal(&REMOTE))?;
         match http::send(self.http.post(self.url.clone()).json(document)).await {

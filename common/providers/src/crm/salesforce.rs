@@ -1,4 +1,4 @@
-//! Salesforce: signs in, and reads and writes records of one org.
+//! The client of Salesforce. It signs in to one org, and reads and writes its records.
 
 mod assertion;
 mod auth;
@@ -45,7 +45,7 @@ pub type Record = Map<String, Value>;
 pub struct Salesforce {
     http: reqwest::Client,
     auth: Auth,
-    /// As it stands in paths, without its `v`: `66.0`.
+    /// The version of the API as it stands in paths, without its `v`, such as `66.0`.
     version: String,
     limiter: Limiter,
 }
@@ -66,7 +66,7 @@ struct Served {
 }
 
 impl Salesforce {
-    /// Absent where no `SALESFORCE_CONSUMER_KEY` is set.
+    /// Reads the settings. `None` where no `SALESFORCE_CONSUMER_KEY` is set.
     pub fn from_values(values: &Values, slots: &Slots) -> Result<Option<Self>, ConfigError> {
         let Some(settings) = Settings::read(values)? else { return Ok(None) };
         let Settings { login_url, consumer_key, consumer_secret, grant, version, rate } = settings;
@@ -78,13 +78,13 @@ impl Salesforce {
         }))
     }
 
-    /// Takes a slot of the rate. A caller takes one for all requests about one record: with one for each, many callers
-    /// would look and none would write.
+    /// Takes a slot of the rate limit. A caller takes one slot for all requests about one record. If each request took
+    /// a slot, many callers would look up their records, and no slot would be left for writing.
     pub async fn take_slot(&self) -> Result<(), Refusal> {
         self.limiter.slot().await.map_err(|used_up| used_up.refusal(&REMOTE))
     }
 
-    /// The first record of a query.
+    /// Returns the first record that the query finds.
     pub async fn query(&self, soql: &str) -> Result<Option<Record>, SalesforceError> {
         let answer =
             self.call(&Method::GET, &self.path("query"), |request| request.query(&[("q", soql)])).await?;
@@ -93,7 +93,7 @@ impl Salesforce {
         Ok(result.records.into_iter().next())
     }
 
-    /// Creates a record of `object` (`Contact`) and returns its id.
+    /// Creates a record and returns its id. `object` is the type of the record, such as `Contact`.
     pub async fn create(
         &self,
         object: &str,
@@ -120,7 +120,7 @@ impl Salesforce {
         format!("/services/data/v{}/{of_version}", self.version)
     }
 
-    /// Sends; once more with a new token where the one in use is refused.
+    /// Sends a request. If the org refuses the token, the request is sent a second time with a new token.
     async fn call(
         &self,
         method: &Method,
@@ -151,7 +151,7 @@ impl Salesforce {
         })
     }
 
-    /// Signs in, and asks which versions of the API the org serves.
+    /// Signs in, and checks that the org serves our version of the API.
     async fn try_out(&self) -> Result<Checked, Refusal> {
         let answer = self.call(&Method::GET, "/services/data", |request| request).await?;
         let served: Vec<Served> = serde_json::from_slice(&answer.body)

@@ -141,7 +141,7 @@ async fn ping(values: &Values) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a try of the provider found; nothing where it is off.
+/// Checks a provider. `None` where the provider is off.
 async fn tried(
     provider: &'static dyn Provider,
     values: &Values,

@@ -1,5 +1,5 @@
-//! A bot's token: `chat.postMessage` and `chat.update`, and how every method of Slack's answers. Most failures come as
-//! 200 with `ok: false` and a word.
+//! Posts and updates messages with a bot's token (`chat.postMessage` and `chat.update`), and reads the answers of all
+//! methods of Slack. Most failures come as a 200 with `ok: false` and a word.
 
 use chrono::Utc;
 use domain::refusal::Refusal;
@@ -15,7 +15,7 @@ use super::webhook::Body;
 use super::{Message, refusal, unclear, words};
 use crate::said;
 
-/// The type of our messages' metadata, by which they can be told from anybody else's.
+/// The type of the metadata of our messages. It tells our messages from those of others.
 pub(super) const EVENT_TYPE: &str = "debrief_post";
 
 pub(super) struct Bot {
@@ -41,7 +41,7 @@ struct Request<'a> {
 struct Said {
     ok: bool,
     error: Option<String>,
-    /// With `missing_scope`: the one that is missing.
+    /// The scope that is missing, with the error `missing_scope`.
     needed: Option<String>,
 }
 
@@ -51,7 +51,7 @@ struct Posted {
     ts: String,
 }
 
-/// The word of a refusal, where the body is one.
+/// The word of a refusal. `None` where the body is no refusal of Slack's.
 pub(super) fn word(body: &str) -> Option<String> {
     serde_json::from_str::<Said>(body).ok()?.error
 }
@@ -61,8 +61,8 @@ impl Bot {
         Self { http, token, channel, base }
     }
 
-    /// A receipt is `<channel id>/<ts>`: an update names the channel by its id, and the configured one may
-    /// be another by then.
+    /// Posts or updates a message and returns its receipt, `<channel id>/<ts>`. The receipt names the channel because
+    /// an update needs its id, and another channel may be configured by then.
     pub(super) async fn post(&self, message: Message<'_>) -> Result<String, Refusal> {
         let prior = message.prior.map(|receipt| receipt.split_once('/').unwrap_or((&self.channel, receipt)));
         let thread = message.thread.and_then(place);
@@ -91,12 +91,13 @@ impl Bot {
     }
 }
 
-/// The channel's id and the `ts` of a receipt. One of a webhook, which the bot has followed, names no message.
+/// The channel's id and the `ts` of a receipt. `None` for the receipt of a webhook that was used before the bot,
+/// because it names no message.
 pub(super) fn place(receipt: &str) -> Option<(&str, &str)> {
     receipt.split_once('/')
 }
 
-/// Sends; only an answer that says `ok` is one.
+/// Sends a request and returns the answer if it says `ok`.
 pub(super) async fn send(request: RequestBuilder) -> Result<Answer, Refusal> {
     let answer = http::send(request).await.map_err(|error| refusal(&error))?;
     let (word, needed) = match serde_json::from_slice(&answer.body) {
@@ -119,7 +120,7 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Answer, Refusal> {
     }))
 }
 
-/// `channels:history`, or several with commas between them.
+/// Whether the text is a scope such as `channels:history`, or several with commas between them.
 fn is_scope(text: &str) -> bool {
     text.len() <= 200
         && text.chars().all(|c| c.is_ascii_lowercase() || matches!(c, ':' | '.' | '_' | ',' | '-'))

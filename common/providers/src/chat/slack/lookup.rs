@@ -1,8 +1,8 @@
-//! Finds a message of ours again, by its metadata: in the channel's history, or in the thread that it
-//! continues. This is how a post is settled of which nobody knows whether Slack took it.
+//! Finds a message of ours by its metadata, in the channel's history or in the thread that the message continues. A
+//! post is settled in this way when nobody knows whether Slack took it.
 //!
-//! Looking changes nothing, so no failure of it can have taken effect. Slack knows a channel's history only
-//! by the channel's id, and shows it to members: the bot must be in the channel, with `channels:history`.
+//! To look changes nothing, so a look that fails cannot have taken effect. Slack shows a channel's history only by the
+//! channel's id and only to members. So the bot must be in the channel, with the scope `channels:history`.
 
 use std::time::Duration;
 
@@ -17,27 +17,27 @@ use super::bot::{Bot, EVENT_TYPE, place, send};
 use super::unclear;
 use super::words::{self, CHANNEL_NOT_FOUND, MISSING_SCOPE, THREAD_GONE};
 
-/// Slack's clock and ours may differ by so much; it allows as much for the requests that it signs.
+/// How far Slack's clock and ours may differ. Slack allows the same difference for the requests that it signs.
 const CLOCKS_DIFFER: Duration = Duration::from_mins(5);
-/// A request arrives sooner than this or not at all. Bounds the pages when we look much later.
+/// How long a request may be on its way. This limits the pages that are read when we look much later.
 const ARRIVES_WITHIN: Duration = Duration::from_hours(1);
-/// Slack advises no more on one page.
+/// The number of messages on one page. Slack advises not to ask for more.
 const PAGE: &str = "200";
-/// Many more than a channel can have in that time, which takes about one message a second.
+/// The number of pages that are read. A channel takes about one message a second, so it cannot fill them in that time.
 const MAX_PAGES: usize = 100;
 
 /// A message that may be in Slack.
 #[derive(Clone, Copy, Debug)]
 pub struct Sought<'a> {
     pub effect: Uuid,
-    /// It was sent after this, by our clock.
+    /// The message was sent after this moment, by our clock.
     pub since: Moment,
-    /// The receipt of the message whose thread it continues.
+    /// The receipt of the message whose thread the message continues.
     pub thread: Option<&'a str>,
 }
 
 impl Bot {
-    /// Its receipt, if it is there.
+    /// Returns the receipt of a message. `None` where the message is not there.
     pub(super) async fn find(&self, sought: Sought<'_>) -> Result<Option<String>, Refusal> {
         let oldest = ts(sought.since.minus(CLOCKS_DIFFER));
         let latest = ts(sought.since.plus(ARRIVES_WITHIN));
@@ -58,13 +58,13 @@ impl Bot {
             message["ts"].as_str().filter(|_| ours).map(|ts| format!("{channel}/{ts}"))
         });
         match found.await {
-            // Without its thread it is nowhere.
+            // If the thread is gone, the message is not there.
             Err(refusal) if refusal.code == THREAD_GONE => Ok(None),
             found => found.map_err(|refusal| of_look(method, refusal)),
         }
     }
 
-    /// The channel's id: as it is configured, or looked up where that is a name.
+    /// The channel's id. It is looked up if the configured channel is a name.
     pub(super) async fn channel_id(&self) -> Result<String, Refusal> {
         if is_channel_id(&self.channel) {
             return Ok(self.channel.clone());
@@ -88,11 +88,11 @@ impl Bot {
         Err(Refusal { fault, code: CHANNEL_NOT_FOUND, text, ..words::rejected("") })
     }
 
-    /// Tries what finding a message takes: that the token is good, and that the channel's history can be read.
+    /// Checks that the token is good, and that the channel's history can be read.
     pub(super) async fn try_out(&self) -> Result<(), Refusal> {
         let failed = |method| move |refusal| of_look(method, refusal);
         let answer = send(self.request(Method::POST, "auth.test")).await.map_err(failed("auth.test"))?;
-        // Slack lists the token's scopes with every answer; a proxy may have taken them out.
+        // Slack lists the token's scopes with every answer, but a proxy may have taken them out.
         if let Some(scopes) = answer.headers.get("x-oauth-scopes").and_then(|scopes| scopes.to_str().ok())
             && !scopes.split(',').any(|scope| scope.trim() == "chat:write")
         {
@@ -105,7 +105,7 @@ impl Bot {
         send(request).await.map(drop).map_err(failed(method))
     }
 
-    /// The first of the things in `field` for which `wanted` has an answer, over all pages.
+    /// Goes over the things in `field` on all pages, and returns the first answer that `wanted` gives.
     async fn first(
         &self,
         method: &str,
@@ -127,7 +127,7 @@ impl Bot {
             }
             let next = page["response_metadata"]["next_cursor"].as_str().unwrap_or_default();
             if next.is_empty() {
-                // To take a part for the whole would be to post twice.
+                // If we took a part of the list for the whole list, we would post twice.
                 let is_whole = page["has_more"] != true;
                 return if is_whole { Ok(None) } else { Err(unclear("there is more, and no way to it")) };
             }
@@ -137,7 +137,7 @@ impl Bot {
     }
 }
 
-/// Whether `channel` is an id, such as `C024BE91L`. Names are in lower case.
+/// Whether `channel` is an id, such as `C024BE91L`. A name is in lower case.
 pub(super) fn is_channel_id(channel: &str) -> bool {
     channel.len() > 1
         && channel.starts_with(['C', 'G', 'D'])
@@ -149,7 +149,7 @@ fn ts(moment: Moment) -> String {
     format!("{}.{:06}", micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000))
 }
 
-/// The refusal of a method that only looks. Which scope is missing, and what helps then, depends on the method.
+/// The refusal of a method that only looks. Its text names the method, because the missing scope depends on it.
 fn of_look(method: &str, refusal: Refusal) -> Refusal {
     let advice = match (refusal.code, method) {
         (MISSING_SCOPE, "conversations.list") => {

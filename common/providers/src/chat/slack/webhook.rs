@@ -1,4 +1,4 @@
-//! An incoming webhook: one address, one channel; it answers `ok` and names no message.
+//! Posts to an incoming webhook. It is one address for one channel. It answers `ok` and names no message.
 
 use domain::refusal::Refusal;
 use platform::http;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Message, refusal, unclear};
 
-/// What stands for a receipt: the answer itself, since a webhook tells no id.
+/// The answer of a webhook. It is also the receipt, because a webhook gives no id.
 const OK: &str = "ok";
 
 pub(super) struct Webhook {
@@ -24,7 +24,7 @@ pub(super) struct Body<'a> {
     unfurl_links: bool,
     unfurl_media: bool,
     link_names: bool,
-    /// Slack finds no names and addresses in the text by itself; only a bot's messages obey.
+    /// `none` tells Slack to look for no names and addresses in the text. Only a bot's messages obey.
     parse: &'static str,
 }
 

@@ -1,5 +1,5 @@
-//! Slack's words for what went wrong, and what each means. They mean the same when a message is posted and when one is
-//! looked for.
+//! Lists Slack's words for what went wrong, and what each word means. A word means the same when we post a message
+//! and when we look for one.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const INVALID_PAYLOAD: Code = Code::new("slack_invalid_payload");
 const MESSAGE_GONE: Code = Code::new("slack_message_gone");
 const MESSAGE_TOO_LONG: Code = Code::new("slack_message_too_long");
 
-/// Words that say that our credentials, or the webhook, are of no use.
+/// Words that say that our credentials or the webhook cannot be used.
 const ACCOUNT: [(&str, Code); 18] = [
     ("access_denied", ACCESS_DENIED),
     ("account_inactive", ACCOUNT_INACTIVE),
@@ -45,7 +45,7 @@ const ACCOUNT: [(&str, Code); 18] = [
     ("token_revoked", Code::new("slack_token_revoked")),
 ];
 
-/// Words about this message or this channel: they would be said again.
+/// Words about this message or this channel. Another try would get the same word.
 const MESSAGE: [(&str, Code); 18] = [
     ("action_prohibited", ACTION_PROHIBITED),
     ("as_user_not_supported", REMOTE_REJECTED),
@@ -70,11 +70,11 @@ const REMOTE_REJECTED: Code = Code::new("slack_rejected");
 
 /// Words that ask us to wait.
 const WAIT: [&str; 3] = ["ratelimited", "rate_limited", "message_limit_exceeded"];
-/// Slack says of these that some of the work may have been done.
+/// Words after which the work may have been done in part, as Slack says.
 const UNCLEAR: [&str; 5] =
     ["internal_error", "fatal_error", "service_unavailable", "request_timeout", "rollup_error"];
 
-/// What one of Slack's words means; nothing for a word that we do not know.
+/// The refusal for one of Slack's words. `None` for a word that we do not know.
 pub(super) fn meaning(word: &str, retry_after: Option<Duration>) -> Option<Refusal> {
     if WAIT.contains(&word) {
         return Some(Refusal::of(&REMOTE, &Failure::Status { status: 429, retry_after, said: None }));
@@ -83,7 +83,7 @@ pub(super) fn meaning(word: &str, retry_after: Option<Duration>) -> Option<Refus
         let refusal = Refusal::of(&REMOTE, &Failure::Lost { problem: format!("it says `{word}`") });
         return Some(Refusal { retry_after, ..refusal });
     }
-    // It is about the bot's place and not about this message: the run goes on once somebody has invited the bot.
+    // The word is not about this message. The run continues after somebody has invited the bot.
     if word == "not_in_channel" {
         let text = "the bot is not in the channel (`not_in_channel`): invite the bot to the channel";
         return Some(refusal(Fault::Unavailable, NOT_IN_CHANNEL, text));
@@ -104,12 +104,12 @@ pub(super) fn meaning(word: &str, retry_after: Option<Duration>) -> Option<Refus
     })
 }
 
-/// The refusal of a request that was answered with a word of nobody's list.
+/// The refusal for an answer whose word stands in no list.
 pub(super) fn rejected(said: &str) -> Refusal {
     refusal(Fault::Permanent, REMOTE_REJECTED, &format!("it rejects the request ({said})"))
 }
 
-/// A token without a scope. `needed` is the one that Slack asks for.
+/// The refusal for a token without the scope `needed`.
 pub(super) fn missing_scope(needed: &str) -> Refusal {
     let text = format!(
         "the token lacks a scope (`missing_scope`, needed: {needed}): give it to the app, and install the app again"

@@ -1,7 +1,7 @@
-//! The assertion with which we sign in without a password (RFC 7523), signed with RS256.
+//! Makes the assertion with which we sign in without a password (RFC 7523). It is signed with RS256.
 //!
-//! `jsonwebtoken` reads the key and writes the token. It leaves the signature to a provider of cryptography; ours is
-//! ring, which this program uses for everything else too.
+//! `jsonwebtoken` reads the key and writes the token. The signature comes from ring, which this program uses for all
+//! other cryptography too.
 
 use std::fmt;
 
@@ -23,8 +23,8 @@ impl fmt::Debug for JwtKey {
 }
 
 impl JwtKey {
-    /// Reads PEM, PKCS 8 or PKCS 1. Line breaks may be written `\n`, as in settings of one line. Absent where it is no
-    /// key that can sign.
+    /// Reads a key in PEM, with PKCS 8 or PKCS 1. Line breaks may be written `\n`, so that the key fits on one line.
+    /// `None` where the text is no key that can sign.
     pub(super) fn read(pem: &str) -> Option<Self> {
         let pem = pem.replace("\\n", "\n");
         let key = EncodingKey::from_rsa_pem(pem.trim().as_bytes()).ok()?;
@@ -32,9 +32,9 @@ impl JwtKey {
         Some(Self(key))
     }
 
-    /// The signed token with these claims; nothing where the key cannot sign.
+    /// The signed token with these claims. `None` where the key cannot sign.
     pub(super) fn sign(&self, claims: &impl Serialize) -> Option<String> {
-        // An error says that one is installed already: ours, since no other part of this program signs tokens.
+        // An error says that a provider is installed already. It is ours, because no other part signs tokens.
         RING.install_default().ok();
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), claims, &self.0).ok()
     }

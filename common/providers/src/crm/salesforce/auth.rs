@@ -1,5 +1,5 @@
-//! The token, by whichever OAuth grant is configured, kept until Salesforce refuses it: its answer names
-//! no time of expiry.
+//! Gets a token through the OAuth grant that is configured. The token is kept until Salesforce refuses it, because
+//! Salesforce does not say when a token expires.
 
 use chrono::{DateTime, Utc};
 use domain::fault::Fault;
@@ -14,17 +14,17 @@ use url::Url;
 use super::assertion::JwtKey;
 use super::refusals;
 
-/// Salesforce takes assertions that end within five minutes.
+/// How long an assertion is valid. Salesforce takes at most five minutes.
 const ASSERTION_SECONDS: i64 = 180;
 const REFUSED_LOGIN: Code = Code::new("salesforce_refused_login");
 
 /// How we sign in.
 pub(super) enum Grant {
-    /// The password with the security token behind it, where the org asks for one.
+    /// With a user's password. It ends with the security token if the org asks for one.
     Password { username: String, password: SecretString },
-    /// Only at the org's own My Domain address.
+    /// With the app's own secret. It works only at the org's own My Domain address.
     ClientCredentials,
-    /// Signed by us; the user must have been authorised for the app before.
+    /// With an assertion that we sign. The user must have been authorised for the app before.
     JwtBearer { username: String, key: JwtKey },
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Auth {
     consumer_key: String,
     consumer_secret: Option<SecretString>,
     grant: Grant,
-    /// Held while a token is fetched: many who need one at once fetch one.
+    /// The lock is held while a token is fetched, so that many requests at the same time fetch only one token.
     token: Mutex<Option<Token>>,
 }
 
@@ -60,7 +60,7 @@ impl Auth {
         Self { login, consumer_key, consumer_secret, grant, token: Mutex::new(None) }
     }
 
-    /// The token in use, or a new one where there is none or `refused` is the one in use.
+    /// Returns the token in use. A new token is fetched if there is none, or if `refused` is the token in use.
     pub(super) async fn token(
         &self,
         http: &reqwest::Client,
@@ -86,7 +86,7 @@ impl Auth {
         let answer = http::send(request).await.map_err(|error| refusals::of_login(&error))?;
         let granted: Granted = serde_json::from_slice(&answer.body)
             .map_err(|_| refusals::unreadable("the answer to the sign-in is no token").without_effect())?;
-        // The token goes where this says: never from an encrypted connection to a plain one.
+        // The token is sent to this address, so it must not lead from an encrypted connection to a plain one.
         let instance = granted.instance_url;
         if instance.scheme() != "https" && instance.scheme() != self.login.scheme() {
             let text = format!("the instance address is `{}`, not https", instance.scheme());
@@ -95,7 +95,7 @@ impl Auth {
         Ok(Token { access: granted.access_token.into(), instance })
     }
 
-    /// The token request; nothing where the key cannot sign.
+    /// The form of the token request. `None` where the key cannot sign.
     fn form(&self, now: DateTime<Utc>) -> Option<Vec<(&'static str, String)>> {
         let mut form = match &self.grant {
             Grant::Password { username, password } => vec![

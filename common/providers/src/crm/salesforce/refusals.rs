@@ -1,7 +1,8 @@
-//! What Salesforce's errors mean for us.
+//! Decides what Salesforce's errors mean for us.
 //!
-//! They come as an array of `{errorCode, message, fields}`, and the status alone says little: the daily quota is a 403, a
-//! locked row a 400. What was only read cannot have taken effect, whatever happened to the answer.
+//! The errors come as an array of `{errorCode, message, fields}`, and the status alone says little. A used up daily
+//! quota is a 403, and a locked row is a 400. A request that only reads cannot take effect, even if its answer is
+//! lost.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,17 +35,18 @@ pub static REMOTE: Remote = Remote {
     default_wait: Duration::from_mins(1),
 };
 
-/// Why the org did not do what it was asked. Each carries what follows where the caller knows nothing better.
+/// Why the org did not do what it was asked. Each case holds the refusal that applies when the caller cannot do
+/// anything else.
 #[derive(Debug, thiserror::Error)]
 pub enum SalesforceError {
-    /// The org does not know, or does not take, these fields: leave them out and send again.
+    /// The org does not know these fields, or does not take them. The caller leaves them out and sends again.
     #[error("{refusal}")]
     Fields { names: Vec<String>, refusal: Box<Refusal> },
-    /// The record was deleted or merged into another: look for it again.
+    /// The record was deleted or merged into another record. The caller looks for it again.
     #[error("{0}")]
     Gone(Refusal),
-    /// A rule of the org says that this person is there already: `of` is the one contact that it means, if it
-    /// tells, and tells of one.
+    /// A rule of the org says that this person is there already. `of` is the contact that the rule found, if the org
+    /// names exactly one.
     #[error("{refusal}")]
     Duplicate { of: Option<String>, refusal: Box<Refusal> },
     #[error(transparent)]
@@ -69,7 +71,7 @@ struct ApiError {
     fields: Option<Vec<String>>,
     #[serde(rename = "duplicateResult")]
     duplicates: Option<Value>,
-    /// How Salesforce spells it in most versions of its API.
+    /// Salesforce spells the field like this in most versions of its API.
     #[serde(rename = "duplicateResut")]
     duplicates_misspelt: Option<Value>,
 }
@@ -92,18 +94,18 @@ pub(super) fn of(fault: Fault, code: Code, what: &str) -> Refusal {
     }
 }
 
-/// There was no answer.
+/// The refusal for a request without an answer.
 pub(super) fn of_silence(error: &HttpError) -> Refusal {
     Refusal::of(&REMOTE, &error.failure(None))
 }
 
-/// A 2xx whose body cannot be used.
+/// The refusal for an answer with a 2xx whose body cannot be used.
 pub fn unreadable(what: &str) -> Refusal {
     let refusal = of(Fault::Transient, Code::new("salesforce_answer_unreadable"), what);
     Refusal { sent: Sent::Maybe, ..refusal }
 }
 
-/// Why we were not let in. Nothing was changed by asking.
+/// The refusal for a sign-in that failed. A sign-in changes nothing.
 pub(super) fn of_login(error: &HttpError) -> Refusal {
     let by_table = of_silence(error).without_effect();
     let may_pass = matches!(by_table.fault, Fault::Transient | Fault::Throttled(_));
@@ -116,12 +118,12 @@ pub(super) fn of_login(error: &HttpError) -> Refusal {
     of(Fault::Unavailable, Code::new("salesforce_refused_login"), &what)
 }
 
-/// What an answer outside 2xx means. `version` is the one of the API that was asked.
+/// The error for an answer outside 2xx. `version` is the version of the API that was asked.
 pub(super) fn of_answer(answer: Answer, version: &str) -> SalesforceError {
     let errors: Vec<ApiError> = serde_json::from_slice(&answer.body).unwrap_or_default();
     let status = answer.status;
     let word = errors.first().map(|error| error.code.as_str()).unwrap_or_default();
-    // The message can quote what we know of a person.
+    // The message is not shown, because it can quote what we know about a person.
     let shown = said::shown(Some(word), None, &[]);
     let by_table = Refusal::of(&REMOTE, &answer.into_error().failure(shown.clone()));
     if matches!(by_table.fault, Fault::Transient | Fault::Throttled(_)) {
@@ -131,11 +133,11 @@ pub(super) fn of_answer(answer: Answer, version: &str) -> SalesforceError {
     let because = |fault, code| of(fault, Code::new(code), &reason);
     match word {
         "UNABLE_TO_LOCK_ROW" => return because(Fault::Transient, "salesforce_row_locked").into(),
-        // The quota of a day is a 403, and no time to wait is told.
+        // The daily quota is a 403, and the answer does not say how long to wait.
         "REQUEST_LIMIT_EXCEEDED" => return because(Fault::Unavailable, "salesforce_quota_used_up").into(),
         "ENTITY_IS_DELETED" => return gone(),
         "DUPLICATES_DETECTED" => return duplicate(&errors, &reason),
-        // This record is out of our reach; others are not.
+        // We may not write this record, but we may write others.
         "INSUFFICIENT_ACCESS_OR_READONLY" | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => {
             return because(Fault::Permanent, "salesforce_record_forbidden").into();
         }
@@ -157,7 +159,7 @@ pub(super) fn of_answer(answer: Answer, version: &str) -> SalesforceError {
     }
 }
 
-/// The org serves other versions of the API.
+/// The refusal for a version of the API that the org does not serve.
 pub(super) fn no_such_version(version: &str) -> Refusal {
     let what = format!("the org does not serve version {version} of its API: check SALESFORCE_API_VERSION");
     of(Fault::Unavailable, Code::new("salesforce_version_not_served"), &what)
@@ -174,7 +176,7 @@ fn duplicate(errors: &[ApiError], reason: &str) -> SalesforceError {
     let refusal = |what: &str| Box::new(of(Fault::Permanent, Code::new("salesforce_duplicate"), what));
     match (ids.pop(), ids.as_slice()) {
         (Some(id), []) => SalesforceError::Duplicate { of: Some(id.to_owned()), refusal: refusal(reason) },
-        // Which of them it is, is for people to say.
+        // A person has to decide which contact is the right one.
         (Some(last), others) => {
             let others = others.join(", ");
             let what = format!("{reason}: several contacts match, merge them: {others}, {last}");
@@ -184,7 +186,8 @@ fn duplicate(errors: &[ApiError], reason: &str) -> SalesforceError {
     }
 }
 
-/// The ids of the contacts that a rule takes for the one that was sent. It can find leads as well.
+/// The ids of the contacts that a rule takes for the contact that was sent. The rule can find leads too, which are left
+/// out.
 fn matching_contacts(error: &ApiError) -> impl Iterator<Item = &str> {
     let results = [&error.duplicates, &error.duplicates_misspelt].into_iter().flatten();
     results
@@ -200,25 +203,25 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The fields that an error is about.
+/// The fields that an error names.
 fn refused_fields(error: &ApiError) -> Vec<String> {
     if let Some(fields) = error.fields.as_ref().filter(|fields| !fields.is_empty()) {
         return fields.clone();
     }
     match error.code.as_str() {
-        // `No such column 'X' on sobject of type Contact`; a query says `on entity 'Contact'`.
+        // The message is `No such column 'X' on sobject of type Contact`, or `on entity 'Contact'` for a query.
         "INVALID_FIELD" => {
             let name =
                 error.message.split_once("No such column '").and_then(|(_, rest)| rest.split_once('\''));
             name.map(|(name, _)| vec![name.to_owned()]).unwrap_or_default()
         }
-        // Orgs with lists of states and countries refuse a name that is not on them, and name no field.
+        // An org with lists of states and countries refuses a name that is not in the list, and names no field.
         "FIELD_INTEGRITY_EXCEPTION" => vec!["MailingState".to_owned(), "MailingCountry".to_owned()],
         _ => Vec::new(),
     }
 }
 
-/// Whether it has the form of a record's id. Ids go into paths.
+/// Whether the text has the form of a record's id. This is checked because ids are put into paths.
 pub fn is_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric())
 }

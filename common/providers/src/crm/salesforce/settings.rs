@@ -1,4 +1,4 @@
-//! Where the org is, and how we sign in.
+//! The settings of Salesforce: the address of the org, and the way in which we sign in.
 
 use platform::config::keys::{plain, secret};
 use platform::config::{ConfigError, Key, Rate, Values};
@@ -37,17 +37,17 @@ pub(super) const KEYS: &[Key] = &[
 pub(super) struct Settings {
     pub(super) login_url: Url,
     pub(super) consumer_key: String,
-    /// Not needed where we sign with a key.
+    /// `None` where we sign with a key, which needs no secret.
     pub(super) consumer_secret: Option<SecretString>,
     pub(super) grant: Grant,
     /// The version of the API, without its `v`: `66.0`.
     pub(super) version: String,
-    /// The rate at which records are looked up and written. Without it there is no limit.
+    /// The rate at which records are looked up and written. `None` where there is no limit.
     pub(super) rate: Option<Rate>,
 }
 
 impl Settings {
-    /// Absent where no `SALESFORCE_CONSUMER_KEY` is set.
+    /// Reads the settings. `None` where no `SALESFORCE_CONSUMER_KEY` is set.
     pub(super) fn read(values: &Values) -> Result<Option<Self>, ConfigError> {
         let version = version(values)?;
         let Some(consumer_key) = values.text("SALESFORCE_CONSUMER_KEY") else { return Ok(None) };
@@ -83,7 +83,7 @@ impl Settings {
     }
 }
 
-/// `66.0`, which can also be written `66` or `v66.0`.
+/// The version of the API, such as `66.0`. The setting can also say `66` or `v66.0`.
 fn version(values: &Values) -> Result<String, ConfigError> {
     let Some(text) = values.text(VERSION.setting) else { return Ok(VERSION.default.to_owned()) };
     let number = text.trim_start_matches('v').trim_end_matches(".0");
