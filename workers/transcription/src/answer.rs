@@ -12,7 +12,6 @@ use domain::transcript::Transcript;
 use platform::blobs::BlobError;
 use providers::speech::{Audio, SpeechAtOnce};
 use queue_topology::{Cx, Effect, Receipt, Scope, StageError, Unknown};
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::material::{self, Source};
@@ -75,11 +74,11 @@ impl Effect for Request<'_> {
     }
 
     fn object(&self) -> String {
-        format!("transcript:{}", self.material.digest)
+        material::ledger_object(self.material)
     }
 
     fn digest(&self) -> String {
-        hex::encode(Sha256::digest(format!("{}\n{}", self.target(), self.object())))
+        material::ledger_digest(self.target(), self.material)
     }
 
     /// What to do when nobody can say whether the provider answered. An answer that arrived is kept, so a missing

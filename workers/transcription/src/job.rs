@@ -10,7 +10,6 @@ use domain::transcript::Transcript;
 use platform::http;
 use providers::speech::{Audio, GivenUp, Notify, Progress, SpeechJobs, Webhook};
 use queue_topology::{Cx, Effect, Receipt, Scope, StageError, Unknown};
-use sha2::{Digest as _, Sha256};
 use store::EffectState;
 use url::Url;
 use uuid::Uuid;
@@ -105,11 +104,11 @@ impl Effect for Submission<'_> {
     }
 
     fn object(&self) -> String {
-        format!("transcript:{}", self.material.digest)
+        material::ledger_object(self.material)
     }
 
     fn digest(&self) -> String {
-        hex::encode(Sha256::digest(format!("{}\n{}", self.target(), self.object())))
+        material::ledger_digest(self.target(), self.material)
     }
 
     /// What to do when nobody can say whether the job was submitted. It is submitted again, because a second job

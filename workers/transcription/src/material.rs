@@ -10,6 +10,7 @@ use platform::blobs::{BlobError, Blobs};
 use platform::fetch::{FetchError, Fetcher};
 use platform::seal::{self, Sealer};
 use queue_topology::StageError;
+use sha2::{Digest as _, Sha256};
 use store::StoredMaterial;
 
 /// The longest transcript, in bytes. The transcript of a whole day has some 2 MB.
@@ -22,6 +23,16 @@ pub(crate) fn best(arrived: &[StoredMaterial]) -> Option<&Material> {
     [MaterialKind::Session, MaterialKind::Transcript, MaterialKind::Recording].into_iter().find_map(|kind| {
         arrived.iter().rev().map(|stored| &stored.material).find(|material| material.kind == kind)
     })
+}
+
+/// The object of the paid request for this material in the ledger of effects, and its digest. They are the same whether the
+/// provider works on a job or answers at once.
+pub(crate) fn ledger_object(material: &Material) -> String {
+    format!("transcript:{}", material.digest)
+}
+
+pub(crate) fn ledger_digest(target: &str, material: &Material) -> String {
+    hex::encode(Sha256::digest(format!("{target}\n{}", ledger_object(material))))
 }
 
 /// Opens the sealed addresses of the installation and fetches its material.
