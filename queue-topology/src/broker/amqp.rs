@@ -130,7 +130,7 @@ impl Amqp {
             )
             .await
             .map_err(|e| failed(&e, &queue))?;
-        let reader = QueueReader { shared: self.shared.clone(), channel, deliveries };
+        let reader = QueueReader { shared: self.shared.clone(), channel, deliveries, unanswered: 0 };
         Ok(Consumer::new(
             futures::stream::unfold(reader, |mut reader| async move {
                 let delivery = reader.next().await?;
@@ -239,13 +239,18 @@ struct QueueReader {
     shared: Arc<Shared>,
     channel: Channel,
     deliveries: lapin::Consumer,
+    /// How often in a row the broker did not answer when it was asked about this consumer.
+    unanswered: u32,
 }
 
 impl QueueReader {
     async fn next(&mut self) -> Option<Delivery> {
         loop {
             match tokio::time::timeout(QUIET, self.deliveries.next()).await {
-                Ok(Some(Ok(delivery))) => return Some(self.delivery(delivery)),
+                Ok(Some(Ok(delivery))) => {
+                    self.unanswered = 0;
+                    return Some(self.delivery(delivery));
+                }
                 Ok(Some(Err(error))) => {
                     tracing::warn!(queue = %self.deliveries.queue(), %error, "a consumer ended");
                     return None;
@@ -261,13 +266,24 @@ impl QueueReader {
         }
     }
 
-    /// Whether the broker does not know this consumer any more. A queue that is deleted and made again at once forgets
+    /// Whether the broker does not know this consumer any more. A queue that is deleted and made again at once can forget
     /// its consumers without telling them.
-    async fn is_forgotten(&self) -> bool {
+    async fn is_forgotten(&mut self) -> bool {
         let queue = self.deliveries.queue();
-        let found = in_time(look(&self.channel, queue.as_str())).await;
-        // If there is no answer in time, nothing is known. Any other error has closed the channel.
-        found.map_or_else(|error| error != BrokerError::Timeout, |depth| depth.consumers == 0)
+        match in_time(look(&self.channel, queue.as_str())).await {
+            Ok(depth) => {
+                self.unanswered = 0;
+                depth.consumers == 0
+            }
+            // One answer that is late says nothing. A channel that does not answer twice will deliver nothing either, and
+            // a new consumer loses nothing.
+            Err(BrokerError::Timeout) => {
+                self.unanswered += 1;
+                self.unanswered > 1
+            }
+            // Any other error has closed the channel.
+            Err(_) => true,
+        }
     }
 
     fn delivery(&self, delivery: lapin::message::Delivery) -> Delivery {

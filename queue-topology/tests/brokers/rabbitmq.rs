@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 /// Every test makes its own queues, and a small broker can make only some at the same time.
 static ROOM: Semaphore = Semaphore::const_new(3);
-/// A consumer that gets nothing asks the broker after ten seconds, and once more ten seconds after an answer that did not
-/// come.
+/// A consumer that gets nothing asks the broker after ten seconds, and a second time ten seconds later. Each answer may take
+/// ten seconds.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 fn address() -> String {
@@ -187,14 +187,24 @@ async fn a_consumer_ends_with_its_queue_and_can_be_made_again() {
     .await;
 }
 
+/// RabbitMQ does not promise what becomes of such a consumer: mostly it cancels the consumer, and sometimes it forgets it
+/// without a word. Whatever it does, a message of the new queue must reach somebody.
 #[tokio::test]
-async fn a_consumer_ends_when_somebody_deletes_its_queue_and_makes_it_again() {
+async fn a_consumer_whose_queue_is_deleted_and_made_again_ends_or_gets_the_messages_of_the_new_queue() {
     run(async |vhost: &Vhost| {
         let broker = vhost.declared().await;
         let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
         make_with(vhost, "x-delivery-limit", 7).await;
-        let ended = tokio::time::timeout(DEADLINE, consumer.next()).await.expect("an end in time");
-        assert!(ended.is_none());
+        broker.publish(to_crm("in the new queue")).await.unwrap();
+        let next =
+            tokio::time::timeout(DEADLINE, consumer.next()).await.expect("an end or a message in time");
+        let message = if let Some(message) = next {
+            message
+        } else {
+            let mut consumer = broker.consume(&CRM.spec, Lane::Live, 5).await.unwrap();
+            consumer.next().await.unwrap()
+        };
+        assert_eq!(message.body, "in the new queue");
     })
     .await;
 }

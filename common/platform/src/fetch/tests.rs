@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 
+use domain::fault::Fault;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use wiremock::matchers::{basic_auth, method, path};
