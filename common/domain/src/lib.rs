@@ -7,6 +7,7 @@ pub mod call;
 #[cfg(feature = "sqlx")]
 mod column;
 pub mod due;
+pub mod email_address;
 pub mod event;
 pub mod fault;
 pub mod moment;

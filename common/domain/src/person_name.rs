@@ -4,6 +4,9 @@
 //! round (`Rao, Priya`), and a telephone joins under its own name (`iPhone`). A CRM has one field for each part, and a
 //! contact whose last name is `(she/her)` is worse than none.
 
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::email_address;
 use crate::shown_text::visible;
 
 /// The parts of a person's name.
@@ -58,19 +61,79 @@ const PARTICLES: [&str; 31] = [
 ];
 
 /// Words of which one says that the name is a device's or a placeholder's.
-const DEVICES: [&str; 16] = [
-    "iphone", "ipad", "galaxy", "android", "pixel", "macbook", "imac", "laptop", "desktop", "tablet",
-    "phone", "guest", "user", "unknown", "caller", "oneplus",
+const DEVICES: [&str; 19] = [
+    "iphone",
+    "ipad",
+    "galaxy",
+    "android",
+    "pixel",
+    "macbook",
+    "imac",
+    "laptop",
+    "desktop",
+    "tablet",
+    "phone",
+    "guest",
+    "user",
+    "unknown",
+    "caller",
+    "oneplus",
+    "anonymous",
+    "attendee",
+    "participant",
+];
+
+/// Words of which one says that what stands behind a comma is an occupation or an employer, and no given name.
+const OCCUPATIONS: [&str; 32] = [
+    "ag",
+    "ceo",
+    "cfo",
+    "cmo",
+    "co",
+    "coo",
+    "cto",
+    "consultant",
+    "consulting",
+    "corp",
+    "director",
+    "engineer",
+    "founder",
+    "gmbh",
+    "group",
+    "head",
+    "hr",
+    "inc",
+    "it",
+    "lead",
+    "llc",
+    "ltd",
+    "manager",
+    "marketing",
+    "officer",
+    "partner",
+    "president",
+    "sales",
+    "support",
+    "team",
+    "vp",
+    "recruiter",
 ];
 
 impl PersonName {
-    /// Reads a display name. Nothing where the text holds no letter and no digit.
+    /// Reads a display name. `None` where the text shows no letter and no digit, or is an e-mail address.
     pub fn read(display: &str) -> Option<Self> {
         let name = personal_part(display);
+        if email_address::read(&name).is_some() {
+            return None;
+        }
         let (before, after) = comma_parts(&name);
         let (turned_round, words) = match after {
+            // `Dr., Priya`: there is no last name before the comma.
+            Some(given) if before.iter().all(|word| is_salutation(word)) => {
+                (None, before.into_iter().chain(given).collect())
+            }
             // `Rao, Priya`: the directory's order.
-            Some(given) => (Some(before.clone()), given),
+            Some(given) => (Some(before), given),
             None => (None, before),
         };
         let (salutation, words) = salutation_of(words);
@@ -113,12 +176,22 @@ impl PersonName {
     }
 }
 
-/// Whether a display name is that of a device or a placeholder (`iPhone`, `Amit's iPad`, `Zoom User`), so that any
-/// other name of the same person is better.
+/// Whether a display name is that of a device or a placeholder (`iPhone`, `Amit's iPad`, `Zoom User`) or a telephone
+/// number, so that any other name of the same person is better.
 pub fn is_device(display: &str) -> bool {
-    let text = visible(display).to_lowercase();
+    let text = personal_part(display).to_lowercase();
+    if !text.is_empty() && !text.chars().any(char::is_alphabetic) {
+        return true;
+    }
     let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.any(|word| DEVICES.contains(&word))
+}
+
+/// The form in which names are compared: case, runs of blanks, signs that nobody sees and the two ways in which Unicode
+/// writes a letter with a mark do not tell names apart.
+pub fn folded(display: &str) -> String {
+    let composed: String = visible(display).nfkc().collect();
+    composed.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// The display name without what stands beside the name: brackets, an address, an employer, and words without a letter.
@@ -180,6 +253,7 @@ fn comma_parts(name: &str) -> (Vec<String>, Option<Vec<String>>) {
     }
     match parts.as_slice() {
         [] => (Vec::new(), None),
+        [name, beside] if beside.split_whitespace().any(is_occupation) => (words(name), None),
         [family, given] => (words(family), Some(words(given))),
         [whole, ..] => (words(whole), None),
     }
@@ -187,10 +261,18 @@ fn comma_parts(name: &str) -> (Vec<String>, Option<Vec<String>>) {
 
 fn salutation_of(mut words: Vec<String>) -> (Option<String>, Vec<String>) {
     let mut found = Vec::new();
-    while words.len() > 1 && SALUTATIONS.contains(&bare(&words[0]).as_str()) {
+    while words.len() > 1 && is_salutation(&words[0]) {
         found.push(words.remove(0));
     }
     (Some(found.join(" ")).filter(|found| !found.is_empty()), words)
+}
+
+fn is_salutation(word: &str) -> bool {
+    SALUTATIONS.contains(&bare(word).as_str())
+}
+
+fn is_occupation(word: &str) -> bool {
+    OCCUPATIONS.contains(&bare(word).as_str())
 }
 
 /// How many of these words are middle initials (`Q.` or `Q`); the last word is the last name and never one of them.
@@ -247,6 +329,10 @@ mod tests {
             ("[EXT] Tom Baker", "", "Tom", "Baker"),
             ("Robert (Bob) Smith", "", "Robert", "Smith"),
             ("Sam Lee, PMP", "", "Sam", "Lee"),
+            ("Sam Lee, CEO", "", "Sam", "Lee"),
+            ("Sam Lee, Head of Sales", "", "Sam", "Lee"),
+            ("Sam Lee, Acme Inc.", "", "Sam", "Lee"),
+            ("Dr., Priya", "Dr.", "", "Priya"),
             ("Sam Lee, Ph.D., MBA", "", "Sam", "Lee"),
             ("Sam Lee PhD", "", "Sam", "Lee"),
             ("Martin King Jr.", "", "Martin", "King Jr."),
@@ -278,19 +364,43 @@ mod tests {
 
     #[test]
     fn what_has_no_letter_is_no_name() {
-        for display in ["", "  ", "🔥", "()", "…", ", ,"] {
+        for display in ["", "  ", "🔥", "()", "…", ", ,", "ann@x.example.com", "<ann@x.example.com>"] {
             assert_eq!(PersonName::read(display), None, "{display}");
         }
     }
 
     #[test]
+    fn the_spelling_of_a_name_does_not_tell_people_apart() {
+        for (one, other) in [
+            ("Tom Björk", "tom  Bjo\u{308}rk "),
+            ("Ann\u{200b} Lee", "ANN LEE"),
+            ("Ann\u{a0}Lee", "Ann Lee"),
+            ("Ａｎｎ Lee", "ann lee"),
+        ] {
+            assert_eq!(folded(one), folded(other), "{one}");
+        }
+        assert_ne!(folded("Ann Lee"), folded("Anne Lee"));
+    }
+
+    #[test]
     fn a_device_is_told_from_a_person() {
-        for device in
-            ["iPhone", "Amit's iPhone", "Amit’s iPad", "Galaxy S21", "Zoom User", "DESKTOP-4KQ2", "Guest 3"]
-        {
+        for device in [
+            "iPhone",
+            "Amit's iPhone",
+            "Amit’s iPad",
+            "Galaxy S21",
+            "Zoom User",
+            "DESKTOP-4KQ2",
+            "Guest 3",
+            "+91 98200 11223",
+            "919820011223",
+            "Participant 2",
+        ] {
             assert!(is_device(device), "{device}");
         }
-        for person in ["Amit Shah", "Ann Phoneix", "Pixie Lott", "Guesta Rossi"] {
+        for person in
+            ["Amit Shah", "Ann Phoneix", "Pixie Lott", "Guesta Rossi", "Tom Baker (Guest)", "प्रिया", ""]
+        {
             assert!(!is_device(person), "{person}");
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! The worker decides what the model is asked and how the answer is used.
 
+mod json_reply;
 pub mod openai;
 
 use std::sync::Arc;
@@ -56,6 +57,17 @@ pub struct Request<'a> {
     pub user: &'a str,
     /// The schema of the answer. `None` where any text may be the answer.
     pub schema: Option<Schema<'a>>,
+    /// An answer to the same request that could not be used. The model is asked to repair it.
+    pub repair: Option<Repair<'a>>,
+}
+
+/// What a model has to repair.
+#[derive(Clone, Copy, Debug)]
+pub struct Repair<'a> {
+    /// The model's answer. It may be shortened.
+    pub answer: &'a str,
+    /// What is wrong with the answer, and what the model should do, in words for the model.
+    pub complaint: &'a str,
 }
 
 /// A JSON schema in the strict subset that structured outputs accept.
@@ -69,8 +81,8 @@ pub struct Schema<'a> {
 /// A model's answer, and how many tokens it used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// The text of the answer. It may break the schema, because not every compatible server makes its model follow
-    /// the schema.
+    /// The text of the answer. Where the request had a schema, this is the JSON in the answer. It may break the schema,
+    /// because not every compatible server makes its model follow the schema.
     pub text: String,
     pub tokens: Tokens,
 }

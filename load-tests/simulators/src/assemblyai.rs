@@ -5,7 +5,9 @@
 //! sentence like the provider's.
 
 mod job;
+mod list;
 mod request;
+mod subtitles;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,6 +18,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use chrono::Utc;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -68,8 +71,9 @@ fn routes(site: &Site<'_>) -> Router {
     });
     Router::new()
         .route("/v2/upload", post(upload))
-        .route("/v2/transcript", post(submit).get(list))
-        .route("/v2/transcript/{id}", get(look))
+        .route("/v2/transcript", post(submit).get(list::list))
+        .route("/v2/transcript/{id}", get(look).delete(delete))
+        .route("/v2/transcript/{id}/{format}", get(subtitles::export))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND) })
         .with_state(account)
 }
@@ -144,7 +148,7 @@ async fn submit(State(account): State<Arc<Account>>, headers: HeaderMap, body: S
     let upload = lock(&account.uploads).get(url).cloned();
     let id = Uuid::new_v4().to_string();
     account.control.made("transcript", upload.as_ref().map_or(url, |upload| &upload.digest));
-    let job = Job { submitted: Instant::now(), request, upload };
+    let job = Job { submitted: Instant::now(), created: Utc::now(), request, upload, is_deleted: false };
     let answer = job.view(&id, account.transcription_time);
     if let Some(url) = job.request.get("webhook_url").and_then(Value::as_str) {
         account.control.in_background(call_webhook(account.clone(), url.to_owned(), id.clone(), job.clone()));
@@ -153,22 +157,31 @@ async fn submit(State(account): State<Arc<Account>>, headers: HeaderMap, body: S
     Json(answer).into_response()
 }
 
-/// Lists the newest jobs. No test reads them, so the page is empty. A caller learns from it whether the key is good.
-async fn list(headers: HeaderMap) -> Response {
-    if !is_allowed(&headers) {
-        return refusal(StatusCode::UNAUTHORIZED);
-    }
-    Json(json!({ "page_details": { "limit": 1, "result_count": 0 }, "transcripts": [] })).into_response()
-}
-
 async fn look(State(account): State<Arc<Account>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     if !is_allowed(&headers) {
         return refusal(StatusCode::UNAUTHORIZED);
     }
     match lock(&account.jobs).get(&id) {
         Some(job) => Json(job.view(&id, account.transcription_time)).into_response(),
-        None => error(StatusCode::NOT_FOUND, "Transcript lookup error, transcript id not found"),
+        None => unknown(),
     }
+}
+
+/// The answer for an id that no transcript has.
+fn unknown() -> Response {
+    error(StatusCode::NOT_FOUND, "Transcript lookup error, transcript id not found")
+}
+
+/// Deletes what a transcript holds. The transcript itself stays in the list.
+async fn delete(State(account): State<Arc<Account>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    if !is_allowed(&headers) {
+        return refusal(StatusCode::UNAUTHORIZED);
+    }
+    let mut jobs = lock(&account.jobs);
+    let Some(job) = jobs.get_mut(&id) else { return unknown() };
+    job.is_deleted = true;
+    account.control.made("deletion", &id);
+    Json(job.view(&id, account.transcription_time)).into_response()
 }
 
 /// Calls the webhook when the transcript is done. It calls again when there is no answer or a 5xx, and never after a 4xx.

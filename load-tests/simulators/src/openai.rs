@@ -11,6 +11,7 @@ mod mistakes;
 mod prompt;
 mod refusal;
 mod request;
+mod stream;
 mod strict;
 
 use std::sync::Arc;
@@ -108,7 +109,11 @@ async fn complete(control: &Control, request: Request) -> Response {
     #[cfg(feature = "testing")]
     let answer = mistakes::with_mistake(answer, fault);
     let completion = completion::completion(&asked, answer);
-    ([("x-request-id", format!("req_{}", Uuid::new_v4().simple()))], Json(completion)).into_response()
+    let id = [("x-request-id", format!("req_{}", Uuid::new_v4().simple()))];
+    if request::is_streamed(&asked) {
+        return (id, stream::answer(&asked, &completion)).into_response();
+    }
+    (id, Json(completion)).into_response()
 }
 
 /// Makes the text of the answer in the form that the request names.

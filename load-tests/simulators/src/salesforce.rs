@@ -4,7 +4,9 @@
 //! array, and an error of signing in is an object. No answer says when an access token ends.
 
 mod contacts;
+mod describe;
 mod org;
+mod pattern;
 mod refusal;
 mod signin;
 mod sobjects;
@@ -17,7 +19,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, patch, post, put};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
@@ -41,10 +43,19 @@ fn routes(site: &Site<'_>) -> Router {
     let data = Router::new()
         .route("/services/data/{version}/query", get(sobjects::query))
         .route("/services/data/{version}/query/", get(sobjects::query))
-        .route("/services/data/{version}/sobjects/Contact", post(sobjects::create))
-        .route("/services/data/{version}/sobjects/Contact/", post(sobjects::create))
-        .route("/services/data/{version}/sobjects/Contact/{id}", patch(sobjects::update).get(sobjects::read))
-        .route("/services/data/{version}/sobjects/Contact/{field}/{value}", patch(sobjects::upsert))
+        .route("/services/data/{version}/sobjects", get(describe::all))
+        .route("/services/data/{version}/sobjects/", get(describe::all))
+        .route("/services/data/{version}/sobjects/Contact", post(sobjects::create).get(describe::basics))
+        .route("/services/data/{version}/sobjects/Contact/", post(sobjects::create).get(describe::basics))
+        .route("/services/data/{version}/sobjects/Contact/describe", get(describe::contact))
+        .route(
+            "/services/data/{version}/sobjects/Contact/{id}",
+            get(sobjects::read).patch(sobjects::update).delete(sobjects::delete),
+        )
+        .route(
+            "/services/data/{version}/sobjects/Contact/{field}/{value}",
+            get(sobjects::read_by).patch(sobjects::upsert).delete(sobjects::delete_by),
+        )
         .layer(from_fn_with_state(org.clone(), only_signed_in));
     Router::new()
         .route("/services/oauth2/token", post(signin::token))

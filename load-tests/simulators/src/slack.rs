@@ -4,6 +4,7 @@
 //! the body as `ok: false` with one word.
 
 mod channels;
+mod escaped;
 
 use std::sync::Arc;
 

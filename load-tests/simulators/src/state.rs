@@ -34,12 +34,24 @@ impl<V> BoundedMap<V> {
         }
     }
 
+    /// Forgets an entry and returns its value. This looks at every key, so it is for the rare case.
+    pub(crate) fn remove(&mut self, key: &str) -> Option<V> {
+        let value = self.values.remove(key)?;
+        self.order.retain(|known| known != key);
+        Some(value)
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<&V> {
         self.values.get(key)
     }
 
     pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut V> {
         self.values.get_mut(key)
+    }
+
+    /// Returns the entries, oldest first.
+    pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = (&String, &V)> {
+        self.order.iter().filter_map(|key| Some((key, self.values.get(key)?)))
     }
 
     /// Returns the values, oldest first.

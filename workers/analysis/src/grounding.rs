@@ -4,12 +4,12 @@
 //! A transcript cannot be trusted: a speaker may say "Set every contact's e-mail to …". So a fact about a person is
 //! taken only from that person's own segments, and only from a sentence that does not speak about somebody else.
 
+mod channel;
+
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 use domain::analysis::{ContactFacts, ContactField, Fact};
 use domain::transcript::{Segment, Transcript};
-use regex::Regex;
 
 use crate::schema::{ContactClaim, FactClaim};
 use crate::{dictation, text};
@@ -40,6 +40,11 @@ const FILLER: [&str; 16] = [
     "undefined",
     "tbd",
 ];
+
+/// Whether a text is what models write when they found nothing.
+pub(crate) fn is_filler(text: &str) -> bool {
+    FILLER.contains(&text::folded(text).join(" ").as_str())
+}
 
 /// The longest value. No title and no street is longer.
 const MAX_VALUE_CHARS: usize = 255;
@@ -119,10 +124,9 @@ fn own_segments<'t>(name: &str, transcript: &'t Transcript) -> Vec<OwnSegment<'t
 /// The fact, if the segments in `own` prove it.
 fn prove(claim: &FactClaim, own: &[OwnSegment], names: &BTreeSet<Vec<String>>) -> Option<Fact> {
     let value = claim.value.trim();
-    let is_filler = FILLER.contains(&text::folded(value).join(" ").as_str());
     let is_too_long =
         value.chars().count() > MAX_VALUE_CHARS || claim.quote.chars().count() > MAX_QUOTE_CHARS;
-    if is_filler || is_too_long || !says_value(claim.field, value, &claim.quote) {
+    if is_filler(value) || is_too_long || !says_value(claim.field, value, &claim.quote) {
         return None;
     }
     // All segments of the person are searched, because models often give the id of the segment before or after.
@@ -165,7 +169,7 @@ fn says_value(field: ContactField, value: &str, quote: &str) -> bool {
 /// Whether the sentence that says the value is about somebody else than the speaker. There are four signs:
 ///
 /// - the sentence names or points at another person, and does not mention the speaker;
-/// - the sentence says that the value belongs to somebody else ([`gives_data_of_another`]);
+/// - the sentence says that the value belongs to somebody else ([`channel`]);
 /// - the sentence names the person to whom the e-mail address belongs;
 /// - the value is a title, and the speaker does not claim it ([`claims_title`]).
 fn is_about_another(
@@ -206,12 +210,8 @@ fn is_about_another(
                 | "everybody"
         )
     });
-    // "Please call Ana at …": the number is Ana's, even where nobody knows an Ana.
-    let asks_for_another =
-        matches!(claim.field, ContactField::Email | ContactField::Phone | ContactField::MobilePhone)
-            && ASKS_FOR.captures_iter(sentence).any(|found| {
-                text::folded(&found[1]).iter().any(|word| !own.contains(word) && !is_first_person(word))
-            });
+    let is_channel =
+        matches!(claim.field, ContactField::Email | ContactField::Phone | ContactField::MobilePhone);
     let is_address_of_another = claim.field == ContactField::Email && {
         let mailbox = text::folded(value.split('@').next().unwrap_or_default());
         mailbox.iter().any(|part| {
@@ -221,19 +221,11 @@ fn is_about_another(
     let is_unclaimed_title = claim.field == ContactField::Title
         && !claims_title(&words, &text::folded(value), |word| own.contains(word), is_name_of_another);
     is_address_of_another
-        || asks_for_another
+        || (is_channel && channel::is_of_another(sentence, &words, &own))
         || is_unclaimed_title
-        || gives_data_of_another(&words, &own)
+        || channel::is_data_of_another(&words, &own)
         || (!mentions_speaker && (points_at_another || words.iter().any(is_name_of_another)))
 }
-
-/// `call Ana`, `ask for Dr. Weber`: whom a sentence sends its listener to.
-static ASKS_FOR: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r"\b(?i:call|reach|contact|phone|ring|text|ask(?:\s+for)?|e-?mail|mail|write(?:\s+to)?|speak(?:\s+(?:to|with))|talk(?:\s+(?:to|with)))\s+(\p{Lu}[\p{L}'’-]+(?:\s+\p{Lu}[\p{L}'’-]+)?)",
-    )
-    .expect("a fixed pattern")
-});
 
 /// The words of the speaker's name. When the transcript has no name, they include the name with which the speaker
 /// introduces themselves in `sentence`.
@@ -246,7 +238,7 @@ pub(crate) fn own_words(segment: &Segment, sentence: &str) -> Vec<String> {
     own
 }
 
-fn is_first_person(word: &str) -> bool {
+pub(crate) fn is_first_person(word: &str) -> bool {
     matches!(word, "i" | "i'm" | "i've" | "i'd" | "i'll" | "me" | "my" | "mine")
 }
 
@@ -272,56 +264,6 @@ fn claims_title(
             (is_speaker || is_name_of_another(word)).then_some(is_speaker)
         });
         !is_of_another && last_is_speaker.unwrap_or(before.len() <= 2)
-    })
-}
-
-/// Words that, before `'s`, do not name an owner (`it's`), or name one whose data are the speaker's own (`the
-/// company's`).
-const NOT_OWNERS: [&str; 16] = [
-    "it", "that", "this", "here", "there", "what", "who", "where", "how", "let", "name", "one", "company",
-    "office", "he", "she",
-];
-
-/// Whether the sentence gives the data of somebody else, as in "every contact's e-mail" or "my boss's direct line".
-fn gives_data_of_another(words: &[String], own: &[String]) -> bool {
-    let is_adjective = |word: &&String| {
-        matches!(
-            word.as_str(),
-            "direct"
-                | "mobile"
-                | "cell"
-                | "work"
-                | "office"
-                | "home"
-                | "desk"
-                | "private"
-                | "mailing"
-                | "new"
-                | "e"
-        )
-    };
-    let is_thing = |word: &String| {
-        matches!(
-            word.as_str(),
-            "email"
-                | "mail"
-                | "address"
-                | "number"
-                | "phone"
-                | "mobile"
-                | "cell"
-                | "line"
-                | "extension"
-                | "title"
-        )
-    };
-    words.iter().enumerate().any(|(at, word)| {
-        word.strip_suffix("'s").is_some_and(|owner| {
-            let is_another = !NOT_OWNERS.contains(&owner) && !own.iter().any(|name| name == owner);
-            let after = &words[at + 1..];
-            let adjectives = after.iter().take_while(is_adjective).count();
-            is_another && after.iter().take(adjectives + 1).any(is_thing)
-        })
     })
 }
 

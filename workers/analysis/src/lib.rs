@@ -5,6 +5,7 @@
 //! is proven of the model's facts about people, and `promises` what is proven of who does what by when. `builtin` is the analyzer that needs no model.
 
 pub mod builtin;
+mod conversation;
 mod dictation;
 pub mod grounding;
 mod language;

@@ -13,7 +13,7 @@ use domain::transcript::{Segment, Transcript};
 
 use crate::builtin::due_words;
 use crate::schema::ActionReading;
-use crate::text;
+use crate::{grounding, text};
 
 /// How many words an action item must share with a sentence to be about what the sentence says.
 const MIN_SHARED_WORDS: usize = 2;
@@ -54,8 +54,16 @@ fn names(turns: &Transcript, people: &[String]) -> HashSet<Vec<String>> {
     all.map(|name| text::folded(&name)).filter(|name| !name.is_empty()).collect()
 }
 
-/// Whether `owner` is the name of somebody on the call, or a part of exactly one such name.
+/// Whether everybody in `owner` is on the call: "Dana", or "Dana and Priya".
 fn is_on_the_call(owner: &str, names: &HashSet<Vec<String>>) -> bool {
+    is_name_on_the_call(owner, names) || {
+        let mut people = owner.split([',', '&', '/', ';']).flat_map(|part| part.split(" and "));
+        people.all(|person| is_name_on_the_call(person, names))
+    }
+}
+
+/// Whether `owner` is the name of somebody on the call, or a part of exactly one such name.
+fn is_name_on_the_call(owner: &str, names: &HashSet<Vec<String>>) -> bool {
     let owner = text::folded(owner);
     let holds = |name: &&Vec<String>| owner.iter().all(|word| name.contains(word));
     !owner.is_empty() && (names.contains(&owner) || names.iter().filter(holds).count() == 1)
@@ -64,7 +72,7 @@ fn is_on_the_call(owner: &str, names: &HashSet<Vec<String>>) -> bool {
 /// The words that somebody said for the time that the model claims.
 fn spoken_due(claimed: &str, item: &str, turns: &Transcript, said_on: NaiveDate) -> Option<String> {
     let words = text::folded(claimed);
-    if words.is_empty() {
+    if grounding::is_filler(claimed) {
         return None;
     }
     if turns.segments.iter().any(|turn| text::contains(&text::folded(&turn.text), &words)) {
@@ -106,7 +114,10 @@ mod tests {
         let turns = transcript(&[
             ("Dana Ortiz", "I'll send the quote tomorrow. Marcus will be told."),
             ("Priya Rao", "We review the contract by Friday."),
-            ("Dana Ortiz", "Somebody should call the plumber some day."),
+            (
+                "Dana Ortiz",
+                "Somebody should call the plumber some day. None of us, the date is unknown, n a.",
+            ),
         ]);
         let item =
             ActionReading { text: text.into(), owner: owner.map(Into::into), due: due.map(Into::into) };
@@ -128,6 +139,15 @@ mod tests {
             ("Call the plumber", Some("some day"), Some("some day")),
             ("Call the plumber", Some(""), None),
             ("Send the quote", None, None),
+            // Words that were said, and that are no time.
+            ("Call the plumber", Some("None"), None),
+            ("Call the plumber", Some("unknown"), None),
+            ("Call the plumber", Some("n/a"), None),
+            // A day that the model made of another one, in three spellings.
+            ("Send the quote", Some("October 3rd"), Some("2023-10-03")),
+            ("Send the quote", Some("2023-10-03T09:00:00Z"), Some("2023-10-03")),
+            ("Review the contract", Some("next Friday"), Some("2023-10-06")),
+            ("Plan the party", Some("2023-11-11"), None),
         ] {
             assert_eq!(read(text, None, claimed).1.as_deref(), kept, "{text}: {claimed:?}");
         }
@@ -141,6 +161,12 @@ mod tests {
             ("priya rao", true),
             ("Marcus", false),
             ("The finance team", false),
+            ("Dana and Priya", true),
+            ("Dana Ortiz, Priya Rao", true),
+            ("Dana and Marcus", false),
+            ("Ortiz Rao", false),
+            ("me", false),
+            ("and", false),
             ("", false),
         ] {
             assert_eq!(read("Send the quote", Some(owner), None).0.is_some(), kept, "{owner}");

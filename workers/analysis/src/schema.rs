@@ -176,23 +176,34 @@ fn make_strict(schema: &mut Value) {
 /// there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadReply {
-    #[error("it is not JSON")]
+    #[error("it is empty")]
+    Empty,
+    #[error("it is not one JSON object")]
     NotJson,
-    #[error("it breaks the schema at `{at}` ({rule})")]
-    Schema { at: String, rule: String },
+    /// The text names each place, and the rule of the schema that does not hold there.
+    #[error("it breaks the schema at {0}")]
+    Schema(String),
 }
+
+/// How many places an error names at most.
+const MAX_PLACES: usize = 5;
 
 /// Reads a model's reply and checks it against the schema.
 pub fn read(reply: &str) -> Result<Reading, BadReply> {
-    let value: Value = serde_json::from_str(reply).map_err(|_| BadReply::NotJson)?;
-    if let Some(error) = VALIDATOR.iter_errors(&value).next() {
-        return Err(BadReply::Schema {
-            at: error.instance_path().to_string(),
-            rule: error.schema_path().to_string(),
-        });
+    if reply.trim().is_empty() {
+        return Err(BadReply::Empty);
     }
-    serde_json::from_value(value)
-        .map_err(|_| BadReply::Schema { at: String::new(), rule: "a number is out of range".into() })
+    let value: Value = serde_json::from_str(reply).map_err(|_| BadReply::NotJson)?;
+    if !value.is_object() {
+        return Err(BadReply::NotJson);
+    }
+    let errors = VALIDATOR.iter_errors(&value).take(MAX_PLACES);
+    let places = errors.map(|error| format!("`{}` ({})", error.instance_path(), error.schema_path()));
+    let places: Vec<String> = places.collect();
+    if !places.is_empty() {
+        return Err(BadReply::Schema(places.join(", ")));
+    }
+    serde_json::from_value(value).map_err(|_| BadReply::Schema("a number that is out of range".into()))
 }
 
 #[cfg(test)]
@@ -253,14 +264,21 @@ mod tests {
         assert!(error.contains("/sentiment") && !error.contains("secret"), "{error}");
         let mut extra = reply();
         extra["note"] = json!("more");
-        assert!(matches!(read(&extra.to_string()), Err(BadReply::Schema { .. })));
+        assert!(matches!(read(&extra.to_string()), Err(BadReply::Schema(_))));
         let mut missing = reply();
         missing.as_object_mut().unwrap().remove("concern");
-        assert!(matches!(read(&missing.to_string()), Err(BadReply::Schema { .. })));
+        assert!(matches!(read(&missing.to_string()), Err(BadReply::Schema(_))));
         let mut out_of_range = reply();
         out_of_range["contacts"][0]["facts"][0]["segment"] = json!(-1);
-        assert!(matches!(read(&out_of_range.to_string()), Err(BadReply::Schema { .. })));
+        assert!(matches!(read(&out_of_range.to_string()), Err(BadReply::Schema(_))));
         assert_eq!(read("Sorry, I can't help with that."), Err(BadReply::NotJson));
+        assert_eq!(read("[1]"), Err(BadReply::NotJson));
+        assert_eq!(read(" \n"), Err(BadReply::Empty));
+        let mut two = reply();
+        two["tone"] = json!(1);
+        two["priority"] = json!("secret");
+        let error = read(&two.to_string()).unwrap_err().to_string();
+        assert!(error.contains("`/tone`") && error.contains("`/priority`"), "{error}");
         assert_eq!(read(&reply().to_string()[..40]), Err(BadReply::NotJson));
     }
 }

@@ -7,10 +7,9 @@
 use std::sync::LazyLock;
 
 use domain::call::{Call, Role};
+use domain::person_name::folded;
 use domain::transcript::{Segment, Transcript};
 use regex::Regex;
-
-use crate::text;
 
 static ANSWERS_THE_PHONE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)\b(thank(s| you) for (calling|contacting|holding)|how (can|may) (i|we) help|(can|may) i help you|my name is .{1,40} how)")
@@ -43,12 +42,12 @@ pub(crate) fn customer_segments(transcript: &Transcript) -> Option<Vec<&Segment>
 /// Gives each segment without a role the role of the meeting's participant with the same name.
 pub(crate) fn with_roles(mut transcript: Transcript, call: &Call) -> Transcript {
     for segment in transcript.segments.iter_mut().filter(|segment| segment.role.is_none()) {
-        let Some(speaker) = segment.speaker.as_deref().map(text::folded) else { continue };
+        let Some(speaker) = segment.speaker.as_deref().map(folded) else { continue };
         segment.role = call
             .details
             .participants
             .iter()
-            .find(|person| person.name.as_deref().is_some_and(|name| text::folded(name) == speaker))
+            .find(|person| person.name.as_deref().is_some_and(|name| folded(name) == speaker))
             .and_then(|person| person.role);
     }
     transcript

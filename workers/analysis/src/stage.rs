@@ -18,13 +18,13 @@ use domain::transcript::Transcript;
 use platform::cache::Cache;
 use platform::config::{ConfigError, Installation, Values};
 use providers::Slots;
-use providers::models::{self, LanguageModel, Request, Schema, Tokens};
+use providers::models::{self, LanguageModel, Tokens};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::Write;
 
 use crate::schema::Reading;
-use crate::{builtin, grounding, merge, metrics, promises, prompt, schema, sides, turns};
+use crate::{builtin, conversation, grounding, merge, metrics, promises, prompt, sides, turns};
 
 /// Analyzes calls, with a model when one is configured.
 pub struct Analyze {
@@ -103,14 +103,14 @@ async fn model_analysis(
     model.take_slots(u32::try_from(prompts.len()).unwrap_or(u32::MAX)).await?;
     let (mut parts, mut used) = (Vec::new(), Tokens::default());
     for prompt in prompts {
-        let schema = Schema { name: schema::NAME, schema: schema::schema() };
-        let request = Request { system: &prompt.system, user: &prompt.user, schema: Some(schema) };
-        let reply = model.complete(&request).await?;
-        used.prompt = used.prompt.saturating_add(reply.tokens.prompt);
-        used.completion = used.completion.saturating_add(reply.tokens.completion);
-        parts.push(schema::read(&reply.text).map_err(no_use)?);
+        let answered = conversation::ask(model, &prompt).await?;
+        used.prompt = used.prompt.saturating_add(answered.used.prompt);
+        used.completion = used.completion.saturating_add(answered.used.completion);
+        parts.push(answered.reading);
     }
-    let reading = merge::merge(parts).ok_or_else(|| no_use(anyhow!("there was nothing to read")))?;
+    let nothing =
+        || StageError::permanent("transcript_empty", anyhow!("failed to read a transcript without words"));
+    let reading = merge::merge(parts).ok_or_else(nothing)?;
     let usage = Usage {
         model: model.name().to_owned(),
         prompt_tokens: used.prompt,
@@ -119,11 +119,6 @@ async fn model_analysis(
         cost_usd: model.prices().map(|prices| prices.cost(used)),
     };
     Ok(analysis(reading, turns, people, said_on, usage))
-}
-
-/// The error of a reply that cannot be used. The next reply may be a better one.
-fn no_use(why: impl Into<anyhow::Error>) -> StageError {
-    StageError::transient("model_answer_invalid", why.into().context("failed to use the model's answer"))
 }
 
 fn analysis(

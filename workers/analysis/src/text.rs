@@ -1,6 +1,7 @@
 //! Splits text into sentences and words, counts them, and folds words, so that two spellings of the same words are
 //! equal.
 
+use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 /// A full stop at the end of these does not end a sentence.
@@ -85,10 +86,11 @@ fn is_mark(c: char) -> bool {
 }
 
 /// The words of `text` in lower case, without punctuation, and with straight apostrophes: `Won’t, Tom.` becomes
-/// `["won't", "tom"]`. A hyphen, a dot or an at sign separates words.
+/// `["won't", "tom"]`. A hyphen, a dot or an at sign separates words. The two ways in which Unicode writes a letter with
+/// a mark are one.
 pub(crate) fn folded(text: &str) -> Vec<String> {
     let straight: String = text
-        .chars()
+        .nfc()
         .map(|c| if matches!(c, '’' | '‘' | 'ʼ' | '`' | '´') { '\'' } else { c })
         .flat_map(char::to_lowercase)
         .collect();

@@ -244,14 +244,14 @@ fn analyze(server: &MockServer, more: &[(&str, &str)]) -> Analyze {
     Analyze::from_values(&values, &Installation::read(&values).unwrap(), cache()).unwrap()
 }
 
-/// The error of the stage when the model gives this answer. The model must have been asked exactly once.
-async fn failure(answer: impl Respond + 'static) -> StageError {
+/// The error of the stage when the model gives this answer. The model must have been asked this number of times.
+async fn failure(answer: impl Respond + 'static, requests: usize) -> StageError {
     let server = server(answer).await;
     let error = analyze(&server, &[]).analyze(&call(&[]), recap()).await.unwrap_err();
     assert_eq!(
         server.received_requests().await.unwrap().len(),
-        1,
-        "the client must not send a request again by itself"
+        requests,
+        "only an answer that can be repaired is asked for again, and only once"
     );
     assert!(!error.to_string().contains("attacker"), "the error repeats words of the call: {error}");
     error
@@ -310,23 +310,96 @@ async fn an_answer_that_cannot_be_used_is_a_failure_that_may_pass() {
     let mut furious = obedient_reply();
     furious["sentiment"] = json!("furious");
     let cases = [
-        ("an answer that was withheld", ok(&completion("", "content_filter")), "model_answer_filtered"),
+        ("an answer that was withheld", ok(&completion("", "content_filter")), "model_answer_filtered", 1),
+        ("an answer that was cut off", ok(&completion(&reply[..100], "length")), "model_answer_cut_short", 1),
         (
             "words instead of JSON",
             ok(&completion("Sorry, gil@attacker.example.com", "stop")),
             "model_answer_invalid",
+            2,
         ),
-        ("a broken schema", ok(&completion(&furious.to_string(), "stop")), "model_answer_invalid"),
+        ("nothing", ok(&completion("", "stop")), "model_answer_invalid", 2),
+        ("a broken schema", ok(&completion(&furious.to_string(), "stop")), "model_answer_invalid", 2),
+        ("two answers", ok(&completion(&format!("{reply}\n{furious}"), "stop")), "model_answer_invalid", 2),
+        (
+            "a comma too many",
+            ok(&completion(&reply.replacen("{", "{\"a\":1,,", 1), "stop")),
+            "model_answer_invalid",
+            2,
+        ),
         (
             "incomplete JSON in a complete answer",
             ok(&completion(&reply[..100], "stop")),
             "model_answer_invalid",
+            2,
         ),
     ];
-    for (what, answer, code) in cases {
-        let error = failure(answer).await;
+    for (what, answer, code, requests) in cases {
+        let error = failure(answer, requests).await;
         assert_eq!((error.fault, error.code), (Fault::Transient, code), "{what}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_with_words_around_its_json_is_read_at_once() {
+    let reply = obedient_reply().to_string();
+    for answer in [
+        format!("```json\n{reply}\n```"),
+        format!("Here is the analysis:\n\n{reply}\n\nAnything else?"),
+        format!("<think>Gil asks for {{\"sentiment\": 1}}.</think>{reply}"),
+        format!("\u{feff}{reply}"),
+        serde_json::to_string(&reply).unwrap(),
+    ] {
+        let server = server(ok(&completion(&answer, "stop"))).await;
+        let found = analyze(&server, &[]).analyze(&call(&PEOPLE), recap()).await.unwrap();
+        assert_eq!(found.summary, "The details were confirmed.");
+        assert_eq!(server.received_requests().await.unwrap().len(), 1, "{answer}");
+    }
+}
+
+/// Answers wrongly at first, and well when it is asked to repair its answer.
+struct Mends(String);
+
+impl Respond for Mends {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let request: Value = request.body_json().unwrap();
+        let is_repair = request["messages"].as_array().unwrap().len() == 4;
+        let content = if is_repair { obedient_reply().to_string() } else { self.0.clone() };
+        ok(&completion(&content, "stop"))
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_the_schema_is_repaired_once_and_both_answers_are_counted() {
+    let mut furious = obedient_reply();
+    furious["sentiment"] = json!("furious");
+    let cases = [
+        (furious.to_string(), "`/sentiment`"),
+        ("I cannot.".into(), "JSON object"),
+        (String::new(), "empty"),
+    ];
+    for (wrong, named) in cases {
+        let server = server(Mends(wrong.clone())).await;
+        let found = analyze(&server, &[]).analyze(&call(&PEOPLE), recap()).await.unwrap();
+        let usage = found.usage.unwrap();
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens), (2_000, 400));
+        let requests = server.received_requests().await.unwrap();
+        assert_eq!(requests.len(), 2);
+        let repair: Value = requests[1].body_json().unwrap();
+        let said = |nth: usize| repair["messages"][nth]["content"].as_str().unwrap().to_owned();
+        assert_eq!(said(2), if wrong.is_empty() { "(empty)".to_owned() } else { wrong });
+        assert!(said(3).contains(named), "{}", said(3));
+        assert_eq!(repair["response_format"]["json_schema"]["schema"], *schema::schema());
+    }
+}
+
+#[tokio::test]
+async fn a_repair_for_which_our_rate_has_no_room_is_left_to_the_schedule() {
+    let server = server(Mends("{}".into())).await;
+    let analyze = analyze(&server, &[("OPENAI_RATE", "1/h")]);
+    let error = analyze.analyze(&call(&PEOPLE), recap()).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Transient, "model_answer_invalid"));
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
 }
 
 /// Answers each part with a summary that names the first segment of the part.

@@ -7,6 +7,6 @@ pub mod salesforce;
 mod settings;
 mod stage;
 
-pub use policy::{Contact, Name, contacts};
+pub use policy::{Contact, contacts};
 pub use settings::Settings;
 pub use stage::Crm;

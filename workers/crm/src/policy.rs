@@ -5,7 +5,9 @@
 //! a free mail provider proves nothing, because everybody can have an address there. A participant with the role of a
 //! customer is a customer, whatever the domain.
 //!
-//! The name and the e-mail address come from the meeting and need no proof. Everything else is a fact from the
+//! The name and the e-mail address come from the meeting and need no proof. What a person wrote beside the name is left
+//! out ([`PersonName`]), and a device's name is used for nobody: where somebody joined with a telephone first and with a
+//! name later, the name counts. Everything else is a fact from the
 //! analysis. A fact is used only if its quote stands in the current transcript, because the transcript may have been
 //! replaced after the analysis.
 
@@ -13,8 +15,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use domain::analysis::{ContactFacts, ContactField, Fact};
 use domain::call::{CallDetails, Participant, Role};
+use domain::email_address;
+use domain::person_name::{PersonName, folded, is_device, personal_part};
 use domain::transcript::Transcript;
-use serde::Serialize;
 
 /// The longest e-mail address that is used. RFC 5321 allows 254 characters, but CRMs take only 80. A longer address
 /// is not cut, because a cut address can belong to somebody else.
@@ -45,19 +48,13 @@ const FREE_MAIL: [&str; 20] = [
 ];
 
 /// A customer with an e-mail address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
-    /// The e-mail address, in lower case and without blanks around it.
+    /// The e-mail address, as [`email_address::read`] returns it.
     pub email: String,
-    pub name: Name,
+    pub name: PersonName,
     /// The facts that the transcript proves. [`ContactField::Email`] is never one of them.
     pub learned: BTreeMap<ContactField, String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Name {
-    pub first: Option<String>,
-    pub last: String,
 }
 
 /// The contacts of a call, in the order of its participants. Each address appears once.
@@ -65,7 +62,7 @@ pub fn contacts(details: &CallDetails, facts: &[ContactFacts], transcript: &Tran
     let ours = Ours::of(details);
     let mut people: Vec<(String, Vec<&str>)> = Vec::new();
     for participant in &details.participants {
-        let Some(email) = address(participant.email.as_deref()) else { continue };
+        let Some(email) = address(participant).filter(|email| fits(email)) else { continue };
         if ours.includes(participant.role, &email) {
             continue;
         }
@@ -75,22 +72,16 @@ pub fn contacts(details: &CallDetails, facts: &[ContactFacts], transcript: &Tran
             None => people.push((email, name.into_iter().collect())),
         }
     }
-    let owners = name_owners(&details.participants);
+    let owners = NameOwners::of(&details.participants);
     people
         .into_iter()
         .map(|(email, names)| {
-            let own: HashSet<String> = names
-                .iter()
-                .map(|name| folded(name))
-                .filter(|name| owners.get(name).is_some_and(|owners| owners.len() == 1))
-                .collect();
-            let about = facts.iter().filter(|about| {
-                let name = folded(&about.name);
+            let about = facts.iter().filter(|about| match owners.of_name(&about.name) {
+                Some(owners) if owners.contains(&email) && owners.len() == 1 => true,
                 // A person who says this address, but who is known by name as another participant, does not become
                 // this contact.
-                let is_another = owners.get(&name).is_some_and(|owners| !owners.contains(&email));
-                own.contains(&name)
-                    || (!is_another && proven(about, transcript).any(|fact| is_email(fact, &email)))
+                Some(owners) if !owners.contains(&email) => false,
+                _ => proven(about, transcript).any(|fact| is_email(fact, &email)),
             });
             let mut learned = BTreeMap::new();
             for fact in about.flat_map(|about| proven(about, transcript)) {
@@ -99,30 +90,32 @@ pub fn contacts(details: &CallDetails, facts: &[ContactFacts], transcript: &Tran
                     learned.entry(fact.field).or_insert(value);
                 }
             }
-            let name =
-                names.iter().find_map(|name| Name::of(name)).unwrap_or_else(|| Name::of_address(&email));
+            let name = best_name(&names).unwrap_or_else(|| name_of_address(&email));
             Contact { email, name, learned }
         })
         .collect()
 }
 
-impl Name {
-    /// Splits a name. One word is the last name. Of several words, the first is the first name, and the others are
-    /// the last name.
-    pub fn of(text: &str) -> Option<Self> {
-        let text = clean(text);
-        match text.split_once(' ') {
-            Some((first, last)) => Some(Self { first: Some(first.to_owned()), last: last.to_owned() }),
-            None if text.is_empty() => None,
-            None => Some(Self { first: None, last: text }),
-        }
-    }
+/// How many customers have an e-mail address that no CRM can hold, so that they are no contacts.
+pub(crate) fn unusable_addresses(details: &CallDetails) -> usize {
+    let ours = Ours::of(details);
+    let is_unusable = |person: &&Participant| match address(person) {
+        Some(email) => !fits(&email) && !ours.includes(person.role, &email),
+        None => person.email.as_deref().is_some_and(|email| email.contains('@')),
+    };
+    details.participants.iter().filter(is_unusable).count()
+}
 
-    /// The name of a person who gave no name: the part of the address before the `@`. A contact needs a name.
-    fn of_address(email: &str) -> Self {
-        let local = email.split('@').next().unwrap_or(email);
-        Self { first: None, last: local.to_owned() }
-    }
+/// The first of these names of one person that is no device's. A name with a first name is better than one without.
+fn best_name(names: &[&str]) -> Option<PersonName> {
+    let read = || names.iter().filter(|name| !is_device(name)).filter_map(|name| PersonName::read(name));
+    read().find(|name| name.first.is_some()).or_else(|| read().next())
+}
+
+/// The name of a person who gave no name: the part of the address before the `@`. A contact needs a name.
+fn name_of_address(email: &str) -> PersonName {
+    let local = email.split('@').next().unwrap_or(email);
+    PersonName { salutation: None, first: None, last: local.to_owned() }
 }
 
 /// The addresses and domains of our own people in this call.
@@ -140,10 +133,8 @@ impl Ours {
         // In some accounts Zoom's host id is an address. In others it is an id without a meaning for us.
         let named =
             ["host_id", "host_email"].into_iter().filter_map(|name| details.metadata.get(name)?.as_str());
-        let addresses: HashSet<String> = hosts
-            .filter_map(|person| address(person.email.as_deref()))
-            .chain(named.filter_map(|text| address(Some(text))))
-            .collect();
+        let addresses: HashSet<String> =
+            hosts.filter_map(address).chain(named.filter_map(email_address::read)).collect();
         let domains = addresses
             .iter()
             .filter_map(|email| domain(email))
@@ -167,27 +158,39 @@ impl Ours {
 
 /// The different people of each name. Where two people have the same name, the words under that name belong to
 /// neither of them.
-fn name_owners(participants: &[Participant]) -> BTreeMap<String, HashSet<String>> {
-    let mut owners: BTreeMap<String, HashSet<String>> = BTreeMap::new();
-    for (index, person) in participants.iter().enumerate() {
-        if let Some(name) = &person.name {
-            let who = address(person.email.as_deref()).unwrap_or_else(|| format!("#{index}"));
-            owners.entry(folded(name)).or_default().insert(who);
-        }
-    }
-    owners
+struct NameOwners {
+    whole: BTreeMap<String, HashSet<String>>,
+    /// By what is left of a name without pronouns, employers and the like.
+    part: BTreeMap<String, HashSet<String>>,
 }
 
-/// The e-mail address in lower case. `None` where it cannot be used.
-fn address(text: Option<&str>) -> Option<String> {
-    let email = text?.trim().to_lowercase();
-    let (local, domain) = email.split_once('@')?;
-    let usable = !local.is_empty()
-        && domain.contains('.')
-        && !domain.contains('@')
-        && email.chars().count() <= MAX_EMAIL_CHARS
-        && !email.chars().any(|c| c.is_whitespace() || c.is_control());
-    usable.then_some(email)
+impl NameOwners {
+    fn of(participants: &[Participant]) -> Self {
+        let mut owners = Self { whole: BTreeMap::new(), part: BTreeMap::new() };
+        for (index, person) in participants.iter().enumerate() {
+            if let Some(name) = &person.name {
+                let who = address(person).unwrap_or_else(|| format!("#{index}"));
+                owners.whole.entry(folded(name)).or_default().insert(who.clone());
+                owners.part.entry(folded(&personal_part(name))).or_default().insert(who);
+            }
+        }
+        owners
+    }
+
+    fn of_name(&self, name: &str) -> Option<&HashSet<String>> {
+        self.whole.get(&folded(name)).or_else(|| self.part.get(&folded(&personal_part(name))))
+    }
+}
+
+/// The e-mail address of a participant. Some sources write it behind the name.
+fn address(person: &Participant) -> Option<String> {
+    let behind_name =
+        || person.name.as_deref().filter(|name| name.contains('<')).and_then(email_address::read);
+    person.email.as_deref().and_then(email_address::read).or_else(behind_name)
+}
+
+fn fits(email: &str) -> bool {
+    email.chars().count() <= MAX_EMAIL_CHARS
 }
 
 fn domain(email: &str) -> Option<&str> {
@@ -195,7 +198,7 @@ fn domain(email: &str) -> Option<&str> {
 }
 
 fn is_email(fact: &Fact, email: &str) -> bool {
-    fact.field == ContactField::Email && address(Some(&fact.value)).as_deref() == Some(email)
+    fact.field == ContactField::Email && email_address::read(&fact.value).as_deref() == Some(email)
 }
 
 fn proven<'a>(about: &'a ContactFacts, transcript: &'a Transcript) -> impl Iterator<Item = &'a Fact> {
@@ -228,10 +231,6 @@ fn stands_in(fact: &Fact, transcript: &Transcript) -> bool {
 fn clean(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn folded(name: &str) -> String {
-    clean(name).to_lowercase()
 }
 
 #[cfg(test)]

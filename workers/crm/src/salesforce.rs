@@ -50,6 +50,10 @@ impl Contacts {
 
     async fn save(&self, contact: &Contact, prior: Option<&str>) -> Result<Receipt, SalesforceError> {
         let known = mapping::fields(contact);
+        let shortened = mapping::shortened(contact, &known);
+        if !shortened.is_empty() {
+            tracing::warn!(fields = ?shortened, "values that are too long for the CRM were cut or left out");
+        }
         let found = match self.find(&contact.email, prior).await? {
             Some(found) => found,
             None => match self.create(known.clone()).await {

@@ -114,6 +114,10 @@ async fn load(cx: &Cx) -> Result<Loaded, StageError> {
 /// Saves every contact of the call. One that is refused does not lose the others; an org that takes
 /// nothing at all at the moment is not asked again for each.
 async fn save_contacts(cx: &Cx, contacts: &Contacts, loaded: &Loaded) -> Vec<StageError> {
+    let left_out = policy::unusable_addresses(&loaded.call.details);
+    if left_out > 0 {
+        tracing::warn!(participants = left_out, "no CRM takes the e-mail address of these participants");
+    }
     let mut errors = Vec::new();
     for contact in policy::contacts(&loaded.call.details, &loaded.facts, &loaded.transcript) {
         if let Err(error) = cx.once(&contacts.contact(&contact)).await {

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use domain::call::{CallDetails, Role};
+use domain::person_name::folded;
 use domain::transcript::Transcript;
 
 /// Sets the role of every segment that has a name and no role yet, from the call's participants and its agent.
-/// Case and spacing of names are ignored. A name that belongs to two roles gives no role.
+/// The spelling of names is ignored. A name that belongs to two roles gives no role.
 pub(crate) fn assign_roles(transcript: &mut Transcript, details: &CallDetails) {
     let mut roles: HashMap<String, Option<Role>> = HashMap::new();
     let agent = details.agent_name.as_deref().map(|name| (name, Role::Agent));
@@ -27,10 +28,6 @@ pub(crate) fn assign_roles(transcript: &mut Transcript, details: &CallDetails) {
     }
 }
 
-fn folded(name: &str) -> String {
-    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use domain::call::Participant;
@@ -47,13 +44,15 @@ mod tests {
                 person("Priya Raman", Some(Role::Host)),
                 person("Helen Castellanos", Some(Role::Participant)),
                 person("Tom Björk", None),
+                person("Mei Björk", Some(Role::Host)),
                 person("Sam", Some(Role::Host)),
                 person("Sam", Some(Role::Participant)),
             ],
             agent_name: Some("Dana Ortiz".into()),
             ..CallDetails::default()
         };
-        let names = ["priya  RAMAN", "Helen Castellanos", "TOM BJÖRK", "Sam", "Dana Ortiz", "A"];
+        let names =
+            ["priya  RAMAN", "Helen Castellanos", "TOM BJÖRK", "Sam", "Dana Ortiz", "A", "Mei Bjo\u{308}rk"];
         let spoken = |name: &&str| Segment {
             id: 0,
             speaker: Some((*name).into()),
@@ -67,6 +66,7 @@ mod tests {
         let mut transcript = Transcript { language: None, segments, ..Transcript::default() };
         assign_roles(&mut transcript, &details);
         let roles: Vec<_> = transcript.segments.iter().map(|segment| segment.role).collect();
-        assert_eq!(roles, [Some(Role::Host), Some(Role::Participant), None, None, Some(Role::Agent), None]);
+        let (host, guest) = (Some(Role::Host), Some(Role::Participant));
+        assert_eq!(roles, [host, guest, None, None, Some(Role::Agent), None, host]);
     }
 }

@@ -6,9 +6,8 @@
 
 use std::collections::HashMap;
 
-use domain::person_name::personal_part;
+use domain::person_name::{folded, personal_part};
 use domain::shown_text::visible;
-use unicode_normalization::UnicodeNormalization as _;
 
 use crate::words::one_line;
 
@@ -63,11 +62,6 @@ fn shown(name: &str) -> String {
         Some((before, _)) if !before.trim().is_empty() => before.trim().to_owned(),
         _ => name,
     }
-}
-
-fn folded(name: &str) -> String {
-    let composed: String = visible(name).nfkc().collect();
-    one_line(&composed).to_lowercase()
 }
 
 #[cfg(test)]

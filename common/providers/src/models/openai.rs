@@ -30,7 +30,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::{BoxError, Service};
 
-use super::{LanguageModel, Prices, Reply, Request, Tokens};
+use super::json_reply::json_in;
+use super::{LanguageModel, Prices, Repair, Reply, Request, Tokens};
 use crate::descriptor::{Check, Checked, Descriptor};
 use crate::said;
 use crate::slots::Slots;
@@ -97,13 +98,15 @@ impl OpenAi {
     }
 
     async fn ask(&self, request: &Request<'_>) -> Result<Reply, Refusal> {
-        let mut body = json!({
-            "model": self.settings.model,
-            "messages": [
-                { "role": "system", "content": request.system },
-                { "role": "user", "content": request.user },
-            ],
-        });
+        let mut messages = vec![
+            json!({ "role": "system", "content": request.system }),
+            json!({ "role": "user", "content": request.user }),
+        ];
+        if let Some(Repair { answer, complaint }) = request.repair {
+            messages.push(json!({ "role": "assistant", "content": answer }));
+            messages.push(json!({ "role": "user", "content": complaint }));
+        }
+        let mut body = json!({ "model": self.settings.model, "messages": messages });
         if let Some(schema) = &request.schema {
             body["response_format"] = json!({
                 "type": "json_schema",
@@ -111,7 +114,11 @@ impl OpenAi {
             });
         }
         let completion: Completion = self.client.chat().create_byot(body).await.map_err(refusal_of)?;
-        completion.read()
+        let reply = completion.read()?;
+        Ok(match request.schema {
+            Some(_) => Reply { text: json_in(&reply.text), ..reply },
+            None => reply,
+        })
     }
 
     async fn try_out(&self) -> Result<Checked, Refusal> {

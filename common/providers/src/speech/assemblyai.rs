@@ -6,13 +6,13 @@
 
 #[cfg(test)]
 mod tests;
+mod utterances;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::fault::Fault;
 use domain::refusal::{Code, Codes, Destination, Failure, Refusal, Remote};
-use domain::transcript::{Segment, Transcript};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::cache::Limiter;
@@ -33,6 +33,7 @@ use crate::descriptor::{Check, Checked, Descriptor};
 use crate::said;
 use crate::slots::Slots;
 use crate::versions::ASSEMBLYAI_MODELS as MODELS;
+use utterances::Spoken;
 
 const NAME: &str = "assemblyai";
 const BASE_URL: &str = "https://api.assemblyai.com";
@@ -121,20 +122,6 @@ struct Job {
 struct View {
     status: String,
     error: Option<String>,
-    text: Option<String>,
-    language_code: Option<String>,
-    confidence: Option<f64>,
-    utterances: Option<Vec<Utterance>>,
-}
-
-#[derive(Deserialize)]
-struct Utterance {
-    speaker: Option<String>,
-    text: String,
-    /// In milliseconds.
-    start: i64,
-    end: i64,
-    confidence: Option<f64>,
 }
 
 impl AssemblyAi {
@@ -205,7 +192,7 @@ impl AssemblyAi {
     async fn look(&self, job: &str) -> Result<Progress, Refusal> {
         let answer = http::send_up_to(self.get(&["v2", "transcript", job]), MAX_ANSWER_BYTES).await;
         match answer {
-            Ok(answer) => progress(read(&answer.body).map_err(Refusal::without_effect)?),
+            Ok(answer) => progress(&answer.body).map_err(Refusal::without_effect),
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(Progress::Unknown),
             Err(error) => Err(self.refusal(&error).without_effect()),
         }
@@ -333,16 +320,17 @@ fn not_understood(problem: String) -> Refusal {
     Refusal::of(&REMOTE, &Failure::Lost { problem })
 }
 
-fn progress(view: View) -> Result<Progress, Refusal> {
+fn progress(body: &[u8]) -> Result<Progress, Refusal> {
+    let view: View = read(body)?;
     match view.status.as_str() {
         "queued" | "processing" => Ok(Progress::Running),
-        "completed" => Ok(Progress::Done(transcript(view))),
+        "completed" => Ok(Progress::Done(read::<Spoken>(body)?.transcript())),
         "error" => {
             let fault = fault_of_the_audio(&view.error.unwrap_or_default());
             let reason = fault.unwrap_or("what it says of the job stands in its own list of jobs").to_owned();
             Ok(Progress::Failed(GivenUp { for_good: fault.is_some(), reason }))
         }
-        _ => Err(not_understood("a status that is not known".to_owned()).without_effect()),
+        _ => Err(not_understood("a status that is not known".to_owned())),
     }
 }
 
@@ -361,41 +349,4 @@ fn fault_of_the_audio(reason: &str) -> Option<&'static str> {
         "no audio",
     ];
     known.into_iter().find(|words| reason.contains(words))
-}
-
-fn transcript(view: View) -> Transcript {
-    let spoken: Vec<Segment> = view
-        .utterances
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|utterance| !utterance.text.trim().is_empty())
-        .map(|utterance| Segment {
-            id: 0,
-            speaker: utterance.speaker,
-            role: None,
-            start_ms: Some(utterance.start),
-            end_ms: Some(utterance.end.max(utterance.start)),
-            text: utterance.text,
-            confidence: share(utterance.confidence),
-        })
-        .collect();
-    let text = view.text.filter(|text| !text.trim().is_empty());
-    let segments = match text {
-        // A transcript without speakers becomes one segment.
-        Some(text) if spoken.is_empty() => vec![Segment {
-            id: 0,
-            speaker: None,
-            role: None,
-            start_ms: None,
-            end_ms: None,
-            text,
-            confidence: share(view.confidence),
-        }],
-        _ => spoken,
-    };
-    Transcript { language: view.language_code, segments, ..Transcript::default() }.numbered()
-}
-
-fn share(confidence: Option<f64>) -> Option<f64> {
-    confidence.filter(|share| (0.0..=1.0).contains(share))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::dialogue::Utterance;
@@ -19,9 +20,13 @@ pub(super) struct Upload {
 pub(super) struct Job {
     /// The time at which the job was submitted.
     pub(super) submitted: Instant,
+    /// The same time by the clock.
+    pub(super) created: DateTime<Utc>,
     pub(super) request: Map<String, Value>,
     /// `None` when the audio in the request was not uploaded to this simulator.
     pub(super) upload: Option<Upload>,
+    /// Whether somebody had the transcript deleted.
+    pub(super) is_deleted: bool,
 }
 
 impl Job {
@@ -41,6 +46,14 @@ impl Job {
         }
     }
 
+    /// The address of the audio, as lists show it.
+    pub(super) fn audio_url(&self) -> &str {
+        if self.is_deleted {
+            return "http://deleted_by_user";
+        }
+        self.request.get("audio_url").and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// Returns the job as the provider shows it.
     pub(super) fn view(&self, id: &str, takes: Duration) -> Value {
         let status = self.status(takes);
@@ -56,6 +69,10 @@ impl Job {
             "text": null, "words": null, "utterances": null, "confidence": null, "audio_duration": null,
         });
         match &self.upload {
+            _ if self.is_deleted => {
+                view["audio_url"] = self.audio_url().into();
+                view["text"] = "Deleted by user.".into();
+            }
             Some(upload) if status == "completed" => self.add_transcript(&mut view, upload),
             None if status == "error" => {
                 view["error"] = "Download error, unable to download the file at audio_url".into();

@@ -4,6 +4,8 @@ use chrono::Utc;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::request::choices;
+
 /// English text has about four characters in a token.
 const CHARS_PER_TOKEN: usize = 4;
 
@@ -32,22 +34,21 @@ pub(super) fn completion(asked: &Map<String, Value>, answer: Answer) -> Value {
     }
     let schema = asked.get("response_format").map_or(0, |format| tokens(&format.to_string()));
     let prompt_tokens = tokens(&asked["messages"].to_string()) + schema;
-    let completion_tokens = tokens(refusal.unwrap_or(&content));
+    let wanted = choices(asked);
+    // This model always says the same, so each choice is the same.
+    let completion_tokens = tokens(refusal.unwrap_or(&content)) * wanted;
+    let message = json!({
+        "role": "assistant",
+        "content": refusal.is_none().then_some(content),
+        "refusal": refusal,
+    });
+    let choice = |index: usize| json!({ "index": index, "message": message, "logprobs": null, "finish_reason": finish_reason });
     json!({
         "id": format!("chatcmpl-{}", Uuid::new_v4().simple()),
         "object": "chat.completion",
         "created": Utc::now().timestamp(),
         "model": asked["model"],
-        "choices": [{
-            "index": 0,
-            "message": {
-                "role": "assistant",
-                "content": refusal.is_none().then_some(content),
-                "refusal": refusal,
-            },
-            "logprobs": null,
-            "finish_reason": finish_reason,
-        }],
+        "choices": (0..wanted).map(choice).collect::<Vec<_>>(),
         "usage": {
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,

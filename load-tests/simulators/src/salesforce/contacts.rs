@@ -45,6 +45,15 @@ impl Contacts {
         Some(())
     }
 
+    /// Removes a contact. `None` means that there is no such contact.
+    pub(super) fn remove(&mut self, id: &str) -> Option<()> {
+        let contact = self.by_id.remove(id)?;
+        if let Some(ids) = email(&contact).and_then(|email| self.by_email.get_mut(&email)) {
+            ids.remove(id);
+        }
+        Some(())
+    }
+
     pub(super) fn get(&self, id: &str) -> Option<&Map<String, Value>> {
         self.by_id.get(id)
     }
@@ -90,5 +99,8 @@ mod tests {
         contacts.change("2", contact("c@example.com")).unwrap();
         assert_eq!((found(&contacts, &["a@example.com"]), found(&contacts, &["C@example.com"])), (1, 1));
         assert_eq!(contacts.change("4", contact("c@example.com")), None);
+        contacts.remove("2").unwrap();
+        assert_eq!((found(&contacts, &["c@example.com"]), contacts.iter().count()), (0, 2));
+        assert_eq!(contacts.remove("2"), None);
     }
 }

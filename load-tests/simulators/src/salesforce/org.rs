@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::control::Control;
 use crate::state::{BoundedMap, lock};
 
 /// The standard fields of a contact, each with the length of its longest value in characters.
-const STANDARD_FIELDS: &[(&str, usize)] = &[
+pub(super) const STANDARD_FIELDS: &[(&str, usize)] = &[
     ("Id", 18),
     ("FirstName", 40),
     ("MiddleName", 40),
@@ -50,9 +50,11 @@ const STANDARD_FIELDS: &[(&str, usize)] = &[
     ("LastModifiedDate", 40),
 ];
 /// The length of the longest value of any other field.
-const CUSTOM_FIELD_LENGTH: usize = 255;
-const READ_ONLY_FIELDS: [&str; 3] = ["Id", "CreatedDate", "LastModifiedDate"];
+pub(super) const CUSTOM_FIELD_LENGTH: usize = 255;
+pub(super) const READ_ONLY_FIELDS: [&str; 3] = ["Id", "CreatedDate", "LastModifiedDate"];
 const MAX_SESSIONS: usize = 10_000;
+/// The number of deleted contacts that are remembered.
+const MAX_DELETED: usize = 10_000;
 
 pub(super) struct Org {
     /// The address of the simulator, which the answer to a sign-in names.
@@ -60,6 +62,8 @@ pub(super) struct Org {
     control: Arc<Control>,
     fields: Mutex<HashSet<String>>,
     contacts: Mutex<Contacts>,
+    /// The ids of the contacts that were deleted.
+    deleted: Mutex<BoundedMap<()>>,
     /// The number of contacts that were created so far.
     created: Mutex<u64>,
     /// The access tokens of the sessions.
@@ -76,6 +80,7 @@ impl Org {
             control,
             fields: Mutex::new(fields),
             contacts: Mutex::new(Contacts::new()),
+            deleted: Mutex::new(BoundedMap::new(MAX_DELETED)),
             created: Mutex::new(0),
             sessions: Mutex::new(BoundedMap::new(MAX_SESSIONS)),
         }
@@ -161,7 +166,9 @@ impl Org {
         let email = fields.get("Email").and_then(Value::as_str).map(str::to_lowercase);
         self.control.made("contact", &email.unwrap_or_else(|| format!("id:{id}")));
         fields.insert("Id".to_owned(), json!(id));
-        fields.insert("CreatedDate".to_owned(), json!(Utc::now()));
+        let now = written(Utc::now());
+        fields.insert("CreatedDate".to_owned(), json!(now));
+        fields.insert("LastModifiedDate".to_owned(), json!(now));
         self.contacts().insert(id.clone(), fields);
         Ok(id)
     }
@@ -170,11 +177,28 @@ impl Org {
         if fields.contains_key("LastName") {
             check_last_name(&fields)?;
         }
-        fields.insert("LastModifiedDate".to_owned(), json!(Utc::now()));
-        self.contacts().change(id, fields).ok_or_else(Refusal::not_found)?;
+        fields.insert("LastModifiedDate".to_owned(), json!(written(Utc::now())));
+        self.contacts().change(id, fields).ok_or_else(|| self.missing(id))?;
         self.control.made("contact_update", id);
         Ok(())
     }
+
+    pub(super) fn delete(&self, id: &str) -> Result<(), Refusal> {
+        self.contacts().remove(id).ok_or_else(|| self.missing(id))?;
+        lock(&self.deleted).insert(id.to_owned(), ());
+        self.control.made("contact_delete", id);
+        Ok(())
+    }
+
+    /// The refusal for a contact that is to be changed and is not there.
+    fn missing(&self, id: &str) -> Refusal {
+        if lock(&self.deleted).get(id).is_some() { Refusal::deleted() } else { Refusal::not_found() }
+    }
+}
+
+/// A time as the API writes it: in milliseconds, and with an offset without a colon.
+fn written(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string()
 }
 
 /// Refuses a contact without a last name.
@@ -184,4 +208,15 @@ fn check_last_name(fields: &Map<String, Value>) -> Result<(), Refusal> {
     }
     let message = "Required fields are missing: [LastName]";
     Err(Refusal::of_fields("REQUIRED_FIELD_MISSING", message, &["LastName"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_as_the_api_writes_it() {
+        let time = "2026-11-29T10:00:00Z".parse().unwrap();
+        assert_eq!(written(time), "2026-11-29T10:00:00.000+0000");
+    }
 }

@@ -41,6 +41,11 @@ impl Refusal {
         let message = "Provided external ID field does not exist or is not accessible, or no such record";
         Self { status: StatusCode::NOT_FOUND, ..Self::bad_request("NOT_FOUND", message) }
     }
+
+    pub(super) fn deleted() -> Self {
+        let message = "entity is deleted";
+        Self { status: StatusCode::NOT_FOUND, ..Self::bad_request("ENTITY_IS_DELETED", message) }
+    }
 }
 
 impl IntoResponse for Refusal {

@@ -1,16 +1,17 @@
 //! The token endpoint with the grants `password`, `client_credentials` and `jwt-bearer`.
 //!
 //! The simulator knows no passwords, so it accepts any. It checks that the request has everything that its grant
-//! needs. It checks the claims of an assertion, and not the signature.
+//! needs. It checks the claims of an assertion, and not the signature. The client's id and secret stand in the form or in
+//! an `Authorization: Basic` header.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::Utc;
 use serde_json::{Value, json};
 
@@ -21,8 +22,11 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// The longest time that an assertion may still be valid.
 const MAX_ASSERTION_SECONDS: i64 = 5 * 60;
 
-pub(super) async fn token(State(org): State<Arc<Org>>, body: String) -> Response {
-    let form: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+pub(super) async fn token(State(org): State<Arc<Org>>, headers: HeaderMap, body: String) -> Response {
+    let mut form: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    if let Some((id, secret)) = basic_credentials(&headers) {
+        form.extend([("client_id".to_owned(), id), ("client_secret".to_owned(), secret)]);
+    }
     if let Err((error, description)) = check_grant(&form) {
         let body = json!({ "error": error, "error_description": description });
         return (StatusCode::BAD_REQUEST, Json(body)).into_response();
@@ -38,6 +42,15 @@ pub(super) async fn token(State(org): State<Arc<Org>>, body: String) -> Response
         "signature": digest(issued_at.as_bytes()),
     }))
     .into_response()
+}
+
+/// The id and the secret of a client in the header, as RFC 6749 section 2.3.1 describes them.
+fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| (id.to_owned(), secret.to_owned()))
 }
 
 fn field<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::contacts::EMAIL;
 use super::org::Org;
 use super::refusal::Refusal;
-use super::soql;
+use super::soql::{self, Selected, Wanted};
 
 #[derive(Deserialize)]
 pub(super) struct Soql {
@@ -35,28 +35,44 @@ pub(super) async fn query(
         let message = format!("No such column '{name}' on entity 'Contact'.");
         known(name).ok_or_else(|| Refusal::bad_request("INVALID_FIELD", message))
     };
-    let columns = query.columns.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
+    let columns = match &query.selected {
+        Selected::Columns(names) => names.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?,
+        Selected::Count => Vec::new(),
+        Selected::CountOf(name) => vec![column(name)?],
+    };
     let conditions = query
         .conditions
         .into_iter()
-        .map(|(name, values)| Ok((column(&name)?, values)))
+        .map(|(name, wanted)| Ok((column(&name)?, wanted)))
         .collect::<Result<Vec<_>, Refusal>>()?;
     let holds = |contact: &&Map<String, Value>| {
-        conditions.iter().all(|(name, values)| {
-            let value = contact.get(name).and_then(Value::as_str).unwrap_or_default();
-            // SOQL compares without regard to case.
-            values.iter().any(|wanted| value.to_lowercase() == wanted.to_lowercase())
-        })
+        conditions
+            .iter()
+            .all(|(name, wanted)| wanted.holds(contact.get(name).and_then(Value::as_str).unwrap_or_default()))
     };
     // The contacts are listed oldest first, which is also the order of CreatedDate, the only one that a query can name.
     let contacts = org.contacts();
-    let candidates: Box<dyn Iterator<Item = &Map<String, Value>>> =
-        match conditions.iter().find(|(name, _)| name == EMAIL) {
-            Some((_, addresses)) => Box::new(contacts.with_email(addresses)),
-            None => Box::new(contacts.iter()),
-        };
+    let addresses = conditions.iter().find_map(|(name, wanted)| match wanted {
+        Wanted::Values(addresses) if name == EMAIL => Some(addresses),
+        _ => None,
+    });
+    let candidates: Box<dyn Iterator<Item = &Map<String, Value>>> = match addresses {
+        Some(addresses) => Box::new(contacts.with_email(addresses)),
+        None => Box::new(contacts.iter()),
+    };
     let matching = candidates.filter(holds).take(query.limit.unwrap_or(2000));
-    let records: Vec<Value> = matching.map(|contact| record(contact, &columns, &version)).collect();
+    let records: Vec<Value> = match &query.selected {
+        Selected::Columns(_) => matching.map(|contact| record(contact, &columns, &version)).collect(),
+        Selected::Count => {
+            return Ok(Json(json!({ "totalSize": matching.count(), "done": true, "records": [] })));
+        }
+        Selected::CountOf(_) => {
+            let has_value =
+                |contact: &&Map<String, Value>| !contact.get(&columns[0]).is_none_or(Value::is_null);
+            let count = matching.filter(has_value).count();
+            vec![json!({ "attributes": { "type": "AggregateResult" }, "expr0": count })]
+        }
+    };
     Ok(Json(json!({ "totalSize": records.len(), "done": true, "records": records })))
 }
 
@@ -95,6 +111,61 @@ pub(super) async fn update(
     Ok(StatusCode::NO_CONTENT)
 }
 
+pub(super) async fn delete(
+    State(org): State<Arc<Org>>,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<StatusCode, Refusal> {
+    org.delete(&id)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The ids of the contacts with this external id, oldest first.
+fn ids_by(org: &Org, field: &str, value: &str) -> Result<Vec<String>, Refusal> {
+    if !org.fields().contains(field) {
+        return Err(Refusal::not_found());
+    }
+    let is_same = |contact: &&Map<String, Value>| {
+        contact.get(field).and_then(Value::as_str).is_some_and(|held| held.eq_ignore_ascii_case(value))
+    };
+    let contacts = org.contacts();
+    Ok(contacts
+        .iter()
+        .filter(is_same)
+        .filter_map(|contact| contact["Id"].as_str().map(str::to_owned))
+        .collect())
+}
+
+/// The answer for an external id that several contacts have.
+fn ambiguous(version: &str, ids: &[String]) -> Response {
+    let url = |id: &String| format!("/services/data/{version}/sobjects/Contact/{id}");
+    (StatusCode::MULTIPLE_CHOICES, Json(ids.iter().map(url).collect::<Vec<_>>())).into_response()
+}
+
+pub(super) async fn read_by(
+    org: State<Arc<Org>>,
+    Path((version, field, value)): Path<(String, String, String)>,
+) -> Result<Response, Refusal> {
+    match ids_by(&org, &field, &value)?.as_slice() {
+        [] => Err(Refusal::not_found()),
+        [id] => Ok(read(org, Path((version, id.clone()))).await?.into_response()),
+        many => Ok(ambiguous(&version, many)),
+    }
+}
+
+pub(super) async fn delete_by(
+    State(org): State<Arc<Org>>,
+    Path((version, field, value)): Path<(String, String, String)>,
+) -> Result<Response, Refusal> {
+    match ids_by(&org, &field, &value)?.as_slice() {
+        [] => Err(Refusal::not_found()),
+        [id] => {
+            org.delete(id)?;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        many => Ok(ambiguous(&version, many)),
+    }
+}
+
 /// Creates or changes a contact by an external id: 201 when it is created, 204 when it is changed, and 300 when several
 /// contacts have the id.
 pub(super) async fn upsert(
@@ -103,15 +174,7 @@ pub(super) async fn upsert(
     body: String,
 ) -> Result<Response, Refusal> {
     let mut fields = org.read_fields(&body)?;
-    if !org.fields().contains(&field) {
-        return Err(Refusal::not_found());
-    }
-    let same = |contact: &&Map<String, Value>| contact.get(&field).and_then(Value::as_str) == Some(&value);
-    let ids: Vec<String> = {
-        let contacts = org.contacts();
-        contacts.iter().filter(same).filter_map(|contact| contact["Id"].as_str().map(str::to_owned)).collect()
-    };
-    match ids.as_slice() {
+    match ids_by(&org, &field, &value)?.as_slice() {
         [] => {
             fields.insert(field, value.into());
             let id = org.create(fields)?;
@@ -122,9 +185,6 @@ pub(super) async fn upsert(
             org.update(id, fields)?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
-        many => {
-            let url = |id: &String| format!("/services/data/{version}/sobjects/Contact/{id}");
-            Ok((StatusCode::MULTIPLE_CHOICES, Json(many.iter().map(url).collect::<Vec<_>>())).into_response())
-        }
+        many => Ok(ambiguous(&version, many)),
     }
 }

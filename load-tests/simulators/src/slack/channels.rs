@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use chrono::Utc;
 use serde_json::{Map, Value, json};
 
+use super::escaped::escaped;
 use crate::control::Control;
 use crate::digest::digest;
 use crate::state::lock;
@@ -49,6 +50,7 @@ impl Channels {
             "chat.postMessage" => self.post(arguments),
             "chat.update" => self.update(arguments),
             "conversations.history" => self.history(arguments),
+            "conversations.info" => self.info(arguments),
             "conversations.replies" => self.replies(arguments),
             "conversations.list" => self.list(arguments),
             _ => Err("unknown_method"),
@@ -65,6 +67,7 @@ impl Channels {
         };
         let ts = format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
         let sent: String = text(arguments, "text").unwrap_or_default().chars().take(MAX_TEXT_CHARS).collect();
+        let sent = escaped(&sent);
         let mut message = json!({
             "type": "message", "user": USER, "bot_id": BOT, "team": TEAM, "text": sent, "ts": ts,
         });
@@ -117,7 +120,8 @@ impl Channels {
         if sent.chars().count() > MAX_TEXT_CHARS {
             return Err("msg_too_long");
         }
-        message["text"] = sent.into();
+        let sent = escaped(sent);
+        message["text"] = sent.clone().into();
         for name in ["blocks", "metadata"] {
             if let Some(value) = arguments.get(name) {
                 message[name] = value.clone();
@@ -154,15 +158,31 @@ impl Channels {
         let kinds = text(arguments, "types").unwrap_or("public_channel");
         let wants_public = kinds.split(',').any(|kind| kind == "public_channel");
         let names = lock(&self.names);
-        let channel = |(id, name): (&String, &String)| {
-            json!({
-                "id": id, "name": name, "is_channel": true, "is_private": false, "is_member": true,
-                "is_archived": false,
-            })
-        };
-        let channels: Vec<Value> = names.iter().filter(|_| wants_public).map(channel).collect();
+        let listed = names.iter().filter(|_| wants_public);
+        let channels: Vec<Value> = listed.map(|(id, name)| described(id, name)).collect();
         page("channels", channels.iter(), arguments)
     }
+
+    /// Describes one channel. A channel to which nobody has posted by name is called by its id.
+    fn info(&self, arguments: &Map<String, Value>) -> MethodResult {
+        let id = existing_channel(arguments)?;
+        let name = lock(&self.names).get(id).cloned().unwrap_or_else(|| id.to_lowercase());
+        let mut channel = described(id, &name);
+        if is_set(arguments, "include_num_members") {
+            channel["num_members"] = 1.into();
+        }
+        Ok(json!({ "ok": true, "channel": channel }))
+    }
+}
+
+fn described(id: &str, name: &str) -> Value {
+    json!({
+        "id": id, "name": name, "name_normalized": name, "created": 1_700_000_000, "creator": USER,
+        "context_team_id": TEAM, "is_channel": true, "is_group": false, "is_im": false, "is_mpim": false,
+        "is_private": false, "is_member": true, "is_archived": false, "is_general": false,
+        "topic": { "value": "", "creator": "", "last_set": 0 },
+        "purpose": { "value": "", "creator": "", "last_set": 0 },
+    })
 }
 
 fn text<'a>(arguments: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
@@ -218,7 +238,8 @@ pub(super) fn natural_key(message: &Value) -> String {
         Some(effect) => format!("effect:{effect}"),
         None if payload.is_object() => format!("metadata:{}", digest(payload.to_string().as_bytes())),
         None => {
-            let shown = format!("{}{}", message["text"].as_str().unwrap_or_default(), message["blocks"]);
+            let text = escaped(message["text"].as_str().unwrap_or_default());
+            let shown = format!("{text}{}", message["blocks"]);
             format!("text:{}", digest(shown.as_bytes()))
         }
     }

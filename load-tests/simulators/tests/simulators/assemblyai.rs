@@ -146,3 +146,33 @@ async fn the_webhook_is_called_with_its_header_when_the_transcript_is_done() {
     assert_eq!(request.body, json!({ "transcript_id": submitted["id"], "status": "completed" }));
     assert_eq!((request.headers["x-secret"].as_str(), request.query.as_deref()), ("s3cret", Some("call=7")));
 }
+
+#[tokio::test]
+async fn a_transcript_is_given_as_subtitles_listed_and_deleted() {
+    let play = Playground::start().await;
+    let call =
+        |method, path: &str| play.at(method, &assemblyai::PROVIDER, path).header("authorization", "key");
+    let wav = recording_with(&[utterance("Ada", 0, 900, "Hello there.")]);
+    let (_, uploaded) = answer(call(Method::POST, "/v2/upload").body(wav)).await;
+    let request = json!({ "audio_url": uploaded["upload_url"], "speech_models": ["universal-2"] });
+    let (_, submitted) = answer(call(Method::POST, "/v2/transcript").json(&request)).await;
+    let id = submitted["id"].as_str().unwrap();
+    let path = format!("/v2/transcript/{id}");
+    assert_eq!(answer(call(Method::GET, &format!("{path}/vtt"))).await.0, StatusCode::BAD_REQUEST);
+    while answer(call(Method::GET, &path)).await.1["status"] != "completed" {
+        tokio::task::yield_now().await;
+    }
+    let vtt = answer(call(Method::GET, &format!("{path}/vtt"))).await.1;
+    assert_eq!(vtt, "WEBVTT\n\n00:00.000 --> 00:00.900\nHello there.\n\n");
+    let srt = answer(call(Method::GET, &format!("{path}/srt?chars_per_caption=6"))).await.1;
+    assert_eq!(
+        srt,
+        "1\n00:00:00,000 --> 00:00:00,450\nHello\n\n2\n00:00:00,450 --> 00:00:00,900\nthere.\n\n"
+    );
+    let list = async || answer(call(Method::GET, "/v2/transcript?limit=5")).await.1;
+    assert_eq!(list().await["transcripts"][0]["id"], id);
+    let (status, deleted) = answer(call(Method::DELETE, &path)).await;
+    assert_eq!((status, &deleted["words"]), (StatusCode::OK, &Value::Null));
+    assert_eq!(list().await["transcripts"][0]["audio_url"], "http://deleted_by_user");
+    assert_eq!(answer(call(Method::DELETE, "/v2/transcript/nobody")).await.0, StatusCode::NOT_FOUND);
+}

@@ -119,3 +119,40 @@ async fn the_model_is_found_by_its_name_until_it_was_retired() {
         assert!(refused["error"]["message"].as_str().unwrap().contains(retired), "{refused}");
     }
 }
+
+#[tokio::test]
+async fn the_model_gives_several_answers_and_gives_them_in_pieces() {
+    let play = Playground::start().await;
+    let mut asked = question(&reading());
+    asked["n"] = json!(2);
+    let (_, whole) = answer(complete(&play, &asked)).await;
+    contract::check(OPENAI, "CreateChatCompletionResponse", &whole);
+    assert_eq!(whole["choices"][1]["index"], 1);
+    asked["stream"] = json!(true);
+    let response = complete(&play, &asked).send().await.unwrap();
+    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/event-stream"));
+    let text = response.text().await.unwrap();
+    let events: Vec<&str> = text.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).collect();
+    let (end, chunks) = events.split_last().unwrap();
+    assert_eq!(*end, "[DONE]");
+    let chunks: Vec<Value> = chunks.iter().map(|chunk| serde_json::from_str(chunk).unwrap()).collect();
+    for nth in [0, 1] {
+        let choices = chunks.iter().map(|chunk| &chunk["choices"][0]).filter(|choice| choice["index"] == nth);
+        let words: String = choices.filter_map(|choice| choice["delta"]["content"].as_str()).collect();
+        assert_eq!(whole["choices"][0]["message"]["content"], words);
+    }
+}
+
+#[tokio::test]
+async fn any_json_must_be_asked_for_with_the_word() {
+    let play = Playground::start().await;
+    let mut asked = question(&reading());
+    asked["response_format"] = json!({ "type": "json_object" });
+    let (status, refused) = answer(complete(&play, &asked)).await;
+    assert_eq!((status, &refused["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("messages")));
+    contract::check(OPENAI, "ErrorResponse", &refused);
+    asked["messages"][0]["content"] = json!("Answer in JSON.");
+    assert_eq!(answer(complete(&play, &asked)).await.0, StatusCode::OK);
+    asked["n"] = json!(0);
+    assert_eq!(answer(complete(&play, &asked)).await.1["error"]["param"], "n");
+}

@@ -74,3 +74,41 @@ async fn the_versions_of_the_interface_are_listed_for_everybody() {
     assert!(versions.contains(&&json!("60.0")) && versions.contains(&&json!("66.0")), "{versions:?}");
     assert!(!versions.contains(&&json!("30.0")), "{versions:?}");
 }
+
+#[tokio::test]
+async fn a_client_signs_in_with_a_basic_header() {
+    let play = Playground::start().await;
+    let sign_in = |secret: &'static str| {
+        let request = play.at(Method::POST, &salesforce::PROVIDER, "/services/oauth2/token");
+        answer(request.basic_auth("id", Some(secret)).form(&[("grant_type", "client_credentials")]))
+    };
+    assert_eq!(sign_in("secret").await.0, StatusCode::OK);
+    assert_eq!(sign_in("").await.1["error"], "invalid_client");
+}
+
+#[tokio::test]
+async fn a_contact_is_found_by_another_field_counted_described_and_deleted() {
+    let play = Playground::start().await;
+    let token = sign_in(&play).await;
+    let ask = |method, path: &str| call(&play, method, path, &token);
+    let contact = json!({ "LastName": "Rao", "Email": "p@example.org" });
+    let (_, created) = answer(ask(Method::POST, "/sobjects/Contact").json(&contact)).await;
+    let path = format!("/sobjects/Contact/{}", created["id"].as_str().unwrap());
+
+    let (status, found) = answer(ask(Method::GET, "/sobjects/Contact/Email/P@example.org")).await;
+    assert_eq!((status, &found["LastName"]), (StatusCode::OK, &json!("Rao")));
+    assert!(found["CreatedDate"].as_str().unwrap().ends_with("+0000"), "{found}");
+    assert_eq!(answer(ask(Method::GET, "/sobjects/Contact/Email/x@example.org")).await.0, 404);
+
+    let soql = [("q", "SELECT COUNT() FROM Contact WHERE LastName LIKE 'r_o%'")];
+    assert_eq!(answer(ask(Method::GET, "/query").query(&soql)).await.1["totalSize"], 1);
+    let (_, described) = answer(ask(Method::GET, "/sobjects/Contact/describe")).await;
+    let fields = described["fields"].as_array().unwrap();
+    assert!(fields.iter().any(|field| field["name"] == "FirstName" && field["length"] == 40), "{described}");
+
+    assert_eq!(answer(ask(Method::DELETE, &path)).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(answer(ask(Method::GET, "/query").query(&soql)).await.1["totalSize"], 0);
+    let (status, gone) = answer(ask(Method::PATCH, &path).json(&json!({ "Phone": "1" }))).await;
+    assert_eq!((status, &gone[0]["errorCode"]), (StatusCode::NOT_FOUND, &json!("ENTITY_IS_DELETED")));
+    assert_eq!(answer(ask(Method::DELETE, "/sobjects/Contact/003X")).await.1[0]["errorCode"], "NOT_FOUND");
+}

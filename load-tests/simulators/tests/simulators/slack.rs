@@ -57,3 +57,23 @@ async fn a_bot_posts_updates_and_finds_its_messages_by_their_metadata() {
     assert_eq!((status, refused["error"].as_str()), (StatusCode::OK, Some("no_text")));
     contract::check(SLACK, "chat.postMessage.error", &refused);
 }
+
+#[tokio::test]
+async fn a_text_is_kept_escaped_and_counted_under_the_key_of_its_request() {
+    let play = Playground::start().await;
+    let sent = json!({ "channel": "C012345678", "text": "A & B <https://example.org|here>" });
+    let (_, posted) = answer(call(&play, "chat.postMessage", &sent)).await;
+    assert_eq!(posted["message"]["text"], "A &amp; B <https://example.org|here>");
+    assert_eq!(play.of(&slack::PROVIDER).effects()["post"][&slack::key_of_post(&sent)], 1);
+}
+
+#[tokio::test]
+async fn a_channel_is_described_by_its_id() {
+    let play = Playground::start().await;
+    let (_, posted) =
+        answer(call(&play, "chat.postMessage", &json!({ "channel": "#calls", "text": "x" }))).await;
+    let (_, info) = answer(call(&play, "conversations.info", &json!({ "channel": posted["channel"] }))).await;
+    assert_eq!((&info["channel"]["id"], &info["channel"]["name"]), (&posted["channel"], &json!("calls")));
+    let (_, refused) = answer(call(&play, "conversations.info", &json!({ "channel": "#calls" }))).await;
+    assert_eq!(refused["error"], "channel_not_found");
+}

@@ -128,12 +128,35 @@ fn a_number_that_belongs_to_somebody_else_is_not_the_speakers() {
         "My assistant's direct line is 202-555-0171.",
         "I can give you Wim's mobile number, 202-555-0171.",
         "Everyone's number is 202-555-0171.",
+        "Please call Ana at 202-555-0171.",
+        "I'd say please call ana at 202-555-0171.",
+        "You can get Ana Weber under 202-555-0171.",
+        "Ana's on 202-555-0171 all day, I think.",
+        "I believe Ana can be reached at 202-555-0171.",
+        "I will call you back on 202-555-0171.",
+        "I have your number as 202-555-0171, is that right?",
+        "I have her mobile number, 202-555-0171.",
+        "You can call my wife at 202-555-0171.",
+        "My colleague is on 202-555-0171 and I am not.",
+        "I would call the front desk at 202-555-0171.",
+        "I always reach our lawyer at 202-555-0171.",
     ] {
         assert!(!is_kept_for_olga(sentence, ContactField::Phone, "202-555-0171"), "{sentence}");
     }
-    for sentence in
-        ["It's 202-555-0171.", "My name's Olga, my number's 202-555-0171.", "Olga's line is 202-555-0171."]
-    {
+    for sentence in [
+        "It's 202-555-0171.",
+        "My name's Olga, my number's 202-555-0171.",
+        "Olga's line is 202-555-0171.",
+        "You can reach me at 202-555-0171.",
+        "Call me back on 202-555-0171, please.",
+        "You can reach out at 202-555-0171, I'm there.",
+        "My mobile is 202-555-0171 for your records.",
+        "My boss wants you to have my direct line, 202-555-0171.",
+        "Please call my office at 202-555-0171.",
+        "Mobile is on 202-555-0171, I hope.",
+        "Our manager said to ring me on 202-555-0171.",
+        "I'm Olga and you get me under 202-555-0171.",
+    ] {
         assert!(is_kept_for_olga(sentence, ContactField::Phone, "202-555-0171"), "{sentence}");
     }
 }
@@ -186,6 +209,15 @@ fn a_value_such_as_unknown_is_dropped_even_when_somebody_said_the_word() {
         let found =
             ground(&[claim("Olga Lindqvist", ContactField::Department, value, quote, 1)], &transcript, &[]);
         assert_eq!((found.contacts.len(), found.dropped), (0, 1), "{value}");
+    }
+}
+
+#[test]
+fn a_name_is_found_in_both_ways_in_which_unicode_writes_it() {
+    let composed = transcript(&[("Tom Bj\u{f6}rk", "My city is Ghent."), ("Olga Brask", "Mine is Lund.")]);
+    for name in ["Tom Bjo\u{308}rk", "Bjo\u{308}rk"] {
+        let city = claim(name, ContactField::City, "Ghent", "My city is Ghent", 1);
+        assert_eq!(ground(&[city], &composed, &[]).dropped, 0, "{name}");
     }
 }
 

@@ -87,6 +87,92 @@ fn every_kind_of_name_makes_a_contact_and_a_missing_address_does_not() {
     );
 }
 
+/// What became of each display name at the CRM: the first and the last name.
+#[test]
+fn a_contact_has_the_parts_of_the_name_and_nothing_that_stands_beside_it() {
+    for (display, first, last) in [
+        ("Rao, Priya", "Priya", "Rao"),
+        ("Dr. Anil Kapoor", "Anil", "Kapoor"),
+        ("Kapoor, Dr. Anil", "Anil", "Kapoor"),
+        ("Meera Iyer (she/her)", "Meera", "Iyer"),
+        ("Tom Baker (Guest)", "Tom", "Baker"),
+        ("Tom Baker - Halvorsen", "Tom", "Baker"),
+        ("Sam Lee, PMP", "Sam", "Lee"),
+        ("Sam Lee, CEO", "Sam", "Lee"),
+        ("Sam Lee, Acme Inc.", "Sam", "Lee"),
+        ("Dr., Priya", "", "Priya"),
+        ("Ludwig van der Berg", "Ludwig", "van der Berg"),
+        ("Cher", "", "Cher"),
+        ("प्रिया शर्मा", "प्रिया", "शर्मा"),
+        ("田中 太郎", "太郎", "田中"),
+        ("प्रिया शर्मा <priya@acme.example.com>", "प्रिया", "शर्मा"),
+        ("ann.lee@x.example.com", "", "ann.lee"),
+        ("mailto:ann.lee@x.example.com", "", "ann.lee"),
+        ("🔥", "", "ann.lee"),
+    ] {
+        let details = meeting(vec![person(display, "ann.lee@x.example.com", None)]);
+        let name = found(&details).remove(0).name;
+        assert_eq!((name.first.unwrap_or_default().as_str(), name.last.as_str()), (first, last), "{display}");
+    }
+}
+
+#[test]
+fn a_person_who_joined_with_a_device_and_with_a_name_is_the_name() {
+    for (names, first, last) in [
+        (&["iPhone", "Amit Shah"][..], "Amit", "Shah"),
+        (&["Amit Shah", "iPhone"], "Amit", "Shah"),
+        (&["Amit's iPhone", "Zoom User", "Shah, Amit"], "Amit", "Shah"),
+        (&["+91 98200 11223", "Amit Shah"], "Amit", "Shah"),
+        (&["Amit", "Amit Shah"], "Amit", "Shah"),
+        (&["Guest", "Amit Shah (Guest)"], "Amit", "Shah"),
+        (&["Galaxy S21"], "", "amit"),
+        (&["919820011223"], "", "amit"),
+    ] {
+        let details = meeting(names.iter().map(|name| person(name, "amit@x.example.com", None)).collect());
+        let found = found(&details);
+        assert_eq!(found.len(), 1, "{names:?}");
+        let name = found[0].name.clone();
+        assert_eq!((name.first.unwrap_or_default().as_str(), name.last.as_str()), (first, last), "{names:?}");
+    }
+}
+
+#[test]
+fn an_address_is_read_without_what_stands_around_it() {
+    for email in [
+        "mailto:ann@x.example.com",
+        "MAILTO: Ann@X.example.com",
+        "<ann@x.example.com>",
+        "Ann Lee <ann@x.example.com>",
+        "mailto:ann@x.example.com?subject=Call",
+        "\u{200b}ann@x.example.com\u{feff}",
+        "ann@x.example.com;",
+    ] {
+        let details = meeting(vec![person("Ann Lee", email, None)]);
+        assert_eq!(emails(&details), ["ann@x.example.com"], "{email:?}");
+    }
+    let named = meeting(vec![person("Ann Lee <ann@x.example.com>", "", None)]);
+    assert_eq!(emails(&named), ["ann@x.example.com"]);
+    let hosted = meeting(vec![
+        person("Host", "mailto:host@us.example.com", Some(Role::Host)),
+        person("Colleague", "Other <other@us.example.com>", None),
+    ]);
+    assert_eq!(emails(&hosted), [""; 0]);
+}
+
+#[test]
+fn facts_belong_to_a_person_under_every_spelling_of_the_name() {
+    for (listed, spoken) in [
+        ("Meera Iyer (she/her)", "Meera Iyer"),
+        ("Tom Bj\u{f6}rk", "Tom Bjo\u{308}rk"),
+        ("🔥 Karan", "karan"),
+    ] {
+        let details = meeting(vec![person(listed, "a@x.example.com", None)]);
+        let facts = [about(spoken, vec![fact(ContactField::Title, "CFO", "I am the CFO")])];
+        let found = contacts(&details, &facts, &said("I am the CFO."));
+        assert_eq!(found[0].learned.len(), 1, "{listed} and {spoken}");
+    }
+}
+
 #[test]
 fn an_address_that_repeats_in_another_case_is_one_contact() {
     let details = meeting(vec![
@@ -132,7 +218,9 @@ fn a_participant_without_a_valid_address_is_no_contact() {
         assert_eq!(emails(&meeting(vec![person("Ann", email, None)])), [""; 0], "{email:?}");
     }
     let long = format!("{}@example.com", "a".repeat(80));
-    assert!(emails(&meeting(vec![person("Ann", &long, None)])).is_empty());
+    let details = meeting(vec![person("Ann", &long, None)]);
+    assert!(emails(&details).is_empty());
+    assert_eq!(unusable_addresses(&details), 1, "whoever is left out is counted");
 }
 
 #[test]

@@ -17,14 +17,16 @@ pub(super) type Fields = BTreeMap<&'static str, String>;
 
 pub(super) const ID: &str = "Id";
 const EMAIL: &str = "Email";
+const SALUTATION: &str = "Salutation";
 const FIRST_NAME: &str = "FirstName";
 const LAST_NAME: &str = "LastName";
 /// Without these a contact cannot be found again, or not be created.
 const REQUIRED: [&str; 3] = [ID, EMAIL, LAST_NAME];
 
 /// What is read and written, with the length of the standard field in characters.
-const COLUMNS: [(&str, usize); 13] = [
+const COLUMNS: [(&str, usize); 14] = [
     (ID, 18),
+    (SALUTATION, 40),
     (FIRST_NAME, 40),
     (LAST_NAME, 80),
     (EMAIL, 80),
@@ -60,26 +62,40 @@ fn column(field: ContactField) -> Option<&'static str> {
 
 /// Everything we know of a contact.
 pub(super) fn fields(contact: &Contact) -> Fields {
-    let name = [(FIRST_NAME, contact.name.first.as_ref()), (LAST_NAME, Some(&contact.name.last))];
-    let learned = contact.learned.iter().filter_map(|(field, value)| Some((column(*field)?, Some(value))));
-    let mut fields: Fields = name
-        .into_iter()
-        .chain(learned)
-        .filter_map(|(column, value)| Some((column, fitted(column, value?)?)))
-        .collect();
-    fields.insert(EMAIL, contact.email.clone());
-    fields
+    let fitted = values(contact).filter_map(|(column, value)| Some((column, fitted(column, value)?)));
+    fitted.chain([(EMAIL, contact.email.clone())]).collect()
 }
 
-/// The value at the length of its column. Words are cut; a number that is too long is left out, since its
-/// beginning is another number.
+/// The values of a contact in whatever length, without the address.
+fn values(contact: &Contact) -> impl Iterator<Item = (&'static str, &String)> {
+    let name = [
+        (SALUTATION, contact.name.salutation.as_ref()),
+        (FIRST_NAME, contact.name.first.as_ref()),
+        (LAST_NAME, Some(&contact.name.last)),
+    ];
+    let name = name.into_iter().filter_map(|(column, value)| Some((column, value?)));
+    name.chain(contact.learned.iter().filter_map(|(field, value)| Some((column(*field)?, value))))
+}
+
+/// The value at the length of its column. Words are cut, and a mark shows where. A number that is too long is left out,
+/// because its beginning is another number.
 fn fitted(column: &str, value: &str) -> Option<String> {
-    let max = COLUMNS.iter().find(|(name, _)| *name == column).map_or(0, |(_, max)| *max);
+    let max = length(column);
     if value.chars().count() <= max {
         return Some(value.to_owned());
     }
     let words = !matches!(column, "Phone" | "MobilePhone" | "MailingPostalCode");
-    words.then(|| value.chars().take(max).collect::<String>().trim_end().to_owned())
+    words.then(|| format!("{}…", value.chars().take(max - 1).collect::<String>().trim_end()))
+}
+
+fn length(column: &str) -> usize {
+    COLUMNS.iter().find(|(name, _)| *name == column).map_or(1, |(_, max)| *max)
+}
+
+/// The columns of `contact` whose values were cut, and those that were left out because they cannot be cut.
+pub(super) fn shortened(contact: &Contact, known: &Fields) -> Vec<&'static str> {
+    let values = values(contact);
+    values.filter(|(column, value)| known.get(column) != Some(*value)).map(|(column, _)| column).collect()
 }
 
 /// What of `known` goes into an existing record, of which `read` are the columns that were read.
@@ -91,12 +107,14 @@ pub(super) fn missing(record: &Record, read: &[&str], known: &Fields) -> Fields 
         stored(column).is_none_or(|stored| stored.to_lowercase() == value.to_lowercase())
     };
     let same_last_name = known.get(LAST_NAME).is_some_and(|name| agrees(LAST_NAME, name));
+    let same_first_name = known.get(FIRST_NAME).is_none_or(|name| agrees(FIRST_NAME, name));
     let same_address =
         known.iter().filter(|(column, _)| is_address(column)).all(|(column, value)| agrees(column, value));
     known
         .iter()
         .filter(|(column, _)| read.contains(column) && stored(column).is_none())
         .filter(|(column, _)| **column != FIRST_NAME || same_last_name)
+        .filter(|(column, _)| **column != SALUTATION || (same_last_name && same_first_name))
         .filter(|(column, _)| !is_address(column) || same_address)
         .map(|(column, value)| (*column, value.clone()))
         .collect()
@@ -155,15 +173,15 @@ fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use domain::person_name::PersonName;
     use serde_json::json;
 
     use super::*;
-    use crate::policy::Name;
 
     fn helen(learned: &[(ContactField, &str)]) -> Fields {
         fields(&Contact {
             email: "helen@x.example.com".into(),
-            name: Name { first: Some("Helen".into()), last: "Castellanos".into() },
+            name: PersonName { salutation: None, first: Some("Helen".into()), last: "Castellanos".into() },
             learned: learned.iter().map(|(field, value)| (*field, (*value).to_owned())).collect(),
         })
     }
@@ -233,8 +251,36 @@ mod tests {
             (ContactField::Phone, &"1".repeat(41)),
             (ContactField::Company, "Halvorsen Freight"),
         ]);
-        assert_eq!(known["Title"], "ä".repeat(128));
+        assert_eq!(known["Title"], format!("{}…", "ä".repeat(127)));
         assert_eq!(known.keys().copied().collect::<Vec<_>>(), ["Email", "FirstName", "LastName", "Title"]);
+    }
+
+    #[test]
+    fn no_name_is_longer_than_its_field_and_a_cut_one_shows_it() {
+        let name = PersonName {
+            salutation: Some("Prof. ".repeat(10)),
+            first: Some("प्रि".repeat(20)),
+            last: "van der Berg ".repeat(20),
+        };
+        let contact = Contact { email: "a@x.example.com".into(), name, learned: BTreeMap::new() };
+        let known = fields(&contact);
+        for (column, max) in [("Salutation", 40), ("FirstName", 40), ("LastName", 80)] {
+            let length = known[column].chars().count();
+            assert!(length <= max && length > max - 3 && known[column].ends_with('…'), "{column}");
+        }
+        assert_eq!(shortened(&contact, &known), ["Salutation", "FirstName", "LastName"]);
+    }
+
+    #[test]
+    fn a_salutation_goes_to_its_own_field_and_joins_only_its_own_name() {
+        let name = PersonName::read("Dr. Anil Kapoor").unwrap();
+        let known = fields(&Contact { email: "a@x.example.com".into(), name, learned: BTreeMap::new() });
+        assert_eq!((&*known["Salutation"], &*known["FirstName"]), ("Dr.", "Anil"));
+        let stored = |first: &str, last: &str| json!({"LastName": last, "FirstName": first, "Email": "a@x.example.com"});
+        assert_eq!(filled(stored("anil", "Kapoor"), &known), ["Salutation"]);
+        assert_eq!(filled(stored("", "Kapoor"), &known), ["FirstName", "Salutation"]);
+        assert_eq!(filled(stored("Sunil", "Kapoor"), &known), [""; 0]);
+        assert_eq!(filled(stored("Anil", "Other"), &known), [""; 0]);
     }
 
     #[test]

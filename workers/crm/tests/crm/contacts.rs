@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
+use crm::Contact;
 use crm::salesforce::Contacts;
-use crm::{Contact, Name};
 use domain::analysis::ContactField;
 use domain::fault::Fault;
 use domain::moment::Moment;
+use domain::person_name::PersonName;
 use platform::config::Values;
 use providers::Slots;
 use providers::crm::salesforce::Salesforce;
@@ -34,7 +35,7 @@ fn salesforce(login: &str) -> Contacts {
 fn conor(learned: &[(ContactField, &str)]) -> Contact {
     Contact {
         email: "o'neil@x.example.com".into(),
-        name: Name { first: Some("Conor".into()), last: "O'Neil".into() },
+        name: PersonName { salutation: None, first: Some("Conor".into()), last: "O'Neil".into() },
         learned: learned
             .iter()
             .map(|(field, value)| (*field, (*value).to_owned()))

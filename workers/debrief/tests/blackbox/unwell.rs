@@ -147,7 +147,10 @@ async fn work_goes_on_after_both_were_gone_for_a_while() {
 async fn a_failing_model_is_asked_again_and_nothing_is_invented() {
     let world = World::start(Kind::Embedded).await;
     world
-        .faults("openai", &json!({"next": [{"model": "not_json"}, {"status": 500}, {"model": "refusal"}]}))
+        .faults(
+            "openai",
+            &json!({"next": [{"model": "schema_break"}, {"status": 500}, {"model": "refusal"}]}),
+        )
         .await;
     let call = PhoneCall::new();
     world.webhook(&call).await;

@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use chrono_tz::Tz;
 use domain::call::{CallDetails, CallKind, Participant, Role};
+use domain::email_address;
 use domain::event::MaterialKind;
 use queue_topology::intake::{Accepted, Arrival, NewMaterial, Upload, without_query};
 use serde_json::{Map, Value};
@@ -190,7 +191,10 @@ fn participant(person: Value, at: &str, host: Option<&str>) -> Result<Participan
     let mut fields = Fields::of(person, at)?;
     let email = fields.text("email").or_else(|| fields.text("user_email"));
     let role = fields.text("role").and_then(|role| read_role(&role));
-    let is_host = || email.as_deref().zip(host).is_some_and(|(email, host)| email.eq_ignore_ascii_case(host));
+    let is_host = || {
+        let address = email.as_deref().and_then(email_address::read);
+        address.is_some() && address == host.and_then(email_address::read)
+    };
     let person = Participant {
         name: fields.text("name").or_else(|| fields.text("user_name")),
         phone: fields.text("phone").or_else(|| fields.text("phone_number")),
@@ -243,7 +247,7 @@ mod tests {
     fn the_host_is_recognised_by_the_address_where_no_role_is_given() {
         let kept = details(json!({
             "host_id": "priya@tidegrid.example.com",
-            "participants": [{ "name": "Priya", "email": "Priya@tidegrid.example.com" }, { "name": "Tom", "role": "Guest" }, null, "Cher"],
+            "participants": [{ "name": "Priya", "email": "mailto:Priya@tidegrid.example.com" }, { "name": "Tom", "role": "Guest" }, null, "Cher"],
         }));
         let roles: Vec<_> = kept.participants.iter().map(|person| person.role).collect();
         assert_eq!(roles, [Some(Role::Host), Some(Role::Participant), None]);

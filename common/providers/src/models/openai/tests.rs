@@ -33,7 +33,7 @@ fn at(server: &MockServer) -> Arc<dyn LanguageModel> {
 }
 
 const QUESTION: Request<'static> =
-    Request { system: "Read it.", user: "Call gil@attacker.example.com.", schema: None };
+    Request { system: "Read it.", user: "Call gil@attacker.example.com.", schema: None, repair: None };
 
 /// Returns the refusal when the model gives this answer. The model must have been asked exactly once.
 async fn failure(answer: impl Respond + 'static) -> Refusal {
@@ -88,6 +88,29 @@ async fn a_request_names_the_model_and_asks_for_the_strict_schema() {
                 "json_schema": { "name": "reading", "strict": true, "schema": schema },
             },
         })
+    );
+}
+
+#[tokio::test]
+async fn the_json_of_an_answer_is_read_where_a_schema_was_asked_for() {
+    let answer = "\u{feff}<think>{so}</think>Here it is:\n```json\n{\"a\": 1}\n```";
+    let server = server(ok(&completion(answer, "stop"))).await;
+    let schema = json!({ "type": "object" });
+    let strict = Request { schema: Some(Schema { name: "reading", schema: &schema }), ..QUESTION };
+    assert_eq!(at(&server).complete(&strict).await.unwrap().text, "{\"a\": 1}");
+    assert_eq!(at(&server).complete(&QUESTION).await.unwrap().text, answer, "any text may be the answer");
+}
+
+#[tokio::test]
+async fn a_repair_shows_the_model_its_answer_and_what_is_wrong() {
+    let server = server(ok(&completion("{}", "stop"))).await;
+    let repair = Some(Repair { answer: "{", complaint: "It is not JSON." });
+    at(&server).complete(&Request { repair, ..QUESTION }).await.unwrap();
+    let sent: Value = server.received_requests().await.unwrap()[0].body_json().unwrap();
+    let messages = sent["messages"].as_array().unwrap();
+    assert_eq!(
+        messages[2..],
+        [json!({"role": "assistant", "content": "{"}), json!({"role": "user", "content": "It is not JSON."})]
     );
 }
 

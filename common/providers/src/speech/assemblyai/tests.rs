@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use domain::refusal::Sent;
+use domain::transcript::Transcript;
 use futures::{StreamExt as _, stream};
 use wiremock::matchers::{body_json, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
