@@ -12,6 +12,7 @@ use sqlx::sqlite::{
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 
 use super::connections::{Connections, FRESH};
+use super::damage::{self, FileError};
 use super::group_commit::Writer;
 use super::{Db, PATIENCE, Store, execute, in_time, query, within};
 use domain::call::WorkspaceId;
@@ -28,6 +29,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// for longer than a statement takes.
 const SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s';
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
+/// The file of the embedded store.
+const FILE: &str = "debrief.db";
 const JOURNAL_SIZE_LIMIT: &str = "67108864";
 
 #[derive(Debug, thiserror::Error)]
@@ -36,16 +39,28 @@ pub enum OpenError {
     Sql(#[from] sqlx::Error),
     #[error("failed to migrate the store: {0}")]
     Migrate(#[from] MigrateError),
+    /// The file of the embedded store cannot be used.
+    #[error("{0}")]
+    File(#[from] FileError),
     #[error("the database is behind this program (it needs migration {needed}): run `debrief migrate`")]
     Behind { needed: i64 },
 }
 
 impl Store {
+    /// Whether there is an embedded store in `folder`.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(FILE).exists()
+    }
+
     /// Opens the embedded store `debrief.db` in `folder`. Creates the file if it is missing, and migrates it. The
     /// caller must have locked the folder.
     pub async fn open_embedded(folder: &Path) -> Result<Self, OpenError> {
-        let file =
-            SqliteConnectOptions::new().filename(folder.join("debrief.db")).busy_timeout(ACQUIRE_TIMEOUT);
+        let path = folder.join(FILE);
+        Self::open_file(&path).await.map_err(|error| damage::named(&path, error))
+    }
+
+    async fn open_file(path: &Path) -> Result<Self, OpenError> {
+        let file = SqliteConnectOptions::new().filename(path).busy_timeout(ACQUIRE_TIMEOUT);
         let writing = file
             .clone()
             .create_if_missing(true)
@@ -58,6 +73,7 @@ impl Store {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(writing)
             .await?;
+        damage::look(path, &writer).await?;
         SQLITE.run(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)

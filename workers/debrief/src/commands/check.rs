@@ -9,9 +9,10 @@ use platform::config::{Installation, Values};
 use platform::telemetry;
 use providers::{Checked, Provider, Slots};
 use queue_topology::broker::{self, Amqp, Broker as _};
+use store::Store;
 
 use super::topology;
-use crate::deployment::{self, StartError, data_folder, is_running, open_store};
+use crate::deployment::{self, StartError, data_folder, is_embedded, is_running, open_store};
 use crate::listen;
 use crate::outcome::{Ended, FAILED};
 use crate::settings;
@@ -36,7 +37,9 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
             say!("{what}: {error:#}");
         }
     };
-    if values.text("DATABASE_URL").is_some() || !is_running(values)? {
+    if is_embedded(values) && !Store::is_in(&data_folder(values)) {
+        say!("store: there is none yet; `run` makes it");
+    } else if values.text("DATABASE_URL").is_some() || !is_running(values)? {
         say("store", within(async { ping(values).await }).await);
     } else {
         say!("store: in use by a running debrief");
@@ -91,7 +94,7 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
     }
     listen::read_all(values)?;
     topology::management(values)?;
-    data_folder(values)?;
+    deployment::check_data_folder(values)?;
     super::run::read_times(values)?;
     deployment::check_servers(values)?;
     if let Some(key) = values.text(deployment::SEAL_KEY) {
@@ -104,7 +107,7 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
 }
 
 fn describe(values: &Values, installation: &Installation) -> Result<(), StartError> {
-    let folder = data_folder(values)?;
+    let folder = data_folder(values);
     match values.text("AMQP_URL") {
         Some(_) => say!("queue: RabbitMQ"),
         None => say!("queue: embedded, in {}", folder.display()),

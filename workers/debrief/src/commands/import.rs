@@ -128,7 +128,7 @@ async fn bring_in(
     } else {
         let (store, workspace) = deployment::open_workspace(&values, workspace).await?;
         let sealer = deployment::sealer(&values, &store).await?;
-        let folder = deployment::data_folder(&values)?;
+        let folder = deployment::data_folder(&values);
         let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
         let importer = Importer::new(&values, workspace, store.clone(), blobs, sealer)?;
         let done = send_and_wait(&importer, plan, report).await;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use store::{Action, KeyCreation, KeyRevocation, KeyRow, NewKey};
 
 use super::{audit, print};
-use crate::deployment::{open_store, open_workspace};
+use crate::deployment::{make_store, open_workspace};
 use crate::outcome::{Ended, failed};
 
 const MAX_NAME_CHARS: usize = 64;
@@ -50,7 +50,7 @@ pub(crate) async fn create(
         .map_err(|problem| ConfigError::new("--workspace", format!("`{workspace}`: {problem}")))?;
     let scopes = if scopes.is_empty() { Scopes::ALL } else { scopes.iter().copied().collect() };
     let (key, actor) = (web::key::generate(), audit::actor());
-    let store = open_store(values).await?;
+    let store = make_store(values).await?;
     let hash = web::key::hash(key.expose_secret());
     let new = NewKey { workspace: &workspace, name: key_name, scopes, hash: &hash, actor: &actor };
     let is_first = !store.has_keys().await.map_err(anyhow::Error::from)?;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
+use platform::blobs::Blobs;
 use platform::config::{ConfigError, Installation, Values};
 use platform::telemetry;
 use queue_topology::broker::BrokerError;
@@ -16,11 +18,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use web::Access;
 
-use crate::deployment::{Deployment, StartError, until_answered};
+use crate::deployment::{self, Deployment, StartError, until_answered};
 use crate::listen::Listener;
 use crate::outcome::Ended;
 use crate::roles::{self, Role};
 use crate::supervise::supervise;
+
+/// How often the files that other processes left unfinished are looked for.
+const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
 pub(crate) async fn run(values: Values, roles: Vec<Role>) -> Ended {
     let telemetry = telemetry::start(&values)?;
@@ -100,6 +105,7 @@ impl Running {
 
     fn work(&mut self, engine: &Engine, workers: Vec<Worker>) {
         let shutdown = self.shutdown.clone();
+        self.tasks.spawn(shutdown.clone().run_until_cancelled_owned(sweep_again(self.deployment.blobs.clone())).map(drop));
         let lease = engine.lease.clone();
         // The lease is renewed until the drain is over, because runs in progress belong to this process until they
         // end.
@@ -152,6 +158,14 @@ impl Running {
 
     pub(crate) fn deployment(&self) -> &Deployment {
         &self.deployment
+    }
+}
+
+/// Sweeps the blobs from time to time, because another process that writes to them can be killed.
+async fn sweep_again(blobs: Blobs) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        deployment::sweep(&blobs).await;
     }
 }
 
