@@ -9,15 +9,16 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use rustix::fs::Mode;
+use rustix::fs::{Access, Mode};
 use rustix::process::{geteuid, umask};
 
 /// What the group and everybody else may do.
 const OTHERS: u32 = 0o077;
 /// The bit of a folder that many users share, such as `/tmp`.
 const STICKY: u32 = 0o1000;
-/// How the names begin of what Debrief keeps in its data folder.
-const OURS: [&str; 4] = ["debrief.db", "queue.db", "lock", "blobs"];
+/// What Debrief keeps in its data folder. SQLite puts files with longer names beside its databases.
+const OURS: [&str; 2] = ["lock", "blobs"];
+const DATABASES: [&str; 2] = ["debrief.db", "queue.db"];
 
 /// Makes every file and folder that this process creates from now on private.
 pub fn create_only_private_files() {
@@ -62,7 +63,7 @@ fn shared(folder: &Path, meta: &Metadata) -> Option<&'static str> {
     if meta.uid() != geteuid().as_raw() {
         return Some("it belongs to another user");
     }
-    let others = || entries(folder).any(|entry| !is_ours(&entry) && !is_log(&entry));
+    let others = || entries(folder).any(|entry| !is_ours(&entry) && !is_harmless(&entry));
     (meta.mode() & STICKY != 0 || others()).then_some("other things are kept in it too")
 }
 
@@ -72,12 +73,14 @@ fn entries(folder: &Path) -> impl Iterator<Item = DirEntry> {
 
 fn is_ours(entry: &DirEntry) -> bool {
     let name = entry.file_name();
-    OURS.iter().any(|ours| name.as_encoded_bytes().starts_with(ours.as_bytes()))
+    let is_database = |database: &&str| name.as_encoded_bytes().starts_with(database.as_bytes());
+    OURS.iter().any(|ours| name == *ours) || DATABASES.iter().any(|database| is_database(&database))
 }
 
-/// People send the log of a process to a file beside its data.
-fn is_log(entry: &DirEntry) -> bool {
-    Path::new(&entry.file_name()).extension().is_some_and(|extension| extension == "log")
+/// People send the log of a process to a file beside its data, and some file systems keep a folder of their own.
+fn is_harmless(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    name == "lost+found" || Path::new(&name).extension().is_some_and(|extension| extension == "log")
 }
 
 impl Mended {
@@ -127,6 +130,11 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// Whether this process may make files in a folder.
+pub fn is_writable(folder: &Path) -> bool {
+    rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -145,7 +153,8 @@ mod tests {
     fn data_folder() -> (tempfile::TempDir, Vec<PathBuf>) {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("blobs/recordings/a")).unwrap();
-        let names = ["debrief.db", "debrief.db-wal", "debrief.db-shm", "queue.db", "lock", "blobs/recordings/a/1"];
+        let names =
+            ["debrief.db", "debrief.db-wal", "debrief.db-shm", "queue.db", "lock", "blobs/recordings/a/1"];
         let files: Vec<PathBuf> = names.iter().map(|name| folder.path().join(name)).collect();
         for file in &files {
             fs::write(file, "x").unwrap();

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use sqlx::SqlitePool;
 use sqlx::migrate::MigrateError;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::OpenError;
 
@@ -48,19 +49,22 @@ mod code {
 }
 
 /// Looks whether the file is a store of ours, and reads a small file whole to find damage before anything is written.
-pub(super) async fn look(path: &Path, pool: &SqlitePool) -> Result<(), OpenError> {
-    let tables: Vec<(String,)> =
-        sqlx::query_as("SELECT name FROM sqlite_master WHERE type = 'table'").fetch_all(pool).await?;
+pub(super) async fn look(path: &Path, read_only: SqliteConnectOptions) -> Result<(), OpenError> {
+    let mut connection = read_only.connect().await?;
+    let tables: Vec<(String,)> = sqlx::query_as("SELECT name FROM sqlite_master WHERE type = 'table'")
+        .fetch_all(&mut connection)
+        .await?;
     if !tables.is_empty() && !tables.iter().any(|(name,)| name == "_sqlx_migrations") {
         return Err(FileError::OfAnotherProgram { file: path.to_owned() }.into());
     }
     if path.metadata().is_ok_and(|meta| meta.len() <= LOOKED_THROUGH_BYTES) {
-        let (found,): (String,) = sqlx::query_as("PRAGMA quick_check(1)").fetch_one(pool).await?;
+        let (found,): (String,) = sqlx::query_as("PRAGMA quick_check(1)").fetch_one(&mut connection).await?;
         if found != "ok" {
             let problem = one_line(&found);
             return Err(FileError::Damaged { file: path.to_owned(), problem }.into());
         }
     }
+    connection.close().await?;
     Ok(())
 }
 

@@ -63,7 +63,14 @@ use group_commit::Writer;
 /// The store could not be used. The change did not happen, or nobody knows whether it did. It is safe to try again.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to use the store: {}{}", .0, damage::advice(.0))]
-pub struct StoreError(#[from] sqlx::Error);
+pub struct StoreError(sqlx::Error);
+
+// The error of the database is part of the text, so it is not given as the source too: it would be told twice.
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error)
+    }
+}
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 

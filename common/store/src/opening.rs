@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::TryFutureExt as _;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -40,7 +40,7 @@ pub enum OpenError {
     #[error("failed to migrate the store: {0}")]
     Migrate(#[from] MigrateError),
     /// The file of the embedded store cannot be used.
-    #[error("{0}")]
+    #[error(transparent)]
     File(#[from] FileError),
     #[error("the database is behind this program (it needs migration {needed}): run `debrief migrate`")]
     Behind { needed: i64 },
@@ -61,6 +61,10 @@ impl Store {
 
     async fn open_file(path: &Path) -> Result<Self, OpenError> {
         let file = SqliteConnectOptions::new().filename(path).busy_timeout(ACQUIRE_TIMEOUT);
+        if path.exists() {
+            // Nothing is written before it is known that the file is ours: the options below change it.
+            damage::look(path, file.clone().read_only(true)).await?;
+        }
         let writing = file
             .clone()
             .create_if_missing(true)
@@ -73,7 +77,6 @@ impl Store {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(writing)
             .await?;
-        damage::look(path, &writer).await?;
         SQLITE.run(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
@@ -83,6 +86,11 @@ impl Store {
         let store = Self::over(Db::Sqlite { writer: Writer::new(writer), readers }, Moment::now());
         store.plant().await?;
         Ok(store)
+    }
+
+    /// Whether a text is an address of PostgreSQL. Nothing is connected.
+    pub fn is_postgres_address(url: &str) -> bool {
+        url.parse::<PgConnectOptions>().is_ok()
     }
 
     /// Connects to PostgreSQL. The database must be migrated for this program, or for a newer one.

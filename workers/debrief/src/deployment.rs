@@ -97,7 +97,12 @@ pub(crate) fn check_servers(values: &Values) -> Result<(), ConfigError> {
             .text(name)
             .map(|address| url::Url::parse(&address).is_ok_and(|address| schemes.contains(&address.scheme())))
     };
-    match (is("AMQP_URL", ["amqp", "amqps"]), is("DATABASE_URL", ["postgres", "postgresql"])) {
+    let amqp = values.secret("AMQP_URL").map(|address| Amqp::check_address(&address).is_ok());
+    let postgres = values.text("DATABASE_URL").map(|address| Store::is_postgres_address(&address));
+    let both = |one: Option<bool>, other: Option<bool>| one.zip(other).map(|(one, other)| one && other);
+    let amqp = both(is("AMQP_URL", ["amqp", "amqps"]), amqp);
+    let postgres = both(is("DATABASE_URL", ["postgres", "postgresql"]), postgres);
+    match (amqp, postgres) {
         (Some(false), _) => wrong("AMQP_URL", "is no address such as amqp://user:password@host/vhost"),
         (_, Some(false)) => {
             wrong("DATABASE_URL", "is no address such as postgres://user:password@host/database")
@@ -122,7 +127,12 @@ pub(crate) fn check_data_folder(values: &Values) -> Result<(), ConfigError> {
     let folder = data_folder(values);
     let there = folder.ancestors().find(|above| above.symlink_metadata().is_ok());
     match there {
-        Some(above) if !above.is_dir() => Err(not_made(&folder, format!("`{}` is no folder", above.display()))),
+        Some(above) if !above.is_dir() => {
+            Err(not_made(&folder, format!("`{}` is no folder", above.display())))
+        }
+        Some(above) if !private::is_writable(above) => {
+            Err(not_made(&folder, format!("this user may not write to `{}`", above.display())))
+        }
         _ => Ok(()),
     }
 }

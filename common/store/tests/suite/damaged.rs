@@ -37,7 +37,9 @@ async fn a_damaged_file_is_named_with_what_to_do() {
         let middle = fs::metadata(file).unwrap().len() / 2 / 4096 * 4096;
         overwrite(file, usize::try_from(middle).unwrap(), 4096);
     });
-    let a_text = opened(|file| fs::write(file, "not a database at all, but long enough for one\n".repeat(50)).unwrap());
+    let a_text = opened(|file| {
+        fs::write(file, "not a database at all, but long enough for one\n".repeat(50)).unwrap()
+    });
     for (what, result) in [
         ("truncated", truncated.await),
         ("header", garbage_header.await),
@@ -65,10 +67,13 @@ async fn a_database_of_another_program_is_left_as_it_is() {
     let mut theirs = sqlx::SqliteConnection::connect(&url).await.unwrap();
     sqlx::query("CREATE TABLE bookmarks (url TEXT)").execute(&mut theirs).await.unwrap();
     theirs.close().await.unwrap();
+    let before = fs::read(&file).unwrap();
     let error = Store::open_embedded(folder.path()).await.err().unwrap();
     assert!(matches!(error, OpenError::File(FileError::OfAnotherProgram { .. })), "{error}");
+    assert_eq!(fs::read(&file).unwrap(), before);
     let mut theirs = sqlx::SqliteConnection::connect(&url).await.unwrap();
-    let (tables,): (i64,) = sqlx::query_as("SELECT count(*) FROM sqlite_master").fetch_one(&mut theirs).await.unwrap();
+    let (tables,): (i64,) =
+        sqlx::query_as("SELECT count(*) FROM sqlite_master").fetch_one(&mut theirs).await.unwrap();
     assert_eq!(tables, 1, "none of our tables is in it");
 }
 

@@ -70,12 +70,12 @@ pub(crate) async fn create(
         say!("{}", key.expose_secret());
     }
     if workspace_is_new {
-        eprintln!("debrief: the workspace `{workspace}` is new: it was made with this key");
+        complain!("debrief: the workspace `{workspace}` is new: it was made with this key");
     }
-    eprintln!("debrief: the key `{key_name}` of the workspace `{workspace}` may: {scopes}");
-    eprintln!("debrief: it is shown only now; keep it where secrets are kept");
+    complain!("debrief: the key `{key_name}` of the workspace `{workspace}` may: {scopes}");
+    complain!("debrief: it is shown only now; keep it where secrets are kept");
     if is_first {
-        eprintln!(
+        complain!(
             "debrief: it is the first key that was made: from now on every request needs a key, even from this machine"
         );
     }
