@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::shown_text::one_line;
 use secrecy::SecretString;
 use url::Url;
 
@@ -35,9 +36,11 @@ impl ConfigError {
         Self { name: name.into(), problem: problem.into() }
     }
 
-    /// The value `text` is not what is `expected`. Only the beginning of a long value is shown.
+    /// The value `text` is not what is `expected`. Of a long value, only the beginning is shown, and on one
+    /// line.
     pub fn not(name: &str, text: &str, expected: &str) -> Self {
         const SHOWN: usize = 60;
+        let text = one_line(text);
         let mut shown: String = text.chars().take(SHOWN).collect();
         if shown.len() < text.len() {
             shown.push('…');
