@@ -46,10 +46,7 @@ pub struct Failure {
 impl Schedule {
     /// Reads `DEBRIEF_RETRY_SCHEDULE` and `DEBRIEF_MAX_ATTEMPTS`.
     pub fn read(values: &Values) -> Result<Self, ConfigError> {
-        let max_attempts = values.parse("DEBRIEF_MAX_ATTEMPTS", "a whole number from 1")?.unwrap_or(7);
-        if max_attempts < 1 {
-            return Err(ConfigError::new("DEBRIEF_MAX_ATTEMPTS", "must be at least 1"));
-        }
+        let max_attempts = values.number("DEBRIEF_MAX_ATTEMPTS", 7, 1..=1_000_000, "attempts")?;
         Ok(Self { delays: values.durations("DEBRIEF_RETRY_SCHEDULE", "5s,30s,2m,10m,1h,6h")?, max_attempts })
     }
 

@@ -16,6 +16,11 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
 use sha2::{Digest as _, Sha256};
 
+mod incoming;
+
+pub use incoming::Swept;
+use incoming::Writer;
+
 /// How much of an upload is held in memory. (A store such as S3 would refuse parts below 5 MiB.)
 const PART_BYTES: usize = 256 * 1024;
 const MAX_KEY_CHARS: usize = 512;
@@ -49,17 +54,29 @@ pub struct Blobs {
     /// The same folder without syncing. The health check uses it, because it asks whether the folder can be written,
     /// not how fast the disk is.
     unsynced: Arc<dyn ObjectStore>,
+    writer: Arc<Writer>,
 }
 
 impl Blobs {
     /// Blobs in the folder `dir`, which is made if it does not exist.
     pub fn local(dir: &std::path::Path) -> Result<Self, BlobError> {
-        let failed = |source| {
-            BlobError::Store(object_store::Error::Generic { store: "folder", source: Box::new(source) })
-        };
-        std::fs::create_dir_all(dir).map_err(failed)?;
+        std::fs::create_dir_all(dir).map_err(folder_error)?;
         let folder = LocalFileSystem::new_with_prefix(dir).map_err(BlobError::Store)?;
-        Ok(Self { unsynced: Arc::new(folder.clone()), store: Arc::new(folder.with_fsync(true)) })
+        let writer = Arc::new(Writer::new(dir));
+        Ok(Self { unsynced: Arc::new(folder.clone()), store: Arc::new(folder.with_fsync(true)), writer })
+    }
+
+    /// The key for a new file whose place is not known yet. The caller renames the blob or deletes it. When the process
+    /// ends before that, [`Blobs::sweep`] removes it.
+    pub fn incoming_key(&self) -> Result<String, BlobError> {
+        self.writer.new_key().map_err(folder_error)
+    }
+
+    /// Removes the files that processes left half-written when they were killed.
+    pub async fn sweep(&self) -> Result<Swept, BlobError> {
+        let writer = Arc::clone(&self.writer);
+        let swept = tokio::task::spawn_blocking(move || writer.sweep()).await;
+        swept.map_err(std::io::Error::other).flatten().map_err(folder_error)
     }
 
     /// Stores `bytes` under `key`, and replaces the blob that had this key before.
@@ -69,8 +86,24 @@ impl Blobs {
     }
 
     /// Stores a stream of unknown length. Only a part of it is held in memory. Nothing is stored when the stream
-    /// breaks off or is longer than `max` bytes.
+    /// breaks off or is longer than `max` bytes. The file gets its key when it is complete.
     pub async fn put_stream<S, E>(&self, key: &str, stream: S, max: u64) -> Result<Stored, BlobError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        path(key)?;
+        let incoming = self.incoming_key()?;
+        let stored = self.put_incoming(&incoming, stream, max).await?;
+        if let Err(error) = self.rename(&incoming, key).await {
+            self.delete(&incoming).await.ok();
+            return Err(error);
+        }
+        Ok(stored)
+    }
+
+    /// As [`Blobs::put_stream`], under a key of [`Blobs::incoming_key`].
+    pub async fn put_incoming<S, E>(&self, key: &str, stream: S, max: u64) -> Result<Stored, BlobError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -190,6 +223,10 @@ fn path(key: &str) -> Result<Path, BlobError> {
     }
 }
 
+fn folder_error(source: std::io::Error) -> BlobError {
+    BlobError::Store(object_store::Error::Generic { store: "folder", source: Box::new(source) })
+}
+
 fn blob_error(key: &str, error: object_store::Error) -> BlobError {
     match error {
         object_store::Error::NotFound { .. } => BlobError::NotFound(key.to_owned()),
@@ -237,7 +274,7 @@ mod tests {
         let broken = blobs.put_stream("cut", cut, u64::MAX).await.unwrap_err();
         assert!(broken.to_string().contains("cut off"), "{broken}");
         assert_eq!(blobs.head("long").await.unwrap(), None);
-        assert_eq!(std::fs::read_dir(dir.path().join("made")).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(dir.path().join("made/incoming")).unwrap().count(), 0);
     }
 
     #[tokio::test]

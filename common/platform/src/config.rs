@@ -2,9 +2,11 @@
 //! crate takes its own settings from there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::shown_text::one_line;
 use secrecy::SecretString;
 use url::Url;
 
@@ -32,6 +34,18 @@ pub struct ConfigError {
 impl ConfigError {
     pub fn new(name: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { name: name.into(), problem: problem.into() }
+    }
+
+    /// The value `text` is not what is `expected`. Of a long value, only the beginning is shown, and on one
+    /// line.
+    pub fn not(name: &str, text: &str, expected: &str) -> Self {
+        const SHOWN: usize = 60;
+        let text = one_line(text);
+        let mut shown: String = text.chars().take(SHOWN).collect();
+        if shown.len() < text.len() {
+            shown.push('…');
+        }
+        Self::new(name, format!("`{shown}` is not {expected}"))
     }
 }
 
@@ -100,17 +114,47 @@ impl Values {
 
     pub fn parse<T: FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, ConfigError> {
         self.text(name)
-            .map(|text| {
-                text.parse().map_err(|_| ConfigError::new(name, format!("`{text}` is not {expected}")))
-            })
+            .map(|text| text.parse().map_err(|_| ConfigError::not(name, &text, expected)))
             .transpose()
+    }
+
+    /// Reads a whole number. A number outside `bounds` is refused. `of_what` names what is counted.
+    pub fn number<T>(
+        &self,
+        name: &str,
+        default: T,
+        bounds: RangeInclusive<T>,
+        of_what: &str,
+    ) -> Result<T, ConfigError>
+    where
+        T: FromStr + PartialOrd + std::fmt::Display,
+    {
+        let Some(text) = self.text(name) else { return Ok(default) };
+        text.parse().ok().filter(|number| bounds.contains(number)).ok_or_else(|| {
+            let expected = format!("a number of {of_what} from {} to {}", bounds.start(), bounds.end());
+            ConfigError::not(name, &text, &expected)
+        })
+    }
+
+    /// Reads a key that requests have to show. It must be a text that a header of HTTP can carry. Otherwise nobody
+    /// could ever show it.
+    pub fn request_key(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        match self.text(name) {
+            Some(key) if !key.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) => {
+                Err(ConfigError::new(
+                    name,
+                    "may hold only visible characters of ASCII, because it is sent in a header",
+                ))
+            }
+            key => Ok(key),
+        }
     }
 
     pub fn flag(&self, name: &str) -> Result<bool, ConfigError> {
         match self.text(name).as_deref() {
             None | Some("false" | "0" | "no") => Ok(false),
             Some("true" | "1" | "yes") => Ok(true),
-            Some(other) => Err(ConfigError::new(name, format!("`{other}` is neither true nor false"))),
+            Some(other) => Err(ConfigError::not(name, other, "true or false")),
         }
     }
 

@@ -8,5 +8,6 @@ pub mod config;
 pub mod failpoint;
 pub mod fetch;
 pub mod http;
+pub mod private;
 pub mod seal;
 pub mod telemetry;

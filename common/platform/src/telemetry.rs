@@ -4,8 +4,10 @@
 //! whether or not anything is exported, so that logs can be joined by it.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::io::IsTerminal as _;
 
+use domain::shown_text;
 use opentelemetry::propagation::{Injector, TextMapPropagator as _};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry::{InstrumentationScope, global};
@@ -16,7 +18,10 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use prometheus::{Registry, TextEncoder};
 use tracing::Span;
+use tracing::field::Field;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -49,7 +54,9 @@ impl Settings {
         let filter = values.text(FILTER).unwrap_or_else(|| DEFAULT_FILTER.to_owned());
         let filter =
             EnvFilter::try_new(&filter).map_err(|error| ConfigError::new(FILTER, error.to_string()))?;
-        Ok(Self { filter, endpoint: values.text(ENDPOINT) })
+        // The address can hold a password, so an error does not show it.
+        let endpoint = values.text(ENDPOINT).map(|_| values.url(ENDPOINT, "")).transpose()?;
+        Ok(Self { filter, endpoint: endpoint.map(String::from) })
     }
 }
 
@@ -63,7 +70,8 @@ pub fn start(values: &Values) -> Result<Telemetry, ConfigError> {
     let metrics = metrics();
     let scope = InstrumentationScope::builder(SERVICE).build();
     let to_terminal = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let fields = debug_fn(write_field).delimited(" ");
+    let lines = tracing_subscriber::fmt::layer().fmt_fields(fields).with_writer(std::io::stderr);
     let lines = if to_terminal { lines.boxed() } else { lines.with_ansi(false).boxed() };
     tracing_subscriber::registry()
         .with(filter)
@@ -83,6 +91,20 @@ pub fn start(values: &Values) -> Result<Telemetry, ConfigError> {
     Ok(Telemetry { traces, metrics })
 }
 
+/// Writes one field of a line, without anything that a terminal would obey. Texts of others stand in fields and in
+/// messages, and a line break in one of them must not look like the next line of the log.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
+    let text = format!("{value:?}");
+    match field.name() {
+        // A message of our own can have several lines, such as a backtrace. The lines behind the first are indented.
+        "message" => {
+            let lines: Vec<String> = text.split('\n').map(shown_text::escaped).collect();
+            write!(writer, "{}", lines.join("\n    "))
+        }
+        name => write!(writer, "{name}={}", shown_text::escaped(&text)),
+    }
+}
+
 fn resource() -> Resource {
     Resource::builder().with_service_name(SERVICE).build()
 }
@@ -99,7 +121,7 @@ fn traces(endpoint: Option<&str>) -> Result<SdkTracerProvider, ConfigError> {
         .with_http()
         .with_endpoint(address)
         .build()
-        .map_err(|error| ConfigError::new(ENDPOINT, error.to_string()))?;
+        .map_err(|_| ConfigError::new(ENDPOINT, "no exporter can be made for this address"))?;
     Ok(provider.with_sampler(Sampler::AlwaysOn).with_batch_exporter(exporter).build())
 }
 
@@ -167,7 +189,44 @@ pub fn set_parent(span: &Span, traceparent: Option<&str>) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_line_of_the_log_is_obeyed_by_a_terminal_or_looks_like_another_line() {
+        let log = Log::default();
+        let to = log.clone();
+        let lines = tracing_subscriber::fmt::layer()
+            .fmt_fields(debug_fn(write_field).delimited(" "))
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || to.clone());
+        let evil = "a\u{1b}[31m\u{9b}2J\u{202e}b\n INFO all is well";
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+            let _inside = tracing::info_span!("run", call = evil, stage = %evil).entered();
+            tracing::warn!(text = evil, error = %evil, other = ?evil, count = 3, "it failed: {evil}");
+        });
+        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let obeyed = said.chars().filter(|c| *c != '\n' && shown_text::is_steering(*c)).count();
+        assert_eq!(obeyed, 0, "{said:?}");
+        assert!(said.lines().skip(1).all(|line| line.starts_with("    ")), "{said}");
+        assert!(said.contains("count=3") && said.contains("it failed: a\\u{1b}[31m"), "{said}");
+    }
 
     #[test]
     fn what_a_span_gives_to_an_event_is_what_the_next_worker_goes_on_from() {

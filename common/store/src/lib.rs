@@ -12,6 +12,7 @@ mod calls;
 mod clock;
 mod columns;
 mod connections;
+mod damage;
 mod dead_letters;
 mod effects;
 mod group_commit;
@@ -37,6 +38,7 @@ use sqlx::SqlitePool;
 
 pub use audit::{Action, Audit, AuditRow, OperatorRequest};
 pub use calls::{Arrival, CallFilter, DeliveredRow, Page, Stats, StoredMaterial, TakenIn};
+pub use damage::FileError;
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
 pub use effects::{EffectKey, EffectName, EffectRow, EffectState};
 pub use idempotency::KeyClaim;
@@ -60,8 +62,15 @@ use group_commit::Writer;
 
 /// The store could not be used. The change did not happen, or nobody knows whether it did. It is safe to try again.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to use the store: {0}")]
-pub struct StoreError(#[from] sqlx::Error);
+#[error("failed to use the store: {}{}", .0, damage::advice(.0))]
+pub struct StoreError(sqlx::Error);
+
+// The error of the database is part of the text, so it is not given as the source too: it would be told twice.
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error)
+    }
+}
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 

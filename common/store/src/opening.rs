@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use futures::TryFutureExt as _;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 
 use super::connections::{Connections, FRESH};
+use super::damage::{self, FileError};
 use super::group_commit::Writer;
 use super::{Db, PATIENCE, Store, execute, in_time, query, within};
 use domain::call::WorkspaceId;
@@ -28,6 +29,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// for longer than a statement takes.
 const SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s';
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
+/// The file of the embedded store.
+const FILE: &str = "debrief.db";
 const JOURNAL_SIZE_LIMIT: &str = "67108864";
 
 #[derive(Debug, thiserror::Error)]
@@ -36,16 +39,32 @@ pub enum OpenError {
     Sql(#[from] sqlx::Error),
     #[error("failed to migrate the store: {0}")]
     Migrate(#[from] MigrateError),
+    /// The file of the embedded store cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("the database is behind this program (it needs migration {needed}): run `debrief migrate`")]
     Behind { needed: i64 },
 }
 
 impl Store {
+    /// Whether there is an embedded store in `folder`.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(FILE).exists()
+    }
+
     /// Opens the embedded store `debrief.db` in `folder`. Creates the file if it is missing, and migrates it. The
     /// caller must have locked the folder.
     pub async fn open_embedded(folder: &Path) -> Result<Self, OpenError> {
-        let file =
-            SqliteConnectOptions::new().filename(folder.join("debrief.db")).busy_timeout(ACQUIRE_TIMEOUT);
+        let path = folder.join(FILE);
+        Self::open_file(&path).await.map_err(|error| damage::named(&path, error))
+    }
+
+    async fn open_file(path: &Path) -> Result<Self, OpenError> {
+        let file = SqliteConnectOptions::new().filename(path).busy_timeout(ACQUIRE_TIMEOUT);
+        if path.exists() {
+            // Nothing is written before it is known that the file is ours: the options below change it.
+            damage::look(path, file.clone().read_only(true)).await?;
+        }
         let writing = file
             .clone()
             .create_if_missing(true)
@@ -67,6 +86,11 @@ impl Store {
         let store = Self::over(Db::Sqlite { writer: Writer::new(writer), readers }, Moment::now());
         store.plant().await?;
         Ok(store)
+    }
+
+    /// Whether a text is an address of PostgreSQL. Nothing is connected.
+    pub fn is_postgres_address(url: &str) -> bool {
+        url.parse::<PgConnectOptions>().is_ok()
     }
 
     /// Connects to PostgreSQL. The database must be migrated for this program, or for a newer one.

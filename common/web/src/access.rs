@@ -84,7 +84,14 @@ impl Settings {
     /// Reads `DEBRIEF_API_KEY`, `DEBRIEF_WEBHOOK_KEY` and `DEBRIEF_RATE_LIMIT` (such as `100/s`, for each key).
     pub fn read(values: &Values) -> Result<Self, ConfigError> {
         const LIMIT: &str = "DEBRIEF_RATE_LIMIT";
-        let key = |name| values.text(name).map(|key| key::digest(&key));
+        const API_KEY: &str = "DEBRIEF_API_KEY";
+        const WEBHOOK_KEY: &str = "DEBRIEF_WEBHOOK_KEY";
+        let (api, webhook) = (values.request_key(API_KEY)?, values.request_key(WEBHOOK_KEY)?);
+        if api.is_some() && api == webhook {
+            let problem = format!("is the same as {API_KEY}: whoever can bring calls in could do everything");
+            return Err(ConfigError::new(WEBHOOK_KEY, problem));
+        }
+        let digest = |key: Option<String>| key.map(|key| key::digest(&key));
         let rate_limit = match values.rate(LIMIT)? {
             Some(rate) => {
                 let quota = Quota::with_period(rate.every())
@@ -93,7 +100,7 @@ impl Settings {
             }
             None => None,
         };
-        Ok(Self { api: key("DEBRIEF_API_KEY"), webhook: key("DEBRIEF_WEBHOOK_KEY"), rate_limit })
+        Ok(Self { api: digest(api), webhook: digest(webhook), rate_limit })
     }
 
     /// Whether the configuration holds a key. Without one the process listens on loopback only, even where keys were

@@ -56,16 +56,20 @@ struct Shared {
     administering: Link,
 }
 
+fn read_address(address: &SecretString) -> Result<AMQPUri, BrokerError> {
+    address.expose_secret().parse().map_err(|_| {
+        // The parser's own text is not used, because it can hold the password.
+        BrokerError::Refused(
+            "read the broker's address: expected amqp://user:password@host:port/vhost".into(),
+        )
+    })
+}
+
 impl Amqp {
     /// Starts to connect and does not wait for it, so a process can start before its broker. If `address` is no address,
     /// the error is [`BrokerError::Refused`].
     pub fn start(address: &SecretString, prefix: &str) -> Result<Self, BrokerError> {
-        let mut uri: AMQPUri = address.expose_secret().parse().map_err(|_| {
-            // The parser's own text is not used, because it can hold the password.
-            BrokerError::Refused(
-                "read the broker's address: expected amqp://user:password@host:port/vhost".into(),
-            )
-        })?;
+        let mut uri = read_address(address)?;
         // A host that vanishes is noticed after two missing heartbeats.
         uri.query.heartbeat.get_or_insert(10);
         let layout = Layout::new(prefix);
@@ -79,6 +83,11 @@ impl Amqp {
             layout,
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Whether `start` can read this address. Nothing is connected.
+    pub fn check_address(address: &SecretString) -> Result<(), BrokerError> {
+        read_address(address).map(drop)
     }
 
     /// Where the broker differs from the layout. Bindings and policies are not visible over AMQP: see

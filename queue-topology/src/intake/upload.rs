@@ -6,7 +6,6 @@
 use bytes::Bytes;
 use futures::Stream;
 use platform::blobs::{BlobError, Blobs};
-use uuid::Uuid;
 
 /// A file that is stored for now. It is removed when it is dropped before it became material of a call.
 #[derive(Debug)]
@@ -30,9 +29,9 @@ impl Upload {
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let key = format!("incoming/{}", Uuid::new_v4());
+        let key = blobs.incoming_key()?;
         let place = Place { blobs: blobs.clone(), key, is_final: false };
-        let stored = blobs.put_stream(&place.key, content, max).await?;
+        let stored = blobs.put_incoming(&place.key, content, max).await?;
         Ok(Self { digest: stored.sha256_hex, bytes: stored.bytes, media_type, place })
     }
 

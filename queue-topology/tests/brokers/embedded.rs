@@ -48,8 +48,24 @@ async fn a_file_that_is_no_queue_file_is_refused_and_kept() {
     let path = folder.path().join("queue.db");
     std::fs::write(&path, "somebody's letters, much longer than a header".repeat(50)).unwrap();
     let refused = Embedded::open(&path).await.err().unwrap();
-    assert!(matches!(&refused, BrokerError::Refused(why) if why.contains("queue file")), "{refused:?}");
+    let said = refused.to_string();
+    assert!(matches!(refused, BrokerError::Refused(_)), "{said}");
+    assert!(said.contains(path.to_str().unwrap()) && said.contains("restore"), "{said}");
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("somebody's letters"));
+}
+
+#[tokio::test]
+async fn a_database_of_another_program_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut theirs = options.connect().await.unwrap();
+    sqlx::query("CREATE TABLE bookmarks (url TEXT)").execute(&mut theirs).await.unwrap();
+    let said = Embedded::open(&path).await.err().unwrap().to_string();
+    assert!(said.contains("another program") && said.contains(path.to_str().unwrap()), "{said}");
+    let tables: Vec<(String,)> =
+        sqlx::query_as("SELECT name FROM sqlite_master").fetch_all(&mut theirs).await.unwrap();
+    assert_eq!(tables, [("bookmarks".to_owned(),)]);
 }
 
 /// SQLite ends a transaction by itself when the disk is full, and for some other reasons.

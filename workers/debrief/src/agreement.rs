@@ -135,7 +135,7 @@ fn slack_the_call_data_record_and_the_api_say_the_same_of_who_called_whom() {
         // A hidden number does not count as anybody's number.
         Case {
             from: "anonymous",
-            support: "none",
+            support: "+442079460222",
             agent: "unknown",
             wanted: (INCOMING, Some("+442079460100"), Some("anonymous")),
             ..PLAIN

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use domain::principal::Scope;
+use domain::shown_text;
 use platform::config::{self, ConfigError, Values};
 use uuid::Uuid;
 
@@ -240,18 +241,32 @@ enum Topology {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(wrong) => return answer(&wrong),
+    };
     match start(cli) {
         Ok(code) => code,
         Err(StartError::Config(error)) => {
-            eprintln!("debrief: {error}");
+            complain!("debrief: {error}");
             ExitCode::from(BAD_USAGE)
         }
         Err(StartError::Other(error)) => {
-            eprintln!("debrief: {error:#}");
+            complain!("debrief: {error:#}");
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// Shows the help that was asked for, or what is wrong with the command line. The text of an error quotes arguments,
+/// so what a terminal would obey is removed from it.
+fn answer(wrong: &clap::Error) -> ExitCode {
+    if wrong.use_stderr() {
+        eprint!("{}", shown_text::lines(&wrong.render().to_string()));
+        return ExitCode::from(BAD_USAGE);
+    }
+    say_on!("{}", wrong.render().ansi());
+    ExitCode::SUCCESS
 }
 
 fn start(cli: Cli) -> Ended {

@@ -8,14 +8,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use domain::call::WorkspaceId;
-use platform::blobs::Blobs;
+use platform::blobs::{Blobs, Swept};
 use platform::cache::{Cache, Memory, Redis};
 use platform::config::{ConfigError, Installation, Values};
+use platform::private;
 use platform::seal::Sealer;
 use queue_topology::broker::{self, Amqp, Broker, BrokerError, Embedded};
 use store::{OpenError, Store};
 
 pub(crate) const SEAL_KEY: &str = "DEBRIEF_SEAL_KEY";
+const DATA_FOLDER: &str = "DEBRIEF_DATA_DIR";
+/// The file in the data folder whose lock the process holds that owns the folder.
+const LOCK: &str = "lock";
 const READ_SEAL_KEY: &str = "read the key that seals addresses";
 
 /// Everything that lives as long as the process.
@@ -44,15 +48,15 @@ impl Deployment {
     /// Opens everything that `run` needs. In an embedded deployment, the process owns the data folder from here on.
     pub(crate) async fn open(values: Values, installation: Installation) -> Result<Self, StartError> {
         check_servers(&values)?;
-        let folder = data_folder(&values)?;
+        let folder = prepare_folder(&values).await?;
         let (store, broker, lock): (_, Arc<dyn Broker>, _) = match values.secret("AMQP_URL") {
             None => {
                 let lock = lock(&folder)?;
                 let broker = Embedded::open(&folder.join("queue.db")).await.map_err(anyhow::Error::from)?;
-                (open_store(&values).await?, Arc::new(broker), Some(lock))
+                (make_store(&values).await?, Arc::new(broker), Some(lock))
             }
             Some(address) => {
-                let store = open_store(&values).await?;
+                let store = make_store(&values).await?;
                 let prefix = broker::prefix(&values)?;
                 let broker = Amqp::start(&address, &prefix).map_err(|error| match error {
                     BrokerError::Refused(problem) => {
@@ -70,6 +74,7 @@ impl Deployment {
         let kept = until_answered(READ_SEAL_KEY, || seal_text(&values, &store)).await?;
         let sealer = Sealer::from_key(seal_key(&kept)?);
         let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
+        sweep(&blobs).await;
         let installation = Arc::new(installation);
         Ok(Self { values, installation, store, broker, blobs, cache, sealer, _folder: lock })
     }
@@ -92,7 +97,12 @@ pub(crate) fn check_servers(values: &Values) -> Result<(), ConfigError> {
             .text(name)
             .map(|address| url::Url::parse(&address).is_ok_and(|address| schemes.contains(&address.scheme())))
     };
-    match (is("AMQP_URL", ["amqp", "amqps"]), is("DATABASE_URL", ["postgres", "postgresql"])) {
+    let amqp = values.secret("AMQP_URL").map(|address| Amqp::check_address(&address).is_ok());
+    let postgres = values.text("DATABASE_URL").map(|address| Store::is_postgres_address(&address));
+    let both = |one: Option<bool>, other: Option<bool>| one.zip(other).map(|(one, other)| one && other);
+    let amqp = both(is("AMQP_URL", ["amqp", "amqps"]), amqp);
+    let postgres = both(is("DATABASE_URL", ["postgres", "postgresql"]), postgres);
+    match (amqp, postgres) {
         (Some(false), _) => wrong("AMQP_URL", "is no address such as amqp://user:password@host/vhost"),
         (_, Some(false)) => {
             wrong("DATABASE_URL", "is no address such as postgres://user:password@host/database")
@@ -107,33 +117,100 @@ pub(crate) fn check_servers(values: &Values) -> Result<(), ConfigError> {
     }
 }
 
-/// The folder of the embedded store and queue and of the blobs. It is made where it is not there yet.
-pub(crate) fn data_folder(values: &Values) -> Result<PathBuf, StartError> {
-    let folder = PathBuf::from(values.text("DEBRIEF_DATA_DIR").unwrap_or_else(|| "debrief-data".into()));
-    std::fs::create_dir_all(&folder).map_err(|error| {
-        ConfigError::new("DEBRIEF_DATA_DIR", format!("`{}` cannot be made: {error}", folder.display()))
-    })?;
+/// The folder of the embedded store and queue and of the blobs. It may not be there yet.
+pub(crate) fn data_folder(values: &Values) -> PathBuf {
+    PathBuf::from(values.text(DATA_FOLDER).unwrap_or_else(|| "debrief-data".into()))
+}
+
+/// Checks that the data folder is there or can be made. Nothing is made yet.
+pub(crate) fn check_data_folder(values: &Values) -> Result<(), ConfigError> {
+    let folder = data_folder(values);
+    let there = folder.ancestors().find(|above| above.symlink_metadata().is_ok());
+    match there {
+        Some(above) if !above.is_dir() => {
+            Err(not_made(&folder, format!("`{}` is no folder", above.display())))
+        }
+        Some(above) if !private::is_writable(above) => {
+            Err(not_made(&folder, format!("this user may not write to `{}`", above.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the data folder where it is not there yet, and makes what an earlier version wrote into it private.
+async fn prepare_folder(values: &Values) -> Result<PathBuf, StartError> {
+    let folder = data_folder(values);
+    private::make_folder(&folder).map_err(|error| not_made(&folder, error))?;
+    let below = folder.clone();
+    let mended = tokio::task::spawn_blocking(move || private::mend(&below)).await;
+    let mended = mended.context("make the data folder private")?;
+    if mended.files > 0 {
+        tracing::info!(
+            files = mended.files,
+            "files and folders in the data folder could be read by other users; now only this user can read them"
+        );
+    }
+    for warning in mended.warnings {
+        tracing::warn!("{warning}");
+    }
     Ok(folder)
 }
 
-/// Opens the store that the configuration names, without owning the data folder. This is enough for a command that
-/// runs beside a `run`.
+fn not_made(folder: &Path, problem: impl Display) -> ConfigError {
+    ConfigError::new(DATA_FOLDER, format!("`{}` cannot be made: {problem}", folder.display()))
+}
+
+/// Removes what processes left half-written among the blobs. A failure is no reason to stop.
+pub(crate) async fn sweep(blobs: &Blobs) {
+    match blobs.sweep().await {
+        Ok(Swept { files: 0, .. }) => {}
+        Ok(Swept { files, bytes }) => {
+            tracing::info!(files, bytes, "removed uploads that a process left unfinished when it was killed");
+        }
+        Err(error) => tracing::warn!(%error, "failed to look for unfinished uploads that a process left"),
+    }
+}
+
+/// Opens the store that the configuration names, for a command that shows or changes what is there. An embedded store
+/// is not made by such a command: the user probably means another folder.
 pub(crate) async fn open_store(values: &Values) -> Result<Store, StartError> {
+    let folder = data_folder(values);
+    if is_embedded(values) && !Store::is_in(&folder) {
+        let problem = format!(
+            "there is no store in `{}` yet: `debrief run` makes one, and so does `debrief import`",
+            folder.display()
+        );
+        return Err(ConfigError::new(DATA_FOLDER, problem).into());
+    }
+    make_store(values).await
+}
+
+/// Opens the store that the configuration names, without owning the data folder. This is enough for a command that
+/// runs beside a `run`. An embedded store is made where it is not there yet.
+pub(crate) async fn make_store(values: &Values) -> Result<Store, StartError> {
     match values.text("DATABASE_URL") {
         Some(url) => Store::open_postgres(&url).await.map_err(|error| match error {
             OpenError::Behind { .. } => ConfigError::new("DATABASE_URL", error.to_string()).into(),
             OpenError::Sql(common_sql) => {
                 StartError::Other(anyhow!(common_sql).context("open the database that DATABASE_URL names"))
             }
-            OpenError::Migrate(_) => StartError::Other(error.into()),
+            OpenError::Migrate(_) | OpenError::File(_) => StartError::Other(error.into()),
         }),
-        None if values.text("AMQP_URL").is_some() => Err(ConfigError::new(
+        None if !is_embedded(values) => Err(ConfigError::new(
             "DATABASE_URL",
             "is needed beside AMQP_URL: name the PostgreSQL that all share",
         )
         .into()),
-        None => Ok(Store::open_embedded(&data_folder(values)?).await.context("open the embedded store")?),
+        None => {
+            let folder = data_folder(values);
+            private::make_folder(&folder).map_err(|error| not_made(&folder, error))?;
+            Ok(Store::open_embedded(&folder).await.map_err(anyhow::Error::from)?)
+        }
     }
+}
+
+pub(crate) fn is_embedded(values: &Values) -> bool {
+    values.text("DATABASE_URL").is_none() && values.text("AMQP_URL").is_none()
 }
 
 /// Opens the store for a command that works in one workspace, and finds that workspace by its name.
@@ -158,12 +235,12 @@ pub(crate) async fn find_workspace(store: &Store, name: &str) -> Result<Workspac
 
 /// Locks the folder for this process until the returned file is dropped. Fails where another process holds the lock.
 fn lock(folder: &Path) -> Result<File, StartError> {
-    let file = File::create(folder.join("lock")).context("make the lock file of the data folder")?;
+    let file = File::create(folder.join(LOCK)).context("make the lock file of the data folder")?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let problem = format!("`{}` is in use by another debrief", folder.display());
-            Err(ConfigError::new("DEBRIEF_DATA_DIR", problem).into())
+            Err(ConfigError::new(DATA_FOLDER, problem).into())
         }
         Err(TryLockError::Error(error)) => {
             Err(anyhow::Error::from(error).context("lock the data folder").into())
@@ -173,7 +250,11 @@ fn lock(folder: &Path) -> Result<File, StartError> {
 
 /// Whether a `run` owns the embedded data folder at the moment.
 pub(crate) fn is_running(values: &Values) -> Result<bool, StartError> {
-    match lock(&data_folder(values)?) {
+    let folder = data_folder(values);
+    if !folder.join(LOCK).exists() {
+        return Ok(false);
+    }
+    match lock(&folder) {
         Ok(_) => Ok(false),
         Err(StartError::Config(_)) => Ok(true),
         Err(other) => Err(other),

@@ -3,7 +3,6 @@
 //! Each connection takes memory and an open file. Without a limit, somebody who opens enough connections keeps the
 //! process from opening files of its own, and no message says why.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,8 +29,8 @@ pub(crate) struct Doors {
 impl Doors {
     /// Reads `DEBRIEF_MAX_CONNECTIONS`.
     pub(crate) fn read(values: &Values) -> Result<Self, ConfigError> {
-        let wanted: Option<NonZeroUsize> = values.parse("DEBRIEF_MAX_CONNECTIONS", "a number above 0")?;
-        Ok(Self::new(wanted.map_or(CONNECTIONS, NonZeroUsize::get)))
+        let wanted = values.number("DEBRIEF_MAX_CONNECTIONS", CONNECTIONS, 1..=1_000_000, "connections")?;
+        Ok(Self::new(wanted))
     }
 
     pub(crate) fn new(connections: usize) -> Self {

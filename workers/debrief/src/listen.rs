@@ -122,7 +122,10 @@ fn cors(values: &Values) -> Result<Option<CorsLayer>, ConfigError> {
     }
     let origins = origins
         .iter()
-        .map(|origin| origin.parse().map_err(|_| ConfigError::new(NAME, format!("`{origin}` is no origin"))))
+        .map(|origin| origin.parse().ok().filter(|_| origin != "*"))
+        .map(|origin| {
+            origin.ok_or_else(|| ConfigError::new(NAME, "names no origin such as https://a.example.com"))
+        })
         .collect::<Result<Vec<HeaderValue>, _>>()?;
     let layer = CorsLayer::new()
         .allow_origin(origins)

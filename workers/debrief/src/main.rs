@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     panics::report();
+    platform::private::create_only_private_files();
     #[cfg(feature = "failpoints")]
     platform::failpoint::setup();
     cli::main()

@@ -12,7 +12,6 @@ mod refusal;
 pub mod sources;
 mod time;
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use platform::config::{ConfigError, Installation, Values};
@@ -26,7 +25,7 @@ const MIB: u64 = 1024 * 1024;
 const BESIDE_AUDIO_BYTES: u64 = 64 * MIB;
 /// The default of `DEBRIEF_MAX_REQUESTS`. It is enough to keep a broker busy. It is also low enough that a broker
 /// that confirms 300 messages a second confirms each request in time.
-const MAX_REQUESTS: NonZeroUsize = NonZeroUsize::new(256).expect("it is above zero");
+const MAX_REQUESTS: usize = 256;
 
 /// Everything that the routes of ingest need. The process that serves the routes fills this in.
 #[derive(Clone)]
@@ -56,12 +55,11 @@ impl Settings {
     }
 
     pub fn read(values: &Values, installation: &Installation) -> Result<Self, ConfigError> {
-        let max_requests: NonZeroUsize =
-            values.parse("DEBRIEF_MAX_REQUESTS", "a number above 0")?.unwrap_or(MAX_REQUESTS);
+        let max_requests = values.number("DEBRIEF_MAX_REQUESTS", MAX_REQUESTS, 1..=1_000_000, "requests")?;
         Ok(Self {
             timezone: installation.timezone,
             max_audio_bytes: installation.max_upload_bytes,
-            max_requests: max_requests.get(),
+            max_requests,
             assemblyai_secret: sources::assemblyai_secret(values),
         })
     }

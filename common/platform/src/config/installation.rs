@@ -3,8 +3,6 @@
 //! They are read once and passed on. If each part read them by itself, the parts would sooner or later read them
 //! differently. For example, a country in lower case once worked for one part and silently failed for another.
 
-use std::num::NonZeroU64;
-
 use chrono_tz::Tz;
 use domain::parties::SupportLines;
 use url::Url;
@@ -12,7 +10,9 @@ use url::Url;
 use super::{ConfigError, Values};
 
 const MIB: u64 = 1024 * 1024;
-const MAX_UPLOAD_MB: NonZeroU64 = NonZeroU64::new(2048).expect("it is above zero");
+const MAX_UPLOAD_MB: u64 = 2048;
+/// The fewest and the most digits of a telephone number. The shortest are those of services, such as 112.
+const DIGITS: std::ops::RangeInclusive<usize> = 3..=20;
 
 /// The settings that several parts share.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,15 +33,38 @@ impl Installation {
         const PUBLIC_URL: &str = "DEBRIEF_PUBLIC_URL";
         let timezone = values.parse("DEBRIEF_TIMEZONE", "the name of a time zone, such as Asia/Kolkata")?;
         let region = values.parse("DEBRIEF_REGION", REGION)?;
-        let max_upload_mb = values.parse("DEBRIEF_MAX_UPLOAD_MB", "a number of megabytes above 0")?;
+        let max_upload_mb =
+            values.number("DEBRIEF_MAX_UPLOAD_MB", MAX_UPLOAD_MB, 1..=u64::MAX, "megabytes")?;
         let public_url = values.text(PUBLIC_URL).map(|text| values.url(PUBLIC_URL, &text)).transpose()?;
         Ok(Self {
             timezone: timezone.unwrap_or(Tz::UTC),
-            lines: SupportLines::new(values.list("SUPPORT_NUMBER"), region),
-            max_upload_bytes: max_upload_mb.unwrap_or(MAX_UPLOAD_MB).get().saturating_mul(MIB),
+            lines: SupportLines::new(support_numbers(values)?, region),
+            max_upload_bytes: max_upload_mb.saturating_mul(MIB),
             public_url,
         })
     }
+}
+
+/// Reads our own numbers. A text that is no telephone number would never be equal to the number of a call, and then
+/// every outgoing call would look like an incoming one.
+fn support_numbers(values: &Values) -> Result<Vec<String>, ConfigError> {
+    const NAME: &str = "SUPPORT_NUMBER";
+    let numbers = values.list(NAME);
+    match numbers.iter().find(|number| !is_telephone_number(number)) {
+        Some(wrong) => Err(ConfigError::not(NAME, wrong, "a telephone number such as +442079460100")),
+        None => Ok(numbers),
+    }
+}
+
+fn is_telephone_number(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let number =
+        ["tel:", "sip:", "sips:"].iter().find_map(|scheme| lower.strip_prefix(scheme)).unwrap_or(&lower);
+    let number = number.split([';', '@', 'x']).next().unwrap_or_default();
+    let number = number.strip_suffix("e").unwrap_or(number);
+    let digits = number.chars().filter(|c| c.is_numeric()).count();
+    DIGITS.contains(&digits)
+        && number.chars().all(|c| c.is_numeric() || c.is_whitespace() || "+-.()/\u{2010}\u{2011}".contains(c))
 }
 
 #[cfg(test)]
@@ -74,6 +97,13 @@ mod tests {
             ("DEBRIEF_TIMEZONE", "Mars/Base"),
             ("DEBRIEF_REGION", "India"),
             ("DEBRIEF_REGION", "zz"),
+            ("DEBRIEF_REGION", "XX"),
+            ("DEBRIEF_REGION", "ZZZ"),
+            ("SUPPORT_NUMBER", "abc"),
+            ("SUPPORT_NUMBER", "+442079460100, the other"),
+            ("SUPPORT_NUMBER", "none"),
+            ("SUPPORT_NUMBER", "12"),
+            ("SUPPORT_NUMBER", "123456789012345678901"),
             ("DEBRIEF_MAX_UPLOAD_MB", "many"),
             ("DEBRIEF_MAX_UPLOAD_MB", "0"),
             ("DEBRIEF_MAX_UPLOAD_MB", "-1"),
@@ -82,6 +112,26 @@ mod tests {
         ] {
             let error = read(name, value).unwrap_err();
             assert_eq!(error.name, name, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_support_number_can_be_written_in_every_usual_way() {
+        for number in [
+            "+442079460100",
+            "020 7946 0100",
+            "(202) 555-0131",
+            "0049.30.123456",
+            "1800 123 123",
+            "+91 98765 43210;ext=12",
+            "+91 98765 43210 ext 12",
+            "020 7946 0100 x12",
+            "tel:+442079460100",
+            "sip:+919876543210@10.0.0.5:5060;user=phone",
+            "+٤٤٢٠٧٩٤٦٠١٠٠",
+        ] {
+            let read = read("SUPPORT_NUMBER", number).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(read.lines.numbers().collect::<Vec<_>>(), [number]);
         }
     }
 

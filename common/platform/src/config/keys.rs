@@ -220,7 +220,10 @@ pub const CORE: &[Group] = &[
         title: "Logs and traces",
         keys: &[
             plain("RUST_LOG", "info", "What is logged, as tracing-subscriber's filter reads it."),
-            plain("OTEL_EXPORTER_OTLP_ENDPOINT", "", "Where traces go, over OTLP/HTTP. Absent: nowhere."),
+            secret(
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "Where traces go, over OTLP/HTTP, such as http://localhost:4318. Absent: nowhere.",
+            ),
         ],
     },
 ];

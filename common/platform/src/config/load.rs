@@ -5,6 +5,9 @@
 //! programs. A name that is nearly one of ours is remembered, so that the program can print a warning.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::keys::{Key, Known};
@@ -23,10 +26,14 @@ enum Given {
 /// The settings of one source. The values of the environment replace those of the file.
 type Layer = BTreeMap<&'static str, Given>;
 
-/// The variables of this process, for [`load`]. A variable that is not Unicode cannot be a setting and is left out.
-pub fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+/// The longest file that is read, in bytes: a configuration, or a single secret.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// The variables of this process, for [`load`]. A variable whose name is not Unicode cannot be a setting and is left
+/// out. The value of a setting that is not Unicode is an error. If it were left out, a process whose key cannot be
+/// read would run without one.
+pub fn environment() -> impl Iterator<Item = (String, OsString)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
 }
 
 /// Loads the `known` settings from `file` and from `env`. Without `file`, [`FILE`] is read if it exists. Where both
@@ -38,7 +45,7 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 pub fn load(
     known: &Known,
     file: Option<&Path>,
-    env: impl Iterator<Item = (String, String)>,
+    env: impl Iterator<Item = (String, OsString)>,
 ) -> Result<Values, ConfigError> {
     let mut given = match file {
         Some(path) => from_file(known, path)?,
@@ -53,7 +60,7 @@ pub fn load(
         match given {
             Given::Here(value) => values.set(name, &value),
             Given::InFile { said_as, path } => {
-                let value = std::fs::read_to_string(&path).map_err(|error| {
+                let value = read_file(&path).map_err(|error| {
                     ConfigError::new(said_as, format!("failed to read `{}`: {error}", path.display()))
                 })?;
                 values.set(name, &value);
@@ -63,9 +70,18 @@ pub fn load(
     Ok(values)
 }
 
+fn read_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+    if read as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::other(format!("it is longer than {MAX_FILE_BYTES} bytes")));
+    }
+    Ok(text)
+}
+
 fn from_file(known: &Known, path: &Path) -> Result<Layer, ConfigError> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path)
+    let text = read_file(path)
         .map_err(|error| ConfigError::new(&shown, format!("failed to read the file: {error}")))?;
     let text = text.trim_start_matches('\u{feff}');
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
@@ -94,10 +110,16 @@ fn from_file(known: &Known, path: &Path) -> Result<Layer, ConfigError> {
 
 fn from_environment(
     known: &Known,
-    env: impl Iterator<Item = (String, String)>,
+    env: impl Iterator<Item = (String, OsString)>,
 ) -> Result<(Layer, Vec<Misspelling>), ConfigError> {
     let (mut layer, mut misspellings) = (Layer::new(), Vec::new());
     for (name, value) in env {
+        let Ok(value) = value.into_string() else {
+            if recognise(known, &name).is_some() {
+                return Err(ConfigError::new(name, "is not valid UTF-8"));
+            }
+            continue;
+        };
         if let Some((key, in_file)) = recognise(known, &name) {
             add(&mut layer, key, in_file, name, value)?;
         } else if name.starts_with("DEBRIEF_") {
@@ -193,10 +215,10 @@ mod tests {
         Known::with([&PROVIDER])
     }
 
-    fn env(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    fn env(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, OsString)> {
         pairs
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .map(|(name, value)| ((*name).to_owned(), (*value).into()))
             .collect::<Vec<_>>()
             .into_iter()
     }
@@ -296,6 +318,29 @@ mod tests {
         assert!(
             problem(load(&known(), None, env(&[("DEBRIEF_REGION_FILE", path)]))).contains("DEBRIEF_REGION")
         );
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_is_refused_by_its_name_and_not_left_out() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let bad = || OsString::from_vec(b"secret\xff".to_vec());
+        for name in ["MODEL_API_KEY", "DEBRIEF_API_KEY", "DEBRIEF_WEBHOOK_KEY_FILE", "PORT"] {
+            let said = problem(load(&known(), None, [(name.to_owned(), bad())].into_iter()));
+            assert!(said.starts_with(&format!("{name}: ")) && said.contains("UTF-8"), "{said}");
+            assert!(!said.contains("secret"), "{said}");
+        }
+        load(&known(), None, [("OTHER".to_owned(), bad())].into_iter()).unwrap();
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_not_read_for_ever() {
+        let said = problem(load(&known(), None, env(&[("MODEL_API_KEY_FILE", "/dev/zero")])));
+        assert!(said.starts_with("MODEL_API_KEY_FILE: ") && said.contains("longer than"), "{said}");
+        let said = problem(load(&known(), Some(Path::new("/dev/zero")), env(&[])));
+        assert!(said.contains("longer than"), "{said}");
+        let folder = tempfile::tempdir().unwrap();
+        let said = problem(load(&known(), Some(folder.path()), env(&[])));
+        assert!(said.contains("failed to read the file"), "{said}");
     }
 
     #[test]

@@ -15,6 +15,21 @@ impl Values {
         self.text(name).map_or(Ok(default), |text| read(name, &text))
     }
 
+    /// Reads a length of time that must be at least `shortest`.
+    pub fn duration_from(
+        &self,
+        name: &str,
+        default: Duration,
+        shortest: Duration,
+    ) -> Result<Duration, ConfigError> {
+        let span = self.duration(name, default)?;
+        if span < shortest {
+            let problem = format!("must be at least {}", humantime::format_duration(shortest));
+            return Err(ConfigError::new(name, problem));
+        }
+        Ok(span)
+    }
+
     /// Reads several lengths of time with commas between them, as [`Values::duration`] reads one.
     pub fn durations(&self, name: &str, default: &str) -> Result<Vec<Duration>, ConfigError> {
         let text = self.text(name).unwrap_or_else(|| default.to_owned());
@@ -24,14 +39,12 @@ impl Values {
 
 fn read(name: &str, text: &str) -> Result<Duration, ConfigError> {
     let text = text.trim();
-    let problem = match humantime::parse_duration(text) {
+    let expected = match humantime::parse_duration(text) {
         Ok(span) if span <= LONGEST => return Ok(span),
-        Ok(_) | Err(humantime::DurationError::NumberOverflow) => {
-            format!("`{text}` is longer than 10 years, or finer than a nanosecond")
-        }
-        Err(_) => format!("`{text}` is not a duration such as 200ms, 5s, 2m or 1h"),
+        Ok(_) | Err(humantime::DurationError::NumberOverflow) => "at most 10 years, in whole nanoseconds",
+        Err(_) => "a duration such as 200ms, 5s, 2m or 1h",
     };
-    Err(ConfigError::new(name, problem))
+    Err(ConfigError::not(name, text, expected))
 }
 
 #[cfg(test)]

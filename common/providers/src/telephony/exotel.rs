@@ -3,8 +3,8 @@
 use domain::refusal::Refusal;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use platform::config::Group;
 use platform::config::keys::secret;
+use platform::config::{ConfigError, Group, Values};
 use platform::fetch::Credential;
 
 use crate::descriptor::{Check, Checked, Descriptor};
@@ -23,15 +23,25 @@ pub static DESCRIPTOR: Descriptor<Credential> = Descriptor {
             secret("EXOTEL_API_TOKEN", "Goes with the key."),
         ],
     },
-    make: |values, _| {
-        let credentials = values.text("EXOTEL_API_KEY").zip(values.secret("EXOTEL_API_TOKEN"));
-        Ok(credentials.map(|(user, password)| Credential {
-            hosts: HOSTS.map(str::to_owned).to_vec(),
-            user,
-            password,
-        }))
-    },
+    make: |values, _| credential(values),
 };
+
+/// Reads the credentials. One without the other is a mistake: every recording would be refused later.
+fn credential(values: &Values) -> Result<Option<Credential>, ConfigError> {
+    const KEY: &str = "EXOTEL_API_KEY";
+    const TOKEN: &str = "EXOTEL_API_TOKEN";
+    let missing = |name: &str, given: &str| {
+        Err(ConfigError::new(name, format!("{given} is set, so this must be set too")))
+    };
+    match (values.text(KEY), values.secret(TOKEN)) {
+        (Some(user), Some(password)) => {
+            Ok(Some(Credential { hosts: HOSTS.map(str::to_owned).to_vec(), user, password }))
+        }
+        (Some(_), None) => missing(TOKEN, KEY),
+        (None, Some(_)) => missing(KEY, TOKEN),
+        (None, None) => Ok(None),
+    }
+}
 
 impl Check for Credential {
     fn check(&self) -> BoxFuture<'_, Result<Checked, Refusal>> {

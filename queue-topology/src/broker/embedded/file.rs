@@ -87,6 +87,14 @@ struct Group {
 impl File {
     pub(super) async fn open(path: &Path, queues: Arc<Queues>) -> Result<Self, BrokerError> {
         let lock = lock(path)?;
+        Self::open_locked(path, queues, lock).await.map_err(|error| cannot_open(path, &error))
+    }
+
+    async fn open_locked(path: &Path, queues: Arc<Queues>, lock: std::fs::File) -> Result<Self, sqlx::Error> {
+        if path.exists() {
+            // Nothing is written before it is known that the file is ours: the options below change it.
+            look(SqliteConnectOptions::new().filename(path).read_only(true)).await?;
+        }
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -96,9 +104,9 @@ impl File {
             .pragma("journal_size_limit", LOG_BYTES)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .disable_statement_logging();
-        let mut connection = options.connect().await.map_err(|error| failed(&error))?;
-        sqlx::raw_sql(SCHEMA).execute(&mut connection).await.map_err(|error| failed(&error))?;
-        let beside = options.connect().await.map_err(|error| failed(&error))?;
+        let mut connection = options.connect().await?;
+        sqlx::raw_sql(SCHEMA).execute(&mut connection).await?;
+        let beside = options.connect().await?;
         let (checkpoints, requests) = mpsc::channel(1);
         let mut file = Self {
             connection,
@@ -112,7 +120,7 @@ impl File {
             untidy: true,
             lock,
         };
-        file.count().await.map_err(|error| failed(&error))?;
+        file.count().await?;
         Ok(file)
     }
 
@@ -398,6 +406,40 @@ fn answer<T>(reply: Reply<T>, outcome: Result<T, BrokerError>) {
 
 fn json_ids(ids: &[i64]) -> String {
     serde_json::Value::from(ids).to_string()
+}
+
+/// Looks whether the file is a queue file, or still empty.
+async fn look(read_only: SqliteConnectOptions) -> Result<(), sqlx::Error> {
+    let mut connection = read_only.connect().await?;
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    let tables: Vec<(String,)> = sqlx::query_as(tables).fetch_all(&mut connection).await?;
+    if !tables.is_empty() && !tables.iter().any(|(name,)| name == "messages") {
+        return Err(sqlx::Error::Configuration("it is a database of another program".into()));
+    }
+    connection.close().await
+}
+
+/// Why the file cannot be opened, and what a person can do about it.
+fn cannot_open(path: &Path, error: &sqlx::Error) -> BrokerError {
+    let file = path.display();
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    if matches!(error, sqlx::Error::Configuration(_)) {
+        let problem =
+            "nothing was changed in it; name another folder in DEBRIEF_DATA_DIR, or move that file away";
+        return BrokerError::Refused(format!(
+            "the queue file `{file}` cannot be opened ({error}); {problem}"
+        ));
+    }
+    // The codes of SQLite (https://sqlite.org/rescode.html): 11 is a damaged file, 26 a file that is no database.
+    let advice = match code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
+        Some(11 | 26) => {
+            "it is damaged: restore the data folder from a copy, or move this file away; without it, calls that were \
+             accepted and not taken in yet are lost, and all other work goes on"
+        }
+        Some(13) => return BrokerError::Blocked,
+        _ => "check that this user may read and write the file and its folder",
+    };
+    BrokerError::Refused(format!("the queue file `{file}` cannot be opened ({error}); {advice}"))
 }
 
 fn failed(error: &sqlx::Error) -> BrokerError {

@@ -45,7 +45,7 @@ pub(crate) async fn list(values: &Values, workspace: &str, limit: i64, as_json: 
 /// Tells the user what was put on record, and under which batch `debrief audit list` shows it. The line goes to
 /// standard error, because standard output holds only the answer of the command.
 pub(crate) fn told(actor: &str, action: Action, asked: &Value, batch: Uuid) {
-    eprintln!("{}", record(actor, action, asked, batch));
+    complain!("{}", record(actor, action, asked, batch));
 }
 
 fn record(actor: &str, action: Action, asked: &Value, batch: Uuid) -> String {

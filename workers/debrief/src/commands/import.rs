@@ -9,11 +9,13 @@ mod classify;
 mod files;
 mod pairing;
 mod wait;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressStyle};
 use platform::blobs::Blobs;
 use platform::config::{ConfigError, Installation, Values};
@@ -21,7 +23,6 @@ use platform::telemetry;
 use serde::Serialize;
 
 use self::arrivals::Importer;
-use self::classify::Zone;
 use self::pairing::{File, Item, Plan, Remark, What};
 use self::wait::Pending;
 use super::print;
@@ -60,9 +61,9 @@ pub(crate) async fn import(values: Values, workspace: &str, import: Import) -> E
     // A progress bar and log lines disturb each other on one terminal, so there are logs only where the user asked
     // for them.
     let telemetry = values.text("RUST_LOG").map(|_| telemetry::start(&values)).transpose()?;
-    let plan = plan(&import, &Installation::read(&values)?.timezone)?;
+    let plan = plan(&import, Installation::read(&values)?.timezone)?;
     let mut report = Report::new(&import, &plan);
-    for note in &plan.notes {
+    for note in plan.notes.iter().chain(&plan.repeated) {
         report.note(note);
     }
     for failure in &plan.failures {
@@ -82,21 +83,45 @@ pub(crate) async fn import(values: Values, workspace: &str, import: Import) -> E
 }
 
 /// Decides which calls the files are. Nothing is brought in yet.
-fn plan(import: &Import, zone: &impl Zone) -> Result<Plan, ConfigError> {
-    if let Some(path) = import.paths.iter().find(|path| !path.exists()) {
-        return Err(ConfigError::new(path.display().to_string(), "there is no such file or folder"));
-    }
-    let (paths, unreadable) = files::below(&import.paths);
+fn plan(import: &Import, zone: Tz) -> Result<Plan, ConfigError> {
+    let (there, missing): (Vec<PathBuf>, Vec<PathBuf>) =
+        import.paths.iter().cloned().partition(|path| path.exists());
+    let (paths, unreadable) = files::below(&there);
     let found = paths.into_iter().map(|path| {
-        let found = classify::classify(&path, import.kind, zone);
+        let found = classify::classify(&path, import.kind, &zone);
         File { path, found }
     });
-    let mut plan = pairing::plan(found.collect(), import.kind);
+    let same_words = |one: &Path, other: &Path| words::are_same(one, other, zone);
+    let mut plan = pairing::plan(found.collect(), import.kind, &same_words);
     plan.failures.extend(unreadable);
+    plan.failures.extend(missing.iter().map(|path| {
+        let is_link = path.symlink_metadata().is_ok();
+        Remark::new(path, if is_link { "the link leads nowhere" } else { "there is no such file or folder" })
+    }));
     if let Some(path) = &import.lead {
         give_lead(&mut plan, path)?;
     }
+    nothing_of(&mut plan, &there);
     Ok(plan)
+}
+
+/// What the user named and of which nothing is brought in is a failure. In a folder, files of other kinds are usual, so
+/// they are only remarked.
+fn nothing_of(plan: &mut Plan, named: &[PathBuf]) {
+    let (files, folders): (Vec<&PathBuf>, Vec<&PathBuf>) = named.iter().partition(|path| !path.is_dir());
+    let notes = std::mem::take(&mut plan.notes);
+    let (named, others): (Vec<Remark>, Vec<Remark>) =
+        notes.into_iter().partition(|note| files.contains(&&note.path));
+    plan.failures.extend(named);
+    plan.notes = others;
+    for folder in folders {
+        let used = plan.items.iter().flat_map(Item::files).any(|path| path.starts_with(folder));
+        let said = plan.failures.iter().any(|failure| failure.path.starts_with(folder));
+        if !used && !said {
+            let why = "there is no session, meeting, transcript or recording in the folder";
+            plan.failures.push(Remark::new(folder, why));
+        }
+    }
 }
 
 /// Gives the lead that the user named to the one session, whatever the session says about leads.
@@ -128,7 +153,7 @@ async fn bring_in(
     } else {
         let (store, workspace) = deployment::open_workspace(&values, workspace).await?;
         let sealer = deployment::sealer(&values, &store).await?;
-        let folder = deployment::data_folder(&values)?;
+        let folder = deployment::data_folder(&values);
         let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
         let importer = Importer::new(&values, workspace, store.clone(), blobs, sealer)?;
         let done = send_and_wait(&importer, plan, report).await;
@@ -236,7 +261,7 @@ impl Report {
     /// goes to standard error, because only the counts may stand on standard output.
     fn say(&self, line: &str) {
         let line = print::visible(line);
-        self.bar.suspend(|| if self.json { eprintln!("{line}") } else { say!("{line}") });
+        self.bar.suspend(|| if self.json { complain!("{line}") } else { say!("{line}") });
     }
 
     fn note(&self, note: &Remark) {

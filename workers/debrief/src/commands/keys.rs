@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use store::{Action, KeyCreation, KeyRevocation, KeyRow, NewKey};
 
 use super::{audit, print};
-use crate::deployment::{open_store, open_workspace};
+use crate::deployment::{make_store, open_workspace};
 use crate::outcome::{Ended, failed};
 
 const MAX_NAME_CHARS: usize = 64;
@@ -50,7 +50,7 @@ pub(crate) async fn create(
         .map_err(|problem| ConfigError::new("--workspace", format!("`{workspace}`: {problem}")))?;
     let scopes = if scopes.is_empty() { Scopes::ALL } else { scopes.iter().copied().collect() };
     let (key, actor) = (web::key::generate(), audit::actor());
-    let store = open_store(values).await?;
+    let store = make_store(values).await?;
     let hash = web::key::hash(key.expose_secret());
     let new = NewKey { workspace: &workspace, name: key_name, scopes, hash: &hash, actor: &actor };
     let is_first = !store.has_keys().await.map_err(anyhow::Error::from)?;
@@ -70,12 +70,12 @@ pub(crate) async fn create(
         say!("{}", key.expose_secret());
     }
     if workspace_is_new {
-        eprintln!("debrief: the workspace `{workspace}` is new: it was made with this key");
+        complain!("debrief: the workspace `{workspace}` is new: it was made with this key");
     }
-    eprintln!("debrief: the key `{key_name}` of the workspace `{workspace}` may: {scopes}");
-    eprintln!("debrief: it is shown only now; keep it where secrets are kept");
+    complain!("debrief: the key `{key_name}` of the workspace `{workspace}` may: {scopes}");
+    complain!("debrief: it is shown only now; keep it where secrets are kept");
     if is_first {
-        eprintln!(
+        complain!(
             "debrief: it is the first key that was made: from now on every request needs a key, even from this machine"
         );
     }

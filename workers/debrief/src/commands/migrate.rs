@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use platform::config::Values;
 use store::Store;
 
-use crate::deployment::open_store;
+use crate::deployment::make_store;
 use crate::outcome::Ended;
 
 pub(crate) async fn migrate(values: &Values) -> Ended {
@@ -15,7 +15,7 @@ pub(crate) async fn migrate(values: &Values) -> Ended {
             Store::migrate_postgres(&url).await.context("migrate the database that DATABASE_URL names")?;
         }
         // Opening an embedded store migrates it.
-        None => open_store(values).await?.close().await,
+        None => make_store(values).await?.close().await,
     }
     say!("the store is up to date");
     Ok(ExitCode::SUCCESS)

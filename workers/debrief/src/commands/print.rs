@@ -7,13 +7,16 @@ use anyhow::Context as _;
 use chrono_tz::Tz;
 use comfy_table::{ContentArrangement, Table, presets};
 use domain::moment::Moment;
+use domain::shown_text::escaped_json;
+pub(crate) use domain::shown_text::one_line as visible;
 use serde::Serialize;
 
 /// The longest line of a page, in characters.
 const PAGE_WIDTH: u16 = 100;
 
+/// Prints a value exactly. What a terminal would obey is written as an escape of JSON.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    say!("{}", serde_json::to_string_pretty(value).context("print JSON")?);
+    say!("{}", escaped_json(&serde_json::to_string_pretty(value).context("print JSON")?));
     Ok(())
 }
 
@@ -67,17 +70,6 @@ fn layout(mut table: Table) -> String {
     table.trim_fmt()
 }
 
-/// Puts the text on one line and removes everything that a terminal would obey. Line breaks and tabs become spaces.
-/// Other control characters, and the marks that change the direction of writing, are dropped.
-pub(crate) fn visible(text: &str) -> String {
-    let shown = |c: char| match c {
-        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => Some(' '),
-        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => None,
-        other => (!other.is_control()).then_some(other),
-    };
-    text.chars().filter_map(shown).collect()
-}
-
 /// Writes a time to the second, in the time zone of the installation.
 pub(crate) fn time(at: Moment, timezone: Tz) -> String {
     at.utc().with_timezone(&timezone).format("%Y-%m-%d %H:%M:%S %Z").to_string()
@@ -120,7 +112,6 @@ ID  ITS ID THERE  WHY
     #[test]
     fn what_a_terminal_would_obey_is_not_printed() {
         let evil = "a\u{1b}[2J\u{7}b\u{9b}c\nd\te\u{202E}f\u{2066}g\u{200F}h\u{7f}";
-        assert_eq!(visible(evil), "a[2Jbc d efgh");
         assert_eq!(
             columns(["x", "y", "z"], rows(&[[evil, "1", "2"]])),
             "X              Y  Z\na[2Jbc d efgh  1  2"

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use platform::config::{ConfigError, Installation, Values};
+use futures::FutureExt as _;
+use platform::blobs::Blobs;
+use platform::config::Values;
 use platform::telemetry;
 use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
@@ -16,11 +18,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use web::Access;
 
-use crate::deployment::{Deployment, StartError, until_answered};
+use crate::deployment::{self, Deployment, StartError, until_answered};
 use crate::listen::Listener;
 use crate::outcome::Ended;
 use crate::roles::{self, Role};
+use crate::settings;
 use crate::supervise::supervise;
+
+/// How often the files that other processes left unfinished are looked for.
+const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
 pub(crate) async fn run(values: Values, roles: Vec<Role>) -> Ended {
     let telemetry = telemetry::start(&values)?;
@@ -38,16 +44,6 @@ pub(crate) async fn run(values: Values, roles: Vec<Role>) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads how long a lease lasts and how long a drain may take.
-pub(crate) fn read_times(values: &Values) -> Result<(Duration, Duration), ConfigError> {
-    const LEASE: &str = "DEBRIEF_LEASE";
-    let lease = values.duration(LEASE, Duration::from_secs(30))?;
-    if lease < Duration::from_secs(1) {
-        return Err(ConfigError::new(LEASE, "must be at least 1s"));
-    }
-    Ok((lease, values.duration("DEBRIEF_DRAIN_TIMEOUT", Duration::from_secs(25))?))
-}
-
 /// Roles at work in this process.
 pub(crate) struct Running {
     deployment: Arc<Deployment>,
@@ -60,9 +56,9 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(values: Values, roles: &[Role]) -> Result<Self, StartError> {
-        let installation = Installation::read(&values)?;
+        let installation = settings::read_all(&values)?;
         let schedule = Schedule::read(&values)?;
-        let (lease_length, drain_timeout) = read_times(&values)?;
+        let (lease_length, drain_timeout) = settings::read_times(&values)?;
         let access = web::Settings::read(&values)?;
         // Settings are read first, so that a wrong setting is reported before anything is opened.
         let listener = Listener::bind(&values).await?;
@@ -100,6 +96,9 @@ impl Running {
 
     fn work(&mut self, engine: &Engine, workers: Vec<Worker>) {
         let shutdown = self.shutdown.clone();
+        self.tasks.spawn(
+            shutdown.clone().run_until_cancelled_owned(sweep_again(self.deployment.blobs.clone())).map(drop),
+        );
         let lease = engine.lease.clone();
         // The lease is renewed until the drain is over, because runs in progress belong to this process until they
         // end.
@@ -152,6 +151,14 @@ impl Running {
 
     pub(crate) fn deployment(&self) -> &Deployment {
         &self.deployment
+    }
+}
+
+/// Sweeps the blobs from time to time, because another process that writes to them can be killed.
+async fn sweep_again(blobs: Blobs) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        deployment::sweep(&blobs).await;
     }
 }
 

@@ -26,9 +26,12 @@ fn layout(values: &Values) -> Result<Layout, ConfigError> {
     Ok(Layout::new(&broker::prefix(values)?))
 }
 
-pub(super) fn management(values: &Values) -> Result<Option<Management>, StartError> {
-    let Some(address) = values.secret("RABBITMQ_MANAGEMENT_URL") else { return Ok(None) };
-    Ok(Some(Management::new(&address, &vhost(values)).context("use RABBITMQ_MANAGEMENT_URL")?))
+pub(crate) fn management(values: &Values) -> Result<Option<Management>, ConfigError> {
+    const NAME: &str = "RABBITMQ_MANAGEMENT_URL";
+    let Some(address) = values.secret(NAME) else { return Ok(None) };
+    values.url(NAME, "")?;
+    let management = Management::new(&address, &vhost(values));
+    management.map(Some).map_err(|_| ConfigError::new(NAME, "not an http or https address"))
 }
 
 /// The virtual host that `AMQP_URL` names. Without a name it is RabbitMQ's default one, `/`.

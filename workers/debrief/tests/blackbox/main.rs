@@ -17,6 +17,7 @@ mod world;
 mod asked;
 mod bad_input;
 mod happy;
+mod host;
 mod keys;
 mod killed;
 mod models;

@@ -243,6 +243,15 @@ impl World {
         simulators::recording_with(&dialogue)
     }
 
+    /// The data folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn port(&self, role: &str) -> u16 {
+        self.ports[role]
+    }
+
     /// The uploaded files that belong to no call yet.
     pub(crate) fn uploads(&self) -> Vec<PathBuf> {
         let folder = std::fs::read_dir(self.folder.path().join("blobs/incoming"));

@@ -68,7 +68,7 @@ impl Settings {
             (Some(_), None) => return Err(missing("OPENAI_PRICE_COMPLETION", "OPENAI_PRICE_PROMPT")),
             (None, Some(_)) => return Err(missing("OPENAI_PRICE_PROMPT", "OPENAI_PRICE_COMPLETION")),
         };
-        let timeout = values.duration("OPENAI_TIMEOUT", DEFAULT_TIMEOUT)?;
+        let timeout = values.duration_from("OPENAI_TIMEOUT", DEFAULT_TIMEOUT, Duration::from_secs(1))?;
         let rate = values.rate("OPENAI_RATE")?;
         let model = values.text(MODEL.setting).unwrap_or_else(|| MODEL.default.to_owned());
         let Some(api_key) = values.secret("OPENAI_API_KEY") else { return Ok(None) };

@@ -8,7 +8,7 @@ use api::view::{EffectView, TimelineView};
 use chrono_tz::Tz;
 use domain::analysis::{ActionItem, Analysis, ContactFacts};
 use domain::blank::given;
-use domain::call::{Call, CallKind, Direction, Participant};
+use domain::call::{Call, CallDetails, CallKind, Direction, Participant};
 use domain::moment::{Moment, in_words};
 use domain::note::Note;
 use domain::parties::SupportLines;
@@ -82,9 +82,20 @@ fn facts(shown: &Shown<'_>) -> Vec<Said> {
         ("Department", one(given(details.department.as_ref()))),
         ("Customer segment", one(given(details.customer_segment.as_ref()))),
         ("Who was there", details.participants.iter().filter_map(person).collect()),
+        ("Files", joined(files(details))),
         ("Source", vec![format!("{}, its id there: {}", call.source, call.external_id)]),
         ("Our id", vec![call.id.to_string()]),
     ]
+}
+
+/// The names of the files from which the call was imported.
+fn files(details: &CallDetails) -> impl Iterator<Item = String> {
+    let named = |name: &str| details.metadata.get(name).cloned().unwrap_or_default();
+    let others = match named("other_file_names") {
+        Value::Array(names) => names,
+        _ => Vec::new(),
+    };
+    std::iter::once(named("file_name")).chain(others).filter_map(|name| Some(name.as_str()?.to_owned()))
 }
 
 fn one(text: Option<&str>) -> Vec<String> {

@@ -28,6 +28,7 @@ use web::Problem;
 
 use super::classify::read;
 use super::pairing::{Item, What};
+use super::words;
 use crate::deployment::StartError;
 
 const PIECE_BYTES: usize = 64 * 1024;
@@ -122,7 +123,22 @@ impl Importer {
         accepted.map_err(|not_kept| Refusal::ForNow(not_kept.to_string()))
     }
 
+    /// Makes the arrival of a call. It keeps the names of its files, by which people find it again.
     async fn arrival(&self, item: &Item) -> Result<Arrival, Refusal> {
+        let mut arrival = self.read(item).await?;
+        let mut names = item.files().into_iter().filter_map(|path| Some(path.file_name()?.to_string_lossy()));
+        let metadata = &mut arrival.details.metadata;
+        if let Some(name) = names.next() {
+            metadata.entry("file_name").or_insert_with(|| name.into());
+        }
+        let others: Vec<Value> = names.map(Value::from).collect();
+        if !others.is_empty() {
+            metadata.entry("other_file_names").or_insert(others.into());
+        }
+        Ok(arrival)
+    }
+
+    async fn read(&self, item: &Item) -> Result<Arrival, Refusal> {
         let timezone = self.settings.timezone;
         Ok(match &item.what {
             What::Session { lead } => {
@@ -164,6 +180,9 @@ impl Importer {
 
     async fn transcript(&self, path: &Path) -> Result<Upload, Refusal> {
         const PLACE: &str = "/transcript";
+        if let Some(why) = words::why_not(path, self.settings.timezone) {
+            return Err(Refusal::ForGood(format!("{} {why}", path.display())));
+        }
         let content = content(path, PLACE).await.map_err(Refusal::ForGood)?;
         let name = path.file_name().map(std::ffi::OsStr::to_string_lossy);
         Ok(files::transcript(&self.intake.blobs, content, PLACE, None, name.as_deref()).await?)

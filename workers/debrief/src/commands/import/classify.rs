@@ -4,11 +4,13 @@
 //! This module reads only as much as is needed to tell the kinds apart and to find the files that belong together.
 //! Whether a file can be used is decided later, when it is brought in.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
+use media::transcripts;
 use serde_json::{Map, Value};
 
 use super::ImportKind;
@@ -36,7 +38,7 @@ pub(super) enum FileKind {
     Transcript,
     Audio,
     /// A file that is not brought in. The text says why.
-    Other(&'static str),
+    Other(String),
     /// A file that should be brought in but cannot be read. The text says why.
     Broken(String),
 }
@@ -67,22 +69,43 @@ pub(super) fn classify(path: &Path, kind: ImportKind, zone: &impl Zone) -> FileK
         Ok(head) => head,
         Err(problem) => return FileKind::Broken(problem),
     };
-    let start = head.strip_prefix(BOM).unwrap_or(&head).trim_ascii_start();
+    let text = text_of(&head);
+    let start = text.trim_start_matches('\u{feff}').trim_start();
     let cues = extension != "txt" && is(&TRANSCRIPTS);
     match kind {
-        ImportKind::Meeting if !start.starts_with(b"{") && extension != "json" => FileKind::Transcript,
-        ImportKind::Auto if start.starts_with(b"WEBVTT") || cues => FileKind::Transcript,
-        ImportKind::Auto if !start.starts_with(b"{") && extension != "json" => match extension.as_str() {
-            "txt" if has_speakers(&head) => FileKind::Transcript,
-            "txt" => FileKind::Other(
-                "no line of it reads `Name: words`; `--kind meeting` takes it as a transcript",
-            ),
-            _ => FileKind::Other("it is no session, meeting, transcript or recording"),
-        },
+        ImportKind::Meeting if !start.starts_with('{') && extension != "json" => FileKind::Transcript,
+        ImportKind::Auto if start.starts_with("WEBVTT") || cues => FileKind::Transcript,
+        ImportKind::Auto if !start.starts_with('{') && extension != "json" => {
+            match (
+                extension.as_str(),
+                transcripts::check_head(&head[..head.len().min(transcripts::HEAD_BYTES)]),
+            ) {
+                _ if head.is_empty() => FileKind::Other("it is empty".to_owned()),
+                (_, Err(kind)) => FileKind::Other(kind.to_string()),
+                ("txt", Ok(())) if has_speakers(&text) => FileKind::Transcript,
+                ("txt", Ok(())) => FileKind::Other(
+                    "no line of it reads `Name: words`; `--kind meeting` takes it as a transcript".to_owned(),
+                ),
+                _ => FileKind::Other("it is no session, meeting, transcript or recording".to_owned()),
+            }
+        }
         _ => match read_json(path) {
             Ok(value) => json(&value, kind, zone),
             Err(problem) => FileKind::Broken(problem),
         },
+    }
+}
+
+/// The first part of a file as text. A text in UTF-16 is known by its mark.
+fn text_of(head: &[u8]) -> Cow<'_, str> {
+    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+        char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect::<String>()
+    };
+    match head {
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes).into(),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes).into(),
+        _ => String::from_utf8_lossy(head),
     }
 }
 
@@ -122,8 +145,7 @@ pub(super) fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
 }
 
 /// Whether the text has a line that a named person speaks. Text files can also be notes or licences.
-fn has_speakers(head: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(head);
+fn has_speakers(text: &str) -> bool {
     text.lines().any(|line| {
         let line = line.trim();
         let after_time = line.strip_prefix('[').and_then(|rest| Some(rest.split_once(']')?.1.trim_start()));
@@ -142,7 +164,7 @@ fn json(value: &Value, kind: ImportKind, zone: &impl Zone) -> FileKind {
         return match kind {
             ImportKind::Session => FileKind::Session(Session::default()),
             ImportKind::Meeting => FileKind::Meeting,
-            _ => FileKind::Other("it is JSON, but no session, lead or meeting"),
+            _ => FileKind::Other("it is JSON, but no session, lead or meeting".to_owned()),
         };
     };
     let is_session = map.contains_key("items") || map.contains_key("conversation");
@@ -152,7 +174,7 @@ fn json(value: &Value, kind: ImportKind, zone: &impl Zone) -> FileKind {
         Some(lead) => FileKind::Lead(lead),
         None if kind == ImportKind::Session => FileKind::Session(session(map, zone)),
         None if OF_MEETINGS.iter().filter(|name| map.contains_key(**name)).count() >= 2 => FileKind::Meeting,
-        None => FileKind::Other("it is JSON, but no session, lead or meeting"),
+        None => FileKind::Other("it is JSON, but no session, lead or meeting".to_owned()),
     }
 }
 
@@ -248,6 +270,31 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert!(matches!(found("deep.json", deep), FileKind::Broken(_)));
+    }
+
+    #[test]
+    fn a_text_in_utf_16_is_a_transcript_too() {
+        let wide = |text: &str| -> Vec<u8> {
+            format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()
+        };
+        assert_eq!(found("captions", wide("WEBVTT\n\n")), FileKind::Transcript);
+        assert_eq!(found("a.vtt", wide("WEBVTT\n\n")), FileKind::Transcript);
+        assert_eq!(found("a.txt", wide("Priya: Hello\n")), FileKind::Transcript);
+    }
+
+    #[test]
+    fn what_is_something_else_is_said() {
+        for (name, content, what) in [
+            ("a.txt", &b"%PDF-1.7\nTitle: a document"[..], "it is a PDF document"),
+            ("a.txt", b"PK\x03\x04Name: zipped", "it is a ZIP archive"),
+            ("notes", b"\x89PNG\r\n", "it is a picture"),
+            ("a.txt", b"", "it is empty"),
+            // A Cyrillic text in Windows-1251 would be read as wrong words.
+            ("a.txt", b"\xc0\xed\xed\xe0: \xcf\xf0\xe8\xe2\xe5\xf2", "it is not text in UTF-8"),
+        ] {
+            let found = found(name, content);
+            assert!(matches!(&found, FileKind::Other(why) if why.starts_with(what)), "{what}: {found:?}");
+        }
     }
 
     #[test]

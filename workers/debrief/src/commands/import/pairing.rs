@@ -39,6 +39,19 @@ pub(super) enum What {
     Audio,
 }
 
+impl Item {
+    /// Every file of the call. The first is the one that stands for the call.
+    pub(super) fn files(&self) -> Vec<&Path> {
+        let others: Vec<&Option<PathBuf>> = match &self.what {
+            What::Session { lead } => vec![lead],
+            What::Meeting { meeting, transcript, audio } => vec![meeting, transcript, audio],
+            What::Audio => vec![],
+        };
+        let others = others.into_iter().flatten().map(PathBuf::as_path).filter(|path| *path != self.path);
+        std::iter::once(self.path.as_path()).chain(others).collect()
+    }
+}
+
 impl What {
     pub(super) fn lead_mut(&mut self) -> Option<&mut Option<PathBuf>> {
         match self {
@@ -67,9 +80,12 @@ pub(super) struct Plan {
     pub(super) failures: Vec<Remark>,
     /// Files that are left out although nothing is wrong with them.
     pub(super) notes: Vec<Remark>,
+    /// Files that say the same as another file, which is brought in.
+    pub(super) repeated: Vec<Remark>,
 }
 
-pub(super) fn plan(files: Vec<File>, kind: ImportKind) -> Plan {
+/// Decides which files are one call. `same_words` tells whether two transcripts say the same.
+pub(super) fn plan(files: Vec<File>, kind: ImportKind, same_words: &dyn Fn(&Path, &Path) -> bool) -> Plan {
     let mut plan = Plan::default();
     let (mut sessions, mut leads) = (Vec::new(), Vec::new());
     let mut folders: BTreeMap<PathBuf, Folder> = BTreeMap::new();
@@ -81,7 +97,7 @@ pub(super) fn plan(files: Vec<File>, kind: ImportKind) -> Plan {
             FileKind::Meeting => parts(&mut folders, &path).meetings.push(path),
             FileKind::Transcript => parts(&mut folders, &path).transcripts.push(path),
             FileKind::Audio => parts(&mut folders, &path).audios.push(path),
-            FileKind::Other(why) => plan.notes.push(Remark { path, why: why.into() }),
+            FileKind::Other(why) => plan.notes.push(Remark { path, why }),
             FileKind::Broken(why) => plan.failures.push(Remark { path, why }),
         }
     }
@@ -89,7 +105,7 @@ pub(super) fn plan(files: Vec<File>, kind: ImportKind) -> Plan {
     for mut folder in folders.into_values() {
         join_the_only_ones(&mut folder);
         for parts in folder.into_values() {
-            plan.items.extend(parts.item(kind, &mut plan.notes));
+            plan.take(parts, kind, same_words);
         }
     }
     plan.items.sort_by(|a, b| a.path.cmp(&b.path));
@@ -172,22 +188,44 @@ fn join_the_only_ones(folder: &mut Folder) {
     folder.insert(name, whole);
 }
 
-impl Parts {
-    fn item(mut self, kind: ImportKind, notes: &mut Vec<Remark>) -> Option<Item> {
-        self.transcripts.sort_by_key(|path| rank(path));
-        let mut first = |paths: Vec<PathBuf>| {
-            let mut paths = paths.into_iter();
-            let first = paths.next()?;
-            let why = format!("the same as {}, which is brought in", first.display());
-            notes.extend(paths.map(|path| Remark::new(&path, &why)));
-            Some(first)
-        };
-        let (meeting, transcript, audio) =
-            (first(self.meetings), first(self.transcripts), first(self.audios));
-        let path = meeting.clone().or(transcript.clone()).or(audio.clone())?;
+impl Plan {
+    /// Makes a call of the files with one name. A transcript with other words than the first one is a call of its own,
+    /// so that no words are lost. Of several recordings only the first is taken, because nobody can say whether they
+    /// are the same.
+    fn take(&mut self, mut parts: Parts, kind: ImportKind, same_words: &dyn Fn(&Path, &Path) -> bool) {
+        parts.transcripts.sort_by_key(|path| rank(path));
+        let mut different: Vec<PathBuf> = Vec::new();
+        for path in parts.transcripts {
+            match different.iter().find(|known| same_words(known, &path)) {
+                Some(known) => {
+                    let why = format!("it has the same words as {}, which is brought in", known.display());
+                    self.repeated.push(Remark { path, why });
+                }
+                None => different.push(path),
+            }
+        }
+        let mut transcripts = different.into_iter();
+        let transcript = transcripts.next();
+        let (meeting, audio) = (self.first(parts.meetings), self.first(parts.audios));
+        let Some(path) = meeting.clone().or(transcript.clone()).or(audio.clone()) else { return };
         let only_audio = meeting.is_none() && transcript.is_none() && kind != ImportKind::Meeting;
         let what = if only_audio { What::Audio } else { What::Meeting { meeting, transcript, audio } };
-        Some(Item { path, what })
+        self.items.push(Item { path, what });
+        self.items.extend(transcripts.map(|path| {
+            let what = What::Meeting { meeting: None, transcript: Some(path.clone()), audio: None };
+            Item { path, what }
+        }));
+    }
+
+    fn first(&mut self, paths: Vec<PathBuf>) -> Option<PathBuf> {
+        let mut paths = paths.into_iter();
+        let first = paths.next()?;
+        let why = format!(
+            "it has the same name as {}, which is brought in; name it alone to bring it in too",
+            first.display()
+        );
+        self.notes.extend(paths.map(|path| Remark { path, why: why.clone() }));
+        Some(first)
     }
 }
 
@@ -201,7 +239,9 @@ mod tests {
 
     fn planned(files: Vec<(&str, FileKind)>) -> Plan {
         let files = files.into_iter().map(|(path, found)| File { path: path.into(), found });
-        plan(files.collect(), ImportKind::Auto)
+        // The tests give the same words to files whose names say so.
+        let same = |one: &Path, other: &Path| [one, other].iter().all(|path| path.starts_with("same"));
+        plan(files.collect(), ImportKind::Auto, &same)
     }
 
     /// Writes an item as `path: partner partner`, with `-` for a missing partner.
@@ -238,7 +278,7 @@ mod tests {
             let found = classify(&path, ImportKind::Auto, &Utc);
             File { path, found }
         });
-        let plan = plan(files.collect(), ImportKind::Auto);
+        let plan = plan(files.collect(), ImportKind::Auto, &|_, _| false);
         let file_name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
         let text = std::fs::read_to_string(samples.join("expected_matching.json")).unwrap();
         let expected: BTreeMap<String, Option<String>> = serde_json::from_str(&text).unwrap();
@@ -321,11 +361,32 @@ mod tests {
 
     #[test]
     fn of_a_transcript_in_several_formats_the_richest_is_taken() {
-        let plan = planned(vec![("m/a.srt", FileKind::Transcript), ("m/a.vtt", FileKind::Transcript)]);
-        assert_eq!(shown(&plan), ["meeting - m/a.vtt -"]);
-        assert_eq!(
-            plan.notes,
-            [Remark::new(Path::new("m/a.srt"), "the same as m/a.vtt, which is brought in")]
-        );
+        let plan = planned(vec![
+            ("same/a.txt", FileKind::Transcript),
+            ("same/a.srt", FileKind::Transcript),
+            ("same/a.vtt", FileKind::Transcript),
+        ]);
+        assert_eq!(shown(&plan), ["meeting - same/a.vtt -"]);
+        let why = "it has the same words as same/a.vtt, which is brought in";
+        let said: Vec<_> = ["same/a.srt", "same/a.txt"].map(|path| Remark::new(Path::new(path), why)).into();
+        assert_eq!((plan.repeated, plan.notes), (said, vec![]));
+    }
+
+    #[test]
+    fn a_transcript_with_other_words_is_another_call_although_it_has_the_same_name() {
+        let plan = planned(vec![
+            ("m/a.json", FileKind::Meeting),
+            ("m/a.srt", FileKind::Transcript),
+            ("m/a.vtt", FileKind::Transcript),
+        ]);
+        assert_eq!(shown(&plan), ["meeting m/a.json m/a.vtt -", "meeting - m/a.srt -"]);
+        assert_eq!((plan.repeated, plan.notes), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_second_recording_of_the_same_name_is_not_said_to_be_the_same() {
+        let plan = planned(vec![("m/a.mp3", FileKind::Audio), ("m/a.wav", FileKind::Audio)]);
+        assert_eq!(shown(&plan), ["m/a.mp3: audio"]);
+        assert!(plan.notes[0].why.contains("same name as m/a.mp3"), "{:?}", plan.notes);
     }
 }
