@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::Api;
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use ingest::Ingest;
 use platform::config::{ConfigError, Values};
 use queue_topology::broker::Lane;
 use queue_topology::intake::Intake;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::cors::CorsLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use web::{self, Access};
 
 use crate::deployment::{Deployment, StartError};
@@ -94,10 +94,10 @@ impl Listener {
         if let Some(cors) = cors(values)? {
             router = router.layer(cors);
         }
-        let doors = Doors::read(values)?;
+        let (doors, access) = (Doors::read(values)?, Arc::clone(access));
         Ok(async move {
             let closing = shutdown.clone();
-            let serving = serve(self.socket, doors, router, async move {
+            let serving = serve(self.socket, doors, access, router, async move {
                 closing.cancelled().await;
                 tokio::time::sleep(BEFORE_CLOSING).await;
             });
@@ -113,22 +113,45 @@ impl Listener {
     }
 }
 
-/// Lets a browser show our answers to pages whose origin stands in `CORS_ORIGINS`.
+/// Lets a browser show our answers to pages whose origin stands in `CORS_ORIGINS`, or to all pages where `*` stands
+/// there alone.
 fn cors(values: &Values) -> Result<Option<CorsLayer>, ConfigError> {
     const NAME: &str = "CORS_ORIGINS";
     let origins = values.list(NAME);
-    if origins.is_empty() {
-        return Ok(None);
-    }
-    let origins = origins
-        .iter()
-        .map(|origin| origin.parse().map_err(|_| ConfigError::new(NAME, format!("`{origin}` is no origin"))))
-        .collect::<Result<Vec<HeaderValue>, _>>()?;
+    let origins = match origins.as_slice() {
+        [] => return Ok(None),
+        [all] if all == "*" => AllowOrigin::any(),
+        list => AllowOrigin::list(list.iter().map(|text| origin(NAME, text)).collect::<Result<Vec<_>, _>>()?),
+    };
     let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("idempotency-key"),
+        ])
+        .expose_headers([header::RETRY_AFTER]);
     Ok(Some(layer))
+}
+
+/// Reads an origin, as a browser writes it: a scheme, a host and perhaps a port, without a path.
+fn origin(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
+    if text == "*" {
+        return Err(ConfigError::new(setting, "`*` means all origins, so it has to stand alone"));
+    }
+    let origin = text.to_ascii_lowercase();
+    let host = origin.split_once("://").filter(|(scheme, _)| !scheme.is_empty()).map(|(_, host)| host);
+    let is_host = |host: &str| {
+        !host.is_empty()
+            && !host.contains(|c: char| c.is_ascii_whitespace() || c.is_control() || "/?#@*\\,".contains(c))
+    };
+    let value = host.filter(|host| is_host(host)).and_then(|_| HeaderValue::from_str(&origin).ok());
+    value.ok_or_else(|| {
+        let problem =
+            format!("`{text}` is no origin: it has to be like https://app.example.com, without a path");
+        ConfigError::new(setting, problem)
+    })
 }
 
 /// Reads every setting of the listener. It is called before anything is opened, so that a wrong setting is reported
