@@ -176,3 +176,46 @@ pub(crate) fn read_address(values: &Values) -> Result<SocketAddr, ConfigError> {
     }
     Ok(SocketAddr::new(bind, port))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends_and_a_star_stands_alone() {
+        let read = |origins: &str| cors(&Values::of([("CORS_ORIGINS", origins)]));
+        for origins in [
+            "*",
+            " * ",
+            "https://app.example.com",
+            "http://localhost:3000, https://APP.example.com",
+            "tauri://localhost",
+            "http://[::1]:3000",
+        ] {
+            assert!(read(origins).is_ok_and(|layer| layer.is_some()), "{origins}");
+        }
+        for origins in ["", " ", ",", ", ,"] {
+            assert!(read(origins).is_ok_and(|layer| layer.is_none()), "{origins}");
+        }
+        for origins in [
+            "*,*",
+            "https://a.example.com,*",
+            "*, https://a.example.com",
+            "https://*.example.com",
+            "app.example.com",
+            "https://",
+            "://a",
+            "https://a.example.com/",
+            "https://a.example.com/path",
+            "https://a.example.com?q",
+            "https://user@a.example.com",
+            "https://a b",
+            "https://a\u{7f}",
+            "null",
+            "**",
+        ] {
+            let error = read(origins).err().unwrap_or_else(|| panic!("{origins} is accepted"));
+            assert!(error.to_string().starts_with("CORS_ORIGINS"), "{error}");
+        }
+    }
+}

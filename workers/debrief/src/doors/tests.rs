@@ -47,7 +47,8 @@ async fn a_newcomer_gets_the_place_of_the_one_who_has_let_us_wait_the_longest() 
     }
     // The first one is being answered, so it does not let us wait.
     guests[0].guest.activity.taken();
-    assert!(places.take(&peer("192.0.2.2"), false).is_some());
+    let newcomer = places.take(&peer("192.0.2.2"), false);
+    assert!(newcomer.is_some());
     assert_eq!(guests.iter().map(has_left).collect::<Vec<_>>(), [false, true, false]);
     assert!(
         places.take(&peer("192.0.2.3"), false).is_none(),
@@ -70,7 +71,8 @@ async fn who_takes_what_we_write_or_sends_what_is_missing_does_not_have_to_leave
         reads.guest.activity.moved();
         reads.guest.activity.waits();
     }
-    assert!(places.take(&peer("192.0.2.2"), false).is_some());
+    let newcomer = places.take(&peer("192.0.2.2"), false);
+    assert!(newcomer.is_some());
     assert!(has_left(&stalls) && !has_left(&reads));
 }
 

@@ -1,7 +1,6 @@
 //! One connection, from its first byte until it is closed.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use web::{Peer, Problem};
 
 use super::bodies::{Answer, InHand, Sent};
 use super::refusals;
-use super::socket::Socket;
+use super::socket::{Ended, Socket};
 use crate::doors::{Place, Room};
 
 /// How long the head of a request may take. The time begins with the connection or with the answer before.
@@ -85,7 +84,7 @@ pub(super) async fn serve(
                 ended = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)) => return ended,
                 () = closing.cancelled(), if !is_closing => {
                     is_closing = true;
-                    Pin::new(&mut connection).graceful_shutdown();
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
                 }
             }
         }
@@ -96,17 +95,15 @@ pub(super) async fn serve(
     };
     drop(place);
     let parts = connection.into_parts();
-    let (mut stream, kept_back) = parts.io.into_inner().into_parts();
-    match ended {
-        Some(Ok(())) => {}
-        Some(Err(error)) => {
-            tracing::debug!(%error, "a connection broke");
-            let Some(problem) = refusals::refusal(&error, kept_back, &parts.read_buf) else {
-                return forget(&stream);
-            };
+    let Ended { mut stream, kept_back, is_stuck } = parts.io.into_inner().end();
+    if is_stuck {
+        return forget(&stream);
+    }
+    if let Some(Err(error)) = ended {
+        tracing::debug!(%error, "a connection broke");
+        if let Some(problem) = refusals::refusal(&error, kept_back, &parts.read_buf) {
             refusals::tell(&mut stream, problem).await;
         }
-        None => return forget(&stream),
     }
     refusals::close(stream).await;
 }

@@ -27,14 +27,22 @@ pub(super) struct Socket {
     kept_back: Option<StatusCode>,
 }
 
+/// What is left when hyper has ended a connection.
+pub(super) struct Ended {
+    pub(super) stream: TcpStream,
+    /// The status of the answer that hyper wanted to give by itself.
+    pub(super) kept_back: Option<StatusCode>,
+    /// Whether the client did not take what we wrote.
+    pub(super) is_stuck: bool,
+}
+
 impl Socket {
     pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
         Self { stream, activity, pace: Pace::new(), blocked: None, kept_back: None }
     }
 
-    /// The stream, and the status of the answer that hyper wanted to give by itself.
-    pub(super) fn into_parts(self) -> (TcpStream, Option<StatusCode>) {
-        (self.stream, self.kept_back)
+    pub(super) fn end(self) -> Ended {
+        Ended { stream: self.stream, kept_back: self.kept_back, is_stuck: self.blocked.is_some() }
     }
 
     /// Whether these bytes are an answer of hyper's own. Then they are not written.
@@ -84,7 +92,7 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }
 

