@@ -36,9 +36,10 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Binds the address `DEBRIEF_BIND`:`PORT`. Without a key in the configuration, only this machine can send
-    /// requests.
+    /// Reads every setting of the listener, and binds the address `DEBRIEF_BIND`:`PORT`. Without a key in the
+    /// configuration, only this machine can send requests.
     pub(crate) async fn bind(values: &Values) -> Result<Self, StartError> {
+        read_all(values)?;
         let wanted = read_address(values)?;
         let socket = TcpListener::bind(wanted)
             .await
@@ -74,7 +75,7 @@ impl Listener {
         };
         let mut router = api::health(api.clone());
         if roles.contains(&Role::Api) {
-            router = router.merge(api::router(api, document()));
+            router = router.merge(api::router(api, &document()));
         }
         if roles.contains(&Role::Ingest) {
             router = router.merge(ingest::router(Ingest {

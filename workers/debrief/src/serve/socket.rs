@@ -12,14 +12,13 @@ use std::task::{Context, Poll, ready};
 
 use axum::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::pace::Pace;
 use crate::doors::Activity;
 
-pub(super) struct Socket {
-    stream: TcpStream,
+pub(super) struct Socket<S> {
+    stream: S,
     activity: Arc<Activity>,
     pace: Pace,
     /// Since when the client does not take what we write, and the moment at which we give it up.
@@ -28,20 +27,20 @@ pub(super) struct Socket {
 }
 
 /// What is left when hyper has ended a connection.
-pub(super) struct Ended {
-    pub(super) stream: TcpStream,
+pub(super) struct Ended<S> {
+    pub(super) stream: S,
     /// The status of the answer that hyper wanted to give by itself.
     pub(super) kept_back: Option<StatusCode>,
     /// Whether the client did not take what we wrote.
     pub(super) is_stuck: bool,
 }
 
-impl Socket {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+impl<S> Socket<S> {
+    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self { stream, activity, pace: Pace::new(), blocked: None, kept_back: None }
     }
 
-    pub(super) fn end(self) -> Ended {
+    pub(super) fn end(self) -> Ended<S> {
         Ended { stream: self.stream, kept_back: self.kept_back, is_stuck: self.blocked.is_some() }
     }
 
@@ -81,7 +80,7 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -91,7 +90,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }
@@ -120,5 +119,57 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Writes a megabyte to a client that reads so many bytes after each pause. Returns how long that took, or after
+    /// which time the client was given up.
+    async fn written(pause: Duration, bytes: usize) -> Result<Duration, Duration> {
+        let (ours, mut theirs) = duplex(1024);
+        let activity = Arc::new(Activity::waiting());
+        activity.taken();
+        let mut socket = Socket::new(ours, Arc::clone(&activity));
+        let started = Instant::now();
+        let reading = async {
+            let mut piece = vec![0; bytes];
+            loop {
+                sleep(pause).await;
+                theirs.read_exact(&mut piece).await.unwrap();
+            }
+        };
+        let answer = vec![b'x'; 1_000_000];
+        let result = tokio::select! {
+            result = socket.write_all(&answer) => result,
+            () = reading => unreachable!("it reads without an end"),
+        };
+        if result.is_err() {
+            assert_eq!(result.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            assert!(socket.end().is_stuck && activity.waits_since().is_some());
+            return Err(started.elapsed());
+        }
+        Ok(started.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_slowly_gets_everything_and_one_that_trickles_is_given_up() {
+        let second = Duration::from_secs(1);
+        for (pause, bytes) in [(second, 8000), (second / 10, 800), (second * 20, 100_000)] {
+            assert!(written(pause, bytes).await.is_ok(), "{pause:?} {bytes}");
+        }
+        for (pause, bytes, at_most) in
+            [(second, 1, 31), (second * 60, 1, 30), (second * 60, 100_000, 30), (second, 2048, 70)]
+        {
+            let given_up = written(pause, bytes).await.unwrap_err();
+            assert!(given_up <= second * at_most, "{pause:?} {bytes}: {given_up:?}");
+        }
     }
 }
