@@ -1,4 +1,5 @@
-//! Requests that a client may repeat. Equal keys mean the same request, which gets the same answer.
+//! Requests that a client may repeat. A key stands for one request. When the request comes again, it gets the same
+//! answer, and another request with the key is told apart.
 
 use std::time::Duration;
 
@@ -21,11 +22,13 @@ pub enum KeyClaim {
     Answered(String),
     /// Somebody else, who is working on it now.
     InProgress,
+    /// Nobody: the key stands for another request.
+    Taken,
 }
 
 impl Store {
-    /// Claims the request that the key `id` names.
-    pub async fn claim_key(&self, workspace: WorkspaceId, id: Uuid) -> Result<KeyClaim> {
+    /// Claims the request with the key `id`. `request` is a hash of everything that the client asks for.
+    pub async fn claim_key(&self, workspace: WorkspaceId, id: Uuid, request: Uuid) -> Result<KeyClaim> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         execute!(
@@ -36,23 +39,26 @@ impl Store {
         )?;
         let taken = execute!(
             tx,
-            "INSERT INTO idempotency_keys (workspace, id, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            "INSERT INTO idempotency_keys (workspace, id, request, created_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT DO NOTHING",
             workspace,
             id,
+            request,
             now,
         )?;
         let known = query!(
             fetch_optional,
-            (Option<String>,),
+            (Option<String>, Option<Uuid>),
             tx,
-            "SELECT answer FROM idempotency_keys WHERE workspace = $1 AND id = $2",
+            "SELECT answer, request FROM idempotency_keys WHERE workspace = $1 AND id = $2",
             workspace,
             id,
         )?;
         tx.commit().await?;
         Ok(match known {
             _ if taken == 1 => KeyClaim::Yours,
-            Some((Some(answer),)) => KeyClaim::Answered(answer),
+            Some((_, asked)) if asked != Some(request) => KeyClaim::Taken,
+            Some((Some(answer), _)) => KeyClaim::Answered(answer),
             _ => KeyClaim::InProgress,
         })
     }

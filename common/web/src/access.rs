@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use domain::call::WorkspaceId;
 use domain::principal::{Principal, Scope, Scopes};
 use governor::clock::{Clock as _, DefaultClock};
@@ -19,6 +20,8 @@ use subtle::ConstantTimeEq as _;
 
 use crate::directory::{KeyDirectory, MadeKeys, Unavailable};
 use crate::key::{self, KeyDigest};
+use crate::peer::Peer;
+use crate::wrong_keys::WrongKeys;
 use crate::{Problem, credentials};
 
 /// The workspace that an installation begins with. The keys of the configuration belong to it. Only its keys may read
@@ -121,6 +124,7 @@ pub struct Access {
     /// The principal of every request while there is no key.
     everybody: Principal,
     limit: Option<DefaultKeyedRateLimiter<KeyDigest>>,
+    wrong_keys: WrongKeys,
 }
 
 impl Access {
@@ -140,6 +144,7 @@ impl Access {
             is_open: AtomicBool::new(!settings.has_key()),
             everybody: principal("no key", Scopes::ALL),
             limit: settings.rate_limit.map(RateLimiter::keyed),
+            wrong_keys: WrongKeys::new(),
         }
     }
 
@@ -147,7 +152,8 @@ impl Access {
     /// network.
     pub fn of(principal: Principal) -> Self {
         let is_open = AtomicBool::new(true);
-        Self { configured: Vec::new(), made: None, is_open, everybody: principal, limit: None }
+        let wrong_keys = WrongKeys::new();
+        Self { configured: Vec::new(), made: None, is_open, everybody: principal, limit: None, wrong_keys }
     }
 
     /// Whether there is no key yet. Then only this machine may send requests, and it needs no key.
@@ -179,13 +185,17 @@ impl Access {
     }
 
     /// Finds the principal of a request. The error is 401 for a missing or wrong key, and 403 for a key that may not
-    /// use this route. It is 429 for a key that was used too often, and 503 where the key has to be looked up and the
-    /// store cannot be used.
-    pub async fn admit(&self, door: Door, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {
+    /// use this route. It is 429 for a key that was used too often, and for a wrong key from an address that has shown
+    /// many. It is 503 where the key has to be looked up and the store cannot be used.
+    pub async fn admit(&self, door: Door, head: &Parts) -> Result<Principal, Problem> {
         let (key, principal) = if self.is_open() {
             (KeyDigest::default(), self.everybody.clone())
         } else {
-            self.find(door, headers, uri).await?
+            let found = self.find(door, head).await?;
+            if let Some(peer) = head.extensions.get::<Peer>() {
+                peer.showed_a_key();
+            }
+            found
         };
         door.let_in(&principal)?;
         if let Some(limit) = &self.limit
@@ -197,31 +207,36 @@ impl Access {
         Ok(principal)
     }
 
-    async fn find(
-        &self,
-        door: Door,
-        headers: &HeaderMap,
-        uri: &Uri,
-    ) -> Result<(KeyDigest, Principal), Problem> {
+    async fn find(&self, door: Door, head: &Parts) -> Result<(KeyDigest, Principal), Problem> {
+        let (headers, uri) = (&head.headers, &head.uri);
         let header = credentials::bearer(headers).map(|key| (key, false));
         let elsewhere = (door == Door::Unsigned)
             .then(|| credentials::password(headers).into_iter().chain(credentials::query_key(uri)));
         let elsewhere = elsewhere.into_iter().flatten().map(|key| (key, true));
-        let mut refusal = Problem::new(StatusCode::UNAUTHORIZED, "the key is missing or wrong")
-            .challenge(r#"Bearer realm="debrief""#);
+        let (mut has_wrong_key, mut is_unknown) = (false, false);
         for (key, must_be_narrow) in header.into_iter().chain(elsewhere) {
             match self.whose(&key).await {
                 Ok(Some(found)) if !must_be_narrow || found.1.scopes.is_only(Scope::BringIn) => {
                     return Ok(found);
                 }
-                Ok(_) => {}
-                Err(Unavailable) => {
-                    let detail = "the key cannot be looked up at the moment";
-                    refusal = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(COME_BACK_IN);
-                }
+                Ok(Some(_)) => {}
+                Ok(None) => has_wrong_key = true,
+                Err(Unavailable) => is_unknown = true,
             }
         }
-        Err(refusal)
+        if is_unknown {
+            let detail = "the key cannot be looked up at the moment";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(COME_BACK_IN));
+        }
+        if has_wrong_key
+            && let Some(peer) = head.extensions.get::<Peer>()
+            && let Some(wait) = self.wrong_keys.count(peer.network()).await
+        {
+            let detail = "the key is wrong, and many wrong keys came from this address";
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait));
+        }
+        let refusal = Problem::new(StatusCode::UNAUTHORIZED, "the key is missing or wrong");
+        Err(refusal.challenge(r#"Bearer realm="debrief""#))
     }
 
     /// Finds the principal of this key, and the name under which its requests are counted.

@@ -83,7 +83,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let principal = state.access().admit(N::DOOR, &parts.headers, &parts.uri).await?;
+        let principal = state.access().admit(N::DOOR, parts).await?;
         Ok(Self { principal, needs: PhantomData })
     }
 }

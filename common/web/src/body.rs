@@ -1,8 +1,12 @@
 //! Reads the JSON body and the idempotency key of a request. Anybody may have sent them, so their size is limited.
 
-use axum::body::{Body, Bytes};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use std::error::Error;
+
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::Request;
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use serde_json::Value;
 
@@ -17,21 +21,55 @@ pub fn check_length(headers: &HeaderMap, max: u64) -> Result<(), Problem> {
     if length.is_some_and(|length| length > max) { Err(too_long(max)) } else { Ok(()) }
 }
 
+/// The error of a body whose sender was too slow. The listener decides how slow is too slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body came too slowly")]
+pub struct TooSlow;
+
+/// The problem of a body that did not come to its end: 408 where its sender was too slow, else 400.
+pub fn broke_off(error: &(dyn Error + 'static)) -> Problem {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<TooSlow>() {
+            return Problem::new(StatusCode::REQUEST_TIMEOUT, TooSlow.to_string());
+        }
+        cause = error.source();
+    }
+    Problem::new(StatusCode::BAD_REQUEST, "the body broke off before its end")
+}
+
+/// Refuses a body with a content coding (415). A compressed body can become a thousand times longer when it is
+/// decoded, and no sender that we know compresses what it sends.
+pub(crate) fn check_encoding(request: &Request) -> Result<(), Response> {
+    let headers = request.headers().get_all(CONTENT_ENCODING).iter();
+    let mut codings = headers.flat_map(|value| value.to_str().unwrap_or("?").split(',').map(str::trim));
+    let is_plain = |coding: &str| coding.is_empty() || coding.eq_ignore_ascii_case("identity");
+    let Some(coding) = codings.find(|coding| !is_plain(coding)) else { return Ok(()) };
+    if request.body().is_end_stream() {
+        return Ok(());
+    }
+    let shown: String = coding.chars().take(40).collect();
+    let detail = format!("a body with the content coding `{shown}` is not accepted; send it without one");
+    let mut refusal = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).into_response();
+    refusal.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    Err(refusal)
+}
+
 /// The media type of the body, without its parameters, in lower case.
 pub fn media_type(headers: &HeaderMap) -> String {
     let text = headers.get(CONTENT_TYPE).and_then(|text| text.to_str().ok()).unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Reads a whole body without changing a byte. The error has status 413 for a body of more than `max` bytes, and 400
-/// for a body that broke off.
+/// Reads a whole body without changing a byte. The error has status 413 for a body of more than `max` bytes, 400 for a
+/// body that broke off, and 408 for a body that came too slowly.
 pub async fn raw(headers: &HeaderMap, body: Body, max: u64) -> Result<Bytes, Problem> {
     check_length(headers, max)?;
     let mut pieces = body.into_data_stream();
     // Most bodies arrive in one piece, which is taken as it is. Several are joined.
     let (mut first, mut joined) = (Bytes::new(), Vec::new());
     while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|_| cut_off())?;
+        let piece = piece.map_err(|error| broke_off(&error))?;
         if (first.len().max(joined.len()) + piece.len()) as u64 > max {
             return Err(too_long(max));
         }
@@ -93,12 +131,16 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     key.filter(usable).map(|key| Some(key.to_owned())).ok_or_else(unusable)
 }
 
-fn too_long(max: u64) -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {max} bytes"))
+/// The answer (422) to a request whose `Idempotency-Key` stands for another request.
+pub fn key_of_another_request() -> Problem {
+    Problem::field(
+        "/Idempotency-Key",
+        "was sent with another request before; use a new key for a new request",
+    )
 }
 
-fn cut_off() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "the body broke off before its end")
+fn too_long(max: u64) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {max} bytes"))
 }
 
 #[cfg(test)]
@@ -124,6 +166,38 @@ mod tests {
                 "{pieces:?}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_came_too_slowly_is_told_from_one_that_broke_off() {
+        let cut = |error: Box<dyn Error + Send + Sync>| {
+            let pieces = stream::iter([Ok(Bytes::from_static(b"ab")), Err(error)]);
+            async { raw(&HeaderMap::new(), Body::from_stream(pieces), 9).await.unwrap_err().status }
+        };
+        assert_eq!(cut(Box::new(TooSlow)).await, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(cut("gone".into()).await, StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn a_body_with_a_content_coding_is_refused_and_the_answer_names_what_is_accepted() {
+        let check = |codings: &[&str], body: &'static str| {
+            let mut request = Request::post("/").body(Body::from(body)).unwrap();
+            for coding in codings {
+                request.headers_mut().append(CONTENT_ENCODING, coding.parse().unwrap());
+            }
+            check_encoding(&request)
+        };
+        for codings in
+            [&["gzip"][..], &["GZIP"], &["br"], &["identity, deflate"], &["identity", "zstd"], &["x"], &["*"]]
+        {
+            let refusal = check(codings, "body").unwrap_err();
+            assert_eq!(refusal.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{codings:?}");
+            assert_eq!(refusal.headers()[ACCEPT_ENCODING], "identity");
+        }
+        for codings in [&[][..], &[""], &["identity"], &["Identity, identity"]] {
+            assert!(check(codings, "body").is_ok(), "{codings:?}");
+        }
+        assert!(check(&["gzip"], "").is_ok(), "there is nothing to decode");
     }
 
     #[test]

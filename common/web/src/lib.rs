@@ -7,27 +7,35 @@ mod body;
 mod credentials;
 mod directory;
 pub mod key;
+mod loopback;
+mod peer;
 mod problem;
 mod request;
+mod wrong_keys;
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{HOST, ORIGIN};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::header::HOST;
+use axum::http::{StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::Router;
 
+use loopback::remote_header;
+
 pub use access::{Access, Door, INSTALLATION, Settings};
 pub use authorized::{Authorized, BringIn, BringInUnsigned, Guarded, Needs, Operate, Read, ReadInstallation};
-pub use body::{check_length, idempotency_key, json, media_type, parse, raw};
+pub use body::{
+    TooSlow, broke_off, check_length, idempotency_key, json, key_of_another_request, media_type, parse, raw,
+};
 pub use directory::KeyDirectory;
+pub use peer::Peer;
 pub use problem::{FieldProblem, Problem};
+pub use wrong_keys::WRONG_KEYS_AT_ONCE;
 
 /// Adds to a listener's routes what all of them need: a span for each request, and problem details for unknown paths,
-/// unknown methods and panics. While there is no key, a request is refused unless it addresses this machine by a loopback
+/// unknown methods and panics. A body with a content coding is refused. While there is no key, a request is refused unless it addresses this machine by a loopback
 /// name. Call this last, on the routes of all roles together.
 pub fn finish(router: Router, access: &Arc<Access>) -> Router {
     let router = router
@@ -47,43 +55,29 @@ pub fn finish(router: Router, access: &Arc<Access>) -> Router {
 /// request.
 async fn handle(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
     let answer = async |request: Request| {
-        let remote = if access.is_open() { remote_header(request.headers(), request.uri()) } else { None };
-        match remote {
-            Some(name) => refusal(name),
-            None => next.run(request).await,
+        if request.headers().get_all(HOST).iter().nth(1).is_some() {
+            let detail = "a request names one host, and this one has several Host headers";
+            return Problem::new(StatusCode::BAD_REQUEST, detail).into_response();
         }
+        if access.is_open()
+            && let Some(name) = remote_header(request.headers(), request.uri())
+        {
+            return refusal(name);
+        }
+        if let Err(encoded) = body::check_encoding(&request) {
+            return encoded;
+        }
+        next.run(request).await
     };
     request::answer_in_span(request, answer).await
 }
 
-/// A web page in a browser on this machine can send requests to it, and by DNS rebinding it could read the answers.
-/// But the browser always sends the true `Host` and the true `Origin`, so these headers show such a request.
 fn refusal(name: &str) -> Response {
     let detail = format!(
         "no key is set, so only this machine may send requests, but the header {name} names another machine; \
          set DEBRIEF_API_KEY"
     );
     Problem::new(StatusCode::FORBIDDEN, detail).into_response()
-}
-
-/// The header that names another machine than this one, if there is one.
-fn remote_header(headers: &HeaderMap, uri: &Uri) -> Option<&'static str> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let host = uri.authority().map(Authority::as_str).or(text(HOST));
-    if host.is_some_and(|host| !host.parse::<Authority>().is_ok_and(|host| is_loopback(host.host()))) {
-        return Some("Host");
-    }
-    let local = |origin: &str| {
-        let url = url::Url::parse(origin).ok()?;
-        url.host_str().map(is_loopback)
-    };
-    text(ORIGIN).is_some_and(|origin| !local(origin).unwrap_or(false)).then_some("Origin")
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost")
-        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -107,34 +101,5 @@ mod tests {
         let response = finish(router, &access).oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
-    }
-
-    fn refused(host: &str, origin: Option<&str>) -> Option<&'static str> {
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, host.parse().unwrap());
-        if let Some(origin) = origin {
-            headers.insert(ORIGIN, origin.parse().unwrap());
-        }
-        remote_header(&headers, &Uri::from_static("/health"))
-    }
-
-    #[test]
-    fn without_a_key_a_request_must_address_this_machine_by_a_loopback_name() {
-        for host in ["localhost", "localhost:8000", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000"] {
-            assert_eq!(refused(host, None), None, "{host}");
-        }
-        for host in
-            ["evil.example.com", "evil.example.com:8000", "192.168.1.5:8000", "localhost.evil.com", ""]
-        {
-            assert_eq!(refused(host, None), Some("Host"), "{host}");
-        }
-    }
-
-    #[test]
-    fn without_a_key_a_web_page_of_another_machine_is_refused_because_of_its_origin() {
-        assert_eq!(refused("localhost:8000", Some("http://localhost:3000")), None);
-        for origin in ["https://evil.example.com", "null", "file://"] {
-            assert_eq!(refused("localhost:8000", Some(origin)), Some("Origin"), "{origin}");
-        }
     }
 }

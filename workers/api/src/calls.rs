@@ -145,7 +145,7 @@ pub(crate) struct ReplayBody {
     responses((status = 202, body = Replayed),
         (status = 404, description = "There is no such call", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The call never came to that stage, or the request with this `Idempotency-Key` is still being done", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "There is no such stage", body = Problem, content_type = "application/problem+json")))]
+        (status = 422, description = "There is no such stage, or this `Idempotency-Key` was sent with another request", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn replay(
     State(api): State<Api>,
     operator: Operator,
@@ -181,10 +181,7 @@ pub(crate) async fn replay(
 /// The fields of a JSON body. A missing body is read as an object without fields.
 pub(crate) async fn body_params(request: Request, known: &[&str], max: usize) -> Answer<Params> {
     let (parts, body) = request.into_parts();
-    web::check_length(&parts.headers, max as u64)?;
-    let too_long =
-        |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {max} bytes"));
-    let bytes = axum::body::to_bytes(body, max).await.map_err(too_long)?;
+    let bytes = web::raw(&parts.headers, body, max as u64).await?;
     if bytes.is_empty() {
         return Ok(Params::default());
     }

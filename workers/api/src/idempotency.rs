@@ -1,8 +1,9 @@
 //! Does a request with an `Idempotency-Key` only once. A client sends a request again when the first answer was lost,
 //! and then it gets the first answer.
 //!
-//! The key and the content of the request together identify it. The store keeps the answer for a day. The work goes
-//! on to its end even when the client stops waiting.
+//! A key stands for one request: for its route and its content. The store keeps the answer for a day. The same key
+//! with another request is refused, because the answer of the first request would be wrong for it. The work goes on to
+//! its end even when the client stops waiting.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::request::Answer;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Does `work`, or gives the answer of the first time. Without a `key` the work is always done. `request` is the
-/// content of the request.
+/// route and the content of the request.
 pub(crate) async fn answer_once<T: Serialize + Send + 'static>(
     store: &Store,
     workspace: WorkspaceId,
@@ -29,12 +30,14 @@ pub(crate) async fn answer_once<T: Serialize + Send + 'static>(
     work: impl Future<Output = Answer<T>> + Send + 'static,
 ) -> Answer<Json<Value>> {
     let Some(key) = key else { return Ok(Json(view(&work.await?)?)) };
-    let id = Uuid::new_v5(&workspace.0, format!("{key}\n{request}").as_bytes());
-    match store.claim_key(workspace, id).await? {
+    let id = Uuid::new_v5(&workspace.0, key.as_bytes());
+    let request = Uuid::new_v5(&workspace.0, request.to_string().as_bytes());
+    match store.claim_key(workspace, id, request).await? {
         KeyClaim::Yours => {}
         KeyClaim::Answered(answer) => {
             return Ok(Json(serde_json::from_str(&answer).map_err(|_| internal_error())?));
         }
+        KeyClaim::Taken => return Err(web::key_of_another_request().into()),
         KeyClaim::InProgress => {
             let detail = "the request with this Idempotency-Key is still being done";
             return Err(Problem::new(StatusCode::CONFLICT, detail).retry_after(RETRY_AFTER).into());

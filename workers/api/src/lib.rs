@@ -42,7 +42,7 @@ impl Guarded for Api {
 
 /// All routes of the API except those of [`health()`], and `document`. The caller has to pass the routes of all roles
 /// together to [`web::finish`].
-pub fn router(api: Api, document: OpenApi) -> Router {
+pub fn router(api: Api, document: &OpenApi) -> Router {
     let (routes, _) = routes().split_for_parts();
     routes.layer(from_fn(request::in_time)).with_state(api).merge(openapi::pages(document))
 }

@@ -4,11 +4,15 @@
 //! document nor the page holds a secret, so neither needs a key. The page is in the binary; its policy lets a
 //! browser ask nobody but us.
 
+use std::future::ready;
+
 use axum::Router;
-use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use bytes::Bytes;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
@@ -103,12 +107,15 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [item.get.as_mut(), item.post.as_mut()].into_iter().flatten()
 }
 
-/// `/openapi.json` and `/docs`.
-pub(crate) fn pages(document: OpenApi) -> Router {
+/// `/openapi.json` and `/docs`. The text of the document is made once: it is long, and anybody may ask for it without
+/// a key, as often as they like.
+pub(crate) fn pages(document: &OpenApi) -> Router {
+    let text = Bytes::from(document.to_json().expect("a document is always JSON"));
+    let json = get(move || ready(([(CONTENT_TYPE, "application/json")], text.clone())));
     // By default the page sends the document's address to a validator on the internet.
-    let config = Config::default().validator_url("none").try_it_out_enabled(true);
-    let page = SwaggerUi::new("/docs").url("/openapi.json", document).config(config);
-    Router::from(page).layer(from_fn(around_page))
+    let config = Config::from("/openapi.json").validator_url("none").try_it_out_enabled(true);
+    let page = SwaggerUi::new("/docs").config(config);
+    Router::from(page).route("/openapi.json", json).layer(from_fn(around_page))
 }
 
 async fn around_page(uri: Uri, request: axum::extract::Request, next: Next) -> Response {

@@ -135,7 +135,7 @@ pub(crate) struct DeadLettersReplay {
     request_body(content = Option<DeadLettersReplay>, content_type = "application/json"),
     responses((status = 200, body = Batch),
         (status = 409, description = "The request with this `Idempotency-Key` is still being done", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field that cannot be used", body = Problem, content_type = "application/problem+json")))]
+        (status = 422, description = "A field that cannot be used, or this `Idempotency-Key` was sent with another request", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn replay(
     State(api): State<Api>,
     operator: Operator,

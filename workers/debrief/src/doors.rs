@@ -1,29 +1,55 @@
-//! Limits how many connections a process has at once.
+//! Limits how many connections a process has at once, and decides who has to leave when there is no place left.
 //!
 //! Each connection takes memory and an open file. Without a limit, somebody who opens enough connections keeps the
-//! process from opening files of its own, and no message says why.
+//! process from opening files of its own, and no message says why. With a limit alone, somebody who opens enough
+//! connections and then does nothing keeps everybody else out. So a newcomer gets the place of the connection that
+//! has made us wait the longest, and the connections of one address that have shown no valid key together hold at most
+//! half of the places. A load balancer is one address, too: behind it the connections that have shown a key do not
+//! count.
 
-use std::sync::Arc;
+mod activity;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use platform::config::{ConfigError, Values};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use web::Peer;
+
+pub(crate) use activity::Activity;
 
 /// The default limit. Together with the other open files of a process it stays below 1024, the limit of many systems.
 const CONNECTIONS: usize = 800;
-/// How many connections can get the answer "no room" at the same time. Further connections are closed without an
-/// answer.
+/// How many further connections can be told that there is no room, or how the process is, at the same time.
 const TOLD_AT_ONCE: usize = 64;
-const TOLD_WITHIN: Duration = Duration::from_secs(1);
-const NO_ROOM: &str = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\
-    \"detail\":\"there are too many connections at the moment; nothing was accepted, send it again\"}";
+/// How long a connection may let us wait before it has to leave for a newcomer.
+const PATIENCE: Patience =
+    Patience { with_a_key: Duration::from_secs(10), without_a_key: Duration::from_secs(1) };
+const NO_PATIENCE: Patience = Patience { with_a_key: Duration::ZERO, without_a_key: Duration::ZERO };
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
+struct Patience {
+    with_a_key: Duration,
+    without_a_key: Duration,
+}
+
+/// What a new connection may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Everything.
+    Served,
+    /// How the process is. Every other request is told to come back.
+    Told,
+}
+
+/// The places of one listener.
 pub(crate) struct Doors {
-    places: Arc<Semaphore>,
-    told: Arc<Semaphore>,
+    served: Places,
+    told: Places,
 }
 
 impl Doors {
@@ -34,37 +60,139 @@ impl Doors {
     }
 
     pub(crate) fn new(connections: usize) -> Self {
-        let places = connections.min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(places)), told: Arc::new(Semaphore::new(TOLD_AT_ONCE)) }
+        Self { served: Places::new(connections, PATIENCE), told: Places::new(TOLD_AT_ONCE, NO_PATIENCE) }
     }
 
-    /// Takes a place for one connection. The place is free again when the returned value is dropped.
-    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    /// Takes a place for a connection of `peer`. There is none where even the places for those who are told that there
+    /// is no room are taken. While `keys_are_needed` is false, nobody can show a key, and one address may take all
+    /// places.
+    pub(crate) fn place(&self, peer: &Peer, keys_are_needed: bool) -> Option<(Place, Room)> {
+        let served = self.served.take(peer, keys_are_needed).map(|place| (place, Room::Served));
+        served.or_else(|| Some((self.told.take(peer, true)?, Room::Told)))
+    }
+}
+
+struct Places {
+    most: usize,
+    patience: Patience,
+    taken: Arc<Mutex<Taken>>,
+}
+
+#[derive(Default)]
+struct Taken {
+    next: u64,
+    guests: HashMap<u64, Guest>,
+    /// How many connections each address has, so that the others need not be counted for each newcomer.
+    of: HashMap<IpAddr, usize>,
+}
+
+#[derive(Clone)]
+struct Guest {
+    peer: Peer,
+    activity: Arc<Activity>,
+    must_leave: CancellationToken,
+}
+
+/// The place of one connection. It is free again when this is dropped.
+pub(crate) struct Place {
+    id: u64,
+    guest: Guest,
+    taken: Arc<Mutex<Taken>>,
+}
+
+impl Place {
+    pub(crate) fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.guest.activity)
     }
 
-    /// Answers 503 without reading the request, and closes the connection.
-    pub(crate) fn turn_away(&self, stream: TcpStream) {
-        let Ok(place) = Arc::clone(&self.told).try_acquire_owned() else { return };
-        tokio::spawn(async move {
-            if tokio::time::timeout(TOLD_WITHIN, tell(stream)).await.is_err() {
-                tracing::debug!("the answer that there is no room for a connection could not be sent");
+    /// Waits until a newcomer has got this place. Then the connection has to be closed at once.
+    pub(crate) async fn given_away(&self) {
+        self.guest.must_leave.cancelled().await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.taken).remove(self.id);
+    }
+}
+
+fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Places {
+    fn new(most: usize, patience: Patience) -> Self {
+        Self { most, patience, taken: Arc::default() }
+    }
+
+    /// How many places the connections of one address may hold that have shown no key.
+    fn share(&self) -> usize {
+        self.most.div_ceil(2)
+    }
+
+    fn take(&self, peer: &Peer, has_share: bool) -> Option<Place> {
+        let now = Instant::now();
+        let network = peer.network();
+        let mut taken = lock(&self.taken);
+        if has_share && taken.of.get(&network).is_some_and(|count| *count >= self.share()) {
+            let of_share = |guest: &Guest| guest.peer.network() == network && !guest.peer.has_shown_a_key();
+            if taken.guests.values().filter(|guest| of_share(guest)).count() >= self.share() {
+                taken.make_one_leave(self.patience, now, of_share)?;
             }
-            drop(place);
-        });
+        }
+        if taken.guests.len() >= self.most {
+            taken.make_one_leave(self.patience, now, |_| true)?;
+        }
+        let guest = Guest {
+            peer: peer.clone(),
+            activity: Arc::new(Activity::waiting()),
+            must_leave: CancellationToken::new(),
+        };
+        let id = taken.add(guest.clone());
+        Some(Place { id, guest, taken: Arc::clone(&self.taken) })
     }
 }
 
-async fn tell(mut stream: TcpStream) -> std::io::Result<()> {
-    let length = NO_ROOM.len();
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\n\
-         connection: close\r\ncontent-length: {length}\r\n\r\n{NO_ROOM}"
-    );
-    stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await?;
-    // A connection that is closed while bytes are unread is reset, and a reset can destroy the answer on its way.
-    let mut unread = [0; 4096];
-    while stream.read(&mut unread).await? > 0 {}
-    Ok(())
+impl Taken {
+    fn add(&mut self, guest: Guest) -> u64 {
+        self.next += 1;
+        *self.of.entry(guest.peer.network()).or_default() += 1;
+        self.guests.insert(self.next, guest);
+        self.next
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Guest> {
+        let guest = self.guests.remove(&id)?;
+        let network = guest.peer.network();
+        if let Some(count) = self.of.get_mut(&network) {
+            *count -= 1;
+            if *count == 0 {
+                self.of.remove(&network);
+            }
+        }
+        Some(guest)
+    }
+
+    /// Takes the place of the connection that has let us wait the longest, among those that `may_leave`. Connections
+    /// without a key leave before those with one.
+    fn make_one_leave(
+        &mut self,
+        patience: Patience,
+        now: Instant,
+        may_leave: impl Fn(&Guest) -> bool,
+    ) -> Option<()> {
+        let waiting = self.guests.iter().filter(|(_, guest)| may_leave(guest)).filter_map(|(id, guest)| {
+            let waited = now.duration_since(guest.activity.waits_since()?);
+            let has_key = guest.peer.has_shown_a_key();
+            let patience = if has_key { patience.with_a_key } else { patience.without_a_key };
+            (waited >= patience).then_some((!has_key, waited, *id))
+        });
+        let (.., id) = waiting.max()?;
+        self.remove(id)?.must_leave.cancel();
+        Some(())
+    }
 }
+
+#[cfg(test)]
+mod tests;

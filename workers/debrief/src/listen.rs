@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::Api;
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use ingest::Ingest;
 use platform::config::{ConfigError, Values};
 use queue_topology::broker::Lane;
 use queue_topology::intake::Intake;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::cors::CorsLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use web::{self, Access};
 
 use crate::deployment::{Deployment, StartError};
@@ -36,9 +36,10 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Binds the address `DEBRIEF_BIND`:`PORT`. Without a key in the configuration, only this machine can send
-    /// requests.
+    /// Reads every setting of the listener, and binds the address `DEBRIEF_BIND`:`PORT`. Without a key in the
+    /// configuration, only this machine can send requests.
     pub(crate) async fn bind(values: &Values) -> Result<Self, StartError> {
+        read_all(values)?;
         let wanted = read_address(values)?;
         let socket = TcpListener::bind(wanted)
             .await
@@ -74,7 +75,7 @@ impl Listener {
         };
         let mut router = api::health(api.clone());
         if roles.contains(&Role::Api) {
-            router = router.merge(api::router(api, document()));
+            router = router.merge(api::router(api, &document()));
         }
         if roles.contains(&Role::Ingest) {
             router = router.merge(ingest::router(Ingest {
@@ -94,10 +95,10 @@ impl Listener {
         if let Some(cors) = cors(values)? {
             router = router.layer(cors);
         }
-        let doors = Doors::read(values)?;
+        let (doors, access) = (Doors::read(values)?, Arc::clone(access));
         Ok(async move {
             let closing = shutdown.clone();
-            let serving = serve(self.socket, doors, router, async move {
+            let serving = serve(self.socket, doors, access, router, async move {
                 closing.cancelled().await;
                 tokio::time::sleep(BEFORE_CLOSING).await;
             });
@@ -113,25 +114,45 @@ impl Listener {
     }
 }
 
-/// Lets a browser show our answers to pages whose origin stands in `CORS_ORIGINS`.
+/// Lets a browser show our answers to pages whose origin stands in `CORS_ORIGINS`, or to all pages where `*` stands
+/// there alone.
 fn cors(values: &Values) -> Result<Option<CorsLayer>, ConfigError> {
     const NAME: &str = "CORS_ORIGINS";
     let origins = values.list(NAME);
-    if origins.is_empty() {
-        return Ok(None);
-    }
-    let origins = origins
-        .iter()
-        .map(|origin| origin.parse().ok().filter(|_| origin != "*"))
-        .map(|origin| {
-            origin.ok_or_else(|| ConfigError::new(NAME, "names no origin such as https://a.example.com"))
-        })
-        .collect::<Result<Vec<HeaderValue>, _>>()?;
+    let origins = match origins.as_slice() {
+        [] => return Ok(None),
+        [all] if all == "*" => AllowOrigin::any(),
+        list => AllowOrigin::list(list.iter().map(|text| origin(NAME, text)).collect::<Result<Vec<_>, _>>()?),
+    };
     let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("idempotency-key"),
+        ])
+        .expose_headers([header::RETRY_AFTER]);
     Ok(Some(layer))
+}
+
+/// Reads an origin, as a browser writes it: a scheme, a host and perhaps a port, without a path.
+fn origin(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError> {
+    if text == "*" {
+        return Err(ConfigError::new(setting, "`*` means all origins, so it has to stand alone"));
+    }
+    let origin = text.to_ascii_lowercase();
+    let host = origin.split_once("://").filter(|(scheme, _)| !scheme.is_empty()).map(|(_, host)| host);
+    let is_host = |host: &str| {
+        !host.is_empty()
+            && !host.contains(|c: char| c.is_ascii_whitespace() || c.is_control() || "/?#@*\\,".contains(c))
+    };
+    let value = host.filter(|host| is_host(host)).and_then(|_| HeaderValue::from_str(&origin).ok());
+    value.ok_or_else(|| {
+        let problem =
+            format!("`{text}` is no origin: it has to be like https://app.example.com, without a path");
+        ConfigError::new(setting, problem)
+    })
 }
 
 /// Reads every setting of the listener. It is called before anything is opened, so that a wrong setting is reported
@@ -155,4 +176,47 @@ pub(crate) fn read_address(values: &Values) -> Result<SocketAddr, ConfigError> {
         return Err(ConfigError::new("DEBRIEF_BIND", problem));
     }
     Ok(SocketAddr::new(bind, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends_and_a_star_stands_alone() {
+        let read = |origins: &str| cors(&Values::of([("CORS_ORIGINS", origins)]));
+        for origins in [
+            "*",
+            " * ",
+            "https://app.example.com",
+            "http://localhost:3000, https://APP.example.com",
+            "tauri://localhost",
+            "http://[::1]:3000",
+        ] {
+            assert!(read(origins).is_ok_and(|layer| layer.is_some()), "{origins}");
+        }
+        for origins in ["", " ", ",", ", ,"] {
+            assert!(read(origins).is_ok_and(|layer| layer.is_none()), "{origins}");
+        }
+        for origins in [
+            "*,*",
+            "https://a.example.com,*",
+            "*, https://a.example.com",
+            "https://*.example.com",
+            "app.example.com",
+            "https://",
+            "://a",
+            "https://a.example.com/",
+            "https://a.example.com/path",
+            "https://a.example.com?q",
+            "https://user@a.example.com",
+            "https://a b",
+            "https://a\u{7f}",
+            "null",
+            "**",
+        ] {
+            let error = read(origins).err().unwrap_or_else(|| panic!("{origins} is accepted"));
+            assert!(error.to_string().starts_with("CORS_ORIGINS"), "{error}");
+        }
+    }
 }

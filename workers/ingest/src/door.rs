@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use web::Problem;
 
 use crate::refusal::not_kept;
+use crate::request_key::RequestKey;
 use crate::{Ingest, form};
 
 /// The longest body of a webhook, in bytes. The webhooks that we know are some kilobytes long.
@@ -97,8 +98,13 @@ impl Ingest {
     pub(crate) async fn receive<S: Source>(&self, source: S, request: Request) -> Result<Response, Problem> {
         let (head, mut body) = request.into_parts();
         let max_bytes = source.max_bytes();
+        let mut key = None;
         let workspace = match S::SENDER {
-            Sender::Key(door) => self.access.admit(door, &head.headers, &head.uri).await?.workspace,
+            Sender::Key(door) => {
+                let workspace = self.access.admit(door, &head).await?.workspace;
+                key = RequestKey::read(workspace, &head);
+                workspace
+            }
             Sender::Signature(check) => {
                 let bytes = web::raw(&head.headers, body, max_bytes).await?;
                 check(&source, &head, &bytes)?;
@@ -110,9 +116,21 @@ impl Ingest {
         };
         match source.read(Sent { head, body, max_bytes }).await? {
             Read::Arrivals(arrivals) => {
+                let claimed = match key {
+                    Some(key) => Some(key.claim(self.intake.cache.as_ref(), &arrivals).await?),
+                    None => None,
+                };
                 let mut accepted = Vec::with_capacity(arrivals.len());
                 for arrival in arrivals {
-                    accepted.push(self.intake.accept(workspace, arrival).await.map_err(not_kept)?);
+                    match self.intake.accept(workspace, arrival).await {
+                        Ok(one) => accepted.push(one),
+                        Err(refused) => {
+                            if let Some(claimed) = claimed {
+                                claimed.give_up(self.intake.cache.as_ref()).await;
+                            }
+                            return Err(not_kept(refused));
+                        }
+                    }
                 }
                 Ok(source.answer(&accepted))
             }

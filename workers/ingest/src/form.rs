@@ -74,9 +74,12 @@ fn content<'a>(field: Field<'a>, pointer: &'a str) -> impl Stream<Item = Result<
 }
 
 fn problem(pointer: &str, error: &MultipartError) -> Problem {
-    let (status, detail) = match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => (StatusCode::PAYLOAD_TOO_LARGE, "the form is too long"),
-        _ => (StatusCode::BAD_REQUEST, "the form is malformed, or broke off before its end"),
+    let (status, detail) = match (web::broke_off(error), error.status()) {
+        (slow, _) if slow.status == StatusCode::REQUEST_TIMEOUT => (slow.status, slow.detail),
+        (_, StatusCode::PAYLOAD_TOO_LARGE) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "the form is too long".to_owned())
+        }
+        _ => (StatusCode::BAD_REQUEST, "the form is malformed, or broke off before its end".to_owned()),
     };
     if pointer.is_empty() {
         Problem::new(status, detail)

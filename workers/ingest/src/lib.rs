@@ -9,6 +9,7 @@ pub mod files;
 mod form;
 mod overload;
 mod refusal;
+mod request_key;
 pub mod sources;
 mod time;
 

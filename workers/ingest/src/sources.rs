@@ -8,13 +8,11 @@ pub mod session;
 mod zapier;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use tower::ServiceBuilder;
-use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -24,9 +22,6 @@ use crate::Ingest;
 use crate::overload::{self, Places};
 
 pub(crate) use assemblyai::secret as assemblyai_secret;
-
-/// How long a sender may pause in the middle of a body. After a longer pause the sender counts as gone.
-const BODY_IDLE: Duration = Duration::from_secs(30);
 
 #[derive(utoipa::OpenApi)]
 #[openapi(tags((name = "bringing in", description = "What the outside sends (role `ingest`)")))]
@@ -52,7 +47,6 @@ pub fn router(ingest: Ingest) -> Router {
             // One layer does all of this. Each further layer would copy everything below it, for every request.
             ServiceBuilder::new()
                 .layer(from_fn_with_state(places, overload::guarded))
-                .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
                 .layer(DefaultBodyLimit::max(usize::try_from(longest).unwrap_or(usize::MAX))),
         )
         .with_state(Arc::new(ingest))

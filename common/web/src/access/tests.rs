@@ -1,7 +1,6 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
-use axum::http::HeaderValue;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine as _;
 use futures::FutureExt as _;
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::*;
+use crate::wrong_keys::WRONG_KEYS_AT_ONCE;
 
 /// A directory of keys in memory.
 #[derive(Default)]
@@ -99,11 +99,15 @@ fn with(settings: &[(&str, &str)]) -> (Access, Arc<Directory>) {
 }
 
 async fn ask(access: &Access, door: Door, authorization: &str, uri: &str) -> Result<Principal, Problem> {
-    let mut headers = HeaderMap::new();
+    access.admit(door, &head(authorization, uri)).await
+}
+
+fn head(authorization: &str, uri: &str) -> Parts {
+    let mut request = axum::http::Request::get(uri);
     if !authorization.is_empty() {
-        headers.insert(AUTHORIZATION, authorization.parse::<HeaderValue>().unwrap());
+        request = request.header(AUTHORIZATION, authorization);
     }
-    access.admit(door, &headers, &uri.parse().unwrap()).await
+    request.body(()).unwrap().into_parts().0
 }
 
 /// The status with which a request is refused. It is 200 where the request is let in.
@@ -299,4 +303,88 @@ async fn a_rate_counts_for_each_key_and_says_when_to_come_back() {
     }
     let error = Settings::read(&Values::of([("DEBRIEF_RATE_LIMIT", "fast")])).err().unwrap();
     assert!(error.to_string().starts_with("DEBRIEF_RATE_LIMIT"), "{error}");
+}
+
+/// The answer to a request over a connection of `peer`.
+async fn over(access: &Access, peer: &Peer, door: Door, authorization: &str, uri: &str) -> u16 {
+    let mut head = head(authorization, uri);
+    head.extensions.insert(peer.clone());
+    match access.admit(door, &head).await {
+        Ok(_) => 200,
+        Err(problem) => {
+            let answer = axum::response::IntoResponse::into_response(problem);
+            let status = answer.status().as_u16();
+            assert_eq!(
+                answer.headers().contains_key("retry-after"),
+                status == 429 || status == 503,
+                "{status}"
+            );
+            status
+        }
+    }
+}
+
+fn peer(address: &str) -> Peer {
+    Peer::new(address.parse().unwrap())
+}
+
+#[tokio::test]
+async fn an_address_that_has_shown_many_wrong_keys_is_told_to_wait_and_a_right_key_is_still_accepted() {
+    let (access, directory) = with(&KEYS);
+    let made = directory.create(&[Scope::Read]);
+    let guesser = peer("192.0.2.1");
+    for number in 0..WRONG_KEYS_AT_ONCE.get() {
+        let key = format!("Bearer guess-{number}");
+        // Each connection of the address counts, and so does each place where a key can stand.
+        let (door, authorization, uri) = match number % 4 {
+            0 => (Door::Read, key, "/"),
+            1 => (Door::Unsigned, basic("guess"), "/"),
+            2 => (Door::Unsigned, String::new(), "/?key=guess"),
+            _ => (Door::Operate, format!("Bearer {}", key::generate().expose_secret()), "/"),
+        };
+        assert_eq!(over(&access, &peer("192.0.2.1"), door, &authorization, uri).await, 401, "{number}");
+    }
+    for (authorization, uri) in [("Bearer guess", "/"), (&basic("guess"), "/"), ("", "/?key=guess")] {
+        assert_eq!(over(&access, &guesser, Door::Unsigned, authorization, uri).await, 429, "{authorization}");
+    }
+    assert!(!guesser.has_shown_a_key());
+    for key in ["api", &made] {
+        assert_eq!(over(&access, &guesser, Door::Read, &format!("Bearer {key}"), "/").await, 200);
+    }
+    assert!(guesser.has_shown_a_key());
+    assert_eq!(over(&access, &guesser, Door::Read, "", "/").await, 401, "no key is not a wrong key");
+    assert_eq!(over(&access, &guesser, Door::Read, "Bearer hook", "/").await, 403, "it is a right key");
+    let wide = over(&access, &guesser, Door::Unsigned, &basic("api"), "/").await;
+    assert_eq!(wide, 401, "it is a right key in a place where it must not stand");
+    for other in ["192.0.2.2", "2001:db8::1"] {
+        assert_eq!(over(&access, &peer(other), Door::Read, "Bearer guess", "/").await, 401, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_counts_no_wrong_keys() {
+    let (access, directory) = with(&KEYS);
+    directory.is(Mood::Fails);
+    for _ in 0..=WRONG_KEYS_AT_ONCE.get() {
+        let key = format!("Bearer {}", key::generate().expose_secret());
+        assert_eq!(over(&access, &peer("192.0.2.1"), Door::Read, &key, "/").await, 503);
+    }
+    directory.is(Mood::Works);
+    assert_eq!(over(&access, &peer("192.0.2.1"), Door::Read, "Bearer wrong", "/").await, 401);
+}
+
+#[tokio::test]
+async fn a_connection_counts_as_one_with_a_key_only_after_it_has_shown_one() {
+    for (settings, authorization, wanted) in [
+        (&KEYS[..], "Bearer api", true),
+        (&KEYS, "Bearer hook", true),
+        (&KEYS, "Bearer wrong", false),
+        (&KEYS, "", false),
+        (&[], "", false),
+    ] {
+        let (access, _) = with(settings);
+        let peer = peer("192.0.2.1");
+        over(&access, &peer, Door::Read, authorization, "/").await;
+        assert_eq!(peer.has_shown_a_key(), wanted, "{authorization}");
+    }
 }

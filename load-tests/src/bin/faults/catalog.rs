@@ -2,8 +2,8 @@
 
 use crate::fault::Fault;
 use crate::{
-    broker, clocks, databases, failpoints, kills, poison, processes, providers, redis, replays, topology,
-    unanswered_requests,
+    broker, clocks, crowds, databases, failpoints, kills, poison, processes, providers, redis, replays,
+    topology, unanswered_requests,
 };
 
 /// Returns every fault, in the order in which they are played.
@@ -21,6 +21,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         providers::FAULTS,
         unanswered_requests::FAULTS,
         replays::FAULTS,
+        crowds::FAULTS,
     ]
     .into_iter()
     .flatten()

@@ -7,6 +7,7 @@ mod answers;
 mod broker;
 mod catalog;
 mod clocks;
+mod crowds;
 mod databases;
 mod failpoints;
 mod fault;

@@ -183,24 +183,48 @@ async fn supervised<F>(
     supervise(name, &shutdown, start).await;
 }
 
-/// Waits for SIGTERM or SIGINT. Once this exists, the signals do not end the process by themselves.
+/// Waits for SIGTERM, SIGINT or SIGHUP. Once this exists, the signals do not end the process by themselves.
 pub(crate) struct StopSignal {
     terminate: Signal,
     interrupt: Signal,
+    /// The terminal went away. `None` where whoever started the process wants it to stay, as `nohup` does.
+    hang_up: Option<Signal>,
 }
 
 impl StopSignal {
     pub(crate) fn listen() -> anyhow::Result<Self> {
+        let hang_up = SignalKind::hangup();
         Ok(Self {
             terminate: signal(SignalKind::terminate()).context("listen for SIGTERM")?,
             interrupt: signal(SignalKind::interrupt()).context("listen for SIGINT")?,
+            hang_up: if is_ignored(hang_up) {
+                None
+            } else {
+                Some(signal(hang_up).context("listen for SIGHUP")?)
+            },
         })
     }
 
-    pub(crate) async fn given(mut self) {
+    pub(crate) async fn given(self) {
+        let Self { mut terminate, mut interrupt, mut hang_up } = self;
+        let hang_up = async {
+            match &mut hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hang_up => {}
         }
     }
+}
+
+/// Whether whoever started this process made it ignore the signal. Only Linux tells.
+fn is_ignored(signal: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal.as_raw_value() - 1) & 1 == 1
 }

@@ -15,6 +15,7 @@ mod settings;
 mod world;
 
 mod asked;
+mod attacked;
 mod bad_input;
 mod happy;
 mod host;

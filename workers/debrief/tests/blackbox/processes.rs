@@ -27,9 +27,14 @@ impl Process {
     }
 
     /// Sends SIGTERM, and waits until the process has ended by itself.
-    pub(crate) async fn stop(mut self) -> std::process::ExitStatus {
+    pub(crate) async fn stop(self) -> std::process::ExitStatus {
+        self.signal("TERM").await
+    }
+
+    /// Sends a signal, and waits until the process has ended by itself.
+    pub(crate) async fn signal(mut self, name: &str) -> std::process::ExitStatus {
         let pid = self.child.id().expect("it runs");
-        let killed = Command::new("kill").arg(pid.to_string()).status().await.unwrap();
+        let killed = Command::new("kill").args(["-s", name, &pid.to_string()]).status().await.unwrap();
         assert!(killed.success());
         self.child.wait().await.unwrap()
     }

@@ -129,6 +129,11 @@ impl World {
         self.running.remove(role).expect("it runs").stop().await.code()
     }
 
+    /// Sends SIGHUP to the process of a role, and returns its exit code.
+    pub(crate) async fn hang_up(&mut self, role: &str) -> Option<i32> {
+        self.running.remove(role).expect("it runs").signal("HUP").await.code()
+    }
+
     pub(crate) async fn finish(mut self) {
         for (_, process) in self.running.drain() {
             process.kill().await;
