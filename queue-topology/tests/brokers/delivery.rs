@@ -18,7 +18,9 @@ use queue_topology::broker::{Broker, BrokerError, Embedded, Lane, Message, Route
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
 use queue_topology::table::{self, Queue};
-use queue_topology::{Cx, Engine, Outcome, Pipeline, Stage, StageError, Worker, keeper, wake_ups};
+use queue_topology::{
+    Cx, Engine, Memory, Outcome, Pipeline, Stage, StageError, Waits, Worker, keeper, wake_ups,
+};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use store::{Arrival, Begun, DeadFilter, InstanceId, Page, RunKey, RunRequest, Store, TakenIn, Write};
 use tokio::sync::Notify;
@@ -180,7 +182,9 @@ impl Process {
         let values = Values::of([("DEBRIEF_RETRY_SCHEDULE", "50ms,100ms"), ("DEBRIEF_MAX_ATTEMPTS", "3")]);
         let lease = Lease::acquire(store.clone(), Duration::from_secs(30)).await.unwrap();
         let schedule = Schedule::read(&values).unwrap();
-        let engine = Engine { store, broker, lease, schedule, drain_timeout: Duration::from_millis(200) };
+        let drain_timeout = Duration::from_millis(200);
+        let (memory, waits) = (Memory::of(u64::MAX), Waits::default());
+        let engine = Engine { store, broker, lease, schedule, drain_timeout, memory, waits };
         let shutdown = CancellationToken::new();
         let mut tasks = Vec::new();
         for worker in workers {

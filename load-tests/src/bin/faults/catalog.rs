@@ -2,8 +2,8 @@
 
 use crate::fault::Fault;
 use crate::{
-    broker, clocks, databases, failpoints, kills, poison, processes, providers, redis, replays, topology,
-    unanswered_requests,
+    bounds, broker, clocks, databases, failpoints, kills, poison, processes, providers, redis, replays,
+    topology, unanswered_requests,
 };
 
 /// Returns every fault, in the order in which they are played.
@@ -16,6 +16,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         processes::FAULTS,
         clocks::FAULTS,
         poison::FAULTS,
+        bounds::FAULTS,
         databases::FAULTS,
         redis::FAULTS,
         providers::FAULTS,

@@ -93,6 +93,7 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, StartError> {
     topology::management(values)?;
     data_folder(values)?;
     super::run::read_times(values)?;
+    platform::memory::for_work(values)?;
     deployment::check_servers(values)?;
     if let Some(key) = values.text(deployment::SEAL_KEY) {
         deployment::seal_key(&key)?;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use platform::config::{ConfigError, Installation, Values};
-use platform::telemetry;
+use platform::{memory, telemetry};
 use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
-use queue_topology::{Engine, Worker, keeper};
+use queue_topology::{Engine, Memory, Waits, Worker, keeper};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +63,7 @@ impl Running {
         let installation = Installation::read(&values)?;
         let schedule = Schedule::read(&values)?;
         let (lease_length, drain_timeout) = read_times(&values)?;
+        let memory = Memory::of(memory::for_work(&values)?);
         let access = web::Settings::read(&values)?;
         // Settings are read first, so that a wrong setting is reported before anything is opened.
         let listener = Listener::bind(&values).await?;
@@ -89,7 +90,9 @@ impl Running {
             let lease = until_answered("take a lease on the store", take).await?;
             running.lease = Some(lease.clone());
             let broker = Arc::clone(&running.deployment.broker);
-            running.work(&Engine { store, broker, lease, schedule, drain_timeout }, workers);
+            let waits = Waits::default();
+            let engine = Engine { store, broker, lease, schedule, drain_timeout, memory, waits };
+            running.work(&engine, workers);
         } else {
             running.declare();
         }
