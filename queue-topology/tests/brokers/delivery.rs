@@ -28,9 +28,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
+pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 
-struct Dedup;
+pub(crate) struct Dedup;
 
 impl Stage for Dedup {
     type In = CallReceived;
@@ -158,9 +158,9 @@ impl Stage for Analysis {
     }
 }
 
-struct Process {
+pub(crate) struct Process {
     _folder: Option<tempfile::TempDir>,
-    engine: Engine,
+    pub(crate) engine: Engine,
     shutdown: CancellationToken,
     tasks: Vec<JoinHandle<Result<(), BrokerError>>>,
 }
@@ -176,7 +176,7 @@ impl Process {
         Self::run(folder, Pipeline::new().then(Dedup).then(stage).workers()).await
     }
 
-    async fn run(folder: &std::path::Path, workers: Vec<Worker>) -> Self {
+    pub(crate) async fn run(folder: &std::path::Path, workers: Vec<Worker>) -> Self {
         let store = Store::open_embedded(folder).await.unwrap();
         let broker: Arc<dyn Broker> = Arc::new(Embedded::open(&folder.join("queue.db")).await.unwrap());
         let values = Values::of([("DEBRIEF_RETRY_SCHEDULE", "50ms,100ms"), ("DEBRIEF_MAX_ATTEMPTS", "3")]);
@@ -202,7 +202,7 @@ impl Process {
         Self { _folder: None, engine, shutdown, tasks }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         for task in self.tasks {
             task.await.unwrap().unwrap();
@@ -212,7 +212,7 @@ impl Process {
         self.engine.store.close().await;
     }
 
-    async fn publish(&self, body: Vec<u8>, key: &'static str) {
+    pub(crate) async fn publish(&self, body: Vec<u8>, key: &'static str) {
         let message = Message {
             route: Route::Event { key },
             lane: Lane::Live,
@@ -223,7 +223,7 @@ impl Process {
     }
 
     /// A call with something to transcribe arrives.
-    async fn receive(&self) -> CallId {
+    pub(crate) async fn receive(&self) -> CallId {
         let event = received("exotel");
         self.publish(event.encode(), CallReceived::KEY).await;
         event.call
@@ -237,7 +237,7 @@ impl Process {
         .await;
     }
 
-    async fn wait(&self, mut look: impl AsyncFnMut() -> bool) {
+    pub(crate) async fn wait(&self, mut look: impl AsyncFnMut() -> bool) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         while !look().await {
             assert!(tokio::time::Instant::now() < deadline, "the condition did not come true in time");
@@ -253,7 +253,7 @@ impl Process {
     }
 }
 
-fn received(source: &str) -> Envelope<CallReceived> {
+pub(crate) fn received(source: &str) -> Envelope<CallReceived> {
     let external_id = Uuid::new_v4().to_string();
     Envelope {
         id: Uuid::new_v4(),
