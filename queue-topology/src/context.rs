@@ -1,6 +1,6 @@
 //! What a stage is given besides its event: the run, the store, and a place for its results.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::anyhow;
 use domain::analysis::Analysis;
@@ -8,11 +8,14 @@ use domain::call::{Call, CallId, CallKind, WorkspaceId};
 use domain::event::Event;
 use domain::moment::Moment;
 use domain::transcript::Transcript;
-use store::{Claim, InstanceId, RunKey, Store, Write};
+use store::{Claim, InstanceId, RunKey, Store, StoredTranscript, Write};
 
+use crate::memory::{Memory, Room, SMALL_TEXT_BYTES};
+use crate::places::{Place, Places, Whom};
 use crate::requests::Requests;
 use crate::stage_error::StageError;
 use crate::table::{self, Lane};
+use crate::waits::{Waiting, Waits};
 
 /// The run that the stage works on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +46,22 @@ pub struct Cx {
     pub store: Store,
     pub(crate) claim: Claim,
     pub(crate) requests: Requests,
+    /// Absent where no worker runs the stage.
+    outside: Option<Outside>,
+    /// The room for the texts of this run.
+    room: Mutex<Option<Room>>,
     results: Mutex<Results>,
 }
+
+/// What bounds the run from outside: the places of its worker, and the memory of its process.
+pub(crate) struct Outside {
+    pub(crate) places: Arc<Places>,
+    pub(crate) waits: Waits,
+    pub(crate) memory: Memory,
+}
+
+/// A place in which the run waits for somebody, until it is dropped.
+pub struct Held(#[expect(dead_code, reason = "what matters is when it is dropped")] Option<(Place, Waiting)>);
 
 /// The results of a run so far.
 #[derive(Default)]
@@ -59,13 +76,52 @@ struct Results {
 impl Cx {
     pub fn new(store: Store, run: Run, owner: InstanceId) -> Self {
         let claim = Claim { run: run.key(), owner, fence: run.fence };
-        Self { run, store, claim, requests: Requests::default(), results: Mutex::default() }
+        let (requests, room, results) = (Requests::default(), Mutex::default(), Mutex::default());
+        Self { run, store, claim, requests, outside: None, room, results }
     }
 
     /// The same context, with requests that the runner watches and with the kind of the run's call.
     pub(crate) fn watched(self, requests: Requests, kind: Option<CallKind>) -> Self {
         self.results().kind = kind;
         Self { requests, ..self }
+    }
+
+    /// The same context, for a run whose places and memory are bounded.
+    pub(crate) fn bounded(self, outside: Outside) -> Self {
+        Self { outside: Some(outside), ..self }
+    }
+
+    /// Takes a place of the worker in which the run waits for somebody else's system. Whoever sends a request takes it
+    /// first, and keeps it until the answer is here. [`Self::once`] does so by itself.
+    ///
+    /// # Errors
+    /// The share of the places that may wait for `whom` is taken. The stage returns the error: the run comes again later,
+    /// and spends no attempt.
+    pub async fn wait_for(&self, whom: Whom<'_>) -> Result<Held, StageError> {
+        let Some(outside) = &self.outside else { return Ok(Held(None)) };
+        let waiting = outside.waits.begin(&self.claim, whom.name());
+        match outside.places.take(whom).await {
+            Ok(place) => Ok(Held(Some((place, waiting)))),
+            Err(none) => Err(StageError::no_place(whom.name(), none.come_again_in)),
+        }
+    }
+
+    /// Waits until the process has room in its memory for the work on a text of this length. The run keeps the room
+    /// until it ends. Only the first call waits: whoever has room must not wait for more.
+    pub async fn room_for(&self, text_bytes: u64) {
+        let Some(outside) = &self.outside else { return };
+        if self.room_slot().is_some() {
+            return;
+        }
+        let waiting =
+            outside.memory.is_full_for(text_bytes).then(|| outside.waits.begin(&self.claim, "memory"));
+        let room = outside.memory.room_for(text_bytes).await;
+        drop(waiting);
+        *self.room_slot() = room;
+    }
+
+    fn room_slot(&self) -> MutexGuard<'_, Option<Room>> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time of the store's clock.
@@ -81,7 +137,15 @@ impl Cx {
 
     /// The transcript of the call.
     pub async fn transcript(&self) -> Result<Transcript, StageError> {
-        let transcript = self.store.transcript(self.run.workspace, self.run.call).await?;
+        let (workspace, call) = (self.run.workspace, self.run.call);
+        let transcript = match self.store.transcript_up_to(workspace, call, SMALL_TEXT_BYTES).await? {
+            Some(StoredTranscript::Read(transcript)) => Some(transcript),
+            Some(StoredTranscript::Longer { bytes }) => {
+                self.room_for(bytes).await;
+                self.store.transcript(workspace, call).await?
+            }
+            None => None,
+        };
         let absent = || anyhow!("the transcript of the call is not in the store");
         transcript.ok_or_else(|| StageError::permanent("transcript_not_found", absent()))
     }

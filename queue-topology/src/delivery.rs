@@ -24,6 +24,7 @@ use run::Carried;
 use crate::broker::{BrokerError, Delivery, Message, Route};
 use crate::engine::Engine;
 use crate::metrics;
+use crate::places::Places;
 use crate::shares::Shares;
 use crate::stage::Stage;
 use crate::table::Lane;
@@ -35,13 +36,19 @@ enum Incoming<E> {
     WakeUp(Envelope<RunWoken>),
 }
 
+/// What bounds the deliveries of one lane of a worker.
+pub(crate) struct Bounds {
+    pub(crate) shares: Arc<Shares>,
+    pub(crate) places: Arc<Places>,
+}
+
 /// Carries one delivery to its end. When `stopping` is cancelled, the process has to stop, and what cannot be finished
 /// is given back.
 pub(crate) async fn deliver<S: Stage>(
     engine: &Engine,
     stage: &S,
     (delivery, lane): (Delivery, Lane),
-    shares: &Arc<Shares>,
+    bounds: &Bounds,
     stopping: &CancellationToken,
 ) {
     let spec = S::QUEUE.spec;
@@ -57,12 +64,12 @@ pub(crate) async fn deliver<S: Stage>(
         Incoming::Event(event) => (key::<S, _>(event), false, event.traceparent.clone()),
         Incoming::WakeUp(wake_up) => (key::<S, _>(wake_up), wake_up.data.nudge, None),
     };
-    let _share = match shares.take(run.workspace) {
+    let _share = match bounds.shares.take(run.workspace) {
         Some(share) => share,
         None if lane == Lane::Live && moved_to_bulk(engine, spec.stage, &delivery).await => {
             return log_failure(delivery.ack().await);
         }
-        None => match stopping.run_until_cancelled(shares.wait(run.workspace)).await {
+        None => match stopping.run_until_cancelled(bounds.shares.wait(run.workspace)).await {
             Some(share) => share,
             None => return log_failure(delivery.give_back().await),
         },
@@ -83,7 +90,7 @@ pub(crate) async fn deliver<S: Stage>(
             Incoming::Event(event) if !spec.has_rows => {
                 first_stage::carry(engine, stage, event, lane, stopping).await
             }
-            _ => run::carry(engine, stage, run, nudge, stopping).await,
+            _ => run::carry(engine, stage, (run, nudge), &bounds.places, stopping).await,
         }
     };
     let carried = carried.instrument(span).await;

@@ -25,6 +25,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::context::Cx;
+use crate::places::Whom;
 use crate::requests::OnItsWay;
 use crate::stage_error::{Sent, StageError};
 use crate::store_outage::until_stored;
@@ -143,6 +144,8 @@ impl Cx {
 }
 
 async fn once(cx: &Cx, effect: &impl Effect) -> Result<Receipt, StageError> {
+    // The place is taken before the intent is written, because an intent that waits would soon be too late.
+    let _place = cx.wait_for(Whom::Provider(effect.target())).await?;
     let key = key(cx, effect);
     let wanted = WantedEffect {
         digest: effect.digest(),

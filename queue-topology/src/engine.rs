@@ -7,7 +7,9 @@ use store::Store;
 
 use crate::broker::Broker;
 use crate::lease::Lease;
+use crate::memory::Memory;
 use crate::retry::Schedule;
+use crate::waits::Waits;
 
 /// What every stage of a process runs on. Cloning it is cheap.
 #[derive(Clone)]
@@ -18,4 +20,8 @@ pub struct Engine {
     pub schedule: Schedule,
     /// How long the runs of a process may take to end when the process has to stop.
     pub drain_timeout: Duration,
+    /// Bounds the memory that the runs of this process take together.
+    pub memory: Memory,
+    /// What the runs of this process wait for.
+    pub waits: Waits,
 }

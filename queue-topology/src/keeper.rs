@@ -43,6 +43,7 @@ pub async fn run(engine: Engine, shutdown: CancellationToken) -> Result<(), Brok
     tokio::select! {
         ended = keeping => ended,
         () = report_metrics(&engine) => Ok(()),
+        () = engine.waits.show(&engine.store) => Ok(()),
     }
 }
 

@@ -53,8 +53,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::BrokerError;
-use crate::delivery::deliver;
+use crate::delivery::{Bounds, deliver};
 use crate::engine::Engine;
+use crate::places::Places;
 use crate::shares::Shares;
 use crate::stage::Stage;
 use crate::table::Lane;
@@ -154,11 +155,8 @@ async fn consume<S: Stage>(
     shutdown: CancellationToken,
 ) -> Result<(), BrokerError> {
     let spec = S::QUEUE.spec;
-    let prefetch = match lane {
-        Lane::Live => spec.prefetch,
-        Lane::Bulk => spec.prefetch.div_ceil(4),
-    };
-    let shares = Shares::of(prefetch);
+    let prefetch = spec.prefetch_of(lane);
+    let bounds = Arc::new(Bounds { shares: Shares::of(prefetch), places: Places::of(&spec, lane) });
     let mut consumer = engine.broker.consume(&spec, lane, prefetch).await?;
     loop {
         let delivery = tokio::select! {
@@ -169,9 +167,9 @@ async fn consume<S: Stage>(
         // because nobody takes them over from a process that lives.
         let Some(delivery) = delivery else { return Err(BrokerError::Disconnected) };
         let (engine, stage, stopping) = (engine.clone(), Arc::clone(&stage), shutdown.clone());
-        let shares = Arc::clone(&shares);
+        let bounds = Arc::clone(&bounds);
         running.spawn(async move {
-            deliver(&engine, stage.as_ref(), (delivery, lane), &shares, &stopping).await;
+            deliver(&engine, stage.as_ref(), (delivery, lane), &bounds, &stopping).await;
         });
     }
 }

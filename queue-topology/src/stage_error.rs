@@ -25,6 +25,9 @@ pub struct StageError {
     source: anyhow::Error,
 }
 
+/// The code of a run that gave its place back.
+const NO_PLACE: &str = "no_place";
+
 impl StageError {
     pub fn new(fault: Fault, code: &'static str, source: impl Into<anyhow::Error>) -> Self {
         Self { fault, code, retry_after: None, destination: None, sent: Sent::No, source: source.into() }
@@ -44,6 +47,17 @@ impl StageError {
         source: impl Into<anyhow::Error>,
     ) -> Self {
         Self { destination: Some(destination.into()), ..Self::new(Fault::Unavailable, code, source) }
+    }
+
+    /// The run gives its place back, because the share of the worker's places that may wait for `whom` is taken. It comes
+    /// again after this time.
+    pub(crate) fn no_place(whom: &str, come_again_in: Duration) -> Self {
+        let source = anyhow!("enough runs of this worker wait for `{whom}` already");
+        Self::new(Fault::Throttled(come_again_in), NO_PLACE, source).retry_after(Some(come_again_in))
+    }
+
+    pub(crate) fn is_for_want_of_a_place(&self) -> bool {
+        self.code == NO_PLACE
     }
 
     /// The error of a stage that panicked. It repeats only a text that stands in the code: a text that was made at

@@ -82,6 +82,9 @@ pub struct QueueSpec {
     pub takes: Takes,
     /// How many deliveries a worker holds at once. The bulk lane gets a quarter of it.
     pub prefetch: u16,
+    /// The part of these in which runs may wait for one provider at the same time, as a fraction. It is smaller than 1
+    /// where a stage also has work that does not need that provider.
+    pub provider_share: (usize, usize),
     /// The number of messages from which on publishers are refused. Only the first queue has such a limit, because no
     /// later queue may refuse what was accepted.
     pub max_length: Option<u32>,
@@ -97,6 +100,14 @@ pub struct QueueSpec {
 pub(crate) type MakeInput = fn(&RunKey, Moment) -> String;
 
 impl QueueSpec {
+    /// How many deliveries of this lane a worker holds at once.
+    pub fn prefetch_of(&self, lane: Lane) -> u16 {
+        match lane {
+            Lane::Live => self.prefetch,
+            Lane::Bulk => self.prefetch.div_ceil(4),
+        }
+    }
+
     /// How many deliveries of a worker may wait for a slot of a rate limit. It is half of them, so that the others
     /// go on.
     pub fn may_wait(&self) -> usize {
@@ -105,13 +116,14 @@ impl QueueSpec {
 }
 
 impl<E: Event + Default> Queue<E> {
-    const fn new(stage: &'static str, takes: Takes, prefetch: u16) -> Self {
+    const fn new(stage: &'static str, takes: Takes, prefetch: u16, provider_share: (usize, usize)) -> Self {
         let input: MakeInput = emission::input::<E>;
         let spec = QueueSpec {
             stage,
             key: E::KEY,
             takes,
             prefetch,
+            provider_share,
             max_length: None,
             has_rows: true,
             input: Some(input),
@@ -126,16 +138,19 @@ pub const DEDUP: Queue<CallReceived> = Queue {
         key: CallReceived::KEY,
         takes: Takes::EveryCall,
         prefetch: 64,
+        provider_share: (1, 1),
         max_length: Some(1_000_000),
         has_rows: false,
         input: None,
     },
     carries: PhantomData,
 };
-pub const TRANSCRIPTION: Queue<CallAccepted> = Queue::new("transcription", Takes::EveryCall, 4);
-pub const ANALYSIS: Queue<CallTranscribed> = Queue::new("analysis", Takes::EveryCall, 20);
-pub const CRM: Queue<CallAnalyzed> = Queue::new("crm", Takes::RealCalls, 20);
-pub const SLACK: Queue<CallAnalyzed> = Queue::new("slack", Takes::RealCalls, 20);
+/// Some calls bring their transcript, and others wait for a recording's host or for the speech provider.
+pub const TRANSCRIPTION: Queue<CallAccepted> = Queue::new("transcription", Takes::EveryCall, 32, (3, 8));
+pub const ANALYSIS: Queue<CallTranscribed> = Queue::new("analysis", Takes::EveryCall, 20, (1, 1));
+/// The stage has two destinations, and a call may need only one of them.
+pub const CRM: Queue<CallAnalyzed> = Queue::new("crm", Takes::RealCalls, 40, (1, 2));
+pub const SLACK: Queue<CallAnalyzed> = Queue::new("slack", Takes::RealCalls, 20, (1, 1));
 
 /// All queues, in the order in which a call passes them.
 pub const ALL: [QueueSpec; 5] = [DEDUP.spec, TRANSCRIPTION.spec, ANALYSIS.spec, CRM.spec, SLACK.spec];

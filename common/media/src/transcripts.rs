@@ -65,16 +65,16 @@ fn from_cues(text: &str, people: &People) -> Result<Transcript, ReadError> {
     if file.cues.len() > MAX_SEGMENTS {
         return Err(ReadError::TooMany);
     }
-    let voiced: Vec<_> = file
-        .cues
-        .iter()
-        .flat_map(|cue| markup::voices(&cue.lines).into_iter().map(move |voice| (cue, voice)))
-        .collect();
-    let unnamed = voiced.iter().filter(|(_, voice)| voice.speaker.is_none());
-    let labels = speaker::Labels::of(people, unnamed.flat_map(|(_, voice)| voice.text.lines()));
+    // The voices are made twice, because to keep them would take the memory of the whole text once more.
+    let voiced = || {
+        file.cues.iter().flat_map(|cue| markup::voices(&cue.lines).into_iter().map(move |voice| (cue, voice)))
+    };
+    let unnamed = voiced().filter(|(_, voice)| voice.speaker.is_none());
+    let lines = unnamed.flat_map(|(_, voice)| voice.text.lines().map(str::to_owned).collect::<Vec<_>>());
+    let labels = speaker::Labels::of(people, lines);
 
-    let mut segments = Vec::with_capacity(voiced.len());
-    for (cue, voice) in voiced {
+    let mut segments = Vec::with_capacity(file.cues.len());
+    for (cue, voice) in voiced() {
         let turns = match voice.speaker {
             Some(name) => vec![(Some(labels.marked(&name)), one_line(&voice.text))],
             None => labels.turns(&voice.text),

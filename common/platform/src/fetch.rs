@@ -8,6 +8,7 @@
 
 mod address;
 mod error;
+mod limits;
 #[cfg(test)]
 mod tests;
 
@@ -23,12 +24,11 @@ use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
 use crate::config::{ConfigError, Values};
-use crate::http;
+use crate::{audio, http};
 pub use address::is_public;
 pub use error::FetchError;
-
-/// How many bytes are looked at to tell audio from a web page that says that the recording is gone.
-const SNIFF_BYTES: usize = 1024;
+pub use limits::Limits;
+use limits::Pace;
 
 /// The private addresses from which files may be fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,31 +74,6 @@ impl Allow {
 
 fn has_port(host: &str) -> bool {
     host.rsplit_once(':').is_some_and(|(name, port)| !name.is_empty() && port.parse::<u16>().is_ok())
-}
-
-/// The limits of one fetch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    pub max_bytes: u64,
-    /// The longest time from the first request to the last byte.
-    pub total: Duration,
-    /// The longest time in which no byte arrives.
-    pub stall: Duration,
-    pub redirects: u32,
-}
-
-impl Default for Limits {
-    /// The limits for recordings. AssemblyAI takes uploads of up to 2.2 GB.
-    fn default() -> Self {
-        Self {
-            max_bytes: 2_200_000_000,
-            // The delivery of the message stays unacknowledged during the fetch, and RabbitMQ closes a channel when a
-            // delivery is unacknowledged for 30 minutes.
-            total: Duration::from_mins(10),
-            stall: Duration::from_secs(30),
-            redirects: 5,
-        }
-    }
 }
 
 /// A user name and a password for a provider's own hosts. They are sent to no other host.
@@ -149,9 +124,9 @@ impl Fetcher {
     }
 
     /// Starts to fetch a recording. When this returns, redirects were followed, and the first bytes are not those of
-    /// a text.
+    /// another kind of file.
     pub async fn recording(&self, url: &str) -> Result<Fetched, FetchError> {
-        self.fetch(url, not_audio).await
+        self.fetch(url, audio::other_kind).await
     }
 
     /// Starts to fetch a text, such as a transcript.
@@ -223,9 +198,9 @@ impl Fetcher {
         }
         let content_type =
             response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut reader = BodyReader { response, host, deadline, limits, bytes: 0 };
+        let mut reader = BodyReader { response, host, deadline, limits, pace: Pace::default(), bytes: 0 };
         let mut head = BytesMut::new();
-        while head.len() < SNIFF_BYTES {
+        while head.len() < audio::HEAD_BYTES {
             match reader.next().await? {
                 Some(chunk) => head.extend_from_slice(&chunk),
                 None => break,
@@ -265,33 +240,62 @@ struct BodyReader {
     host: String,
     deadline: Instant,
     limits: Limits,
+    pace: Pace,
     bytes: u64,
 }
 
 impl BodyReader {
     async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
-        let stalled_at = Instant::now() + self.limits.stall;
-        let chunk = match timeout_at(stalled_at.min(self.deadline), self.response.chunk()).await {
-            Ok(Ok(chunk)) => chunk,
-            Ok(Err(error)) => {
-                return Err(FetchError::Broken {
-                    host: self.host.clone(),
-                    problem: http::error_of(&error).to_string(),
-                });
+        let began = Instant::now();
+        let stalled_at = began + self.limits.stall;
+        loop {
+            let asked = Instant::now();
+            let window_ends = asked.checked_add(self.pace.left(&self.limits)).unwrap_or(self.deadline);
+            let until = stalled_at.min(window_ends).min(self.deadline);
+            let answer = timeout_at(until, self.response.chunk()).await;
+            let chunk = match answer {
+                Ok(chunk) => Some(chunk.map_err(|error| self.broken(&error))?),
+                Err(_) => None,
+            };
+            let arrived = chunk.as_ref().and_then(Option::as_ref).map_or(0, |chunk| chunk.len() as u64);
+            let keeps_up = self.pace.keeps_up(&self.limits, asked.elapsed(), arrived);
+            match chunk {
+                // The end of the file. It does not matter how fast its last bytes came.
+                Some(None) => return Ok(None),
+                Some(Some(chunk)) if keeps_up => return self.counted(chunk).map(Some),
+                None if Instant::now() >= self.deadline => {
+                    return Err(too_slow(self.host.clone(), &self.limits));
+                }
+                None if Instant::now() >= stalled_at => return Err(self.stalled()),
+                _ if !keeps_up => return Err(self.below_the_rate()),
+                // A window has ended with enough bytes, and the next one begins.
+                _ => {}
             }
-            Err(_) if stalled_at < self.deadline => {
-                return Err(FetchError::Stalled {
-                    host: self.host.clone(),
-                    seconds: self.limits.stall.as_secs(),
-                });
-            }
-            Err(_) => return Err(too_slow(self.host.clone(), &self.limits)),
-        };
-        self.bytes += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        }
+    }
+
+    fn counted(&mut self, chunk: Bytes) -> Result<Bytes, FetchError> {
+        self.bytes += chunk.len() as u64;
         if self.bytes > self.limits.max_bytes {
             return Err(FetchError::TooLarge { host: self.host.clone(), max_bytes: self.limits.max_bytes });
         }
         Ok(chunk)
+    }
+
+    fn broken(&self, error: &reqwest::Error) -> FetchError {
+        FetchError::Broken { host: self.host.clone(), problem: http::error_of(error).to_string() }
+    }
+
+    fn stalled(&self) -> FetchError {
+        FetchError::Stalled { host: self.host.clone(), seconds: self.limits.stall.as_secs() }
+    }
+
+    fn below_the_rate(&self) -> FetchError {
+        FetchError::BelowRate {
+            host: self.host.clone(),
+            min_rate: self.limits.min_rate,
+            seconds: self.limits.window.as_secs(),
+        }
     }
 }
 
@@ -332,24 +336,4 @@ fn redirect(response: &Response, from: &Url) -> Option<Result<Url, FetchError>> 
         "http" | "https" => Ok(target),
         other => Err(FetchError::Refused(format!("it redirects to `{other}`"))),
     }))
-}
-
-/// What the first bytes are, when they are certainly not audio. Telephony providers send raw formats that no table of
-/// formats knows, so everything that is not text is accepted.
-fn not_audio(head: &[u8]) -> Option<&'static str> {
-    if let Some(kind) = infer::get(head) {
-        return match kind.matcher_type() {
-            infer::MatcherType::Text => Some("a page of text"),
-            _ => None,
-        };
-    }
-    // The last character can be incomplete, because only the first bytes of the file are here.
-    let text = match std::str::from_utf8(head) {
-        Ok(text) => text,
-        Err(error) if error.error_len().is_none() => {
-            std::str::from_utf8(&head[..error.valid_up_to()]).ok()?
-        }
-        Err(_) => return None,
-    };
-    text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\u{c}')).then_some("text")
 }

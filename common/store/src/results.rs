@@ -4,7 +4,7 @@ use sqlx::types::Json;
 
 use super::columns::storable;
 use super::stage_runs::RunKey;
-use super::{Result, Store, Tx, execute, read};
+use super::{Db, Result, Store, Tx, execute, read};
 use domain::analysis::{Analysis, Usage};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
@@ -66,7 +66,46 @@ pub(super) async fn save(tx: &mut Tx, run: &RunKey, write: &Write, now: Moment) 
     Ok(())
 }
 
+/// A transcript, if it is not too long.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoredTranscript {
+    Read(Transcript),
+    /// It is longer than asked for. `bytes` is about its length as JSON.
+    Longer {
+        bytes: u64,
+    },
+}
+
 impl Store {
+    /// Reads the transcript of a call, unless it has more than `max_bytes` as JSON.
+    pub async fn transcript_up_to(
+        &self,
+        workspace: WorkspaceId,
+        call: CallId,
+        max_bytes: u64,
+    ) -> Result<Option<StoredTranscript>> {
+        // PostgreSQL keeps a long text compressed, mostly to a quarter, and knows the length of that without reading it.
+        let sql = match &self.db {
+            Db::Postgres(_) => {
+                "SELECT size, CASE WHEN size <= $3 THEN transcript END FROM
+                    (SELECT transcript, CAST(pg_column_size(transcript) AS BIGINT) * 4 AS size
+                     FROM transcripts WHERE workspace = $1 AND call_id = $2) AS sized"
+            }
+            Db::Sqlite { .. } => {
+                "SELECT size, CASE WHEN size <= $3 THEN transcript END FROM
+                    (SELECT transcript, octet_length(transcript) AS size
+                     FROM transcripts WHERE workspace = $1 AND call_id = $2) AS sized"
+            }
+        };
+        let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+        let row =
+            read!(fetch_optional, (i64, Option<Json<Transcript>>), self, sql, workspace, call, max_bytes,)?;
+        Ok(row.map(|(size, transcript)| match transcript {
+            Some(Json(transcript)) => StoredTranscript::Read(transcript),
+            None => StoredTranscript::Longer { bytes: u64::try_from(size).unwrap_or_default() },
+        }))
+    }
+
     pub async fn transcript(&self, workspace: WorkspaceId, call: CallId) -> Result<Option<Transcript>> {
         let row = read!(
             fetch_optional,

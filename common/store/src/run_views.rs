@@ -1,8 +1,11 @@
 //! Runs as people and metrics see them.
 
-use super::{Result, Store, read};
+use super::columns::bounded;
+use super::{Claim, Result, Store, execute, read};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
+
+const MAX_DESTINATION_CHARS: usize = 255;
 
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct RunRow {
@@ -45,7 +48,46 @@ pub struct StageCounts {
     pub oldest_due: Option<Moment>,
 }
 
+/// A run that a worker has, and what it waits for.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct RunningRun {
+    pub workspace: WorkspaceId,
+    pub call_id: CallId,
+    pub stage: String,
+    pub started_at: Moment,
+    /// A host, a provider, or `memory`. Absent while the run works by itself.
+    pub waits_for: Option<String>,
+}
+
 impl Store {
+    /// The runs that workers have, over all workspaces, the oldest first, for whoever operates the system.
+    pub async fn running_runs(&self, limit: i64) -> Result<Vec<RunningRun>> {
+        Ok(read!(
+            fetch_all,
+            RunningRun,
+            self,
+            "SELECT workspace, call_id, stage, started_at, destination AS waits_for FROM stage_runs
+             WHERE state = 'running' AND started_at IS NOT NULL ORDER BY started_at LIMIT $1",
+            limit,
+        )?)
+    }
+
+    /// Shows in the row of a run what the run waits for, as long as `claim` holds it.
+    pub async fn show_wait(&self, claim: &Claim, waits_for: Option<&str>) -> Result<()> {
+        let mut tx = self.one_statement().await?;
+        execute!(
+            tx,
+            "UPDATE stage_runs SET destination = $5
+             WHERE call_id = $1 AND stage = $2 AND owner = $3 AND fence = $4 AND state = 'running'",
+            claim.run.call,
+            claim.run.stage,
+            claim.owner.0,
+            claim.fence,
+            waits_for.map(|text| bounded(text, MAX_DESTINATION_CHARS)),
+        )?;
+        tx.commit().await
+    }
+
     pub async fn runs(&self, workspace: WorkspaceId, call: CallId) -> Result<Vec<RunRow>> {
         Ok(read!(
             fetch_all,

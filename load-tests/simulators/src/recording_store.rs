@@ -27,6 +27,8 @@ pub enum Variant {
     Redirect(String),
     /// The bytes are served at 16 KiB every 200 ms.
     Slow,
+    /// One byte is served every ten seconds, without end.
+    Drip,
     /// The bytes are served, and then silence up to this length in bytes. The silence is not kept in memory.
     Long(u64),
 }
@@ -47,9 +49,10 @@ impl std::str::FromStr for Variant {
             "endless" => Ok(Self::Endless),
             "stall" => Ok(Self::Stall),
             "slow" => Ok(Self::Slow),
+            "drip" => Ok(Self::Drip),
             code => code.parse().map(Self::Status).map_err(|_| {
                 format!(
-                    "`{code}` must be one of whole, html, endless, stall, slow, long:<bytes>, redirect:<url>, or a status"
+                    "`{code}` must be one of whole, html, endless, stall, slow, drip, long:<bytes>, redirect:<url>, or a status"
                 )
             }),
         }

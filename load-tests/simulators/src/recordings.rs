@@ -91,6 +91,7 @@ async fn serve(
         Variant::Endless => endless(bytes),
         Variant::Stall => stalled(&bytes),
         Variant::Slow => slow(bytes),
+        Variant::Drip => drip(),
         Variant::Long(length) => {
             let head = [(header::CONTENT_TYPE, content_type), (header::CONTENT_LENGTH, length.to_string())];
             return (head, long(bytes, length)).into_response();
@@ -184,6 +185,13 @@ fn slow(bytes: Bytes) -> Body {
         let piece = rest.split_to(rest.len().min(PIECE_BYTES));
         tokio::time::sleep(Duration::from_millis(200)).await;
         Some((Ok::<_, io::Error>(piece), rest))
+    }))
+}
+
+fn drip() -> Body {
+    Body::from_stream(stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        Some((Ok::<_, io::Error>(Bytes::from_static(&[0xD5])), ()))
     }))
 }
 

@@ -42,6 +42,11 @@ The load comes from the machine that is measured, and shares its processor with 
 <!-- large -->
 <!-- /large -->
 
+## Memory per megabyte of transcript
+
+<!-- memory -->
+<!-- /memory -->
+
 ## Idle
 
 <!-- idle -->
@@ -207,7 +212,9 @@ mod tests {
 
     #[test]
     fn every_measurement_has_its_place() {
-        let all = ["ingest", "overload", "pipeline", "drain", "scale", "large", "idle", "start", "faults"];
+        let all = [
+            "ingest", "overload", "pipeline", "drain", "scale", "large", "memory", "idle", "start", "faults",
+        ];
         assert!(all.iter().all(|name| replaced(EMPTY, name, "").is_some()));
         assert_eq!(replaced(EMPTY, "other", ""), None);
     }

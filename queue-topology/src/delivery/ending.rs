@@ -48,6 +48,11 @@ impl Ending {
             Ok(Outcome::Done) => {
                 Self::Done { writes: cx.take_writes(), children: Vec::new(), messages: Vec::new() }
             }
+            // The run did nothing but give its place back, so nothing failed.
+            Err(error) if error.is_for_want_of_a_place() => {
+                let wait = error.retry_after.unwrap_or_default();
+                Self::Again { not_before: now.plus(wait), spent: false, error: None }
+            }
             Ok(Outcome::Later(wait)) => Self::Again { not_before: now.plus(wait), spent: false, error: None },
             Err(error) => {
                 let failure = Failure {

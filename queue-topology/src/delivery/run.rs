@@ -5,6 +5,7 @@ mod tests;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
@@ -15,10 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::announcement;
 use super::ending::Ending;
-use crate::context::{Cx, Run};
+use crate::context::{Cx, Outside, Run};
 use crate::engine::Engine;
 use crate::lease::Term;
 use crate::metrics;
+use crate::places::Places;
 use crate::requests::Requests;
 use crate::stage::{Outcome, Stage};
 use crate::stage_error::StageError;
@@ -38,8 +40,8 @@ pub(super) enum Carried {
 pub(super) async fn carry<S: Stage>(
     engine: &Engine,
     stage: &S,
-    key: RunKey,
-    nudge: bool,
+    (key, nudge): (RunKey, bool),
+    places: &Arc<Places>,
     stopping: &CancellationToken,
 ) -> Carried {
     let spec = S::QUEUE.spec;
@@ -81,7 +83,9 @@ pub(super) async fn carry<S: Stage>(
     };
     tracing::Span::current().record("attempt", run.attempt);
     let requests = Requests::beside(engine.lease.requests());
-    let cx = Cx::new(engine.store.clone(), run, term.instance).watched(requests, begun.kind);
+    let outside =
+        Outside { places: Arc::clone(places), waits: engine.waits.clone(), memory: engine.memory.clone() };
+    let cx = Cx::new(engine.store.clone(), run, term.instance).watched(requests, begun.kind).bounded(outside);
     let started = Instant::now();
     let result = match without_work(&spec, &begun) {
         Some(result) => Some(result),

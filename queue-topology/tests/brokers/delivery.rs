@@ -18,7 +18,9 @@ use queue_topology::broker::{Broker, BrokerError, Embedded, Lane, Message, Route
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
 use queue_topology::table::{self, Queue};
-use queue_topology::{Cx, Engine, Outcome, Pipeline, Stage, StageError, Worker, keeper, wake_ups};
+use queue_topology::{
+    Cx, Engine, Memory, Outcome, Pipeline, Stage, StageError, Waits, Worker, keeper, wake_ups,
+};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use store::{Arrival, Begun, DeadFilter, InstanceId, Page, RunKey, RunRequest, Store, TakenIn, Write};
 use tokio::sync::Notify;
@@ -26,9 +28,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
+pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 
-struct Dedup;
+pub(crate) struct Dedup;
 
 impl Stage for Dedup {
     type In = CallReceived;
@@ -156,9 +158,9 @@ impl Stage for Analysis {
     }
 }
 
-struct Process {
+pub(crate) struct Process {
     _folder: Option<tempfile::TempDir>,
-    engine: Engine,
+    pub(crate) engine: Engine,
     shutdown: CancellationToken,
     tasks: Vec<JoinHandle<Result<(), BrokerError>>>,
 }
@@ -174,13 +176,15 @@ impl Process {
         Self::run(folder, Pipeline::new().then(Dedup).then(stage).workers()).await
     }
 
-    async fn run(folder: &std::path::Path, workers: Vec<Worker>) -> Self {
+    pub(crate) async fn run(folder: &std::path::Path, workers: Vec<Worker>) -> Self {
         let store = Store::open_embedded(folder).await.unwrap();
         let broker: Arc<dyn Broker> = Arc::new(Embedded::open(&folder.join("queue.db")).await.unwrap());
         let values = Values::of([("DEBRIEF_RETRY_SCHEDULE", "50ms,100ms"), ("DEBRIEF_MAX_ATTEMPTS", "3")]);
         let lease = Lease::acquire(store.clone(), Duration::from_secs(30)).await.unwrap();
         let schedule = Schedule::read(&values).unwrap();
-        let engine = Engine { store, broker, lease, schedule, drain_timeout: Duration::from_millis(200) };
+        let drain_timeout = Duration::from_millis(200);
+        let (memory, waits) = (Memory::of(u64::MAX), Waits::default());
+        let engine = Engine { store, broker, lease, schedule, drain_timeout, memory, waits };
         let shutdown = CancellationToken::new();
         let mut tasks = Vec::new();
         for worker in workers {
@@ -198,7 +202,7 @@ impl Process {
         Self { _folder: None, engine, shutdown, tasks }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         for task in self.tasks {
             task.await.unwrap().unwrap();
@@ -208,7 +212,7 @@ impl Process {
         self.engine.store.close().await;
     }
 
-    async fn publish(&self, body: Vec<u8>, key: &'static str) {
+    pub(crate) async fn publish(&self, body: Vec<u8>, key: &'static str) {
         let message = Message {
             route: Route::Event { key },
             lane: Lane::Live,
@@ -219,7 +223,7 @@ impl Process {
     }
 
     /// A call with something to transcribe arrives.
-    async fn receive(&self) -> CallId {
+    pub(crate) async fn receive(&self) -> CallId {
         let event = received("exotel");
         self.publish(event.encode(), CallReceived::KEY).await;
         event.call
@@ -233,7 +237,7 @@ impl Process {
         .await;
     }
 
-    async fn wait(&self, mut look: impl AsyncFnMut() -> bool) {
+    pub(crate) async fn wait(&self, mut look: impl AsyncFnMut() -> bool) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         while !look().await {
             assert!(tokio::time::Instant::now() < deadline, "the condition did not come true in time");
@@ -249,7 +253,7 @@ impl Process {
     }
 }
 
-fn received(source: &str) -> Envelope<CallReceived> {
+pub(crate) fn received(source: &str) -> Envelope<CallReceived> {
     let external_id = Uuid::new_v4().to_string();
     Envelope {
         id: Uuid::new_v4(),

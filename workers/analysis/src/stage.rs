@@ -20,7 +20,7 @@ use platform::config::{ConfigError, Installation, Values};
 use providers::Slots;
 use providers::models::{self, LanguageModel, Tokens};
 use queue_topology::table::{self, Queue};
-use queue_topology::{Cx, Outcome, Stage, StageError};
+use queue_topology::{Cx, Outcome, Stage, StageError, Whom};
 use store::Write;
 
 use crate::schema::Reading;
@@ -56,13 +56,13 @@ impl Analyze {
             call.details.participants.iter().filter_map(|person| person.name.clone()).collect();
         let is_silent = transcript.segments.iter().all(|segment| segment.text.trim().is_empty());
         // How a product cuts its captions must not matter, so turns are read. What is counted is counted in the segments.
-        let turns = transcript.turns();
+        let turns = Arc::new(transcript.turns());
         let said_on = self.day_of(call);
         let mut analysis = match &self.model {
             Some(model) if !is_silent => {
                 model_analysis(model.as_ref(), call, &turns, &people, said_on).await?
             }
-            _ => builtin_analysis(turns.clone(), people).await,
+            _ => builtin_analysis(Arc::clone(&turns), people).await,
         };
         analysis.metrics = metrics::compute(&transcript);
         turns::locate(&mut analysis.contacts, &turns, &transcript);
@@ -80,7 +80,7 @@ impl Analyze {
 
 /// Runs the built-in analyzer on a thread of its own. For a meeting of an hour it takes so long that it would block the
 /// other tasks of a worker's thread.
-async fn builtin_analysis(transcript: Transcript, people: Vec<String>) -> Analysis {
+async fn builtin_analysis(transcript: Arc<Transcript>, people: Vec<String>) -> Analysis {
     match tokio::task::spawn_blocking(move || builtin::analyze(&transcript, &people)).await {
         Ok(analysis) => analysis,
         // The runner, which calls the stage, handles a panic.
@@ -161,6 +161,10 @@ impl Stage for Analyze {
         cx: &Cx,
         _event: &Envelope<CallTranscribed>,
     ) -> Result<Outcome<CallAnalyzed>, StageError> {
+        let _held = match &self.model {
+            Some(model) => Some(cx.wait_for(Whom::Provider(model.name())).await?),
+            None => None,
+        };
         let analysis = self.analyze(&cx.call().await?, cx.transcript().await?).await?;
         tracing::info!(analyzer = analysis.analyzer, words = analysis.metrics.words, "analyzed a call");
         if let Some(usage) = &analysis.usage {

@@ -24,6 +24,8 @@ use crate::view::{self, Audit, Batch, DeadLetterDetail, DeadLetters, Effects, Qu
 
 /// When the broker takes longer than this, the depth of the queue is shown as unknown.
 const DEPTH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many of the runs that hold places are listed.
+const SHOWN_RUNS: i64 = 200;
 const MAX_FILTER_BYTES: usize = 16 * 1024;
 
 /// What waits at each stage, as the broker and the store report it.
@@ -36,11 +38,15 @@ pub(crate) async fn queues(State(api): State<Api>, _: Authorized<ReadInstallatio
         let [live, bulk] = Lane::BOTH.map(|lane| depth(broker.depth(queue.stage, lane)));
         async { <[_; 2]>::from(tokio::join!(live, bulk)) }
     });
-    let (depths, rejected, counts) =
-        tokio::join!(join_all(lanes), depth(broker.dead_depth()), store.stage_counts());
+    let (depths, rejected, counts, running) = tokio::join!(
+        join_all(lanes),
+        depth(broker.dead_depth()),
+        store.stage_counts(),
+        store.running_runs(SHOWN_RUNS)
+    );
     Ok(Json(Queues {
         broker: broker_state(broker.state()),
-        items: view::queues(&depths, &counts?, store.now()),
+        items: view::queues(&depths, &counts?, &running?, store.now()),
         rejected: rejected.map(|depth| depth.ready),
     }))
 }

@@ -35,6 +35,7 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, ConfigError> {
     topology::management(values)?;
     deployment::check_data_folder(values)?;
     read_times(values)?;
+    platform::memory::for_work(values)?;
     deployment::check_servers(values)?;
     if let Some(key) = values.text(deployment::SEAL_KEY) {
         deployment::seal_key(&key)?;

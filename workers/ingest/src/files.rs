@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, stream};
 use media::transcripts;
+use platform::audio;
 use platform::blobs::{BlobError, Blobs};
 use queue_topology::intake::{NotKept, Upload};
 use serde_json::Value;
@@ -15,8 +16,8 @@ use crate::refusal::not_kept;
 
 /// The longest transcript. The transcript of a whole day has some 2 MB.
 const MAX_TRANSCRIPT_BYTES: u64 = 16 * 1024 * 1024;
-/// How many bytes are read to find the format of a recording.
-const HEAD_BYTES: usize = 64;
+/// The formats of recordings, as the answer names them.
+const FORMATS: &str = "wav, mp3, m4a, mp4, flac, ogg, opus, webm, mkv, aac, amr, 3gp, aiff, au, avi, wma";
 
 /// Reads the JSON that describes a call. `pointer` is the JSON pointer to it in the request.
 pub fn json(bytes: &[u8], pointer: &str) -> Result<Value, Problem> {
@@ -31,12 +32,15 @@ pub async fn recording(
     pointer: &str,
     max: u64,
 ) -> Result<Upload, Problem> {
-    let (head, whole) = with_head(content, HEAD_BYTES).await?;
+    let (head, whole) = with_head(content, audio::HEAD_BYTES).await?;
     if head.is_empty() {
         return Err(Problem::field(pointer, "is empty"));
     }
-    let Some(media_type) = audio_type(&head) else {
-        let detail = "is not a recording in a known format: wav, mp3, m4a, mp4, flac, ogg, opus, webm";
+    let Some(media_type) = audio::media_type(&head) else {
+        let detail = match audio::other_kind(&head) {
+            Some(kind) => format!("is {kind}, not a recording"),
+            None => format!("is not a recording in a known format: {FORMATS}"),
+        };
         return Err(Problem::field(pointer, detail).status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     };
     store(blobs, whole, pointer, max, Some(media_type.to_owned())).await
@@ -117,55 +121,4 @@ async fn store(
 
 pub(crate) fn too_long(pointer: &str, max: u64) -> Problem {
     Problem::field(pointer, format!("is longer than {max} bytes")).status(StatusCode::PAYLOAD_TOO_LARGE)
-}
-
-/// Finds the media type of a recording by its first bytes. The name of a file and its declared type only say what the
-/// sender believes.
-fn audio_type(head: &[u8]) -> Option<&'static str> {
-    match head {
-        [b'R', b'I', b'F', b'F' | b'X', _, _, _, _, b'W', b'A', b'V', b'E', ..]
-        | [b'R', b'F', b'6', b'4', _, _, _, _, b'W', b'A', b'V', b'E', ..] => Some("audio/wav"),
-        [b'f', b'L', b'a', b'C', ..] => Some("audio/flac"),
-        [b'O', b'g', b'g', b'S', ..] => Some("audio/ogg"),
-        [0x1a, 0x45, 0xdf, 0xa3, ..] => Some("audio/webm"),
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some("audio/mp4"),
-        [b'I', b'D', b'3', 2..=4, ..] => Some("audio/mpeg"),
-        // A frame of MPEG layer III begins with eleven bits of sync. Its version and its sample rate must be valid.
-        [0xff, second, third, ..]
-            if second & 0xe6 == 0xe2
-                && second & 0x18 != 0x08
-                && third & 0xf0 != 0xf0
-                && third & 0x0c != 0x0c =>
-        {
-            Some("audio/mpeg")
-        }
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn recordings_are_known_by_their_first_bytes() {
-        for (head, wanted) in [
-            (&b"RIFF\x24\x00\x00\x00WAVEfmt "[..], Some("audio/wav")),
-            (b"fLaC\x00", Some("audio/flac")),
-            (b"OggS\x00\x02", Some("audio/ogg")),
-            (b"\x1a\x45\xdf\xa3\x01", Some("audio/webm")),
-            (b"\x00\x00\x00\x20ftypM4A ", Some("audio/mp4")),
-            (b"ID3\x04\x00", Some("audio/mpeg")),
-            (b"\xff\xfb\x90\x64", Some("audio/mpeg")),
-            // MPEG 2.5 at 8 kHz, as telephone systems write it
-            (b"\xff\xe3\x18\xc4", Some("audio/mpeg")),
-            (b"RIFF\x24\x00\x00\x00AVI LIST", None),
-            (b"\xff\xff\xff\xff", None),
-            (b"WEBVTT\n\n", None),
-            (b"<!DOCTYPE html>", None),
-            (b"", None),
-        ] {
-            assert_eq!(audio_type(head), wanted, "{head:?}");
-        }
-    }
 }

@@ -29,7 +29,7 @@ pub(crate) async fn heard(
         None
     } else {
         // The recording is fetched before the request, because a fetch may take long and costs nothing.
-        Some(source.recording(cx.run.workspace, cx.run.call, material).await?)
+        Some(source.recording(cx, material).await?)
     };
     let request = Request { provider: provider.as_ref(), material, source, recording, kept: &kept };
     cx.once(&request).await?;

@@ -9,7 +9,7 @@ use domain::moment::Moment;
 use domain::transcript::Transcript;
 use platform::http;
 use providers::speech::{Audio, GivenUp, Notify, Progress, SpeechJobs, Webhook};
-use queue_topology::{Cx, Effect, Receipt, Scope, StageError, Unknown};
+use queue_topology::{Cx, Effect, Receipt, Scope, StageError, Unknown, Whom};
 use store::EffectState;
 use url::Url;
 use uuid::Uuid;
@@ -41,7 +41,11 @@ pub(crate) async fn heard(
     let receipt = cx.once(&job).await?;
     let age = submitted.map_or(Duration::ZERO, |submitted| cx.now().since(submitted));
     let title = provider.remote().title;
-    match provider.look(&receipt.remote_id).await? {
+    let progress = {
+        let _held = cx.wait_for(Whom::Provider(&provider.remote().destination)).await?;
+        provider.look(&receipt.remote_id).await?
+    };
+    match progress {
         Progress::Done(transcript) => Ok(Heard::Transcript(transcript)),
         Progress::Running if age < provider.deadline() => Ok(Heard::Later(provider.look_again_after(age))),
         Progress::Running => {
@@ -69,7 +73,8 @@ async fn upload(
     provider: &dyn SpeechJobs,
     material: &Material,
 ) -> Result<String, StageError> {
-    let key = source.recording(cx.run.workspace, cx.run.call, material).await?;
+    let key = source.recording(cx, material).await?;
+    let _held = cx.wait_for(Whom::Provider(&provider.remote().destination)).await?;
     let (bytes, body) = source.blobs.get_stream(&key).await.map_err(material::blob_fault)?;
     Ok(provider.upload(Audio { bytes, media_type: material.media_type.clone(), body }).await?)
 }

@@ -2,16 +2,16 @@
 
 use anyhow::anyhow;
 use bytes::Bytes;
-use domain::call::{CallId, WorkspaceId};
 use domain::event::{Material, MaterialAt, MaterialKind};
 use domain::refusal::Destination;
 use futures::TryStreamExt as _;
 use platform::blobs::{BlobError, Blobs};
 use platform::fetch::{FetchError, Fetcher};
 use platform::seal::{self, Sealer};
-use queue_topology::StageError;
+use queue_topology::{Cx, StageError, Whom};
 use sha2::{Digest as _, Sha256};
 use store::StoredMaterial;
+use url::Url;
 
 /// The longest transcript, in bytes. The transcript of a whole day has some 2 MB.
 const MAX_TRANSCRIPT_BYTES: u64 = 16 * 1024 * 1024;
@@ -46,16 +46,18 @@ pub(crate) struct Source {
 
 impl Source {
     /// Returns all bytes of a supplied transcript.
-    pub(crate) async fn text(
-        &self,
-        workspace: WorkspaceId,
-        call: CallId,
-        material: &Material,
-    ) -> Result<Bytes, StageError> {
+    pub(crate) async fn text(&self, cx: &Cx, material: &Material) -> Result<Bytes, StageError> {
         match &material.at {
-            MaterialAt::Blob(key) => self.blobs.get(key, MAX_TRANSCRIPT_BYTES).await.map_err(blob_fault),
+            MaterialAt::Blob(key) => {
+                let bytes = self.blobs.head(key).await.map_err(blob_fault)?;
+                cx.room_for(bytes.unwrap_or_default().min(MAX_TRANSCRIPT_BYTES)).await;
+                self.blobs.get(key, MAX_TRANSCRIPT_BYTES).await.map_err(blob_fault)
+            }
             MaterialAt::SealedUrl(sealed) => {
-                let url = self.open(workspace, call, sealed)?;
+                let url = self.open(cx, sealed)?;
+                // How long the text is shows only when it is here.
+                cx.room_for(MAX_TRANSCRIPT_BYTES).await;
+                let _held = cx.wait_for(Whom::Host(&host(&url))).await?;
                 let body = self.fetcher.document(&url).await.map_err(|error| fetch_fault(&error))?.body;
                 let too_large = || {
                     StageError::permanent(
@@ -75,19 +77,15 @@ impl Source {
     }
 
     /// Returns the key of the blob that holds the recording. A recording behind a URL is fetched once.
-    pub(crate) async fn recording(
-        &self,
-        workspace: WorkspaceId,
-        call: CallId,
-        material: &Material,
-    ) -> Result<String, StageError> {
+    pub(crate) async fn recording(&self, cx: &Cx, material: &Material) -> Result<String, StageError> {
         let sealed = match &material.at {
             MaterialAt::Blob(key) => return Ok(key.clone()),
             MaterialAt::SealedUrl(sealed) => sealed,
         };
-        let key = format!("recordings/{call}/{}", material.digest);
+        let key = format!("recordings/{}/{}", cx.run.call, material.digest);
         if self.blobs.head(&key).await.map_err(blob_fault)?.is_none() {
-            let url = self.open(workspace, call, sealed)?;
+            let url = self.open(cx, sealed)?;
+            let _held = cx.wait_for(Whom::Host(&host(&url))).await?;
             let fetched = self.fetcher.recording(&url).await.map_err(|error| fetch_fault(&error))?;
             let stored =
                 self.blobs.put_stream(&key, fetched.body, self.max_audio_bytes).await.map_err(blob_fault)?;
@@ -96,11 +94,17 @@ impl Source {
         Ok(key)
     }
 
-    fn open(&self, workspace: WorkspaceId, call: CallId, sealed: &str) -> Result<String, StageError> {
+    fn open(&self, cx: &Cx, sealed: &str) -> Result<String, StageError> {
         self.sealer
-            .open(&seal::of_call(workspace, call), sealed)
+            .open(&seal::of_call(cx.run.workspace, cx.run.call), sealed)
             .map_err(|error| StageError::permanent("recording_url_sealed_by_another_key", error))
     }
+}
+
+/// The host of an address, which has a share of the places in which runs wait.
+fn host(url: &str) -> String {
+    let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host.unwrap_or_else(|| "nowhere".to_owned())
 }
 
 fn fetch_fault(error: &FetchError) -> StageError {

@@ -34,8 +34,8 @@ pub struct Settings {
     pub zone: chrono_tz::Tz,
     /// `DEBRIEF_ALLOW_PRIVATE_FETCH`: the private addresses from which recordings may be fetched.
     pub allow: Allow,
-    /// The largest file that is fetched, in bytes. It is the same limit as for uploads.
-    pub max_audio_bytes: u64,
+    /// The limits of a fetch. The largest file is the same as for uploads.
+    pub limits: Limits,
     /// The credentials that telephony providers need before they give out a recording. Each belongs to the hosts of
     /// its provider.
     pub credentials: Vec<Credential>,
@@ -48,7 +48,7 @@ impl Settings {
         Ok(Self {
             zone: installation.timezone,
             allow: Allow::from_values(values)?,
-            max_audio_bytes: installation.max_upload_bytes,
+            limits: Limits { max_bytes: installation.max_upload_bytes, ..Limits::read(values)? },
             credentials: telephony::credentials(values)?,
             public: installation.public_url.clone(),
         })
@@ -78,14 +78,14 @@ impl Transcription {
     }
 
     pub fn new(settings: Settings, speech: Option<SpeechToText>, blobs: Blobs, sealer: Sealer) -> Self {
-        let Settings { zone, allow, max_audio_bytes, credentials, public } = settings;
-        let limits = Limits { max_bytes: max_audio_bytes, ..Limits::default() };
+        let Settings { zone, allow, limits, credentials, public } = settings;
+        let max_audio_bytes = limits.max_bytes;
         let fetcher = Fetcher::new(allow, limits, credentials);
         Self { source: Source { blobs, sealer, fetcher, max_audio_bytes }, speech, zone, public }
     }
 
     async fn supplied(&self, cx: &Cx, material: &Material) -> Result<Transcript, StageError> {
-        let bytes = self.source.text(cx.run.workspace, cx.run.call, material).await?;
+        let bytes = self.source.text(cx, material).await?;
         let (kind, zone) = (material.kind, self.zone);
         // The text can have megabytes, so it is not read on a thread that other tasks wait for.
         let details = cx.call().await?.details;

@@ -445,7 +445,7 @@ async fn a_recording_that_cannot_be_fetched_says_so() {
     let error = handle(&stage, &cx).await.unwrap_err();
     assert_eq!((error.fault, error.code), (Fault::Permanent, "recording_url_refused"));
 
-    let stage = bench.stage(Some(Arc::clone(&speech)), |settings| settings.max_audio_bytes = 10);
+    let stage = bench.stage(Some(Arc::clone(&speech)), |settings| settings.limits.max_bytes = 10);
     let server = MockServer::start().await;
     Mock::given(method("GET"))
         .respond_with(ResponseTemplate::new(200).set_body_bytes(AUDIO))

@@ -153,10 +153,11 @@ pub(super) struct Labels<'p> {
 }
 
 impl<'p> Labels<'p> {
-    pub(super) fn of<'a>(people: &'p People, lines: impl Iterator<Item = &'a str>) -> Self {
+    pub(super) fn of(people: &'p People, lines: impl Iterator<Item = impl AsRef<str>>) -> Self {
         let mut uses: HashMap<String, u32> = HashMap::new();
         let (mut listed, mut others) = (0_usize, 0_usize);
         for line in lines {
+            let line = line.as_ref();
             if people_label(people, line).is_some() {
                 listed += 1;
             } else if let Some((label, _)) = split(line) {

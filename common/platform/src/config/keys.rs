@@ -172,6 +172,17 @@ pub const CORE: &[Group] = &[
                 "false",
                 "Addresses in private networks that recordings may come from: true (all), or host:port, comma separated.",
             ),
+            plain(
+                "DEBRIEF_FETCH_TIMEOUT",
+                "20m",
+                "How long the fetch of one recording may take, from 1s to 25m.",
+            ),
+            plain(
+                "DEBRIEF_FETCH_MIN_KB_PER_S",
+                "4",
+                "The slowest rate at which a recording's host may send, over 30 seconds, in kilobytes of 1024 bytes per second. \
+                 0: as slowly as it likes.",
+            ),
             secret(
                 "DEBRIEF_SEAL_KEY",
                 "Seals the addresses and tokens that arrive with calls. 64 hexadecimal digits, the same in every \
@@ -197,6 +208,12 @@ pub const CORE: &[Group] = &[
                 "DEBRIEF_DRAIN_TIMEOUT",
                 "25s",
                 "How long a process that is asked to stop may take to finish.",
+            ),
+            plain(
+                "DEBRIEF_MAX_MEMORY",
+                "",
+                "The memory that the work in hand of one process may take, such as 512MB or 2GB. Work above it waits. Absent: half \
+                 of what the process may have (the limit of its cgroup or of its address space, else the machine's memory).",
             ),
             plain(
                 "DEBRIEF_TIMEZONE",

@@ -22,6 +22,8 @@ pub enum FetchError {
     Stalled { host: String, seconds: u64 },
     #[error("failed to fetch from {host}: it took longer than {seconds} s")]
     TooSlow { host: String, seconds: u64 },
+    #[error("failed to fetch from {host}: less than {min_rate} bytes arrived in a second, for {seconds} s")]
+    BelowRate { host: String, min_rate: u32, seconds: u64 },
     #[error("failed to fetch from {host}: the file is larger than {} MB", max_bytes / 1_048_576)]
     TooLarge { host: String, max_bytes: u64 },
     #[error("failed to fetch from {host}: the file is empty")]
@@ -71,7 +73,9 @@ impl FetchError {
             Self::NotAudio { .. } => because(Fault::Permanent, Code::new("recording_not_audio")),
             Self::Empty { .. } => because(Fault::Transient, Code::new("recording_empty")),
             Self::NotReached { .. } | Self::Broken { .. } => because(Fault::Transient, FETCH_FAILED),
-            Self::Stalled { .. } | Self::TooSlow { .. } => because(Fault::Transient, TIMED_OUT),
+            Self::Stalled { .. } | Self::TooSlow { .. } | Self::BelowRate { .. } => {
+                because(Fault::Transient, TIMED_OUT)
+            }
             Self::Status { status, retry_after, .. } => {
                 let (status, retry_after) = (status.as_u16(), *retry_after);
                 let failure = Failure::Status { status, retry_after, said: None };

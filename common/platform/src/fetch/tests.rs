@@ -200,7 +200,7 @@ async fn the_status_of_the_answer_decides_whether_the_fetch_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_web_page_or_a_text_in_place_of_audio_is_refused() {
+async fn a_file_of_another_kind_in_place_of_audio_is_refused() {
     for page in [
         "<!DOCTYPE html><title>Sign in</title>",
         "{\"error\":\"no such recording\"}",
@@ -210,6 +210,16 @@ async fn a_web_page_or_a_text_in_place_of_audio_is_refused() {
         let server = server(ResponseTemplate::new(200).set_body_raw(page, "audio/mpeg")).await;
         let error = fetched(&fetcher_allowing(&[*server.address()]), &server.uri()).await.unwrap_err();
         assert_eq!(what_follows(&error), ("recording_not_audio", Fault::Permanent), "{page}");
+    }
+    for (file, kind) in [
+        (&b"PK\x03\x04\x14\0\x06\0\x08\0"[..], "a ZIP archive"),
+        (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0", "a program"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "a PDF document"),
+    ] {
+        let server = server(ResponseTemplate::new(200).set_body_raw(file, "audio/mpeg")).await;
+        let error = fetched(&fetcher_allowing(&[*server.address()]), &server.uri()).await.unwrap_err();
+        assert_eq!(what_follows(&error), ("recording_not_audio", Fault::Permanent), "{kind}");
+        assert!(error.to_string().contains(kind), "{error}");
     }
     let empty = server(ResponseTemplate::new(200)).await;
     assert_eq!(code(&fetcher_allowing(&[*empty.address()]), &empty.uri()).await, "recording_empty");
@@ -257,6 +267,55 @@ async fn an_answer_that_stops_is_too_slow_or_breaks_off_is_a_failure_that_may_pa
     });
     let broken = fetched(&fetcher(Allow::All, Limits::default()), &url(address)).await.unwrap_err();
     assert!(matches!(broken, FetchError::Broken { .. }), "{broken}");
+}
+
+/// A server that sends `start`, and then a byte whenever 20 ms have passed.
+async fn dripping_server(start: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 2048];
+        let _bytes = socket.read(&mut request).await.unwrap();
+        socket.write_all(start).await.unwrap();
+        while socket.write_all(&[0xD5]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_host_that_sends_a_byte_now_and_then_is_given_up_before_and_after_the_first_kilobyte() {
+    let limits = Limits { window: Duration::from_millis(200), min_rate: 1_000_000, ..Limits::default() };
+    for start in
+        [&b"HTTP/1.1 200 OK\r\n\r\nID3\x04"[..], b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"]
+    {
+        let address = dripping_server(start).await;
+        let error = fetched(&fetcher(Allow::All, limits), &format!("http://{address}/")).await.unwrap_err();
+        assert!(matches!(error, FetchError::BelowRate { .. }), "{error}");
+        assert_eq!(what_follows(&error), ("recording_fetch_timed_out", Fault::Transient));
+    }
+}
+
+#[tokio::test]
+async fn a_slow_host_is_waited_for_while_it_keeps_to_the_rate() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 2048];
+        let _bytes = socket.read(&mut request).await.unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1004\r\n\r\nID3\x04").await.unwrap();
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            socket.write_all(&[0xD5; 100]).await.unwrap();
+        }
+    });
+    // Windows end while the file comes, and each has more than 10 bytes in a second.
+    let limits = Limits { window: Duration::from_millis(50), min_rate: 10, ..Limits::default() };
+    let file = fetched(&fetcher(Allow::All, limits), &format!("http://{address}/")).await.unwrap();
+    assert_eq!(file.len(), 1004);
 }
 
 #[test]

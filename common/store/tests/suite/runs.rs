@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use domain::call::{CallId, CallStatus};
+use domain::call::{CallId, CallStatus, WorkspaceId};
 use domain::moment::Moment;
+use domain::transcript::{Segment, Transcript};
 use store::{
-    Action, Begun, DeadFilter, ErrorText, NewRun, Page, RunRequest, Settled, Settlement, Store, TakenIn,
+    Action, Begun, Claim, DeadFilter, ErrorText, NewRun, Page, RunRequest, Settled, Settlement, Store,
+    StoredTranscript, TakenIn, Write,
 };
 
 use crate::databases::{WORKSPACE, arrival, begin, instance, on_both, request, run, take, take_in};
@@ -347,6 +349,62 @@ async fn the_keeper_wakes_a_run_whose_message_never_arrives() {
         assert!(counts[0].oldest_due <= Some(store.now()));
         assert_eq!(store.runs(WORKSPACE, call).await.unwrap().len(), 1);
         assert!(Moment::now() > Moment::from_micros(0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_holds_a_run_shows_what_it_waits_for_and_nobody_else_does() {
+    on_both(|store| async move {
+        let call = accepted(&store).await;
+        let (_, claim) = take(&store, run(call, "transcription", 1)).await;
+        let waits = async || {
+            let running = store.running_runs(10).await.unwrap();
+            running.into_iter().find(|run| run.call_id == call).and_then(|run| run.waits_for)
+        };
+        store.show_wait(&claim, Some("rec.example.com")).await.unwrap();
+        assert_eq!(waits().await.as_deref(), Some("rec.example.com"));
+        let late = Claim { fence: claim.fence - 1, ..claim };
+        store.show_wait(&late, None).await.unwrap();
+        assert_eq!(waits().await.as_deref(), Some("rec.example.com"));
+        store.show_wait(&claim, None).await.unwrap();
+        assert_eq!(waits().await, None);
+        store.settle_run(&claim, &NOTHING).await.unwrap();
+        assert!(store.running_runs(10).await.unwrap().iter().all(|run| run.call_id != call));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_long_transcript_is_not_read_before_its_length_is_known() {
+    on_both(|store| async move {
+        let call = accepted(&store).await;
+        let (_, claim) = take(&store, run(call, "transcription", 1)).await;
+        // Words that no database can compress to nothing.
+        let text: String = (0..2_000_u32).map(|n| format!("{:x} ", n.wrapping_mul(2_654_435_761))).collect();
+        let segment = Segment {
+            id: 1,
+            speaker: None,
+            role: None,
+            start_ms: None,
+            end_ms: None,
+            text: format!("{text}\0"),
+            confidence: None,
+        };
+        let transcript = Transcript { segments: vec![segment], ..Transcript::default() };
+        let writes = [Write::Transcript(transcript)];
+        store.settle_run(&claim, &Settlement::Done { writes: &writes, children: &[] }).await.unwrap();
+        let found = |max| store.transcript_up_to(WORKSPACE, call, max);
+        let Some(StoredTranscript::Longer { bytes }) = found(5_000).await.unwrap() else {
+            panic!("it is long")
+        };
+        assert!((10_000..200_000).contains(&bytes), "{bytes}");
+        let Some(StoredTranscript::Read(read)) = found(1_000_000).await.unwrap() else {
+            panic!("it is short")
+        };
+        assert!(read.segments[0].text.ends_with('\u{fffd}'), "NUL is kept by no database");
+        let other = WorkspaceId(uuid::Uuid::from_u128(9));
+        assert_eq!(store.transcript_up_to(other, call, 1_000_000).await.unwrap(), None);
     })
     .await;
 }

@@ -11,6 +11,7 @@ mod idle;
 mod ingest;
 mod large;
 mod load;
+mod memory;
 mod overload;
 mod pipeline;
 mod samples;
@@ -59,6 +60,8 @@ enum What {
     Scale(scale::Scale),
     /// Measure the memory that the transcription of a 2 GB recording needs
     Large(large::Large),
+    /// Measure the memory that a process takes for each megabyte of a transcript
+    Memory(memory::Memory),
     /// Measure what one process with all roles needs when it has nothing to do
     Idle,
     /// Measure the time from the start of the process until it is ready
@@ -103,10 +106,16 @@ async fn measure(bench: &Bench, what: What) -> anyhow::Result<()> {
         What::Drain(how) => drain::measure(bench, &how).await.context("measure a backlog"),
         What::Scale(how) => scale::measure(bench, &how).await.context("measure more workers"),
         What::Large(how) => large::measure(bench, &how).await.context("measure a large recording"),
+        What::Memory(how) => memory::measure(bench, &how).await.context("measure the memory of transcripts"),
         What::Idle => idle::measure(bench).await.context("measure idle"),
         What::Start => start::measure(bench).await.context("measure the start"),
         What::All { servers } => all(bench, &servers).await,
     }
+}
+
+/// This measurement needs no servers.
+fn memory_with_defaults() -> anyhow::Result<What> {
+    Cli::try_parse_from(["bench", "memory"]).map(|cli| cli.what).context("measure the memory of transcripts")
 }
 
 /// Measures everything. The measurements that need a quiet machine come first.
@@ -119,6 +128,7 @@ async fn all(bench: &Bench, servers: &Servers) -> anyhow::Result<()> {
     for what in [What::Start, What::Idle] {
         Box::pin(measure(bench, what)).await?;
     }
+    Box::pin(measure(bench, memory_with_defaults()?)).await?;
     for command in ["ingest", "overload", "pipeline", "drain", "scale", "large"] {
         Box::pin(measure(bench, with_defaults(command)?)).await?;
     }

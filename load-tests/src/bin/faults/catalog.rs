@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use crate::{
-    broker, clocks, crowds, databases, failpoints, kills, poison, processes, providers, redis, replays,
+    bounds, broker, clocks, crowds, databases, failpoints, kills, poison, processes, providers, redis, replays,
     topology, unanswered_requests,
 };
 
@@ -16,6 +16,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         processes::FAULTS,
         clocks::FAULTS,
         poison::FAULTS,
+        bounds::FAULTS,
         databases::FAULTS,
         redis::FAULTS,
         providers::FAULTS,

@@ -4,6 +4,7 @@
 //! at a provider must be made once, or be shown as unknown. Every run can be repeated by its name and its seed.
 
 mod answers;
+mod bounds;
 mod broker;
 mod catalog;
 mod clocks;

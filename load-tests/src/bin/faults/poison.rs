@@ -104,7 +104,7 @@ enum Poison {
 
 async fn poisoned(mut run: Run, poison: Poison) -> anyhow::Result<Verdict> {
     if poison == Poison::Memory {
-        run.program = program_with_memory_limit(&run)?;
+        run.program = program_with_memory_limit(&run, MEMORY_BYTES)?;
     }
     let mut world = World::start(&run, Plan::default()).await?;
     let mut dice = run.dice();
@@ -163,10 +163,10 @@ fn id_at_debrief(call: &str) -> Uuid {
     Uuid::new_v5(&source, call.as_bytes())
 }
 
-/// Makes a program that runs debrief with a limit on its memory.
-fn program_with_memory_limit(run: &Run) -> anyhow::Result<PathBuf> {
+/// Makes a program that runs debrief with a limit on its address space.
+pub(crate) fn program_with_memory_limit(run: &Run, bytes: u64) -> anyhow::Result<PathBuf> {
     let path = run.folder.join("debrief-with-a-limit");
-    let script = format!("#!/bin/sh\nexec prlimit --as={MEMORY_BYTES} {} \"$@\"\n", run.program.display());
+    let script = format!("#!/bin/sh\nexec prlimit --as={bytes} {} \"$@\"\n", run.program.display());
     std::fs::write(&path, script).context("write the program with a limit")?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
         .context("make the program executable")?;

@@ -29,7 +29,9 @@ pub(super) struct Extract {
 
 struct Sentence<'t> {
     text: &'t str,
-    words: BTreeSet<String>,
+    /// Its words, as numbers: a long call has many sentences, and a copy of each word would take several times the
+    /// memory of the text.
+    words: Vec<usize>,
     score: f64,
 }
 
@@ -47,10 +49,19 @@ pub(super) fn extract(segments: &[&Segment], english: bool) -> Extract {
     if english && suitable.iter().any(says_something) {
         suitable.retain(says_something);
     }
+    let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut sentences: Vec<Sentence> = suitable
         .into_iter()
-        .map(|text| Sentence { text, words: content_words(text, stop.as_ref()), score: 0.0 })
+        .map(|text| {
+            let mut number = |word| {
+                let next = numbers.len();
+                *numbers.entry(word).or_insert(next)
+            };
+            let words = content_words(text, stop.as_ref()).into_iter().map(&mut number).collect();
+            Sentence { text, words, score: 0.0 }
+        })
         .collect();
+    drop(numbers);
     if sentences.is_empty() {
         // There is no suitable sentence, for example because the source wrote no full stops. Then the longest one is
         // taken and shortened.
@@ -61,8 +72,10 @@ pub(super) fn extract(segments: &[&Segment], english: bool) -> Extract {
     score(&mut sentences);
     let mut ranked: Vec<usize> = (0..sentences.len()).collect();
     ranked.sort_by(|a, b| sentences[*b].score.total_cmp(&sentences[*a].score).then(a.cmp(b)));
+    // The same sentence counts once. Only as many are compared as are shown.
     let mut seen = BTreeSet::new();
-    ranked.retain(|at| seen.insert(text::folded(sentences[*at].text)));
+    let distinct = ranked.into_iter().filter(|at| seen.insert(text::folded(sentences[*at].text)));
+    let ranked: Vec<usize> = distinct.take(SUMMARY_SENTENCES + KEY_POINTS).collect();
     let in_order = |chosen: &[usize]| {
         let mut chosen = chosen.to_vec();
         chosen.sort_unstable();
@@ -81,15 +94,15 @@ fn content_words(text: &str, stop: Option<&StopWords>) -> BTreeSet<String> {
 
 #[expect(clippy::cast_precision_loss, reason = "counts of words in a call")]
 fn score(sentences: &mut [Sentence]) {
-    let mut uses: HashMap<&str, usize> = HashMap::new();
+    let mut uses: HashMap<usize, usize> = HashMap::new();
     for word in sentences.iter().flat_map(|sentence| &sentence.words) {
-        *uses.entry(word).or_default() += 1;
+        *uses.entry(*word).or_default() += 1;
     }
     let scores: Vec<f64> = sentences
         .iter()
         .map(|sentence| {
             // A word that only one sentence has does not count.
-            let shared: usize = sentence.words.iter().map(|word| uses[word.as_str()].saturating_sub(1)).sum();
+            let shared: usize = sentence.words.iter().map(|word| uses[word].saturating_sub(1)).sum();
             let length = sentence.words.len().max(3) as f64;
             let question_factor = if sentence.text.ends_with('?') { 0.5 } else { 1.0 };
             question_factor * (shared as f64 + 0.1 * sentence.words.len() as f64) / length.sqrt()

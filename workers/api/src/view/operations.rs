@@ -1,11 +1,12 @@
 //! The JSON for people who operate Debrief: queues, dead letters, replays, the audit and effects.
 
+use domain::call::WorkspaceId;
 use domain::moment::Moment;
 use queue_topology::broker::Depth;
 use queue_topology::{replay, table};
 use serde::Serialize;
 use serde_json::Value;
-use store::{AuditRow, DeadGroup, DeadLetter, EffectRow, StageCounts};
+use store::{AuditRow, DeadGroup, DeadLetter, EffectRow, RunningRun, StageCounts};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;
@@ -38,6 +39,20 @@ pub struct QueueView {
     pub dead: i64,
     /// How long the oldest of the runs that could start has been waiting to start. It is null when there is none.
     pub oldest_due_ms: Option<i64>,
+    /// The runs that hold places of the workers, the oldest first. Only the oldest runs of all stages are listed.
+    pub held: Vec<HeldView>,
+}
+
+/// A run that holds a place of a worker.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HeldPlace)]
+pub struct HeldView {
+    /// Null when the call belongs to another workspace.
+    pub call_id: Option<Uuid>,
+    pub since: String,
+    pub for_ms: i64,
+    /// The host, the provider or the `memory` that the run waits for. It is null while the run works by itself.
+    pub waits_for: Option<String>,
 }
 
 /// The two queues of a stage. A queue is null when the broker did not answer.
@@ -60,7 +75,12 @@ pub struct LaneView {
 type Depths = [Option<Depth>; 2];
 
 /// One entry for each stage of the table. `depths` are in the order of the table.
-pub fn queues(depths: &[Depths], counts: &[StageCounts], now: Moment) -> Vec<QueueView> {
+pub fn queues(
+    depths: &[Depths],
+    counts: &[StageCounts],
+    running: &[RunningRun],
+    now: Moment,
+) -> Vec<QueueView> {
     let lane =
         |depth: Option<Depth>| depth.map(|depth| LaneView { ready: depth.ready, consumers: depth.consumers });
     let view = |(queue, depths): (&table::QueueSpec, &Depths)| {
@@ -76,10 +96,20 @@ pub fn queues(depths: &[Depths], counts: &[StageCounts], now: Moment) -> Vec<Que
             waiting_later: number(|count| count.waiting_later),
             parked: number(|count| count.parked),
             dead: number(|count| count.dead),
+            held: running.iter().filter(|run| run.stage == queue.stage).map(|run| held(run, now)).collect(),
             oldest_due_ms: oldest.and_then(|due| i64::try_from(now.since(due).as_millis()).ok()),
         }
     };
     table::ALL.iter().zip(depths).map(view).collect()
+}
+
+fn held(run: &RunningRun, now: Moment) -> HeldView {
+    HeldView {
+        call_id: (run.workspace == WorkspaceId::DEFAULT).then_some(run.call_id.0),
+        since: run.started_at.to_string(),
+        for_ms: i64::try_from(now.since(run.started_at).as_millis()).unwrap_or(i64::MAX),
+        waits_for: run.waits_for.clone(),
+    }
 }
 
 #[derive(Serialize, ToSchema)]

@@ -39,6 +39,9 @@ async fn queues_show_what_the_broker_and_the_store_hold_for_each_stage() {
     {
         assert_eq!(transcription[name], count, "{name}");
     }
+    let [held] = transcription["held"].as_array().unwrap().as_slice() else { panic!("{transcription}") };
+    assert_eq!((&held["call_id"], &held["waits_for"]), (&json!(running), &Value::Null));
+    assert!(held["since"].is_string() && held["for_ms"].is_i64(), "{held}");
     assert!(transcription["oldest_due_ms"].is_i64());
     assert_eq!(items[2]["oldest_due_ms"], Value::Null);
 }

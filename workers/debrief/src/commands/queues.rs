@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use domain::moment::Moment;
 use platform::config::Values;
 use queue_topology::broker::{self, Amqp, Broker, Lane};
 use queue_topology::table;
 use serde::Serialize;
-use store::{StageCounts, Store};
+use store::{RunningRun, StageCounts, Store};
 
 use super::print;
 use super::run::StopSignal;
@@ -15,6 +16,8 @@ use crate::deployment::{StartError, open_store};
 use crate::outcome::Ended;
 
 const EVERY: Duration = Duration::from_secs(1);
+/// How many of the runs that workers have are shown, the oldest first.
+const SHOWN_RUNS: i64 = 200;
 
 #[derive(Serialize)]
 struct Row {
@@ -28,6 +31,17 @@ struct Row {
     parked: i64,
     dead: i64,
     oldest_due_ms: Option<u64>,
+    /// The runs that hold places of the workers, the oldest first.
+    held: Vec<HeldPlace>,
+}
+
+#[derive(Serialize)]
+struct HeldPlace {
+    call_id: String,
+    since: Moment,
+    for_ms: u64,
+    /// The host, the provider or the `memory` that the run waits for. `None` while the run works by itself.
+    waits_for: Option<String>,
 }
 
 pub(crate) async fn queues(values: Values, watch: bool, json: bool) -> Ended {
@@ -82,21 +96,52 @@ fn show(rows: &[Row], json: bool) -> anyhow::Result<()> {
             row.waiting_later.to_string(),
             row.parked.to_string(),
             row.dead.to_string(),
-            row.oldest_due_ms.map_or_else(
-                || "-".to_owned(),
-                |ms| format!("{:.1} s", Duration::from_millis(ms).as_secs_f64()),
-            ),
+            row.oldest_due_ms.map_or_else(|| "-".to_owned(), seconds),
         ]
     });
     print::table(
         ["stage", "depth", "consumers", "running", "due", "later", "parked", "dead", "oldest due"],
         lines,
     );
+    let held: Vec<_> = rows
+        .iter()
+        .flat_map(|row| row.held.iter().map(|place| (row.stage, place)))
+        .map(|(stage, place)| {
+            [
+                stage.to_owned(),
+                place.call_id.clone(),
+                place.since.to_string(),
+                seconds(place.for_ms),
+                place.waits_for.clone().unwrap_or_else(|| "-".to_owned()),
+            ]
+        })
+        .collect();
+    if !held.is_empty() {
+        say!("");
+        print::table(["place of", "held by call", "since", "for", "waits for"], held.into_iter());
+    }
     Ok(())
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{:.1} s", Duration::from_millis(ms).as_secs_f64())
+}
+
+fn held(runs: &[RunningRun], stage: &str, now: Moment) -> Vec<HeldPlace> {
+    let of_stage = runs.iter().filter(|run| run.stage == stage);
+    of_stage
+        .map(|run| HeldPlace {
+            call_id: run.call_id.to_string(),
+            since: run.started_at,
+            for_ms: u64::try_from(now.since(run.started_at).as_millis()).unwrap_or(u64::MAX),
+            waits_for: run.waits_for.clone(),
+        })
+        .collect()
 }
 
 async fn rows(store: &Store, broker: Option<&Amqp>) -> anyhow::Result<Vec<Row>> {
     let counts = store.stage_counts().await?;
+    let running = store.running_runs(SHOWN_RUNS).await?;
     let now = store.now();
     let mut rows = Vec::new();
     for queue in &table::ALL {
@@ -122,6 +167,7 @@ async fn rows(store: &Store, broker: Option<&Amqp>) -> anyhow::Result<Vec<Row>> 
             oldest_due_ms: count
                 .and_then(|count| count.oldest_due)
                 .map(|due| u64::try_from(now.since(due).as_millis()).unwrap_or(u64::MAX)),
+            held: held(&running, queue.stage, now),
         });
     }
     Ok(rows)

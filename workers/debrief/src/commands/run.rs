@@ -8,11 +8,11 @@ use anyhow::Context as _;
 use futures::FutureExt as _;
 use platform::blobs::Blobs;
 use platform::config::Values;
-use platform::telemetry;
+use platform::{memory, telemetry};
 use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
-use queue_topology::{Engine, Worker, keeper};
+use queue_topology::{Engine, Memory, Waits, Worker, keeper};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +59,7 @@ impl Running {
         let installation = settings::read_all(&values)?;
         let schedule = Schedule::read(&values)?;
         let (lease_length, drain_timeout) = settings::read_times(&values)?;
+        let memory = Memory::of(memory::for_work(&values)?);
         let access = web::Settings::read(&values)?;
         // Settings are read first, so that a wrong setting is reported before anything is opened.
         let listener = Listener::bind(&values).await?;
@@ -85,7 +86,9 @@ impl Running {
             let lease = until_answered("take a lease on the store", take).await?;
             running.lease = Some(lease.clone());
             let broker = Arc::clone(&running.deployment.broker);
-            running.work(&Engine { store, broker, lease, schedule, drain_timeout }, workers);
+            let waits = Waits::default();
+            let engine = Engine { store, broker, lease, schedule, drain_timeout, memory, waits };
+            running.work(&engine, workers);
         } else {
             running.declare();
         }
