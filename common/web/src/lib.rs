@@ -7,6 +7,7 @@ mod body;
 mod credentials;
 mod directory;
 pub mod key;
+mod lenient;
 mod problem;
 mod request;
 

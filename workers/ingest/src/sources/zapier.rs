@@ -1,7 +1,7 @@
 //! The webhook that a Zap sends when a call has ended, and the same fields beside an upload.
 //!
 //! A person fills the fields of a Zap from the fields of another product, so a number may come as a text and a text
-//! as a number. The URL of a recording is kept as it came, with any scheme, because refusing it here would lose the
+//! as a number. A Zap does not repeat a request that was refused, so only a body without a usable `call_id` is. The URL of a recording is kept as it came, with any scheme, because refusing it here would lose the
 //! call. The fetcher later refuses an address that it must not open, and the call shows that.
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use queue_topology::intake::{Accepted, Arrival, NewMaterial};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 use web::Problem;
 
 use crate::Ingest;
@@ -25,6 +26,9 @@ use crate::fields::Fields;
 
 /// The source that issued the id, where the Zap does not name it.
 const DEFAULT_SOURCE: &str = "exotel";
+const MAX_SOURCE_CHARS: usize = 40;
+/// How many characters of its hash end a name that was changed.
+const HASH_CHARS: usize = 8;
 /// The longest URL of a recording. The URL is sealed, and the sealed text has to fit into an event.
 const MAX_URL_BYTES: usize = 2048;
 
@@ -123,13 +127,9 @@ pub(super) fn read(body: Value, at: &str, needs_id: bool, timezone: Tz) -> Resul
     }
     let call_id = fields.id("call_id");
     let source = source(&mut fields);
-    let recording_url = fields.text_only("recording_url", MAX_URL_BYTES);
-    // The limit above counts characters, and a character beyond ASCII takes several bytes.
-    if recording_url.as_ref().is_some_and(|url| url.len() > MAX_URL_BYTES) {
-        fields.refuse("recording_url", format!("is longer than {MAX_URL_BYTES} bytes"));
-    }
+    let recording_url = fields.url("recording_url", MAX_URL_BYTES);
     let (started_at, started_text) = fields.time("timestamp", timezone);
-    let details = CallDetails {
+    let mut details = CallDetails {
         from_number: fields.text("from_number"),
         to_number: fields.text("to_number"),
         started_at,
@@ -143,20 +143,30 @@ pub(super) fn read(body: Value, at: &str, needs_id: bool, timezone: Tz) -> Resul
         customer_segment: fields.text("customer_segment"),
         ..CallDetails::default()
     };
-    Ok(CallFields {
-        call_id,
-        source,
-        recording_url,
-        details: CallDetails { metadata: fields.rest()?, ..details },
-    })
+    fields.rest()?.add_to(&mut details);
+    Ok(CallFields { call_id, source, recording_url, details })
 }
 
+/// Reads who issued the id. A name that cannot be used as it is becomes another one. It ends in a part of its own hash,
+/// because the calls of two sources must not become one.
 fn source(fields: &mut Fields) -> String {
-    let source =
-        fields.text("source").map_or_else(|| DEFAULT_SOURCE.to_owned(), |text| text.to_ascii_lowercase());
+    let Some(sent) = fields.value("source") else { return DEFAULT_SOURCE.to_owned() };
+    let name = match &sent {
+        Value::String(text) => text.trim().to_ascii_lowercase(),
+        Value::Object(_) | Value::Array(_) => sent.to_string(),
+        other => other.to_string(),
+    };
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-    if source.len() > 40 || !source.chars().all(plain) {
-        fields.refuse("source", "must be 1 to 40 letters, digits, `-` or `_`");
+    if name.len() <= MAX_SOURCE_CHARS && name.chars().all(plain) {
+        return name;
     }
-    source
+    let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).simple().to_string();
+    let slug: String = name.chars().map(|c| if plain(c) { c } else { '-' }).collect();
+    let slug: String = slug.trim_matches('-').chars().take(MAX_SOURCE_CHARS - HASH_CHARS - 1).collect();
+    let usable = [if slug.is_empty() { "source" } else { &slug }, &hash[..HASH_CHARS]].join("-");
+    let what = format!(
+        "is no name of 1 to {MAX_SOURCE_CHARS} letters, digits, `-` or `_`; the call has the source `{usable}`"
+    );
+    fields.set_aside("source", sent, "source_renamed", &what);
+    usable
 }
