@@ -8,6 +8,7 @@ mod credentials;
 mod directory;
 pub mod key;
 mod lenient;
+pub mod openapi;
 mod problem;
 mod request;
 

@@ -53,6 +53,8 @@ pub(crate) async fn by_source_id(
 }
 
 /// Calls, newest first.
+///
+/// The part of the list is chosen by `page` or by `skip`. A request with both is refused.
 #[utoipa::path(get, path = "/api/calls/history", operation_id = "listCalls", tag = "calls", 
     params(("page" = Option<i64>, Query, minimum = 1, description = "The number of the page, from 1"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "How many calls a page holds; 50 when it is absent"),

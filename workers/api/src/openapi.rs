@@ -9,6 +9,7 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
+use serde_json::Value;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
@@ -104,10 +105,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 /// `/openapi.json` and `/docs`.
-pub(crate) fn pages(document: OpenApi) -> Router {
+pub(crate) fn pages(document: Value) -> Router {
     // By default the page sends the document's address to a validator on the internet.
     let config = Config::default().validator_url("none").try_it_out_enabled(true);
-    let page = SwaggerUi::new("/docs").url("/openapi.json", document).config(config);
+    let page = SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", document).config(config);
     Router::from(page).layer(from_fn(around_page))
 }
 

@@ -97,10 +97,9 @@ impl Source for Meeting<'_> {
 struct MeetingForm {
     /// The meeting as Zoom describes it, in JSON.
     meeting: Map<String, Value>,
-    /// `WebVTT` or `SubRip`.
-    #[schema(content_media_type = "text/vtt")]
-    transcript: Option<String>,
-    #[schema(content_media_type = "application/octet-stream")]
+    #[schema(schema_with = web::openapi::transcript, required = false)]
+    transcript: Option<Vec<u8>>,
+    #[schema(schema_with = web::openapi::recording, required = false)]
     audio: Option<Vec<u8>>,
 }
 

@@ -37,7 +37,7 @@ const MAX_URL_BYTES: usize = 2048;
     params(("key" = Option<String>, Query, description = "A key that can only bring in, where no header can be sent")),
     security(("key" = ["bring_in"]), ("password" = ["bring_in"])),
     responses((status = 200, body = Queued),
-        (status = 422, description = "A field is missing or cannot be used", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The body is no JSON object, or its `call_id` cannot be used", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It could not be kept: send it again", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn zapier(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Response, Problem> {
     ingest.receive(Zapier { timezone: ingest.settings.timezone }, request).await
@@ -80,25 +80,28 @@ impl Source for Zapier {
 struct Queued<'a> {
     success: bool,
     message: &'static str,
-    /// The id that the source gave the call, as it came.
+    /// The id that the source gave the call, without the blanks around it.
     call_id: &'a str,
     #[schema(value_type = String, format = DateTime)]
     timestamp: Moment,
 }
 
-/// Numbers may come as texts, and fields that are not listed are kept as metadata.
+/// Numbers may come as texts, and fields that are not listed are kept as metadata. Every field but `call_id` may be missing,
+/// null or empty. A field of another type, or one that is too long, is kept as metadata under its name, and the call says so
+/// in `notes`. The texts `null`, `None`, `N/A`, `undefined` and `-` count as absent.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the body is read field by field; this type describes it")]
 struct CallAnnounced {
-    /// The source's own id. The same id of the same source again is the same call.
-    #[schema(min_length = 1, max_length = 255)]
+    /// The source's own id: 1 to 255 characters, none of them a control character. Blanks and line breaks around it do not
+    /// count. A whole number is taken as the text of its digits. The same id of the same source again is the same call.
     call_id: String,
-    /// Who issued the id.
-    #[schema(default = "exotel", max_length = 40, pattern = "^[A-Za-z0-9_-]+$")]
+    /// Who issued the id. It is `exotel` where it is missing.
+    #[schema(max_length = 40, pattern = "^[A-Za-z0-9_-]+$")]
     source: Option<String>,
     from_number: Option<String>,
     to_number: Option<String>,
-    /// In seconds.
+    /// In seconds, or a text such as `00:02:05`.
+    #[schema(minimum = 0, maximum = 604_800)]
     duration: Option<f64>,
     #[schema(max_length = 2048)]
     recording_url: Option<String>,
