@@ -20,6 +20,7 @@ mod happy;
 mod keys;
 mod killed;
 mod models;
+mod odd_fields;
 mod private;
 mod traced;
 mod unwell;
