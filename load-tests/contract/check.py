@@ -78,6 +78,8 @@ def generate_and_use(document, folder, address):
         str(package),
         "--meta",
         "none",
+        "--config",
+        str(HERE / "client.yaml"),
         "--fail-on-warning",
         environment={"PATH": path},
     )
@@ -100,7 +102,7 @@ def fuzz(address, seconds, folder):
         "--seed",
         SEED,
         cwd=folder,
-        environment={"PYTHONPATH": str(HERE)},
+        environment={"PYTHONPATH": str(HERE), "SCHEMATHESIS_HOOKS": "hooks"},
     )
 
 

@@ -180,7 +180,7 @@ pub(crate) async fn replay(
     Ok((StatusCode::ACCEPTED, replayed.await?))
 }
 
-/// The fields of a JSON body. A missing body is read as an object without fields.
+/// The fields of a JSON body. A missing body and a null are read as an object without fields.
 pub(crate) async fn body_params(request: Request, known: &[&str], max: usize) -> Answer<Params> {
     let (parts, body) = request.into_parts();
     web::check_length(&parts.headers, max as u64)?;
@@ -191,5 +191,5 @@ pub(crate) async fn body_params(request: Request, known: &[&str], max: usize) ->
         return Ok(Params::default());
     }
     let body = web::json(&parts.headers, Body::from(bytes), max as u64).await?;
-    Ok(Params::of_json(&body, known))
+    Ok(if body.is_null() { Params::default() } else { Params::of_json(&body, known) })
 }

@@ -58,14 +58,23 @@ impl Source for Session {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the body is read field by field; this type describes it")]
 struct SessionBody {
-    /// The session: an object with a list of `items`.
-    transcript: Map<String, Value>,
+    #[schema(inline)]
+    transcript: SessionItems,
     /// What the agent noted about the caller.
+    #[schema(nullable = false)]
     lead: Option<Map<String, Value>>,
     caller_phone: Option<String>,
     /// The id of the call. Without it, the session's own `session_id` is used, and without both the
     /// `Idempotency-Key`.
     call_id: Option<String>,
+}
+
+/// The session as the agent wrote it. Its other fields are kept as they are.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a part of the body above")]
+struct SessionItems {
+    /// What was said and done, in the order in which it happened.
+    items: Vec<Value>,
 }
 
 /// Makes an arrival of a session. `call_id` names the call. Without it the session's own id does, and without both
