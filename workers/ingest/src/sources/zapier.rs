@@ -156,7 +156,6 @@ fn source(fields: &mut Fields) -> String {
     let Some(sent) = fields.value("source") else { return DEFAULT_SOURCE.to_owned() };
     let name = match &sent {
         Value::String(text) => text.trim().to_ascii_lowercase(),
-        Value::Object(_) | Value::Array(_) => sent.to_string(),
         other => other.to_string(),
     };
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
