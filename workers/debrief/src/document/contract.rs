@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use queue_topology::replay::Start;
 use serde_json::{Map, Value, json};
 
 use super::parameters;
@@ -30,7 +31,22 @@ pub(super) fn complete(mut document: Value) -> Value {
     for (name, value) in parameters::external_id().as_object().into_iter().flatten() {
         fields["call_id"][name] = value.clone();
     }
-    let filter = &mut document["components"]["schemas"]["DeadLettersReplay"]["properties"];
+    complete_replays(&mut document["components"]["schemas"]);
+    document
+}
+
+/// What the bodies of replays may hold. A name that is not known is refused there, because a misspelt filter would select
+/// everything.
+fn complete_replays(schemas: &mut Value) {
+    for body in ["ReplayBody", "DeadLettersReplay"] {
+        schemas[body]["additionalProperties"] = false.into();
+    }
+    let stages = Start::names().into_iter().map(Value::from).chain([Value::Null]);
+    schemas["ReplayBody"]["properties"]["from"]["enum"] = stages.collect();
+    let filter = &mut schemas["DeadLettersReplay"]["properties"];
+    for name in ["stage", "group"] {
+        filter[name]["pattern"] = parameters::NO_NUL.into();
+    }
     for name in ["since", "until"] {
         let mut schema = parameters::moment();
         if let Some(ways) = schema["anyOf"].as_array_mut() {
@@ -39,7 +55,6 @@ pub(super) fn complete(mut document: Value) -> Value {
         schema["description"] = filter[name]["description"].clone();
         filter[name] = schema;
     }
-    document
 }
 
 fn objects(value: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {

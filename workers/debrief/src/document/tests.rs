@@ -201,6 +201,17 @@ fn no_field_has_a_default_because_some_generators_then_call_it_mandatory() {
 }
 
 #[test]
+fn a_body_in_which_an_unknown_name_is_refused_says_so() {
+    let document = document();
+    let schemas = &document["components"]["schemas"];
+    for body in ["ReplayBody", "DeadLettersReplay"] {
+        assert_eq!(schemas[body]["additionalProperties"], false, "{body}");
+    }
+    let stages = schemas["ReplayBody"]["properties"]["from"]["enum"].as_array().unwrap();
+    assert!(stages.contains(&"analysis".into()) && stages.contains(&Value::Null), "{stages:?}");
+}
+
+#[test]
 fn there_is_a_server_and_a_licence() {
     let document = document();
     assert_eq!(document["servers"][0]["url"], "/");
