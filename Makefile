@@ -6,17 +6,20 @@ LOCKED ?=
 # Further arguments for a target.
 # `make test` takes those of cargo test: --no-fail-fast, -p store, the name of a test …
 # `make bench` takes ingest, overload, pipeline, drain, scale, large, memory, idle, start, load --url URL --rate N …
+# `make contract` takes the seconds that the fuzzer runs.
 # `make faults` takes list, fast, all, run NAME --seed N …
 ARGS ?=
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench faults sdks fmt docs services
+.PHONY: help demo test lint sdks contract bench faults fmt docs services
 
 help:
 	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
 	@echo "make test      runs all tests; starts RabbitMQ, PostgreSQL and Redis for them if they do not run"
 	@echo "make lint      checks the formatting and unused dependencies, runs clippy, and runs cargo deny if it is installed"
+	@echo "make contract  holds the OpenAPI document and the running program to each other: validator, linter, generated"
+	@echo "               client and fuzzer; needs Python and Node.js; ARGS=20 fuzzes for 20 seconds"
 	@echo "make bench     measures Debrief and writes load-tests/RESULTS.md; ARGS=help lists the measurements,"
 	@echo "               ARGS=\"drain --messages 10000\" runs one of them"
 	@echo "make faults    breaks a deployment in many ways, and checks that it keeps its promises;"
@@ -45,6 +48,11 @@ lint:
 	else \
 		echo "cargo deny is not installed: licences and banned crates are not checked"; \
 	fi
+
+# It is built as for the fault runner, so that nothing is compiled twice.
+contract:
+	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	.ci/contract "$${CARGO_TARGET_DIR:-target}/debug/debrief" $(ARGS)
 
 # Both crates are built by one command, so that the crates that they share are compiled only once.
 bench:

@@ -7,6 +7,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use uuid::Uuid;
 
 use crate::moment::Moment;
+use crate::note::Note;
 
 /// The id of a workspace: one company, team or client. Every row and every event belongs to one workspace, and
 /// nothing may read the data of another one.
@@ -147,6 +148,9 @@ pub struct Participant {
     pub role: Option<Role>,
 }
 
+/// The largest number of notes on what the sources of one call sent.
+pub const MAX_NOTES: usize = 100;
+
 /// What the sources said about a call. Every field may be missing. A later delivery adds to it
 /// ([`CallDetails::merge`]), and an empty value never replaces a value that is there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -191,6 +195,9 @@ pub struct CallDetails {
     /// Everything else that the source sent, under the source's own field names.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
+    /// What was odd about what the sources sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
 }
 
 /// A call as the store knows it.
@@ -256,6 +263,20 @@ impl CallDetails {
                 self.metadata.insert(name, value);
             }
         }
+        for note in newer.notes {
+            self.add_note(note);
+        }
+    }
+
+    /// Adds a note. It takes the place of an earlier note about the same. What many deliveries say about one call is
+    /// bounded, so further notes are left out when there are [`MAX_NOTES`].
+    pub fn add_note(&mut self, note: Note) {
+        let same = |known: &&mut Note| known.code == note.code && known.field == note.field;
+        if let Some(known) = self.notes.iter_mut().find(same) {
+            *known = note;
+        } else if self.notes.len() < MAX_NOTES {
+            self.notes.push(note);
+        }
     }
 }
 
@@ -273,6 +294,20 @@ mod tests {
         });
         assert_eq!(known.from_number.as_deref(), Some("+12025550131"));
         assert_eq!(known.department.as_deref(), Some("Sales"));
+    }
+
+    #[test]
+    fn a_later_note_about_the_same_takes_the_place_of_the_earlier_one_and_their_number_is_bounded() {
+        let noted = |fields: std::ops::Range<usize>, text: &str| {
+            let note = |field: usize| Note::new("time_unreadable", text).of_field(&field.to_string());
+            CallDetails { notes: fields.map(note).collect(), ..CallDetails::default() }
+        };
+        let mut known = noted(0..2, "earlier");
+        known.merge(noted(1..3, "later"));
+        let texts: Vec<_> = known.notes.iter().map(|note| note.text.as_str()).collect();
+        assert_eq!(texts, ["earlier", "later", "later"]);
+        known.merge(noted(0..1000, "many"));
+        assert_eq!(known.notes.len(), MAX_NOTES);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use serde_json::Value;
 
+use crate::lenient;
 use crate::problem::Problem;
 
 const MAX_DEPTH: usize = 64;
@@ -99,10 +100,11 @@ pub async fn json(headers: &HeaderMap, body: Body, max: u64) -> Result<Value, Pr
     })
 }
 
-/// Reads JSON that somebody else wrote, with or without a byte order mark. JSON that is nested too deeply is refused:
+/// Reads JSON that somebody else wrote, with or without a byte order mark, and JSON that is [nearly right](lenient).
+/// JSON that is nested too deeply is refused:
 /// inside an event it would be nested even deeper, and then our own reader could not read the event.
 pub fn parse(bytes: &[u8]) -> Result<Value, String> {
-    let value: Value = serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+    let value = lenient::read(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
         .map_err(|error| error.to_string())?;
     if depth(&value) > MAX_DEPTH {
         return Err(format!("it is nested deeper than {MAX_DEPTH} levels"));

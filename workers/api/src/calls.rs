@@ -53,6 +53,8 @@ pub(crate) async fn by_source_id(
 }
 
 /// Calls, newest first.
+///
+/// The part of the list is chosen by `page` or by `skip`. A request with both is refused.
 #[utoipa::path(get, path = "/api/calls/history", operation_id = "listCalls", tag = "calls", 
     params(("page" = Option<i64>, Query, minimum = 1, description = "The number of the page, from 1"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "How many calls a page holds; 50 when it is absent"),
@@ -178,7 +180,7 @@ pub(crate) async fn replay(
     Ok((StatusCode::ACCEPTED, replayed.await?))
 }
 
-/// The fields of a JSON body. A missing body is read as an object without fields.
+/// The fields of a JSON body. A missing body and a null are read as an object without fields.
 pub(crate) async fn body_params(request: Request, known: &[&str], max: usize) -> Answer<Params> {
     let (parts, body) = request.into_parts();
     let bytes = web::raw(&parts.headers, body, max as u64).await?;
@@ -186,5 +188,5 @@ pub(crate) async fn body_params(request: Request, known: &[&str], max: usize) ->
         return Ok(Params::default());
     }
     let body = web::json(&parts.headers, Body::from(bytes), max as u64).await?;
-    Ok(Params::of_json(&body, known))
+    Ok(if body.is_null() { Params::default() } else { Params::of_json(&body, known) })
 }

@@ -19,8 +19,8 @@ pub mod view;
 
 use axum::Router;
 use axum::middleware::from_fn;
+use serde_json::Value;
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::{Access, Guarded};
@@ -40,9 +40,9 @@ impl Guarded for Api {
     }
 }
 
-/// All routes of the API except those of [`health()`], and `document`. The caller has to pass the routes of all roles
+/// All routes of the API except those of [`health()`], and `document`, the OpenAPI document as JSON. The caller has to pass the routes of all roles
 /// together to [`web::finish`].
-pub fn router(api: Api, document: &OpenApi) -> Router {
+pub fn router(api: Api, document: &Value) -> Router {
     let (routes, _) = routes().split_for_parts();
     routes.layer(from_fn(request::in_time)).with_state(api).merge(openapi::pages(document))
 }

@@ -72,10 +72,12 @@ fn dead_filter(params: &mut Params) -> DeadFilter {
 
 /// The work that failed for good, and why. All dead letters are also counted by their cause.
 #[utoipa::path(get, path = "/api/dead-letters", operation_id = "listDeadLetters", tag = "operations", 
-    params(("stage" = Option<String>, Query), ("group" = Option<String>, Query),
+    params(("stage" = Option<String>, Query, description = "Only letters of this stage"),
+        ("group" = Option<String>, Query, description = "Only letters of this group, which have the same cause"),
         ("since" = Option<String>, Query, description = "Only letters that died at this time or later: RFC 3339 with an offset, or a day in UTC"),
         ("until" = Option<String>, Query, description = "Only letters that died at this time or earlier; a day means the whole day"),
-        ("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
+        ("page" = Option<i64>, Query, description = "The number of the page, from 1"),
+        ("limit" = Option<i64>, Query, description = "How many entries a page holds; 50 when it is absent")),
     responses((status = 200, body = DeadLetters),
         (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn dead_letters(
@@ -98,7 +100,7 @@ pub(crate) async fn dead_letters(
 }
 
 /// One dead letter, with its event.
-#[utoipa::path(get, path = "/api/dead-letters/{id}", operation_id = "getDeadLetter", tag = "operations", params(("id" = Uuid, Path)),
+#[utoipa::path(get, path = "/api/dead-letters/{id}", operation_id = "getDeadLetter", tag = "operations", params(("id" = Uuid, Path, description = "The id of the letter", example = "8a8f4a5e-2b7c-4d8e-9f10-1a2b3c4d5e6f")),
     responses((status = 200, body = DeadLetterDetail),
         (status = 404, description = "There is no such letter", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn dead_letter(
@@ -126,8 +128,7 @@ pub(crate) struct DeadLettersReplay {
     since: Option<String>,
     /// Only letters that died at this time or earlier; a day means the whole day.
     until: Option<String>,
-    /// Only counts the letters that match, and changes nothing.
-    #[schema(default = false)]
+    /// Only counts the letters that match, and changes nothing. It is false where it is missing.
     dry_run: Option<bool>,
 }
 
@@ -170,7 +171,8 @@ pub(crate) async fn replay(
 
 /// What people asked for by hand (replays and decisions on effects), and who asked, newest first.
 #[utoipa::path(get, path = "/api/audit", operation_id = "listAudit", tag = "operations",
-    params(("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
+    params(("page" = Option<i64>, Query, description = "The number of the page, from 1"),
+        ("limit" = Option<i64>, Query, description = "How many entries a page holds; 50 when it is absent")),
     responses((status = 200, body = Audit),
         (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn audit(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<Audit>> {
@@ -190,7 +192,8 @@ pub(crate) async fn audit(State(api): State<Api>, reader: Reader, uri: Uri) -> A
 /// all calls that are not confirmed.
 #[utoipa::path(get, path = "/api/effects", operation_id = "listEffects", tag = "operations", 
     params(("call" = Option<String>, Query, description = "The id of a call, ours or the source's. Without it, the answer lists the effects of all calls that are not confirmed"),
-        ("page" = Option<i64>, Query, minimum = 1), ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000)),
+        ("page" = Option<i64>, Query, description = "The number of the page, from 1"),
+        ("limit" = Option<i64>, Query, description = "How many entries a page holds; 50 when it is absent")),
     responses((status = 200, body = Effects),
         (status = 404, description = "There is no such call", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]

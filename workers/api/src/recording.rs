@@ -26,9 +26,12 @@ const HEAD_BYTES: u64 = 64;
 
 /// The newest recording of a call. Ranges of bytes can be asked for, one at a time.
 #[utoipa::path(get, path = "/api/calls/{id}/recording", operation_id = "getRecording", tag = "calls",
-    params(("id" = String, Path, description = "Our id, or the source's"), ("Range" = Option<String>, Header, description = "`bytes=0-1023`")),
-    responses((status = 200, description = "The recording", body = Vec<u8>, content_type = "audio/*"),
-        (status = 206, description = "The part that was asked for", body = Vec<u8>, content_type = "audio/*"),
+    params(("id" = String, Path, description = "Our id, or the source's"),
+        ("Range" = Option<String>, Header, description = "The part of the recording that is wanted. More than one part is answered with the whole")),
+    responses((status = 200, description = "The recording",
+            content((inline(web::openapi::Bytes) = "application/octet-stream"), (inline(web::openapi::Bytes) = "audio/*"), (inline(web::openapi::Bytes) = "video/*"))),
+        (status = 206, description = "The part that was asked for",
+            content((inline(web::openapi::Bytes) = "application/octet-stream"), (inline(web::openapi::Bytes) = "audio/*"), (inline(web::openapi::Bytes) = "video/*"))),
         (status = 404, description = "No such call, or no recording of it here", body = Problem, content_type = "application/problem+json"),
         (status = 416, description = "It is shorter than that", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn recording(

@@ -82,22 +82,25 @@ pub(crate) async fn negotiated(
 }
 
 /// The transcript as JSON.
-#[utoipa::path(get, path = "/api/calls/{id}/transcript.json", operation_id = "getTranscriptJson", tag = "calls", params(("id" = String, Path)),
-    responses((status = 200, body = TranscriptView)))]
+#[utoipa::path(get, path = "/api/calls/{id}/transcript.json", operation_id = "getTranscriptJson", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
+    responses((status = 200, body = TranscriptView),
+        (status = 404, description = "There is no such call, or it has no transcript yet", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn json(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
     answer(&api, &reader, &id, Format::Json).await
 }
 
 /// The transcript as WebVTT.
-#[utoipa::path(get, path = "/api/calls/{id}/transcript.vtt", operation_id = "getTranscriptVtt", tag = "calls", params(("id" = String, Path)),
-    responses((status = 200, body = String, content_type = "text/vtt")))]
+#[utoipa::path(get, path = "/api/calls/{id}/transcript.vtt", operation_id = "getTranscriptVtt", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
+    responses((status = 200, body = String, content_type = "text/vtt"),
+        (status = 404, description = "There is no such call, or it has no transcript yet", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn vtt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
     answer(&api, &reader, &id, Format::Vtt).await
 }
 
 /// The transcript as SubRip.
-#[utoipa::path(get, path = "/api/calls/{id}/transcript.srt", operation_id = "getTranscriptSrt", tag = "calls", params(("id" = String, Path)),
-    responses((status = 200, body = String, content_type = "application/x-subrip")))]
+#[utoipa::path(get, path = "/api/calls/{id}/transcript.srt", operation_id = "getTranscriptSrt", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
+    responses((status = 200, body = String, content_type = "application/x-subrip"),
+        (status = 404, description = "There is no such call, or it has no transcript yet", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn srt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
     answer(&api, &reader, &id, Format::Srt).await
 }
@@ -105,8 +108,9 @@ pub(crate) async fn srt(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
 /// The transcript as plain text.
 ///
 /// Each segment is one line, such as `Speaker A: text`.
-#[utoipa::path(get, path = "/api/calls/{id}/transcript.txt", operation_id = "getTranscriptText", tag = "calls", params(("id" = String, Path)),
-    responses((status = 200, body = String, content_type = "text/plain")))]
+#[utoipa::path(get, path = "/api/calls/{id}/transcript.txt", operation_id = "getTranscriptText", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
+    responses((status = 200, body = String, content_type = "text/plain"),
+        (status = 404, description = "There is no such call, or it has no transcript yet", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn txt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
     answer(&api, &reader, &id, Format::Text).await
 }

@@ -7,11 +7,13 @@ use domain::moment::Moment;
 use serde_json::Value;
 
 /// Reads RFC 3339, RFC 2822, `2025-10-09 17:58:27` with or without a fraction and an offset, and Unix time in seconds
-/// or milliseconds. A time without an offset is read in `timezone`.
+/// or milliseconds, with or without a fraction. A time without an offset is read in `timezone`.
 pub(crate) fn read(value: &Value, timezone: Tz) -> Option<Moment> {
     let time = match value {
         Value::String(text) => read_text(text.trim(), timezone),
-        Value::Number(number) => number.as_i64().and_then(read_unix),
+        Value::Number(number) => {
+            number.as_i64().and_then(read_unix).or_else(|| read_unix_float(number.as_f64()?))
+        }
         _ => None,
     }?;
     // A year outside this range is a mistake, and RFC 3339 cannot write it.
@@ -32,8 +34,8 @@ fn read_text(text: &str, timezone: Tz) -> Option<DateTime<Utc>> {
         in_zone(time, zone)
     };
     known().or_else(offset).map(|time| time.to_utc()).or_else(naive).or_else(|| {
-        let digits = text.len() >= 10 && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse().ok().and_then(read_unix)).flatten()
+        let digits = text.len() >= 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        digits.then(|| text.parse().map_or_else(|_| read_unix_float(text.parse().ok()?), read_unix)).flatten()
     })
 }
 
@@ -51,6 +53,17 @@ fn read_unix(number: i64) -> Option<DateTime<Utc>> {
         1_000_000_000_000..10_000_000_000_000 => DateTime::from_timestamp_millis(number),
         _ => None,
     }
+}
+
+/// Reads Unix time with a fraction, to the microsecond.
+fn read_unix_float(number: f64) -> Option<DateTime<Utc>> {
+    let seconds = match number {
+        1e9..1e10 => number,
+        1e12..1e13 => number / 1000.0,
+        _ => return None,
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "it is below 1e16")]
+    DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)
 }
 
 #[cfg(test)]
@@ -80,6 +93,15 @@ mod tests {
             assert_eq!(at(text, chrono_tz::Asia::Kolkata), wanted, "{text}");
         }
         assert_eq!(at(json!(1_760_012_907_000_i64), chrono_tz::UTC), wanted);
+        assert_eq!(at(json!(1_760_012_907.0), chrono_tz::UTC), wanted);
+    }
+
+    #[test]
+    fn unix_time_may_have_a_fraction() {
+        let wanted = Some("2025-10-09T12:28:27.250Z".to_owned());
+        for number in [json!(1_760_012_907.25), json!(1_760_012_907_250.0), json!("1760012907.25")] {
+            assert_eq!(at(number.clone(), chrono_tz::UTC), wanted, "{number}");
+        }
     }
 
     #[test]

@@ -159,7 +159,8 @@ impl NoteView {
     }
 }
 
-/// A call with its analysis, if it has one, its effects, and the notes on its transcript. `lines` tell who called whom.
+/// A call with its analysis, if it has one, its effects, and the notes on its sources and on its transcript: `notes`
+/// are those on the transcript. `lines` tell who called whom.
 pub fn call(
     of: &Call,
     lines: &SupportLines,
@@ -180,7 +181,7 @@ pub fn call(
         duration_ms: of.details.duration_ms,
         participants: of.details.participants.iter().map(participant).collect(),
         metadata: metadata(of),
-        notes: notes.iter().map(NoteView::of).collect(),
+        notes: of.details.notes.iter().chain(notes).map(NoteView::of).collect(),
         analysis: analyzed.map(analysis),
         effects: effects.iter().map(effect).collect(),
         received_at: of.received_at,

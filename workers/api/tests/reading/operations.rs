@@ -97,6 +97,7 @@ async fn dead_letters_that_match_the_filter_are_replayed_once() {
     assert_eq!(replay(json!({"stage": "crm"})).await, (0, 0));
     assert_eq!(replay(json!({"group": "recording_not_found"})).await, (2, 2));
     assert_eq!(replay(json!({})).await, (0, 0));
+    assert_eq!(replay(Value::Null).await, (0, 0), "a null body is a filter without fields");
     assert_eq!(world.store.runs(WORKSPACE, call).await.unwrap()[0].state, "waiting");
     let page = Page { offset: 0, limit: 1 };
     assert_eq!(world.store.dead_letters(WORKSPACE, &DeadFilter::default(), page).await.unwrap().1, 0);

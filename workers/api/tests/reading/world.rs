@@ -67,7 +67,8 @@ impl World {
             services: vec![("transcription", true), ("slack", false)],
             stopping: stopping.clone(),
         };
-        let all = api::health(api.clone()).merge(api::router(api, &api::document([])));
+        let all = api::health(api.clone())
+            .merge(api::router(api, &serde_json::to_value(api::document([])).unwrap()));
         let router = web::finish(all, &access);
         Self { router, store, blobs, stopping, dir }
     }

@@ -22,6 +22,7 @@ mod host;
 mod keys;
 mod killed;
 mod models;
+mod odd_fields;
 mod private;
 mod traced;
 mod unwell;

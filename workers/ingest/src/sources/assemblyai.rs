@@ -24,9 +24,12 @@ use crate::door::{MAX_WEBHOOK_BYTES, Read, Sender, Sent, Source};
 
 /// A transcript is ready. The header that we set when we asked for it is checked.
 #[utoipa::path(post, path = "/webhooks/assemblyai", operation_id = "transcriptReady", tag = "bringing in", security(()),
-    params(("call" = String, Query), ("workspace" = String, Query), ("generation" = i64, Query),
-        ("X-Debrief-Webhook-Secret" = String, Header)),
+    params(("call" = Uuid, Query, description = "Our id of the call", example = "0d7a3f6e-6f4c-5a53-9d39-2a1b6c2f9a10"),
+        ("workspace" = Uuid, Query, description = "The workspace of the call", example = "64656272-6965-6600-8000-000000000001"),
+        ("generation" = i64, Query, description = "The generation of the call that asked for the transcript", example = 1),
+        ("X-Debrief-Webhook-Secret" = String, Header, description = "The secret that we set when we asked for the transcript")),
     responses((status = 200, body = Success),
+        (status = 422, description = "The query does not name a call", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "The secret is missing or wrong", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn assemblyai(
     State(ingest): State<Arc<Ingest>>,

@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use domain::call::{CallDetails, CallKind, Participant, Role};
 use domain::email_address;
 use domain::event::MaterialKind;
+use domain::note::Note;
 use queue_topology::intake::{Accepted, Arrival, NewMaterial, Upload, without_query};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -15,7 +16,7 @@ use web::Problem;
 
 use super::recording;
 use crate::door::{AcceptedView, Read, Sender, Sent, Source, upload_accepted};
-use crate::fields::Fields;
+use crate::fields::{Fields, OTHER_TYPE};
 use crate::{Ingest, form};
 
 /// The longest JSON of a meeting, in bytes.
@@ -97,10 +98,9 @@ impl Source for Meeting<'_> {
 struct MeetingForm {
     /// The meeting as Zoom describes it, in JSON.
     meeting: Map<String, Value>,
-    /// `WebVTT` or `SubRip`.
-    #[schema(content_media_type = "text/vtt")]
-    transcript: Option<String>,
-    #[schema(content_media_type = "application/octet-stream")]
+    #[schema(schema_with = web::openapi::transcript, required = false)]
+    transcript: Option<Vec<u8>>,
+    #[schema(schema_with = web::openapi::recording, required = false)]
     audio: Option<Vec<u8>>,
 }
 
@@ -135,18 +135,20 @@ fn read(meeting: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), P
     // A time without an offset is read in the zone of the meeting.
     let zone = fields.peek("timezone").and_then(|zone| zone.as_str()?.parse().ok()).unwrap_or(timezone);
     let (started_at, started_text) = fields.time("start_time", zone);
-    let details = CallDetails {
+    let mut details = CallDetails {
         topic: fields.text("topic"),
         started_at,
         started_text,
-        ended_at: fields.time("end_time", zone).0,
+        ended_at: fields.time_only("end_time", zone),
         duration_ms: fields.span_ms("duration", 60.0 * 1000.0),
         participants: participants(&mut fields, host.as_deref()),
         ..CallDetails::default()
     };
-    let metadata = fields.rest()?.into_iter().filter(|(name, _)| !SECRETS.contains(&name.as_str()));
-    let metadata: Map<_, _> = metadata.map(|(name, value)| (name, without_passwords(value))).collect();
-    Ok((uuid, CallDetails { metadata, ..details }))
+    let mut rest = fields.rest()?;
+    rest.metadata.retain(|name, _| !SECRETS.contains(&name.as_str()));
+    rest.metadata.values_mut().for_each(|value| *value = without_passwords(value.take()));
+    rest.add_to(&mut details);
+    Ok((uuid, details))
 }
 
 /// Removes the queries of URLs from the value, because a join URL holds the password there.
@@ -164,31 +166,50 @@ fn without_passwords(value: Value) -> Value {
     }
 }
 
+/// Takes the participants. Those that are no participants, and those of which a field cannot be used, are also kept in the
+/// metadata.
 fn participants(fields: &mut Fields, host: Option<&str>) -> Vec<Participant> {
-    let listed = match fields.value("participants") {
+    const NAME: &str = "participants";
+    let listed = match fields.value(NAME) {
         None => return Vec::new(),
         Some(Value::Array(listed)) => listed,
-        Some(_) => {
-            fields.refuse("participants", "must be a list");
+        Some(other) => {
+            fields.other_type(NAME, other, "a list");
             return Vec::new();
         }
     };
-    let people = listed.into_iter().enumerate().filter_map(|(index, person)| match person {
-        Value::Null => None,
-        Value::String(name) => Some(Ok(Participant { name: Some(name), ..Participant::default() })),
-        person => Some(participant(person, &format!("{AT}/participants/{index}"), host)),
-    });
-    match people.collect() {
-        Ok(people) => people,
-        Err(problem) => {
-            fields.refuse_all(problem);
-            Vec::new()
+    let (mut people, mut odd) = (Vec::with_capacity(listed.len()), Vec::new());
+    for (index, entry) in listed.into_iter().enumerate() {
+        match entry {
+            Value::Null => {}
+            Value::String(name) => people.push(Participant { name: Some(name), ..Participant::default() }),
+            Value::Object(_) => {
+                let (person, rest) = participant(entry.clone(), &format!("{AT}/{NAME}/{index}"), host);
+                people.push(person);
+                if !rest.is_empty() {
+                    odd.push(entry);
+                }
+                for note in rest {
+                    let field = note.field.unwrap_or_default();
+                    fields.note(&note.code, &format!("{NAME}/{index}/{field}"), note.text);
+                }
+            }
+            other => {
+                let text = "This participant is neither an object nor a name. It is kept in the metadata and not used.";
+                fields.note(OTHER_TYPE, &format!("{NAME}/{index}"), text);
+                odd.push(other);
+            }
         }
     }
+    if !odd.is_empty() {
+        fields.keep(NAME, odd.into());
+    }
+    people
 }
 
-fn participant(person: Value, at: &str, host: Option<&str>) -> Result<Participant, Problem> {
-    let mut fields = Fields::of(person, at)?;
+fn participant(person: Value, at: &str, host: Option<&str>) -> (Participant, Vec<Note>) {
+    // An object can always be opened, and no field below is ever refused.
+    let Ok(mut fields) = Fields::of(person, at) else { return Default::default() };
     let email = fields.text("email").or_else(|| fields.text("user_email"));
     let role = fields.text("role").and_then(|role| read_role(&role));
     let is_host = || {
@@ -201,8 +222,7 @@ fn participant(person: Value, at: &str, host: Option<&str>) -> Result<Participan
         role: role.or_else(|| is_host().then_some(Role::Host)),
         email,
     };
-    fields.rest()?;
-    Ok(person)
+    (person, fields.rest().map(|rest| rest.notes).unwrap_or_default())
 }
 
 fn read_role(role: &str) -> Option<Role> {

@@ -75,10 +75,10 @@ impl Source for Recording<'_> {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the form is read part by part; this type describes it")]
 struct CallForm {
-    /// wav, mp3, m4a/mp4, flac, ogg/opus or webm.
-    #[schema(content_media_type = "application/octet-stream")]
+    #[schema(schema_with = web::openapi::recording)]
     audio: Vec<u8>,
     /// The fields of `CallAnnounced`, in JSON, all of them optional.
+    #[schema(nullable = false)]
     metadata: Option<Map<String, Value>>,
 }
 

@@ -58,14 +58,23 @@ impl Source for Session {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the body is read field by field; this type describes it")]
 struct SessionBody {
-    /// The session: an object with a list of `items`.
-    transcript: Map<String, Value>,
+    #[schema(inline)]
+    transcript: SessionItems,
     /// What the agent noted about the caller.
+    #[schema(nullable = false)]
     lead: Option<Map<String, Value>>,
     caller_phone: Option<String>,
     /// The id of the call. Without it, the session's own `session_id` is used, and without both the
     /// `Idempotency-Key`.
     call_id: Option<String>,
+}
+
+/// The session as the agent wrote it. Its other fields are kept as they are.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a part of the body above")]
+struct SessionItems {
+    /// What was said and done, in the order in which it happened.
+    items: Vec<Value>,
 }
 
 /// Makes an arrival of a session. `call_id` names the call. Without it the session's own id does, and without both
@@ -74,25 +83,29 @@ pub fn arrival(body: Value, idempotency_key: Option<String>, timezone: Tz) -> Re
     let mut fields = Fields::of(body, "")?;
     let call_id = fields.id("call_id");
     let caller_phone = fields.text("caller_phone");
-    let lead = fields.value("lead");
-    if lead.as_ref().is_some_and(|lead| !lead.is_object()) {
-        fields.refuse("lead", "must be an object");
-    }
+    let lead = match fields.value("lead") {
+        Some(lead) if !lead.is_object() => {
+            fields.other_type("lead", lead, "an object");
+            None
+        }
+        lead => lead,
+    };
     let transcript = fields.value("transcript");
     match &transcript {
         None => fields.refuse("transcript", "is missing"),
         Some(Value::Object(session)) if has_items(session) => {}
         Some(_) => fields.refuse("transcript", "must be a session: an object with a list of `items`"),
     }
-    fields.rest()?;
+    let rest = fields.rest()?;
     let session = clean(transcript.unwrap_or_default());
     let kept: Bytes = serde_json::to_vec(&session).unwrap_or_default().into();
     let (session_id, details) = read(session, timezone)?;
     let external_id = call_id.or(session_id).or(idempotency_key).ok_or_else(|| {
         Problem::field("/call_id", "is missing, and the session has no `session_id` of its own")
     })?;
-    let details =
+    let mut details =
         CallDetails { from_number: caller_phone.or(details.from_number), lead: lead.map(clean), ..details };
+    rest.add_to(&mut details);
     let materials = vec![NewMaterial::Document {
         kind: MaterialKind::Session,
         media_type: "application/json",
@@ -121,7 +134,12 @@ fn read(session: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), P
     let (started_at, started_text) = fields.time("start_time", timezone);
     let mut metadata = match fields.value("metadata") {
         Some(Value::Object(metadata)) => metadata,
-        _ => Map::new(),
+        None => Map::new(),
+        Some(other) => {
+            let metadata = Map::from_iter([("metadata".to_owned(), other.clone())]);
+            fields.other_type("metadata", other, "an object");
+            metadata
+        }
     };
     let dialed =
         metadata.get("campaign_metadata").and_then(|campaign| campaign.get("dialedNumber")?.as_str());
@@ -129,13 +147,14 @@ fn read(session: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), P
         from_number: dialed.map(str::to_owned),
         started_at,
         started_text,
-        ended_at: fields.time("end_time", timezone).0,
+        ended_at: fields.time_only("end_time", timezone),
         duration_ms: fields.span_ms("duration_seconds", 1000.0),
         ..CallDetails::default()
     };
-    fields.rest()?;
+    // The head below holds all fields of the session, also those that cannot be used.
+    let notes = fields.rest()?.notes;
     if !head.is_empty() {
         metadata.insert("session".to_owned(), head.into());
     }
-    Ok((session_id, CallDetails { metadata, ..details }))
+    Ok((session_id, CallDetails { metadata, notes, ..details }))
 }

@@ -4,6 +4,7 @@
 mod access;
 mod durable;
 mod files;
+mod odd_fields;
 mod overload;
 mod wire;
 mod world;

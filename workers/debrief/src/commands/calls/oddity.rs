@@ -18,7 +18,8 @@ pub(super) fn oddities(
     notes: &[Note],
     timezone: Tz,
 ) -> Vec<String> {
-    let mut odd: Vec<String> = notes.iter().map(|note| format!("• {}", note.text)).collect();
+    let mut odd: Vec<String> =
+        call.details.notes.iter().chain(notes).map(|note| format!("• {}", note.text)).collect();
     if call.details.started_at.is_none()
         && let Some(text) = given(call.details.started_text.as_ref())
     {

@@ -1,0 +1,57 @@
+//! What each parameter may hold, with an example. A name means the same at every route, so its limits stand here once.
+
+use serde_json::{Value, json};
+
+/// At least one character that is no blank and no character without a width, and no control characters.
+const ID: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u200b\\u2060\\ufeff][^\\u0000-\\u001f\\u007f-\\u009f]*$";
+/// A database stores no NUL in a text.
+pub(super) const NO_NUL: &str = "^[^\\u0000]*$";
+/// Visible characters of ASCII, with blanks only inside.
+const VISIBLE: &str = "^[!-~]([ -~]*[!-~])?$";
+
+/// The schema and an example of a parameter. `None` where no route may have a parameter of this name.
+pub(super) fn of(place: &str, name: &str) -> Option<(Value, Value)> {
+    let text = |example: &str| (json!({"type": "string", "pattern": NO_NUL}), json!(example));
+    let number = |least: i64, example: i64| {
+        (json!({"type": "integer", "format": "int64", "minimum": least}), json!(example))
+    };
+    Some(match (place, name) {
+        ("path", "id") => (json!({"type": "string", "minLength": 1, "pattern": NO_NUL}), json!("CA-77")),
+        ("path", "call_id") => (json!({"type": "string", "minLength": 1, "pattern": NO_NUL}), json!("CA-77")),
+        ("query", "call") => text("CA-77"),
+        ("query", "source") => text("exotel"),
+        ("query", "agent") => text("Dana Ortiz"),
+        ("query", "stage") => text("slack"),
+        ("query", "group") => text("transcription:recording_gone"),
+        ("query", "key") => text("debrief_a-key-that-can-only-bring-in"),
+        ("query", "status") => {
+            let names = domain::call::CallStatus::NAMES;
+            (json!({"type": "string", "enum": names}), json!("completed"))
+        }
+        ("query", "from" | "to" | "since" | "until") => (moment(), json!("2026-03-05")),
+        ("query", "page") => number(1, 1),
+        ("query", "skip") => number(0, 0),
+        ("query", "limit") => {
+            (json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": 1000}), json!(50))
+        }
+        ("header", "Idempotency-Key") => {
+            let key = json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": VISIBLE});
+            (key, json!("upload-2026-03-05-0001"))
+        }
+        ("header", "Range") => (json!({"type": "string", "pattern": "^[ -~]*$"}), json!("bytes=0-1023")),
+        ("header", "X-Debrief-Webhook-Secret") => {
+            (json!({"type": "string", "pattern": "^[ -~]*$"}), json!("the-secret-that-we-set"))
+        }
+        _ => return None,
+    })
+}
+
+/// An id that another system made, as the schema of a field.
+pub(super) fn external_id() -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": ID, "not": {"enum": ["-"]}})
+}
+
+/// A time with an offset, or a day.
+pub(super) fn moment() -> Value {
+    json!({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]})
+}
