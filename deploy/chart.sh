@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Checks the chart in helm/debrief: `helm lint`, the tests of what it renders, and the schemas of Kubernetes for each
+# supported version.
+#
+#   deploy/chart.sh            checks the chart
+#   deploy/chart.sh tools      only installs what the checks need, and prints where it is
+#
+# helm and kubeconform are built once from their Go modules into a folder outside of the checkout. DEBRIEF_TOOLS names
+# another folder.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+tools=${DEBRIEF_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/debrief/tools}
+helm_version=v3.22.0
+kubeconform_version=v0.7.0
+
+die() {
+    echo "deploy/chart.sh: $*" >&2
+    exit 1
+}
+
+# install NAME VERSION PACKAGE: builds a Go program, unless this version of it is there.
+install() {
+    local name=$1 version=$2 package=$3
+    [ -x "$tools/$name-$version" ] && return
+    [ -n "$(command -v go)" ] || die "\`go\` is missing, so $name cannot be built (apt-get install golang)"
+    echo "building $name $version (once)"
+    mkdir -p "$tools/build"
+    GOBIN=$tools/build GOFLAGS=-mod=mod go install "$package@$version" || die "$name $version cannot be built"
+    mv "$tools/build/$name" "$tools/$name-$version"
+}
+
+install helm "$helm_version" helm.sh/helm/v3/cmd/helm
+install kubeconform "$kubeconform_version" github.com/yannh/kubeconform/cmd/kubeconform
+export HELM=$tools/helm-$helm_version
+kubeconform=$tools/kubeconform-$kubeconform_version
+if [ "${1:-}" = tools ]; then
+    echo "$tools"
+    exit
+fi
+
+started=$SECONDS
+# The newest patch releases of each version that the chart supports.
+versions=(1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3)
+python=$tools/chart-python
+if ! cmp -s helm/tests/requirements.txt "$python/requirements.txt"; then
+    rm -rf "$python"
+    python3 -m venv "$python" || die "python3 with venv is missing (apt-get install python3-venv)"
+    "$python/bin/pip" install --quiet --disable-pip-version-check -r helm/tests/requirements.txt
+    cp helm/tests/requirements.txt "$python/requirements.txt"
+fi
+schemas=$tools/schemas
+"$python/bin/python" helm/tests/schemas.py "$schemas" "${versions[@]}"
+export KEDA_SCALERS=$schemas/scalers.json
+
+"$HELM" lint --strict helm/debrief -f helm/debrief/values-trial.yaml
+"$python/bin/python" -m pytest -q -p no:cacheprovider helm/tests
+
+for values in helm/debrief/values-trial.yaml helm/tests/values/*.yaml; do
+    for version in "${versions[@]}"; do
+        "$HELM" template debrief helm/debrief -f "$values" --kube-version "$version" |
+            "$kubeconform" -strict -kubernetes-version "$version" \
+                -schema-location "$schemas/{{.NormalizedKubernetesVersion}}-standalone{{.StrictSuffix}}/{{.ResourceKind}}{{.KindSuffix}}.json" \
+                -schema-location "$schemas/crds/{{.ResourceKind}}{{.KindSuffix}}.json" ||
+            die "$values is not valid for Kubernetes $version"
+    done
+    echo "$values: valid for Kubernetes ${versions[*]}"
+done
+echo "the chart is well ($((SECONDS - started)) s)"
