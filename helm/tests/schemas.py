@@ -22,6 +22,10 @@ CRDS = {
 SCALERS = ("github.com/kedacore/keda/v2@v2.21.0", "schema/generated/scalers-schema.json")
 
 
+# YAML 1.1 gives a lone `=` a meaning that PyYAML knows no value for.
+yaml.SafeLoader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+
+
 def module(name):
     """The folder of a module, which is downloaded when it is not there."""
     command = ["go", "mod", "download", "-json", name]
