@@ -180,6 +180,12 @@ impl<'p> Labels<'p> {
         is_speaker.then_some((name, words))
     }
 
+    /// Whether a line that names no speaker may still begin with the name of one: of somebody whom nobody listed. Its
+    /// words must not be taken for those of the speaker before.
+    pub(super) fn may_name_somebody(&self, line: &str) -> bool {
+        self.only_listed && split(line).is_some_and(|(label, _)| reads_like_a_name(label))
+    }
+
     /// A name that the file itself marks as the speaker's; a listed person is called as listed.
     pub(super) fn marked(&self, name: &str) -> String {
         self.people.named(name).map_or_else(|| one_line(&visible(name)), str::to_owned)
@@ -218,16 +224,13 @@ fn at_colon(line: &str) -> Option<(&str, &str)> {
     let (at, colon) = line.char_indices().take(MAX_LABEL_CHARS + 1).find(|(_, c)| matches!(c, ':' | '：'))?;
     let (label, words) = (line[..at].trim_end(), &line[at + colon.len_utf8()..]);
     // No space follows the colon in `10:30` and `https://`. The wide colon of Chinese and Japanese needs no space.
-    let apart = colon == '：'
-        || words.is_empty()
-        || words.starts_with(char::is_whitespace)
-        || words.starts_with("**");
+    let apart = colon == '：' || words.is_empty() || words.starts_with(char::is_whitespace);
     apart.then_some((label, words))
 }
 
 /// Whether `label` has the shape of a name. A display name holds nearly every character; what no name holds are
 /// marks that end or join sentences.
-fn can_be_a_label(label: &str) -> bool {
+pub(super) fn can_be_a_label(label: &str) -> bool {
     let plain = !label.contains(['?', '!', ';', '<', '>', '{', '}', '=', '\\', '"', '…'])
         && !label.contains(char::is_control);
     let starts_well = !label.starts_with(['.', ',', '-', '–', '/', '&', ')', ']', '\'', '’']);

@@ -295,6 +295,61 @@ fn the_text_exports_of_meeting_products_are_read_with_speakers_and_times() {
     }
 }
 
+/// A guest whom nobody listed. Her words must not be taken for those of the listed person who spoke before her.
+#[test]
+fn a_guest_who_is_not_listed_keeps_her_words() {
+    let people = People::of(["Hari Host"]);
+    let read = |file: &str| {
+        let parsed = parse(MaterialKind::Transcript, file.as_bytes(), Tz::UTC, &people).unwrap();
+        parsed
+            .segments
+            .iter()
+            .map(|segment| (segment.speaker.clone(), segment.text.clone()))
+            .collect::<Vec<_>>()
+    };
+    let said = |speaker: Option<&str>, text: &str| (speaker.map(str::to_owned), text.to_owned());
+    let words = "Please call me at +49 30 901820.";
+    // Bold type marks a label, also one that is said only once and that does not read like a name.
+    for label in ["**Zoë Müller:**", "**Zoë Müller**:", "- **Zoë Müller:**", "**zoë:**", "**Zoë Müller：**"]
+    {
+        let name = if label.contains("zoë") { "zoë" } else { "Zoë Müller" };
+        let file = format!("**Hari Host:** Welcome.\n\n{label} {words}\n\n**Hari Host:** I will.\n");
+        let expected = [
+            said(Some("Hari Host"), "Welcome."),
+            said(Some(name), words),
+            said(Some("Hari Host"), "I will."),
+        ];
+        assert_eq!(read(&file), expected, "{label}");
+    }
+    // Nothing tells a name that is not marked from the beginning of a sentence, so such words are nobody's.
+    for label in ["Zoë Müller", "Order Number", "Monday"] {
+        let file = format!("Hari Host: Welcome.\n{label}: {words}\nHari Host: I will.\n");
+        let unclear = format!("{label}: {words}");
+        let expected =
+            [said(Some("Hari Host"), "Welcome."), said(None, &unclear), said(Some("Hari Host"), "I will.")];
+        assert_eq!(read(&file), expected, "{label}");
+    }
+    // A sentence with a colon inside belongs to the speaker before.
+    let file = "Hari Host: Welcome.\nnote that: we begin.\nHari Host: So.\n";
+    assert_eq!(read(file)[0], said(Some("Hari Host"), "Welcome. note that: we begin."));
+}
+
+#[test]
+fn a_list_of_the_people_who_were_there_is_nobodys_speech() {
+    for list in [
+        "## Attendees\nHari Host, Zoë Müller\n\n",
+        "Attendees\nHari Host, Zoë Müller\n\n",
+        "**Participants:**\n\n- Hari Host\n- Zoë Müller\n\n",
+        "### Invited\n\nHari Host\nZoë Müller\n\n",
+    ] {
+        let file =
+            format!("# Weekly sync\n\n{list}### Transcript\n\n**Hari Host:** Welcome.\n\nGood to see you.\n");
+        let parsed = transcript(&file);
+        assert_eq!(said(&parsed), [(Some("Hari Host"), "Welcome. Good to see you.")], "{list}");
+        assert_eq!(codes(&parsed), ["lines_not_spoken"], "{list}");
+    }
+}
+
 #[test]
 fn a_livekit_record_is_a_session_with_its_times() {
     let items = r#"[{"id":"1","type":"message","role":"assistant","content":["Hello."],"created_at":1761214711.25},

@@ -16,7 +16,7 @@ use domain::transcript::{Segment, Transcript};
 use super::cues::clock_ms;
 use super::parsed::{ReadError, segment};
 use super::people::People;
-use super::speaker::Labels;
+use super::speaker::{Labels, can_be_a_label};
 use crate::words::{append, one_line};
 
 /// What a product says about the transcript, or about the meeting, in a line of its own.
@@ -34,6 +34,8 @@ const NOTICES: [&str; 12] = [
     "recording started",
     "recording stopped",
 ];
+/// The title of a list of the people who were there.
+const PEOPLE_LISTS: [&str; 6] = ["attendees", "participants", "invited", "invitees", "present", "people"];
 /// A heading line with the name and the time has at most this many words before the time.
 const MAX_HEADING_WORDS: usize = 8;
 
@@ -57,12 +59,20 @@ enum Line<'a> {
         start_ms: Option<i64>,
         words: &'a str,
     },
+    /// Words behind what may be the name of somebody whom nobody listed. They are given to nobody.
+    Doubtful {
+        start_ms: Option<i64>,
+        words: &'a str,
+    },
+    /// Begins a list of the people who were there.
+    PeopleBegin,
     /// A title or a notice: nobody's words.
     Apart,
 }
 
 pub(super) fn read(text: &str, people: &People) -> Result<Transcript, ReadError> {
-    let labels = Labels::of(people, text.lines().map(|line| after_time(plain(line)).1));
+    let beginnings = text.lines().map(|line| after_time(unlisted(line)).1);
+    let labels = Labels::of(people, beginnings.filter(|line| in_bold(line).is_none()));
     let has_headings = text.lines().any(|line| heading(line).is_some());
     let mut reader = Reader::default();
     let mut after_blank = true;
@@ -80,13 +90,27 @@ struct Reader {
     /// From a line that holds only a time.
     time_ms: Option<i64>,
     apart: usize,
+    people_list: PeopleList,
+}
+
+/// Whether the reader is in a list of the people who were there. It ends at the blank line behind its names.
+#[derive(Default, PartialEq)]
+enum PeopleList {
+    #[default]
+    Outside,
+    Begun,
+    Named,
 }
 
 impl Reader {
     fn take(&mut self, line: Line<'_>) {
+        if self.is_of_the_list(&line) {
+            self.apart += 1;
+            return;
+        }
         match line {
             Line::Blank => {}
-            Line::Apart => self.apart += 1,
+            Line::Apart | Line::PeopleBegin => self.apart += 1,
             Line::Time(time_ms) => self.time_ms = Some(time_ms),
             Line::Heading { name, start_ms } => {
                 self.time_ms = None;
@@ -101,11 +125,23 @@ impl Reader {
                     append(&mut last.text, words);
                 }
             }
-            Line::Words { start_ms, words } => {
+            Line::Words { start_ms, words } | Line::Doubtful { start_ms, words } => {
                 let start_ms = start_ms.or(self.time_ms.take());
                 self.push(None, start_ms, words);
             }
         }
+    }
+
+    /// Whether a line names people in a list. Any line that is no plain words ends the list.
+    fn is_of_the_list(&mut self, line: &Line<'_>) -> bool {
+        let inside = self.people_list != PeopleList::Outside;
+        self.people_list = match line {
+            Line::PeopleBegin => PeopleList::Begun,
+            Line::Words { start_ms: None, .. } if inside => PeopleList::Named,
+            Line::Blank if self.people_list == PeopleList::Begun => PeopleList::Begun,
+            _ => PeopleList::Outside,
+        };
+        self.people_list == PeopleList::Named
     }
 
     /// Whether the last turn has a speaker, to whom a line without a name belongs.
@@ -164,6 +200,10 @@ fn classify<'a>(
     ) {
         return Line::Time(time_ms);
     }
+    let title = lower.trim_matches(|c: char| matches!(c, '#' | '*' | ':') || c.is_whitespace());
+    if PEOPLE_LISTS.contains(&title) {
+        return Line::PeopleBegin;
+    }
     if bare.starts_with('#') {
         return Line::Apart;
     }
@@ -172,18 +212,31 @@ fn classify<'a>(
     {
         return Line::Heading { name: labels.marked(name), start_ms };
     }
-    let (start_ms, rest) = after_time(plain(line));
+    let (start_ms, rest) = after_time(unlisted(line));
+    if let Some((name, words)) = in_bold(rest).filter(|(name, _)| can_be_a_label(name)) {
+        return Line::Turn { name: labels.marked(name), start_ms, words };
+    }
     match labels.split(rest) {
-        Some((name, words)) => Line::Turn { name, start_ms, words: words.trim_start_matches("**") },
+        Some((name, words)) => Line::Turn { name, start_ms, words },
+        None if labels.may_name_somebody(rest) => Line::Doubtful { start_ms, words: rest },
         None => Line::Words { start_ms, words: rest },
     }
 }
 
-/// A line without the Markdown that makes its beginning bold or a list: `**Name:** words`, `- Name: words`.
-fn plain(line: &str) -> &str {
+/// A line without the Markdown that makes it an entry of a list.
+fn unlisted(line: &str) -> &str {
     let line = line.trim_start();
-    let line = line.strip_prefix("- ").unwrap_or(line);
-    line.strip_prefix("**").unwrap_or(line)
+    line.strip_prefix("- ").or_else(|| line.strip_prefix("* ")).unwrap_or(line)
+}
+
+/// Splits a line whose beginning is a label in bold Markdown: `**Name:** words`, `**Name**: words`. Bold type marks the
+/// label, so it need not read like a name.
+fn in_bold(line: &str) -> Option<(&str, &str)> {
+    let (label, rest) = line.strip_prefix("**")?.split_once("**")?;
+    match label.trim_end().strip_suffix([':', '：']) {
+        Some(name) => Some((name.trim(), rest)),
+        None => Some((label.trim(), rest.trim_start().strip_prefix([':', '：'])?)),
+    }
 }
 
 /// The name and the time of a line that holds nothing else. The time stands apart: behind two blanks, a tab or a bar,

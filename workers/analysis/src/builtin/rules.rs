@@ -99,15 +99,15 @@ static DUE: LazyLock<Regex> = LazyLock::new(|| {
 static REQUEST: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?ix) \b( (can|could|would|will) \s (you|somebody|someone|we) \b | (can|could|may) \s i \s (have|get|speak|talk|change|cancel|pay|return|see)
-        | i \s (need|want|would \s like|have \s to \s have) | i'd \s like | we \s need | please \s (send|call|give|let|tell|check|make|fix|cancel|refund|change|put|transfer|confirm)
+        | (i|we) \s (need|want|would \s (like|love)|have \s to \s have) | (i|we)'d \s (like|love) | please \s (send|call|give|let|tell|check|make|fix|cancel|refund|change|put|transfer|confirm)
         | (please \s)? help \s me \s \p{L}+ | is \s it \s possible | would \s it \s be \s possible )",
     )
 });
 
-/// "Can you hear me" has the form of a request, but is none.
+/// "Can you hear me" and the offer "Would you like a copy" have the form of a request, but are none.
 static SMALL_TALK: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(hear|see) (me|us|my)\b|repeat that|say that again|hold on|let me (finish|think|see)|be (open|honest|clear|frank) with you",
+        r"(?i)\b(hear|see) (me|us|my)\b|repeat that|say that again|hold on|let me (finish|think|see)|would you (like|prefer|rather)|be (open|honest|clear|frank) with you",
     )
 });
 
@@ -352,6 +352,23 @@ mod tests {
             requests,
         );
         assert_eq!(found, ["Could you change my address?", "I need a copy."]);
+    }
+
+    #[test]
+    fn a_wish_is_a_request_in_each_of_the_ways_in_which_people_say_it() {
+        for wish in [
+            "I want to cancel the contract.",
+            "We want to cancel the contract.",
+            "We would like to cancel it, to be honest.",
+            "We'd like our money back.",
+            "I’d love a copy of the invoice.",
+            "Please help me cancel it.",
+        ] {
+            assert_eq!(apply(&[wish], requests), [wish]);
+        }
+        for other in ["They would like to stay.", "Would you like to renew it?", "Would you prefer Monday?"] {
+            assert!(apply(&[other], requests).is_empty(), "{other}");
+        }
     }
 
     #[test]

@@ -37,6 +37,23 @@ const STRONGER: [&str; 10] = [
     "quite",
     "too",
 ];
+/// Phrases with a word of the lexicon that show no sentiment: greetings, wishes, and figures of speech.
+const PLAIN: [&[&str]; 14] = [
+    &["good", "morning"],
+    &["good", "afternoon"],
+    &["good", "evening"],
+    &["good", "day"],
+    &["would", "like"],
+    &["i'd", "like"],
+    &["we'd", "like"],
+    &["you", "like"],
+    &["something", "like"],
+    &["looks", "like"],
+    &["sounds", "like"],
+    &["feel", "free"],
+    &["as", "well"],
+    &["to", "be", "honest"],
+];
 /// A negation works on this many words after it.
 const NEGATED_WORDS: usize = 3;
 /// A call whose weights add up to less is neutral, because a few polite words show no sentiment.
@@ -49,7 +66,7 @@ pub(super) fn sentiment(segments: &[&Segment]) -> Sentiment {
     for sentence in segments.iter().flat_map(|segment| text::sentences(&segment.text)) {
         let words = text::folded(sentence);
         for (at, word) in words.iter().enumerate() {
-            let Some(weight) = WEIGHTS.get(word.as_str()) else { continue };
+            let Some(weight) = WEIGHTS.get(word.as_str()).filter(|_| !is_plain(&words, at)) else { continue };
             let before = &words[at.saturating_sub(NEGATED_WORDS)..at];
             // A negation does not change a polite word: "No, thanks" is not negative.
             let negated = before.iter().any(|word| NEGATIONS.contains(&word.as_str()) && weight.abs() > 0.5);
@@ -66,6 +83,17 @@ pub(super) fn sentiment(segments: &[&Segment]) -> Sentiment {
     } else {
         Sentiment::Neutral
     }
+}
+
+/// Whether the word at `at` stands in a phrase that shows no sentiment.
+fn is_plain(words: &[String], at: usize) -> bool {
+    PLAIN.iter().any(|phrase| {
+        (0..phrase.len()).any(|before| {
+            let start = at.checked_sub(before);
+            let found = start.and_then(|start| words.get(start..start + phrase.len()));
+            found.is_some_and(|found| found.iter().zip(*phrase).all(|(word, expected)| word == expected))
+        })
+    })
 }
 
 #[cfg(test)]
@@ -86,6 +114,19 @@ mod tests {
             Sentiment::Negative
         );
         assert_eq!(tone("The parcel goes to Ghent on Monday. Thanks."), Sentiment::Neutral);
+    }
+
+    #[test]
+    fn greetings_and_wishes_show_no_sentiment() {
+        assert_eq!(
+            tone(
+                "Good morning. We would like to cancel it, to be honest. The dashboard is down every Monday. Thanks."
+            ),
+            Sentiment::Negative
+        );
+        assert_eq!(tone("Good afternoon, I'd like two of them. Would you like to wait?"), Sentiment::Neutral);
+        assert_eq!(tone("Good evening. Good day."), Sentiment::Neutral);
+        assert_eq!(tone("I like it, it is good."), Sentiment::Positive);
     }
 
     #[test]
