@@ -11,7 +11,7 @@ ARGS ?=
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench faults fmt docs services
+.PHONY: help demo test lint bench faults chart fmt docs services
 
 help:
 	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
@@ -21,6 +21,7 @@ help:
 	@echo "               ARGS=\"drain --messages 10000\" runs one of them"
 	@echo "make faults    breaks a deployment in many ways, and checks that it keeps its promises;"
 	@echo "               ARGS=list lists the faults, ARGS=fast runs those of the CI, ARGS=\"run NAME\" runs one"
+	@echo "make chart     checks the chart in helm/debrief; builds helm and kubeconform once (needs Go and Python)"
 	@echo "make fmt       formats the code"
 	@echo "make docs      builds the documentation of every crate, private items included"
 	@echo "make services  starts the servers that the tests need; they run until deploy/services.sh stop"
@@ -54,6 +55,9 @@ bench:
 faults:
 	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
 	"$${CARGO_TARGET_DIR:-target}/debug/faults" $(or $(ARGS),all)
+
+chart:
+	deploy/chart.sh
 
 fmt:
 	$(CARGO) fmt --all
