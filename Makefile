@@ -12,7 +12,7 @@ ARGS ?=
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sdks contract bench faults fmt docs services
+.PHONY: help demo test lint sdks contract bench faults chart fmt docs services
 
 help:
 	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
@@ -25,6 +25,7 @@ help:
 	@echo "make faults    breaks a deployment in many ways, and checks that it keeps its promises;"
 	@echo "               ARGS=list lists the faults, ARGS=fast runs those of the CI, ARGS=\"run NAME\" runs one"
 	@echo "make sdks      holds the simulators to the public clients of the providers; it needs Python and its packages"
+	@echo "make chart     checks the chart in helm/debrief; builds helm and kubeconform once (needs Go and Python)"
 	@echo "make fmt       formats the code"
 	@echo "make docs      builds the documentation of every crate, private items included"
 	@echo "make services  starts the servers that the tests need; they run until deploy/services.sh stop"
@@ -69,6 +70,9 @@ sdks:
 	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
 	folder=$$(.ci/python sdks load-tests/sdks/requirements.txt) && \
 		"$$folder/bin/python" -B load-tests/sdks/check.py "$${CARGO_TARGET_DIR:-target}/debug/simulate"
+
+chart:
+	deploy/chart.sh
 
 fmt:
 	$(CARGO) fmt --all

@@ -1,0 +1,223 @@
+{{/* The name of the chart in labels. */}}
+{{- define "debrief.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* What the names of all objects begin with. A role is appended, so it is short. */}}
+{{- define "debrief.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "debrief.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 48 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 48 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "debrief.selector" -}}
+app.kubernetes.io/name: {{ include "debrief.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "debrief.labels" -}}
+{{ include "debrief.selector" . }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The annotations of an object: those of all objects, and those of this one. Takes [root, annotations]. */}}
+{{- define "debrief.annotations" -}}
+{{- $root := index . 0 -}}
+{{- with mergeOverwrite (deepCopy $root.Values.commonAnnotations) (index . 1 | default dict) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "debrief.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{- define "debrief.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ .Values.serviceAccount.name | default (include "debrief.fullname" .) }}
+{{- else -}}
+{{ .Values.serviceAccount.name | default "default" }}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The roles that are on, as YAML: what `roles` says about each, over what `defaults` says. A list in `roles` replaces the
+list in `defaults`.
+*/}}
+{{- define "debrief.roles" -}}
+{{- $root := . -}}
+{{- $roles := dict -}}
+{{- range $role, $own := .Values.roles -}}
+{{- $all := mergeOverwrite (deepCopy $root.Values.defaults) (deepCopy ($own | default dict)) -}}
+{{- if $all.enabled -}}
+{{- $_ := set $roles $role $all -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $roles -}}
+{{- end -}}
+
+{{/* Where each secret setting is, as YAML: NAME: {name, key}. */}}
+{{- define "debrief.secrets" -}}
+{{- $full := include "debrief.fullname" . -}}
+{{- $secrets := dict -}}
+{{- if .Values.trial.enabled -}}
+{{- range $name := list "DATABASE_URL" "AMQP_URL" "REDIS_URL" "DEBRIEF_API_KEY" -}}
+{{- $_ := set $secrets $name (dict "name" (printf "%s-trial" $full) "key" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.externalSecrets.enabled -}}
+{{- range $name, $_remote := .Values.externalSecrets.data -}}
+{{- $_ := set $secrets $name (dict "name" (printf "%s-external" $full) "key" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- $secrets = mergeOverwrite $secrets (deepCopy .Values.secrets) -}}
+{{- range $name := list "DATABASE_URL" "AMQP_URL" "DEBRIEF_API_KEY" -}}
+{{- if not (hasKey $secrets $name) -}}
+{{- fail (printf "secrets.%s is missing: name the Secret and its key, for example --set secrets.%s.name=debrief,secrets.%s.key=%s" $name $name $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $_value := .Values.settings -}}
+{{- if hasKey $secrets $name -}}
+{{- fail (printf "%s stands in `settings` and in `secrets`: keep it in one of them" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $secrets -}}
+{{- end -}}
+
+{{/* A duration of ours, such as 25s, 2m or 500ms, in whole seconds, rounded up. */}}
+{{- define "debrief.seconds" -}}
+{{- $number := regexFind "^[0-9]+" . | int -}}
+{{- $unit := regexReplaceAll "^[0-9]+" . "" -}}
+{{- if eq $unit "ms" -}}{{ divf $number 1000 | ceil }}
+{{- else if eq $unit "s" -}}{{ $number }}
+{{- else if eq $unit "m" -}}{{ mul $number 60 }}
+{{- else if eq $unit "h" -}}{{ mul $number 3600 }}
+{{- else -}}{{ fail (printf "settings.DEBRIEF_DRAIN_TIMEOUT: `%s` is no duration such as 25s" .) }}
+{{- end -}}
+{{- end -}}
+
+{{- define "debrief.claim" -}}
+{{ .Values.data.existingClaim | default (include "debrief.fullname" .) }}
+{{- end -}}
+
+{{/* What each container of ours needs to start: settings, secrets as files, the data folder. */}}
+{{- define "debrief.env" -}}
+{{- range $name, $_secret := include "debrief.secrets" . | fromYaml }}
+- name: {{ $name }}_FILE
+  value: /run/secrets/debrief/{{ $name }}
+{{- end }}
+- name: DEBRIEF_DATA_DIR
+  value: /var/lib/debrief
+{{- end -}}
+
+{{- define "debrief.mounts" -}}
+- name: data
+  mountPath: /var/lib/debrief
+- name: secrets
+  mountPath: /run/secrets/debrief
+  readOnly: true
+- name: tmp
+  mountPath: /tmp
+{{- end -}}
+
+{{- define "debrief.volumes" -}}
+- name: data
+  persistentVolumeClaim:
+    claimName: {{ include "debrief.claim" . }}
+- name: tmp
+  emptyDir: {}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range $name, $secret := include "debrief.secrets" . | fromYaml }}
+      - secret:
+          name: {{ $secret.name }}
+          items:
+            - key: {{ $secret.key }}
+              path: {{ $name }}
+      {{- end }}
+{{- end -}}
+
+{{/* The rights of a pod: as little as the level `restricted` of the pod security standards asks for. */}}
+{{- define "debrief.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "debrief.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* One container that runs a command of ours once. Takes [root, name, arguments]. */}}
+{{- define "debrief.once" -}}
+{{- $root := index . 0 -}}
+- name: {{ index . 1 }}
+  image: {{ include "debrief.image" $root }}
+  imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+  args: {{ index . 2 | toJson }}
+  envFrom:
+    - configMapRef:
+        name: {{ include "debrief.fullname" $root }}
+  env:
+    {{- include "debrief.env" $root | nindent 4 }}
+  terminationMessagePolicy: FallbackToLogsOnError
+  securityContext:
+    {{- include "debrief.containerSecurity" $root | nindent 4 }}
+  resources:
+    {{- toYaml $root.Values.defaults.resources | nindent 4 }}
+  volumeMounts:
+    {{- include "debrief.mounts" $root | nindent 4 }}
+{{- end -}}
+
+{{/* How pods are added and taken away: added quickly, taken away slowly. */}}
+{{- define "debrief.behavior" -}}
+scaleUp:
+  stabilizationWindowSeconds: 0
+  policies:
+    - {type: Percent, value: 100, periodSeconds: 15}
+    - {type: Pods, value: 2, periodSeconds: 15}
+  selectPolicy: Max
+scaleDown:
+  stabilizationWindowSeconds: {{ .Values.autoscaling.scaleDownSeconds }}
+  policies:
+    - {type: Pods, value: 1, periodSeconds: 60}
+{{- end -}}
+
+{{/*
+Which paths belong to which role. What brings calls in goes to ingest, all other paths go to the API. As YAML, a list of
+{path, type, role}.
+*/}}
+{{- define "debrief.paths" -}}
+- {path: /webhook, type: Prefix, role: ingest}
+- {path: /webhooks, type: Prefix, role: ingest}
+- {path: /api/calls, type: Exact, role: ingest}
+- {path: /api/meetings, type: Exact, role: ingest}
+- {path: /api/sessions, type: Exact, role: ingest}
+- {path: /, type: Prefix, role: api}
+{{- end -}}
