@@ -323,7 +323,7 @@ async fn an_answer_that_cannot_be_used_is_a_failure_that_may_pass() {
         ("two answers", ok(&completion(&format!("{reply}\n{furious}"), "stop")), "model_answer_invalid", 2),
         (
             "a comma too many",
-            ok(&completion(&reply.replacen("{", "{\"a\":1,,", 1), "stop")),
+            ok(&completion(&reply.replacen('{', "{\"a\":1,,", 1), "stop")),
             "model_answer_invalid",
             2,
         ),

@@ -146,7 +146,7 @@ mod tests {
 
     use super::*;
 
-    fn read(utterances: Value) -> Transcript {
+    fn read(utterances: &Value) -> Transcript {
         let body = json!({ "utterances": utterances, "text": "all" }).to_string();
         serde_json::from_str::<Spoken>(&body).unwrap().transcript()
     }
@@ -174,7 +174,7 @@ mod tests {
             let mut odd = utterance("Odd.");
             odd["start"] = start;
             odd["end"] = end;
-            let found = read(json!([utterance("Before."), odd, utterance("After.")]));
+            let found = read(&json!([utterance("Before."), odd, utterance("After.")]));
             let words: Vec<&str> = found.segments.iter().map(|segment| segment.text.as_str()).collect();
             assert_eq!(words, ["Before.", "Odd.", "After."], "{odd}");
             assert_eq!(
@@ -200,25 +200,25 @@ mod tests {
         ] {
             let mut odd = utterance("Odd.");
             odd[field] = value;
-            assert_eq!(read(json!([odd])).segments[0].text, "Odd.", "{odd}");
+            assert_eq!(read(&json!([odd])).segments[0].text, "Odd.", "{odd}");
             let mut missing = utterance("Odd.");
             missing.as_object_mut().unwrap().remove(field);
-            assert_eq!(read(json!([missing])).segments[0].text, "Odd.", "{field}");
+            assert_eq!(read(&json!([missing])).segments[0].text, "Odd.", "{field}");
         }
         let mut by_words = utterance("");
         by_words["text"] = json!(null);
         by_words["words"] = json!([{ "text": "One" }, null, { "text": "two." }]);
-        assert_eq!(read(json!([by_words])).segments[0].text, "One two.");
+        assert_eq!(read(&json!([by_words])).segments[0].text, "One two.");
     }
 
     #[test]
     fn an_utterance_without_words_is_noted_and_the_others_are_kept() {
         for odd in [json!(null), json!("words"), json!({}), json!({ "text": 7 })] {
-            let found = read(json!([utterance("Kept."), odd]));
+            let found = read(&json!([utterance("Kept."), odd]));
             assert_eq!(found.segments.len(), 1, "{odd}");
             assert_eq!(found.notes[0].code, "utterances_unreadable", "{odd}");
         }
-        assert_eq!(read(json!([utterance(" ")])).segments[0].text, "all", "a blank utterance is silence");
+        assert_eq!(read(&json!([utterance(" ")])).segments[0].text, "all", "a blank utterance is silence");
     }
 
     #[test]
