@@ -34,7 +34,6 @@ pub use body::{
 pub use directory::KeyDirectory;
 pub use peer::Peer;
 pub use problem::{FieldProblem, Problem};
-pub use wrong_keys::WRONG_KEYS_AT_ONCE;
 
 /// Adds to a listener's routes what all of them need: a span for each request, and problem details for unknown paths,
 /// unknown methods and panics. A body with a content coding is refused. While there is no key, a request is refused unless it addresses this machine by a loopback
@@ -66,8 +65,8 @@ async fn handle(State(access): State<Arc<Access>>, request: Request, next: Next)
         {
             return refusal(name);
         }
-        if let Err(encoded) = body::check_encoding(&request) {
-            return encoded;
+        if let Some(refusal) = body::refused_encoding(&request) {
+            return refusal;
         }
         next.run(request).await
     };

@@ -13,7 +13,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::future::Cache;
 
 /// How many wrong keys an address may show at once.
-pub const WRONG_KEYS_AT_ONCE: NonZeroU32 = NonZeroU32::new(20).expect("it is above zero");
+pub(crate) const WRONG_KEYS_AT_ONCE: NonZeroU32 = NonZeroU32::new(20).expect("it is above zero");
 /// How long it takes until an address may show one more wrong key.
 const ONE_MORE_AFTER: Duration = Duration::from_secs(3);
 /// How many addresses are remembered. The least used ones are forgotten first.

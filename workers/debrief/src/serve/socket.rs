@@ -151,8 +151,8 @@ mod tests {
             result = socket.write_all(&answer) => result,
             () = reading => unreachable!("it reads without an end"),
         };
-        if result.is_err() {
-            assert_eq!(result.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        if let Err(error) = result {
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
             assert!(socket.end().is_stuck && activity.waits_since().is_some());
             return Err(started.elapsed());
         }

@@ -71,7 +71,7 @@ async fn without_a_key_a_request_that_names_another_machine_in_any_way_is_refuse
         ("http://evil.com/stats", &["localhost"], 403),
         ("http://localhost/stats", &["evil.com"], 403),
     ] {
-        let hosts: String = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
+        let hosts = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect::<Vec<_>>().concat();
         let answer =
             world.raw(&format!("GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n"), false).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{target} {hosts}: {answer}");
