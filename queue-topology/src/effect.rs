@@ -71,9 +71,7 @@ impl Unknown {
         match values.text(name).as_deref() {
             None | Some("hold") => Ok(Self::Hold),
             Some("resend") => Ok(Self::Resend),
-            Some(other) => {
-                Err(platform::config::ConfigError::new(name, format!("`{other}` is neither hold nor resend")))
-            }
+            Some(other) => Err(platform::config::ConfigError::not(name, other, "hold or resend")),
         }
     }
 }

@@ -36,10 +36,13 @@ impl ConfigError {
         Self { name: name.into(), problem: problem.into() }
     }
 
-    /// The value `text` is not what is `expected`. Of a long value, only the beginning is shown, and on one
-    /// line.
+    /// The value `text` is not what is `expected`. An address is not shown, because it can hold a password. Of a long
+    /// value, only the beginning is shown, and on one line.
     pub fn not(name: &str, text: &str, expected: &str) -> Self {
         const SHOWN: usize = 60;
+        if text.contains("://") {
+            return Self::new(name, format!("is not {expected}"));
+        }
         let text = one_line(text);
         let mut shown: String = text.chars().take(SHOWN).collect();
         if shown.len() < text.len() {

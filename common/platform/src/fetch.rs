@@ -50,9 +50,7 @@ impl Allow {
             Some(_) => {
                 let hosts = values.list(NAME);
                 match hosts.iter().find(|host| !has_port(host)) {
-                    Some(host) => {
-                        Err(ConfigError::new(NAME, format!("`{host}` is neither true, false nor host:port")))
-                    }
+                    Some(host) => Err(ConfigError::not(NAME, host, "true, false or host:port")),
                     None => Ok(Self::Hosts(hosts.iter().map(|host| host.to_lowercase()).collect())),
                 }
             }

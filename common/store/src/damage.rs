@@ -79,7 +79,9 @@ pub(super) fn named(path: &Path, error: OpenError) -> OpenError {
     };
     let look_at = match found {
         Some(code::CORRUPT | code::NOTADB) => return FileError::Damaged { file, problem }.into(),
-        Some(code::CANTOPEN | code::PERM) if path.is_dir() => "why there is a folder of this name",
+        Some(code::CANTOPEN | code::PERM | code::IOERR) if path.is_dir() => {
+            "why there is a folder of this name"
+        }
         Some(code::CANTOPEN | code::PERM | code::READONLY) => {
             "that this user may read and write the file and its folder"
         }

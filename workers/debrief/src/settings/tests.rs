@@ -181,7 +181,7 @@ const GARBAGE: [&str; 22] = [
     "https://user:hunter2@",
     "amqp://user:hunter2@host:99999999/x",
     "../../../../etc",
-    "\u{9b}31m\u{202e}hunter2",
+    "\u{9b}31m\u{202e}word",
     "two\nlines",
     "\0",
 ];
@@ -226,7 +226,7 @@ fn every_setting_takes_any_text_or_refuses_it_by_its_name() {
         any::<f64>().prop_map(|number| number.to_string()),
     ];
     drop(rustls::crypto::ring::default_provider().install_default());
-    let cases = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) };
+    let cases = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) };
     proptest!(cases, |(name in proptest::sample::select(names), value in value)| {
         is_accepted_or_refused_by_its_name(name, &value);
     });

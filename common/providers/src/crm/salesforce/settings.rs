@@ -89,7 +89,7 @@ fn version(values: &Values) -> Result<String, ConfigError> {
     let number = text.trim_start_matches('v').trim_end_matches(".0");
     match number.parse::<u32>() {
         Ok(number) => Ok(format!("{number}.0")),
-        Err(_) => Err(ConfigError::new(VERSION.setting, format!("`{text}` is no version such as 66.0"))),
+        Err(_) => Err(ConfigError::not(VERSION.setting, &text, "a version such as 66.0")),
     }
 }
 
