@@ -55,9 +55,7 @@ impl Source {
             }
             MaterialAt::SealedUrl(sealed) => {
                 let url = self.open(cx, sealed)?;
-                // How long the text is shows only when it is here.
-                cx.room_for(MAX_TRANSCRIPT_BYTES).await;
-                let _held = cx.wait_for(Whom::Host(&host(&url))).await?;
+                let held = cx.wait_for(Whom::Host(&host(&url))).await?;
                 let body = self.fetcher.document(&url).await.map_err(|error| fetch_fault(&error))?.body;
                 let too_large = || {
                     StageError::permanent(
@@ -65,13 +63,17 @@ impl Source {
                         anyhow!("longer than {MAX_TRANSCRIPT_BYTES} bytes"),
                     )
                 };
-                body.map_err(|error| fetch_fault(&error))
+                let text: Vec<u8> = body
+                    .map_err(|error| fetch_fault(&error))
                     .try_fold(Vec::new(), |mut all, chunk| async move {
                         all.extend_from_slice(&chunk);
                         if all.len() as u64 > MAX_TRANSCRIPT_BYTES { Err(too_large()) } else { Ok(all) }
                     })
-                    .await
-                    .map(Bytes::from)
+                    .await?;
+                drop(held);
+                // A host must not hold the room of others while it sends slowly, so the room is taken only now.
+                cx.room_for(text.len() as u64).await;
+                Ok(Bytes::from(text))
             }
         }
     }

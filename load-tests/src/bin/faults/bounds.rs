@@ -125,8 +125,13 @@ fn with_dead(mut verdict: Verdict, expected: usize) -> Verdict {
 
 const MEETINGS: u32 = 20;
 const TRANSCRIPT_BYTES: usize = 3_000_000;
-/// The address space that the process may have. It reserves some 700 MB of it for threads and uses a tenth of that.
-const ADDRESS_SPACE_BYTES: u64 = 1_200_000_000;
+/// The address space that the process may have. Its threads and the arenas of its allocator reserve more than half of it
+/// and use little of that.
+const ADDRESS_SPACE_BYTES: u64 = 3 << 30;
+/// The bound of the work in hand. A few of the transcripts have room in it.
+const MAX_MEMORY: &str = "100MB";
+/// The memory that the process may take at most: the program itself, the work in hand, and what the allocator keeps.
+const MOST_MB: f64 = 400.0;
 const ALL_DONE_WITHIN: Duration = Duration::from_mins(40);
 /// The number of deaths after which the fault is given up.
 const MAX_DEATHS: u32 = 3;
@@ -137,6 +142,7 @@ async fn large_transcripts(mut run: Run) -> anyhow::Result<Verdict> {
     let names = PROVIDERS.iter().flat_map(|provider| provider.settings("http://127.0.0.1:1"));
     let mut settings: Vec<(&'static str, String)> = names.map(|(name, _)| (name, String::new())).collect();
     settings.extend(["SLACK_BOT_TOKEN", "SLACK_CHANNEL"].map(|name| (name, String::new())));
+    settings.push(("DEBRIEF_MAX_MEMORY", MAX_MEMORY.to_owned()));
     let mut world = World::start(&run, Plan { settings, ..Plan::default() }).await?;
     let name = world.process("transcription");
     for number in 0..MEETINGS {
@@ -170,6 +176,8 @@ async fn large_transcripts(mut run: Run) -> anyhow::Result<Verdict> {
     );
     let mut verdict = world.settled(SETTLED_WITHIN, &Allowed::nothing()).await?;
     verdict.demand(deaths == 0, format!("the process died {deaths} times"));
+    verdict
+        .demand(most_mb <= MOST_MB, format!("the process took {most_mb:.0} MB, more than {MOST_MB:.0} MB"));
     world.finish().await?;
     Ok(verdict)
 }
