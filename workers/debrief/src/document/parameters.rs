@@ -16,8 +16,9 @@ pub(super) fn of(place: &str, name: &str) -> Option<(Value, Value)> {
         (json!({"type": "integer", "format": "int64", "minimum": least}), json!(example))
     };
     Some(match (place, name) {
-        ("path", "id") => (json!({"type": "string", "minLength": 1, "pattern": NO_NUL}), json!("CA-77")),
-        ("path", "call_id") => (json!({"type": "string", "minLength": 1, "pattern": NO_NUL}), json!("CA-77")),
+        ("path", "id" | "call_id") => {
+            (json!({"type": "string", "minLength": 1, "pattern": NO_NUL}), json!("CA-77"))
+        }
         ("query", "call") => text("CA-77"),
         ("query", "source") => text("exotel"),
         ("query", "agent") => text("Dana Ortiz"),

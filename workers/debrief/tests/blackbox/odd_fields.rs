@@ -34,8 +34,8 @@ async fn a_call_with_odd_fields_is_there_and_says_what_was_odd() {
         (format!(r#"{{"call_id":{digits}}}"#), digits, ("/external_id", json!(digits)), &[]),
         (r#"{"call_id":"CA-78\n"}"#.into(), "CA-78", ("/external_id", json!("CA-78")), &[]),
         (
-            r#"{"call_id":"none","recording_url":"null"}"#.into(),
-            "none",
+            r#"{"call_id":"no-url","recording_url":"null"}"#.into(),
+            "no-url",
             ("/status", json!("no_recording")),
             &[],
         ),
