@@ -3,6 +3,8 @@
 //! Unicode has characters that change the direction of everything behind them. One in a name or in somebody's words
 //! would turn round the line, or the page, in which it is shown.
 
+use std::fmt::Write as _;
+
 /// `text` without characters that only steer how text is shown: bidirectional controls, other control characters
 /// (each becomes a space), zero-width spaces and the variation selectors of emoji. A joiner stays, because words of
 /// some scripts need it.
@@ -77,7 +79,8 @@ pub fn escaped_json(document: &str) -> String {
             escaped.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
+                // Writing to a string cannot fail.
+                write!(escaped, "\\u{unit:04x}").ok();
             }
         }
     }
@@ -133,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_json_document_says_the_same_after_it_was_escaped() {
-        let document = format!("{{\n  \"words\": \"x\u{9b}\u{202e}\u{7f}\u{e0041}\"\n}}");
+        let document = "{\n  \"words\": \"x\u{9b}\u{202e}\u{7f}\u{e0041}\"\n}".to_owned();
         let escaped = escaped_json(&document);
         assert_eq!(escaped, "{\n  \"words\": \"x\\u009b\\u202e\\u007f\\udb40\\udc41\"\n}");
         let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();

@@ -74,7 +74,7 @@ fn entries(folder: &Path) -> impl Iterator<Item = DirEntry> {
 fn is_ours(entry: &DirEntry) -> bool {
     let name = entry.file_name();
     let is_database = |database: &&str| name.as_encoded_bytes().starts_with(database.as_bytes());
-    OURS.iter().any(|ours| name == *ours) || DATABASES.iter().any(|database| is_database(&database))
+    OURS.iter().any(|ours| name == *ours) || DATABASES.iter().any(is_database)
 }
 
 /// People send the log of a process to a file beside its data, and some file systems keep a folder of their own.

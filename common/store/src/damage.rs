@@ -72,8 +72,10 @@ pub(super) async fn look(path: &Path, read_only: SqliteConnectOptions) -> Result
 pub(super) fn named(path: &Path, error: OpenError) -> OpenError {
     let (file, problem) = (path.to_owned(), one_line(&error.to_string()));
     let found = match &error {
-        OpenError::Sql(error) | OpenError::Migrate(MigrateError::Execute(error)) => code_of(error),
-        OpenError::Migrate(MigrateError::ExecuteMigration(error, _)) => code_of(error),
+        OpenError::Sql(error)
+        | OpenError::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+            code_of(error)
+        }
         OpenError::Migrate(MigrateError::VersionMissing(_)) => return FileError::Newer { file }.into(),
         _ => None,
     };

@@ -194,14 +194,14 @@ mod tests {
 
         #[test]
         fn every_sequence_of_code_units_is_a_text(units in proptest::collection::vec(any::<u16>(), 0..20)) {
-            let escaped: String = units.iter().map(|unit| format!("\\u{unit:04X}")).collect();
+            let escaped = units.iter().map(|unit| format!("\\u{unit:04X}")).collect::<Vec<_>>().concat();
             let read = read(format!("\"{escaped}\"").as_bytes()).unwrap();
             prop_assert_eq!(read, String::from_utf16_lossy(&units));
         }
 
         #[test]
         fn no_bytes_are_too_odd_to_be_looked_at(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let _: bool = read(&bytes).is_ok();
+            drop(read(&bytes));
         }
     }
 }

@@ -38,7 +38,7 @@ async fn a_damaged_file_is_named_with_what_to_do() {
         overwrite(file, usize::try_from(middle).unwrap(), 4096);
     });
     let a_text = opened(|file| {
-        fs::write(file, "not a database at all, but long enough for one\n".repeat(50)).unwrap()
+        fs::write(file, "not a database at all, but long enough for one\n".repeat(50)).unwrap();
     });
     for (what, result) in [
         ("truncated", truncated.await),
@@ -87,7 +87,7 @@ async fn a_folder_in_the_place_of_the_file_is_named() {
 
 #[tokio::test]
 async fn a_file_that_may_not_be_read_is_named() {
-    let result = opened(|file| fs::set_permissions(file, fs::Permissions::from_mode(0)).unwrap()).await;
+    let result = opened(|file| fs::set_permissions(file, fs::Permissions::from_mode(0o0)).unwrap()).await;
     // Root may read everything.
     if let Err(error) = result {
         let said = error.to_string();

@@ -381,7 +381,9 @@ async fn a_long_transcript_is_not_read_before_its_length_is_known() {
         let call = accepted(&store).await;
         let (_, claim) = take(&store, run(call, "transcription", 1)).await;
         // Words that no database can compress to nothing.
-        let text: String = (0..2_000_u32).map(|n| format!("{:x} ", n.wrapping_mul(2_654_435_761))).collect();
+        let words: Vec<String> =
+            (0..2_000_u32).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect();
+        let text = words.join(" ");
         let segment = Segment {
             id: 1,
             speaker: None,

@@ -118,7 +118,7 @@ fn transcript(number: u32, megabytes: u32) -> anyhow::Result<String> {
     let mut cue = 0_u32;
     while text.len() < bytes {
         let (minutes, seconds) = (cue / 12, cue % 12 * 5);
-        let name = if cue % 2 == 0 { "Priya Raman" } else { "Tom Baker" };
+        let name = if cue.is_multiple_of(2) { "Priya Raman" } else { "Tom Baker" };
         write!(
             text,
             "{:02}:{:02}:{seconds:02}.000 --> {:02}:{:02}:{:02}.000\n{name}: This is sentence {cue} of meeting {number}, and it \

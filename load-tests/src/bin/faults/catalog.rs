@@ -2,8 +2,8 @@
 
 use crate::fault::Fault;
 use crate::{
-    bounds, broker, clocks, crowds, databases, failpoints, kills, poison, processes, providers, redis, replays,
-    topology, unanswered_requests,
+    bounds, broker, clocks, crowds, databases, failpoints, kills, poison, processes, providers, redis,
+    replays, topology, unanswered_requests,
 };
 
 /// Returns every fault, in the order in which they are played.

@@ -118,7 +118,7 @@ fn show(rows: &[Row], json: bool) -> anyhow::Result<()> {
         .collect();
     if !held.is_empty() {
         say!("");
-        print::table(["place of", "held by call", "since", "for", "waits for"], held.into_iter());
+        print::table(["place of", "held by call", "since", "for", "waits for"], held);
     }
     Ok(())
 }

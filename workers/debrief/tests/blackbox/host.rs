@@ -44,7 +44,10 @@ fn open_to_others(folder: &Path) -> Vec<String> {
     let paths = everything(folder).into_iter();
     // The log of a process is written by the test.
     let paths = paths.filter(|path| path.extension().is_none_or(|extension| extension != "log"));
-    paths.filter(|path| mode(path) & 0o077 != 0).map(|path| format!("{:o} {path:?}", mode(&path))).collect()
+    paths
+        .filter(|path| mode(path) & 0o077 != 0)
+        .map(|path| format!("{:o} {}", mode(&path), path.display()))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

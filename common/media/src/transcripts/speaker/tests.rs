@@ -122,7 +122,7 @@ fn the_start_of_a_sentence_is_not_a_label() {
 #[test]
 fn only_the_first_colon_ends_a_label() {
     let people = People::default();
-    let labels = Labels::of(&people, std::iter::empty());
+    let labels = Labels::of(&people, std::iter::empty::<&str>());
     let (name, words) = labels.split("Marcus Oyelaran: Note: I'll be covering it.").unwrap();
     assert_eq!((name.as_str(), words.trim()), ("Marcus Oyelaran", "Note: I'll be covering it."));
 }

@@ -92,10 +92,10 @@ fn facts(shown: &Shown<'_>) -> Vec<Said> {
 fn files(details: &CallDetails) -> impl Iterator<Item = String> {
     let named = |name: &str| details.metadata.get(name).cloned().unwrap_or_default();
     let others = match named("other_file_names") {
-        Value::Array(names) => names,
+        Value::Array(others) => others,
         _ => Vec::new(),
     };
-    std::iter::once(named("file_name")).chain(others).filter_map(|name| Some(name.as_str()?.to_owned()))
+    std::iter::once(named("file_name")).chain(others).filter_map(|file| Some(file.as_str()?.to_owned()))
 }
 
 fn one(text: Option<&str>) -> Vec<String> {
