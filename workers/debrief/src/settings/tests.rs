@@ -130,6 +130,8 @@ fn every_setting_that_is_a_length_of_time_has_a_bound() {
             Values::of([("DEBRIEF_LEASE", part)]).duration("DEBRIEF_LEASE", Duration::ZERO).is_ok()
         })
     };
+    // RabbitMQ closes the channel of a delivery that is in hand for 30 minutes, so a fetch has a bound of its own.
+    let has_bounds_of_its_own = |name: &str| name == "DEBRIEF_FETCH_TIMEOUT";
     let known = known();
     let spans =
         known.keys().filter(|key| !key.default.is_empty() && is_span(key.default)).map(|key| key.name);
@@ -142,9 +144,11 @@ fn every_setting_that_is_a_length_of_time_has_a_bound() {
         for absurd in ["18446744073709551615s", "18446744073709551615ms", "18446744073709551615h", "11y"] {
             let error = read_with(name, absurd).expect_err(name);
             assert_eq!(error.name, name, "{error}");
-            assert!(error.problem.contains("10 years"), "{error}");
+            assert!(error.problem.contains("10 years") || has_bounds_of_its_own(name), "{error}");
         }
-        read_with(name, "87600h").unwrap_or_else(|error| panic!("{error}"));
+        if !has_bounds_of_its_own(name) {
+            read_with(name, "87600h").unwrap_or_else(|error| panic!("{error}"));
+        }
     }
 }
 

@@ -286,7 +286,7 @@ mod tests {
         let page = written("page.wav", "<!DOCTYPE html>");
         let (sent, _) = bring_in(Item { path: page, what: What::Audio }).await;
         let why = sent.unwrap_err();
-        assert!(why.starts_with("`audio` is not a recording in a known format"), "{why}");
+        assert_eq!(why, "`audio` is a page of text, not a recording");
         let long = format!("{{\"items\":[\"{}\"]}}", "x".repeat(9 * 1024 * 1024));
         let long = written("long.json", &long);
         let (sent, _) = bring_in(Item { path: long, what: What::Session { lead: None } }).await;
