@@ -1,41 +1,16 @@
 //! Finds out why the file of the embedded store cannot be used, and says what a person can do about it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::OpenError;
+use super::open_error::{FileError, OpenError};
 
 /// Files up to this size are read whole when they are opened. That takes some tenths of a second at most. In a larger
 /// file, a damaged page is found when it is read.
 const LOOKED_THROUGH_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Why the file of the embedded store cannot be used. Each text names the file and says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    #[error(
-        "the database `{file}` is damaged ({problem}): stop every debrief that uses it, and restore the whole data \
-         folder from a copy; a copy of `{file}` without its `-wal` file can lack the newest calls",
-        file = .file.display()
-    )]
-    Damaged { file: PathBuf, problem: String },
-    #[error(
-        "`{file}` is a database of another program, so nothing was changed in it: name another folder in \
-         DEBRIEF_DATA_DIR, or move that file away",
-        file = .file.display()
-    )]
-    OfAnotherProgram { file: PathBuf },
-    #[error(
-        "the database `{file}` was written by a newer version of Debrief: use that version, or restore a copy from \
-         before the update",
-        file = .file.display()
-    )]
-    Newer { file: PathBuf },
-    #[error("the database `{file}` cannot be opened ({problem}): check {look_at}", file = .file.display())]
-    Unusable { file: PathBuf, problem: String, look_at: &'static str },
-}
 
 /// The result codes of SQLite, without the detail in their upper bits.
 mod code {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures::TryFutureExt as _;
-use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
+use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -12,8 +12,9 @@ use sqlx::sqlite::{
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 
 use super::connections::{Connections, FRESH};
-use super::damage::{self, FileError};
+use super::damage;
 use super::group_commit::Writer;
+use super::open_error::OpenError;
 use super::{Db, PATIENCE, Store, execute, in_time, query, within};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
@@ -32,19 +33,6 @@ const SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_se
 /// The file of the embedded store.
 const FILE: &str = "debrief.db";
 const JOURNAL_SIZE_LIMIT: &str = "67108864";
-
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("failed to open the store: {0}")]
-    Sql(#[from] sqlx::Error),
-    #[error("failed to migrate the store: {0}")]
-    Migrate(#[from] MigrateError),
-    /// The file of the embedded store cannot be used.
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error("the database is behind this program (it needs migration {needed}): run `debrief migrate`")]
-    Behind { needed: i64 },
-}
 
 impl Store {
     /// Whether there is an embedded store in `folder`.

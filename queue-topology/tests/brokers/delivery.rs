@@ -518,7 +518,11 @@ async fn a_run_that_works_when_the_broker_goes_away_comes_to_its_end() {
 #[tokio::test]
 async fn deliveries_above_a_workspaces_share_do_not_delay_the_others() {
     let signal = Arc::new(Notify::new());
-    let stage = Scripted::of((0..4).map(|_| Act::Until(Arc::clone(&signal))));
+    // Half of the places of the live lane, and all places of the bulk lane.
+    let [live, bulk] =
+        [Lane::Live, Lane::Bulk].map(|lane| usize::from(table::TRANSCRIPTION.spec.prefetch_of(lane)));
+    let held = live / 2 + bulk;
+    let stage = Scripted::of((0..=held).map(|_| Act::Until(Arc::clone(&signal))));
     let process = Process::start(stage.clone()).await;
     let waiting = async |lane| process.engine.broker.depth("transcription", lane).await.unwrap().ready;
     // Nobody knows this call, but a delivery of its workspace counts all the same.
@@ -526,15 +530,15 @@ async fn deliveries_above_a_workspaces_share_do_not_delay_the_others() {
     let message = wake_ups::message(&other, false, Lane::Live);
     process.engine.broker.publish(message).await.unwrap();
     process.wait(async || waiting(Lane::Live).await == 0).await;
-    for _ in 0..4 {
+    for _ in 0..=held {
         process.receive().await;
     }
-    // Two runs have half of the live lane's four places, one has the bulk lane's place, and one waits behind it.
-    process.wait(async || waiting(Lane::Bulk).await == 1 && stage.attempts().len() == 3).await;
+    // One run waits behind those that have the places.
+    process.wait(async || waiting(Lane::Bulk).await == 1 && stage.attempts().len() == held).await;
     process
         .wait(async || {
             signal.notify_one();
-            stage.attempts().len() == 4 && waiting(Lane::Bulk).await == 0
+            stage.attempts().len() == held + 1 && waiting(Lane::Bulk).await == 0
         })
         .await;
     signal.notify_waiters();
@@ -544,14 +548,15 @@ async fn deliveries_above_a_workspaces_share_do_not_delay_the_others() {
 #[tokio::test]
 async fn a_message_that_waits_in_its_queue_is_not_sent_again_and_one_that_was_lost_is() {
     let signal = Arc::new(Notify::new());
-    let stage = Scripted::of((0..4).map(|_| Act::Until(Arc::clone(&signal))));
+    let places = usize::from(table::TRANSCRIPTION.spec.prefetch_of(Lane::Live));
+    let stage = Scripted::of((0..places).map(|_| Act::Until(Arc::clone(&signal))));
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start_in(folder.path(), stage.clone()).await;
     let waiting = async || process.engine.broker.depth("transcription", Lane::Live).await.unwrap().ready;
-    for _ in 0..5 {
+    for _ in 0..=places {
         process.receive().await;
     }
-    process.wait(async || stage.attempts().len() == 4 && waiting().await == 1).await;
+    process.wait(async || stage.attempts().len() == places && waiting().await == 1).await;
     let file = format!("sqlite://{}", folder.path().join("debrief.db").display());
     let mut database = SqliteConnection::connect(&file).await.unwrap();
     let mut grown_old = async || {

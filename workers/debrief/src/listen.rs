@@ -149,7 +149,11 @@ fn origin(setting: &'static str, text: &str) -> Result<HeaderValue, ConfigError>
     };
     let value = host.filter(|host| is_host(host)).and_then(|_| HeaderValue::from_str(&origin).ok());
     value.ok_or_else(|| {
-        ConfigError::not(setting, text, "an origin: it has to be like https://app.example.com, without a path")
+        ConfigError::not(
+            setting,
+            text,
+            "an origin: it has to be like https://app.example.com, without a path",
+        )
     })
 }
 

@@ -11,6 +11,7 @@ mod deployment;
 mod document;
 mod doors;
 mod listen;
+mod management;
 mod panics;
 mod roles;
 mod serve;

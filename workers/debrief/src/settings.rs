@@ -9,8 +9,7 @@ use platform::telemetry;
 use providers::Slots;
 use queue_topology::broker;
 
-use crate::commands::topology;
-use crate::{deployment, listen};
+use crate::{deployment, listen, management};
 
 pub(crate) fn known() -> Known {
     Known::with(providers::settings())
@@ -32,7 +31,7 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, ConfigError> {
         provider.is_on(values)?;
     }
     listen::read_all(values)?;
-    topology::management(values)?;
+    management::management(values)?;
     deployment::check_data_folder(values)?;
     read_times(values)?;
     platform::memory::for_work(values)?;

@@ -6,11 +6,10 @@ use anyhow::Context as _;
 use platform::config::{ConfigError, Values};
 use queue_topology::broker::{self, Amqp, Broker as _};
 use queue_topology::layout::Layout;
-use queue_topology::management::Management;
 
 use crate::deployment::StartError;
+use crate::management::{management, vhost};
 use crate::outcome::{Ended, FAILED};
-use url::Url;
 
 fn connect(values: &Values) -> Result<Amqp, StartError> {
     let address = values
@@ -24,21 +23,6 @@ const NO_MANAGEMENT: &str =
 
 fn layout(values: &Values) -> Result<Layout, ConfigError> {
     Ok(Layout::new(&broker::prefix(values)?))
-}
-
-pub(crate) fn management(values: &Values) -> Result<Option<Management>, ConfigError> {
-    const NAME: &str = "RABBITMQ_MANAGEMENT_URL";
-    let Some(address) = values.secret(NAME) else { return Ok(None) };
-    values.url(NAME, "")?;
-    let management = Management::new(&address, &vhost(values));
-    management.map(Some).map_err(|_| ConfigError::new(NAME, "not an http or https address"))
-}
-
-/// The virtual host that `AMQP_URL` names. Without a name it is RabbitMQ's default one, `/`.
-fn vhost(values: &Values) -> String {
-    let url = values.text("AMQP_URL").and_then(|text| Url::parse(&text).ok());
-    let path = url.map(|url| url.path().trim_start_matches('/').replace("%2f", "/").replace("%2F", "/"));
-    path.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned())
 }
 
 pub(crate) async fn apply(values: &Values) -> Ended {

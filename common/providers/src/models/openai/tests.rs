@@ -212,7 +212,7 @@ async fn an_answer_that_cannot_be_used_is_a_refusal() {
 async fn a_slow_model_is_given_up_and_a_missing_one_is_unreachable() {
     let slow = server(ok(&completion("", "stop")).set_delay(Duration::from_secs(30))).await;
     let base = format!("{}/proxy/v1", slow.uri());
-    let refusal = made(&base, &[("OPENAI_TIMEOUT", "100ms")]).complete(&QUESTION).await.unwrap_err();
+    let refusal = made(&base, &[("OPENAI_TIMEOUT", "1s")]).complete(&QUESTION).await.unwrap_err();
     assert_eq!((refusal.fault, refusal.code.name()), (Fault::Transient, "model_failed"));
     let refusal = made("http://127.0.0.1:9/v1", &[]).complete(&QUESTION).await.unwrap_err();
     assert_eq!((refusal.fault, refusal.code.name()), (Fault::Unavailable, "model_unreachable"));
