@@ -35,7 +35,7 @@ pub fn for_work(values: &Values) -> Result<u64, ConfigError> {
         Some(text) => match size(&text) {
             Some(bytes) if bytes >= SMALLEST => Ok(bytes),
             Some(_) => Err(ConfigError::new(NAME, "must be at least 16MiB")),
-            None => Err(ConfigError::new(NAME, format!("`{text}` is not a size such as 512MB or 2GB"))),
+            None => Err(ConfigError::not(NAME, &text, "a size such as 512MB or 2GB")),
         },
     }
 }
