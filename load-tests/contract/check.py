@@ -27,16 +27,14 @@ def main(binary, linter, seconds):
         with urllib.request.urlopen(f"{address}/openapi.json", timeout=10) as answer:
             # The linter shows where a problem is, so the document has several lines.
             document.write_text(json.dumps(json.load(answer), indent=1))
-        failed = [
-            name
-            for name, check in [
-                ("validator", lambda: validate(document)),
-                ("linter", lambda: lint(linter, document)),
-                ("generated client", lambda: generate_and_use(document, folder, address)),
-                ("fuzzer", lambda: fuzz(address, seconds, folder)),
-            ]
-            if not succeeds(name, check)
+        checks = [
+            ("validator", lambda: validate(document)),
+            ("linter", lambda: lint(linter, document)),
+            ("generated client", lambda: generate_and_use(document, folder, address)),
         ]
+        if seconds != "0":
+            checks.append(("fuzzer", lambda: fuzz(address, seconds, folder)))
+        failed = [name for name, check in checks if not succeeds(name, check)]
     if failed:
         sys.exit(f"contract: failed: {', '.join(failed)}")
     print("contract: all checks passed")
