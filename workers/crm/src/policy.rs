@@ -160,7 +160,7 @@ impl Ours {
 /// neither of them.
 struct NameOwners {
     whole: BTreeMap<String, HashSet<String>>,
-    /// By what is left of a name without pronouns, employers and the like.
+    /// The person, by what is left of the name without pronouns, employers and the like.
     part: BTreeMap<String, HashSet<String>>,
 }
 
