@@ -34,7 +34,9 @@ pub(super) fn read(text: &str, zone: Tz) -> Result<Transcript, ReadError> {
             turns.push((time, Segment { role: Some(role), confidence, ..segment(None, text) }));
         }
     }
-    if turns.is_empty() {
+    // In a session that ended before anybody spoke there is no speech. A list of other things is the list of another
+    // product.
+    if turns.is_empty() && !items.is_empty() && !items.iter().any(is_of_a_session) {
         return Err(ReadError::NoSpeech);
     }
     let first_time = || turns.iter().find_map(|(time, _)| *time);
@@ -65,6 +67,11 @@ fn speaker_role(item: &Value) -> Option<Role> {
         "assistant" | "agent" if kind == "message" => Some(Role::Agent),
         _ => None,
     }
+}
+
+/// Whether `item` is one that a session has: somebody's message, or another thing that the agent wrote down with its kind.
+fn is_of_a_session(item: &Value) -> bool {
+    ["role", "type"].iter().any(|name| item.get(name).is_some_and(Value::is_string))
 }
 
 /// The words of an item's content. The content is a string, an object that holds its words as `text` or

@@ -203,7 +203,7 @@ fn the_error_about_a_file_without_a_transcript_says_why_it_has_none() {
             .to_string()
             .starts_with("it is not JSON")
     );
-    assert!(matches!(session(br#"{"items":[{"role":"system","content":"x"}]}"#), Err(ReadError::NoSpeech)));
+    assert!(matches!(session(br#"{"items":[{"sku":"A-7"},{"sku":"A-8"}]}"#), Err(ReadError::NoSpeech)));
     assert!(matches!(session(b"[]"), Err(ReadError::NotASession)));
 }
 
@@ -381,6 +381,20 @@ fn a_file_in_utf_16_is_read() {
     let text = "\u{feff}WEBVTT\n\n00:01.000 --> 00:02.000\nTom Björk: Hi\n";
     let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert_eq!(said(&transcript(bytes)), [(Some("Tom Björk"), "Hi")]);
+}
+
+#[test]
+fn a_session_in_which_nobody_spoke_is_a_transcript_without_speech() {
+    for file in [
+        r#"{"items":[]}"#,
+        r#"{"conversation":[]}"#,
+        r#"{"items":[{"role":"system","content":"x"}]}"#,
+        r#"{"items":[{"role":"assistant","content":""}]}"#,
+        r#"{"items":[{"type":"function_call","name":"hang_up"}]}"#,
+        r#"{"items":[{"sku":"A-7"},{"role":"user","content":"  "}]}"#,
+    ] {
+        assert_eq!(session(file).unwrap().segments, [], "{file}");
+    }
 }
 
 #[test]
