@@ -152,7 +152,7 @@ pub(crate) async fn replay(
     let known = ["stage", "group", "since", "until", "dry_run"];
     let mut params = body_params(request, &known, MAX_FILTER_BYTES).await?;
     let filter = dead_filter(&mut params);
-    let dry_run = params.read("dry_run", "true or false", |text| text.parse::<bool>().ok()) == Some(true);
+    let dry_run = params.flag("dry_run");
     params.check()?;
     // A dry run changes nothing. It is done every time, so that the count is never an old one.
     let key = key.filter(|_| !dry_run);

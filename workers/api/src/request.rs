@@ -118,17 +118,19 @@ pub(crate) async fn find_by_source_id(store: &Store, workspace: WorkspaceId, id:
 }
 
 /// The parameters of a request, from its query or from a JSON object. All values that cannot be used are collected, so
-/// that one answer names them all. An empty value counts as absent.
+/// that one answer names them all. An empty value of a query counts as absent; in a JSON object it is refused.
 #[derive(Default)]
 pub(crate) struct Params {
     values: Vec<(String, String)>,
+    /// The fields of a JSON object that are `true` or `false`.
+    flags: Vec<(String, bool)>,
     problems: Vec<FieldProblem>,
 }
 
 impl Params {
     pub(crate) fn of_query(uri: &Uri) -> Self {
         let pairs = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-        Self { values: pairs.into_owned().collect(), problems: Vec::new() }
+        Self { values: pairs.into_owned().collect(), ..Self::default() }
     }
 
     /// The parameters in a JSON object, which may hold only `known` names. If an unknown name were ignored, a misspelt
@@ -145,8 +147,12 @@ impl Params {
                     params.refuse(name, format!("is not known; the known names are {}", known.join(", ")));
                 }
                 Value::Null => {}
+                // A variable of a script that was never set must not select everything.
+                Value::String(text) if text.trim().is_empty() => {
+                    params.refuse(name, "must not be empty; without the field there is no such condition");
+                }
                 Value::String(text) => params.values.push((name.clone(), text.clone())),
-                Value::Bool(flag) => params.values.push((name.clone(), flag.to_string())),
+                Value::Bool(flag) => params.flags.push((name.clone(), *flag)),
                 _ => params.refuse(name, "must be a text"),
             }
         }
@@ -154,6 +160,10 @@ impl Params {
     }
 
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+        if self.flags.iter().any(|(known, _)| known == name) {
+            self.refuse(name, "must be a text");
+            return None;
+        }
         let (_, text) = self.values.iter().find(|(known, _)| known == name)?;
         let text = text.trim().to_owned();
         if text.contains('\0') {
@@ -177,6 +187,14 @@ impl Params {
             self.refuse(name, format!("`{shown}` is not {expected}"));
         }
         value
+    }
+
+    /// Whether a field says `true`, as a JSON value or as a text. A field that is absent says `false`.
+    pub(crate) fn flag(&mut self, name: &str) -> bool {
+        match self.flags.iter().find(|(known, _)| known == name) {
+            Some((_, flag)) => *flag,
+            None => self.read(name, "true or false", |text| text.parse().ok()).unwrap_or_default(),
+        }
     }
 
     /// A time that is the start of a period, or its end. This matters for a day: it starts at its first microsecond and
@@ -281,7 +299,13 @@ mod tests {
         let known = ["stage", "group"];
         assert_eq!(wrong_fields(Params::of_json(&json!({"grup": "x"}), &known)), ["/grup"]);
         assert_eq!(wrong_fields(Params::of_json(&json!({"stage": 3}), &known)), ["/stage"]);
+        let mut params = Params::of_json(&json!({"stage": false}), &known);
+        assert_eq!(params.text("stage"), None);
+        assert_eq!(wrong_fields(params), ["/stage"]);
         assert_eq!(wrong_fields(Params::of_json(&json!([]), &known)), [""]);
+        for empty in ["", " ", "\n"] {
+            assert_eq!(wrong_fields(Params::of_json(&json!({"group": empty}), &known)), ["/group"]);
+        }
         assert!(wrong_fields(Params::of_json(&json!({"stage": null}), &known)).is_empty());
     }
 }

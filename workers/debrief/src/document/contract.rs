@@ -27,9 +27,13 @@ pub(super) fn complete(mut document: Value) -> Value {
             complete_operation(method, operation, &everywhere);
         }
     }
-    let fields = &mut document["components"]["schemas"]["CallAnnounced"]["properties"];
-    for (name, value) in parameters::external_id().as_object().into_iter().flatten() {
-        fields["call_id"][name] = value.clone();
+    for body in ["CallAnnounced", "SessionBody"] {
+        let id = &mut document["components"]["schemas"][body]["properties"]["call_id"];
+        // A field that may be null keeps its two types.
+        let limits = parameters::external_id();
+        for (name, value) in limits.as_object().into_iter().flatten().filter(|(name, _)| *name != "type") {
+            id[name] = value.clone();
+        }
     }
     complete_replays(&mut document["components"]["schemas"]);
     document
@@ -45,7 +49,7 @@ fn complete_replays(schemas: &mut Value) {
     schemas["ReplayBody"]["properties"]["from"]["enum"] = stages.collect();
     let filter = &mut schemas["DeadLettersReplay"]["properties"];
     for name in ["stage", "group"] {
-        filter[name]["pattern"] = parameters::NO_NUL.into();
+        filter[name]["pattern"] = parameters::NOT_BLANK.into();
     }
     for name in ["since", "until"] {
         let mut schema = parameters::moment();

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 /// At least one character that is no blank and no character without a width, and no control characters.
 const ID: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\\u200b\\u2060\\ufeff][^\\u0000-\\u001f\\u007f-\\u009f]*$";
 /// A database stores no NUL in a text.
-pub(super) const NO_NUL: &str = "^[^\\u0000]*$";
+const NO_NUL: &str = "^[^\\u0000]*$";
+/// A text that says something.
+pub(super) const NOT_BLANK: &str = "^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$";
 /// Visible characters of ASCII, with blanks only inside.
 const VISIBLE: &str = "^[!-~]([ -~]*[!-~])?$";
 
