@@ -51,7 +51,7 @@ pub(super) fn named(path: &Path, error: OpenError) -> OpenError {
         | OpenError::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
             code_of(error)
         }
-        OpenError::Migrate(MigrateError::VersionMissing(_)) => return FileError::Newer { file }.into(),
+        OpenError::Newer { .. } => return FileError::Newer { file }.into(),
         _ => None,
     };
     let look_at = match found {

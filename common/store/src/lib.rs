@@ -30,6 +30,7 @@ mod run_claims;
 mod run_views;
 mod settlements;
 mod stage_runs;
+mod versions;
 mod wake_ups;
 mod workspaces;
 

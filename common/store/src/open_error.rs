@@ -15,6 +15,11 @@ pub enum OpenError {
     File(#[from] FileError),
     #[error("the database is behind this program (it needs migration {needed}): run `debrief migrate`")]
     Behind { needed: i64 },
+    #[error(
+        "the database was written by a newer version of Debrief (its migration {version} takes away what this version \
+         needs): use that version, or restore a back-up from before the update"
+    )]
+    Newer { version: i64 },
 }
 
 /// Why the file of the embedded store cannot be used. Each text names the file and says what to do.

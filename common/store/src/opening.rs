@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures::TryFutureExt as _;
-use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -15,12 +14,9 @@ use super::connections::{Connections, FRESH};
 use super::damage;
 use super::group_commit::Writer;
 use super::open_error::OpenError;
-use super::{Db, PATIENCE, Store, execute, in_time, query, within};
+use super::{Db, PATIENCE, Store, execute, in_time, query, versions, within};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
-
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long a caller waits for a connection. After that, the store counts as down.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -65,7 +61,7 @@ impl Store {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(writing)
             .await?;
-        SQLITE.run(&writer).await?;
+        versions::migrate_sqlite(&mut *writer.acquire().await?).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -81,16 +77,12 @@ impl Store {
         url.parse::<PgConnectOptions>().is_ok()
     }
 
-    /// Connects to PostgreSQL. The database must be migrated for this program, or for a newer one.
+    /// Connects to PostgreSQL. The database must be migrated for this program, or for a newer one that this program can
+    /// work beside.
     pub async fn open_postgres(url: &str) -> Result<Self, OpenError> {
         let pool = connect(url).await?;
-        let needed = POSTGRES.iter().map(|migration| migration.version).max().unwrap_or(0);
         let mut connection = pool.acquire().await?;
-        connection.ensure_migrations_table("_sqlx_migrations").await?;
-        let applied = connection.list_applied_migrations("_sqlx_migrations").await?;
-        if !applied.iter().any(|migration| migration.version == needed) {
-            return Err(OpenError::Behind { needed });
-        }
+        versions::check_postgres(&mut connection).await?;
         let now = postgres_time(&mut connection).await?;
         drop(connection);
         Ok(Self::over(Db::Postgres(Connections::new(pool)), now))
@@ -101,7 +93,7 @@ impl Store {
         // This pool has no limits of time, because a migration of a large database takes long.
         let pool =
             PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect(url).await?;
-        POSTGRES.run(&pool).await?;
+        versions::migrate_postgres(&mut *pool.acquire().await?).await?;
         let now = postgres_time(&mut *pool.acquire().await?).await?;
         Self::over(Db::Postgres(Connections::new(pool)), now).plant().await
     }

@@ -94,17 +94,3 @@ async fn a_file_that_may_not_be_read_is_named() {
         assert!(said.contains("debrief.db") && said.contains("may read and write"), "{said}");
     }
 }
-
-#[tokio::test]
-async fn a_file_of_a_newer_version_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    Store::open_embedded(folder.path()).await.unwrap().close().await;
-    let url = format!("sqlite://{}", folder.path().join("debrief.db").display());
-    let mut newer = sqlx::SqliteConnection::connect(&url).await.unwrap();
-    let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-               VALUES (99990101000000, 'newer', 1, x'00', 1)";
-    sqlx::query(sql).execute(&mut newer).await.unwrap();
-    newer.close().await.unwrap();
-    let error = Store::open_embedded(folder.path()).await.err().unwrap();
-    assert!(matches!(error, OpenError::File(FileError::Newer { .. })), "{error}");
-}

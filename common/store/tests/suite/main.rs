@@ -12,3 +12,4 @@ mod keys;
 mod replays;
 mod runs;
 mod taking_in;
+mod versions;
