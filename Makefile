@@ -12,7 +12,7 @@ ARGS ?=
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sdks contract bench faults chart fmt docs services
+.PHONY: help demo test lint sdks contract bench faults upgrade chart fmt docs services
 
 help:
 	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
@@ -24,6 +24,8 @@ help:
 	@echo "               ARGS=\"drain --messages 10000\" runs one of them"
 	@echo "make faults    breaks a deployment in many ways, and checks that it keeps its promises;"
 	@echo "               ARGS=list lists the faults, ARGS=fast runs those of the CI, ARGS=\"run NAME\" runs one"
+	@echo "make upgrade   updates a deployment from the commit that deploy/upgrade-from names to this one under load, and"
+	@echo "               rolls it back"
 	@echo "make sdks      holds the simulators to the public clients of the providers; it needs Python and its packages"
 	@echo "make chart     checks the chart in helm/debrief; builds helm and kubeconform once (needs Go and Python)"
 	@echo "make fmt       formats the code"
@@ -64,6 +66,11 @@ bench:
 faults:
 	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
 	"$${CARGO_TARGET_DIR:-target}/debug/faults" $(or $(ARGS),all)
+
+# The older version is built once, which takes some minutes.
+upgrade:
+	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	deploy/upgrade.sh "$${CARGO_TARGET_DIR:-target}/debug/faults" $(ARGS)
 
 # This is the build of `make faults`, so that the CI compiles what both need only once.
 sdks:

@@ -3,7 +3,7 @@
 use crate::fault::Fault;
 use crate::{
     bounds, broker, clocks, crowds, databases, failpoints, kills, poison, processes, providers, redis,
-    replays, topology, unanswered_requests,
+    replays, topology, unanswered_requests, upgrades,
 };
 
 /// Returns every fault, in the order in which they are played.
@@ -23,6 +23,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         unanswered_requests::FAULTS,
         replays::FAULTS,
         crowds::FAULTS,
+        upgrades::FAULTS,
     ]
     .into_iter()
     .flatten()

@@ -45,6 +45,8 @@ pub(crate) struct Fault {
     pub(crate) kinds: &'static [Kind],
     pub(crate) length: Length,
     pub(crate) play: Play,
+    /// Whether it needs the program of an older version, which `--older` names.
+    pub(crate) needs_older: bool,
 }
 
 impl Fault {
@@ -54,7 +56,7 @@ impl Fault {
         kinds: &'static [Kind],
         play: Play,
     ) -> Self {
-        Self { name, about, kinds, length: Length::Fast, play }
+        Self { name, about, kinds, length: Length::Fast, play, needs_older: false }
     }
 
     pub(crate) const fn long(
@@ -63,6 +65,11 @@ impl Fault {
         kinds: &'static [Kind],
         play: Play,
     ) -> Self {
-        Self { name, about, kinds, length: Length::Long, play }
+        Self { name, about, kinds, length: Length::Long, play, needs_older: false }
+    }
+
+    /// The same fault, which begins with the processes of an older version.
+    pub(crate) const fn from_an_older_version(self) -> Self {
+        Self { needs_older: true, ..self }
     }
 }

@@ -27,6 +27,7 @@ mod senders;
 mod servers;
 mod topology;
 mod unanswered_requests;
+mod upgrades;
 mod world;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -70,6 +71,9 @@ struct Cli {
     /// The debrief binary, built with `--features failpoints`. Without it, the one beside this program
     #[arg(long, global = true, value_name = "PATH")]
     debrief: Option<PathBuf>,
+    /// The debrief binary of an older version, for the faults that update a deployment. `make upgrade` builds it
+    #[arg(long, global = true, value_name = "PATH")]
+    older: Option<PathBuf>,
     /// Use the servers of this folder and leave them running, instead of starting new ones
     #[arg(long, global = true, value_name = "FOLDER")]
     services: Option<PathBuf>,
@@ -115,7 +119,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         What::Run { names } => names.iter().map(|name| find(name)).collect::<Result<_, _>>()?,
         What::Fast => catalog::all().filter(|fault| fault.length == Length::Fast).collect(),
-        What::All => catalog::all().collect(),
+        What::All => catalog::all().filter(|fault| cli.older.is_some() || !fault.needs_older).collect(),
     };
     let program = match &cli.debrief {
         Some(path) => path.clone(),
@@ -133,6 +137,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         seed: cli.seed.unwrap_or_else(|| rand::random::<u32>().into()),
         report: (!cli.unrecorded).then(|| Report::new(cli.results.clone(), cli.debrief.is_some())),
         program,
+        older: cli.older.clone(),
         folder: folder.path().to_owned(),
         servers: servers.clone(),
         passed: 0,
@@ -178,6 +183,7 @@ struct Player {
     /// `None` means that no results are written.
     report: Option<Report>,
     program: PathBuf,
+    older: Option<PathBuf>,
     folder: PathBuf,
     servers: Arc<OwnServers>,
     passed: u64,
@@ -206,6 +212,7 @@ impl Player {
             kind,
             seed: self.seed,
             program: self.program.clone(),
+            older: self.older.clone(),
             folder: folder.clone(),
             servers: self.servers.clone(),
         };

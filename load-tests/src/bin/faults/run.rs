@@ -1,9 +1,10 @@
 //! What one run of a fault is given.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::ValueEnum;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -39,6 +40,8 @@ pub(crate) struct Run {
     pub(crate) seed: u64,
     /// The debrief binary, built with failpoints.
     pub(crate) program: PathBuf,
+    /// The debrief binary of an older version.
+    pub(crate) older: Option<PathBuf>,
     /// The folder for the logs and the data of this run. It is kept when a promise was broken.
     pub(crate) folder: PathBuf,
     /// RabbitMQ, PostgreSQL and Redis, which the run may break. What it breaks is mended after it.
@@ -46,6 +49,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// Returns the program of an older version.
+    pub(crate) fn older(&self) -> anyhow::Result<&Path> {
+        self.older.as_deref().context("this fault needs the program of an older version; `make upgrade` builds one")
+    }
+
     /// Returns the source of everything random in this run. It is the same for the same seed.
     pub(crate) fn dice(&self) -> StdRng {
         StdRng::seed_from_u64(self.seed)
