@@ -237,6 +237,9 @@ pub enum MaterialAt {
 }
 
 #[cfg(test)]
+mod first_version;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
