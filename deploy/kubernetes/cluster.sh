@@ -4,6 +4,7 @@
 #
 #   deploy/kubernetes/cluster.sh tools        builds what is missing; the first time this takes some 15 minutes on 2 cores
 #   deploy/kubernetes/cluster.sh is-built     exits with 0 when nothing is missing
+#   deploy/kubernetes/cluster.sh kubectl      prints the command that is kubectl
 #   deploy/kubernetes/cluster.sh start DIR    starts everything; its files are in DIR, and DIR/kubeconfig is the way in
 #   deploy/kubernetes/cluster.sh stop DIR     ends what `start` started
 #
@@ -168,6 +169,7 @@ stop() {
 case ${1:-} in
 tools) build ;;
 is-built) is_built ;;
+kubectl) echo "$tools/controlplane-$kubernetes kubectl" ;;
 start | stop)
     dir=$(realpath "${2:?name a folder}")
     mkdir -p "$dir"

@@ -1,6 +1,7 @@
 //! Opening and migrating a store.
 
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use futures::TryFutureExt as _;
@@ -19,7 +20,13 @@ use super::{Db, PATIENCE, Store, execute, in_time, query, within};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
 
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+/// A database that a newer version has migrated is no error: after a rollback, and during an upgrade, an older version
+/// works on it.
+static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!("migrations/postgres");
+    migrations.set_ignore_missing(true);
+    migrations
+});
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long a caller waits for a connection. After that, the store counts as down.

@@ -9,6 +9,7 @@ mod full;
 mod given_up;
 mod idempotency;
 mod keys;
+mod newer;
 mod replays;
 mod runs;
 mod taking_in;
