@@ -1,5 +1,7 @@
 """For each value that matters, the field that it changes."""
 
+import re
+
 import pytest
 import yaml
 
@@ -337,6 +339,26 @@ def test_ingress_sends_what_brings_calls_in_to_ingest_and_the_rest_to_the_api():
     assert found["/webhook", "Prefix"] == "d-debrief-ingest"
     assert found["/api/calls", "Exact"] == "d-debrief-ingest"
     assert found["/", "Prefix"] == "d-debrief-api"
+
+
+def test_every_route_that_brings_calls_in_leads_to_ingest():
+    """The longest path that fits decides, and an exact one before a prefix."""
+    (rule,) = render({"ingress": {"enabled": True, "hosts": ["a"]}})["Ingress", "d-debrief"]["spec"]["rules"]
+
+    def leads_to(route):
+        fits = [
+            (path["pathType"] == "Exact", len(path["path"]), path["backend"]["service"]["name"])
+            for path in rule["http"]["paths"]
+            if route == path["path"] or (path["pathType"] == "Prefix" and f"{route}/".startswith(path["path"].rstrip("/") + "/"))
+        ]
+        return max(fits)[2]
+
+    sources = CHART.parent.parent / "workers/ingest/src/sources"
+    routes = [route for file in sources.glob("*.rs") for route in re.findall(r'path = "(/[^"]+)"', file.read_text())]
+    assert len(routes) >= 5
+    assert {route: leads_to(route) for route in routes} == dict.fromkeys(routes, "d-debrief-ingest")
+    for route in ["/", "/docs", "/api/calls/history", "/api/calls/7/recording", "/metrics"]:
+        assert leads_to(route) == "d-debrief-api", route
 
 
 def test_the_gateway_route_has_the_same_paths_as_the_ingress():
