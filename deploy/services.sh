@@ -8,12 +8,14 @@
 #   deploy/services.sh run CMD…  starts the servers, runs CMD with the variables set, and stops the servers
 #                                (but not when `start` was called before)
 #
-# Two commands are for tests that break a server which this script runs. `start` repairs it afterwards.
+# These commands are for tests that break a server which this script runs. `start` repairs it afterwards.
 #   deploy/services.sh signal SERVER SIGNAL   sends a signal (KILL, STOP, CONT …) to each process of the server
 #   deploy/services.sh rabbitmqctl [NODE] ARGS…   runs rabbitmqctl on the RabbitMQ
 #
 # DEBRIEF_RABBITMQ_NODES=3 makes the RabbitMQ a cluster, whose nodes are called rabbitmq, rabbitmq-2 and rabbitmq-3. The
 # variable DEBRIEF_TEST_AMQP_URL names the first one.
+#   deploy/services.sh cut-off NODE           parts a node from the others, until:
+#   deploy/services.sh join NODE
 #
 # For each server, the first of these is used:
 #   1. the server that DEBRIEF_TEST_…_URL names, if that variable is set;
@@ -321,6 +323,16 @@ run_rabbitmqctl() {
         /usr/lib/rabbitmq/bin/rabbitmqctl "${@:2}" 9>&-)
 }
 
+# with_others NODE COOKIE AND: tells the node the cookie of the other nodes. With a wrong one it takes no connection from
+# them and gets none.
+with_others() {
+    local other others=
+    for other in $(nodes); do
+        if [ "$other" != "$1" ]; then others="$others,'$(erlang_name "$other")'"; fi
+    done
+    run_rabbitmqctl "$1" eval "[begin erlang:set_cookie(N, $2), $3 end || N <- [${others#,}]]."
+}
+
 # Starts the nodes that do not run.
 start_rabbitmq() {
     install_package rabbitmq-server
@@ -561,6 +573,14 @@ rabbitmqctl)
     choose_folder
     case ${1:-} in rabbitmq | rabbitmq-*) ;; *) set -- rabbitmq "$@" ;; esac
     run_rabbitmqctl "$@"
+    ;;
+cut-off)
+    choose_folder
+    with_others "$2" wrong 'erlang:disconnect_node(N)'
+    ;;
+join)
+    choose_folder
+    with_others "$2" 'erlang:get_cookie()' 'net_kernel:connect_node(N)'
     ;;
 run)
     shift

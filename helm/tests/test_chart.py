@@ -29,11 +29,14 @@ def test_no_selector_matches_the_pods_of_another_role():
         assert sum(selector.items() <= labels.items() for selector in selectors) == 1
 
 
-def test_it_renders_the_same_twice():
-    values = {"secrets": SECRETS, "trial": {"enabled": True}, "podMonitor": {"enabled": True}}
-    first = helm(values).stdout
+@pytest.mark.parametrize("file", ["all-on.yaml", "bucket.yaml", "smallest.yaml", "values-trial.yaml"])
+def test_it_renders_the_same_twice(file):
+    folder = CHART if file == "values-trial.yaml" else CHART.parent / "tests" / "values"
+    arguments = ("-f", str(folder / file))
+    first = helm({}, *arguments)
+    assert first.returncode == 0 and "kind: Deployment" in first.stdout
     rendered.cache_clear()
-    assert helm(values).stdout == first
+    assert helm({}, *arguments).stdout == first.stdout
 
 
 def test_every_pod_may_do_as_little_as_the_level_restricted_asks_for():

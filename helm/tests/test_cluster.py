@@ -205,6 +205,12 @@ def test_everything_that_the_chart_can_make_is_accepted(program, namespace):
     eventually(lambda: everything(namespace) == kept, "nothing is left but the claim")
 
 
+def test_an_installation_with_a_bucket_has_no_claim(namespace):
+    helm(HELM_4, namespace, "install", "d", str(CHART), "-f", str(VALUES / "bucket.yaml"), "--wait", "--timeout", "2m")
+    all_ready(namespace)
+    assert items("persistentvolumeclaims", namespace) == []
+
+
 def test_helm_4_takes_over_what_helm_3_installed(namespace):
     secret(namespace)
     volumes(namespace, 1)
@@ -278,7 +284,7 @@ def test_a_misspelt_field_is_refused(namespace):
     deployment = render()["Deployment", "d-debrief-crm"]
     deployment["metadata"]["namespace"] = namespace
     deployment["spec"]["replica"] = 2
-    assert "replica" in refused(namespace, deployment)
+    assert 'unknown field "spec.replica"' in refused(namespace, deployment)
 
 
 def test_keda_takes_no_number_where_it_wants_a_text(namespace):
