@@ -8,7 +8,12 @@ LOCKED ?=
 # `make bench` takes ingest, overload, pipeline, drain, scale, large, memory, idle, start, load --url URL --rate N …
 # `make contract` takes the seconds that the fuzzer runs; with 0 it sends a fixed list of requests.
 # `make faults` takes list, fast, all, run NAME --seed N …
+# `make chart` takes --cluster, which builds a real API server first.
 ARGS ?=
+# `make test` takes other versions of the servers (deploy/systems.sh), for example rabbitmq-4.3,postgresql-18. Then it runs
+# only what uses servers.
+SERVERS ?=
+export SERVERS
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -16,7 +21,8 @@ SHELL := /bin/bash
 
 help:
 	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
-	@echo "make test      runs all tests; starts RabbitMQ, PostgreSQL and Redis for them if they do not run"
+	@echo "make test      runs all tests; starts RabbitMQ, PostgreSQL and Redis for them if they do not run;"
+	@echo "               SERVERS=rabbitmq-4.3,postgresql-18 runs those that use servers on other versions"
 	@echo "make lint      checks the formatting and unused dependencies, runs clippy, and runs cargo deny if it is installed"
 	@echo "make contract  holds the OpenAPI document and the running program to each other: validator, linter, generated"
 	@echo "               client and fuzzer; needs Python and Node.js; ARGS=20 fuzzes for 20 seconds"
@@ -27,7 +33,8 @@ help:
 	@echo "make upgrade   updates a deployment from the commit that deploy/upgrade-from names to this one under load, and"
 	@echo "               rolls it back"
 	@echo "make sdks      holds the simulators to the public clients of the providers; it needs Python and its packages"
-	@echo "make chart     checks the chart in helm/debrief; builds helm and kubeconform once (needs Go and Python)"
+	@echo "make chart     checks the chart in helm/debrief; builds helm and kubeconform once (needs Go and Python);"
+	@echo "               ARGS=--cluster builds a real API server too, and installs the chart on it"
 	@echo "make fmt       formats the code"
 	@echo "make docs      builds the documentation of every crate, private items included"
 	@echo "make services  starts the servers that the tests need; they run until deploy/services.sh stop"
@@ -37,9 +44,22 @@ demo:
 
 # The tests are built before the servers are started. So the servers do not run during the build, and a compile error
 # shows at once.
+ifeq ($(SERVERS),)
 test:
 	$(CARGO) test --workspace $(LOCKED) --no-run
 	deploy/services.sh run $(CARGO) test --workspace $(LOCKED) $(ARGS)
+else
+test:
+	$(CARGO) test --workspace $(LOCKED) $(SUITES) --no-run
+	deploy/services.sh run $(CARGO) test --workspace $(LOCKED) $(SUITES) --no-fail-fast $(ARGS)
+	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	"$${CARGO_TARGET_DIR:-target}/debug/faults" run $(BROKER_FAULTS) --kind servers --unrecorded
+endif
+
+# The suites of the broker and of the store, and the black-box test.
+SUITES := --test brokers --test suite --test blackbox
+BROKER_FAULTS := broker-killed broker-down broker-hangs memory-alarm queue-full queue-deleted queue-purged \
+	exchange-deleted queue-of-another-kind unreadable-messages
 
 lint:
 	$(CARGO) fmt --all --check
@@ -79,7 +99,7 @@ sdks:
 		"$$folder/bin/python" -B load-tests/sdks/check.py "$${CARGO_TARGET_DIR:-target}/debug/simulate"
 
 chart:
-	deploy/chart.sh
+	deploy/chart.sh $(ARGS)
 
 fmt:
 	$(CARGO) fmt --all

@@ -8,9 +8,14 @@
 #   deploy/services.sh run CMD…  starts the servers, runs CMD with the variables set, and stops the servers
 #                                (but not when `start` was called before)
 #
-# Two commands are for tests that break a server which this script runs. `start` repairs it afterwards.
+# These commands are for tests that break a server which this script runs. `start` repairs it afterwards.
 #   deploy/services.sh signal SERVER SIGNAL   sends a signal (KILL, STOP, CONT …) to each process of the server
-#   deploy/services.sh rabbitmqctl ARGS…      runs rabbitmqctl on the RabbitMQ
+#   deploy/services.sh rabbitmqctl [NODE] ARGS…   runs rabbitmqctl on the RabbitMQ
+#
+# DEBRIEF_RABBITMQ_NODES=3 makes the RabbitMQ a cluster, whose nodes are called rabbitmq, rabbitmq-2 and rabbitmq-3. The
+# variable DEBRIEF_TEST_AMQP_URL names the first one.
+#   deploy/services.sh cut-off NODE           parts a node from the others, until:
+#   deploy/services.sh join NODE
 #
 # For each server, the first of these is used:
 #   1. the server that DEBRIEF_TEST_…_URL names, if that variable is set;
@@ -21,6 +26,9 @@
 # The folder is `.services` in the checkout, or $DEBRIEF_SERVICES_DIR. To begin with empty servers, call `stop` and
 # delete the folder. With DEBRIEF_SERVICES_OWN=1 only the servers of this folder are used, whatever else is set or
 # answers. The servers of several folders can run at the same time.
+#
+# SERVERS=rabbitmq-4.3,postgresql-18 asks for these versions. They come from other releases of Debian (systems.sh), and have
+# a folder and ports of their own: `.services-rabbitmq-4.3,postgresql-18`.
 set -euo pipefail
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -32,19 +40,23 @@ say() { printf 'services: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 is_root() { [ "$(id -u)" = 0 ]; }
 
+SERVERS=${SERVERS:-}
+. "$checkout/deploy/systems.sh"
+
 # ---------------------------------------------------------------- the folder and the owners of its parts
 
 # PostgreSQL refuses to run as root, and the other two servers should not run as root. So when this script runs as
 # root, each server runs as the user that its package made. That user must be able to enter the folder, but it cannot
 # enter a folder below /root.
 choose_folder() {
-    dir=${DEBRIEF_SERVICES_DIR:-$checkout/.services}
+    check_asked
+    dir=${DEBRIEF_SERVICES_DIR:-$checkout/.services${SERVERS:+-$SERVERS}}
     case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
     mkdir -p "$dir"
     if is_root && ! setpriv --reuid nobody --clear-groups test -x "$dir" 2>/dev/null; then
         [ -z "${DEBRIEF_SERVICES_DIR:-}" ] || die "$dir cannot be reached by other users than root; choose another DEBRIEF_SERVICES_DIR"
         # Only root can make a folder here. In /var/tmp any user could have made a folder with this name before.
-        dir=/var/lib/debrief-services/$(printf '%s' "$checkout" | sha256sum | cut -c1-12)
+        dir=/var/lib/debrief-services/$(printf '%s' "$checkout" | sha256sum | cut -c1-12)${SERVERS:+-$SERVERS}
         mkdir -p "$dir"
     fi
     exec 9>"$dir/lock"
@@ -53,8 +65,13 @@ choose_folder() {
 # own NAME: makes the folder of a server, which only the server's user can enter.
 own() {
     mkdir -p "$dir/$1"
-    if is_root; then chown "$(user_of "$1")" "$dir/$1"; fi
+    give "$1" "$dir/$1"
     chmod 700 "$dir/$1"
+}
+
+# give NAME FILE…: makes the server's user the owner.
+give() {
+    if is_root; then chown "$(ids_in "$(root_of "$1")" "$(user_of "$1")")" "${@:2}"; fi
 }
 
 user_of() {
@@ -63,9 +80,11 @@ user_of() {
 
 # as NAME CMD…: runs CMD as the user of that server, in the server's folder.
 as() {
-    local name=$1
+    local name=$1 root
     shift
     cd "$dir/$name"
+    root=$(root_of "$name")
+    if [ -n "$root" ]; then inside "$root" "$(user_of "$name")" "$@"; fi
     if is_root; then
         exec setpriv --reuid "$(user_of "$name")" --regid "$(id -g "$(user_of "$name")")" --clear-groups "$@"
     fi
@@ -208,12 +227,24 @@ redis_answers() {
 postgres_answers() {
     local psql
     psql=$(command -v psql) || psql=$(postgres_bin)/psql
-    [ -x "$psql" ] || return 1
-    [ "$(PGCONNECT_TIMEOUT=5 "$psql" -XAtqw "postgres://postgres:postgres@127.0.0.1:$1/postgres" \
+    # A server of another system brings its own client.
+    if [ ! -x "$psql" ]; then
+        psql=$(root_of postgresql)
+        [ -n "$psql" ] || return 1
+        set -- "$1" chroot "$psql" psql
+    else
+        set -- "$1" "$psql"
+    fi
+    [ "$(PGCONNECT_TIMEOUT=5 "${@:2}" -XAtqw "postgres://postgres:postgres@127.0.0.1:$1/postgres" \
         -c 'SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user' 2>/dev/null)" = t ]
 }
 
-postgres_bin() { find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1; }
+# Prints the newest folder with programs of PostgreSQL in the server's system.
+postgres_bin() {
+    local root
+    root=$(root_of postgresql)
+    find "$root/usr/lib/postgresql" -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1 | sed "s|^$root||"
+}
 
 # ---------------------------------------------------------------- packages
 
@@ -227,6 +258,12 @@ is_installed() {
 }
 
 install_package() {
+    local name=${1%-server}
+    name=${name%-client}
+    if [ -n "$(root_of "$name")" ]; then
+        make_system "$name"
+        return
+    fi
     is_installed "$1" && return
     local as_root=() by_hand="install it (\`apt-get install $1\`), or set DEBRIEF_TEST_AMQP_URL, DEBRIEF_TEST_DATABASE_URL and DEBRIEF_TEST_REDIS_URL to servers that the tests may use"
     command -v apt-get >/dev/null || die "$1 is missing, and this system has no apt-get to install it: $by_hand"
@@ -257,58 +294,110 @@ install_package() {
 
 # ---------------------------------------------------------------- starting each server
 
-# Sets `erlang`, the first words of every command for our broker. They say which port mapper the command asks, which
-# node it is or talks to, and in which home folder its cookie is. The nodes of different folders have the same name, but
-# they never see each other.
+# RabbitMQ has one node, or as many as DEBRIEF_RABBITMQ_NODES says, which make a cluster. The first node is called
+# `rabbitmq`, the next `rabbitmq-2`, and so on. All of them are on the same port mapper.
+nodes() {
+    local number
+    echo rabbitmq
+    for ((number = 2; number <= ${DEBRIEF_RABBITMQ_NODES:-1}; number++)); do echo "rabbitmq-$number"; done
+}
+
+# erlang_name NODE: prints the name of the node in the cluster.
+erlang_name() { echo "debrief-dev${1#rabbitmq}@localhost"; }
+
+# erlang_of NODE: sets `erlang`, the first words of every command for this node of ours. They say which port mapper the
+# command asks, which node it is or talks to, and in which home folder its cookie is. The nodes of different folders have
+# the same names, but they never see each other.
 erlang_of() {
-    erlang=(env "HOME=$dir/rabbitmq" ERL_EPMD_ADDRESS=127.0.0.1 "ERL_EPMD_PORT=$1" RABBITMQ_NODENAME=debrief-dev@localhost)
+    local epmd
+    epmd=$(cat "$dir/epmd.port")
+    erlang=(env "HOME=$dir/rabbitmq" ERL_EPMD_ADDRESS=127.0.0.1 "ERL_EPMD_PORT=$epmd" "RABBITMQ_NODENAME=$(erlang_name "$1")")
 }
 
+# run_rabbitmqctl NODE ARGS…
 run_rabbitmqctl() {
-    runs rabbitmq || die "this script does not run a server named rabbitmq"
+    runs "$1" || die "this script does not run a server named $1"
     local erlang
-    erlang_of "$(cat "$dir/epmd.port")"
+    erlang_of "$1"
     (as rabbitmq "${erlang[@]}" "RABBITMQ_CONF_ENV_FILE=$dir/rabbitmq/rabbitmq-env.conf" \
-        /usr/lib/rabbitmq/bin/rabbitmqctl "$@" 9>&-)
+        /usr/lib/rabbitmq/bin/rabbitmqctl "${@:2}" 9>&-)
 }
 
+# with_others NODE COOKIE AND: tells the node the cookie of the other nodes. With a wrong one it takes no connection from
+# them and gets none.
+with_others() {
+    local other others=
+    for other in $(nodes); do
+        if [ "$other" != "$1" ]; then others="$others,'$(erlang_name "$other")'"; fi
+    done
+    run_rabbitmqctl "$1" eval "[begin erlang:set_cookie(N, $2), $3 end || N <- [${others#,}]]."
+}
+
+# Starts the nodes that do not run.
 start_rabbitmq() {
     install_package rabbitmq-server
     own rabbitmq
-    local home=$dir/rabbitmq amqp epmd dist erlang
-    end rabbitmq TERM
-    end epmd TERM
-    amqp=$(port rabbitmq) epmd=$(port epmd) dist=$(port rabbitmq-dist)
-    cat >"$home/rabbitmq.conf" <<CONF
+    local node epmd erlang
+    if ! runs epmd; then
+        for node in $(nodes); do end "$node" TERM; done
+        # This is a port mapper of our own. The one that Erlang would start listens on all addresses and goes on running
+        # after the broker has ended.
+        epmd=$(port epmd)
+        erlang_of rabbitmq
+        launch epmd rabbitmq "${erlang[@]}" epmd -address 127.0.0.1 -port "$epmd"
+        await epmd is_open "$epmd"
+    fi
+    for node in $(nodes); do
+        if ! node_answers "$node"; then launch_node "$node"; fi
+    done
+    # The nodes of a cluster that stopped together wait for each other, so all of them are started before one is awaited.
+    for node in $(nodes); do await "$node" amqp_answers "$(cat "$dir/$node.port")"; done
+}
+
+node_answers() { runs "$1" && amqp_answers "$(cat "$dir/$1.port")"; }
+
+launch_node() {
+    local node=$1 home=$dir/rabbitmq amqp dist erlang number=0 other
+    end "$node" TERM
+    amqp=$(port "$node") dist=$(port "$node-dist")
+    {
+        cat <<CONF
 listeners.tcp.local = 127.0.0.1:$amqp
 disk_free_limit.absolute = 50MB
 vm_memory_high_watermark.relative = 0.4
 log.console = true
 log.file = false
 CONF
+        if [ "${DEBRIEF_RABBITMQ_NODES:-1}" -gt 1 ]; then
+            echo "cluster_formation.peer_discovery_backend = classic_config"
+            # A node on the smaller side of a partition stops its work until the partition is over.
+            echo "cluster_partition_handling = pause_minority"
+            for other in $(nodes); do
+                number=$((number + 1))
+                echo "cluster_formation.classic_config.nodes.$number = $(erlang_name "$other")"
+            done
+        fi
+    } >"$home/$node.conf"
     echo '[].' >"$home/enabled_plugins"
-    if is_root; then chown rabbitmq "$home/rabbitmq.conf" "$home/enabled_plugins"; fi
-    # This is a port mapper of our own. The one that Erlang would start listens on all addresses and goes on running after
-    # the broker has ended.
-    erlang_of "$epmd"
-    launch epmd rabbitmq "${erlang[@]}" epmd -address 127.0.0.1 -port "$epmd"
-    await epmd is_open "$epmd"
+    # The nodes of a cluster have the same cookie.
+    if [ ! -e "$home/.erlang.cookie" ]; then (umask 377 && openssl rand -hex 16 >"$home/.erlang.cookie"); fi
+    give rabbitmq "$home/$node.conf" "$home/enabled_plugins" "$home/.erlang.cookie"
+    erlang_of "$node"
     # With RUNNING_UNDER_SYSTEMD the start script turns into the broker and does not start a second process. So the
     # process whose id is kept is the broker. The busy waiting of the schedulers is switched off (`+sbwt none` and so
     # on), because it needs a machine that does nothing else.
-    launch rabbitmq rabbitmq "${erlang[@]}" \
+    launch "$node" rabbitmq "${erlang[@]}" \
         RUNNING_UNDER_SYSTEMD=true \
         "RABBITMQ_DIST_PORT=$dist" \
         "RABBITMQ_MNESIA_BASE=$home/data" \
         "RABBITMQ_LOG_BASE=$home/log" \
-        "RABBITMQ_CONFIG_FILE=$home/rabbitmq.conf" \
+        "RABBITMQ_CONFIG_FILE=$home/$node.conf" \
         "RABBITMQ_ADVANCED_CONFIG_FILE=$home/advanced.config" \
         "RABBITMQ_CONF_ENV_FILE=$home/rabbitmq-env.conf" \
-        "RABBITMQ_GENERATED_CONFIG_DIR=$home/generated" \
+        "RABBITMQ_GENERATED_CONFIG_DIR=$home/generated-$node" \
         "RABBITMQ_ENABLED_PLUGINS_FILE=$home/enabled_plugins" \
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none" \
         /usr/lib/rabbitmq/bin/rabbitmq-server
-    await rabbitmq amqp_answers "$amqp"
 }
 
 start_postgresql() {
@@ -318,7 +407,7 @@ start_postgresql() {
     end postgresql INT
     # A data folder can be used only by the major version that made it.
     bin=/usr/lib/postgresql/$(cat "$data/PG_VERSION" 2>/dev/null || true)/bin
-    [ -x "$bin/postgres" ] || bin=$(postgres_bin)
+    [ -x "$(root_of postgresql)$bin/postgres" ] || bin=$(postgres_bin)
     port=$(port postgresql)
     if [ ! -f "$data/PG_VERSION" ]; then
         # The data folder is made under another name and then renamed, because an initdb that was interrupted leaves a
@@ -356,15 +445,26 @@ start_redis() {
 # and `url`.
 locate() {
     local given=${!2:-} own=${DEBRIEF_SERVICES_OWN:-}
+    if asked "$1" >/dev/null; then own=1; fi
     if [ -n "$given" ] && [ -z "$own" ]; then
         origin=given url=$given
-    elif runs "$1" && answers "$1" "$(cat "$dir/$1.port")"; then
+    elif answers_all "$1"; then
         origin=ours url=$(url_of "$1" "$(cat "$dir/$1.port")")
     elif [ -z "$own" ] && is_open "$3" && answers "$1" "$3"; then
         origin=standard url=$(url_of "$1" "$3")
     else
         origin=none url=
     fi
+}
+
+# answers_all NAME: whether our server answers, with all its nodes.
+answers_all() {
+    local node
+    if [ "$1" != rabbitmq ]; then
+        runs "$1" && answers "$1" "$(cat "$dir/$1.port")"
+        return
+    fi
+    for node in $(nodes); do node_answers "$node" || return 1; done
 }
 
 answers() {
@@ -393,7 +493,10 @@ each() {
 ensure() {
     # Only the client of PostgreSQL can find out whether a server accepts the login, so it must be installed.
     if [ "$1" = postgresql ] && [ -z "${!2:-}" ] && is_open "$3"; then install_package postgresql-client; fi
-    if runs "$1"; then signal "$1" CONT; fi
+    local process
+    for process in "$1" $(if [ "$1" = rabbitmq ]; then nodes; fi); do
+        if runs "$process"; then signal "$process" CONT; fi
+    done
     locate "$@"
     if [ "$origin" = none ]; then
         "start_$1"
@@ -424,7 +527,10 @@ start() { flock 9; each ensure; flock -u 9; }
 stop() {
     flock 9
     rm -f "$dir/kept"
-    end rabbitmq TERM
+    local file
+    for file in "$dir"/rabbitmq*.pid; do
+        [ ! -e "$file" ] || end "$(basename "$file" .pid)" TERM
+    done
     end epmd TERM
     end postgresql INT
     end redis TERM
@@ -465,7 +571,16 @@ signal)
 rabbitmqctl)
     shift
     choose_folder
+    case ${1:-} in rabbitmq | rabbitmq-*) ;; *) set -- rabbitmq "$@" ;; esac
     run_rabbitmqctl "$@"
+    ;;
+cut-off)
+    choose_folder
+    with_others "$2" wrong 'erlang:disconnect_node(N)'
+    ;;
+join)
+    choose_folder
+    with_others "$2" 'erlang:get_cookie()' 'net_kernel:connect_node(N)'
     ;;
 run)
     shift

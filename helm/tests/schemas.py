@@ -1,7 +1,8 @@
 """Makes the JSON schemas that kubeconform reads, from what Go modules carry: Kubernetes' own OpenAPI document, and the
 definitions of the resources (CRDs) of KEDA, the Gateway API, the Prometheus operator and the External Secrets Operator.
 
-    schemas.py FOLDER VERSION...    FOLDER/vVERSION-standalone-strict/KIND-GROUP-VERSION.json, and FOLDER/crds/…
+    schemas.py FOLDER VERSION...    FOLDER/vVERSION-standalone-strict/KIND-GROUP-VERSION.json, FOLDER/crds/…, and the
+                                    definitions themselves, for an API server: FOLDER/definitions/NAME.yaml
 """
 
 import json
@@ -88,13 +89,15 @@ def of_kubernetes(folder, version):
             path.write_text(json.dumps({**schema, "definitions": used}))
 
 
-def of_crds(folder):
+def of_crds(folder, definitions):
     folder.mkdir(parents=True, exist_ok=True)
+    definitions.mkdir(parents=True, exist_ok=True)
     for name, place in CRDS.items():
         for file in sorted((module(name) / place).glob("*.yaml")):
             for crd in yaml.safe_load_all(file.read_text()):
                 if not crd or crd.get("kind") != "CustomResourceDefinition":
                     continue
+                (definitions / f"{crd['metadata']['name']}.yaml").write_text(yaml.safe_dump(crd))
                 spec = crd["spec"]
                 for version in spec["versions"]:
                     schema = strict(version["schema"]["openAPIV3Schema"])
@@ -110,11 +113,11 @@ def main(folder, *versions):
         if not (made / "made").exists():
             of_kubernetes(made, version)
             (made / "made").touch()
-    if not (folder / "crds" / "made").exists():
-        of_crds(folder / "crds")
+    if not (folder / "definitions" / "made").exists():
+        of_crds(folder / "crds", folder / "definitions")
         name, path = SCALERS
         (folder / "scalers.json").write_text((module(name) / path).read_text())
-        (folder / "crds" / "made").touch()
+        (folder / "definitions" / "made").touch()
 
 
 main(*sys.argv[1:])

@@ -2,6 +2,7 @@
 //! results.
 
 pub mod amqp;
+pub mod balancer;
 pub mod http;
 pub mod ledger;
 pub mod load;

@@ -23,13 +23,21 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
 {{- define "debrief.labels" -}}
-{{ include "debrief.selector" . }}
-app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- include "debrief.labelsOf" (list . "" (dict)) -}}
+{{- end -}}
+
+{{/*
+The labels of an object or of a pod: those of the chart, which win because selectors use them, over `labels`, over those
+of all objects. Takes [root, component, labels].
+*/}}
+{{- define "debrief.labelsOf" -}}
+{{- $root := index . 0 -}}
+{{- $own := include "debrief.selector" $root | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/version" ($root.Values.image.tag | default $root.Chart.AppVersion | trunc 63 | trimAll "-._") -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") -}}
+{{- with index . 1 }}{{ $_ := set $own "app.kubernetes.io/component" . }}{{ end -}}
+{{- mergeOverwrite (deepCopy $root.Values.commonLabels) (index . 2) $own | toYaml -}}
 {{- end -}}
 
 {{/* The annotations of an object: those of all objects, and those of this one. Takes [root, annotations]. */}}
@@ -88,7 +96,11 @@ list in `defaults`.
 {{- end -}}
 {{- end -}}
 {{- $secrets = mergeOverwrite $secrets (deepCopy .Values.secrets) -}}
-{{- range $name := list "DATABASE_URL" "AMQP_URL" "DEBRIEF_API_KEY" -}}
+{{- $needed := list "DATABASE_URL" "AMQP_URL" "DEBRIEF_API_KEY" -}}
+{{- if .Values.data.bucket.url -}}
+{{- $needed = concat $needed (list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY") -}}
+{{- end -}}
+{{- range $name := $needed -}}
 {{- if not (hasKey $secrets $name) -}}
 {{- fail (printf "secrets.%s is missing: name the Secret and its key, for example --set secrets.%s.name=debrief,secrets.%s.key=%s" $name $name $name $name) -}}
 {{- end -}}
@@ -99,6 +111,22 @@ list in `defaults`.
 {{- end -}}
 {{- end -}}
 {{- toYaml $secrets -}}
+{{- end -}}
+
+{{/* The settings that are no secrets, as YAML: what the chart decides and what `settings` says. */}}
+{{- define "debrief.settings" -}}
+{{- $all := dict "PORT" "8000" "DEBRIEF_BIND" "0.0.0.0" "DEBRIEF_METRICS_BIND" "0.0.0.0:9090" "DEBRIEF_DATA_DIR" "/var/lib/debrief" -}}
+{{- with .Values.data.bucket -}}
+{{- if .url -}}
+{{- $_ := set $all "BLOB_URL" .url -}}
+{{- with .region }}{{ $_ := set $all "AWS_REGION" . }}{{ end -}}
+{{- with .endpoint }}{{ $_ := set $all "AWS_ENDPOINT" . }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $value := .Values.settings -}}
+{{- $_ := set $all $name ($value | toString) -}}
+{{- end -}}
+{{- toYaml $all -}}
 {{- end -}}
 
 {{/* A duration of ours, such as 25s, 2m or 500ms, in whole seconds, rounded up. */}}
@@ -117,14 +145,23 @@ list in `defaults`.
 {{ .Values.data.existingClaim | default (include "debrief.fullname" .) }}
 {{- end -}}
 
-{{/* What each container of ours needs to start: settings, secrets as files, the data folder. */}}
+{{/*
+The variables of a container of ours: the paths of the secrets, and `more`, as a YAML list. A path names the Secret and its
+key, so that the message about a missing file names them too. Takes [root, more, the value that `more` stands in].
+*/}}
 {{- define "debrief.env" -}}
-{{- range $name, $_secret := include "debrief.secrets" . | fromYaml }}
-- name: {{ $name }}_FILE
-  value: /run/secrets/debrief/{{ $name }}
-{{- end }}
-- name: DEBRIEF_DATA_DIR
-  value: /var/lib/debrief
+{{- $all := list -}}
+{{- range $name, $secret := include "debrief.secrets" (index . 0) | fromYaml -}}
+{{- $all = append $all (dict "name" (printf "%s_FILE" $name) "value" (printf "/run/secrets/debrief/%s/%s" $secret.name $secret.key)) -}}
+{{- end -}}
+{{- $taken := list "PORT" "DEBRIEF_BIND" "DEBRIEF_METRICS_BIND" "DEBRIEF_DATA_DIR" -}}
+{{- range concat $all (index . 1) -}}
+{{- if has .name $taken -}}
+{{- fail (printf "%s: the variable %s is set twice, or it is one that the chart sets" (index $ 2) .name) -}}
+{{- end -}}
+{{- $taken = append $taken .name -}}
+{{- end -}}
+{{- concat $all (index . 1) | toYaml -}}
 {{- end -}}
 
 {{- define "debrief.mounts" -}}
@@ -139,21 +176,56 @@ list in `defaults`.
 
 {{- define "debrief.volumes" -}}
 - name: data
+  {{- if .Values.data.bucket.url }}
+  emptyDir: {}
+  {{- else }}
   persistentVolumeClaim:
     claimName: {{ include "debrief.claim" . }}
+  {{- end }}
 - name: tmp
   emptyDir: {}
 - name: secrets
   projected:
     defaultMode: 0440
     sources:
-      {{- range $name, $secret := include "debrief.secrets" . | fromYaml }}
+      {{- range $name, $keys := include "debrief.secretKeys" . | fromYaml }}
       - secret:
-          name: {{ $secret.name }}
+          name: {{ $name }}
+          # Without it a pod whose Secret is missing would wait without a word. So it starts, and says what it misses.
+          optional: true
           items:
-            - key: {{ $secret.key }}
-              path: {{ $name }}
+            {{- range $keys }}
+            - key: {{ . }}
+              path: {{ $name }}/{{ . }}
+            {{- end }}
       {{- end }}
+{{- end -}}
+
+{{/* The keys that are used of each Secret, as YAML: Secret: [key, …]. */}}
+{{- define "debrief.secretKeys" -}}
+{{- $all := dict -}}
+{{- range $_name, $secret := include "debrief.secrets" . | fromYaml -}}
+{{- $_ := set $all $secret.name (append (get $all $secret.name | default list) $secret.key | uniq) -}}
+{{- end -}}
+{{- toYaml $all -}}
+{{- end -}}
+
+{{/*
+Where pods may run. A volume that only one node can mount (ReadWriteOnce) keeps them on one node. Takes [root, affinity].
+*/}}
+{{- define "debrief.affinity" -}}
+{{- $root := index . 0 -}}
+{{- if index . 1 -}}
+{{- index . 1 | toYaml -}}
+{{- else if not (or $root.Values.data.bucket.url $root.Values.data.existingClaim (has "ReadWriteMany" $root.Values.data.accessModes)) -}}
+podAffinity:
+  requiredDuringSchedulingIgnoredDuringExecution:
+    - topologyKey: kubernetes.io/hostname
+      labelSelector:
+        matchLabels:
+          {{- include "debrief.selector" $root | nindent 10 }}
+          debrief/data: mounted
+{{- end -}}
 {{- end -}}
 
 {{/* The rights of a pod: as little as the level `restricted` of the pod security standards asks for. */}}
@@ -185,7 +257,7 @@ capabilities:
     - configMapRef:
         name: {{ include "debrief.fullname" $root }}
   env:
-    {{- include "debrief.env" $root | nindent 4 }}
+    {{- include "debrief.env" (list $root list "secrets") | nindent 4 }}
   terminationMessagePolicy: FallbackToLogsOnError
   securityContext:
     {{- include "debrief.containerSecurity" $root | nindent 4 }}

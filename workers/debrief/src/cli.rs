@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use domain::principal::Scope;
 use domain::shown_text;
@@ -261,12 +262,27 @@ pub(crate) fn main() -> ExitCode {
 /// Shows the help that was asked for, or what is wrong with the command line. The text of an error quotes arguments,
 /// so what a terminal would obey is removed from it.
 fn answer(wrong: &clap::Error) -> ExitCode {
-    if wrong.use_stderr() {
-        eprint!("{}", shown_text::lines(&wrong.render().to_string()));
-        return ExitCode::from(BAD_USAGE);
+    if !wrong.use_stderr() {
+        say_on!("{}", wrong.render().ansi());
+        return ExitCode::SUCCESS;
     }
-    say_on!("{}", wrong.render().ansi());
-    ExitCode::SUCCESS
+    let text = wrong.render().to_string();
+    match wrong.kind() {
+        // The command line names no command. The text is the help.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => eprint!("{}", shown_text::lines(&text)),
+        _ => complain!("debrief: {}", in_one_line(&text)),
+    }
+    ExitCode::from(BAD_USAGE)
+}
+
+/// What is wrong with a command line, from the text of clap, in one line. The last line of a log is often the only one
+/// that is read: `kubectl describe pod` shows it.
+fn in_one_line(text: &str) -> String {
+    let told =
+        |paragraph: &&str| !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information");
+    let one_line = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = text.split("\n\n").map(str::trim).filter(told).map(one_line).collect::<Vec<_>>().join("; ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
 fn start(cli: Cli) -> Ended {

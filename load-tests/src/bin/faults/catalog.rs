@@ -2,14 +2,15 @@
 
 use crate::fault::Fault;
 use crate::{
-    bounds, broker, clocks, crowds, databases, failpoints, kills, poison, processes, providers, redis,
-    replays, topology, unanswered_requests, upgrades,
+    bounds, broker, clocks, cluster, crowds, databases, failpoints, kills, poison, processes, providers,
+    redis, replays, topology, unanswered_requests, upgrades,
 };
 
 /// Returns every fault, in the order in which they are played.
 pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
     [
         broker::FAULTS,
+        cluster::FAULTS,
         topology::FAULTS,
         kills::FAULTS,
         failpoints::FAULTS,

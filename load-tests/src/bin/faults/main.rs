@@ -8,6 +8,7 @@ mod bounds;
 mod broker;
 mod catalog;
 mod clocks;
+mod cluster;
 mod crowds;
 mod databases;
 mod failpoints;

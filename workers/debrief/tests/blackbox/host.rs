@@ -173,6 +173,25 @@ async fn a_key_that_is_no_text_is_refused_and_no_process_runs_without_it() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_command_line_is_said_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = alone(folder.path());
+    for (args, named) in [
+        (&["run", "--role", "crn"][..], &["crn", "--role", "the roles are ingest, api"][..]),
+        (&["run", "--rol", "crm"], &["--rol", "--role"]),
+        (&["rum"], &["rum", "run"]),
+        (&["replay"], &["--call"]),
+        (&["calls", "list", "--limit", "many"], &["many", "--limit"]),
+    ] {
+        let (code, said) = command(args, &settings).await;
+        assert_eq!(code, Some(2), "{args:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
+        assert!(said.starts_with("debrief: "), "{args:?}: {said}");
+        assert!(named.iter().all(|word| said.contains(word)), "{args:?}: {said}");
+    }
+}
+
 /// Checks that a terminal would obey nothing of it.
 fn is_harmless(what: &str, said: &str) {
     let obeyed = |c: char| {
