@@ -12,7 +12,7 @@ ARGS ?=
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sdks contract bench faults chart fmt docs services
+.PHONY: help demo test lint sdks contract bench faults chart watch fmt docs services
 
 help:
 	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
@@ -26,6 +26,8 @@ help:
 	@echo "               ARGS=list lists the faults, ARGS=fast runs those of the CI, ARGS=\"run NAME\" runs one"
 	@echo "make sdks      holds the simulators to the public clients of the providers; it needs Python and its packages"
 	@echo "make chart     checks the chart in helm/debrief; builds helm and kubeconform once (needs Go and Python)"
+	@echo "make watch     checks the alerts with their tests, and each query of the dashboards, on a real Prometheus that"
+	@echo "               scrapes the demo (needs Python, and Debian or an installed Prometheus)"
 	@echo "make fmt       formats the code"
 	@echo "make docs      builds the documentation of every crate, private items included"
 	@echo "make services  starts the servers that the tests need; they run until deploy/services.sh stop"
@@ -73,6 +75,11 @@ sdks:
 
 chart:
 	deploy/chart.sh
+
+# This is the build of `make faults` too.
+watch:
+	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	deploy/watch.sh "$${CARGO_TARGET_DIR:-target}/debug/debrief"
 
 fmt:
 	$(CARGO) fmt --all
