@@ -2,6 +2,8 @@
 //! results.
 
 pub mod amqp;
+pub mod autoscaler;
+pub mod chart;
 pub mod http;
 pub mod ledger;
 pub mod load;
