@@ -8,6 +8,7 @@ pub mod http;
 pub mod ledger;
 pub mod load;
 pub mod mix;
+pub mod model;
 pub mod open_loop;
 pub mod process;
 pub mod providers;

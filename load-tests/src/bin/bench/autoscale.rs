@@ -7,6 +7,7 @@
 mod load;
 mod story;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -124,26 +125,36 @@ impl Replicas<'_> {
 
 async fn scaled(here: &Deployment<'_>, how: &Autoscale, providers: &Providers) -> anyhow::Result<Story> {
     let all = providers.settings()?;
-    let others =
-        here.run_with(&["ingest", "dedup", "transcription", "crm", "slack", "api", "keeper"], &all).await?;
+    // Those who ask and those who work are in processes of their own, so that a look gets its answer.
+    let door = here.run_with(&["ingest", "api"], &all).await?;
+    let others = here.run_with(&["dedup", "transcription", "crm", "slack", "keeper"], &all).await?;
     let mut replicas = Replicas { here, settings: all, running: Vec::new(), ending: JoinSet::new() };
     let mut scaler = Autoscaler::new(CHART.faster(how.faster));
     let looks_every = CHART_POLLS / how.faster;
     let phases = Phases::of(how.rate, how.burst, (CHART.down_window + CHART.cooldown) / how.faster);
-    let arrivals = Arrivals::start(others.address, &phases);
+    let arrivals = Arrivals::start(door.address, &phases);
     let start = Instant::now();
     let mut story = Story::new(&phases);
     loop {
-        let load = look(others.address).await?;
+        // A controller that gets no answer keeps the processes that it has.
+        let Some((load, completed)) = look(door.address).await else {
+            story.missed_looks += 1;
+            tokio::time::sleep(looks_every).await;
+            continue;
+        };
         let wanted = scaler.look(start.elapsed(), load.waiting + load.in_hand);
         let ends = replicas.become_so_many(wanted).await?;
         let at = start.elapsed();
         if ends > 0 {
             story.scale_ins.push(ScaleIn { at, processes: ends, in_hand: load.in_hand });
         }
-        let completed = webhook::calls(others.address, Some("completed")).await?;
         let Load { waiting, in_hand } = load;
         story.samples.push(Sample { at, waiting, in_hand, replicas: replicas.count(), completed });
+        println!(
+            "{:>4} s: {waiting:>3} wait, {in_hand:>3} in hand, {} processes, {completed} completed",
+            at.as_secs(),
+            replicas.count()
+        );
         let is_over = arrivals.are_over() && replicas.count() == 0 && completed >= arrivals.accepted();
         if is_over {
             break;
@@ -159,7 +170,8 @@ async fn scaled(here: &Deployment<'_>, how: &Autoscale, providers: &Providers) -
     }
     story.calls = arrivals.end().await?;
     replicas.ended().await?;
-    check(here, others.address, providers, &mut story).await?;
+    check(here, door.address, providers, &mut story).await?;
+    door.stop().await?;
     others.stop().await?;
     Ok(story)
 }
@@ -171,23 +183,20 @@ struct Load {
     in_hand: u64,
 }
 
-async fn look(api: std::net::SocketAddr) -> anyhow::Result<Load> {
-    let answer = Connection::open(api).await?.get("/api/queues").await?;
-    ensure!(answer.status == 200, "/api/queues answered {}", answer.status);
-    let queues: Value = serde_json::from_slice(&answer.body).context("read the queues")?;
-    let stage = queues["items"].as_array().and_then(|all| all.iter().find(|one| one["stage"] == ROLE));
-    let stage = stage.with_context(|| format!("find {ROLE}"))?;
-    let ready = |lane: &str| stage["lanes"][lane]["ready"].as_u64().context("the broker did not answer");
-    Ok(Load {
-        waiting: ready("live")? + ready("bulk")?,
-        in_hand: stage["running"].as_u64().context("read how many runs are in hand")?,
-    })
+/// Looks at the queue, and how many calls are completed. `None` where the API does not answer in time.
+async fn look(api: SocketAddr) -> Option<(Load, u64)> {
+    let answer = Connection::open(api).await.ok()?.get("/api/queues").await.ok()?;
+    let queues: Value = serde_json::from_slice(&answer.body).ok()?;
+    let stage = queues["items"].as_array()?.iter().find(|one| one["stage"] == ROLE)?;
+    let ready = |lane: &str| stage["lanes"][lane]["ready"].as_u64();
+    let load = Load { waiting: ready("live")? + ready("bulk")?, in_hand: stage["running"].as_u64()? };
+    Some((load, webhook::calls(api, Some("completed")).await.ok()?))
 }
 
 /// Checks that nothing was lost and nothing happened twice, and that no end of a process cost an attempt.
 async fn check(
     here: &Deployment<'_>,
-    api: std::net::SocketAddr,
+    api: SocketAddr,
     providers: &Providers,
     story: &mut Story,
 ) -> anyhow::Result<()> {

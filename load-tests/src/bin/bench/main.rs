@@ -13,6 +13,7 @@ mod ingest;
 mod large;
 mod load;
 mod memory;
+mod model;
 mod overload;
 mod pipeline;
 mod samples;
@@ -61,6 +62,8 @@ enum What {
     Scale(scale::Scale),
     /// Show how the number of processes follows the load, with the formula of KEDA, and that nothing is lost
     Autoscale(autoscale::Autoscale),
+    /// Predict what a number of calls in a day needs, from what was measured
+    Model(model::Model),
     /// Measure the memory that the transcription of a 2 GB recording needs
     Large(large::Large),
     /// Measure the memory that a process takes for each megabyte of a transcript
@@ -80,6 +83,9 @@ enum What {
 async fn main() -> anyhow::Result<()> {
     let Cli { what, debrief, results } = Cli::parse();
     let stop = Stop::listen()?;
+    if let What::Model(how) = what {
+        return model::predict(&how, &results);
+    }
     if let What::Load(load) = what {
         return stop.unless(load::send(&load)).await;
     }
@@ -102,8 +108,8 @@ async fn main() -> anyhow::Result<()> {
 
 async fn measure(bench: &Bench, what: What) -> anyhow::Result<()> {
     match what {
-        // This command measures nothing, and was handled before.
-        What::Load(_) => Ok(()),
+        // These commands measure nothing, and were handled before.
+        What::Load(_) | What::Model(_) => Ok(()),
         What::Ingest(how) => ingest::measure(bench, &how).await.context("measure ingest"),
         What::Overload(how) => overload::measure(bench, &how).await.context("measure overload"),
         What::Pipeline(how) => pipeline::measure(bench, &how).await.context("measure the pipeline"),

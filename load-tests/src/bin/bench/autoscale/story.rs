@@ -31,13 +31,22 @@ pub(super) struct Story {
     pub(super) scale_ins: Vec<ScaleIn>,
     /// How many calls were accepted.
     pub(super) calls: u64,
+    /// How often the controller got no answer.
+    pub(super) missed_looks: u64,
     /// How many requests the model got.
     pub(super) paid: u64,
 }
 
 impl Story {
     pub(super) fn new(phases: &Phases) -> Self {
-        Self { phases: phases.clone(), samples: Vec::new(), scale_ins: Vec::new(), calls: 0, paid: 0 }
+        Self {
+            phases: phases.clone(),
+            samples: Vec::new(),
+            scale_ins: Vec::new(),
+            calls: 0,
+            missed_looks: 0,
+            paid: 0,
+        }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
@@ -78,8 +87,8 @@ impl Story {
             "A controller with the formula of KEDA and of the HorizontalPodAutoscaler starts and ends processes with the role \
              `analysis`, each of which works on up to 20 calls at the same time. A simulated model takes {latency_ms} ms for an \
              answer. One process is meant for {messages} messages, there are 0 to {max} of them, and all times of the chart \
-             (a window of {} s for scaling in, a cooldown of {} s) are {faster} times shorter here. The other roles share one \
-             process. A process is ended with SIGTERM while it works.\n\n\
+             (a window of {} s for scaling in, a cooldown of {} s) are {faster} times shorter here. The other roles share two \
+             processes. A process is ended with SIGTERM while it works.\n\n\
              ![Messages, processes and completed calls over time](../docs/autoscale.svg)\n\n\
              | load | from | messages at most | processes at most | processes at the end | backlog gone after |\n\
              |---|---|---|---|---|---|\n",
@@ -114,12 +123,15 @@ impl Story {
             "\n{} calls were accepted, and all of them are completed. The model got {} requests, Slack and the call-data API have \
              each call once, and no run of `analysis` needed a second attempt. {ended} processes were ended, {} times while runs \
              were in hand ({in_hand} runs in all processes of the stage at these times), the last one at {} s. Each of them ended \
-             with the exit code 0.",
+             with the exit code 0. The controller looked {} times and got no answer {} times.",
             self.calls,
             self.paid,
             busy.len(),
             last.as_secs(),
-        )
+            self.samples.len() as u64 + self.missed_looks,
+            self.missed_looks,
+        )?;
+        Ok(text)
     }
 
     /// When no message waited any more, counted from the begin of a phase.
