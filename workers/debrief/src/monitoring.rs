@@ -81,7 +81,7 @@ mod tests {
         for text in ["127.0.0.1:9090", "0.0.0.0:0", "[::]:9090", "[::1]:65535"] {
             assert!(read(text).is_ok_and(|address| address.is_some()), "{text}");
         }
-        assert_eq!(read(""), Ok(None));
+        assert!(read("").is_ok_and(|address| address.is_none()));
         for text in
             ["9090", ":9090", "0.0.0.0", "localhost:9090", "0.0.0.0:65536", "http://0.0.0.0:9090", "*:9090"]
         {

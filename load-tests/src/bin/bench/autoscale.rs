@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
@@ -49,13 +52,13 @@ const PATIENCE: Duration = Duration::from_mins(10);
 #[derive(Args)]
 pub(crate) struct Autoscale {
     /// The time that the model takes for each answer
-    #[arg(long, default_value_t = 4000, value_parser = clap::value_parser!(u64).range(100..))]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..))]
     latency_ms: u64,
     /// The calls in a second to which the load rises
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
     rate: u64,
     /// The calls that come in at once
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 120)]
     burst: u64,
     /// How many times faster than in the chart the controller looks, adds and takes away
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
@@ -90,28 +93,43 @@ struct Replicas<'a> {
     here: &'a Deployment<'a>,
     settings: Settings,
     running: Vec<Running>,
+    starting: FuturesUnordered<BoxFuture<'a, anyhow::Result<Running>>>,
     ending: JoinSet<anyhow::Result<()>>,
 }
 
 impl Replicas<'_> {
-    /// Starts processes until there are so many, or ends the oldest ones. Returns how many begin to end.
-    async fn become_so_many(&mut self, wanted: u64) -> anyhow::Result<u64> {
-        let wanted = usize::try_from(wanted).context("count the processes")?;
-        while self.running.len() < wanted {
-            self.running.push(self.here.run_with(&[ROLE], &self.settings).await?);
+    /// Begins to start processes until there are so many, or begins to end the oldest ones. Returns how many begin to
+    /// end.
+    fn become_so_many(&mut self, wanted: u64) -> u64 {
+        while self.count() + (self.starting.len() as u64) < wanted {
+            let (here, settings) = (self.here, self.settings.clone());
+            self.starting.push(async move { here.run_with(&[ROLE], &settings).await }.boxed());
         }
         let mut ends = 0;
-        while self.running.len() > wanted {
+        while self.count() > wanted {
             // The oldest process certainly has work in hand, so its end is the hardest.
             let oldest = self.running.remove(0);
             self.ending.spawn(oldest.stop());
             ends += 1;
         }
-        Ok(ends)
+        ends
     }
 
+    /// How many processes are ready.
     fn count(&self) -> u64 {
         self.running.len() as u64
+    }
+
+    /// Waits for this long, and takes the processes that become ready in the meantime.
+    async fn pass(&mut self, time: Duration) -> anyhow::Result<()> {
+        let over = tokio::time::sleep(time);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return Ok(()),
+                Some(started) = self.starting.next() => self.running.push(started?),
+            }
+        }
     }
 
     /// Waits for the processes that end. Each has to end by itself, with the exit code 0.
@@ -128,7 +146,13 @@ async fn scaled(here: &Deployment<'_>, how: &Autoscale, providers: &Providers) -
     // Those who ask and those who work are in processes of their own, so that a look gets its answer.
     let door = here.run_with(&["ingest", "api"], &all).await?;
     let others = here.run_with(&["dedup", "transcription", "crm", "slack", "keeper"], &all).await?;
-    let mut replicas = Replicas { here, settings: all, running: Vec::new(), ending: JoinSet::new() };
+    let mut replicas = Replicas {
+        here,
+        settings: all,
+        running: Vec::new(),
+        starting: FuturesUnordered::new(),
+        ending: JoinSet::new(),
+    };
     let mut scaler = Autoscaler::new(CHART.faster(how.faster));
     let looks_every = CHART_POLLS / how.faster;
     let phases = Phases::of(how.rate, how.burst, (CHART.down_window + CHART.cooldown) / how.faster);
@@ -139,11 +163,11 @@ async fn scaled(here: &Deployment<'_>, how: &Autoscale, providers: &Providers) -
         // A controller that gets no answer keeps the processes that it has.
         let Some((load, completed)) = look(door.address).await else {
             story.missed_looks += 1;
-            tokio::time::sleep(looks_every).await;
+            replicas.pass(looks_every).await?;
             continue;
         };
         let wanted = scaler.look(start.elapsed(), load.waiting + load.in_hand);
-        let ends = replicas.become_so_many(wanted).await?;
+        let ends = replicas.become_so_many(wanted);
         let at = start.elapsed();
         if ends > 0 {
             story.scale_ins.push(ScaleIn { at, processes: ends, in_hand: load.in_hand });
@@ -155,7 +179,8 @@ async fn scaled(here: &Deployment<'_>, how: &Autoscale, providers: &Providers) -
             at.as_secs(),
             replicas.count()
         );
-        let is_over = arrivals.are_over() && replicas.count() == 0 && completed >= arrivals.accepted();
+        let is_over =
+            arrivals.are_over() && wanted == 0 && replicas.count() == 0 && completed >= arrivals.accepted();
         if is_over {
             break;
         }
@@ -166,7 +191,7 @@ async fn scaled(here: &Deployment<'_>, how: &Autoscale, providers: &Providers) -
             replicas.count()
         );
         let next = looks_every.saturating_sub(start.elapsed().saturating_sub(at));
-        tokio::time::sleep(next).await;
+        replicas.pass(next).await?;
     }
     story.calls = arrivals.end().await?;
     replicas.ended().await?;

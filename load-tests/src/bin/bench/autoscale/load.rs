@@ -9,11 +9,13 @@ use anyhow::Context as _;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::pipeline::feed::{Kind, feeders};
+use crate::pipeline::feed::{Feeder, Kind, feeders};
 use load_tests::harness::load::{Sender as _, send_all};
 
 const TICK: Duration = Duration::from_millis(100);
 const CONNECTIONS: usize = 4;
+/// After this time without a request a connection is not used again.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// One part of the load.
 #[derive(Clone, Debug)]
@@ -117,7 +119,8 @@ impl Arrivals {
 
 async fn send(address: SocketAddr, phases: &Phases, accepted: &AtomicU64) -> anyhow::Result<()> {
     let start = Instant::now();
-    let mut feeder = feeders(address, 1, Kind::Sessions, "").await?.pop().context("open a connection")?;
+    let mut feeder = one(address).await?;
+    let mut sent_at = start;
     let mut bursts: Vec<(Duration, u64)> = phases
         .begins()
         .filter(|(_, phase)| phase.at_once > 0)
@@ -132,13 +135,22 @@ async fn send(address: SocketAddr, phases: &Phases, accepted: &AtomicU64) -> any
             accepted.fetch_add(calls, Ordering::AcqRel);
         }
         while paced < phases.due(start.elapsed()) {
+            // Debrief closes a connection on which nothing comes.
+            if sent_at.elapsed() > IDLE {
+                feeder = one(address).await?;
+            }
             feeder.send().await?;
+            sent_at = Instant::now();
             accepted.fetch_add(1, Ordering::AcqRel);
             paced += 1;
         }
         tokio::time::sleep(TICK).await;
     }
     Ok(())
+}
+
+async fn one(address: SocketAddr) -> anyhow::Result<Feeder> {
+    feeders(address, 1, Kind::Sessions, "").await?.pop().context("open a connection")
 }
 
 #[cfg(test)]
