@@ -5,7 +5,7 @@ CARGO ?= cargo
 LOCKED ?=
 # Further arguments for a target.
 # `make test` takes those of cargo test: --no-fail-fast, -p store, the name of a test …
-# `make bench` takes ingest, overload, pipeline, drain, scale, large, memory, idle, start, load --url URL --rate N …
+# `make bench` takes ingest, overload, pipeline, drain, scale, autoscale, model, large, memory, idle, start, load --url URL --rate N …
 # `make contract` takes the seconds that the fuzzer runs; with 0 it sends a fixed list of requests.
 # `make faults` takes list, fast, all, run NAME --seed N …
 # `make chart` takes --cluster, which builds a real API server first.
@@ -17,7 +17,7 @@ export SERVERS
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sdks contract bench faults upgrade chart fmt docs services
+.PHONY: help demo test lint sdks contract bench faults upgrade chart watch fmt docs services
 
 help:
 	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
@@ -35,6 +35,8 @@ help:
 	@echo "make sdks      holds the simulators to the public clients of the providers; it needs Python and its packages"
 	@echo "make chart     checks the chart in helm/debrief; builds helm and kubeconform once (needs Go and Python);"
 	@echo "               ARGS=--cluster builds a real API server too, and installs the chart on it"
+	@echo "make watch     checks the alerts with their tests, and each query of the dashboards, on a real Prometheus that"
+	@echo "               scrapes the demo (needs Python, and Debian or an installed Prometheus)"
 	@echo "make fmt       formats the code"
 	@echo "make docs      builds the documentation of every crate, private items included"
 	@echo "make services  starts the servers that the tests need; they run until deploy/services.sh stop"
@@ -100,6 +102,11 @@ sdks:
 
 chart:
 	deploy/chart.sh $(ARGS)
+
+# This is the build of `make faults` too.
+watch:
+	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	deploy/watch.sh "$${CARGO_TARGET_DIR:-target}/debug/debrief"
 
 fmt:
 	$(CARGO) fmt --all

@@ -2,11 +2,14 @@
 //! results.
 
 pub mod amqp;
+pub mod autoscaler;
 pub mod balancer;
+pub mod chart;
 pub mod http;
 pub mod ledger;
 pub mod load;
 pub mod mix;
+pub mod model;
 pub mod open_loop;
 pub mod process;
 pub mod providers;

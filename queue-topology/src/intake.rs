@@ -22,6 +22,12 @@ pub use publish::{Nudge, Outbox};
 pub use upload::Upload;
 
 use crate::broker::{Broker, Lane};
+use crate::metrics;
+
+/// Makes the counters of the intake appear, before the first event comes in.
+pub fn declare_metrics() {
+    metrics::declare_intake();
+}
 
 /// What the intake works with. The process that brings calls in fills this in.
 #[derive(Clone)]

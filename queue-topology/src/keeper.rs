@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::broker::{BrokerError, Delivery, Message, Route};
 use crate::engine::Engine;
-use crate::metrics;
+use crate::metrics::waiting;
 use crate::scrubbing;
 use crate::table::{self, Lane};
 use crate::wake_ups;
@@ -24,7 +24,6 @@ use crate::wake_ups;
 /// The longest and the shortest pause between two looks at the store.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
-const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// How many runs one look wakes. The others are due at the next look.
 const BATCH: i64 = 200;
 
@@ -64,10 +63,10 @@ async fn wake_due_runs(engine: &Engine, shutdown: &CancellationToken) {
 
 async fn report_metrics(engine: &Engine) {
     loop {
-        if let Err(error) = metrics::observe(engine).await {
+        if let Err(error) = waiting::measure(engine).await {
             tracing::debug!(%error, "failed to measure how much work waits");
         }
-        tokio::time::sleep(REPORT_EVERY).await;
+        tokio::time::sleep(waiting::MEASURE_EVERY).await;
     }
 }
 

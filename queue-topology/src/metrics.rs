@@ -1,31 +1,28 @@
 //! The metrics of a process that runs stages. `deploy/METRICS.md` lists their names, and what to do when one rises.
 //!
-//! Each process counts the runs that end in it. The keeper measures now and then how much work waits. That is the same
-//! for every process of a deployment, so take the largest value and never the sum.
+//! Each process counts the runs that end in it. A counter that may rise later is there from the start with the value 0,
+//! because Prometheus sees no increase when a counter first appears with the value 1. How much work waits is measured by
+//! [`waiting`].
+
+pub(crate) mod waiting;
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use opentelemetry::metrics::{Counter, Gauge, Histogram};
+use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
-use store::{EffectState, StageCounts};
-
-use crate::engine::Engine;
-use crate::table::{self, Lane};
 
 /// The buckets for durations: from a supplied transcript, which is only parsed, to a model that needs minutes.
 const SECONDS: [f64; 12] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
+
+/// How a run can end, or stop until it is tried again.
+const OUTCOMES: [&str; 5] = ["done", "later", "retry", "parked", "dead"];
 
 struct Instruments {
     runs: Counter<u64>,
     duration: Histogram<f64>,
     undecodable: Counter<u64>,
-    depth: Gauge<u64>,
-    consumers: Gauge<u64>,
-    waiting: Gauge<i64>,
-    oldest: Gauge<f64>,
-    effects: Gauge<i64>,
-    outbox: Gauge<i64>,
+    intake: Counter<u64>,
 }
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
@@ -45,36 +42,24 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
             .u64_counter("debrief_undecodable_messages")
             .with_description("Messages that could not be read, by stage")
             .build(),
-        depth: meter
-            .u64_gauge("debrief_queue_depth")
-            .with_description("Messages that nobody holds, by stage and lane")
-            .build(),
-        consumers: meter
-            .u64_gauge("debrief_queue_consumers")
-            .with_description("Consumers, by stage and lane")
-            .build(),
-        waiting: meter
-            .i64_gauge("debrief_stage_runs")
-            .with_description("Runs that are not done, by stage and state")
-            .build(),
-        oldest: meter
-            .f64_gauge("debrief_oldest_due")
-            .with_unit("s")
-            .with_description("For how long the oldest run that is due has been due, by stage")
-            .build(),
-        effects: meter
-            .i64_gauge("debrief_open_effects")
-            .with_description("Effects that are not confirmed, by state")
-            .build(),
-        outbox: meter
-            .i64_gauge("debrief_outbox_events")
-            .with_description("Accepted events that the broker has not taken yet")
+        intake: meter
+            .u64_counter("debrief_intake_events")
+            .with_description("Events that came in, by where they were put")
             .build(),
     }
 });
 
+/// Makes the counters of a worker appear with the value 0.
+pub(crate) fn declare_stage(stage: &'static str) {
+    for outcome in OUTCOMES {
+        INSTRUMENTS.runs.add(0, &[KeyValue::new("stage", stage), KeyValue::new("outcome", outcome)]);
+    }
+    INSTRUMENTS.undecodable.add(0, &[KeyValue::new("stage", stage)]);
+}
+
 /// Counts a run that ended, or that is tried again later.
 pub(crate) fn run_ended(stage: &'static str, outcome: &'static str, took: Duration) {
+    debug_assert!(OUTCOMES.contains(&outcome), "`{outcome}` does not start at 0");
     INSTRUMENTS.runs.add(1, &[KeyValue::new("stage", stage), KeyValue::new("outcome", outcome)]);
     INSTRUMENTS.duration.record(took.as_secs_f64(), &[KeyValue::new("stage", stage)]);
 }
@@ -83,40 +68,35 @@ pub(crate) fn undecodable(stage: &'static str) {
     INSTRUMENTS.undecodable.add(1, &[KeyValue::new("stage", stage)]);
 }
 
-/// Measures how much work waits.
-pub(crate) async fn observe(engine: &Engine) -> store::Result<()> {
-    let counts = engine.store.stage_counts().await?;
-    let now = engine.store.now();
-    for queue in &table::ALL {
-        let stage = || KeyValue::new("stage", queue.stage);
-        let count = counts.iter().find(|count| count.stage == queue.stage);
-        let number = |of: fn(&StageCounts) -> i64| count.map_or(0, of);
-        let states: [(&'static str, i64); 5] = [
-            ("due", number(|count| count.waiting_due)),
-            ("later", number(|count| count.waiting_later)),
-            ("running", number(|count| count.running)),
-            ("parked", number(|count| count.parked)),
-            ("dead", number(|count| count.dead)),
-        ];
-        for (state, runs) in states {
-            INSTRUMENTS.waiting.record(runs, &[stage(), KeyValue::new("state", state)]);
-        }
-        let oldest = count.and_then(|count| count.oldest_due).map(|due| now.since(due)).unwrap_or_default();
-        INSTRUMENTS.oldest.record(oldest.as_secs_f64(), &[stage()]);
-        for lane in Lane::BOTH {
-            // If the broker does not answer, `/health` says so, and no depth is recorded: an old one would be wrong.
-            if let Ok(depth) = engine.broker.depth(queue.stage, lane).await {
-                let labels = [stage(), KeyValue::new("lane", lane.name())];
-                INSTRUMENTS.depth.record(depth.ready, &labels);
-                INSTRUMENTS.consumers.record(u64::from(depth.consumers), &labels);
-            }
-        }
+/// Where an event that came in was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PutInto {
+    Broker,
+    Outbox,
+    /// It was kept nowhere, and its sender was told to send it again.
+    Nothing,
+}
+
+impl PutInto {
+    const ALL: [Self; 3] = [Self::Broker, Self::Outbox, Self::Nothing];
+
+    fn label(self) -> KeyValue {
+        let name = match self {
+            Self::Broker => "broker",
+            Self::Outbox => "outbox",
+            Self::Nothing => "nothing",
+        };
+        KeyValue::new("put_into", name)
     }
-    let open = engine.store.open_effect_counts().await?;
-    for state in EffectState::ALL.iter().filter(|state| **state != EffectState::Confirmed) {
-        let effects = open.iter().find(|(name, _)| name == state.name()).map_or(0, |(_, effects)| *effects);
-        INSTRUMENTS.effects.record(effects, &[KeyValue::new("state", state.name())]);
+}
+
+/// Makes the counters of the intake appear with the value 0.
+pub(crate) fn declare_intake() {
+    for place in PutInto::ALL {
+        INSTRUMENTS.intake.add(0, &[place.label()]);
     }
-    INSTRUMENTS.outbox.record(engine.store.outbox_len().await?, &[]);
-    Ok(())
+}
+
+pub(crate) fn event_came_in(place: PutInto) {
+    INSTRUMENTS.intake.add(1, &[place.label()]);
 }

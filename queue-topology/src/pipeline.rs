@@ -55,6 +55,7 @@ use tokio_util::task::TaskTracker;
 use crate::broker::BrokerError;
 use crate::delivery::{Bounds, deliver};
 use crate::engine::Engine;
+use crate::metrics;
 use crate::places::Places;
 use crate::shares::Shares;
 use crate::stage::Stage;
@@ -116,6 +117,7 @@ impl Worker {
     /// Consumes the queue until `shutdown`. After an error, start it again. The runs that it began go on when the
     /// connection ends by which they came: see [`Self::drain`].
     pub async fn run(&self, engine: Engine, shutdown: CancellationToken) -> Result<(), BrokerError> {
+        metrics::declare_stage(self.stage);
         (self.run)(engine, shutdown).await
     }
 

@@ -10,7 +10,7 @@ use std::io::IsTerminal as _;
 use domain::shown_text;
 use opentelemetry::propagation::{Injector, TextMapPropagator as _};
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry::{InstrumentationScope, global};
+use opentelemetry::{InstrumentationScope, KeyValue, global};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -106,7 +106,8 @@ fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std
 }
 
 fn resource() -> Resource {
-    Resource::builder().with_service_name(SERVICE).build()
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    Resource::builder().with_service_name(SERVICE).with_attribute(version).build()
 }
 
 fn traces(endpoint: Option<&str>) -> Result<SdkTracerProvider, ConfigError> {
@@ -127,7 +128,11 @@ fn traces(endpoint: Option<&str>) -> Result<SdkTracerProvider, ConfigError> {
 
 fn metrics() -> SdkMeterProvider {
     let provider = SdkMeterProvider::builder().with_resource(resource());
-    let exporter = opentelemetry_prometheus::exporter().with_registry(registry().clone()).build();
+    // All metrics are of one scope, so a label for it on each series would say nothing.
+    let exporter = opentelemetry_prometheus::exporter()
+        .with_registry(registry().clone())
+        .scope_info_enabled(false)
+        .build();
     let provider = match exporter {
         Ok(exporter) => provider.with_reader(exporter).build(),
         Err(error) => {

@@ -9,6 +9,7 @@ pub mod chat;
 pub mod crm;
 mod descriptor;
 pub mod models;
+pub mod requests;
 pub mod said;
 mod slots;
 pub mod speech;

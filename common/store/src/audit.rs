@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 use super::{Page, Result, Store, Tx, execute, query, read};
@@ -19,7 +19,7 @@ use domain::moment::Moment;
 const RESUMED_WITHIN: Duration = Duration::from_hours(24);
 
 /// What an operator can ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(const_into_str)]
 pub enum Action {
     #[strum(serialize = "call_replay")]
@@ -35,6 +35,8 @@ pub enum Action {
 }
 
 impl Action {
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+
     pub const fn name(self) -> &'static str {
         self.into_str()
     }
@@ -111,6 +113,17 @@ impl Store {
         let mut tx = self.one_statement().await?;
         execute!(tx, "UPDATE audit SET ended_at = $2 WHERE id = $1", audit.id, self.now())?;
         tx.commit().await
+    }
+
+    /// How many calls, letters, effects and keys people have changed, by the name of the action. It counts over all
+    /// workspaces. An action that nobody has asked for is missing.
+    pub async fn audited_changes(&self) -> Result<Vec<(String, i64)>> {
+        Ok(read!(
+            fetch_all,
+            (String, i64),
+            self,
+            "SELECT action, CAST(SUM(done) AS BIGINT) FROM audit GROUP BY action",
+        )?)
     }
 
     /// One page of the audit, newest first, and how many rows there are in all.

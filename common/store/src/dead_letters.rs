@@ -194,6 +194,17 @@ impl Store {
         )?)
     }
 
+    /// How many letters nobody has replayed yet, by their stage. It counts over all workspaces. A stage without letters
+    /// is missing.
+    pub async fn open_letter_counts(&self) -> Result<Vec<(String, i64)>> {
+        Ok(read!(
+            fetch_all,
+            (String, i64),
+            self,
+            "SELECT stage, COUNT(*) FROM dead_letters WHERE replayed_at IS NULL GROUP BY stage",
+        )?)
+    }
+
     pub async fn dead_groups(&self, workspace: WorkspaceId) -> Result<Vec<DeadGroup>> {
         Ok(read!(
             fetch_all,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::header::HOST;
 use axum::http::{StatusCode, Uri};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::Router;
 
@@ -39,7 +39,18 @@ pub use problem::{FieldProblem, Problem};
 /// unknown methods and panics. A body with a content coding is refused. While there is no key, a request is refused unless it addresses this machine by a loopback
 /// name. Call this last, on the routes of all roles together.
 pub fn finish(router: Router, access: &Arc<Access>) -> Router {
-    let router = router
+    with_fallbacks(router).layer(from_fn_with_state(Arc::clone(access), handle))
+}
+
+/// Adds the same to routes that everybody may ask who reaches the listener. A request may address any host.
+pub fn finish_open(router: Router) -> Router {
+    with_fallbacks(router).layer(from_fn(async |request: Request, next: Next| {
+        request::answer_in_span(request, async |request: Request| next.run(request).await).await
+    }))
+}
+
+fn with_fallbacks(router: Router) -> Router {
+    router
         .fallback(|uri: Uri| async move {
             Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
         })
@@ -48,8 +59,7 @@ pub fn finish(router: Router, access: &Arc<Access>) -> Router {
                 StatusCode::METHOD_NOT_ALLOWED,
                 "this path does not take this method; the Allow header names those that it takes",
             )
-        });
-    router.layer(from_fn_with_state(Arc::clone(access), handle))
+        })
 }
 
 /// Does everything that [`finish`] adds. It is a single layer, because axum copies what is inside a layer for every

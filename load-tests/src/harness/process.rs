@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use super::http::Connection;
 use super::{usage, webhook};
 
-const READY_WITHIN: Duration = Duration::from_secs(30);
+const READY_WITHIN: Duration = Duration::from_mins(2);
 const END_WITHIN: Duration = Duration::from_mins(1);
 /// The time between two questions whether the process is ready. A start-up time is exact to this.
 const LOOK_EVERY: Duration = Duration::from_millis(1);

@@ -37,6 +37,11 @@ The load comes from the machine that is measured, and shares its processor with 
 <!-- scale -->
 <!-- /scale -->
 
+## Autoscaling
+
+<!-- autoscale -->
+<!-- /autoscale -->
+
 ## A large recording
 
 <!-- large -->
@@ -88,20 +93,36 @@ impl Report {
         servers: &[(&str, &str)],
         text: &str,
     ) -> anyhow::Result<()> {
-        let section = format!(
-            "{text}\n{}Again: `make bench ARGS=\"{args}\"`\n",
-            circumstances(&self.measured, servers)
-        );
+        let section = text_of_section(&self.measured, args, servers, text);
         println!("{name}\n\n{section}");
         if cfg!(debug_assertions) {
             return Ok(());
         }
+        self.replace(name, &section)
+    }
+
+    /// Writes a section whose figures come from waiting times and not from the processor, so that a debug build may
+    /// measure them too. The section says which build it was.
+    pub fn section_of_any_build(
+        &self,
+        name: &str,
+        args: &str,
+        servers: &[(&str, &str)],
+        text: &str,
+    ) -> anyhow::Result<()> {
+        let build = if cfg!(debug_assertions) { " (a debug build)" } else { "" };
+        let section = text_of_section(&format!("{}{build}", self.measured), args, servers, text);
+        println!("{name}\n\n{section}");
+        self.replace(name, &section)
+    }
+
+    fn replace(&self, name: &str, section: &str) -> anyhow::Result<()> {
         let before = if self.path.exists() {
             std::fs::read_to_string(&self.path).context("read the results")?
         } else {
             EMPTY.to_owned()
         };
-        let after = replaced(&before, name, &section)
+        let after = replaced(&before, name, section)
             .with_context(|| format!("{} has no place for `{name}`", self.path.display()))?;
         std::fs::write(&self.path, after).context("write the results")
     }
@@ -119,6 +140,10 @@ impl Report {
     pub fn of(&self) -> String {
         format!("{}, {}", chrono::Utc::now().format("%Y-%m-%d %H:%M"), self.measured)
     }
+}
+
+fn text_of_section(measured: &str, args: &str, servers: &[(&str, &str)], text: &str) -> String {
+    format!("{text}\n{}Again: `make bench ARGS=\"{args}\"`\n", circumstances(measured, servers))
 }
 
 /// Returns the text between the markers of a section.
@@ -213,7 +238,17 @@ mod tests {
     #[test]
     fn every_measurement_has_its_place() {
         let all = [
-            "ingest", "overload", "pipeline", "drain", "scale", "large", "memory", "idle", "start", "faults",
+            "ingest",
+            "overload",
+            "pipeline",
+            "drain",
+            "scale",
+            "autoscale",
+            "large",
+            "memory",
+            "idle",
+            "start",
+            "faults",
         ];
         assert!(all.iter().all(|name| replaced(EMPTY, name, "").is_some()));
         assert_eq!(replaced(EMPTY, "other", ""), None);

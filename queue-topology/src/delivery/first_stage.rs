@@ -1,6 +1,7 @@
 //! Carries a delivery to a stage that has no rows. That is dedup, which makes the first row of a call.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Instant;
 
 use anyhow::anyhow;
 use domain::event::Envelope;
@@ -15,6 +16,7 @@ use super::run::Carried;
 use crate::context::{Cx, Run};
 use crate::emission;
 use crate::engine::Engine;
+use crate::metrics;
 use crate::scrubbing;
 use crate::stage::{Outcome, Stage};
 use crate::stage_error::StageError;
@@ -49,21 +51,27 @@ pub(super) async fn carry<S: Stage>(
     };
     let cx = Cx::new(engine.store.clone(), run, term.instance);
     loop {
+        let started = Instant::now();
         let handled = AssertUnwindSafe(stage.handle(&cx, &event)).catch_unwind().await;
         let error = match handled.unwrap_or_else(|panic| {
             let StageError { code, .. } = StageError::panicked(panic.as_ref());
             Err(StageError::permanent(code, anyhow!("the stage panicked")))
         }) {
             Ok(Outcome::Emit(data)) => {
+                metrics::run_ended(spec.stage, "done", started.elapsed());
                 let run = cx.emitting_run();
                 let event = emission::envelope(&run, cx.now(), data);
                 announcement::publish(engine, &run, announcement::of_event(&event, cx.kind(), lane)).await;
                 return Carried::ToTheEnd;
             }
-            Ok(Outcome::Done | Outcome::Later(_)) => return Carried::ToTheEnd,
+            Ok(Outcome::Done | Outcome::Later(_)) => {
+                metrics::run_ended(spec.stage, "done", started.elapsed());
+                return Carried::ToTheEnd;
+            }
             Err(error) => error,
         };
         if error.fault != Fault::Permanent {
+            metrics::run_ended(spec.stage, "retry", started.elapsed());
             let text = scrubbing::scrub(&error.to_string());
             tracing::warn!(code = error.code, error = text, "failed to take an event in; trying again");
             if stopping.run_until_cancelled(tokio::time::sleep(STORE_PAUSE)).await.is_none() {
@@ -71,6 +79,7 @@ pub(super) async fn carry<S: Stage>(
             }
             continue;
         }
+        metrics::run_ended(spec.stage, "dead", started.elapsed());
         tracing::error!(code = error.code, "the event cannot be taken in");
         let letter = letter::<S>(engine, &event, &error);
         return match until_stored_or_stopped(stopping, || engine.store.bury(&letter)).await {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Intake, NotKept};
 use crate::broker::{Lane, Message};
+use crate::metrics::{self, PutInto};
 use crate::wake_ups;
 
 const CONFIRM_WITHIN: Duration = Duration::from_secs(1);
@@ -64,6 +65,7 @@ impl Intake {
         let unpublished = match self.send(message.clone()).await {
             Ok(()) => {
                 platform::failpoint!("ingest.confirmed");
+                metrics::event_came_in(PutInto::Broker);
                 return Ok(Durable::Published);
             }
             Err(why) => why,
@@ -76,6 +78,7 @@ impl Intake {
             match timeout_at(until, self.outbox.keep(message)).await {
                 Ok(Ok(())) => {
                     platform::failpoint!("ingest.kept");
+                    metrics::event_came_in(PutInto::Outbox);
                     // An import has no broker: the outbox is its ordinary way.
                     match unpublished {
                         Unpublished::NoBroker => {
@@ -92,6 +95,7 @@ impl Intake {
             }
             sleep(KEEP_AGAIN).await;
         }
+        metrics::event_came_in(PutInto::Nothing);
         tracing::error!(
             event = %event.id, call = %event.call, workspace = %event.workspace,
             broker = %unpublished, outbox = unkept, "failed to keep an event; its sender was told to send again"

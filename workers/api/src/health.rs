@@ -12,11 +12,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
 use domain::moment::Moment;
 use platform::telemetry;
 use queue_topology::broker;
@@ -207,6 +208,18 @@ async fn ready(State(monitor): State<Monitor>) -> Answer<Json<ReadyView>> {
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health",
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain; version=0.0.4")))]
 async fn metrics(_: Authorized<ReadInstallation>) -> Answer<impl IntoResponse> {
+    gathered()
+}
+
+/// The same routes for a listener of its own, where `/metrics` needs no key. Whoever may reach the listener may ask.
+pub(crate) fn routes_without_a_key() -> Router<Monitor> {
+    Router::new()
+        .route("/health", get(show))
+        .route("/ready", get(ready))
+        .route("/metrics", get(async || gathered()))
+}
+
+fn gathered() -> Answer<impl IntoResponse> {
     let text = telemetry::metrics_text().map_err(|error| {
         tracing::error!(%error, "failed to gather metrics");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be gathered")

@@ -34,6 +34,11 @@ pub fn health(api: Api) -> Router {
     routes.with_state(health::Monitor::new(api))
 }
 
+/// What the address for monitoring serves: `/health`, `/ready`, and `/metrics` without a key.
+pub fn monitoring(api: Api) -> Router {
+    health::routes_without_a_key().with_state(health::Monitor::new(api))
+}
+
 impl Guarded for Api {
     fn access(&self) -> &Access {
         &self.access

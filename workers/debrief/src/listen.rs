@@ -62,17 +62,7 @@ impl Listener {
     ) -> Result<impl Future<Output = ()> + Send + use<>, StartError> {
         let Deployment { values, installation, store, broker, blobs, cache, sealer, .. } =
             deployment.as_ref();
-        let api = Api {
-            store: store.clone(),
-            broker: Arc::clone(broker),
-            blobs: blobs.clone(),
-            sealer: sealer.clone(),
-            access: Arc::clone(access),
-            installation: Arc::clone(installation),
-            roles: roles.iter().map(|role| role.name()).collect(),
-            services: providers::services(values),
-            stopping: shutdown.clone(),
-        };
+        let api = api(deployment, access, roles, &shutdown);
         let mut router = api::health(api.clone());
         if roles.contains(&Role::Api) {
             router = router.merge(api::router(api, &document()));
@@ -111,6 +101,27 @@ impl Listener {
                 () = too_long => tracing::warn!("some requests did not end in time"),
             }
         })
+    }
+}
+
+/// What answering requests needs.
+pub(crate) fn api(
+    deployment: &Deployment,
+    access: &Arc<Access>,
+    roles: &[Role],
+    shutdown: &CancellationToken,
+) -> Api {
+    let Deployment { values, installation, store, broker, blobs, sealer, .. } = deployment;
+    Api {
+        store: store.clone(),
+        broker: Arc::clone(broker),
+        blobs: blobs.clone(),
+        sealer: sealer.clone(),
+        access: Arc::clone(access),
+        installation: Arc::clone(installation),
+        roles: roles.iter().map(|role| role.name()).collect(),
+        services: providers::services(values),
+        stopping: shutdown.clone(),
     }
 }
 

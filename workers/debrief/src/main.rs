@@ -12,6 +12,7 @@ mod document;
 mod doors;
 mod listen;
 mod management;
+mod monitoring;
 mod panics;
 mod roles;
 mod serve;

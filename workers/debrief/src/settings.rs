@@ -9,7 +9,7 @@ use platform::telemetry;
 use providers::Slots;
 use queue_topology::broker;
 
-use crate::{deployment, listen, management};
+use crate::{deployment, listen, management, monitoring};
 
 pub(crate) fn known() -> Known {
     Known::with(providers::settings())
@@ -31,6 +31,7 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, ConfigError> {
         provider.is_on(values)?;
     }
     listen::read_all(values)?;
+    monitoring::read_address(values)?;
     management::management(values)?;
     deployment::check_data_folder(values)?;
     read_times(values)?;

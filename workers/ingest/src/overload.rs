@@ -31,6 +31,11 @@ static TURNED_AWAY: LazyLock<Counter<u64>> = LazyLock::new(|| {
         .build()
 });
 
+/// Makes the counter of refused requests appear, before the first request is refused.
+pub(crate) fn declare_metrics() {
+    TURNED_AWAY.add(0, &[]);
+}
+
 /// The places of one listener.
 #[derive(Clone)]
 pub(crate) struct Places(Arc<Inner>);

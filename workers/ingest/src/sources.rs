@@ -12,6 +12,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use queue_topology::intake;
 use tower::ServiceBuilder;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -39,6 +40,8 @@ fn all() -> OpenApiRouter<Arc<Ingest>> {
 
 /// The routes of ingest. [`web::finish`] adds the layers that are common to the routes of all roles.
 pub fn router(ingest: Ingest) -> Router {
+    overload::declare_metrics();
+    intake::declare_metrics();
     let longest = ingest.settings.longest_form();
     let places = Places::new(ingest.settings.max_requests);
     let (routes, _) = all().split_for_parts();

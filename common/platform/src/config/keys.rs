@@ -234,8 +234,14 @@ pub const CORE: &[Group] = &[
         ],
     },
     Group {
-        title: "Logs and traces",
+        title: "Logs, traces and metrics",
         keys: &[
+            plain(
+                "DEBRIEF_METRICS_BIND",
+                "",
+                "An address of its own for /metrics, /health and /ready, such as 0.0.0.0:9090, where no key is needed. Absent: \
+                 only on PORT, where /metrics needs the key.",
+            ),
             plain("RUST_LOG", "info", "What is logged, as tracing-subscriber's filter reads it."),
             secret(
                 "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -33,6 +33,7 @@ use bot::Bot;
 pub use lookup::Sought;
 use webhook::Webhook;
 
+const NAME: &str = "slack";
 const BASE_URL: &str = "https://slack.com/api";
 /// Slack takes about one message a second in a channel.
 const RATE: Rate = Rate { count: NonZeroU32::MIN, per: Duration::from_secs(1) };
@@ -40,7 +41,7 @@ const RATE: Rate = Rate { count: NonZeroU32::MIN, per: Duration::from_secs(1) };
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 pub static REMOTE: Remote = Remote {
-    destination: Destination::named("slack"),
+    destination: Destination::named(NAME),
     title: "Slack",
     advice: "check SLACK_BOT_TOKEN or SLACK_WEBHOOK_URL",
     codes: Codes {
@@ -56,8 +57,8 @@ pub static REMOTE: Remote = Remote {
 };
 
 pub static DESCRIPTOR: Descriptor<Slack> = Descriptor {
-    name: "slack",
-    service: Some("slack"),
+    name: NAME,
+    service: Some(NAME),
     key: "SLACK_BOT_TOKEN",
     settings: Group {
         title: "Slack: an incoming webhook, or a bot token with a channel",

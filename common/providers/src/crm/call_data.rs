@@ -18,6 +18,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::descriptor::{Check, Checked, Descriptor};
+use crate::requests::counted;
 use crate::said;
 use crate::slots::Slots;
 
@@ -94,7 +95,7 @@ impl CallData {
     /// Takes a slot of the rate limit and posts one document. After any 2xx the document was taken.
     pub async fn post(&self, document: &Value) -> Result<(), Refusal> {
         self.limiter.slot().await.map_err(|used_up| used_up.refusal(&REMOTE))?;
-        match http::send(self.http.post(self.url.clone()).json(document)).await {
+        match counted(NAME, http::send(self.http.post(self.url.clone()).json(document))).await {
             Ok(_) => Ok(()),
             Err(error) => {
                 let word = said::shown(Some(error.body().trim()), None, &[]);

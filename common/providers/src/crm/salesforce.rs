@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::descriptor::{Check, Checked, Descriptor};
+use crate::requests::counted;
 use crate::slots::Slots;
 use auth::{Auth, Token};
 pub use refusals::{REMOTE, SalesforceError, is_id, unreadable};
@@ -134,7 +135,8 @@ impl Salesforce {
                 .http
                 .request(method.clone(), http::join(&token.instance, path))
                 .bearer_auth(token.access.expose_secret());
-            http::send_any(fill(request)).await.map_err(|error| only_read(refusals::of_silence(&error)))
+            let answer = counted(NAME, http::send_any(fill(request))).await;
+            answer.map_err(|error| only_read(refusals::of_silence(&error)))
         };
         let token = self.auth.token(&self.http, None).await?;
         let mut answer = send(&token).await?;

@@ -33,6 +33,7 @@ use tower::{BoxError, Service};
 use super::json_reply::json_in;
 use super::{LanguageModel, Prices, Repair, Reply, Request, Tokens};
 use crate::descriptor::{Check, Checked, Descriptor};
+use crate::requests::{self, counted};
 use crate::said;
 use crate::slots::Slots;
 use settings::Settings;
@@ -94,6 +95,7 @@ impl OpenAi {
         let client =
             Client::build(plain.clone(), config).with_http_service(SendOnce { http: plain.clone(), model });
         let limiter = slots.limiter(NAME, "OPENAI_RATE", settings.rate);
+        requests::used(NAME, &settings.model, Tokens::default(), settings.prices);
         Self { client, plain, settings: settings.clone(), limiter }
     }
 
@@ -114,6 +116,8 @@ impl OpenAi {
             });
         }
         let completion: Completion = self.client.chat().create_byot(body).await.map_err(refusal_of)?;
+        // An answer that cannot be used was paid for too.
+        requests::used(NAME, &self.settings.model, completion.tokens(), self.settings.prices);
         let reply = completion.read()?;
         Ok(match request.schema {
             Some(_) => Reply { text: json_in(&reply.text), ..reply },
@@ -155,7 +159,7 @@ impl OpenAi {
             segments.pop_if_empty().extend(path);
         }
         let request = self.plain.get(address).bearer_auth(self.settings.api_key.expose_secret());
-        let answer = http::send(request).await?;
+        let answer = counted(NAME, http::send(request)).await?;
         Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
     }
 
@@ -224,7 +228,13 @@ struct Used {
 }
 
 impl Completion {
+    fn tokens(&self) -> Tokens {
+        let Some(used) = &self.usage else { return Tokens::default() };
+        Tokens { prompt: used.prompt_tokens.max(0), completion: used.completion_tokens.max(0) }
+    }
+
     fn read(self) -> Result<Reply, Refusal> {
+        let tokens = self.tokens();
         let Some(choice) = self.choices.into_iter().next() else {
             return Err(no_use(INVALID, "it has no choices"));
         };
@@ -242,11 +252,7 @@ impl Completion {
             }
             _ => {}
         }
-        let usage = self.usage.unwrap_or_default();
-        Ok(Reply {
-            text: choice.message.content.unwrap_or_default(),
-            tokens: Tokens { prompt: usage.prompt_tokens.max(0), completion: usage.completion_tokens.max(0) },
-        })
+        Ok(Reply { text: choice.message.content.unwrap_or_default(), tokens })
     }
 }
 
@@ -295,7 +301,8 @@ impl Service<HttpRequestFactory> for SendOnce {
         let Self { http, model } = self.clone();
         async move {
             let request = request.build().await?;
-            let sent = http::send(reqwest::RequestBuilder::from_parts(http, request)).await;
+            let request = reqwest::RequestBuilder::from_parts(http, request);
+            let sent = counted(NAME, http::send(request)).await;
             let answer = sent.map_err(|error| refusal(&error, &model))?;
             // The library logs an answer that it cannot read, and an answer can hold words of the call.
             if serde_json::from_slice::<Completion>(&answer.body).is_err() {

@@ -30,6 +30,7 @@ use url::Url;
 
 use super::{Audio, GivenUp, MAX_ANSWER_BYTES, Notify, Progress, SpeechJobs, SpeechToText, Webhook};
 use crate::descriptor::{Check, Checked, Descriptor};
+use crate::requests::{self, counted};
 use crate::said;
 use crate::slots::Slots;
 use crate::versions::ASSEMBLYAI_MODELS as MODELS;
@@ -135,6 +136,7 @@ impl AssemblyAi {
         let Some(key) = values.secret("ASSEMBLYAI_API_KEY") else { return Ok(None) };
         let configured = configured.as_ref().map(ExposeSecret::expose_secret);
         let webhook_secret = SecretString::from(seal::webhook_secret(configured, key.expose_secret()));
+        requests::transcribed(NAME, Duration::ZERO);
         Ok(Some(Self {
             client: http::client(REQUEST_TIMEOUT),
             base,
@@ -190,16 +192,28 @@ impl AssemblyAi {
     }
 
     async fn look(&self, job: &str) -> Result<Progress, Refusal> {
-        let answer = http::send_up_to(self.get(&["v2", "transcript", job]), MAX_ANSWER_BYTES).await;
+        let request = self.get(&["v2", "transcript", job]);
+        let answer = counted(NAME, http::send_up_to(request, MAX_ANSWER_BYTES)).await;
         match answer {
-            Ok(answer) => progress(&answer.body).map_err(Refusal::without_effect),
+            Ok(answer) => {
+                let progress = progress(&answer.body).map_err(Refusal::without_effect)?;
+                if let Progress::Done(transcript) = &progress {
+                    let end_ms =
+                        transcript.segments.iter().filter_map(|segment| segment.end_ms).max().unwrap_or(0);
+                    requests::transcribed(
+                        NAME,
+                        Duration::from_millis(u64::try_from(end_ms).unwrap_or_default()),
+                    );
+                }
+                Ok(progress)
+            }
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(Progress::Unknown),
             Err(error) => Err(self.refusal(&error).without_effect()),
         }
     }
 
     async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Refusal> {
-        let answer = http::send(request).await.map_err(|error| self.refusal(&error))?;
+        let answer = counted(NAME, http::send(request)).await.map_err(|error| self.refusal(&error))?;
         read(&answer.body)
     }
 
@@ -298,9 +312,9 @@ impl AssemblyAi {
     /// nothing. If the models are wrong, the refusal names them.
     async fn try_out(&self) -> Result<Checked, Refusal> {
         let list = self.get(&["v2", "transcript"]).query(&[("limit", "1")]);
-        http::send(list).await.map_err(|error| self.refusal(&error).without_effect())?;
+        counted(NAME, http::send(list)).await.map_err(|error| self.refusal(&error).without_effect())?;
         let request = self.post("/v2/transcript").json(&json!({ "speech_models": self.models }));
-        match http::send(request).await {
+        match counted(NAME, http::send(request)).await {
             Err(error) if complaint(error.body()).is_some_and(|said| names_models(&said)) => {
                 Err(self.refusal(&error).without_effect())
             }

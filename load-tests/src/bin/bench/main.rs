@@ -3,6 +3,7 @@
 //! The figures depend on the machine, and the load comes from the same machine. So figures can be compared only with
 //! figures of the same run, and a bare AMQP client is measured beside Debrief.
 
+mod autoscale;
 mod bench;
 mod deployment;
 mod drain;
@@ -12,6 +13,7 @@ mod ingest;
 mod large;
 mod load;
 mod memory;
+mod model;
 mod overload;
 mod pipeline;
 mod samples;
@@ -58,6 +60,10 @@ enum What {
     Drain(drain::Drain),
     /// Measure how much faster several workers are when they wait for a provider
     Scale(scale::Scale),
+    /// Show how the number of processes follows the load, with the formula of KEDA, and that nothing is lost
+    Autoscale(autoscale::Autoscale),
+    /// Predict what a number of calls in a day needs, from what was measured
+    Model(model::Model),
     /// Measure the memory that the transcription of a 2 GB recording needs
     Large(large::Large),
     /// Measure the memory that a process takes for each megabyte of a transcript
@@ -77,9 +83,13 @@ enum What {
 async fn main() -> anyhow::Result<()> {
     let Cli { what, debrief, results } = Cli::parse();
     let stop = Stop::listen()?;
+    if let What::Model(how) = what {
+        return model::predict(&how, &results);
+    }
     if let What::Load(load) = what {
         return stop.unless(load::send(&load)).await;
     }
+    let any_build = matches!(what, What::Autoscale(_));
     let report = Report::new(results, debrief.is_some());
     let program = Program::at(match debrief {
         Some(path) => path,
@@ -90,7 +100,7 @@ async fn main() -> anyhow::Result<()> {
         measured = measure(&bench, what) => measured?,
         () = stop.removed() => bail!("the measurement was interrupted; what it made on the servers is removed"),
     }
-    if cfg!(debug_assertions) {
+    if cfg!(debug_assertions) && !any_build {
         bail!("this is a debug build: its figures mean nothing and were not written to the results");
     }
     Ok(())
@@ -98,13 +108,14 @@ async fn main() -> anyhow::Result<()> {
 
 async fn measure(bench: &Bench, what: What) -> anyhow::Result<()> {
     match what {
-        // This command measures nothing, and was handled before.
-        What::Load(_) => Ok(()),
+        // These commands measure nothing, and were handled before.
+        What::Load(_) | What::Model(_) => Ok(()),
         What::Ingest(how) => ingest::measure(bench, &how).await.context("measure ingest"),
         What::Overload(how) => overload::measure(bench, &how).await.context("measure overload"),
         What::Pipeline(how) => pipeline::measure(bench, &how).await.context("measure the pipeline"),
         What::Drain(how) => drain::measure(bench, &how).await.context("measure a backlog"),
         What::Scale(how) => scale::measure(bench, &how).await.context("measure more workers"),
+        What::Autoscale(how) => autoscale::measure(bench, &how).await.context("scale with the load"),
         What::Large(how) => large::measure(bench, &how).await.context("measure a large recording"),
         What::Memory(how) => memory::measure(bench, &how).await.context("measure the memory of transcripts"),
         What::Idle => idle::measure(bench).await.context("measure idle"),
@@ -129,7 +140,7 @@ async fn all(bench: &Bench, servers: &Servers) -> anyhow::Result<()> {
         Box::pin(measure(bench, what)).await?;
     }
     Box::pin(measure(bench, memory_with_defaults()?)).await?;
-    for command in ["ingest", "overload", "pipeline", "drain", "scale", "large"] {
+    for command in ["ingest", "overload", "pipeline", "drain", "scale", "autoscale", "large"] {
         Box::pin(measure(bench, with_defaults(command)?)).await?;
     }
     Ok(())

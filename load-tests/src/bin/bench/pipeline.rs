@@ -172,7 +172,7 @@ async fn completed(api: &Running, calls: u64, start: Instant) -> anyhow::Result<
 }
 
 /// Fails unless each call was posted to Slack once and stored in the call-data API once.
-async fn made_once(providers: &Providers, calls: u64) -> anyhow::Result<()> {
+pub(crate) async fn made_once(providers: &Providers, calls: u64) -> anyhow::Result<()> {
     for (provider, kind) in [(&slack::PROVIDER, "post"), (&call_data::PROVIDER, "call_data")] {
         let made = providers.effects(provider).await?.remove(kind).unwrap_or_default();
         let twice = made.values().filter(|count| **count > 1).count();

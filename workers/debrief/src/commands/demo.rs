@@ -34,12 +34,16 @@ const RETRY_SCHEDULE: &str = "200ms,1s,2s";
 const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Runs the demo. Of the settings in `given`, only `PORT` has an effect.
+/// The settings of the user that have an effect beside `PORT`: those for watching the demo.
+const TAKEN_OVER: [&str; 3] = ["DEBRIEF_METRICS_BIND", "OPENAI_PRICE_PROMPT", "OPENAI_PRICE_COMPLETION"];
+
+/// Runs the demo. Of the settings in `given`, only `PORT` and those of [`TAKEN_OVER`] have an effect.
 pub(crate) async fn demo(given: &Values, once: bool) -> Ended {
     let folder = tempfile::Builder::new().prefix("debrief-demo-").tempdir();
     let folder = folder.context("make a folder for the demo")?;
     let simulators = Simulators::start(&Options::default()).await?;
     let mut settings = settings(&simulators, folder.path(), &port(given))?;
+    settings.extend(TAKEN_OVER.iter().filter_map(|name| Some((*name, given.text(name)?))));
     let values = values(&settings);
     let telemetry = telemetry::start(&values)?;
     let stop = StopSignal::listen()?;

@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use platform::blobs::Blobs;
 use platform::config::Values;
 use platform::{memory, telemetry};
+use providers::requests;
 use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
@@ -19,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 use web::Access;
 
 use crate::deployment::{self, Deployment, StartError, until_answered};
-use crate::listen::Listener;
+use crate::listen::{self, Listener};
+use crate::monitoring::{self, Monitoring};
 use crate::outcome::Ended;
 use crate::roles::{self, Role};
 use crate::settings;
@@ -50,6 +52,7 @@ pub(crate) struct Running {
     lease: Option<Lease>,
     shutdown: CancellationToken,
     tasks: JoinSet<()>,
+    monitoring: Option<Monitoring>,
     /// The address that the process listens on.
     pub(crate) address: std::net::SocketAddr,
 }
@@ -63,6 +66,8 @@ impl Running {
         let access = web::Settings::read(&values)?;
         // Settings are read first, so that a wrong setting is reported before anything is opened.
         let listener = Listener::bind(&values).await?;
+        let monitoring = monitoring::bind(&values).await?;
+        requests::declare_metrics(&values)?;
         let deployment = Arc::new(Deployment::open(values, installation).await?);
         let workers: Vec<Worker> = roles::pipeline(&deployment)?
             .workers()
@@ -74,12 +79,15 @@ impl Running {
         let address = listener.address();
         let access = Arc::new(Access::new(&access, Arc::new(deployment.store.clone())));
         until_answered("look whether keys were made", || access.look()).await?;
+        let metrics = monitoring.as_ref().map(|bound| bound.address);
+        let monitoring =
+            monitoring.map(|bound| bound.serve(listen::api(&deployment, &access, roles, &shutdown), &access));
         tasks.spawn(listener.serve(&deployment, &access, roles, shutdown.clone())?);
         tasks.spawn({
             let shutdown = shutdown.clone();
             async move { shutdown.run_until_cancelled(access.watch()).await.unwrap_or_default() }
         });
-        let mut running = Self { deployment, lease: None, shutdown, tasks, address };
+        let mut running = Self { deployment, lease: None, shutdown, tasks, monitoring, address };
         if !workers.is_empty() || roles.contains(&Role::Keeper) {
             let store = running.deployment.store.clone();
             let take = || Lease::acquire(store.clone(), lease_length);
@@ -93,7 +101,11 @@ impl Running {
             running.declare();
         }
         let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
-        tracing::info!(%address, roles = names.join(" "), "running");
+        let roles = names.join(" ");
+        match metrics {
+            Some(metrics) => tracing::info!(%address, %metrics, roles, "running"),
+            None => tracing::info!(%address, roles, "running"),
+        }
         Ok(running)
     }
 
@@ -148,6 +160,9 @@ impl Running {
         while self.tasks.join_next().await.is_some() {}
         if let Some(lease) = &self.lease {
             lease.end().await;
+        }
+        if let Some(monitoring) = self.monitoring.take() {
+            monitoring.end().await;
         }
         self.deployment.close().await;
     }

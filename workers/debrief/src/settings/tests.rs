@@ -247,6 +247,8 @@ async fn what_is_no_use_is_refused_by_its_name() {
         ("DEBRIEF_MAX_REQUESTS", "0"),
         ("DEBRIEF_MAX_REQUESTS", "18446744073709551615"),
         ("DEBRIEF_MAX_ATTEMPTS", "0"),
+        ("DEBRIEF_METRICS_BIND", "9090"),
+        ("DEBRIEF_METRICS_BIND", "localhost:9090"),
         ("RUST_LOG", "["),
         ("RUST_LOG", "info,debrief=loud"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:hunter2@"),

@@ -26,4 +26,5 @@ mod odd_fields;
 mod private;
 mod traced;
 mod unwell;
+mod watched;
 mod workspaces;

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::webhook::Body;
-use super::{Message, refusal, unclear, words};
+use super::{Message, NAME, refusal, unclear, words};
+use crate::requests::counted;
 use crate::said;
 
 /// The type of the metadata of our messages. It tells our messages from those of others.
@@ -99,7 +100,7 @@ pub(super) fn place(receipt: &str) -> Option<(&str, &str)> {
 
 /// Sends a request and returns the answer if it says `ok`.
 pub(super) async fn send(request: RequestBuilder) -> Result<Answer, Refusal> {
-    let answer = http::send(request).await.map_err(|error| refusal(&error))?;
+    let answer = counted(NAME, http::send(request)).await.map_err(|error| refusal(&error))?;
     let (word, needed) = match serde_json::from_slice(&answer.body) {
         Ok(Said { ok: true, .. }) => return Ok(answer),
         Ok(Said { error: Some(word), needed, .. }) => (word, needed),

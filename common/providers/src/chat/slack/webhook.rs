@@ -6,7 +6,8 @@ use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use super::{Message, refusal, unclear};
+use super::{Message, NAME, refusal, unclear};
+use crate::requests::counted;
 
 /// The answer of a webhook. It is also the receipt, because a webhook gives no id.
 const OK: &str = "ok";
@@ -52,7 +53,7 @@ impl Webhook {
             .post(self.url.expose_secret())
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .json(&Body::of(message.text));
-        let answer = http::send(request).await.map_err(|error| refusal(&error))?;
+        let answer = counted(NAME, http::send(request)).await.map_err(|error| refusal(&error))?;
         if answer.body.trim_ascii() == OK.as_bytes() {
             return Ok(OK.to_owned());
         }

@@ -12,7 +12,8 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::assertion::JwtKey;
-use super::refusals;
+use super::{NAME, refusals};
+use crate::requests::counted;
 
 /// How long an assertion is valid. Salesforce takes at most five minutes.
 const ASSERTION_SECONDS: i64 = 180;
@@ -83,7 +84,7 @@ impl Auth {
             refusals::of(Fault::Unavailable, Code::new("salesforce_signing_failed"), text)
         })?;
         let request = http.post(http::join(&self.login, "/services/oauth2/token")).form(&form);
-        let answer = http::send(request).await.map_err(|error| refusals::of_login(&error))?;
+        let answer = counted(NAME, http::send(request)).await.map_err(|error| refusals::of_login(&error))?;
         let granted: Granted = serde_json::from_slice(&answer.body)
             .map_err(|_| refusals::unreadable("the answer to the sign-in is no token").without_effect())?;
         // The token is sent to this address, so it must not lead from an encrypted connection to a plain one.
