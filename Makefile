@@ -12,7 +12,7 @@ ARGS ?=
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sdks contract bench faults chart fmt docs services
+.PHONY: help demo test lint sdks contract bench faults chart image drill one-machine fmt docs services
 
 help:
 	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
@@ -26,6 +26,9 @@ help:
 	@echo "               ARGS=list lists the faults, ARGS=fast runs those of the CI, ARGS=\"run NAME\" runs one"
 	@echo "make sdks      holds the simulators to the public clients of the providers; it needs Python and its packages"
 	@echo "make chart     checks the chart in helm/debrief; builds helm and kubeconform once (needs Go and Python)"
+	@echo "make image     builds the image with a static binary, and starts every role from its root (needs buildah and root)"
+	@echo "make drill     loses a deployment on servers and restores it from a dump; it starts servers of its own"
+	@echo "make one-machine  checks deploy/compose.yaml and deploy/debrief.service (needs Go, jq and systemd-analyze)"
 	@echo "make fmt       formats the code"
 	@echo "make docs      builds the documentation of every crate, private items included"
 	@echo "make services  starts the servers that the tests need; they run until deploy/services.sh stop"
@@ -73,6 +76,18 @@ sdks:
 
 chart:
 	deploy/chart.sh
+
+image:
+	deploy/image.sh
+
+# This is the build of `make faults`, so that the CI compiles what both need only once.
+drill:
+	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	deploy/drill.sh "$${CARGO_TARGET_DIR:-target}/debug"
+
+one-machine:
+	deploy/compose.sh check
+	deploy/systemd.sh
 
 fmt:
 	$(CARGO) fmt --all
