@@ -16,7 +16,8 @@ patience=300
 
 work=$(mktemp -d /var/tmp/debrief-drill.XXXXXX)
 chmod 0755 "$work"
-export DEBRIEF_SERVICES_DIR=$work/services DEBRIEF_SERVICES_OWN=1
+# The servers of the drill. Debrief refuses settings that it does not know, so nothing of this is exported.
+servers() { DEBRIEF_SERVICES_DIR=$work/services DEBRIEF_SERVICES_OWN=1 deploy/services.sh "$@"; }
 started=()
 say() { echo "drill: $*"; }
 die() {
@@ -27,7 +28,7 @@ die() {
 clean_up() {
     local pid
     for pid in "${started[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-    deploy/services.sh stop >/dev/null 2>&1 || true
+    servers stop >/dev/null 2>&1 || true
     rm -rf "$work"
 }
 trap clean_up EXIT
@@ -55,10 +56,10 @@ until_true() {
 open_servers() {
     mkdir -p "$work/services"
     chmod 0755 "$work/services"
-    deploy/services.sh start 2>"$work/services.log" || die "the servers do not start"
+    servers start 2>"$work/services.log" || die "the servers do not start"
     local exports
-    exports=$(deploy/services.sh env)
-    eval "$exports"
+    exports=$(servers env)
+    eval "${exports//export /}"
     "$(postgres_program psql)" -XAtqw "$DEBRIEF_TEST_DATABASE_URL" -c 'CREATE DATABASE debrief'
     export DATABASE_URL=${DEBRIEF_TEST_DATABASE_URL%/*}/debrief AMQP_URL=$DEBRIEF_TEST_AMQP_URL REDIS_URL=$DEBRIEF_TEST_REDIS_URL
 }
@@ -100,7 +101,7 @@ at_least() { [ "$(accepted)" -ge "$1" ]; }
 
 # Whether RabbitMQ holds no call that nobody has taken in yet: no message of the first queue waits or is in hand.
 all_taken_in() {
-    deploy/services.sh rabbitmqctl list_queues -q --no-table-headers name messages 2>/dev/null |
+    servers rabbitmqctl list_queues -q --no-table-headers name messages 2>/dev/null |
         awk '$1 ~ /^debrief\.dedup/ { found++; waiting += $2 } END { exit !(found && waiting == 0) }'
 }
 
@@ -151,8 +152,8 @@ wait "$feeder" || true
 say "losing everything: the processes, RabbitMQ, PostgreSQL, Redis and the blobs"
 kill -KILL "${processes[@]}"
 wait "${processes[@]}" 2>/dev/null || true
-for server in rabbitmq postgresql redis; do deploy/services.sh signal "$server" KILL; done
-deploy/services.sh stop >/dev/null 2>&1 || true
+for server in rabbitmq postgresql redis; do servers signal "$server" KILL; done
+servers stop >/dev/null 2>&1 || true
 rm -rf "$work/services" "$DEBRIEF_DATA_DIR"
 
 say "restoring"
