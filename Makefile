@@ -17,7 +17,7 @@ export SERVERS
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sdks contract bench faults upgrade chart watch fmt docs services
+.PHONY: help demo test lint sdks contract bench faults upgrade drill watch chart image one-machine fmt docs services
 
 help:
 	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
@@ -37,6 +37,9 @@ help:
 	@echo "               ARGS=--cluster builds a real API server too, and installs the chart on it"
 	@echo "make watch     checks the alerts with their tests, and each query of the dashboards, on a real Prometheus that"
 	@echo "               scrapes the demo (needs Python, and Debian or an installed Prometheus)"
+	@echo "make image     builds the image with a static binary, and starts every role from its root (needs buildah and root)"
+	@echo "make drill     loses a deployment on servers and restores it from a dump; it starts servers of its own"
+	@echo "make one-machine  checks deploy/compose.yaml and deploy/debrief.service (needs Go, jq and systemd-analyze)"
 	@echo "make fmt       formats the code"
 	@echo "make docs      builds the documentation of every crate, private items included"
 	@echo "make services  starts the servers that the tests need; they run until deploy/services.sh stop"
@@ -107,6 +110,18 @@ chart:
 watch:
 	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
 	deploy/watch.sh "$${CARGO_TARGET_DIR:-target}/debug/debrief"
+
+image:
+	deploy/image.sh
+
+# This is the build of `make faults`, so that the CI compiles what both need only once.
+drill:
+	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	deploy/drill.sh "$${CARGO_TARGET_DIR:-target}/debug"
+
+one-machine:
+	deploy/compose.sh check
+	deploy/systemd.sh
 
 fmt:
 	$(CARGO) fmt --all

@@ -153,6 +153,21 @@ pub struct CallReceived {
     pub materials: Vec<Material>,
 }
 
+impl CallReceived {
+    /// The keys of the blobs that the event names.
+    pub fn blobs(&self) -> impl Iterator<Item = &str> {
+        let details = match &self.details {
+            Kept::Blob(key) => Some(key.as_str()),
+            Kept::Inline(_) => None,
+        };
+        let materials = self.materials.iter().filter_map(|material| match &material.at {
+            MaterialAt::Blob(key) => Some(key.as_str()),
+            MaterialAt::SealedUrl(_) => None,
+        });
+        details.into_iter().chain(materials)
+    }
+}
+
 /// A new generation of the call begins, and its material can be transcribed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallAccepted {}

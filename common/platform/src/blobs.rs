@@ -24,6 +24,8 @@ use incoming::Writer;
 /// How much of an upload is held in memory. (A store such as S3 would refuse parts below 5 MiB.)
 const PART_BYTES: usize = 256 * 1024;
 const MAX_KEY_CHARS: usize = 512;
+/// The key that the health check writes.
+const HEALTH: &str = "health";
 
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
@@ -77,6 +79,17 @@ impl Blobs {
         let writer = Arc::clone(&self.writer);
         let swept = tokio::task::spawn_blocking(move || writer.sweep()).await;
         swept.map_err(std::io::Error::other).flatten().map_err(folder_error)
+    }
+
+    /// Whether a text can be the key of a blob.
+    pub fn is_key(text: &str) -> bool {
+        path(text).is_ok()
+    }
+
+    /// Whether a key, or the folder that it names, is not for blobs: files on their way in, and the file of the health
+    /// check.
+    pub fn is_for_own_use(key: &str) -> bool {
+        key == HEALTH || incoming::is_for_own_use(key)
     }
 
     /// Stores `bytes` under `key`, and replaces the blob that had this key before.
@@ -171,7 +184,7 @@ impl Blobs {
 
     /// Whether the folder can be written now.
     pub async fn healthy(&self) -> bool {
-        let path = Path::from("health");
+        let path = Path::from(HEALTH);
         let written = self.unsynced.put(&path, Bytes::from_static(b"ok").into());
         matches!(tokio::time::timeout(Duration::from_secs(2), written).await, Ok(Ok(_)))
     }

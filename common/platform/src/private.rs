@@ -78,7 +78,7 @@ fn is_ours(entry: &DirEntry) -> bool {
 }
 
 /// People send the log of a process to a file beside its data, and some file systems keep a folder of their own.
-fn is_harmless(entry: &DirEntry) -> bool {
+pub fn is_harmless(entry: &DirEntry) -> bool {
     let name = entry.file_name();
     name == "lost+found" || Path::new(&name).extension().is_some_and(|extension| extension == "log")
 }

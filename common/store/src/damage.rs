@@ -89,6 +89,6 @@ fn code_of(error: &sqlx::Error) -> Option<i32> {
 }
 
 /// SQLite reports some damage in several lines.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -47,7 +47,8 @@ macro_rules! intend_first {
             "INSERT INTO effects (id, workspace, call_id, stage, target, object, state, digest, generation, deadline,
                 updated_at)
              SELECT $1, $2, $3, $4, $5, $6, 'intent', $7, $8, $9, $10 FROM stage_runs
-             WHERE call_id = $3 AND stage = $4 AND owner = $11 AND fence = $12 AND state = 'running'",
+             WHERE call_id = $3 AND stage = $4 AND owner = $11 AND fence = $12 AND state = 'running'
+                AND NOT EXISTS (SELECT 1 FROM doubted_calls WHERE doubted_calls.call_id = $3)",
             $lock,
             " ON CONFLICT DO NOTHING"
         )
@@ -78,18 +79,7 @@ impl Store {
             tx.roll_back().await?;
             return Ok(Intent::NotOurs);
         }
-        execute!(
-            tx,
-            "INSERT INTO effects (id, workspace, call_id, stage, target, object, state, digest, generation, deadline, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, 'not_sent', '', 0, $7, $7) ON CONFLICT DO NOTHING",
-            key.id,
-            claim.run.workspace,
-            claim.run.call,
-            claim.run.stage,
-            &key.target,
-            &key.object,
-            now,
-        )?;
+        record_first(&mut tx, claim, key, wanted, now).await?;
         // This locks the row: if two calls share a contact, one of them goes first.
         let row = query!(
             fetch_one,
@@ -145,8 +135,8 @@ impl Store {
         Ok(intent)
     }
 
-    /// Commits the first intent of an effect, in one statement. Returns false if it is not the first one, or if the
-    /// run is not ours.
+    /// Commits the first intent of an effect, in one statement. Returns false if it is not the first one, if the run is
+    /// not ours, or if the effect may have happened after the back-up that this store was restored from.
     async fn intend_first(
         &self,
         asked_at: Moment,
@@ -185,6 +175,48 @@ impl Store {
         }
         Ok(first)
     }
+}
+
+/// Puts an effect into the ledger that is not there yet. It certainly did not happen, unless its call is doubted
+/// ([`Store::doubt_unfinished_calls`]): then nobody knows whether it happened after the back-up. Of a record that can be
+/// changed, nobody knows the content either, so its digest is none.
+async fn record_first(
+    tx: &mut Tx,
+    claim: &Claim,
+    key: &EffectKey,
+    wanted: &WantedEffect,
+    now: Moment,
+) -> Result<()> {
+    let doubted = query!(
+        fetch_optional,
+        (Moment,),
+        *tx,
+        "SELECT since FROM doubted_calls WHERE call_id = $1",
+        claim.run.call,
+    )?;
+    let (state, digest, deadline, at) = match doubted {
+        None => (EffectState::NotSent, "", now, now),
+        Some((since,)) => {
+            let digest = if wanted.can_update { "" } else { &wanted.digest };
+            (EffectState::Unknown, digest, since.plus(wanted.timeout), since)
+        }
+    };
+    execute!(
+        *tx,
+        "INSERT INTO effects (id, workspace, call_id, stage, target, object, state, digest, generation, deadline, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10) ON CONFLICT DO NOTHING",
+        key.id,
+        claim.run.workspace,
+        claim.run.call,
+        claim.run.stage,
+        &key.target,
+        &key.object,
+        state.name(),
+        digest,
+        deadline,
+        at,
+    )?;
+    Ok(())
 }
 
 /// Whether `claim` still holds its run. Locks the run's row until the transaction ends.

@@ -19,7 +19,7 @@ use domain::call::WorkspaceId;
 use domain::moment::Moment;
 
 /// How long a caller waits for a connection. After that, the store counts as down.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection may take to answer a ping.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// What each session of PostgreSQL is told. The keeper publishes within a transaction, so a transaction may be idle
@@ -27,8 +27,13 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s';
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
 /// The file of the embedded store.
-const FILE: &str = "debrief.db";
+pub(super) const FILE: &str = "debrief.db";
 const JOURNAL_SIZE_LIMIT: &str = "67108864";
+
+/// The newest migration of an embedded store that this program knows.
+pub(super) fn newest_migration() -> i64 {
+    SQLITE.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
 
 impl Store {
     /// Whether there is an embedded store in `folder`.

@@ -17,6 +17,7 @@ use super::{Broker, BrokerError, Consumer, Delivery, Depth, Hold, Message, Route
 use crate::table::{self, Lane, QueueSpec};
 
 mod checkpoints;
+mod copies;
 mod file;
 mod lock;
 mod operation;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use domain::moment::Moment;
 use domain::principal::Scope;
 use domain::shown_text;
 use platform::config::{self, ConfigError, Values};
@@ -100,6 +101,21 @@ enum Command {
         #[command(subcommand)]
         what: Effects,
     },
+    /// Copy an embedded deployment into a new folder, while it runs
+    ///
+    /// The copy has everything that a restore needs, the key that opens sealed addresses included. Keep it as secret
+    /// as the data folder.
+    Backup {
+        /// The folder of the back-up. It must be new or empty
+        #[arg(value_name = "TO")]
+        to: PathBuf,
+    },
+    /// Put a back-up into an empty data folder
+    Restore {
+        /// The folder of the back-up
+        #[arg(value_name = "FROM")]
+        from: PathBuf,
+    },
     /// Declare, compare or print the queues on the broker
     Topology {
         #[command(subcommand)]
@@ -112,6 +128,10 @@ enum Command {
         /// Also try to reach each server and provider
         #[arg(long)]
         connect: bool,
+        /// Only ask the process that runs with this configuration on this machine whether it is ready. The exit code
+        /// is 0 when it is, and 1 when it is not
+        #[arg(long, conflicts_with_all = ["connect", "defaults"])]
+        ready: bool,
         /// Print a commented configuration file with every default
         #[arg(long)]
         defaults: bool,
@@ -202,6 +222,16 @@ enum Effects {
     },
     /// Show one entry with everything that is known about it
     Show { id: Uuid },
+    /// After a database was restored from a dump: let each destination be asked before anything is done again for
+    /// calls that are not finished
+    ///
+    /// Call it before the first process starts on the restored database. `debrief restore` does it by itself. It
+    /// concerns all workspaces.
+    Doubt {
+        /// When the dump was begun
+        #[arg(long, value_name = "TIME", value_parser = commands::effects::since)]
+        since: Moment,
+    },
     /// Decide about effects whose outcome is unknown: they happened, or they did not
     Resolve {
         #[arg(required_unless_present = "filter")]
@@ -309,9 +339,14 @@ impl Command {
             ),
             Self::Demo { .. } => Some("`demo` makes an installation of its own"),
             Self::Queues { .. } => Some("`queues` counts over all workspaces"),
-            Self::Topology { .. } | Self::Migrate | Self::Check { .. } => {
-                Some("this command is about the installation as a whole")
+            Self::Effects { what: Effects::Doubt { .. } } => {
+                Some("`effects doubt` is about the database as a whole")
             }
+            Self::Backup { .. }
+            | Self::Restore { .. }
+            | Self::Topology { .. }
+            | Self::Migrate
+            | Self::Check { .. } => Some("this command is about the installation as a whole"),
             Self::Import(_)
             | Self::Keys { .. }
             | Self::Calls { .. }
@@ -359,6 +394,7 @@ async fn dispatch(command: Command, values: Values, workspace: &str) -> Ended {
         Command::Effects { what: Effects::Show { id } } => {
             commands::effects::show(&values, workspace, id).await
         }
+        Command::Effects { what: Effects::Doubt { since } } => commands::effects::doubt(&values, since).await,
         Command::Effects { what: Effects::Resolve { ids, filter, sent, .. } } => {
             commands::effects::resolve(&values, workspace, &ids, &filter, sent).await
         }
@@ -367,7 +403,10 @@ async fn dispatch(command: Command, values: Values, workspace: &str) -> Ended {
             Topology::Check => commands::topology::check(&values).await,
             Topology::Export => commands::topology::export(&values),
         },
+        Command::Backup { to } => commands::backup::backup(&values, &to).await,
+        Command::Restore { from } => commands::restore::restore(&values, &from).await,
         Command::Migrate => commands::migrate::migrate(&values).await,
-        Command::Check { connect, defaults } => commands::check::check(&values, connect, defaults).await,
+        Command::Check { ready: true, .. } => commands::check::ready::ready(&values).await,
+        Command::Check { connect, defaults, .. } => commands::check::check(&values, connect, defaults).await,
     }
 }

@@ -1,6 +1,7 @@
 //! The commands of the program. Each command has a module of its own.
 
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod calls;
 pub(crate) mod check;
 pub(crate) mod dead;
@@ -12,5 +13,6 @@ pub(crate) mod migrate;
 mod print;
 pub(crate) mod queues;
 pub(crate) mod replay;
+pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod topology;

@@ -17,9 +17,13 @@ use queue_topology::broker::{self, Amqp, Broker, BrokerError, Embedded};
 use store::{OpenError, Store};
 
 pub(crate) const SEAL_KEY: &str = "DEBRIEF_SEAL_KEY";
+/// The name under which the store keeps the key that seals, where the configuration has none.
+pub(crate) const SEAL_KEY_SECRET: &str = "seal_key";
+/// The file in the data folder that is there while a back-up is restored.
+pub(crate) const UNFINISHED_RESTORE: &str = "restore-unfinished";
 const DATA_FOLDER: &str = "DEBRIEF_DATA_DIR";
 /// The file in the data folder whose lock the process holds that owns the folder.
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 const READ_SEAL_KEY: &str = "read the key that seals addresses";
 
 /// Everything that lives as long as the process.
@@ -125,6 +129,7 @@ pub(crate) fn data_folder(values: &Values) -> PathBuf {
 /// Checks that the data folder is there or can be made. Nothing is made yet.
 pub(crate) fn check_data_folder(values: &Values) -> Result<(), ConfigError> {
     let folder = data_folder(values);
+    refuse_unfinished_restore(&folder)?;
     let there = folder.ancestors().find(|above| above.symlink_metadata().is_ok());
     match there {
         Some(above) if !above.is_dir() => {
@@ -135,6 +140,19 @@ pub(crate) fn check_data_folder(values: &Values) -> Result<(), ConfigError> {
         }
         _ => Ok(()),
     }
+}
+
+/// A folder into which a restore was cut off holds only a part of a deployment.
+pub(crate) fn refuse_unfinished_restore(folder: &Path) -> Result<(), ConfigError> {
+    if !folder.join(UNFINISHED_RESTORE).exists() {
+        return Ok(());
+    }
+    let problem = format!(
+        "a restore into `{}` is under way, or was cut off: if none runs, delete everything in the folder and restore \
+         again",
+        folder.display()
+    );
+    Err(ConfigError::new(DATA_FOLDER, problem))
 }
 
 /// Makes the data folder where it is not there yet, and makes what an earlier version wrote into it private.
@@ -156,7 +174,7 @@ async fn prepare_folder(values: &Values) -> Result<PathBuf, StartError> {
     Ok(folder)
 }
 
-fn not_made(folder: &Path, problem: impl Display) -> ConfigError {
+pub(crate) fn not_made(folder: &Path, problem: impl Display) -> ConfigError {
     ConfigError::new(DATA_FOLDER, format!("`{}` cannot be made: {problem}", folder.display()))
 }
 
@@ -175,14 +193,21 @@ pub(crate) async fn sweep(blobs: &Blobs) {
 /// is not made by such a command: the user probably means another folder.
 pub(crate) async fn open_store(values: &Values) -> Result<Store, StartError> {
     let folder = data_folder(values);
+    if is_embedded(values) {
+        refuse_unfinished_restore(&folder)?;
+    }
     if is_embedded(values) && !Store::is_in(&folder) {
-        let problem = format!(
-            "there is no store in `{}` yet: `debrief run` makes one, and so does `debrief import`",
-            folder.display()
-        );
-        return Err(ConfigError::new(DATA_FOLDER, problem).into());
+        return Err(no_store(&folder).into());
     }
     make_store(values).await
+}
+
+pub(crate) fn no_store(folder: &Path) -> ConfigError {
+    let problem = format!(
+        "there is no store in `{}` yet: `debrief run` makes one, and so does `debrief import`",
+        folder.display()
+    );
+    ConfigError::new(DATA_FOLDER, problem)
 }
 
 /// Opens the store that the configuration names, without owning the data folder. This is enough for a command that
@@ -203,6 +228,7 @@ pub(crate) async fn make_store(values: &Values) -> Result<Store, StartError> {
         .into()),
         None => {
             let folder = data_folder(values);
+            refuse_unfinished_restore(&folder)?;
             private::make_folder(&folder).map_err(|error| not_made(&folder, error))?;
             Ok(Store::open_embedded(&folder).await.map_err(anyhow::Error::from)?)
         }
@@ -234,7 +260,7 @@ pub(crate) async fn find_workspace(store: &Store, name: &str) -> Result<Workspac
 }
 
 /// Locks the folder for this process until the returned file is dropped. Fails where another process holds the lock.
-fn lock(folder: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(folder: &Path) -> Result<File, StartError> {
     let file = File::create(folder.join(LOCK)).context("make the lock file of the data folder")?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -271,7 +297,7 @@ pub(crate) async fn sealer(values: &Values, store: &Store) -> Result<Sealer, Sta
 async fn seal_text(values: &Values, store: &Store) -> store::Result<String> {
     match values.text(SEAL_KEY) {
         Some(text) => Ok(text),
-        None => store.shared_secret("seal_key", || hex::encode(Sealer::generate_key())).await,
+        None => store.shared_secret(SEAL_KEY_SECRET, || hex::encode(Sealer::generate_key())).await,
     }
 }
 

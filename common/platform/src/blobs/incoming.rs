@@ -23,6 +23,12 @@ const WRITERS: &str = "writers";
 /// Debrief wrote such files, and some network file systems have no locks.
 const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 
+/// Whether a key is in one of the folders of this module, or names one of them.
+pub(super) fn is_for_own_use(key: &str) -> bool {
+    let folder = key.split('/').next().unwrap_or(key);
+    folder == INCOMING || folder == WRITERS
+}
+
 /// The files that a sweep removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {

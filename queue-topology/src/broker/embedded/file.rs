@@ -420,7 +420,7 @@ async fn look(read_only: SqliteConnectOptions) -> Result<(), sqlx::Error> {
 }
 
 /// Why the file cannot be opened, and what a person can do about it.
-fn cannot_open(path: &Path, error: &sqlx::Error) -> BrokerError {
+pub(super) fn cannot_open(path: &Path, error: &sqlx::Error) -> BrokerError {
     let file = path.display();
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     if matches!(error, sqlx::Error::Configuration(_)) {

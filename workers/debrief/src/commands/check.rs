@@ -1,6 +1,8 @@
 //! `debrief check`: shows the configuration in words, and tries whether the servers and providers in it can be
 //! reached.
 
+pub(crate) mod ready;
+
 use std::process::ExitCode;
 use std::time::Duration;
 

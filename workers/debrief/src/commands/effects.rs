@@ -3,14 +3,16 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use domain::call::WorkspaceId;
+use domain::moment::Moment;
 use platform::config::{ConfigError, Values};
 use serde_json::json;
 use store::{Action, Audit, EffectFilter, EffectRow, EffectState, OperatorRequest, Store};
 use uuid::Uuid;
 
 use super::{audit, calls, print};
-use crate::deployment::open_workspace;
+use crate::deployment::{open_store, open_workspace};
 use crate::outcome::{Ended, FAILED, failed};
 
 const SHOWN: i64 = 1000;
@@ -67,6 +69,24 @@ pub(crate) async fn list(values: &Values, workspace: &str, call: Option<&str>, p
         say!("the oldest {SHOWN}; narrow it with --filter");
     }
     store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the time of a dump.
+pub(crate) fn since(text: &str) -> Result<Moment, String> {
+    print::moment(text)
+}
+
+/// Notes that nobody knows what was done for unfinished calls after a dump that was restored.
+pub(crate) async fn doubt(values: &Values, since: Moment) -> Ended {
+    let store = open_store(values).await?;
+    let doubted =
+        store.doubt_unfinished_calls(since, &[]).await.context("note which calls are not finished")?;
+    store.close().await;
+    say!(
+        "{doubted} calls are not finished. Each destination is asked before anything is done for them again; where it \
+         cannot be asked, the effect is unknown until you decide with `debrief effects resolve`"
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -50,6 +50,49 @@ fn a_setting_stands_in_one_list() {
     assert_eq!(names.len(), known.keys().count());
 }
 
+/// The settings that a file of `deploy` gives, by their names there.
+fn given_in(file: &str, text: &str) -> BTreeSet<String> {
+    let lines = text.lines();
+    let names: Vec<&str> = match file {
+        "compose.yaml" => {
+            let block = lines.skip_while(|line| !line.starts_with("x-settings:")).skip(1);
+            block
+                .take_while(|line| line.starts_with("  "))
+                .filter_map(|line| line.split(':').next())
+                .collect()
+        }
+        "debrief.service" => lines
+            .filter_map(|line| line.trim_start_matches(['#', ' ']).strip_prefix("Environment="))
+            .filter_map(|setting| setting.split('=').next())
+            .collect(),
+        _ => lines
+            .filter_map(|line| line.strip_prefix("ENV "))
+            .filter_map(|setting| setting.split('=').next())
+            .collect(),
+    };
+    names.into_iter().map(|name| name.trim().to_owned()).collect()
+}
+
+#[test]
+fn every_setting_that_a_file_of_deploy_gives_exists() {
+    let known = known();
+    for (file, text, least) in [
+        ("compose.yaml", include_str!("../../../../deploy/compose.yaml"), 8),
+        ("debrief.service", include_str!("../../../../deploy/debrief.service"), 3),
+        ("Dockerfile", include_str!("../../../../deploy/Dockerfile"), 1),
+    ] {
+        let given = given_in(file, text);
+        assert!(given.len() >= least, "{file}: {given:?}");
+        for name in given {
+            let in_file =
+                name.strip_suffix("_FILE").and_then(|name| known.find(name)).filter(|key| key.secret);
+            // The names that begin with AWS_ are those of every program that uses S3.
+            let exists = known.find(&name).is_some() || in_file.is_some() || name.starts_with("AWS_");
+            assert!(exists, "{file} gives `{name}`; the nearest setting is `{}`", known.nearest(&name));
+        }
+    }
+}
+
 /// Variables that programs, shells, containers, clouds and build systems set. None of them is a misspelt setting
 /// of ours.
 const OF_OTHERS: &str = include_str!("../../tests/samples/environment.txt");

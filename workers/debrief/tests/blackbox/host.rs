@@ -40,7 +40,7 @@ fn mode(path: &Path) -> u32 {
     path.symlink_metadata().unwrap().mode() & 0o777
 }
 
-fn open_to_others(folder: &Path) -> Vec<String> {
+pub(crate) fn open_to_others(folder: &Path) -> Vec<String> {
     let paths = everything(folder).into_iter();
     // The log of a process is written by the test.
     let paths = paths.filter(|path| path.extension().is_none_or(|extension| extension != "log"));

@@ -24,6 +24,7 @@ mod killed;
 mod models;
 mod odd_fields;
 mod private;
+mod saved;
 mod traced;
 mod unwell;
 mod watched;

@@ -394,6 +394,11 @@ impl World {
         std::fs::read_to_string(self.log(role)).unwrap()
     }
 
+    /// Changes a setting for the processes that are started from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.insert(name.to_owned(), value.to_owned());
+    }
+
     pub(crate) fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(String::as_str)
     }
