@@ -42,6 +42,11 @@ The load comes from the machine that is measured, and shares its processor with 
 <!-- large -->
 <!-- /large -->
 
+## A large recording in a bucket
+
+<!-- large-s3 -->
+<!-- /large-s3 -->
+
 ## Memory per megabyte of transcript
 
 <!-- memory -->
@@ -213,7 +218,8 @@ mod tests {
     #[test]
     fn every_measurement_has_its_place() {
         let all = [
-            "ingest", "overload", "pipeline", "drain", "scale", "large", "memory", "idle", "start", "faults",
+            "ingest", "overload", "pipeline", "drain", "scale", "large", "large-s3", "memory", "idle",
+            "start", "faults",
         ];
         assert!(all.iter().all(|name| replaced(EMPTY, name, "").is_some()));
         assert_eq!(replaced(EMPTY, "other", ""), None);

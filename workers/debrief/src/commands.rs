@@ -1,6 +1,7 @@
 //! The commands of the program. Each command has a module of its own.
 
 pub(crate) mod audit;
+pub(crate) mod blobs;
 pub(crate) mod calls;
 pub(crate) mod check;
 pub(crate) mod dead;
