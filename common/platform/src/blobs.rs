@@ -190,7 +190,11 @@ impl Blobs {
         &self,
         key: &str,
     ) -> Result<(u64, BoxStream<'static, Result<Bytes, BlobError>>), BlobError> {
-        let found = self.store().get(&path(key)?).await.map_err(|error| self.failed(key, error))?;
+        let store: &dyn ObjectStore = match &self.place {
+            Place::Folder(folder) => folder.store.as_ref(),
+            Place::Bucket(bucket) => &bucket.streams,
+        };
+        let found = store.get(&path(key)?).await.map_err(|error| self.failed(key, error))?;
         let (size, key, blobs) = (found.meta.size, key.to_owned(), self.clone());
         Ok((size, found.into_stream().map_err(move |error| blobs.failed(&key, error)).boxed()))
     }

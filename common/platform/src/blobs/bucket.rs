@@ -32,22 +32,32 @@ pub const UPLOAD_BYTES: u64 = 2 * upload::PART_BYTES as u64;
 /// A connection that is not there after this time does not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the server may take until it answers a request, and between two pieces of its answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long the server may take to copy an object within the bucket.
 const COPY_TIMEOUT: Duration = Duration::from_mins(10);
 /// A request is given up soon. A run that fails comes again later, and a sender is told to send again.
-const RETRIES: usize = 2;
-const RETRY_FOR: Duration = Duration::from_secs(5);
+const QUICK: Retry = Retry { times: 2, within: Duration::from_secs(5) };
+/// A stream that breaks off goes on where it was. It can be read for as long as a provider takes for a long recording.
+const STREAM: Retry = Retry { times: 5, within: Duration::from_mins(30) };
 /// How long the address of a recording is valid. A browser asks for the parts of a recording while it plays it.
 const URL_VALID_FOR: Duration = Duration::from_hours(1);
 
 type Store = PrefixStore<AmazonS3>;
+
+/// How often a request is sent again, and until when.
+#[derive(Clone, Copy)]
+struct Retry {
+    times: usize,
+    within: Duration,
+}
 
 pub(super) struct Bucket {
     pub(super) settings: BucketSettings,
     pub(super) store: Store,
     /// The same bucket, for requests that the server may work on for long.
     patient: Store,
+    /// The same bucket, for objects that are read piece by piece.
+    pub(super) streams: Store,
     /// The uploads for whose parts there is memory.
     room: Arc<Semaphore>,
     presence: Arc<Presence>,
@@ -57,10 +67,11 @@ impl Bucket {
     /// Opens the bucket. Nothing is asked yet, so it is no error when the bucket is away. `memory` is how many bytes of
     /// uploads may be in memory at the same time.
     pub(super) fn open(settings: BucketSettings, memory: u64) -> Result<Self, BlobError> {
-        let store = client(&settings, ANSWER_TIMEOUT)?;
+        let store = client(&settings, ANSWER_TIMEOUT, QUICK)?;
         let uploads = usize::try_from((memory / UPLOAD_BYTES).max(1)).unwrap_or(usize::MAX);
         Ok(Self {
-            patient: client(&settings, COPY_TIMEOUT)?,
+            patient: client(&settings, COPY_TIMEOUT, QUICK)?,
+            streams: client(&settings, ANSWER_TIMEOUT, STREAM)?,
             room: Arc::new(Semaphore::new(uploads.min(Semaphore::MAX_PERMITS))),
             presence: Presence::new(store.clone()),
             store,
@@ -163,17 +174,17 @@ impl Bucket {
     }
 }
 
-fn client(settings: &BucketSettings, answer_timeout: Duration) -> Result<Store, BlobError> {
-    Ok(PrefixStore::new(whole(settings, answer_timeout)?, settings.prefix.as_str()))
+fn client(settings: &BucketSettings, answer_timeout: Duration, retry: Retry) -> Result<Store, BlobError> {
+    Ok(PrefixStore::new(whole(settings, answer_timeout, retry)?, settings.prefix.as_str()))
 }
 
 /// The bucket without the prefix.
 #[cfg(any(test, feature = "testing"))]
 pub(super) fn bare(settings: &BucketSettings) -> Result<AmazonS3, BlobError> {
-    whole(settings, ANSWER_TIMEOUT)
+    whole(settings, ANSWER_TIMEOUT, QUICK)
 }
 
-fn whole(settings: &BucketSettings, answer_timeout: Duration) -> Result<AmazonS3, BlobError> {
+fn whole(settings: &BucketSettings, answer_timeout: Duration, retry: Retry) -> Result<AmazonS3, BlobError> {
     let options = ClientOptions::new()
         .with_user_agent(reqwest::header::HeaderValue::from_static(concat!(
             "debrief/",
@@ -190,8 +201,8 @@ fn whole(settings: &BucketSettings, answer_timeout: Duration) -> Result<AmazonS3
             max_backoff: Duration::from_secs(1),
             base: 2.0,
         },
-        max_retries: RETRIES,
-        retry_timeout: RETRY_FOR,
+        max_retries: retry.times,
+        retry_timeout: retry.within,
     };
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&settings.name)

@@ -26,7 +26,7 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn open(dir: &Path) -> Result<Self, BlobError> {
-        std::fs::create_dir_all(dir).map_err(failed)?;
+        std::fs::create_dir_all(dir).map_err(|error| failed(&error))?;
         let folder =
             LocalFileSystem::new_with_prefix(dir).map_err(|error| BlobError::Store(error.to_string()))?;
         let writer = Arc::new(Writer::new(dir));
@@ -34,13 +34,13 @@ impl Folder {
     }
 
     pub(super) fn incoming_key(&self) -> Result<String, BlobError> {
-        self.writer.new_key().map_err(failed)
+        self.writer.new_key().map_err(|error| failed(&error))
     }
 
     pub(super) async fn sweep(&self) -> Result<Swept, BlobError> {
         let writer = Arc::clone(&self.writer);
         let swept = tokio::task::spawn_blocking(move || writer.sweep()).await;
-        swept.map_err(std::io::Error::other).flatten().map_err(failed)
+        swept.map_err(std::io::Error::other).flatten().map_err(|error| failed(&error))
     }
 
     pub(super) async fn write<S, E>(
@@ -101,6 +101,6 @@ where
     Ok(content.end())
 }
 
-fn failed(error: std::io::Error) -> BlobError {
+fn failed(error: &std::io::Error) -> BlobError {
     BlobError::Store(error.to_string())
 }

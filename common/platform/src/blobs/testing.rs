@@ -26,6 +26,7 @@ pub struct TestBucket {
     server: Url,
 }
 
+#[expect(clippy::missing_panics_doc, reason = "a test panics when its server does not do what it needs")]
 impl TestBucket {
     /// A name for a bucket, which is not made yet. `None` where there is no S3 server to test with; then it says so. On
     /// the CI, which sets `CI`, there must be one.

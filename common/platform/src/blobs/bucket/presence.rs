@@ -103,13 +103,13 @@ impl Presence {
     }
 
     async fn mark(&self) -> Result<()> {
-        self.store.put(&self.mark_of(&self.writer), "at work".into()).await?;
+        self.store.put(&self.own_mark(), "at work".into()).await?;
         self.state().marked = Some(Instant::now());
         Ok(())
     }
 
-    fn mark_of(&self, writer: &str) -> Path {
-        Path::from(format!("{WRITERS}/{writer}"))
+    fn own_mark(&self) -> Path {
+        Path::from(format!("{WRITERS}/{}", self.writer))
     }
 
     pub(super) async fn sweep(&self) -> Result<Swept> {
@@ -122,7 +122,7 @@ impl Presence {
             return Ok(swept);
         }
         self.mark().await?;
-        let now = self.store.head(&self.mark_of(&self.writer)).await?.last_modified;
+        let now = self.store.head(&self.own_mark()).await?.last_modified;
         let marked: HashMap<&str, DateTime<Utc>> =
             marks.iter().filter_map(|mark| Some((mark.location.filename()?, mark.last_modified))).collect();
         let is_left = |thing: &ObjectMeta| {
@@ -192,4 +192,70 @@ impl Drop for Live {
 /// fails.
 fn gone(error: Error) -> Result<()> {
     if matches!(error, Error::NotFound { .. }) { Ok(()) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::PutPayload;
+
+    use super::super::{QUICK, client};
+    use super::*;
+    use crate::blobs::testing::TestBucket;
+
+    /// Whoever sweeps with this time takes every other process for ended.
+    const AT_ONCE: TimeDelta = TimeDelta::hours(-1);
+
+    fn presence(bucket: &TestBucket, ended_after: TimeDelta) -> Arc<Presence> {
+        let store = client(&bucket.settings(), Duration::from_secs(30), QUICK).unwrap();
+        let presence = Presence::new(store);
+        Arc::new(Presence { ended_after, ..Arc::into_inner(presence).unwrap() })
+    }
+
+    /// Begins an upload in parts and another one that waits for its key. Returns the id of the first.
+    async fn begin(process: &Arc<Presence>) -> String {
+        process.be_known().await.unwrap();
+        let (path, store) = (Path::from("w/large"), &process.store);
+        let id = store.create_multipart(&path).await.unwrap();
+        let note = format!("{UPLOADS}/{}", process.new_name());
+        store.put(&Path::from(note), format!("{path}\n{id}").into()).await.unwrap();
+        store.put_part(&path, &id, 0, PutPayload::from_static(b"part")).await.unwrap();
+        let incoming = format!("{INCOMING}/{}", process.new_name());
+        store.put(&Path::from(incoming), "waits".into()).await.unwrap();
+        id
+    }
+
+    async fn goes_on(process: &Presence, id: &str) -> bool {
+        let (path, id) = (Path::from("w/large"), id.to_owned());
+        process.store.put_part(&path, &id, 0, "part".into()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn what_a_process_left_is_removed_when_its_mark_is_old_and_not_before() {
+        let Some(bucket) = TestBucket::make().await else { return };
+        let (killed, next) = (presence(&bucket, ENDED_AFTER), presence(&bucket, ENDED_AFTER));
+        let id = begin(&killed).await;
+        assert_eq!(next.sweep().await.unwrap(), Swept::default());
+        assert!(goes_on(&killed, &id).await, "nobody knows yet that the process has ended");
+        let later = presence(&bucket, AT_ONCE);
+        assert_eq!(later.sweep().await.unwrap(), Swept { files: 2, bytes: 5 });
+        assert!(!goes_on(&killed, &id).await, "the parts are removed");
+        let keys = bucket.keys().await;
+        assert!(keys.iter().all(|key| key.starts_with("writers/")), "{keys:?}");
+        assert_eq!(later.sweep().await.unwrap(), Swept::default());
+        bucket.remove().await;
+    }
+
+    #[tokio::test]
+    async fn what_this_process_has_in_work_stays_and_what_it_could_not_remove_goes() {
+        let Some(bucket) = TestBucket::make().await else { return };
+        let process = presence(&bucket, AT_ONCE);
+        let id = begin(&process).await;
+        assert_eq!(process.sweep().await.unwrap(), Swept::default());
+        assert!(goes_on(&process, &id).await);
+        // The uploads broke off, and the bucket was away when they were to be removed.
+        process.state().live.clear();
+        assert_eq!(process.sweep().await.unwrap().files, 2);
+        assert!(!goes_on(&process, &id).await);
+        bucket.remove().await;
+    }
 }
