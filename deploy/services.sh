@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the servers that the tests need: RabbitMQ, PostgreSQL and Redis.
+# Runs the servers that the tests need: RabbitMQ, PostgreSQL, Redis and, for tests of blobs in S3, MinIO.
 #
-#   deploy/services.sh start     makes sure that all three servers answer; they run until `stop`
+#   deploy/services.sh start     makes sure that all servers answer; they run until `stop`
 #   deploy/services.sh env       prints lines with `export DEBRIEF_TEST_…`; use it so: eval "$(deploy/services.sh env)"
 #   deploy/services.sh status    shows which server answers at which address; exits with 1 when one does not answer
 #   deploy/services.sh stop      ends the servers that `start` started, and no others; their data are kept
@@ -23,6 +23,10 @@
 #   3. a server that answers on its standard port with its default credentials;
 #   4. a new server from Debian's packages, which are installed when they are missing. It has a port and a folder of
 #      its own and listens on loopback only.
+# MinIO has no package. It is built once from its Go module, which takes some minutes, into a folder outside of the
+# checkout (DEBRIEF_TOOLS names another one). Where Go is missing, everything goes on without MinIO, and the tests of
+# blobs in S3 say that they were left out. DEBRIEF_TEST_S3_URL is the address of an S3 server with the key and the secret of
+# an account that may make buckets: http://key:secret@127.0.0.1:9000.
 # The folder is `.services` in the checkout, or $DEBRIEF_SERVICES_DIR. To begin with empty servers, call `stop` and
 # delete the folder. With DEBRIEF_SERVICES_OWN=1 only the servers of this folder are used, whatever else is set or
 # answers. The servers of several folders can run at the same time.
@@ -33,6 +37,9 @@ set -euo pipefail
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deadline_s=120
+tools=${DEBRIEF_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/debrief/tools}
+minio_version=v0.0.0-20260212201848-7aac2a2c5b7c
+minio_account=debrief:debrief-tests
 # Debian installs some of the programs in folders that are only in the search path of root.
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -75,7 +82,7 @@ give() {
 }
 
 user_of() {
-    case $1 in postgresql) echo postgres ;; redis) echo redis ;; *) echo rabbitmq ;; esac
+    case $1 in postgresql) echo postgres ;; redis) echo redis ;; minio) echo nobody ;; *) echo rabbitmq ;; esac
 }
 
 # as NAME CMD…: runs CMD as the user of that server, in the server's folder.
@@ -221,6 +228,15 @@ redis_answers() {
         IFS= read -r answer <&3
         [ "$answer" = "+PONG"$(printf "\r") ]
     ' redis "$1" >/dev/null 2>&1
+}
+
+minio_answers() {
+    timeout 5 bash -c '
+        exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
+        printf "GET /minio/health/live HTTP/1.0\r\n\r\n" >&3
+        IFS= read -r answer <&3
+        case $answer in "HTTP/1."?" 200 "*) ;; *) exit 1 ;; esac
+    ' minio "$1" >/dev/null 2>&1
 }
 
 # The server must accept the login, and the user must be allowed to create databases.
@@ -439,6 +455,35 @@ start_redis() {
     await redis redis_answers "$port"
 }
 
+# build_minio: builds MinIO, unless it is there. It fails where it cannot be built.
+build_minio() {
+    local minio=$tools/minio-$minio_version
+    [ -x "$minio" ] && return
+    [ -n "$(command -v go)" ] || return 1
+    say "building minio $minio_version (once; it takes some minutes)"
+    mkdir -p "$tools/build"
+    # The build of another checkout can be under way.
+    GOBIN=$tools/build/minio-$$ GOFLAGS=-mod=mod CGO_ENABLED=0 nice -n 10 go install -ldflags '-s -w' \
+        "github.com/minio/minio@$minio_version" </dev/null >&2 8>&- 9>&- || return 1
+    mv "$tools/build/minio-$$/minio" "$minio"
+    rmdir "$tools/build/minio-$$"
+}
+
+start_minio() {
+    own minio
+    end minio TERM
+    local port home=$dir/minio
+    port=$(port minio)
+    mkdir -p "$home/data"
+    # The user of the server may not be able to enter the folder of the tools.
+    cmp -s "$tools/minio-$minio_version" "$home/minio" || install -m 755 "$tools/minio-$minio_version" "$home/minio"
+    if is_root; then chown "$(user_of minio)" "$home/data"; fi
+    launch minio minio env "HOME=$home" "MINIO_ROOT_USER=${minio_account%%:*}" "MINIO_ROOT_PASSWORD=${minio_account#*:}" \
+        MINIO_BROWSER=off MINIO_UPDATE=off \
+        "$home/minio" server --address "127.0.0.1:$port" --quiet "$home/data"
+    await minio minio_answers "$port"
+}
+
 # ---------------------------------------------------------------- which server is used
 
 # locate NAME VARIABLE STANDARD_PORT: finds the server that is used, and sets `origin` (given, ours, standard or none)
@@ -472,6 +517,7 @@ answers() {
     rabbitmq) amqp_answers "$2" ;;
     postgresql) postgres_answers "$2" ;;
     redis) redis_answers "$2" ;;
+    minio) minio_answers "$2" ;;
     esac
 }
 
@@ -480,6 +526,7 @@ url_of() {
     rabbitmq) echo "amqp://guest:guest@127.0.0.1:$2" ;;
     postgresql) echo "postgres://postgres:postgres@127.0.0.1:$2/postgres" ;;
     redis) echo "redis://127.0.0.1:$2" ;;
+    minio) echo "http://$minio_account@127.0.0.1:$2" ;;
     esac
 }
 
@@ -488,6 +535,8 @@ each() {
     "$1" rabbitmq DEBRIEF_TEST_AMQP_URL 5672
     "$1" postgresql DEBRIEF_TEST_DATABASE_URL 5432
     "$1" redis DEBRIEF_TEST_REDIS_URL 6379
+    # Nobody can tell whether a MinIO on its standard port is one that tests may use, so there is no standard port.
+    "$1" minio DEBRIEF_TEST_S3_URL 0
 }
 
 ensure() {
@@ -498,6 +547,10 @@ ensure() {
         if runs "$process"; then signal "$process" CONT; fi
     done
     locate "$@"
+    if [ "$origin" = none ] && [ "$1" = minio ] && ! build_minio; then
+        say "minio: there is none, and it cannot be built; blobs in S3 are not tested"
+        return
+    fi
     if [ "$origin" = none ]; then
         "start_$1"
         locate "$@"
@@ -508,6 +561,7 @@ ensure() {
 
 print_export() {
     locate "$@"
+    if [ "$origin$1" = noneminio ]; then return; fi
     [ "$origin" != none ] || die "$1 does not answer; call deploy/services.sh start"
     printf 'export %s=%q\n' "$2" "$url"
 }
@@ -518,7 +572,7 @@ print_status() {
     given) echo "$1: given by $2" ;;
     ours) echo "$1: ${url##*@} (ours, process $(cut -d' ' -f1 "$dir/$1.pid"))" ;;
     standard) echo "$1: ${url##*@} (on its standard port)" ;;
-    none) echo "$1: does not answer"; all_answer=false ;;
+    none) echo "$1: does not answer"; [ "$1" = minio ] || all_answer=false ;;
     esac
 }
 
@@ -534,6 +588,7 @@ stop() {
     end epmd TERM
     end postgresql INT
     end redis TERM
+    end minio TERM
     flock -u 9
 }
 

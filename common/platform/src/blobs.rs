@@ -1,30 +1,50 @@
 //! Blobs hold what is too large for a row or an event: uploads, fetched recordings, long details.
 //!
-//! They are files in a local folder. When a function that writes returns Ok, the bytes are on the disk, because the
-//! file and its folder are synced before. This matters, since a sender who got the answer "accepted" does not send
-//! again. When writing is interrupted, the incomplete file never appears under its key.
+//! They are files in a local folder, or objects in a bucket of S3. When a function that writes returns Ok, the bytes are
+//! where they stay: in the folder the file and its folder are synced before, and a bucket has confirmed them. This matters,
+//! since a sender who got the answer "accepted" does not send again. When writing is interrupted, the incomplete blob never
+//! appears under its key.
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
-use sha2::{Digest as _, Sha256};
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use reqwest::Method;
+use url::Url;
 
+mod bucket;
+mod copy;
+mod folder;
 mod incoming;
+mod measure;
+mod settings;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
+use bucket::Bucket;
+pub use bucket::UPLOAD_BYTES;
+pub use copy::{AT_ONCE, Copied, copy};
+use folder::Folder;
 pub use incoming::Swept;
-use incoming::Writer;
+use incoming::writer_of;
+pub use settings::{BucketSettings, Settings};
 
-/// How much of an upload is held in memory. (A store such as S3 would refuse parts below 5 MiB.)
-const PART_BYTES: usize = 256 * 1024;
 const MAX_KEY_CHARS: usize = 512;
-/// The key that the health check writes.
+/// How long the answer to the question whether the blobs work may take.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
+/// The folder of the blobs on their way in.
+const INCOMING: &str = "incoming";
+/// The folder in which the processes that write say that they are alive.
+const WRITERS: &str = "writers";
+/// The folder of the notes about uploads in parts that are under way in a bucket.
+const UPLOADS: &str = "uploads";
+/// What is written or asked for to find out whether the blobs work.
 const HEALTH: &str = "health";
 
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +59,12 @@ pub enum BlobError {
     /// The stream that was to be stored broke off. Nothing of it is kept.
     #[error("failed to read the content of the blob: {0}")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The memory for uploads is in use.
+    #[error("failed to store the blob: other uploads leave no memory for it")]
+    Busy,
+    /// The folder or the bucket does not work, or does not let us in. The text says why.
     #[error("failed to use the blob store: {0}")]
-    Store(#[source] object_store::Error),
+    Store(String),
 }
 
 /// The size and the digest of what was stored.
@@ -52,33 +76,53 @@ pub struct Stored {
 
 #[derive(Clone)]
 pub struct Blobs {
-    store: Arc<dyn ObjectStore>,
-    /// The same folder without syncing. The health check uses it, because it asks whether the folder can be written,
-    /// not how fast the disk is.
-    unsynced: Arc<dyn ObjectStore>,
-    writer: Arc<Writer>,
+    place: Place,
+    /// Whether the blobs did not work when they were last looked at.
+    is_away: Arc<AtomicBool>,
+}
+
+#[derive(Clone)]
+enum Place {
+    Folder(Folder),
+    Bucket(Arc<Bucket>),
 }
 
 impl Blobs {
+    /// Blobs in the bucket of the settings, or in the folder `dir`. `memory` is how many bytes of uploads to a bucket may
+    /// be in memory at the same time. It is no error when the bucket is away.
+    pub fn open(settings: &Settings, dir: &std::path::Path, memory: u64) -> Result<Self, BlobError> {
+        match settings {
+            Settings::Folder => Self::local(dir),
+            Settings::Bucket(bucket) => Self::bucket(bucket.clone(), memory),
+        }
+    }
+
     /// Blobs in the folder `dir`, which is made if it does not exist.
     pub fn local(dir: &std::path::Path) -> Result<Self, BlobError> {
-        std::fs::create_dir_all(dir).map_err(folder_error)?;
-        let folder = LocalFileSystem::new_with_prefix(dir).map_err(BlobError::Store)?;
-        let writer = Arc::new(Writer::new(dir));
-        Ok(Self { unsynced: Arc::new(folder.clone()), store: Arc::new(folder.with_fsync(true)), writer })
+        Ok(Self { place: Place::Folder(Folder::open(dir)?), is_away: Arc::default() })
     }
 
-    /// The key for a new file whose place is not known yet. The caller renames the blob or deletes it. When the process
+    /// Blobs in a bucket.
+    pub fn bucket(settings: BucketSettings, memory: u64) -> Result<Self, BlobError> {
+        let bucket = Bucket::open(settings, memory)?;
+        Ok(Self { place: Place::Bucket(Arc::new(bucket)), is_away: Arc::default() })
+    }
+
+    /// The key for a new blob whose place is not known yet. The caller renames the blob or deletes it. When the process
     /// ends before that, [`Blobs::sweep`] removes it.
     pub fn incoming_key(&self) -> Result<String, BlobError> {
-        self.writer.new_key().map_err(folder_error)
+        match &self.place {
+            Place::Folder(folder) => folder.incoming_key(),
+            Place::Bucket(bucket) => Ok(bucket.incoming_key()),
+        }
     }
 
-    /// Removes the files that processes left half-written when they were killed.
+    /// Removes what processes left half-written when they were killed.
     pub async fn sweep(&self) -> Result<Swept, BlobError> {
-        let writer = Arc::clone(&self.writer);
-        let swept = tokio::task::spawn_blocking(move || writer.sweep()).await;
-        swept.map_err(std::io::Error::other).flatten().map_err(folder_error)
+        match &self.place {
+            Place::Folder(folder) => folder.sweep().await,
+            Place::Bucket(bucket) => bucket.sweep().await,
+        }
     }
 
     /// Whether a text can be the key of a blob.
@@ -86,26 +130,31 @@ impl Blobs {
         path(text).is_ok()
     }
 
-    /// Whether a key, or the folder that it names, is not for blobs: files on their way in, and the file of the health
-    /// check.
+    /// Whether a key, or the folder that it names, is not for blobs: blobs on their way in, and what the health check
+    /// writes.
     pub fn is_for_own_use(key: &str) -> bool {
-        key == HEALTH || incoming::is_for_own_use(key)
+        let rooms = [INCOMING, WRITERS, UPLOADS];
+        key == HEALTH || rooms.iter().any(|room| key == *room || name_in(room, key).is_some())
     }
 
     /// Stores `bytes` under `key`, and replaces the blob that had this key before.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), BlobError> {
-        self.store.put(&path(key)?, bytes.into()).await.map_err(|error| blob_error(key, error))?;
+        self.store().put(&path(key)?, bytes.into()).await.map_err(|error| self.unusable(key, error))?;
         Ok(())
     }
 
     /// Stores a stream of unknown length. Only a part of it is held in memory. Nothing is stored when the stream
-    /// breaks off or is longer than `max` bytes. The file gets its key when it is complete.
+    /// breaks off or is longer than `max` bytes. The blob gets its key when it is complete.
     pub async fn put_stream<S, E>(&self, key: &str, stream: S, max: u64) -> Result<Stored, BlobError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        path(key)?;
+        let path = path(key)?;
+        // An object appears when it is complete, so it needs no other key before.
+        if let Place::Bucket(bucket) = &self.place {
+            return bucket.write(key, &path, stream, max).await;
+        }
         let incoming = self.incoming_key()?;
         let stored = self.put_incoming(&incoming, stream, max).await?;
         if let Err(error) = self.rename(&incoming, key).await {
@@ -121,33 +170,31 @@ impl Blobs {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let mut upload =
-            self.store.put_multipart(&path(key)?).await.map_err(|error| blob_error(key, error))?;
-        let written = write_parts(key, upload.as_mut(), stream, max).await;
-        let result = match written {
-            Ok(stored) => upload.complete().await.map(|_| stored).map_err(|error| blob_error(key, error)),
-            Err(error) => Err(error),
-        };
-        if result.is_err()
-            && let Err(error) = upload.abort().await
-        {
-            tracing::debug!(%error, "failed to remove a broken upload");
+        let path = path(key)?;
+        match &self.place {
+            Place::Folder(folder) => folder.write(key, &path, stream, max).await,
+            Place::Bucket(bucket) => bucket.write(key, &path, stream, max).await,
         }
-        result
     }
 
     /// Gives a blob the key `to`, and replaces the blob that had this key before.
     pub async fn rename(&self, from: &str, to: &str) -> Result<(), BlobError> {
-        self.store.rename(&path(from)?, &path(to)?).await.map_err(|error| blob_error(from, error))
+        let (from_path, to) = (path(from)?, path(to)?);
+        match &self.place {
+            Place::Folder(folder) => {
+                folder.store.rename(&from_path, &to).await.map_err(|error| blob_error(from, error))
+            }
+            Place::Bucket(bucket) => bucket.rename((from, &from_path), &to).await,
+        }
     }
 
     /// The whole blob. It is an error when the blob is longer than `max` bytes.
     pub async fn get(&self, key: &str, max: u64) -> Result<Bytes, BlobError> {
-        let found = self.store.get(&path(key)?).await.map_err(|error| blob_error(key, error))?;
+        let found = self.store().get(&path(key)?).await.map_err(|error| self.failed(key, error))?;
         if found.meta.size > max {
             return Err(BlobError::TooLarge { key: key.to_owned(), max });
         }
-        found.bytes().await.map_err(|error| blob_error(key, error))
+        found.bytes().await.map_err(|error| self.failed(key, error))
     }
 
     /// The length of a blob in bytes, and its content as a stream.
@@ -155,20 +202,31 @@ impl Blobs {
         &self,
         key: &str,
     ) -> Result<(u64, BoxStream<'static, Result<Bytes, BlobError>>), BlobError> {
-        let found = self.store.get(&path(key)?).await.map_err(|error| blob_error(key, error))?;
-        let (size, key) = (found.meta.size, key.to_owned());
-        Ok((size, found.into_stream().map_err(move |error| blob_error(&key, error)).boxed()))
+        let store: &dyn ObjectStore = match &self.place {
+            Place::Folder(folder) => folder.store.as_ref(),
+            Place::Bucket(bucket) => &bucket.streams,
+        };
+        let found = store.get(&path(key)?).await.map_err(|error| self.failed(key, error))?;
+        let (size, key, blobs) = (found.meta.size, key.to_owned(), self.clone());
+        Ok((size, found.into_stream().map_err(move |error| blobs.failed(&key, error)).boxed()))
     }
 
     /// The bytes of `range`. There are fewer when the blob ends before the range does.
     pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, BlobError> {
-        self.store.get_range(&path(key)?, range).await.map_err(|error| blob_error(key, error))
+        self.store().get_range(&path(key)?, range).await.map_err(|error| self.failed(key, error))
     }
 
     /// The length of a blob in bytes; `None` when there is no such blob.
     pub async fn head(&self, key: &str) -> Result<Option<u64>, BlobError> {
-        match self.store.head(&path(key)?).await.map_err(|error| blob_error(key, error)) {
-            Ok(meta) => Ok(Some(meta.size)),
+        let path = path(key)?;
+        let size = match &self.place {
+            Place::Folder(folder) => {
+                folder.store.head(&path).await.map(|meta| meta.size).map_err(|error| blob_error(key, error))
+            }
+            Place::Bucket(bucket) => bucket.head(key, &path).await,
+        };
+        match size {
+            Ok(size) => Ok(Some(size)),
             Err(BlobError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -176,146 +234,111 @@ impl Blobs {
 
     /// Removes a blob. It is no error when there is no such blob.
     pub async fn delete(&self, key: &str) -> Result<(), BlobError> {
-        match self.store.delete(&path(key)?).await.map_err(|error| blob_error(key, error)) {
+        let path = path(key)?;
+        let deleted = match &self.place {
+            Place::Folder(folder) => folder.store.delete(&path).await.map_err(|error| blob_error(key, error)),
+            Place::Bucket(bucket) => bucket.delete(key, &path).await,
+        };
+        match deleted {
             Err(BlobError::NotFound(_)) => Ok(()),
             other => other,
         }
     }
 
-    /// Whether the folder can be written now.
-    pub async fn healthy(&self) -> bool {
-        let path = Path::from(HEALTH);
-        let written = self.unsynced.put(&path, Bytes::from_static(b"ok").into());
-        matches!(tokio::time::timeout(Duration::from_secs(2), written).await, Ok(Ok(_)))
+    /// An address at which whoever knows it can read the blob for an hour, whole and in ranges. `method` is GET or HEAD,
+    /// and the answer there says that the blob is of `media_type`. `None` where the blobs have no addresses.
+    pub async fn url(&self, key: &str, method: Method, media_type: &str) -> Result<Option<Url>, BlobError> {
+        match &self.place {
+            Place::Folder(_) => Ok(None),
+            Place::Bucket(bucket) => bucket.url(&path(key)?, method, media_type).await,
+        }
     }
-}
 
-async fn write_parts<S, E>(
-    key: &str,
-    upload: &mut dyn MultipartUpload,
-    stream: S,
-    max: u64,
-) -> Result<Stored, BlobError>
-where
-    S: Stream<Item = Result<Bytes, E>> + Send,
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let mut stream = std::pin::pin!(stream);
-    let (mut part, mut part_bytes) = (Vec::<Bytes>::new(), 0);
-    let (mut hash, mut bytes) = (Sha256::new(), 0_u64);
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| BlobError::Source(error.into()))?;
-        bytes += chunk.len() as u64;
-        if bytes > max {
-            return Err(BlobError::TooLarge { key: key.to_owned(), max });
+    /// The key and the length in bytes of every blob. Blobs on their way in are left out.
+    pub fn list(&self) -> BoxStream<'_, Result<(String, u64), BlobError>> {
+        self.store()
+            .list(None)
+            .map_err(|error| self.unusable("", error))
+            .map_ok(|meta| (meta.location.to_string(), meta.size))
+            .try_filter(move |(key, _)| futures::future::ready(!Self::is_for_own_use(key)))
+            .boxed()
+    }
+
+    /// Whether the folder can be written now, or the bucket answers. When this changes, it is logged with the reason.
+    pub async fn healthy(&self) -> bool {
+        let look = async {
+            match &self.place {
+                Place::Folder(folder) => folder.try_out().await,
+                Place::Bucket(bucket) => bucket.answers().await,
+            }
+        };
+        let looked = tokio::time::timeout(HEALTH_TIMEOUT, look).await;
+        let looked = looked.unwrap_or_else(|_| Err(BlobError::Store("there was no answer in time".into())));
+        let was_away = self.is_away.swap(looked.is_err(), Ordering::Relaxed);
+        match &looked {
+            Err(error) if !was_away => tracing::warn!(%error, "the blobs do not work"),
+            Ok(()) if was_away => tracing::info!("the blobs work again"),
+            _ => {}
         }
-        hash.update(&chunk);
-        part_bytes += chunk.len();
-        part.push(chunk);
-        if part_bytes >= PART_BYTES {
-            let full: PutPayload = std::mem::take(&mut part).into_iter().collect();
-            upload.put_part(full).await.map_err(|error| blob_error(key, error))?;
-            part_bytes = 0;
+        looked.is_ok()
+    }
+
+    /// Tries everything that is needed from the folder or the bucket, and says what does not work.
+    pub async fn try_out(&self) -> Result<(), BlobError> {
+        match &self.place {
+            Place::Folder(folder) => folder.try_out().await,
+            Place::Bucket(bucket) => bucket.try_out().await,
         }
     }
-    if !part.is_empty() {
-        upload.put_part(part.into_iter().collect()).await.map_err(|error| blob_error(key, error))?;
+
+    fn store(&self) -> &dyn ObjectStore {
+        match &self.place {
+            Place::Folder(folder) => folder.store.as_ref(),
+            Place::Bucket(bucket) => &bucket.store,
+        }
     }
-    Ok(Stored { bytes, sha256_hex: hex::encode(hash.finalize()) })
+
+    /// What a failed request about a blob means.
+    fn failed(&self, key: &str, error: object_store::Error) -> BlobError {
+        match &self.place {
+            Place::Folder(_) => blob_error(key, error),
+            Place::Bucket(bucket) => bucket.failed(key, &error),
+        }
+    }
+
+    /// What a failed request means that does not need a blob to be there.
+    fn unusable(&self, key: &str, error: object_store::Error) -> BlobError {
+        match self.failed(key, error) {
+            BlobError::NotFound(_) => BlobError::Store("a part of it is not there any more".into()),
+            other => other,
+        }
+    }
 }
 
 /// The path of a key. Our own code makes keys from ids and digests. Any other text is a mistake, and is never used
 /// as a path.
 fn path(key: &str) -> Result<Path, BlobError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
-    if key.len() <= MAX_KEY_CHARS && key.split('/').all(part) {
+    if key.len() <= MAX_KEY_CHARS && key.split('/').all(is_part) {
         Ok(Path::from(key))
     } else {
         Err(BlobError::BadKey(key.chars().take(80).collect()))
     }
 }
 
-fn folder_error(source: std::io::Error) -> BlobError {
-    BlobError::Store(object_store::Error::Generic { store: "folder", source: Box::new(source) })
+/// Whether this can stand between two slashes of a key.
+fn is_part(part: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !part.is_empty() && !part.starts_with('.') && part.chars().all(plain)
+}
+
+/// The name of what stands directly in a folder, from its key.
+fn name_in<'a>(folder: &str, key: &'a str) -> Option<&'a str> {
+    key.strip_prefix(folder)?.strip_prefix('/')
 }
 
 fn blob_error(key: &str, error: object_store::Error) -> BlobError {
     match error {
         object_store::Error::NotFound { .. } => BlobError::NotFound(key.to_owned()),
-        error => BlobError::Store(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures::stream;
-
-    use super::*;
-
-    fn blobs() -> (tempfile::TempDir, Blobs) {
-        let dir = tempfile::tempdir().unwrap();
-        let blobs = Blobs::local(&dir.path().join("made")).unwrap();
-        (dir, blobs)
-    }
-
-    fn chunks(count: usize) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send {
-        stream::iter((0..count).map(|_| Ok(Bytes::from(vec![b'x'; 1024 * 1024]))))
-    }
-
-    #[tokio::test]
-    async fn a_stored_stream_can_be_read_whole_as_a_stream_and_in_ranges() {
-        let (_dir, blobs) = blobs();
-        let stored = blobs.put_stream("w/c/audio", chunks(12), u64::MAX).await.unwrap();
-        assert_eq!(stored.bytes, 12 * 1024 * 1024);
-        let whole = blobs.get("w/c/audio", stored.bytes).await.unwrap();
-        assert_eq!(stored.sha256_hex, hex::encode(Sha256::digest(&whole)));
-        assert_eq!(blobs.get_range("w/c/audio", 3..7).await.unwrap(), "xxxx");
-        let (size, pieces) = blobs.get_stream("w/c/audio").await.unwrap();
-        let read: usize =
-            pieces.map_ok(|piece| piece.len()).try_fold(0, |a, b| async move { Ok(a + b) }).await.unwrap();
-        assert_eq!(read as u64, size);
-        assert_eq!(blobs.head("w/c/audio").await.unwrap(), Some(size));
-    }
-
-    #[tokio::test]
-    async fn a_stream_that_is_too_long_or_breaks_off_leaves_no_file() {
-        let (dir, blobs) = blobs();
-        let long = blobs.put_stream("long", chunks(3), 2 * 1024 * 1024).await.unwrap_err();
-        assert!(matches!(long, BlobError::TooLarge { .. }), "{long}");
-        let cut = stream::iter([Ok(Bytes::from_static(b"half")), Err(std::io::Error::other("cut off"))]);
-        let broken = blobs.put_stream("cut", cut, u64::MAX).await.unwrap_err();
-        assert!(broken.to_string().contains("cut off"), "{broken}");
-        assert_eq!(blobs.head("long").await.unwrap(), None);
-        assert_eq!(std::fs::read_dir(dir.path().join("made/incoming")).unwrap().count(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_blob_that_is_longer_than_the_limit_is_not_read() {
-        let (_dir, blobs) = blobs();
-        blobs.put("a", Bytes::from_static(b"12345")).await.unwrap();
-        assert!(matches!(blobs.get("a", 4).await, Err(BlobError::TooLarge { max: 4, .. })));
-    }
-
-    #[tokio::test]
-    async fn a_renamed_blob_has_only_its_new_key() {
-        let (_dir, blobs) = blobs();
-        blobs.put("incoming/1", Bytes::from_static(b"a")).await.unwrap();
-        blobs.rename("incoming/1", "w/kept").await.unwrap();
-        assert_eq!(blobs.head("incoming/1").await.unwrap(), None);
-        assert_eq!(blobs.get("w/kept", 10).await.unwrap(), "a");
-        blobs.delete("w/kept").await.unwrap();
-        blobs.delete("w/kept").await.unwrap();
-        assert!(matches!(blobs.get("w/kept", 10).await, Err(BlobError::NotFound(_))));
-    }
-
-    #[tokio::test]
-    async fn a_key_that_our_own_code_cannot_have_made_is_never_used_as_a_path() {
-        let (_dir, blobs) = blobs();
-        for key in ["../out", "/etc/passwd", "a//b", "a/../b", "a/.hidden", "", "a\0b", "a\\b", "ä"] {
-            let error = blobs.put(key, Bytes::new()).await.unwrap_err();
-            assert!(matches!(error, BlobError::BadKey(_)), "{key}: {error}");
-        }
-        assert!(blobs.healthy().await);
+        error => BlobError::Store(error.to_string()),
     }
 }

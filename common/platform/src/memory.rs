@@ -40,6 +40,23 @@ pub fn for_work(values: &Values) -> Result<u64, ConfigError> {
     }
 }
 
+/// How the memory for work is divided, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shares {
+    /// For the runs of stages.
+    pub runs: u64,
+    /// For the parts of uploads to a bucket. Uploads to the data folder need hardly any memory.
+    pub uploads: u64,
+}
+
+/// Divides the memory for work. Uploads have a share of their own, so that slow senders never hold the memory that the runs
+/// wait for.
+pub fn shares(values: &Values) -> Result<Shares, ConfigError> {
+    let all = for_work(values)?;
+    let uploads = if values.text("BLOB_URL").is_some() { all / 4 } else { 0 };
+    Ok(Shares { runs: all - uploads, uploads })
+}
+
 /// Reads a size: a whole number with a unit behind it.
 fn size(text: &str) -> Option<u64> {
     let text = text.trim().to_ascii_lowercase();
@@ -134,6 +151,16 @@ mod tests {
         }
         assert_eq!(for_work(&Values::of([(NAME, "1GB")])).unwrap(), 1_000_000_000);
         assert!(for_work(&Values::default()).unwrap() >= SMALLEST);
+    }
+
+    #[test]
+    fn uploads_to_a_bucket_have_a_share_of_the_memory() {
+        let shares_with = |more: &[(&'static str, &'static str)]| {
+            shares(&Values::of([(NAME, "400MB")].iter().chain(more).copied())).unwrap()
+        };
+        assert_eq!(shares_with(&[]), Shares { runs: 400_000_000, uploads: 0 });
+        let divided = Shares { runs: 300_000_000, uploads: 100_000_000 };
+        assert_eq!(shares_with(&[("BLOB_URL", "s3://calls")]), divided);
     }
 
     #[test]

@@ -34,7 +34,8 @@ const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const SERVICE: &str = "debrief";
 /// The libraries' own spans and debug lines help nobody who operates this, and what becomes of a connection
 /// to the broker is said once, by us.
-const DEFAULT_FILTER: &str = "info,sqlx=warn,lapin=off,hyper=warn,h2=warn,opentelemetry_sdk=error";
+const DEFAULT_FILTER: &str =
+    "info,sqlx=warn,object_store=warn,lapin=off,hyper=warn,h2=warn,opentelemetry_sdk=error";
 
 /// What has to be flushed when the process ends.
 pub struct Telemetry {

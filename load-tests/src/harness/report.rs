@@ -47,6 +47,11 @@ The load comes from the machine that is measured, and shares its processor with 
 <!-- large -->
 <!-- /large -->
 
+## A large recording in a bucket
+
+<!-- large-s3 -->
+<!-- /large-s3 -->
+
 ## Memory per megabyte of transcript
 
 <!-- memory -->
@@ -245,6 +250,7 @@ mod tests {
             "scale",
             "autoscale",
             "large",
+            "large-s3",
             "memory",
             "idle",
             "start",

@@ -164,7 +164,14 @@ impl Monitor {
     }
 
     fn is_healthy(&self, checked: Checked) -> bool {
-        checked.database && checked.blobs && self.api.broker.healthy()
+        self.broken(checked).is_empty()
+    }
+
+    /// The parts that do not work.
+    fn broken(&self, checked: Checked) -> Vec<&'static str> {
+        let parts =
+            [("database", checked.database), ("broker", self.api.broker.healthy()), ("blobs", checked.blobs)];
+        parts.into_iter().filter(|(_, works)| !works).map(|(name, _)| name).collect()
     }
 }
 
@@ -190,7 +197,7 @@ async fn show(State(monitor): State<Monitor>) -> Json<HealthView> {
 #[utoipa::path(get, path = "/ready", operation_id = "ready", tag = "health", security(()), responses((status = 200, body = ReadyView),
     (status = 503, description = "The process is not ready", body = Problem, content_type = "application/problem+json")))]
 async fn ready(State(monitor): State<Monitor>) -> Answer<Json<ReadyView>> {
-    let not_ready = |why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
+    let not_ready = |why: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why);
     if monitor.api.stopping.is_cancelled() {
         return Err(not_ready("the process is stopping").into());
     }
@@ -198,7 +205,8 @@ async fn ready(State(monitor): State<Monitor>) -> Answer<Json<ReadyView>> {
     if monitor.is_healthy(checked) {
         Ok(Json(ReadyView { status: "ready" }))
     } else {
-        Err(not_ready("the database, the broker or the blobs do not work; see /health").into())
+        let broken = monitor.broken(checked).join(", ");
+        Err(not_ready(&format!("these parts do not work: {broken}; see /health")).into())
     }
 }
 

@@ -5,15 +5,17 @@ use std::ops::Range;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, LOCATION,
+    RANGE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use domain::call::CallId;
 use domain::event::{Material, MaterialAt, MaterialKind};
 use futures::{Stream, stream};
 use platform::blobs::{BlobError, Blobs};
+use url::Url;
 use web::Problem;
 
 use crate::request::{Answer, Id, Reader, find, not_found};
@@ -24,7 +26,10 @@ const PIECE_BYTES: u64 = 1024 * 1024;
 /// How many bytes are looked at to tell the format of a recording.
 const HEAD_BYTES: u64 = 64;
 
-/// The newest recording of a call. Ranges of bytes can be asked for, one at a time.
+/// The newest recording of a call.
+///
+/// Ranges of bytes can be asked for, one at a time. Where the recordings are in a bucket of S3, the answer is a redirect to
+/// an address there, which is valid for an hour and needs no key.
 #[utoipa::path(get, path = "/api/calls/{id}/recording", operation_id = "getRecording", tag = "calls",
     params(("id" = String, Path, description = "Our id, or the source's"),
         ("Range" = Option<String>, Header, description = "The part of the recording that is wanted. More than one part is answered with the whole")),
@@ -32,12 +37,15 @@ const HEAD_BYTES: u64 = 64;
             content((inline(web::openapi::Bytes) = "application/octet-stream"), (inline(web::openapi::Bytes) = "audio/*"), (inline(web::openapi::Bytes) = "video/*"))),
         (status = 206, description = "The part that was asked for",
             content((inline(web::openapi::Bytes) = "application/octet-stream"), (inline(web::openapi::Bytes) = "audio/*"), (inline(web::openapi::Bytes) = "video/*"))),
+        (status = 307, description = "The recording is at another address",
+            headers(("Location" = String, description = "Where it can be read, whole or in part, without a key. It is valid for an hour"))),
         (status = 404, description = "No such call, or no recording of it here", body = Problem, content_type = "application/problem+json"),
         (status = 416, description = "It is shorter than that", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn recording(
     State(api): State<Api>,
     reader: Reader,
     Id(id): Id,
+    method: Method,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let call = find(&api.store, reader.workspace, &id).await?;
@@ -46,7 +54,11 @@ pub(crate) async fn recording(
     for material in newest_first.filter(|material| material.kind == MaterialKind::Recording) {
         let key = key(call.id, material);
         if let Some(size) = api.blobs.head(&key).await? {
-            return serve(api.blobs, key, size, material, &headers).await;
+            let media_type = media_type(&api.blobs, &key, size, material).await?;
+            return match api.blobs.url(&key, method, &media_type).await? {
+                Some(url) => Ok(redirect(&url)),
+                None => serve(api.blobs, key, size, material, &media_type, &headers),
+            };
         }
     }
     Err(not_found("there is no recording of this call here"))
@@ -60,11 +72,21 @@ fn key(call: CallId, material: &Material) -> String {
     }
 }
 
-async fn serve(
+/// Sends the reader to the bucket. The address is as good as a key, so nobody may keep the answer.
+fn redirect(url: &Url) -> Response {
+    let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
+    let answered = response.headers_mut();
+    answered.insert(LOCATION, value(url.as_str()));
+    answered.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn serve(
     blobs: Blobs,
     key: String,
     size: u64,
     material: &Material,
+    media_type: &str,
     headers: &HeaderMap,
 ) -> Answer<Response> {
     let asked = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
@@ -76,12 +98,11 @@ async fn serve(
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Wanted::Nothing => return Ok(unsatisfiable(size)),
     };
-    let media_type = media_type(&blobs, &key, size, material).await?;
     let part = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
     let length = range.end - range.start;
     let mut response = (status, Body::from_stream(pieces(blobs, key, range))).into_response();
     let answered = response.headers_mut();
-    answered.insert(CONTENT_TYPE, value(&media_type));
+    answered.insert(CONTENT_TYPE, value(media_type));
     answered.insert(CONTENT_LENGTH, length.into());
     answered.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     answered.insert(ETAG, value(&etag));

@@ -9,8 +9,9 @@ use domain::analysis::ContactFacts;
 use domain::call::Call;
 use domain::event::{CallAnalyzed, Envelope, MaterialAt, MaterialKind, Nothing};
 use domain::fault::Fault;
+use domain::refusal::Destination;
 use domain::transcript::Transcript;
-use platform::blobs::Blobs;
+use platform::blobs::{BlobError, Blobs};
 use platform::cache::Cache;
 use platform::config::{ConfigError, Installation, Values};
 use providers::Slots;
@@ -95,11 +96,10 @@ impl Crm {
             },
         });
         let Some(key) = latest else { return Ok(None) };
-        let bytes = self
-            .blobs
-            .get(&key, MAX_SESSION_BYTES)
-            .await
-            .map_err(|error| StageError::transient("session_not_read", error))?;
+        let bytes = self.blobs.get(&key, MAX_SESSION_BYTES).await.map_err(|error| match error {
+            BlobError::Store(_) => StageError::unavailable(Destination::BLOBS, "blobs_unavailable", error),
+            other => StageError::transient("session_not_read", other),
+        })?;
         let session: Value = serde_json::from_slice(&bytes)
             .map_err(|error| StageError::permanent("session_unreadable", error))?;
         Ok(Some(session).filter(Value::is_object))

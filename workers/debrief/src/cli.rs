@@ -121,6 +121,11 @@ enum Command {
         #[command(subcommand)]
         what: Topology,
     },
+    /// Move recordings and documents between the data folder and a bucket
+    Blobs {
+        #[command(subcommand)]
+        what: Blobs,
+    },
     /// Update the tables of the database for this version of the program
     Migrate,
     /// Check the configuration and show it in words
@@ -250,6 +255,23 @@ enum Effects {
 }
 
 #[derive(Subcommand)]
+enum Blobs {
+    /// Copy all blobs. What is there already is not copied again, so a copy that was interrupted can be begun again. The
+    /// exit code is 1 when a blob could not be copied
+    Copy {
+        /// Where the blobs are: the folder `blobs` of a data folder, or s3://bucket/prefix
+        #[arg(value_name = "FROM")]
+        from: String,
+        /// Where the blobs are to be: a folder, or s3://bucket/prefix
+        #[arg(value_name = "TO")]
+        to: String,
+        /// Also read what is there already at both places, and copy it again where it differs
+        #[arg(long)]
+        verify: bool,
+    },
+}
+
+#[derive(Subcommand)]
 enum Audit {
     /// List the newest requests that people made: replays, decisions about effects, and keys that were made or
     /// revoked
@@ -344,6 +366,7 @@ impl Command {
             }
             Self::Backup { .. }
             | Self::Restore { .. }
+            | Self::Blobs { .. }
             | Self::Topology { .. }
             | Self::Migrate
             | Self::Check { .. } => Some("this command is about the installation as a whole"),
@@ -405,6 +428,9 @@ async fn dispatch(command: Command, values: Values, workspace: &str) -> Ended {
         },
         Command::Backup { to } => commands::backup::backup(&values, &to).await,
         Command::Restore { from } => commands::restore::restore(&values, &from).await,
+        Command::Blobs { what: Blobs::Copy { from, to, verify } } => {
+            commands::blobs::copy(&values, &from, &to, verify).await
+        }
         Command::Migrate => commands::migrate::migrate(&values).await,
         Command::Check { ready: true, .. } => commands::check::ready::ready(&values).await,
         Command::Check { connect, defaults, .. } => commands::check::check(&values, connect, defaults).await,

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod blobs;
 pub(crate) mod calls;
 pub(crate) mod check;
 pub(crate) mod dead;

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use domain::call::WorkspaceId;
-use platform::blobs::{Blobs, Swept};
+use platform::blobs::{self, Blobs, Swept};
 use platform::cache::{Cache, Memory, Redis};
 use platform::config::{ConfigError, Installation, Values};
-use platform::private;
 use platform::seal::Sealer;
+use platform::{memory, private};
 use queue_topology::broker::{self, Amqp, Broker, BrokerError, Embedded};
 use store::{OpenError, Store};
 
@@ -77,7 +77,7 @@ impl Deployment {
         };
         let kept = until_answered(READ_SEAL_KEY, || seal_text(&values, &store)).await?;
         let sealer = Sealer::from_key(seal_key(&kept)?);
-        let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
+        let blobs = open_blobs(&values, &installation)?;
         sweep(&blobs).await;
         let installation = Arc::new(installation);
         Ok(Self { values, installation, store, broker, blobs, cache, sealer, _folder: lock })
@@ -93,9 +93,6 @@ impl Deployment {
 /// Checks the addresses of the servers before anything is opened. `run` needs either all of the servers or none.
 pub(crate) fn check_servers(values: &Values) -> Result<(), ConfigError> {
     let wrong = |name: &str, problem: &str| Err(ConfigError::new(name, problem));
-    if values.text("BLOB_URL").is_some() {
-        return wrong("BLOB_URL", "only the local data folder can keep blobs yet");
-    }
     let is = |name: &str, schemes: [&str; 2]| {
         values
             .text(name)
@@ -176,6 +173,14 @@ async fn prepare_folder(values: &Values) -> Result<PathBuf, StartError> {
 
 pub(crate) fn not_made(folder: &Path, problem: impl Display) -> ConfigError {
     ConfigError::new(DATA_FOLDER, format!("`{}` cannot be made: {problem}", folder.display()))
+}
+
+/// Opens the blobs, in the bucket of the configuration or in the data folder. It is no error when the bucket is away.
+pub(crate) fn open_blobs(values: &Values, installation: &Installation) -> Result<Blobs, StartError> {
+    let settings = blobs::Settings::read(values, installation.max_upload_bytes)?;
+    let memory = memory::shares(values)?.uploads;
+    let folder = data_folder(values).join("blobs");
+    Ok(Blobs::open(&settings, &folder, memory).context("open the blobs")?)
 }
 
 /// Removes what processes left half-written among the blobs. A failure is no reason to stop.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use platform::blobs;
 use platform::cache::Redis;
 use platform::config::{ConfigError, Installation, Known, Values};
 use platform::telemetry;
@@ -36,6 +37,7 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, ConfigError> {
     deployment::check_data_folder(values)?;
     read_times(values)?;
     platform::memory::for_work(values)?;
+    blobs::Settings::read(values, installation.max_upload_bytes)?;
     deployment::check_servers(values)?;
     if let Some(key) = values.text(deployment::SEAL_KEY) {
         deployment::seal_key(&key)?;

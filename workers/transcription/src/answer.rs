@@ -10,7 +10,7 @@ use domain::event::Material;
 use domain::refusal::{Failure, Refusal};
 use domain::transcript::Transcript;
 use platform::blobs::BlobError;
-use providers::speech::{Audio, SpeechAtOnce};
+use providers::speech::SpeechAtOnce;
 use queue_topology::{Cx, Effect, Receipt, Scope, StageError, Unknown};
 use uuid::Uuid;
 
@@ -93,10 +93,9 @@ impl Effect for Request<'_> {
 
     async fn send(&self, _key: Uuid, _prior: Option<&str>) -> Result<Receipt, StageError> {
         if let Some(recording) = &self.recording {
-            let (bytes, body) =
-                self.source.blobs.get_stream(recording).await.map_err(material::blob_fault)?;
-            let audio = Audio { bytes, media_type: self.material.media_type.clone(), body };
-            let answer = self.provider.transcribe(audio).await?;
+            let (audio, broken) = self.source.audio(recording, self.material).await?;
+            let answer =
+                self.provider.transcribe(audio).await.map_err(|refusal| broken.instead_of(refusal))?;
             let max_bytes = self.provider.max_answer_bytes();
             let stored = self.source.blobs.put_stream(self.kept, answer, max_bytes).await;
             stored.map_err(|error| self.not_kept(error))?;

@@ -8,7 +8,7 @@ use domain::event::Material;
 use domain::moment::Moment;
 use domain::transcript::Transcript;
 use platform::http;
-use providers::speech::{Audio, GivenUp, Notify, Progress, SpeechJobs, Webhook};
+use providers::speech::{GivenUp, Notify, Progress, SpeechJobs, Webhook};
 use queue_topology::{Cx, Effect, Receipt, Scope, StageError, Unknown, Whom};
 use store::EffectState;
 use url::Url;
@@ -75,8 +75,8 @@ async fn upload(
 ) -> Result<String, StageError> {
     let key = source.recording(cx, material).await?;
     let _held = cx.wait_for(Whom::Provider(&provider.remote().destination)).await?;
-    let (bytes, body) = source.blobs.get_stream(&key).await.map_err(material::blob_fault)?;
-    Ok(provider.upload(Audio { bytes, media_type: material.media_type.clone(), body }).await?)
+    let (audio, broken) = source.audio(&key, material).await?;
+    provider.upload(audio).await.map_err(|refusal| broken.instead_of(refusal))
 }
 
 /// The address at which the provider tells us that a job is done. The message proves nothing and only wakes this

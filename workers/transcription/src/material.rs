@@ -1,13 +1,19 @@
 //! Fetches the material of a call for the stage: the bytes of a transcript, or the blob of a recording.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
 use anyhow::anyhow;
 use bytes::Bytes;
 use domain::event::{Material, MaterialAt, MaterialKind};
-use domain::refusal::Destination;
-use futures::TryStreamExt as _;
+use domain::fault::Fault;
+use domain::refusal::{Destination, Refusal};
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use platform::blobs::{BlobError, Blobs};
 use platform::fetch::{FetchError, Fetcher};
 use platform::seal::{self, Sealer};
+use providers::speech::Audio;
 use queue_topology::{Cx, StageError, Whom};
 use sha2::{Digest as _, Sha256};
 use store::StoredMaterial;
@@ -15,6 +21,12 @@ use url::Url;
 
 /// The longest transcript, in bytes. The transcript of a whole day has some 2 MB.
 const MAX_TRANSCRIPT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The content of a blob, piece by piece.
+type Content = BoxStream<'static, Result<Bytes, BlobError>>;
+
+/// How long a run waits that found no memory to store its recording.
+const BUSY_FOR: Duration = Duration::from_secs(10);
 
 /// Chooses the material from which the transcript is made. A session that a voice agent wrote itself is better than a
 /// transcript, and a transcript is better than audio. Of two materials of the same kind the newer one counts.
@@ -96,11 +108,42 @@ impl Source {
         Ok(key)
     }
 
+    /// Returns the recording for a provider, and what to ask when the provider did not get all of it.
+    pub(crate) async fn audio(&self, key: &str, material: &Material) -> Result<(Audio, Broken), StageError> {
+        let (bytes, body) = self.blobs.get_stream(key).await.map_err(blob_fault)?;
+        let (body, broken) = noting(body);
+        Ok((Audio { bytes, media_type: material.media_type.clone(), body }, broken))
+    }
+
     fn open(&self, cx: &Cx, sealed: &str) -> Result<String, StageError> {
         self.sealer
             .open(&seal::of_call(cx.run.workspace, cx.run.call), sealed)
             .map_err(|error| StageError::permanent("recording_url_sealed_by_another_key", error))
     }
+}
+
+/// The error that broke the content of a blob off, if one did.
+#[derive(Clone, Default)]
+pub(crate) struct Broken(Arc<Mutex<Option<BlobError>>>);
+
+impl Broken {
+    /// The fault of a request that was to send the blob. Where the blob broke off, that is the reason and not the provider.
+    pub(crate) fn instead_of(self, refusal: Refusal) -> StageError {
+        let broken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        broken.map_or_else(|| refusal.into(), blob_fault)
+    }
+}
+
+/// The same content, whose error is noted when it breaks off. The one who sends it sees only that it did.
+fn noting(body: Content) -> (Content, Broken) {
+    let broken = Broken::default();
+    let noted = broken.clone();
+    let body = body.map_err(move |error| {
+        let text = error.to_string();
+        *noted.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        BlobError::Store(text)
+    });
+    (body.boxed(), broken)
 }
 
 /// The host of an address, which has a share of the places in which runs wait.
@@ -121,6 +164,7 @@ pub(crate) fn blob_fault(error: BlobError) -> StageError {
         },
         BlobError::TooLarge { .. } => StageError::permanent("material_too_large", error),
         BlobError::NotFound(_) | BlobError::BadKey(_) => StageError::permanent("material_not_found", error),
+        BlobError::Busy => StageError::new(Fault::Throttled(BUSY_FOR), "blobs_busy", error),
         BlobError::Store(_) => StageError::unavailable(Destination::BLOBS, "blobs_unavailable", error),
     }
 }
@@ -128,8 +172,26 @@ pub(crate) fn blob_fault(error: BlobError) -> StageError {
 #[cfg(test)]
 mod tests {
     use domain::moment::Moment;
+    use domain::refusal::{Code, Codes, Failure, Remote};
+    use futures::stream;
 
     use super::*;
+
+    const REMOTE: Remote = Remote {
+        destination: Destination::named("somebody"),
+        title: "Somebody",
+        advice: "check SOMEBODY_KEY",
+        codes: Codes {
+            unreachable: Code::new("unreachable"),
+            no_answer: Code::new("no_answer"),
+            too_long: Code::new("too_long"),
+            account: Code::new("account"),
+            throttled: Code::new("throttled"),
+            failed: Code::new("failed"),
+            refused: Code::new("refused"),
+        },
+        default_wait: Duration::from_secs(10),
+    };
 
     #[test]
     fn a_session_goes_before_a_transcript_and_the_newer_before_the_older() {
@@ -156,5 +218,25 @@ mod tests {
         assert_eq!(digest(&[(session, "session"), (transcript, "later")]).as_deref(), Some("session"));
         assert_eq!(digest(&[(recording, "audio")]).as_deref(), Some("audio"));
         assert_eq!(digest(&[]), None);
+    }
+
+    #[tokio::test]
+    async fn a_blob_that_breaks_off_while_it_is_sent_is_no_failure_of_the_provider() {
+        let refused = || {
+            let failure = Failure::Lost { problem: "the connection broke".into() };
+            Refusal::of(&REMOTE, &failure)
+        };
+        let cut = stream::iter([Ok(Bytes::new()), Err(BlobError::Store("the bucket is gone".into()))]);
+        let (body, broken) = noting(cut.boxed());
+        assert_eq!(body.filter_map(async |piece| piece.err()).count().await, 1);
+        let error = broken.instead_of(refused());
+        assert_eq!(
+            (error.fault, error.code, error.destination),
+            (Fault::Unavailable, "blobs_unavailable", Some(Destination::BLOBS))
+        );
+
+        let (body, broken) = noting(stream::iter([Ok(Bytes::new())]).boxed());
+        assert_eq!(body.count().await, 1);
+        assert_eq!(broken.instead_of(refused()).code, "no_answer");
     }
 }

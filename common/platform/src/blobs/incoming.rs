@@ -15,19 +15,11 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-/// The folder of the files on their way in.
-const INCOMING: &str = "incoming";
-/// The folder with the locks of the processes that write.
-const WRITERS: &str = "writers";
+use super::{INCOMING, WRITERS};
+
 /// How old a file has to be before it is removed, where no lock tells whether somebody writes it. An earlier version of
 /// Debrief wrote such files, and some network file systems have no locks.
 const ABANDONED_AFTER: Duration = Duration::from_hours(24);
-
-/// Whether a key is in one of the folders of this module, or names one of them.
-pub(super) fn is_for_own_use(key: &str) -> bool {
-    let folder = key.split('/').next().unwrap_or(key);
-    folder == INCOMING || folder == WRITERS
-}
 
 /// The files that a sweep removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,7 +134,7 @@ fn take_lock(folder: &Path, name: &str) -> io::Result<File> {
 }
 
 /// The name of the writer, from the name of a file on its way in.
-fn writer_of(name: &str) -> Option<&str> {
+pub(super) fn writer_of(name: &str) -> Option<&str> {
     name.split_once('.').map(|(writer, _)| writer)
 }
 

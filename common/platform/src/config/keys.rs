@@ -111,7 +111,25 @@ pub const CORE: &[Group] = &[
                 "REDIS_URL",
                 "Redis, for the cache and for rate limits that several processes share. Absent: each process has its own.",
             ),
-            plain("BLOB_URL", "", "Where recordings and large documents are kept. Absent: the data folder."),
+            plain(
+                "BLOB_URL",
+                "",
+                "Where recordings and large documents are kept: s3://bucket/prefix. Absent: the data folder. See docs/recordings.md.",
+            ),
+            secret("AWS_ACCESS_KEY_ID", "The account that may use the bucket of BLOB_URL."),
+            secret("AWS_SECRET_ACCESS_KEY", "The secret of that account."),
+            plain("AWS_REGION", "us-east-1", "The region of the bucket."),
+            plain(
+                "AWS_ENDPOINT",
+                "",
+                "The server that keeps the bucket, such as https://minio.example.com:9000. Absent: S3 itself.",
+            ),
+            plain(
+                "BLOB_REDIRECT",
+                "true",
+                "Whether a reader of a recording is sent to the bucket. false: the recording goes through Debrief, because the \
+                 reader cannot reach the bucket.",
+            ),
             plain(
                 "DEBRIEF_QUEUE_PREFIX",
                 "debrief",

@@ -13,7 +13,7 @@ use crate::bench::Bench;
 use crate::deployment::deployed;
 use load_tests::harness::amqp;
 use load_tests::harness::http::Connection;
-use load_tests::harness::process::Running;
+use load_tests::harness::process::{Running, Settings};
 use load_tests::harness::providers::Providers;
 use load_tests::harness::report::verdict;
 use load_tests::harness::servers::{Servers, postgresql_version};
@@ -30,7 +30,41 @@ pub(crate) struct Large {
     #[arg(long, default_value_t = 2_000_000_000)]
     bytes: u64,
     #[command(flatten)]
+    bucket: Bucket,
+    #[command(flatten)]
     servers: Servers,
+}
+
+/// A bucket for the blobs. It must exist, and it is not emptied.
+#[derive(Args)]
+struct Bucket {
+    /// Keep the blobs in this bucket, such as s3://bucket/prefix, and not in a folder
+    #[arg(long, value_name = "URL", requires_all = ["endpoint", "key", "secret"])]
+    blobs: Option<String>,
+    #[arg(long, env = "AWS_ENDPOINT", value_name = "URL")]
+    endpoint: Option<String>,
+    #[arg(long, env = "AWS_ACCESS_KEY_ID", hide_env_values = true)]
+    key: Option<String>,
+    #[arg(long, env = "AWS_SECRET_ACCESS_KEY", hide_env_values = true)]
+    secret: Option<String>,
+}
+
+impl Bucket {
+    fn settings(&self) -> Settings {
+        let Self { blobs, endpoint, key, secret } = self;
+        let all = [
+            ("BLOB_URL", blobs),
+            ("AWS_ENDPOINT", endpoint),
+            ("AWS_ACCESS_KEY_ID", key),
+            ("AWS_SECRET_ACCESS_KEY", secret),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+    }
+
+    /// Where the recording is kept, for the report.
+    fn place(&self) -> &'static str {
+        if self.blobs.is_some() { "a blob in a bucket of S3" } else { "a blob on disk (synced)" }
+    }
 }
 
 /// What one deployment needed for the recording.
@@ -45,7 +79,7 @@ pub(crate) async fn measure(bench: &Bench, how: &Large) -> anyhow::Result<()> {
     let postgresql = postgresql_version(&how.servers.database).await?;
     let rabbitmq = amqp::version(&how.servers.amqp).await?;
     let providers = Providers::start(Duration::ZERO).await?;
-    let settings = providers.settings()?;
+    let settings = [providers.settings()?, how.bucket.settings()].concat();
     let apart = deployed(bench, &how.servers, async |here| {
         let others =
             here.run_with(&["ingest", "dedup", "analysis", "crm", "slack", "api"], &settings).await?;
@@ -62,8 +96,11 @@ pub(crate) async fn measure(bench: &Bench, how: &Large) -> anyhow::Result<()> {
     let embedded = carry("`debrief run`, embedded", how, &providers, &debrief, &debrief).await?;
     debrief.stop().await?;
     let versions = [("RabbitMQ", rabbitmq.as_str()), ("PostgreSQL", postgresql.as_str())];
-    let args = format!("large --bytes {}", how.bytes);
-    bench.report.section("large", &args, &versions, &text(how, &[apart, embedded])?)
+    let (section, args) = match &how.bucket.blobs {
+        None => ("large", format!("large --bytes {}", how.bytes)),
+        Some(url) => ("large-s3", format!("large --bytes {} --blobs {url}", how.bytes)),
+    };
+    bench.report.section(section, &args, &versions, &text(how, &[apart, embedded])?)
 }
 
 /// Sends one webhook and waits until its call is completed. `worker` is the process that fetches and uploads.
@@ -115,10 +152,11 @@ async fn carry(
 
 fn text(how: &Large, all: &[Carried]) -> anyhow::Result<String> {
     let mut text = format!(
-        "One recording of {} bytes goes from a URL to a blob on disk (synced), and from there to the provider. Every byte arrived \
+        "One recording of {} bytes goes from a URL to {}, and from there to the provider. Every byte arrived \
          there, and then the call was completed.\n\n\
          | | memory before | at most (VmHWM) | time from the webhook to the completed call |\n|---|---|---|---|\n",
-        how.bytes
+        how.bytes,
+        how.bucket.place()
     );
     for Carried { what, before_mb, most_mb, took } in all {
         writeln!(text, "| {what} | {before_mb:.1} MB | {most_mb:.1} MB | {:.0} s |", took.as_secs_f64())?;

@@ -1,13 +1,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use domain::event::MaterialAt;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, pending};
+use platform::blobs::Blobs;
+use platform::blobs::testing::TestBucket;
 use queue_topology::broker::{Broker, BrokerError, Consumer, Depth, Lane, Message, State};
 use queue_topology::table::QueueSpec;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, recording};
 
 /// A broker that says that it is short of memory. If `hangs` is set, it also never answers how long its queues are.
 pub(crate) struct BlockedBroker {
@@ -104,6 +107,26 @@ async fn a_process_with_a_blocked_broker_or_without_its_blobs_folder_is_degraded
     std::fs::write(&blobs, "a file where the folder was").unwrap();
     let health = world.json("/health").await;
     assert_eq!((&health["status"], &health["blobs"]), (&json!("degraded"), &json!("unreachable")));
+    let problem = world.get("/ready").await.is_problem(503);
+    assert_eq!(problem["detail"], "these parts do not work: blobs; see /health");
+}
+
+#[tokio::test]
+async fn a_process_whose_bucket_vanishes_is_degraded_until_the_bucket_is_back() {
+    let Some(bucket) = TestBucket::make().await else { return };
+    let world = World::on(Blobs::bucket(bucket.settings(), 0).unwrap()).await;
+    assert_eq!(world.get("/ready").await.status, 200);
+    bucket.remove().await;
+    world.until(async |world| world.get("/ready").await.status == 503).await;
+    let health = world.json("/health").await;
+    assert_eq!((&health["status"], &health["blobs"]), (&json!("degraded"), &json!("unreachable")));
+    let upload = recording(MaterialAt::Blob("w/c/aa11".into()));
+    let path = format!("/api/calls/{}/recording", world.arrived("CALL-1", vec![upload]).await);
+    world.get(&path).await.is_problem(503);
+    bucket.create().await;
+    world.until(async |world| world.get("/ready").await.status == 200).await;
+    world.get(&path).await.is_problem(404);
+    bucket.remove().await;
 }
 
 #[tokio::test]

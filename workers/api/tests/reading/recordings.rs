@@ -1,5 +1,14 @@
-use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request;
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION,
+};
 use domain::event::{Material, MaterialAt};
+
+use platform::blobs::Blobs;
+use platform::blobs::testing::TestBucket;
 
 use crate::world::{World, recording};
 
@@ -68,4 +77,33 @@ async fn a_web_page_that_was_uploaded_as_a_recording_is_never_shown_as_a_page() 
     let answer = world.get(&format!("/api/calls/{id}/recording")).await;
     assert_eq!(answer.headers[CONTENT_TYPE], "application/octet-stream");
     assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+}
+
+#[tokio::test]
+async fn the_reader_of_a_recording_in_a_bucket_is_sent_there() {
+    let Some(bucket) = TestBucket::make().await else { return };
+    let world = World::on(Blobs::bucket(bucket.settings(), 0).unwrap()).await;
+    world.blobs.put("w/c/aa11", AUDIO.into()).await.unwrap();
+    let id = world.arrived("CALL-1", vec![recording(MaterialAt::Blob("w/c/aa11".into()))]).await;
+    let path = format!("/api/calls/{id}/recording");
+    let answer = world.get(&path).await;
+    assert_eq!((answer.status.as_u16(), &answer.headers[CACHE_CONTROL]), (307, &"no-store".parse().unwrap()));
+    let client = platform::http::client(Duration::from_secs(10));
+    let there = client.get(answer.headers[LOCATION].to_str().unwrap()).header("range", "bytes=0-2");
+    let there = there.send().await.unwrap();
+    assert_eq!(
+        (there.status().as_u16(), &there.headers()[CONTENT_TYPE]),
+        (206, &"audio/mpeg".parse().unwrap())
+    );
+    assert_eq!(there.bytes().await.unwrap(), "ID3");
+    let head = world.send(Request::head(&path).body(Body::empty()).unwrap()).await;
+    let head = client.head(head.headers[LOCATION].to_str().unwrap()).send().await.unwrap();
+    assert_eq!((head.status().as_u16(), &head.headers()[CONTENT_LENGTH]), (200, &AUDIO.len().into()));
+
+    let streaming = bucket.with("BLOB_REDIRECT", "false");
+    let world = World::on(Blobs::bucket(streaming, 0).unwrap()).await;
+    let id = world.arrived("CALL-1", vec![recording(MaterialAt::Blob("w/c/aa11".into()))]).await;
+    let part = world.get_with(&format!("/api/calls/{id}/recording"), &[("range", "bytes=0-2")]).await;
+    assert_eq!((part.status.as_u16(), part.bytes.as_slice()), (206, b"ID3".as_slice()));
+    bucket.remove().await;
 }

@@ -47,10 +47,24 @@ impl World {
         wrap: impl FnOnce(Arc<dyn Broker>) -> Arc<dyn Broker>,
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let blobs = Blobs::local(&dir.path().join("blobs")).unwrap();
+        Self::in_folder(dir, blobs, settings, wrap).await
+    }
+
+    /// A process whose blobs are there.
+    pub(crate) async fn on(blobs: Blobs) -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap(), blobs, &[], |broker| broker).await
+    }
+
+    async fn in_folder(
+        dir: tempfile::TempDir,
+        blobs: Blobs,
+        settings: &[(&str, &str)],
+        wrap: impl FnOnce(Arc<dyn Broker>) -> Arc<dyn Broker>,
+    ) -> Self {
         let store = Store::open_embedded(dir.path()).await.unwrap();
         let broker = Embedded::open(&dir.path().join("queue.db")).await.unwrap();
         broker.declare().await.unwrap();
-        let blobs = Blobs::local(&dir.path().join("blobs")).unwrap();
         let values = Values::of(settings.iter().copied());
         let settings = web::Settings::read(&values).unwrap();
         let access = Arc::new(Access::new(&settings, Arc::new(store.clone())));
@@ -71,6 +85,15 @@ impl World {
             .merge(api::router(api, &serde_json::to_value(api::document([])).unwrap()));
         let router = web::finish(all, &access);
         Self { router, store, blobs, stopping, dir }
+    }
+
+    /// Waits until the condition holds.
+    pub(crate) async fn until(&self, condition: impl AsyncFn(&Self) -> bool) {
+        let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
+        while !condition(self).await {
+            assert!(tokio::time::Instant::now() < deadline, "the condition does not come true");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

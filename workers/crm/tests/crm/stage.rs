@@ -9,8 +9,9 @@ use domain::analysis::{
 use domain::call::{CallDetails, CallId, CallKind, Participant, Role, WorkspaceId};
 use domain::event::{CallAnalyzed, Envelope, Material, MaterialAt, MaterialKind};
 use domain::fault::Fault;
+use domain::refusal::Destination;
 use domain::transcript::{Segment, Transcript};
-use platform::blobs::Blobs;
+use platform::blobs::{Blobs, BucketSettings};
 use platform::cache::Memory;
 use platform::config::{Installation, Values};
 use queue_topology::broker::Lane;
@@ -255,6 +256,32 @@ async fn a_session_is_posted_as_the_contract_says() {
     handle(&world.crm(&call_data(&logs.uri())), &cx).await.unwrap();
     let expected: Value = serde_json::from_str(include_str!("../samples/payload.json")).unwrap();
     assert_eq!(posted(&logs).await, [expected]);
+}
+
+#[tokio::test]
+async fn a_session_in_a_bucket_that_is_away_is_waited_for() {
+    let (mut world, logs) = (World::new().await, accepting().await);
+    let session = Finished {
+        kind: CallKind::Session,
+        external_id: "session_1",
+        details: CallDetails::default(),
+        session: Some(include_str!("../samples/session.json")),
+        said: "Hello.",
+        facts: vec![],
+    };
+    let cx = world.cx(session).await;
+    let away = [
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        // Port 9 belongs to the discard protocol, and no program listens there.
+        ("AWS_ENDPOINT", "http://127.0.0.1:9"),
+    ];
+    let bucket = BucketSettings::read(&Values::of(away), "s3://calls").unwrap();
+    world.blobs = Blobs::bucket(bucket, 0).unwrap();
+    let error = handle(&world.crm(&call_data(&logs.uri())), &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Unavailable, "blobs_unavailable"));
+    assert_eq!(error.destination, Some(Destination::BLOBS));
+    assert!(posted(&logs).await.is_empty());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ pub(crate) mod ready;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use platform::blobs::{self, Blobs};
 use platform::cache::Redis;
 use platform::config::{Installation, Values};
 use providers::{Checked, Provider};
@@ -61,6 +62,9 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
         let redis = Redis::new(&address, &broker::prefix(values)?)?;
         say("cache", within(async { Ok(redis.ping().await?) }).await);
     }
+    if let blobs::Settings::Bucket(bucket) = blobs::Settings::read(values, installation.max_upload_bytes)? {
+        say("blobs", within(async { Ok(Blobs::bucket(bucket, 0)?.try_out().await?) }).await);
+    }
     for provider in providers::all() {
         let Some(checked) = tried(provider, values).await? else { continue };
         match checked {
@@ -88,7 +92,10 @@ fn describe(values: &Values, installation: &Installation) -> Result<(), StartErr
         None => say!("store: embedded, in {}", folder.display()),
     }
     say!("cache: {}", if values.text("REDIS_URL").is_some() { "Redis" } else { "in process" });
-    say!("blobs: {}", folder.join("blobs").display());
+    match blobs::Settings::read(values, installation.max_upload_bytes)? {
+        blobs::Settings::Folder => say!("blobs: {}", folder.join("blobs").display()),
+        blobs::Settings::Bucket(bucket) => say!("blobs: {bucket}"),
+    }
     say!("listens on: {}", listen::read_address(values)?);
     say!("times: in {}", installation.timezone);
     say!("phone numbers without a country code: of {}", installation.lines.region());

@@ -17,7 +17,6 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressStyle};
-use platform::blobs::Blobs;
 use platform::config::{ConfigError, Installation, Values};
 use platform::telemetry;
 use serde::Serialize;
@@ -153,8 +152,7 @@ async fn bring_in(
     } else {
         let (store, workspace) = deployment::open_workspace(&values, workspace).await?;
         let sealer = deployment::sealer(&values, &store).await?;
-        let folder = deployment::data_folder(&values);
-        let blobs = Blobs::local(&folder.join("blobs")).context("open the blobs")?;
+        let blobs = deployment::open_blobs(&values, &Installation::read(&values)?)?;
         let importer = Importer::new(&values, workspace, store.clone(), blobs, sealer)?;
         let done = send_and_wait(&importer, plan, report).await;
         store.close().await;

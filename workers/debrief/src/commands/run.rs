@@ -62,7 +62,7 @@ impl Running {
         let installation = settings::read_all(&values)?;
         let schedule = Schedule::read(&values)?;
         let (lease_length, drain_timeout) = settings::read_times(&values)?;
-        let memory = Memory::of(memory::for_work(&values)?);
+        let memory = Memory::of(memory::shares(&values)?.runs);
         let access = web::Settings::read(&values)?;
         // Settings are read first, so that a wrong setting is reported before anything is opened.
         let listener = Listener::bind(&values).await?;

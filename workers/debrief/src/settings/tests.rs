@@ -14,6 +14,9 @@ use crate::roles::Role;
 fn all_on(folder: &str) -> Values {
     Values::of([
         ("DEBRIEF_DATA_DIR", folder),
+        ("BLOB_URL", "s3://calls/debrief"),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
         ("ASSEMBLYAI_API_KEY", "key"),
         ("OPENAI_API_KEY", "key"),
         ("EXOTEL_API_KEY", "key"),

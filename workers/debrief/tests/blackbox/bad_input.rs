@@ -87,7 +87,7 @@ async fn a_webhook_that_cannot_be_used_is_refused_in_words_and_leaves_nothing() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_cannot_be_used_is_refused_in_words_and_leaves_nothing() {
-    let world = World::start_with(Kind::Embedded, &[("DEBRIEF_MAX_UPLOAD_MB", "2")]).await;
+    let world = World::start_with(Kind::Embedded, &[("DEBRIEF_MAX_UPLOAD_MB", "2"), ("BLOB_URL", "")]).await;
     let part =
         |name: &'static str, bytes: Vec<u8>| (name, Part::bytes(bytes).file_name(format!("{name}.wav")));
     let meeting = || part("meeting", br#"{"uuid":"u"}"#.to_vec());
@@ -406,7 +406,7 @@ async fn the_command_line_says_in_words_what_is_wrong_and_ends() {
         ("AMQP_URL", "junk"),
         ("DATABASE_URL", "junk"),
         ("REDIS_URL", "junk"),
-        ("BLOB_URL", "s3://nowhere"),
+        ("BLOB_URL", "gs://nowhere"),
         ("SLACK_WEBHOOK_URL", "file:///x"),
     ] {
         for command in ["check", "run"] {

@@ -85,7 +85,7 @@ async fn begun_upload(port: u16) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_a_killed_process_left_is_removed_at_the_next_start() {
-    let mut world = World::start(Kind::Embedded).await;
+    let mut world = World::start_in_folder(Kind::Embedded).await;
     let mut uploads = Vec::new();
     for _ in 0..3 {
         uploads.push(begun_upload(world.port("all")).await);
@@ -102,7 +102,7 @@ async fn an_upload_that_a_killed_process_left_is_removed_at_the_next_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_starts_removes_what_a_killed_one_left_and_nothing_that_another_one_writes() {
-    let mut world = World::start(Kind::Servers).await;
+    let mut world = World::start_in_folder(Kind::Servers).await;
     let upload = begun_upload(world.port("ingest")).await;
     world.wait("the upload to begin", async |world| (world.uploads().len() == 1).then_some(())).await;
     for path in world.uploads() {

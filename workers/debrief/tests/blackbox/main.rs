@@ -17,6 +17,7 @@ mod world;
 mod asked;
 mod attacked;
 mod bad_input;
+mod buckets;
 mod happy;
 mod host;
 mod keys;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use platform::blobs::testing::TestBucket;
 use serde_json::Value;
 use simulators::Simulators;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -39,6 +40,8 @@ pub(crate) struct World {
     simulators: Simulators,
     providers: HashMap<String, String>,
     servers: Option<Servers>,
+    /// The bucket of the blobs, where `DEBRIEF_TEST_BLOBS=s3` asks for one.
+    bucket: Option<TestBucket>,
     client: reqwest::Client,
 }
 
@@ -46,6 +49,11 @@ impl World {
     /// Starts the simulators and the deployment, and waits until it is ready.
     pub(crate) async fn start(kind: Kind) -> Self {
         Self::start_with(kind, &[]).await
+    }
+
+    /// Starts a deployment whose blobs are in the data folder, for a test that looks into it.
+    pub(crate) async fn start_in_folder(kind: Kind) -> Self {
+        Self::start_with(kind, &[("BLOB_URL", "")]).await
     }
 
     /// Starts a deployment with settings beyond those that every test has.
@@ -57,6 +65,14 @@ impl World {
         let mut settings = settings(&providers);
         settings.insert("DEBRIEF_DATA_DIR".into(), folder.path().to_str().unwrap().into());
         settings.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let bucket = if wants_bucket() && !settings.contains_key("BLOB_URL") {
+            Some(TestBucket::make().await.expect("DEBRIEF_TEST_BLOBS=s3 needs DEBRIEF_TEST_S3_URL"))
+        } else {
+            None
+        };
+        for (name, value) in bucket.iter().flat_map(TestBucket::values) {
+            settings.insert(name.into(), value);
+        }
         let servers = match kind {
             Kind::Embedded => None,
             Kind::Servers => Some(servers(&mut settings).await),
@@ -76,6 +92,7 @@ impl World {
             simulators,
             providers,
             servers,
+            bucket,
             client,
         };
         if world.servers.is_some() {
@@ -139,6 +156,9 @@ impl World {
             process.kill().await;
         }
         self.simulators.stop().await;
+        if let Some(bucket) = &self.bucket {
+            bucket.remove().await;
+        }
         if let Some(servers) = &self.servers {
             let mut connection = PgConnection::connect(&servers.database).await.unwrap();
             let sql = format!("DROP DATABASE {} WITH (FORCE)", servers.name);
@@ -259,6 +279,7 @@ impl World {
 
     /// The uploaded files that belong to no call yet.
     pub(crate) fn uploads(&self) -> Vec<PathBuf> {
+        assert!(self.bucket.is_none(), "this looks into the folder of the blobs");
         let folder = std::fs::read_dir(self.folder.path().join("blobs/incoming"));
         folder.map(|files| files.map(|file| file.unwrap().path()).collect()).unwrap_or_default()
     }
@@ -399,6 +420,11 @@ impl World {
         self.settings.insert(name.to_owned(), value.to_owned());
     }
 
+    /// What is at an address.
+    pub(crate) async fn fetch(&self, address: &str) -> Vec<u8> {
+        self.client.get(address).send().await.unwrap().bytes().await.unwrap().to_vec()
+    }
+
     pub(crate) fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(String::as_str)
     }
@@ -429,6 +455,12 @@ impl World {
 fn migrated(world: &World) -> Option<()> {
     let log = std::fs::read_to_string(world.log("migrate")).unwrap_or_default();
     log.contains("up to date").then_some(())
+}
+
+/// Whether the blobs are to be in a bucket of the S3 server, and not in the data folder.
+#[expect(clippy::disallowed_methods, reason = "the environment says where the blobs are to be")]
+pub(crate) fn wants_bucket() -> bool {
+    std::env::var("DEBRIEF_TEST_BLOBS").is_ok_and(|place| place == "s3")
 }
 
 /// The role that `DEBRIEF_TEST_WITHOUT_ROLE` leaves out.

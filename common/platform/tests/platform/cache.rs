@@ -1,4 +1,4 @@
-//! Tests the Redis cache with a real server, and with no server at all.
+//! The Redis cache, with a real server and with no server at all.
 
 use std::time::{Duration, Instant};
 
