@@ -17,6 +17,9 @@ const CAN_BE_ASKED: [(&str, &str); 3] =
 /// How many calls are accepted before the back-up begins.
 const BEFORE: usize = 10;
 
+/// What the message has to say, and what damages a back-up.
+type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
+
 /// The ids of all accepted calls: those of phone calls at their source, and our own ids of meetings.
 #[derive(Clone, Default)]
 struct Accepted {
@@ -126,7 +129,7 @@ async fn a_back_up_is_refused_unless_it_is_complete_and_whole_and_its_folder_is_
     let (code, said) = restore(&at("saved"), &at("a"), &[("DEBRIEF_SEAL_KEY", &other_key)]).await;
     assert_eq!((code, said.contains("DEBRIEF_SEAL_KEY")), (Some(2), true), "{said}");
     let blob = first_blob(&at("saved"));
-    let damages: [(&str, &dyn Fn(&Path)); 5] = [
+    let damages: [Damage<'_>; 5] = [
         ("no complete back-up", &|copy| std::fs::remove_file(copy.join("manifest.json")).unwrap()),
         ("is damaged", &|copy| std::fs::write(copy.join(&blob), "other words").unwrap()),
         ("lacks", &|copy| std::fs::remove_file(copy.join(&blob)).unwrap()),
@@ -153,6 +156,18 @@ async fn a_back_up_is_refused_unless_it_is_complete_and_whole_and_its_folder_is_
         let left = std::fs::read_dir(at("b")).map_or(0, Iterator::count);
         assert_eq!(left, 0, "{named}");
     }
+
+    // Blobs in a bucket are no part of the back-up, and a restore has to be told where they are.
+    let bucket = ("BLOB_URL", "s3://recordings");
+    let (code, said) = backup(&at("without"), &[bucket]).await;
+    assert_eq!((code, said.contains("the blobs are not in it")), (Some(0), true), "{said}");
+    assert!(!at("without").join("blobs").exists());
+    for (saved, extra) in [("without", &[][..]), ("saved", &[bucket])] {
+        let (code, said) = restore(&at(saved), &at("e"), extra).await;
+        assert_eq!((code, said.contains("BLOB_URL")), (Some(2), true), "{said}");
+    }
+    let (code, said) = restore(&at("without"), &at("e"), &[bucket]).await;
+    assert_eq!(code, Some(0), "{said}");
 
     // A restore that was cut off is no deployment.
     std::fs::create_dir_all(at("c")).unwrap();
