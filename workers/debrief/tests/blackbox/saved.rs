@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::inputs::{Meeting, PhoneCall};
@@ -36,6 +37,8 @@ impl Accepted {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_accepted_before_a_back_up_ends_done_after_its_restore_and_nothing_is_done_twice() {
     let mut world = World::start_with(Kind::Embedded, &CAN_BE_ASKED).await;
+    // Slack answers slowly, so that there is always work in hand.
+    world.faults("slack", &json!({"latency_ms": 700})).await;
     let elsewhere = tempfile::tempdir().unwrap();
     let (saved, restored) = (elsewhere.path().join("saved"), elsewhere.path().join("restored"));
 
@@ -69,6 +72,10 @@ async fn what_was_accepted_before_a_back_up_ends_done_after_its_restore_and_noth
     let (code, said) =
         world.command(&["restore", saved.to_str().unwrap()], &[("DEBRIEF_DATA_DIR", path(&restored))]).await;
     assert_eq!(code, Some(0), "{said}");
+    assert!(
+        !said.contains("\n0 calls were not finished"),
+        "the back-up was taken while nothing was in hand: {said}"
+    );
     assert_eq!(crate::host::open_to_others(&restored), Vec::<String>::new());
 
     world.set("DEBRIEF_DATA_DIR", path(&restored));
