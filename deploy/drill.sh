@@ -125,6 +125,8 @@ slack=$(jq -r .slack "$work/slack.json")
 slack=${slack%/}
 export DEBRIEF_DATA_DIR=$work/data SLACK_BASE_URL=$slack/api SLACK_BOT_TOKEN=xoxb-drill SLACK_CHANNEL=C0DRILL SLACK_RATE=50/s
 "$programs/debrief" migrate >"$work/migrate.log" 2>&1 || die "the migration failed"
+# Slack answers slowly, so that there is always work in hand.
+curl -fsS -H 'content-type: application/json' -d '{"latency_ms": 1500}' "$slack/_control/faults" >/dev/null || die "the simulator cannot be made slow"
 start_roles
 
 say "calls come in"

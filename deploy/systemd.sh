@@ -73,11 +73,19 @@ while read -r words; do
 done < <(sed -n 's/^SystemCallFilter=//p' "$unit")
 [ -s "$allowed" ] && [ -s "$refused" ] || die "the filter of $unit cannot be read"
 
-# The demo sends calls of each kind through all stages, with listeners, providers, both databases and blobs.
+# The demo sends calls of each kind through all stages, with listeners, providers, both databases and blobs. It runs as an
+# ordinary user, as the service does: SQLite gives files away where it is root.
 mkdir "$root/data"
-(cd "$root/data" && PORT=0 timeout 300 strace -f -qq -o "$root/trace" "$binary" demo --once) >"$root/demo.log" 2>&1 ||
-    { tail -n 20 "$root/demo.log" >&2; die "the demo does not end well under strace"; }
-grep -oE '^[0-9]+ +[a-z_0-9]+\(' "$root/trace" | sed -E 's/^[0-9]+ +//; s/\($//' | sort -u >"$root/made"
+cp "$binary" "$root/debrief"
+as_user=()
+if [ "$(id -u)" = 0 ]; then
+    chmod 0755 "$root"
+    chown nobody "$root/data"
+    as_user=(setpriv --reuid nobody --regid nogroup --clear-groups)
+fi
+(cd "$root/data" && PORT=0 "${as_user[@]}" timeout 300 strace -f -qq -o "$root/data/trace" "$root/debrief" demo --once) \
+    >"$root/demo.log" 2>&1 || { tail -n 20 "$root/demo.log" >&2; die "the demo does not end well under strace"; }
+grep -oE '^[0-9]+ +[a-z_0-9]+\(' "$root/data/trace" | sed -E 's/^[0-9]+ +//; s/\($//' | sort -u >"$root/made"
 not_allowed=$(comm -23 "$root/made" <(sort -u "$allowed" | comm -23 - <(sort -u "$refused")))
 [ -z "$not_allowed" ] || die "the unit refuses system calls that Debrief makes: $(tr '\n' ' ' <<<"$not_allowed")"
 echo "system calls: $(wc -l <"$root/made") were made, and the unit allows all of them"

@@ -27,6 +27,8 @@ use self::manifest::{BLOBS, FORMAT, Manifest, QUEUE, STORE, SumsWriter};
 use crate::deployment::{self, SEAL_KEY, SEAL_KEY_SECRET, StartError, data_folder};
 use crate::outcome::{Ended, FAILED};
 
+/// The setting that names the bucket of the blobs, where they are in one.
+pub(crate) const BLOB_URL: &str = "BLOB_URL";
 /// How many problems are shown one by one.
 const SHOWN_PROBLEMS: usize = 5;
 
@@ -42,14 +44,15 @@ pub(crate) async fn backup(values: &Values, to: &Path) -> Ended {
         deployment::seal_key(key)?;
     }
     let to = new_folder(&folder, to)?;
-    let made = match save(&folder, to.path(), seal_key.as_deref()).await {
+    let in_bucket = values.text(BLOB_URL).is_some();
+    let made = match save(&folder, to.path(), seal_key.as_deref(), in_bucket).await {
         Ok(made) => made,
         Err(error) => {
             to.remove();
             return Err(error.context("the back-up was not made").into());
         }
     };
-    report(&made, to.path())
+    Ok(report(&made, to.path()))
 }
 
 /// Commands that copy an embedded deployment are of no use on servers.
@@ -57,7 +60,6 @@ pub(crate) fn refuse_servers(values: &Values, command: &str) -> Result<(), Confi
     for (name, advice) in [
         ("AMQP_URL", "RabbitMQ keeps nothing that has to be saved except calls that nobody took in yet"),
         ("DATABASE_URL", "save the database with `pg_dump` and restore it with `pg_restore`"),
-        ("BLOB_URL", "save the bucket with the tools of its server, or with its versions"),
     ] {
         if values.text(name).is_some() {
             let problem = format!(
@@ -117,7 +119,12 @@ fn new_folder(data: &Path, to: &Path) -> Result<NewFolder, StartError> {
     Ok(made)
 }
 
-async fn save(folder: &Path, to: &Path, seal_key: Option<&str>) -> anyhow::Result<Manifest> {
+async fn save(
+    folder: &Path,
+    to: &Path,
+    seal_key: Option<&str>,
+    blobs_in_bucket: bool,
+) -> anyhow::Result<Manifest> {
     let began_at = Moment::now();
     let begun = BegunCopy::begin(folder).await?;
     let (store, queue) = (to.join(STORE), to.join(QUEUE));
@@ -130,8 +137,9 @@ async fn save(folder: &Path, to: &Path, seal_key: Option<&str>) -> anyhow::Resul
     begun.write(&store, &secrets).await?;
 
     let databases = if has_queue { vec![QUEUE, STORE] } else { vec![STORE] };
-    let (from, target) = (folder.join(BLOBS), to.to_owned());
-    let copied = tokio::task::spawn_blocking(move || copy_files(&from, &target, &databases)).await;
+    let from = (!blobs_in_bucket).then(|| folder.join(BLOBS));
+    let target = to.to_owned();
+    let copied = tokio::task::spawn_blocking(move || copy_files(from.as_deref(), &target, &databases)).await;
     let Copied { blobs, bytes, sums_sha256, damaged } = copied.context("copy the blobs")??;
 
     // Everything is read back, and each blob that a call names has to be there.
@@ -140,7 +148,7 @@ async fn save(folder: &Path, to: &Path, seal_key: Option<&str>) -> anyhow::Resul
     let mut look_at = |key: &str| {
         if damaged.contains(key) {
             problems.insert(format!("the blob `{key}` is damaged: its content is not what arrived"));
-        } else if !blobs_folder.join(key).exists() {
+        } else if !blobs_in_bucket && !blobs_folder.join(key).exists() {
             problems.insert(format!("the blob `{key}` is missing, and a call names it"));
         }
     };
@@ -164,6 +172,7 @@ async fn save(folder: &Path, to: &Path, seal_key: Option<&str>) -> anyhow::Resul
         open_runs: held.open_runs,
         messages,
         blobs,
+        blobs_in_bucket,
         bytes,
         sums_sha256,
         problems: problems.into_iter().collect(),
@@ -181,8 +190,8 @@ struct Copied {
     damaged: HashSet<String>,
 }
 
-/// Copies the blobs, and lists all files with their digests.
-fn copy_files(from: &Path, to: &Path, databases: &[&str]) -> anyhow::Result<Copied> {
+/// Copies the blobs from their folder, where they are in one, and lists all files with their digests.
+fn copy_files(from: Option<&Path>, to: &Path, databases: &[&str]) -> anyhow::Result<Copied> {
     let mut sums = SumsWriter::create(to).context("make the list of files")?;
     let mut copied = Copied { blobs: 0, bytes: 0, sums_sha256: String::new(), damaged: HashSet::new() };
     for name in databases {
@@ -191,7 +200,7 @@ fn copy_files(from: &Path, to: &Path, databases: &[&str]) -> anyhow::Result<Copi
         sums.add(&measured.digest, name).context("write the list of files")?;
         copied.bytes += measured.bytes;
     }
-    files::each_blob(from, |key, path| {
+    let copy_blob = |key: &str, path: &Path| {
         let Measured { bytes, digest } = match files::copy(path, &to.join(BLOBS).join(key)) {
             Ok(measured) => measured,
             // Whoever removed it meanwhile needs it no more, or it shows later as missing.
@@ -205,7 +214,8 @@ fn copy_files(from: &Path, to: &Path, databases: &[&str]) -> anyhow::Result<Copi
         copied.blobs += 1;
         copied.bytes += bytes;
         Ok(())
-    })?;
+    };
+    from.map_or(Ok(()), |from| files::each_blob(from, copy_blob))?;
     copied.sums_sha256 = sums.end().context("write the list of files")?;
     files::sync(to)?;
     Ok(copied)
@@ -219,7 +229,7 @@ fn content_is_wrong(key: &str, digest: &str) -> bool {
     is_digest && workspace.parse::<Uuid>().is_ok() && name != digest
 }
 
-fn report(made: &Manifest, to: &Path) -> Ended {
+fn report(made: &Manifest, to: &Path) -> ExitCode {
     say!(
         "the back-up `{}` is complete: {} calls, {} messages in the queue, {} blobs, {} in all",
         to.display(),
@@ -228,12 +238,15 @@ fn report(made: &Manifest, to: &Path) -> Ended {
         made.blobs,
         size(made.bytes)
     );
+    if made.blobs_in_bucket {
+        say!("the blobs are not in it: save the bucket that {BLOB_URL} names with the tools of its server");
+    }
     say!("every call that was accepted before {} is in it", made.began_at);
     say!(
         "it holds what people said, and the key that opens sealed addresses: keep it as secret as the data folder"
     );
     if made.problems.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+        return ExitCode::SUCCESS;
     }
     for problem in made.problems.iter().take(SHOWN_PROBLEMS) {
         complain!("debrief: {problem}");
@@ -244,7 +257,7 @@ fn report(made: &Manifest, to: &Path) -> Ended {
         made.problems.len(),
         manifest::MANIFEST
     );
-    Ok(ExitCode::from(FAILED))
+    ExitCode::from(FAILED)
 }
 
 /// A number of bytes in words that people read.

@@ -18,7 +18,7 @@ use store::{Store, copies};
 
 use super::backup::files;
 use super::backup::manifest::{BLOBS, Listed, Manifest, QUEUE, STORE, read_sums};
-use super::backup::{refuse_servers, size};
+use super::backup::{BLOB_URL, refuse_servers, size};
 use crate::deployment::{self, SEAL_KEY, SEAL_KEY_SECRET, UNFINISHED_RESTORE, data_folder};
 use crate::outcome::Ended;
 
@@ -28,6 +28,7 @@ pub(crate) async fn restore(values: &Values, from: &Path) -> Ended {
     let folder = data_folder(values);
     let manifest = Manifest::read(from)?;
     let listed = read_sums(from, &manifest)?;
+    check_blobs(values, &manifest)?;
     check_key(values, from).await?;
     let held = copies::inspect_copy(&from.join(STORE), |_| ()).await.map_err(anyhow::Error::from)?;
     let waiting = waiting_calls(from).await?;
@@ -93,6 +94,18 @@ async fn doubt(folder: &Path, manifest: &Manifest, waiting: &[CallId]) -> anyhow
     let doubted = store.doubt_unfinished_calls(manifest.began_at, waiting).await;
     store.close().await;
     Ok(doubted?)
+}
+
+/// The restored deployment has to look for its blobs where they are.
+fn check_blobs(values: &Values, manifest: &Manifest) -> Result<(), ConfigError> {
+    let problem = match (manifest.blobs_in_bucket, values.text(BLOB_URL).is_some()) {
+        (true, false) => "is not set, and the blobs of this back-up are in a bucket: name that bucket",
+        (false, true) => {
+            "is set, and this back-up has the blobs in itself: leave the setting out for the restore"
+        }
+        _ => return Ok(()),
+    };
+    Err(ConfigError::new(BLOB_URL, problem))
 }
 
 /// Another key than the one in the back-up could not open what was sealed.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::inputs::{Meeting, PhoneCall};
@@ -16,6 +17,9 @@ const CAN_BE_ASKED: [(&str, &str); 3] =
     [("SLACK_BOT_TOKEN", "xoxb-1"), ("SLACK_CHANNEL", "C0123456789"), ("CRM_AUTO_UPLOAD", "false")];
 /// How many calls are accepted before the back-up begins.
 const BEFORE: usize = 10;
+
+/// What the message has to say, and what damages a back-up.
+type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
 
 /// The ids of all accepted calls: those of phone calls at their source, and our own ids of meetings.
 #[derive(Clone, Default)]
@@ -33,6 +37,8 @@ impl Accepted {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_accepted_before_a_back_up_ends_done_after_its_restore_and_nothing_is_done_twice() {
     let mut world = World::start_with(Kind::Embedded, &CAN_BE_ASKED).await;
+    // Slack answers slowly, so that there is always work in hand.
+    world.faults("slack", &json!({"latency_ms": 700})).await;
     let elsewhere = tempfile::tempdir().unwrap();
     let (saved, restored) = (elsewhere.path().join("saved"), elsewhere.path().join("restored"));
 
@@ -66,6 +72,10 @@ async fn what_was_accepted_before_a_back_up_ends_done_after_its_restore_and_noth
     let (code, said) =
         world.command(&["restore", saved.to_str().unwrap()], &[("DEBRIEF_DATA_DIR", path(&restored))]).await;
     assert_eq!(code, Some(0), "{said}");
+    assert!(
+        !said.contains("\n0 calls were not finished"),
+        "the back-up was taken while nothing was in hand: {said}"
+    );
     assert_eq!(crate::host::open_to_others(&restored), Vec::<String>::new());
 
     world.set("DEBRIEF_DATA_DIR", path(&restored));
@@ -126,7 +136,7 @@ async fn a_back_up_is_refused_unless_it_is_complete_and_whole_and_its_folder_is_
     let (code, said) = restore(&at("saved"), &at("a"), &[("DEBRIEF_SEAL_KEY", &other_key)]).await;
     assert_eq!((code, said.contains("DEBRIEF_SEAL_KEY")), (Some(2), true), "{said}");
     let blob = first_blob(&at("saved"));
-    let damages: [(&str, &dyn Fn(&Path)); 5] = [
+    let damages: [Damage<'_>; 5] = [
         ("no complete back-up", &|copy| std::fs::remove_file(copy.join("manifest.json")).unwrap()),
         ("is damaged", &|copy| std::fs::write(copy.join(&blob), "other words").unwrap()),
         ("lacks", &|copy| std::fs::remove_file(copy.join(&blob)).unwrap()),
@@ -153,6 +163,18 @@ async fn a_back_up_is_refused_unless_it_is_complete_and_whole_and_its_folder_is_
         let left = std::fs::read_dir(at("b")).map_or(0, Iterator::count);
         assert_eq!(left, 0, "{named}");
     }
+
+    // Blobs in a bucket are no part of the back-up, and a restore has to be told where they are.
+    let bucket = ("BLOB_URL", "s3://recordings");
+    let (code, said) = backup(&at("without"), &[bucket]).await;
+    assert_eq!((code, said.contains("the blobs are not in it")), (Some(0), true), "{said}");
+    assert!(!at("without").join("blobs").exists());
+    for (saved, extra) in [("without", &[][..]), ("saved", &[bucket])] {
+        let (code, said) = restore(&at(saved), &at("e"), extra).await;
+        assert_eq!((code, said.contains("BLOB_URL")), (Some(2), true), "{said}");
+    }
+    let (code, said) = restore(&at("without"), &at("e"), &[bucket]).await;
+    assert_eq!(code, Some(0), "{said}");
 
     // A restore that was cut off is no deployment.
     std::fs::create_dir_all(at("c")).unwrap();

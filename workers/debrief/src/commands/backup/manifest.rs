@@ -37,12 +37,21 @@ pub(crate) struct Manifest {
     /// Messages in the queue file.
     pub(crate) messages: u64,
     pub(crate) blobs: u64,
+    /// Whether the blobs are in a bucket, and so not in the back-up.
+    #[serde(default)]
+    pub(crate) blobs_in_bucket: bool,
     /// The size of all files of the back-up that `SHA256SUMS` lists.
     pub(crate) bytes: u64,
     /// The SHA-256 of the file `SHA256SUMS`.
     pub(crate) sums_sha256: String,
     /// Blobs that calls name and that were missing or damaged before the back-up was made.
     pub(crate) problems: Vec<String>,
+}
+
+/// What every version of the program can read of a manifest.
+#[derive(Deserialize)]
+struct Layout {
+    format: u32,
 }
 
 impl Manifest {
@@ -64,10 +73,6 @@ impl Manifest {
             ),
             Err(error) => return Err(anyhow!(error).context(format!("read the back-up `{shown}`"))),
         };
-        #[derive(Deserialize)]
-        struct Layout {
-            format: u32,
-        }
         let layout: Layout = serde_json::from_slice(&text)
             .with_context(|| format!("read `{MANIFEST}` of the back-up `{shown}`"))?;
         if layout.format > FORMAT {
