@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::table::{self, Lane, QueueSpec};
 
 /// How often a message may be delivered before RabbitMQ takes it for poison. Our rows decide what is poison, after three
-/// crashes. RabbitMQ's own default of 20 would also hit messages that were only delivered beside the poison.
+/// crashes. RabbitMQ's own default of 20 would also hit messages that were only delivered beside the poison. Nothing relies
+/// on what counts: from RabbitMQ 4.3 on, a message that is given back (`basic.nack`) does not count any more.
 const DELIVERY_LIMIT: i64 = 1000;
 
 /// Something on the broker that is not as the layout says.

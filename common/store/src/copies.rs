@@ -12,9 +12,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use uuid::Uuid;
 
-use super::damage;
+use super::{damage, versions};
 use super::open_error::{FileError, OpenError};
-use super::opening::{ACQUIRE_TIMEOUT, FILE, newest_migration};
+use super::opening::{ACQUIRE_TIMEOUT, FILE};
 
 /// A row of the outbox, with the time at which it was written.
 type WaitingEvent = (Uuid, String, String, i64);
@@ -44,7 +44,7 @@ impl BegunCopy {
         let begun = async {
             let options = SqliteConnectOptions::new().filename(&path).busy_timeout(ACQUIRE_TIMEOUT);
             let mut source = options.read_only(true).connect().await?;
-            refuse_newer(&path, &mut source).await?;
+            versions::check_sqlite(&mut source).await?;
             let outbox = sqlx::query_as("SELECT event_id, lane, body, created_at FROM outbox ORDER BY id");
             let outbox = outbox.fetch_all(&mut source).await?;
             Ok((source, outbox))
@@ -84,7 +84,7 @@ impl BegunCopy {
 pub async fn inspect_copy(path: &Path, mut blob: impl FnMut(&str)) -> Result<StoreFile, OpenError> {
     let inspected = async {
         let mut copy = open_copy(path).await?;
-        let migration = refuse_newer(path, &mut copy).await?;
+        let migration = versions::check_sqlite(&mut copy).await?;
         let (found,): (String,) = sqlx::query_as("PRAGMA integrity_check(1)").fetch_one(&mut copy).await?;
         if found != "ok" {
             return Err(
@@ -139,15 +139,4 @@ pub async fn secret_in_copy(path: &Path, name: &str) -> Result<Option<String>, O
 /// cannot be written.
 async fn open_copy(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     SqliteConnectOptions::new().filename(path).read_only(true).immutable(true).connect().await
-}
-
-/// The newest migration of a file. It is an error where this program does not know that migration.
-async fn refuse_newer(path: &Path, connection: &mut SqliteConnection) -> Result<i64, OpenError> {
-    let newest = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success");
-    let newest: Option<i64> = newest.fetch_one(connection).await?;
-    let newest = newest.unwrap_or(0);
-    if newest > newest_migration() {
-        return Err(FileError::Newer { file: path.to_owned() }.into());
-    }
-    Ok(newest)
 }

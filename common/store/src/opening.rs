@@ -30,11 +30,6 @@ const SESSION: &str = "SET statement_timeout = '10s'; SET idle_in_transaction_se
 pub(super) const FILE: &str = "debrief.db";
 const JOURNAL_SIZE_LIMIT: &str = "67108864";
 
-/// The newest migration of an embedded store that this program knows.
-pub(super) fn newest_migration() -> i64 {
-    SQLITE.iter().map(|migration| migration.version).max().unwrap_or(0)
-}
-
 impl Store {
     /// Whether there is an embedded store in `folder`.
     pub fn is_in(folder: &Path) -> bool {

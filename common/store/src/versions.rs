@@ -40,6 +40,15 @@ pub(super) async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<
     refuse_contracted(sqlx::query_as(UNKNOWN).bind(newest(&migrator)).fetch_all(connection).await?)
 }
 
+/// Checks that this program can use the file of an embedded store as it is. Returns the newest migration of the file.
+pub(super) async fn check_sqlite(connection: &mut SqliteConnection) -> Result<i64, OpenError> {
+    let applied = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success");
+    let applied: Option<i64> = applied.fetch_one(&mut *connection).await?;
+    let known = newest(&sqlite());
+    refuse_contracted(sqlx::query_as(UNKNOWN).bind(known).fetch_all(connection).await?)?;
+    Ok(applied.unwrap_or(0))
+}
+
 /// Applies what is missing in a PostgreSQL database. Only one process does this at a time: the others wait for its lock.
 pub(super) async fn migrate_postgres(connection: &mut PgConnection) -> Result<(), OpenError> {
     let migrator = postgres();
