@@ -234,7 +234,7 @@ redis_answers() {
 minio_answers() {
     timeout 5 bash -c '
         exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
-        printf "GET /minio/health/live HTTP/1.0\r\n\r\n" >&3
+        printf "GET /minio/health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" >&3
         IFS= read -r answer <&3
         case $answer in "HTTP/1."?" 200 "*) ;; *) exit 1 ;; esac
     ' minio "$1" >/dev/null 2>&1

@@ -16,7 +16,7 @@ use object_store::multipart::MultipartStore as _;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::signer::{SignedUrlOptions, Signer as _};
-use object_store::{BackoffConfig, ClientOptions, ObjectStore as _, ObjectStoreExt as _, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, Error, ObjectStore as _, ObjectStoreExt as _, RetryConfig};
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
@@ -84,7 +84,7 @@ impl Bucket {
     }
 
     /// What a failed request about the blob `key` means.
-    pub(super) fn failed(&self, key: &str, error: &object_store::Error) -> BlobError {
+    pub(super) fn failed(&self, key: &str, error: &Error) -> BlobError {
         match Failure::of(error) {
             Failure::NoSuchKey => BlobError::NotFound(key.to_owned()),
             failure => BlobError::Store(failure.words(&self.settings)),
@@ -92,19 +92,21 @@ impl Bucket {
     }
 
     /// What a failed request means that would not fail because a blob is not there.
-    fn unusable(&self, error: &object_store::Error) -> BlobError {
+    fn unusable(&self, error: &Error) -> BlobError {
         BlobError::Store(Failure::of(error).words(&self.settings))
     }
 
     /// The length of an object. The answer to HEAD has no body, so it does not tell a missing object from a missing
-    /// bucket; the answer to GET does.
+    /// bucket, and not why we are refused. The answer to GET does.
     pub(super) async fn head(&self, key: &str, path: &Path) -> Result<u64, BlobError> {
         match self.store.head(path).await {
             Ok(meta) => Ok(meta.size),
-            Err(object_store::Error::NotFound { .. }) => match self.store.get(path).await {
-                Ok(found) => Ok(found.meta.size),
-                Err(error) => Err(self.failed(key, &error)),
-            },
+            Err(Error::NotFound { .. } | Error::PermissionDenied { .. } | Error::Unauthenticated { .. }) => {
+                match self.store.get(path).await {
+                    Ok(found) => Ok(found.meta.size),
+                    Err(error) => Err(self.failed(key, &error)),
+                }
+            }
             Err(error) => Err(self.failed(key, &error)),
         }
     }
@@ -155,7 +157,7 @@ impl Bucket {
     pub(super) async fn try_out(&self) -> Result<(), BlobError> {
         let path = Path::from(HEALTH);
         let may = |what: &'static str| {
-            move |error: object_store::Error| match self.unusable(&error) {
+            move |error: Error| match self.unusable(&error) {
                 BlobError::Store(why) => BlobError::Store(format!("{why} (while it was to {what})")),
                 other => other,
             }

@@ -107,8 +107,9 @@ async fn a_process_with_a_blocked_broker_or_without_its_blobs_folder_is_degraded
     std::fs::write(&blobs, "a file where the folder was").unwrap();
     let health = world.json("/health").await;
     assert_eq!((&health["status"], &health["blobs"]), (&json!("degraded"), &json!("unreachable")));
-    let problem = world.get("/ready").await.is_problem(503);
-    assert_eq!(problem["detail"], "these parts do not work: blobs; see /health");
+    let answer = world.get("/ready").await;
+    answer.is_problem(503);
+    assert_eq!(answer.json()["detail"], "these parts do not work: blobs; see /health");
 }
 
 #[tokio::test]

@@ -135,8 +135,7 @@ impl Presence {
             now - seen > self.ended_after
         };
         for note in notes.iter().filter(|note| is_left(note)) {
-            self.end_upload(&note.location).await?;
-            swept.files += 1;
+            swept.files += u64::from(self.end_upload(&note.location).await?);
         }
         for object in incoming.iter().filter(|object| is_left(object)) {
             self.store.delete(&object.location).await.or_else(gone)?;
@@ -149,16 +148,18 @@ impl Presence {
         Ok(swept)
     }
 
-    /// Ends the upload that a note is about, and removes its parts.
-    async fn end_upload(&self, note: &Path) -> Result<()> {
+    /// Ends the upload that a note is about, and removes its parts. Whoever made the note may have removed it meanwhile:
+    /// then there is nothing to end.
+    async fn end_upload(&self, note: &Path) -> Result<bool> {
         let text = match self.store.get(note).await {
             Ok(found) => found.bytes().await?,
-            Err(error) => return gone(error),
+            Err(error) => return gone(error).map(|()| false),
         };
         if let Some((path, id)) = String::from_utf8_lossy(&text).split_once('\n') {
             self.store.abort_multipart(&Path::from(path), &id.to_owned()).await.or_else(gone)?;
         }
-        self.store.delete(note).await.or_else(gone)
+        self.store.delete(note).await.or_else(gone)?;
+        Ok(true)
     }
 
     async fn things_in(&self, room: &str) -> Result<Vec<ObjectMeta>> {

@@ -149,24 +149,29 @@ impl Parts {
         let completed = self.bucket.patient.complete_multipart(&self.path, &self.id, parts).await;
         completed.map_err(|error| self.bucket.unusable(&error))?;
         self.is_complete = true;
+        // A note that stays behind is swept later.
+        if let Err(error) = self.bucket.store.delete(&self.note).await {
+            tracing::debug!(error = %self.bucket.unusable(&error), "failed to remove the note about an upload");
+        }
         Ok(())
     }
 }
 
 impl Drop for Parts {
     fn drop(&mut self) {
+        if self.is_complete {
+            return;
+        }
         if let Some(sending) = &self.sending {
             sending.abort();
         }
         let (bucket, path, note) = (Arc::clone(&self.bucket), self.path.clone(), self.note.clone());
-        let (id, is_complete, live) = (std::mem::take(&mut self.id), self.is_complete, self.live.take());
+        let (id, live) = (std::mem::take(&mut self.id), self.live.take());
         // What cannot be removed now is swept later.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             let removed = async {
-                if !is_complete {
-                    bucket.store.abort_multipart(&path, &id).await?;
-                }
+                bucket.store.abort_multipart(&path, &id).await?;
                 bucket.store.delete(&note).await
             };
             if let Err(error) = removed.await {
