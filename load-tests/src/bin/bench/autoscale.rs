@@ -52,7 +52,7 @@ const PATIENCE: Duration = Duration::from_mins(10);
 #[derive(Args)]
 pub(crate) struct Autoscale {
     /// The time that the model takes for each answer
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..))]
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(100..))]
     latency_ms: u64,
     /// The calls in a second to which the load rises
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
