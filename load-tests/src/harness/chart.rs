@@ -40,12 +40,14 @@ pub struct Panel {
 
 impl Chart {
     pub fn svg(&self) -> String {
-        let end =
-            self.panels.iter().flat_map(|panel| panel.points.last()).map(|point| point.0).fold(1.0, f64::max);
+        let end = self
+            .panels
+            .iter()
+            .filter_map(|panel| panel.points.last())
+            .map(|point| point.0)
+            .fold(1.0, f64::max);
         let x = |seconds: f64| LEFT + seconds / end * (WIDTH - LEFT - RIGHT);
-        let mut panels = self.panels.len();
-        panels = panels.max(1);
-        let height = TOP + index(panels) * (PANEL + GAP);
+        let height = TOP + index(self.panels.len().max(1)) * (PANEL + GAP);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{0}\">\n\
              <style>{STYLE}</style>\n<text class=\"title\" x=\"{LEFT}\" y=\"20\">{0}</text>\n",

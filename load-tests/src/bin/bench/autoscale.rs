@@ -1,6 +1,6 @@
 //! Shows autoscaling: the load rises, bursts and ends, and the number of processes with the role `analysis` follows it.
 //!
-//! A controller with the formula of KEDA and of the HorizontalPodAutoscaler starts real processes and ends them with
+//! A controller with the formula of KEDA and of the `HorizontalPodAutoscaler` starts real processes and ends them with
 //! SIGTERM, as Kubernetes does. It asks for the messages that wait or are in hand, because otherwise a busy process would
 //! look idle. In the end every call has to be complete, and nothing may have happened twice.
 
@@ -40,10 +40,10 @@ const CHART: Policy = Policy {
     messages: 20,
     min: 0,
     max: 6,
-    cooldown: Duration::from_secs(300),
-    down_window: Duration::from_secs(300),
+    cooldown: Duration::from_mins(5),
+    down_window: Duration::from_mins(5),
     up_period: Duration::from_secs(15),
-    down_period: Duration::from_secs(60),
+    down_period: Duration::from_mins(1),
 };
 const CHART_POLLS: Duration = Duration::from_secs(15);
 /// The time within which everything has to be done after the last call came in, and the last process has to be gone.
@@ -52,7 +52,7 @@ const PATIENCE: Duration = Duration::from_mins(10);
 #[derive(Args)]
 pub(crate) struct Autoscale {
     /// The time that the model takes for each answer
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..))]
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(100..))]
     latency_ms: u64,
     /// The calls in a second to which the load rises
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]

@@ -63,7 +63,7 @@ enum What {
     /// Show how the number of processes follows the load, with the formula of KEDA, and that nothing is lost
     Autoscale(autoscale::Autoscale),
     /// Predict what a number of calls in a day needs, from what was measured
-    Model(model::Model),
+    Model(model::Prediction),
     /// Measure the memory that the transcription of a 2 GB recording needs
     Large(large::Large),
     /// Measure the memory that a process takes for each megabyte of a transcript

@@ -9,7 +9,7 @@ use load_tests::harness::model::{Assumptions, Measured, page};
 
 /// The defaults are an example: each of them is a number that you know better.
 #[derive(Args)]
-pub(crate) struct Model {
+pub(crate) struct Prediction {
     #[arg(long, default_value_t = 1_000_000.0)]
     calls_per_day: f64,
     /// How many times more calls come in at the busiest time than on average
@@ -62,7 +62,7 @@ pub(crate) struct Model {
 }
 
 /// Prints the prediction.
-pub(crate) fn predict(how: &Model, results: &Path) -> anyhow::Result<()> {
+pub(crate) fn predict(how: &Prediction, results: &Path) -> anyhow::Result<()> {
     let results = std::fs::read_to_string(results).context("read the results")?;
     let assumptions = Assumptions {
         calls_per_day: how.calls_per_day,

@@ -102,9 +102,10 @@ impl Running {
         }
         let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
         let roles = names.join(" ");
-        match metrics {
-            Some(metrics) => tracing::info!(%address, %metrics, roles, "running"),
-            None => tracing::info!(%address, roles, "running"),
+        if let Some(metrics) = metrics {
+            tracing::info!(%address, %metrics, roles, "running");
+        } else {
+            tracing::info!(%address, roles, "running");
         }
         Ok(running)
     }

@@ -149,6 +149,34 @@ async fn a_call_is_counted_where_it_came_by() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_people_change_and_what_is_dead_is_counted_embedded() {
+    changes_and_dead_letters(Kind::Embedded, "all").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_change_and_what_is_dead_is_counted_on_servers() {
+    changes_and_dead_letters(Kind::Servers, "slack").await;
+}
+
+async fn changes_and_dead_letters(kind: Kind, role: &str) {
+    let world = World::start_with(kind, &[BIND, ("DEBRIEF_MAX_ATTEMPTS", "1")]).await;
+    world.make_key("reader", "default", &["read"]).await;
+    let call = PhoneCall::new();
+    let gone = world.serve(&call.id, "404", Vec::new()).await;
+    world.post("/webhook/zapier", &call.webhook(Some(&gone))).await.unwrap();
+    world.status(&call.id, "failed").await;
+    world
+        .wait("the dead letter and the new key to be counted", async |world| {
+            let shown = scraped(world, role).await;
+            let letters = shown.value("debrief_dead_letters", &[("stage", "transcription")])?;
+            let keys = shown.value("debrief_operator_changes", &[("action", "key_create")])?;
+            (letters == 1.0 && keys == 1.0).then_some(())
+        })
+        .await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_reaches_no_server_shows_no_old_numbers() {
     let world = World::start_with(Kind::Servers, &[BIND]).await;
     let shows = async |world: &World, name: &str| scraped(world, "crm").await.labels_of(name).is_some();

@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn calls_are_due_as_the_phases_say() {
-        let phases = Phases::of(10, 200, Duration::from_secs(60));
+        let phases = Phases::of(10, 200, Duration::from_mins(1));
         let due = |seconds| phases.due(Duration::from_secs(seconds));
         // It rises for a minute, stays for 20 seconds, and then comes at half the rate for a minute.
         assert_eq!([due(0), due(30), due(60), due(80), due(140)], [0, 75, 300, 500, 800]);
