@@ -220,7 +220,9 @@ pub(crate) fn no_store(folder: &Path) -> ConfigError {
 pub(crate) async fn make_store(values: &Values) -> Result<Store, StartError> {
     match values.text("DATABASE_URL") {
         Some(url) => Store::open_postgres(&url).await.map_err(|error| match error {
-            OpenError::Behind { .. } => ConfigError::new("DATABASE_URL", error.to_string()).into(),
+            OpenError::Behind { .. } | OpenError::Newer { .. } => {
+                ConfigError::new("DATABASE_URL", error.to_string()).into()
+            }
             OpenError::Sql(common_sql) => {
                 StartError::Other(anyhow!(common_sql).context("open the database that DATABASE_URL names"))
             }
