@@ -12,9 +12,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use uuid::Uuid;
 
-use super::{damage, versions};
 use super::open_error::{FileError, OpenError};
 use super::opening::{ACQUIRE_TIMEOUT, FILE};
+use super::{damage, versions};
 
 /// A row of the outbox, with the time at which it was written.
 type WaitingEvent = (Uuid, String, String, i64);

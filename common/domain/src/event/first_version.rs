@@ -221,7 +221,7 @@ fn an_event_of_the_first_version_is_read_with_everything_that_it_says() {
 
 #[test]
 fn the_first_version_reads_an_event_of_today() {
-    fn read<E: Event, R: serde::de::DeserializeOwned>(event: E) -> R {
+    fn read<E: Event, R: DeserializeOwned>(event: E) -> R {
         let read: reader::Envelope<R> = serde_json::from_slice(&envelope(event).encode()).unwrap();
         assert_eq!((&*read.specversion, &*read.key), ("1.0", E::KEY));
         read.data
@@ -239,7 +239,10 @@ fn the_first_version_reads_an_event_of_today() {
         let reader::Kept::Inline(details) = event.details else { panic!("the details are elsewhere") };
         assert_eq!((details.duration_ms, details.participants.len()), (Some(1_000), 1));
     }
-    let large = CallReceived { details: Kept::Blob("details/a".into()), ..full(CallKind::Phone, MaterialKind::Recording, blob(), Role::Agent) };
+    let large = CallReceived {
+        details: Kept::Blob("details/a".into()),
+        ..full(CallKind::Phone, MaterialKind::Recording, blob(), Role::Agent)
+    };
     let event: reader::CallReceived = read(large);
     assert!(matches!(event.details, reader::Kept::Blob(_)));
     let _: reader::Empty = read(CallAccepted::default());

@@ -51,7 +51,9 @@ pub(crate) struct Run {
 impl Run {
     /// Returns the program of an older version.
     pub(crate) fn older(&self) -> anyhow::Result<&Path> {
-        self.older.as_deref().context("this fault needs the program of an older version; `make upgrade` builds one")
+        self.older
+            .as_deref()
+            .context("this fault needs the program of an older version; `make upgrade` builds one")
     }
 
     /// Returns the source of everything random in this run. It is the same for the same seed.

@@ -78,12 +78,16 @@ async fn an_endpoint_that_is_away_is_waited_for() {
     let proxy = Proxy::to(format!("{}:{}", endpoint.host_str().unwrap(), endpoint.port().unwrap())).await;
     let through = format!("http://{}", proxy.address);
     let world = world_with(&bucket, &[("AWS_ENDPOINT", &through)]).await;
-    for hurt in [Proxy::cut, Proxy::stall] {
-        hurt(&proxy);
+    for is_cut in [true, false] {
+        if is_cut {
+            proxy.cut()
+        } else {
+            proxy.stall()
+        }
         is_ready(&world, 503, "unreachable").await;
         let call = PhoneCall::new();
         world.webhook(&call).await;
-        if hurt == Proxy::cut {
+        if is_cut {
             waits_for_the_blobs(&world, &call).await;
         }
         proxy.mend();

@@ -18,6 +18,7 @@ mod asked;
 mod attacked;
 mod bad_input;
 mod buckets;
+mod first_version;
 mod happy;
 mod host;
 mod keys;
