@@ -55,10 +55,10 @@ pub(crate) async fn recording(
         let key = key(call.id, material);
         if let Some(size) = api.blobs.head(&key).await? {
             let media_type = media_type(&api.blobs, &key, size, material).await?;
-            return match api.blobs.url(&key, method, &media_type).await? {
-                Some(url) => Ok(redirect(&url)),
+            return Ok(match api.blobs.url(&key, method, &media_type).await? {
+                Some(url) => redirect(&url),
                 None => serve(api.blobs, key, size, material, &media_type, &headers),
-            };
+            });
         }
     }
     Err(not_found("there is no recording of this call here"))
@@ -88,7 +88,7 @@ fn serve(
     material: &Material,
     media_type: &str,
     headers: &HeaderMap,
-) -> Answer<Response> {
+) -> Response {
     let asked = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let etag = format!("\"{}\"", material.digest);
     // A part of another recording than the one that the client has is of no use to it.
@@ -96,7 +96,7 @@ fn serve(
     let (status, range) = match wanted(asked(RANGE).filter(|_| same), size) {
         Wanted::Whole => (StatusCode::OK, 0..size),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
-        Wanted::Nothing => return Ok(unsatisfiable(size)),
+        Wanted::Nothing => return unsatisfiable(size),
     };
     let part = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
     let length = range.end - range.start;
@@ -111,7 +111,7 @@ fn serve(
     if status == StatusCode::PARTIAL_CONTENT {
         answered.insert(CONTENT_RANGE, value(&part));
     }
-    Ok(response)
+    response
 }
 
 fn value(text: &str) -> HeaderValue {

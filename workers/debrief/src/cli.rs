@@ -259,10 +259,10 @@ enum Blobs {
     /// Copy all blobs. What is there already is not copied again, so a copy that was interrupted can be begun again. The
     /// exit code is 1 when a blob could not be copied
     Copy {
-        /// Where the blobs are: the folder `blobs` of a data folder, or s3://bucket/prefix
+        /// Where the blobs are: the folder `blobs` of a data folder, or `s3://bucket/prefix`
         #[arg(value_name = "FROM")]
         from: String,
-        /// Where the blobs are to be: a folder, or s3://bucket/prefix
+        /// Where the blobs are to be: a folder, or `s3://bucket/prefix`
         #[arg(value_name = "TO")]
         to: String,
         /// Also read what is there already at both places, and copy it again where it differs

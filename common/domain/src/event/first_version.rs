@@ -107,7 +107,6 @@ mod reader {
 
     #[derive(Default, Deserialize)]
     #[serde(default)]
-    #[expect(dead_code, reason = "the types have to be right")]
     pub(super) struct CallDetails {
         pub(super) from_number: Option<String>,
         pub(super) to_number: Option<String>,
@@ -137,7 +136,6 @@ mod reader {
 
     #[derive(Default, Deserialize)]
     #[serde(default)]
-    #[expect(dead_code, reason = "the types have to be right")]
     pub(super) struct Participant {
         pub(super) name: Option<String>,
         pub(super) email: Option<String>,

@@ -38,7 +38,7 @@ pub(crate) struct Large {
 /// A bucket for the blobs. It must exist, and it is not emptied.
 #[derive(Args)]
 struct Bucket {
-    /// Keep the blobs in this bucket, such as s3://bucket/prefix, and not in a folder
+    /// Keep the blobs in this bucket, such as `s3://bucket/prefix`, and not in a folder
     #[arg(long, value_name = "URL", requires_all = ["endpoint", "key", "secret"])]
     blobs: Option<String>,
     #[arg(long, env = "AWS_ENDPOINT", value_name = "URL")]

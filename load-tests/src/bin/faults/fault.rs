@@ -69,7 +69,7 @@ impl Fault {
     }
 
     /// The same fault, which begins with the processes of an older version.
-    pub(crate) const fn from_an_older_version(self) -> Self {
+    pub(crate) const fn that_begins_with_an_older_version(self) -> Self {
         Self { needs_older: true, ..self }
     }
 }

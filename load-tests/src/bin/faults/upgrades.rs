@@ -25,7 +25,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         Kind::BOTH,
         |run| Box::pin(updated(run, Way::Forwards)),
     )
-    .from_an_older_version(),
+    .that_begins_with_an_older_version(),
     Fault::long(
         "updated-and-rolled-back",
         "Every process of an older version is replaced by this version, then by the older one, and by this one again, \
@@ -33,7 +33,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         Kind::SERVERS,
         |run| Box::pin(updated(run, Way::ThereAndBack)),
     )
-    .from_an_older_version(),
+    .that_begins_with_an_older_version(),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]

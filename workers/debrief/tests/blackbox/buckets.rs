@@ -80,9 +80,9 @@ async fn an_endpoint_that_is_away_is_waited_for() {
     let world = world_with(&bucket, &[("AWS_ENDPOINT", &through)]).await;
     for is_cut in [true, false] {
         if is_cut {
-            proxy.cut()
+            proxy.cut();
         } else {
-            proxy.stall()
+            proxy.stall();
         }
         is_ready(&world, 503, "unreachable").await;
         let call = PhoneCall::new();
