@@ -45,6 +45,7 @@ struct Account {
     control: Arc<Control>,
     /// The time between the request for a transcript and its completion.
     transcription_time: Duration,
+    takes_retired_models: bool,
     /// The uploads by their URLs.
     uploads: Mutex<BoundedMap<Upload>>,
     jobs: Mutex<BoundedMap<Job>>,
@@ -65,6 +66,7 @@ fn routes(site: &Site<'_>) -> Router {
         base: site.base.to_owned(),
         control: site.control.clone(),
         transcription_time: site.options.transcription_time,
+        takes_retired_models: site.options.takes_retired_models,
         uploads: Mutex::new(BoundedMap::new(MAX_REMEMBERED)),
         jobs: Mutex::new(BoundedMap::new(MAX_REMEMBERED)),
         client: webhook_client(),
@@ -141,7 +143,7 @@ async fn submit(State(account): State<Arc<Account>>, headers: HeaderMap, body: S
     let Ok(Value::Object(request)) = serde_json::from_str::<Value>(&body) else {
         return error(StatusCode::BAD_REQUEST, "Invalid JSON in the body");
     };
-    if let Some(reason) = request::refused_because(&request) {
+    if let Some(reason) = request::refused_because(&request, account.takes_retired_models) {
         return error(StatusCode::BAD_REQUEST, &reason);
     }
     let url = request["audio_url"].as_str().unwrap_or_default();

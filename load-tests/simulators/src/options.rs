@@ -10,10 +10,17 @@ pub struct Options {
     pub transcription_time: Duration,
     /// The names of the fields that a contact has in the Salesforce org. An empty list stands for the standard fields.
     pub contact_fields: Vec<String>,
+    /// Whether AssemblyAI still takes the models that it has retired. An older program asks for them.
+    pub takes_retired_models: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { base_port: None, transcription_time: Duration::from_millis(300), contact_fields: Vec::new() }
+        Self {
+            base_port: None,
+            transcription_time: Duration::from_millis(300),
+            contact_fields: Vec::new(),
+            takes_retired_models: false,
+        }
     }
 }

@@ -75,6 +75,7 @@ async fn main() -> anyhow::Result<()> {
         base_port,
         transcription_time: Duration::from_millis(common.transcription_ms),
         contact_fields: common.contact_fields,
+        ..Options::default()
     };
     // Whoever reads the addresses may ask the program to stop at once.
     let mut term = signal(SignalKind::terminate()).context("listen for SIGTERM")?;

@@ -54,14 +54,14 @@ const KNOWN_FIELDS: [&str; 43] = [
 
 /// Returns the sentence with which the provider refuses the request, if it does. It looks at the models before it looks for
 /// the audio.
-pub(super) fn refused_because(request: &Map<String, Value>) -> Option<String> {
+pub(super) fn refused_because(request: &Map<String, Value>, takes_retired: bool) -> Option<String> {
     if request.contains_key("speech_model") {
         return Some("\"speech_model\" is deprecated. Use \"speech_models\" instead.".to_owned());
     }
     if let Some(unknown) = request.keys().find(|name| !KNOWN_FIELDS.contains(&name.as_str())) {
         return Some(format!("Invalid endpoint schema, unknown field \"{unknown}\""));
     }
-    if let Some(reason) = models_refused_because(request.get("speech_models")) {
+    if let Some(reason) = models_refused_because(request.get("speech_models"), takes_retired) {
         return Some(reason);
     }
     let is_address = |name: &str| {
@@ -79,20 +79,21 @@ pub(super) fn refused_because(request: &Map<String, Value>) -> Option<String> {
 }
 
 /// Returns the sentence with which the provider refuses the models in the request, if it does.
-fn models_refused_because(models: Option<&Value>) -> Option<String> {
+fn models_refused_because(models: Option<&Value>, takes_retired: bool) -> Option<String> {
     let in_quotes =
         |names: &[&str]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
     let list = models.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let names: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
     let retired: Vec<&str> = names.iter().copied().filter(|name| RETIRED_MODELS.contains(name)).collect();
-    if !retired.is_empty() {
+    if !retired.is_empty() && !takes_retired {
         let instead = in_quotes(&["assemblyai-stt-3-7", "universal-2"]);
         return Some(format!(
             "The {} speech model(s) have been deprecated. Use speech_models: [{instead}] instead.",
             in_quotes(&retired)
         ));
     }
-    let are_known = names.len() == list.len() && names.iter().all(|name| MODELS.contains(name));
+    let are_known = names.len() == list.len()
+        && names.iter().all(|name| MODELS.contains(name) || RETIRED_MODELS.contains(name));
     (names.is_empty() || !are_known).then(|| {
         format!(
             "\"speech_models\" must be a non-empty list containing one or more of: {}",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use load_tests::harness::ledger::{Allowed, Verdict};
+use simulators::Options;
 use tokio::time::sleep;
 
 use crate::fault::Fault;
@@ -45,7 +46,11 @@ enum Way {
 async fn updated(run: Run, way: Way) -> anyhow::Result<Verdict> {
     let (older, newer) = (run.older()?.to_owned(), run.program.clone());
     // No process dies here. With a long lease a busy machine does not make it look as if one had.
-    let plan = Plan { settings: vec![("DEBRIEF_LEASE", "15s".to_owned())], ..Plan::default() };
+    let plan = Plan {
+        settings: vec![("DEBRIEF_LEASE", "15s".to_owned())],
+        simulators: Options { takes_retired_models: true, ..Options::default() },
+        ..Plan::default()
+    };
     let mut world = World::start(&Run { program: older.clone(), ..run }, plan).await?;
     let senders = world.load(Load { per_second: 3.0, ..Load::default() });
     sleep(TOGETHER).await;
