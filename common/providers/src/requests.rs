@@ -12,8 +12,6 @@ use platform::config::{ConfigError, Values};
 use platform::http::{Answer, HttpError};
 use reqwest::StatusCode;
 
-use crate::models::{Prices, Tokens};
-
 /// The buckets for durations: from a post to Slack to a model that needs minutes.
 const SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
 
@@ -144,17 +142,17 @@ pub(crate) async fn counted(
     answer
 }
 
-/// Counts the tokens of one request to a model, and their cost where the prices are known. Without tokens this makes
-/// the counters appear.
-pub(crate) fn used(name: &'static str, model: &str, tokens: Tokens, prices: Option<Prices>) {
+/// Counts the tokens of one request to a model by their kind, and their cost in US dollars where the prices are known.
+/// Without tokens this makes the counters appear.
+pub(crate) fn used(name: &'static str, model: &str, tokens: [(&'static str, i64); 2], cost: Option<f64>) {
     let labels = [provider(name), KeyValue::new("model", model.to_owned())];
-    for (kind, count) in [("prompt", tokens.prompt), ("completion", tokens.completion)] {
+    for (kind, count) in tokens {
         let [of_provider, of_model] = labels.clone();
         let count = u64::try_from(count).unwrap_or_default();
         INSTRUMENTS.tokens.add(count, &[of_provider, of_model, KeyValue::new("kind", kind)]);
     }
-    if let Some(prices) = prices {
-        INSTRUMENTS.cost.add(prices.cost(tokens), &labels);
+    if let Some(cost) = cost {
+        INSTRUMENTS.cost.add(cost, &labels);
     }
 }
 

@@ -95,7 +95,7 @@ impl OpenAi {
         let client =
             Client::build(plain.clone(), config).with_http_service(SendOnce { http: plain.clone(), model });
         let limiter = slots.limiter(NAME, "OPENAI_RATE", settings.rate);
-        requests::used(NAME, &settings.model, Tokens::default(), settings.prices);
+        count(settings, Tokens::default());
         Self { client, plain, settings: settings.clone(), limiter }
     }
 
@@ -117,7 +117,7 @@ impl OpenAi {
         }
         let completion: Completion = self.client.chat().create_byot(body).await.map_err(refusal_of)?;
         // An answer that cannot be used was paid for too.
-        requests::used(NAME, &self.settings.model, completion.tokens(), self.settings.prices);
+        count(&self.settings, completion.tokens());
         let reply = completion.read()?;
         Ok(match request.schema {
             Some(_) => Reply { text: json_in(&reply.text), ..reply },
@@ -254,6 +254,13 @@ impl Completion {
         }
         Ok(Reply { text: choice.message.content.unwrap_or_default(), tokens })
     }
+}
+
+/// Counts what one request took.
+fn count(settings: &Settings, tokens: Tokens) {
+    let counts = [("prompt", tokens.prompt), ("completion", tokens.completion)];
+    let cost = settings.prices.map(|prices| prices.cost(tokens));
+    requests::used(NAME, &settings.model, counts, cost);
 }
 
 /// The refusal for an answer that cannot be used. The next answer may be better.
