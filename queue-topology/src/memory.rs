@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many bytes of memory a run takes for each byte of a transcript, at most. `make bench ARGS=memory` measures it.
-pub(crate) const BYTES_PER_TEXT_BYTE: u64 = 5;
+pub(crate) const BYTES_PER_TEXT_BYTE: u64 = 8;
 /// A text of this length or less takes so little that it is not counted.
 pub(crate) const SMALL_TEXT_BYTES: u64 = 200_000;
 /// What one permit of the semaphore stands for.
