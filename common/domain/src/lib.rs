@@ -18,4 +18,5 @@ pub mod phone;
 pub mod principal;
 pub mod refusal;
 pub mod shown_text;
+pub mod speakers;
 pub mod transcript;

@@ -16,6 +16,23 @@ pub struct Transcript {
     /// What was odd about the source of the transcript, and what of it could not be used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+    /// Who the speakers are, and how that was found out. A speaker about whom nothing is known is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub speakers: Vec<Speaker>,
+}
+
+/// One speaker of a transcript, as far as anybody knows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Speaker {
+    /// The label that the provider or the source gave the speaker.
+    pub label: String,
+    /// The name of the person. It is absent where only the side is known, and where the label is the name.
+    pub name: Option<String>,
+    pub role: Option<Role>,
+    /// How sure that is, from 0 to 1.
+    pub confidence: f64,
+    /// How it was found out, in words.
+    pub reason: String,
 }
 
 /// A piece of speech by one speaker. Times count from the start of the call. They are absent when the source gave
@@ -61,7 +78,7 @@ impl Transcript {
                 None => turns.push(segment.clone()),
             }
         }
-        Self { language: self.language.clone(), segments: turns, notes: self.notes.clone() }
+        Self { segments: turns, language: self.language.clone(), notes: self.notes.clone(), speakers: self.speakers.clone() }
     }
 
     pub fn segment(&self, id: u32) -> Option<&Segment> {

@@ -140,7 +140,7 @@ mod tests {
             text: (*text).to_owned(),
             confidence: None,
         };
-        Transcript { language: None, notes: Vec::new(), segments: segments.iter().map(segment).collect() }
+        Transcript { segments: segments.iter().map(segment).collect(), ..Transcript::default() }
             .numbered()
     }
 

@@ -91,7 +91,7 @@ fn from_cues(text: &str, people: &People) -> Result<Transcript, ReadError> {
         }
     }
     let notes = cue_notes(&file, segments.is_empty());
-    Ok(Transcript { language: file.language, segments, notes })
+    Ok(Transcript { language: file.language, segments, notes, ..Transcript::default() })
 }
 
 fn cue_notes(file: &cues::CueFile<'_>, silent: bool) -> Vec<Note> {

@@ -56,7 +56,7 @@ pub(super) fn read(text: &str, zone: Tz) -> Result<Transcript, ReadError> {
         let text = format!("Entries of the session's list that are no objects and were left out: {skipped}.");
         notes.push(Note::new("session_items_skipped", text));
     }
-    Ok(Transcript { language: None, segments, notes })
+    Ok(Transcript { segments, notes, ..Transcript::default() })
 }
 
 /// The role of the person whose words `item` holds. It is absent when the item holds no speech.

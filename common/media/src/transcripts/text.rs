@@ -173,7 +173,7 @@ impl Reader {
         if self.segments.is_empty() {
             return Err(ReadError::NoSpeech);
         }
-        Ok(Transcript { language: None, segments: self.segments, notes })
+        Ok(Transcript { segments: self.segments, notes, ..Transcript::default() })
     }
 }
 

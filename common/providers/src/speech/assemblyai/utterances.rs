@@ -65,7 +65,7 @@ impl Spoken {
             _ => spoken,
         };
         let language = self.language_code.as_str().filter(|code| !code.is_empty()).map(str::to_owned);
-        Transcript { language, segments, notes: unreadable.notes(listed.len()) }.numbered()
+        Transcript { language, segments, notes: unreadable.notes(listed.len()), ..Transcript::default() }.numbered()
     }
 }
 
