@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 use crate::call::{CallDetails, Direction, Role};
 use crate::person_name::{folded, personal_part};
@@ -195,10 +196,15 @@ fn by_channel(label: &str, known: &Known<'_>) -> Option<Evidence> {
     Some(Evidence { name: None, role: Some(role), confidence: 0.8, reason })
 }
 
+/// The words with which somebody answers as a service desk does.
+pub fn answers_the_phone(text: &str) -> Option<&str> {
+    ANSWERS_THE_PHONE.find(text).map(|greeting| greeting.as_str())
+}
+
 /// Somebody who answers as a service desk does.
 fn answering(opening: &[&Segment]) -> Option<Evidence> {
-    let greeting = opening.iter().find_map(|segment| ANSWERS_THE_PHONE.find(&segment.text))?;
-    let reason = format!("the speaker answers for us: “{}”", greeting.as_str());
+    let greeting = opening.iter().find_map(|segment| answers_the_phone(&segment.text))?;
+    let reason = format!("the speaker answers for us: “{greeting}”");
     Some(Evidence { name: None, role: Some(Role::Agent), confidence: 0.85, reason })
 }
 
@@ -266,12 +272,20 @@ fn complement(labels: &[String], found: &mut Vec<(String, Evidence)>, known: &Kn
 }
 
 /// What a person says about one speaker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correction {
     /// A label as a transcript shows it (`Speaker A`, `agent`, `Dana Ortiz`), or the provider's own label (`A`).
     pub speaker: String,
     pub name: Option<String>,
     pub role: Option<Role>,
+}
+
+impl Correction {
+    /// Adds what a later correction of the same speaker says.
+    pub fn add(&mut self, later: &Self) {
+        self.name = later.name.clone().or_else(|| self.name.take());
+        self.role = later.role.or(self.role);
+    }
 }
 
 /// The provider's own labels of the speaker whom `shown` names. The list is empty where it names nobody.

@@ -1,4 +1,4 @@
-//! The audit: who had something done again, who said what became of an effect, and who made or revoked a key. Every
+//! The audit: who had something done again, who corrected a speaker, who said what became of an effect, and who made or revoked a key. Every
 //! request has one row.
 //!
 //! The transaction that does one piece of a request also counts it in the row. So the count is right even if the
@@ -26,6 +26,8 @@ pub enum Action {
     ReplayCall,
     #[strum(serialize = "dead_letters_replay")]
     ReplayDeadLetters,
+    #[strum(serialize = "speakers_correct")]
+    CorrectSpeakers,
     #[strum(serialize = "effects_resolve")]
     ResolveEffects,
     #[strum(serialize = "key_create")]

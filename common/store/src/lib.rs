@@ -13,6 +13,7 @@ mod clock;
 mod columns;
 mod connections;
 pub mod copies;
+mod corrections;
 mod damage;
 mod dead_letters;
 mod doubts;
@@ -42,6 +43,7 @@ use sqlx::SqlitePool;
 
 pub use audit::{Action, Audit, AuditRow, OperatorRequest};
 pub use calls::{Arrival, CallFilter, DeliveredRow, Page, Stats, StoredMaterial, TakenIn};
+pub use corrections::Corrected;
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
 pub use effects::{EffectKey, EffectName, EffectRow, EffectState};
 pub use idempotency::KeyClaim;

@@ -13,11 +13,11 @@ use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
 
 /// The stage of a call from which the call is done again.
-struct Start<'a> {
-    workspace: WorkspaceId,
-    call: CallId,
-    stage: &'static str,
-    lane: &'a str,
+pub(super) struct Start<'a> {
+    pub(super) workspace: WorkspaceId,
+    pub(super) call: CallId,
+    pub(super) stage: &'static str,
+    pub(super) lane: &'a str,
 }
 
 impl Store {
@@ -115,7 +115,7 @@ async fn is_dead(tx: &mut Tx, run: &RunKey) -> Result<bool> {
 }
 
 /// Raises the call's generation and makes the run of `start` wait. Returns nothing if that stage has no row.
-async fn start_again(
+pub(super) async fn start_again(
     tx: &mut Tx,
     start: &Start<'_>,
     input_of: impl Fn(&RunKey) -> String + Send,

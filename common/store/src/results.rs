@@ -8,6 +8,7 @@ use super::{Db, Result, Store, Tx, execute, read};
 use domain::analysis::{Analysis, Usage};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
+use domain::speakers::{self, Correction};
 use domain::transcript::Transcript;
 
 /// A result of a run, stored in the transaction that ends it.
@@ -76,6 +77,14 @@ pub enum StoredTranscript {
     },
 }
 
+/// The transcript with what people said about its speakers.
+fn corrected(transcript: Transcript, corrections: Option<Json<Vec<Correction>>>) -> Transcript {
+    match corrections {
+        Some(Json(corrections)) => speakers::correct(transcript, &corrections),
+        None => transcript,
+    }
+}
+
 impl Store {
     /// Reads the transcript of a call, unless it has more than `max_bytes` as JSON.
     pub async fn transcript_up_to(
@@ -87,21 +96,30 @@ impl Store {
         // PostgreSQL keeps a long text compressed, mostly to a quarter, and knows the length of that without reading it.
         let sql = match &self.db {
             Db::Postgres(_) => {
-                "SELECT size, CASE WHEN size <= $3 THEN transcript END FROM
-                    (SELECT transcript, CAST(pg_column_size(transcript) AS BIGINT) * 4 AS size
-                     FROM transcripts WHERE workspace = $1 AND call_id = $2) AS sized"
+                "SELECT size, CASE WHEN size <= $3 THEN transcript END, corrections FROM
+                    (SELECT transcript, CAST(pg_column_size(transcript) AS BIGINT) * 4 AS size, corrections
+                     FROM transcripts LEFT JOIN speaker_corrections USING (call_id)
+                     WHERE transcripts.workspace = $1 AND call_id = $2) AS sized"
             }
             Db::Sqlite { .. } => {
-                "SELECT size, CASE WHEN size <= $3 THEN transcript END FROM
-                    (SELECT transcript, octet_length(transcript) AS size
-                     FROM transcripts WHERE workspace = $1 AND call_id = $2) AS sized"
+                "SELECT size, CASE WHEN size <= $3 THEN transcript END, corrections FROM
+                    (SELECT transcript, octet_length(transcript) AS size, corrections
+                     FROM transcripts LEFT JOIN speaker_corrections USING (call_id)
+                     WHERE transcripts.workspace = $1 AND call_id = $2) AS sized"
             }
         };
         let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
-        let row =
-            read!(fetch_optional, (i64, Option<Json<Transcript>>), self, sql, workspace, call, max_bytes,)?;
-        Ok(row.map(|(size, transcript)| match transcript {
-            Some(Json(transcript)) => StoredTranscript::Read(transcript),
+        let row = read!(
+            fetch_optional,
+            (i64, Option<Json<Transcript>>, Option<Json<Vec<Correction>>>),
+            self,
+            sql,
+            workspace,
+            call,
+            max_bytes,
+        )?;
+        Ok(row.map(|(size, transcript, corrections)| match transcript {
+            Some(Json(transcript)) => StoredTranscript::Read(corrected(transcript, corrections)),
             None => StoredTranscript::Longer { bytes: u64::try_from(size).unwrap_or_default() },
         }))
     }
@@ -109,13 +127,14 @@ impl Store {
     pub async fn transcript(&self, workspace: WorkspaceId, call: CallId) -> Result<Option<Transcript>> {
         let row = read!(
             fetch_optional,
-            (Json<Transcript>,),
+            (Json<Transcript>, Option<Json<Vec<Correction>>>),
             self,
-            "SELECT transcript FROM transcripts WHERE workspace = $1 AND call_id = $2",
+            "SELECT transcript, corrections FROM transcripts LEFT JOIN speaker_corrections USING (call_id)
+             WHERE transcripts.workspace = $1 AND call_id = $2",
             workspace,
             call,
         )?;
-        Ok(row.map(|(Json(transcript),)| transcript))
+        Ok(row.map(|(Json(transcript), corrections)| corrected(transcript, corrections)))
     }
 
     pub async fn analysis(&self, workspace: WorkspaceId, call: CallId) -> Result<Option<Analysis>> {

@@ -4,17 +4,10 @@
 //! answers the phone as a service desk does ("thank you for calling", "how can I help") is on our side, and the others
 //! are customers.
 
-use std::sync::LazyLock;
-
 use domain::call::{Call, Role};
 use domain::person_name::folded;
+use domain::speakers::answers_the_phone;
 use domain::transcript::{Segment, Transcript};
-use regex::Regex;
-
-static ANSWERS_THE_PHONE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(thank(s| you) for (calling|contacting|holding)|how (can|may) (i|we) help|(can|may) i help you|my name is .{1,40} how)")
-        .expect("a fixed pattern")
-});
 
 /// A service desk speaks first, so only the first segments are looked at.
 const OPENING_SEGMENTS: usize = 4;
@@ -32,7 +25,7 @@ pub(crate) fn customer_segments(transcript: &Transcript) -> Option<Vec<&Segment>
     let ours = segments
         .iter()
         .take(OPENING_SEGMENTS)
-        .find(|segment| segment.role == Some(Role::Agent) || ANSWERS_THE_PHONE.is_match(&segment.text))?
+        .find(|segment| segment.role == Some(Role::Agent) || answers_the_phone(&segment.text).is_some())?
         .label();
     let others: Vec<&Segment> =
         segments.iter().filter(|segment| segment.role.is_none() && segment.label() != ours).collect();

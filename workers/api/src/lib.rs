@@ -1,7 +1,7 @@
 //! The HTTP API for reading: calls with their transcripts and analyses, queues, dead letters, effects, the health of
 //! the process, and the OpenAPI document that describes all this.
 //!
-//! It reads the store and the broker. The only things that it writes are replays. Every answer that holds a person's
+//! It reads the store and the broker. The only things that it writes are replays and what people say about the speakers of a call. Every answer that holds a person's
 //! data needs a key that may read. The answers for a load balancer and the documentation need no key.
 
 mod accept;
@@ -13,6 +13,7 @@ mod openapi;
 mod operations;
 mod recording;
 mod request;
+mod speakers;
 mod state;
 mod transcripts;
 pub mod view;
@@ -61,6 +62,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(calls::one))
         .routes(routes!(calls::timeline))
         .routes(routes!(calls::replay))
+        .routes(routes!(speakers::correct))
         .routes(routes!(transcripts::negotiated))
         .routes(routes!(transcripts::json))
         .routes(routes!(transcripts::vtt))

@@ -62,10 +62,10 @@ pub(crate) fn not_found(detail: impl Into<String>) -> Refusal {
     Problem::new(StatusCode::NOT_FOUND, detail).into()
 }
 
-/// Answers with status 503 when the answer takes too long, for example because the database hangs. A POST has no time
-/// limit, because it changes something and must come to its end.
+/// Answers with status 503 when the answer takes too long, for example because the database hangs. A POST and a
+/// PATCH have no time limit, because they change something and must come to their end.
 pub(crate) async fn in_time(request: Request, next: Next) -> Response {
-    if request.method() == Method::POST {
+    if matches!(*request.method(), Method::POST | Method::PATCH) {
         return next.run(request).await;
     }
     match tokio::time::timeout(MAX_ANSWER_TIME, next.run(request)).await {

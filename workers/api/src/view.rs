@@ -24,7 +24,8 @@ pub use operations::{
     Queues, Replayed, audit_entry, batch, dead_group, dead_letter, dead_letter_detail, effect, queues,
 };
 pub use timeline::{StageView, TimelineView, timeline};
-pub use transcript::{TranscriptView, transcript};
+pub(crate) use transcript::role;
+pub use transcript::{SpeakerView, TranscriptView, speakers, transcript};
 
 /// The name of a value of an enum, as it is serialized.
 fn name_of(value: &impl Serialize) -> Cow<'static, str> {

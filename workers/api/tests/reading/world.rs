@@ -122,6 +122,11 @@ impl World {
         self.send(request.body(Body::from(body.into().to_string())).unwrap()).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: impl Into<Value>) -> Answer {
+        let request = Request::patch(path).header(CONTENT_TYPE, "application/json");
+        self.send(request.body(Body::from(body.into().to_string())).unwrap()).await
+    }
+
     pub(crate) async fn post_with_key(&self, path: &str, body: Value, key: &str) -> Answer {
         let request =
             Request::post(path).header(CONTENT_TYPE, "application/json").header("idempotency-key", key);
