@@ -10,6 +10,7 @@
 
 mod cues;
 mod encoding;
+mod json;
 mod markup;
 mod parsed;
 mod people;
@@ -24,6 +25,7 @@ use domain::event::MaterialKind;
 use domain::note::Note;
 use domain::shown_text::closed;
 use domain::transcript::{Segment, Transcript};
+use serde_json::Value;
 
 use crate::words::one_line;
 pub use encoding::{HEAD_BYTES, check_head};
@@ -41,8 +43,8 @@ pub fn parse(kind: MaterialKind, bytes: &[u8], zone: Tz, people: &People) -> Res
     let mut notes = Vec::new();
     let text = encoding::decode(bytes, &mut notes)?;
     let text = text.trim_start_matches('\u{feff}');
-    let mut transcript = if kind == MaterialKind::Session || text.trim_start().starts_with('{') {
-        session::read(text, zone)?
+    let mut transcript = if kind == MaterialKind::Session || is_json(text) {
+        from_json(&serde_json::from_str(text)?, kind, zone)?
     } else if let Some(kind) = markup_language(text) {
         return Err(kind);
     } else if cues::is_cue_file(text) {
@@ -58,6 +60,26 @@ pub fn parse(kind: MaterialKind, bytes: &[u8], zone: Tz, people: &People) -> Res
     }
     notes.append(&mut transcript.notes);
     Ok(Transcript { notes, ..transcript }.numbered())
+}
+
+/// Whether a text is meant as JSON. A line of a text can begin with a time in brackets, so a list must be one of objects.
+fn is_json(text: &str) -> bool {
+    let start = text.trim_start();
+    start.starts_with('{') || start.strip_prefix('[').is_some_and(|list| list.trim_start().starts_with('{'))
+}
+
+/// Whether a JSON document is a transcript of a product that the reader knows.
+pub fn is_transcript(document: &Value) -> bool {
+    matches!(json::read(document), Ok(Some(_)))
+}
+
+fn from_json(document: &Value, kind: MaterialKind, zone: Tz) -> Result<Transcript, ReadError> {
+    match session::read(document, zone) {
+        Err(ReadError::NotASession) if kind != MaterialKind::Session => {
+            json::read(document)?.ok_or(ReadError::NotATranscript)
+        }
+        read => read,
+    }
 }
 
 fn from_cues(text: &str, people: &People) -> Result<Transcript, ReadError> {

@@ -22,6 +22,8 @@ pub enum ReadError {
     Json(#[from] serde_json::Error),
     #[error("it is JSON, but neither `items` nor `conversation` is a list in it")]
     NotASession,
+    #[error("it is JSON, but no list of what was said is in it")]
+    NotATranscript,
     #[error("nobody speaks in it")]
     NoSpeech,
     #[error("it has more than {MAX_SEGMENTS} turns")]

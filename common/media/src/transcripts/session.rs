@@ -14,10 +14,9 @@ use serde_json::Value;
 use super::parsed::{ReadError, segment};
 use crate::words::one_line;
 
-pub(super) fn read(text: &str, zone: Tz) -> Result<Transcript, ReadError> {
-    let session: Value = serde_json::from_str(text)?;
+pub(super) fn read(session: &Value, zone: Tz) -> Result<Transcript, ReadError> {
     // A LiveKit report of a session has the same list one level deeper.
-    let held_in = [Some(&session), session.get("chat_history")];
+    let held_in = [Some(session), session.get("chat_history")];
     let items = held_in
         .into_iter()
         .flatten()

@@ -194,7 +194,7 @@ fn the_error_about_a_file_without_a_transcript_says_why_it_has_none() {
     assert_eq!(why(b"<?xml version=\"1.0\"?><report/>"), "it is an XML document");
     assert_eq!(
         why(br#"{"results":{"channels":[]}}"#),
-        "it is JSON, but neither `items` nor `conversation` is a list in it"
+        "it is JSON, but no list of what was said is in it"
     );
     assert_eq!(why(b"<!DOCTYPE html><p>Sign in"), "it is a web page");
     assert!(
@@ -501,5 +501,38 @@ proptest! {
             (Some(i64::from(*start)), Some(i64::from(start + length)), name.clone(), words.clone())
         }).collect();
         prop_assert_eq!(found, expected);
+    }
+}
+
+proptest! {
+    /// What is written as WebVTT or SubRip and read again has the same words, times and speakers.
+    #[test]
+    fn a_transcript_keeps_its_times_and_speakers_on_the_way_through_a_file(
+        turns in prop::collection::vec(
+            (0..3_usize, 0..20_000_i64, 1..9_000_i64, "[A-Za-z0-9,.?!&<>'’ é:-]{0,40}[a-z]"),
+            1..20,
+        )
+    ) {
+        let people = ["Dana Ortiz", "Ludwig van der Berg", "प्रिया शर्मा"];
+        let mut at = 0;
+        let segments = turns.iter().map(|(who, pause, length, text)| {
+            let start = at + pause;
+            at = start + length;
+            Segment {
+                id: 0,
+                speaker: Some(people[*who].to_owned()),
+                role: None,
+                start_ms: Some(start),
+                end_ms: Some(at),
+                text: one_line(text),
+                confidence: None,
+            }
+        });
+        let written = Transcript { segments: segments.collect(), ..Transcript::default() }.numbered();
+        let listed = People::of(people);
+        for file in [crate::captions::vtt(&written), crate::captions::srt(&written)] {
+            let read = parse(MaterialKind::Transcript, file.as_bytes(), Tz::UTC, &listed).unwrap();
+            prop_assert_eq!(&read.segments, &written.segments, "{}", file);
+        }
     }
 }

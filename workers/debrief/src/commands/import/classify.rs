@@ -164,7 +164,8 @@ fn json(value: &Value, kind: ImportKind, zone: &impl Zone) -> FileKind {
         return match kind {
             ImportKind::Session => FileKind::Session(Session::default()),
             ImportKind::Meeting => FileKind::Meeting,
-            _ => FileKind::Other("it is JSON, but no session, lead or meeting".to_owned()),
+            _ if transcripts::is_transcript(value) => FileKind::Transcript,
+            _ => other_json(),
         };
     };
     let is_session = map.contains_key("items") || map.contains_key("conversation");
@@ -174,8 +175,13 @@ fn json(value: &Value, kind: ImportKind, zone: &impl Zone) -> FileKind {
         Some(lead) => FileKind::Lead(lead),
         None if kind == ImportKind::Session => FileKind::Session(session(map, zone)),
         None if OF_MEETINGS.iter().filter(|name| map.contains_key(**name)).count() >= 2 => FileKind::Meeting,
-        None => FileKind::Other("it is JSON, but no session, lead or meeting".to_owned()),
+        None if transcripts::is_transcript(value) => FileKind::Transcript,
+        None => other_json(),
     }
+}
+
+fn other_json() -> FileKind {
+    FileKind::Other("it is JSON, but no session, lead, meeting or transcript".to_owned())
 }
 
 fn lead(map: &Map<String, Value>, zone: &impl Zone) -> Option<Lead> {
@@ -251,6 +257,9 @@ mod tests {
         assert_eq!(found("notes", "\u{feff}WEBVTT\n\n"), FileKind::Transcript);
         assert_eq!(found("a.SRT", "1\n00:00:01,000 --> 00:00:02,000\nHi\n"), FileKind::Transcript);
         assert_eq!(found("a.txt", "[00:01] Priya Raman: Hello\n"), FileKind::Transcript);
+        let whisper = r#"{"text":"Hi.","segments":[{"start":0.0,"end":1.0,"text":" Hi."}]}"#;
+        assert_eq!(found("a.json", whisper), FileKind::Transcript);
+        assert_eq!(found("b.json", r#"[{"speaker":"Ann","text":"Hi."}]"#), FileKind::Transcript);
         assert_eq!(found("a.M4A", "whatever"), FileKind::Audio);
     }
 
