@@ -8,6 +8,7 @@
 pub mod chat;
 pub mod crm;
 mod descriptor;
+pub mod meetings;
 pub mod models;
 pub mod requests;
 pub mod said;
@@ -27,10 +28,11 @@ use platform::config::{Group, Values};
 pub fn all() -> Vec<&'static dyn Provider> {
     let speech = speech::ALL.iter().map(|provider| *provider as &dyn Provider);
     let telephony = telephony::ALL.iter().map(|provider| *provider as &dyn Provider);
+    let meetings = meetings::ALL.iter().map(|provider| *provider as &dyn Provider);
     let models = models::ALL.iter().map(|provider| *provider as &dyn Provider);
     let others: [&dyn Provider; 3] =
         [&chat::slack::DESCRIPTOR, &crm::salesforce::DESCRIPTOR, &crm::call_data::DESCRIPTOR];
-    speech.chain(models).chain(others).chain(telephony).collect()
+    speech.chain(models).chain(others).chain(telephony).chain(meetings).collect()
 }
 
 /// The settings of every provider.
