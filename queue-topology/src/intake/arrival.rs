@@ -98,6 +98,7 @@ impl Intake {
                     self.sealer.seal(&seal::of_call(place.workspace, place.call), &url),
                 ),
                 media_type: None,
+                starts_at: None,
             },
             NewMaterial::File(kind, upload) => {
                 let (digest, media_type) = (upload.digest.clone(), upload.media_type.clone());
@@ -107,14 +108,14 @@ impl Intake {
                     return Err(NotKept);
                 }
                 platform::failpoint!("ingest.stored");
-                Material { kind, digest, at: MaterialAt::Blob(key), media_type }
+                Material { kind, digest, at: MaterialAt::Blob(key), media_type, starts_at: None }
             }
             NewMaterial::Document { kind, media_type, bytes } => {
                 let digest = hex_digest(&bytes);
                 let key = place.key(&digest);
                 self.store(&key, bytes).await?;
                 let media_type = Some(media_type.to_owned());
-                Material { kind, digest, at: MaterialAt::Blob(key), media_type }
+                Material { kind, digest, at: MaterialAt::Blob(key), media_type, starts_at: None }
             }
         })
     }

@@ -4,6 +4,7 @@
 mod answer;
 mod job;
 mod material;
+mod pieces;
 mod roles;
 mod stage;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use bytes::Bytes;
-use domain::event::{Material, MaterialAt, MaterialKind};
+use domain::event::{Material, MaterialAt};
 use domain::fault::Fault;
 use domain::refusal::{Destination, Refusal};
 use futures::stream::BoxStream;
@@ -16,7 +16,6 @@ use platform::seal::{self, Sealer};
 use providers::speech::Audio;
 use queue_topology::{Cx, StageError, Whom};
 use sha2::{Digest as _, Sha256};
-use store::StoredMaterial;
 use url::Url;
 
 /// The longest transcript, in bytes. The transcript of a whole day has some 2 MB.
@@ -27,15 +26,6 @@ type Content = BoxStream<'static, Result<Bytes, BlobError>>;
 
 /// How long a run waits that found no memory to store its recording.
 const BUSY_FOR: Duration = Duration::from_secs(10);
-
-/// Chooses the material from which the transcript is made. A session that a voice agent wrote itself is better than a
-/// transcript, and a transcript is better than audio. Of two materials of the same kind the newer one counts.
-/// `arrived` has the oldest material first.
-pub(crate) fn best(arrived: &[StoredMaterial]) -> Option<&Material> {
-    [MaterialKind::Session, MaterialKind::Transcript, MaterialKind::Recording].into_iter().find_map(|kind| {
-        arrived.iter().rev().map(|stored| &stored.material).find(|material| material.kind == kind)
-    })
-}
 
 /// The object of the paid request for this material in the ledger of effects, and its digest. They are the same whether the
 /// provider works on a job or answers at once.
@@ -171,7 +161,6 @@ pub(crate) fn blob_fault(error: BlobError) -> StageError {
 
 #[cfg(test)]
 mod tests {
-    use domain::moment::Moment;
     use domain::refusal::{Code, Codes, Failure, Remote};
     use futures::stream;
 
@@ -192,33 +181,6 @@ mod tests {
         },
         default_wait: Duration::from_secs(10),
     };
-
-    #[test]
-    fn a_session_goes_before_a_transcript_and_the_newer_before_the_older() {
-        let arrived = |kinds: &[(MaterialKind, &str)]| -> Vec<StoredMaterial> {
-            let stored = |(kind, digest): &(MaterialKind, &str)| StoredMaterial {
-                material: Material {
-                    kind: *kind,
-                    digest: (*digest).into(),
-                    at: MaterialAt::Blob("b".into()),
-                    media_type: None,
-                },
-                received_at: Moment::from_micros(0),
-            };
-            kinds.iter().map(stored).collect()
-        };
-        let digest =
-            |kinds: &[(MaterialKind, &str)]| best(&arrived(kinds)).map(|material| material.digest.clone());
-        let (session, transcript, recording) =
-            (MaterialKind::Session, MaterialKind::Transcript, MaterialKind::Recording);
-        assert_eq!(
-            digest(&[(transcript, "old"), (transcript, "new"), (recording, "audio")]).as_deref(),
-            Some("new")
-        );
-        assert_eq!(digest(&[(session, "session"), (transcript, "later")]).as_deref(), Some("session"));
-        assert_eq!(digest(&[(recording, "audio")]).as_deref(), Some("audio"));
-        assert_eq!(digest(&[]), None);
-    }
 
     #[tokio::test]
     async fn a_blob_that_breaks_off_while_it_is_sent_is_no_failure_of_the_provider() {

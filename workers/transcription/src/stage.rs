@@ -23,7 +23,8 @@ use store::Write;
 use url::Url;
 
 use crate::job::{self, Heard};
-use crate::material::{self, Source};
+use crate::material::Source;
+use crate::pieces::{self, Gathered};
 use crate::{answer, roles};
 use media::transcripts::{self, People};
 
@@ -104,6 +105,16 @@ impl Transcription {
         Ok(transcript)
     }
 
+    /// Returns what is said in one material.
+    async fn read(&self, cx: &Cx, material: &Material) -> Result<Heard, StageError> {
+        match material.kind {
+            MaterialKind::Session | MaterialKind::Transcript => {
+                self.supplied(cx, material).await.map(Heard::Transcript)
+            }
+            MaterialKind::Recording => self.heard(cx, material).await,
+        }
+    }
+
     async fn heard(&self, cx: &Cx, material: &Material) -> Result<Heard, StageError> {
         match &self.speech {
             Some(SpeechToText::Job(provider)) => {
@@ -139,15 +150,13 @@ impl Stage for Transcription {
         _event: &Envelope<CallAccepted>,
     ) -> Result<Outcome<CallTranscribed>, StageError> {
         let arrived = cx.store.materials(cx.run.workspace, cx.run.call).await?;
-        let material = material::best(&arrived).ok_or_else(|| {
-            StageError::permanent("no_material", anyhow!("nothing to make a transcript from"))
-        })?;
-        let mut transcript = match material.kind {
-            MaterialKind::Session | MaterialKind::Transcript => self.supplied(cx, material).await?,
-            MaterialKind::Recording => match self.heard(cx, material).await? {
-                Heard::Transcript(transcript) => transcript,
-                Heard::Later(wait) => return Ok(Outcome::Later(wait)),
-            },
+        let pieces = pieces::of(&arrived);
+        if pieces.is_empty() {
+            return Err(StageError::permanent("no_material", anyhow!("nothing to make a transcript from")));
+        }
+        let mut transcript = match pieces::gathered(&pieces, async |material| self.read(cx, material).await).await? {
+            Gathered::Transcript(transcript) => transcript,
+            Gathered::Later(wait) => return Ok(Outcome::Later(wait)),
         };
         roles::assign_roles(&mut transcript, &cx.call().await?.details);
         cx.keep(Write::Transcript(transcript));

@@ -49,8 +49,16 @@ pub const SCOPES: [(&str, &str, &str); 4] = [
         "recording:read:admin",
         "`debrief import --zoom` cannot list recordings",
     ),
-    ("user:read:list_users:admin", "user:read:admin", "`debrief import --zoom` sees the recordings of one user only"),
-    ("meeting:read:list_past_participants:admin", "meeting:read:admin", "the participants of meetings are not known"),
+    (
+        "user:read:list_users:admin",
+        "user:read:admin",
+        "`debrief import --zoom` sees the recordings of one user only",
+    ),
+    (
+        "meeting:read:list_past_participants:admin",
+        "meeting:read:admin",
+        "the participants of meetings are not known",
+    ),
 ];
 
 pub(crate) static REMOTE: Remote = Remote {
@@ -77,7 +85,11 @@ pub static DESCRIPTOR: Descriptor<Zoom> = Descriptor {
         title: "Meetings: Zoom",
         keys: &[
             secret(SECRET_TOKEN, "The secret token of the app. Its webhooks are taken only with it."),
-            plain(ACCOUNT_ID, "", "The account of a server-to-server app, which finds recordings and participants."),
+            plain(
+                ACCOUNT_ID,
+                "",
+                "The account of a server-to-server app, which finds recordings and participants.",
+            ),
             plain(CLIENT_ID, "", "Goes with the account."),
             secret(CLIENT_SECRET, "Goes with the account."),
             plain("ZOOM_BASE_URL", BASE_URL, "The address of the API."),
@@ -117,7 +129,8 @@ impl Zoom {
                     (_, None) => CLIENT_ID,
                     _ => CLIENT_SECRET,
                 };
-                let problem = "the account, the client's id and the client's secret belong together: set all three";
+                let problem =
+                    "the account, the client's id and the client's secret belong together: set all three";
                 return Err(ConfigError::new(missing, problem));
             }
         };
@@ -134,7 +147,9 @@ impl Check for Zoom {
     fn check(&self) -> BoxFuture<'_, Result<Checked, Refusal>> {
         async {
             let Some(api) = &self.api else {
-                return Ok(Checked::Untried { why: "only its webhook is configured, and nothing is asked of it" });
+                return Ok(Checked::Untried {
+                    why: "only its webhook is configured, and nothing is asked of it",
+                });
             };
             let granted = api.scopes().await?;
             Ok(Checked::Reached { notes: missing_scopes(&granted) })

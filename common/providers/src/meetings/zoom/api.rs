@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::call::{Participant, Role};
+use domain::call::{CallDetails, Participant, Role};
 use domain::email_address;
 use domain::fault::Fault;
 use domain::person_name::folded;
-use domain::refusal::{Code, Failure, Refusal};
+use domain::refusal::{Code, Failure, Refusal, Remote};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use platform::cache::Limiter;
 use platform::http::{self, Answer};
 use reqwest::{Client, StatusCode};
@@ -19,6 +21,7 @@ use url::{Url, form_urlencoded};
 use super::oauth::{Credentials, OAuth, Token};
 use super::recording::text;
 use super::{NAME, REMOTE};
+use crate::meetings::Attendance;
 use crate::requests::counted;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -176,6 +179,26 @@ impl Api {
     }
 }
 
+impl Attendance for Api {
+    fn source(&self) -> &'static str {
+        NAME
+    }
+
+    fn remote(&self) -> &'static Remote {
+        &REMOTE
+    }
+
+    fn participants<'a>(
+        &'a self,
+        meeting: &'a str,
+        details: &'a CallDetails,
+    ) -> BoxFuture<'a, Result<Vec<Participant>, Refusal>> {
+        let named = |name: &str| details.metadata.get(name).and_then(Value::as_str).map(str::to_owned);
+        let host = Host { id: named("host_id"), email: named("host_email") };
+        async move { self.participants(meeting, &host).await }.boxed()
+    }
+}
+
 /// What an answer outside 2xx means. Zoom says in the words of a 429 which of its limits was passed.
 fn refusal(answer: Answer) -> Refusal {
     let status = answer.status;
@@ -187,8 +210,11 @@ fn refusal(answer: Answer) -> Refusal {
     let mut failure = error.failure(shown);
     if said["code"].as_u64() == Some(MISSING_SCOPE) {
         let scopes = said["message"].as_str().and_then(scopes_in).unwrap_or_default();
-        failure =
-            Failure::Status { status: 403, retry_after: None, said: Some(format!("the app has no scope {scopes}")) };
+        failure = Failure::Status {
+            status: 403,
+            retry_after: None,
+            said: Some(format!("the app has no scope {scopes}")),
+        };
     }
     let refusal = Refusal::of(&REMOTE, &failure).without_effect();
     let is_daily = said["message"].as_str().is_some_and(|text| text.to_lowercase().contains("daily"));
@@ -203,7 +229,10 @@ fn refusal(answer: Answer) -> Refusal {
             fault: Fault::Throttled(wait),
             code: Code::new("zoom_daily_limit"),
             retry_after: named,
-            text: format!("failed to use Zoom: the requests of the day are used up; it asks us to wait {} s", wait.as_secs()),
+            text: format!(
+                "failed to use Zoom: the requests of the day are used up; it asks us to wait {} s",
+                wait.as_secs()
+            ),
             ..refusal
         },
         Some(wait) => Refusal { fault: Fault::Throttled(wait), retry_after: named, ..refusal },
@@ -219,7 +248,9 @@ fn scopes_in(message: &str) -> Option<String> {
     let (_, rest) = message.split_once('[')?;
     let (scopes, _) = rest.split_once(']')?;
     let is_scope = |scope: &&str| {
-        !scope.is_empty() && scope.len() <= 80 && scope.bytes().all(|byte| byte.is_ascii_lowercase() || b":_".contains(&byte))
+        !scope.is_empty()
+            && scope.len() <= 80
+            && scope.bytes().all(|byte| byte.is_ascii_lowercase() || b":_".contains(&byte))
     };
     let scopes: Vec<_> = scopes.split(',').map(str::trim).filter(is_scope).collect();
     (!scopes.is_empty()).then(|| scopes.join(" or "))
@@ -228,7 +259,8 @@ fn scopes_in(message: &str) -> Option<String> {
 /// The uuid of a meeting as a part of a path. Zoom wants one that begins with a slash, or holds two in a row, encoded
 /// twice.
 fn in_path(uuid: &str) -> String {
-    let once = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
+    let once =
+        |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
     let encoded = once(uuid);
     if uuid.starts_with('/') || uuid.contains("//") { once(&encoded) } else { encoded }
 }
@@ -288,7 +320,8 @@ mod tests {
         ];
         let host = Host { id: Some("h1".into()), email: Some("cher@tidegrid.example.com".into()) };
         let people = people(&listed, &host);
-        let read: Vec<_> = people.iter().map(|who| (who.name.as_deref().unwrap(), who.role.unwrap())).collect();
+        let read: Vec<_> =
+            people.iter().map(|who| (who.name.as_deref().unwrap(), who.role.unwrap())).collect();
         assert_eq!(
             read,
             [("Priya Raman", Role::Host), ("Tom Björk", Role::Participant), ("Cher", Role::Host)]

@@ -59,7 +59,8 @@ impl OAuth {
     pub(super) async fn token(&self, http: &Client, refused: Option<&Token>) -> Result<Token, Refusal> {
         let mut kept = self.token.lock().await;
         let refused = refused.map(|token| token.access.expose_secret());
-        let usable = |token: &&Token| token.until > Instant::now() && Some(token.access.expose_secret()) != refused;
+        let usable =
+            |token: &&Token| token.until > Instant::now() && Some(token.access.expose_secret()) != refused;
         if let Some(token) = kept.as_ref().filter(usable) {
             return Ok(token.clone());
         }

@@ -15,7 +15,8 @@ const DOMAINS: [&str; 4] = ["zoom.us", "zoom.com", "zoomgov.com", "zoom.com.cn"]
 
 /// Whether `host` belongs to Zoom.
 pub fn is_zooms(host: &str) -> bool {
-    let below = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let below =
+        |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     DOMAINS.iter().any(|domain| below(domain))
 }
 
@@ -170,8 +171,13 @@ mod tests {
     #[test]
     fn a_meeting_that_was_recorded_twice_has_a_recording_and_a_transcript_for_each_start() {
         let files = json!([
-            file("t2", "TRANSCRIPT", SECOND), file("a2", "M4A", SECOND), file("v1", "MP4", FIRST), file("a1", "M4A", FIRST),
-            file("c1", "CHAT", FIRST), file("t1", "TRANSCRIPT", FIRST), file("cc", "CC", FIRST),
+            file("t2", "TRANSCRIPT", SECOND),
+            file("a2", "M4A", SECOND),
+            file("v1", "MP4", FIRST),
+            file("a1", "M4A", FIRST),
+            file("c1", "CHAT", FIRST),
+            file("t1", "TRANSCRIPT", FIRST),
+            file("cc", "CC", FIRST),
         ]);
         assert_eq!(ids(files), ["a1", "t1", "a2", "t2"]);
     }
@@ -207,10 +213,18 @@ mod tests {
 
     #[test]
     fn a_token_of_zooms_goes_to_zooms_hosts_only() {
-        for host in ["zoom.us", "us02web.zoom.us", "file-paa.zoom.us", "ssrweb.zoom.us", "zoomgov.com", "a.zoomgov.com"] {
+        for host in [
+            "zoom.us",
+            "us02web.zoom.us",
+            "file-paa.zoom.us",
+            "ssrweb.zoom.us",
+            "zoomgov.com",
+            "a.zoomgov.com",
+        ] {
             assert!(is_zooms(host), "{host}");
         }
-        for host in ["zoom.us.example.com", "notzoom.us", "examplezoom.us", "zoomus", "", "s3.amazonaws.com"] {
+        for host in ["zoom.us.example.com", "notzoom.us", "examplezoom.us", "zoomus", "", "s3.amazonaws.com"]
+        {
             assert!(!is_zooms(host), "{host}");
         }
     }

@@ -110,7 +110,9 @@ mod tests {
 
     #[test]
     fn a_webhook_is_taken_for_five_minutes_before_and_after_its_time() {
-        for (age, taken) in [(0, true), (300, true), (-300, true), (301, false), (-301, false), (86_400, false)] {
+        for (age, taken) in
+            [(0, true), (300, true), (-300, true), (301, false), (-301, false), (86_400, false)]
+        {
             let timestamp = (NOW - age).to_string();
             let signature = sign(SECRET, &timestamp, b"{}");
             assert_eq!(checked(&timestamp, &signature, b"{}").is_ok(), taken, "{age}");

@@ -68,7 +68,8 @@ async fn one_token_serves_many_requests_and_a_new_one_is_made_when_it_is_refused
     for _ in 0..3 {
         assert_eq!(api.recordings("a").await.unwrap()["uuid"], "a");
     }
-    let refused = ResponseTemplate::new(401).set_body_json(json!({ "code": 124, "message": "Invalid access token." }));
+    let refused =
+        ResponseTemplate::new(401).set_body_json(json!({ "code": 124, "message": "Invalid access token." }));
     answers(&server, "t1", "/meetings/b/recordings", refused).await;
     answers(&server, "t2", "/meetings/b/recordings", ok(json!({ "uuid": "b" }))).await;
     assert_eq!(api.recordings("b").await.unwrap()["uuid"], "b");
@@ -92,7 +93,9 @@ async fn a_token_is_not_used_after_its_end() {
 async fn every_page_of_participants_is_read() {
     let (server, api) = server().await;
     let page = |token: &str, name: &str| {
-        ok(json!({ "next_page_token": token, "participants": [{ "id": "", "name": name, "user_email": "" }] }))
+        ok(
+            json!({ "next_page_token": token, "participants": [{ "id": "", "name": name, "user_email": "" }] }),
+        )
     };
     let at = "/past_meetings/a%252F%252Fb/participants";
     let given = Mock::given(path(at)).and(query_param("next_page_token", "p2"));
@@ -118,10 +121,16 @@ async fn refused(status: u16, body: Value, headers: &[(&str, &str)]) -> Refusal 
 async fn the_two_limits_of_zoom_are_told_apart_by_their_words() {
     let second = "You have reached the maximum per-second rate limit for this API. Try again later.";
     let refusal = refused(429, json!({ "code": 429, "message": second }), &[]).await;
-    assert_eq!((refusal.fault, refusal.code.name()), (Fault::Throttled(Duration::from_secs(2)), "zoom_throttled"));
+    assert_eq!(
+        (refusal.fault, refusal.code.name()),
+        (Fault::Throttled(Duration::from_secs(2)), "zoom_throttled")
+    );
     let daily = "You have reached the maximum daily rate limit for this API. Refer to the response header for details.";
     let refusal = refused(429, json!({ "code": 429, "message": daily }), &[]).await;
-    assert_eq!((refusal.fault, refusal.code.name()), (Fault::Throttled(Duration::from_hours(1)), "zoom_daily_limit"));
+    assert_eq!(
+        (refusal.fault, refusal.code.name()),
+        (Fault::Throttled(Duration::from_hours(1)), "zoom_daily_limit")
+    );
     let far = [("retry-after", "2999-01-01T00:00:00Z")];
     let refusal = refused(429, json!({ "code": 429, "message": daily }), &far).await;
     assert_eq!(refusal.fault, Fault::Throttled(Duration::from_hours(24)));
@@ -129,7 +138,8 @@ async fn the_two_limits_of_zoom_are_told_apart_by_their_words() {
 
 #[tokio::test]
 async fn a_scope_that_is_missing_is_named_and_waits_for_the_administrator() {
-    let said = "Invalid access token, does not contain scopes:[cloud_recording:read:list_recording_files:admin].";
+    let said =
+        "Invalid access token, does not contain scopes:[cloud_recording:read:list_recording_files:admin].";
     let refusal = refused(400, json!({ "code": 4711, "message": said }), &[]).await;
     assert_eq!((refusal.fault, refusal.code.name()), (Fault::Unavailable, "zoom_refuses_account"));
     assert!(refusal.text.contains("cloud_recording:read:list_recording_files:admin"), "{refusal}");
@@ -182,7 +192,9 @@ async fn a_check_says_what_the_app_may_not_do() {
 
 #[test]
 fn a_part_of_the_credentials_is_a_mistake_and_none_is_none() {
-    let made = |given: &[(&str, &str)]| Zoom::from_values(&Values::of(given.iter().copied()), &Slots::of_this_process());
+    let made = |given: &[(&str, &str)]| {
+        Zoom::from_values(&Values::of(given.iter().copied()), &Slots::of_this_process())
+    };
     tls();
     assert!(made(&[]).unwrap().is_none());
     let only_webhook = made(&[("ZOOM_WEBHOOK_SECRET_TOKEN", "x")]).unwrap().unwrap();

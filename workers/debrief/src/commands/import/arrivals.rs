@@ -96,9 +96,39 @@ impl Importer {
         &self.store
     }
 
+    /// The time zone in which times without an offset are read.
+    pub(super) fn timezone(&self) -> chrono_tz::Tz {
+        self.settings.timezone
+    }
+
     /// The workspace to which the calls go.
     pub(super) fn workspace(&self) -> WorkspaceId {
         self.workspace
+    }
+
+    /// Brings in what `make` makes, which is made again for each try. The error says why it was not taken.
+    pub(super) async fn bring_in_made(
+        &self,
+        make: impl Fn(chrono_tz::Tz) -> Result<Arrival, Problem>,
+    ) -> Result<Sent, String> {
+        let mut tries = 1;
+        loop {
+            let accepted = match make(self.settings.timezone) {
+                Ok(arrival) => self.intake.accept(self.workspace, arrival).await,
+                Err(problem) => match Refusal::from(problem) {
+                    Refusal::ForNow(why) | Refusal::ForGood(why) => return Err(why),
+                },
+            };
+            match accepted {
+                Ok(Accepted { call, materials, .. }) => {
+                    let digests = materials.into_iter().map(|material| material.digest).collect();
+                    return Ok(Sent { call, digests });
+                }
+                Err(_) if tries < TRIES => tries += 1,
+                Err(not_kept) => return Err(not_kept.to_string()),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Brings one call in. The error says why the call was not taken, and is shown after the name of the file.
