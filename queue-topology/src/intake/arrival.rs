@@ -7,6 +7,7 @@ use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
 use domain::event::{
     CallReceived, Envelope, Event as _, Kept, MAX_BYTES, Material, MaterialAt, MaterialKind,
 };
+use domain::held_file::HeldFile;
 use domain::moment::Moment;
 use platform::{seal, telemetry};
 use sha2::{Digest as _, Sha256};
@@ -37,6 +38,9 @@ pub struct Arrival {
 pub enum NewMaterial {
     /// The address of a recording. Nobody looks at it here: what it points to is the fetcher's to judge.
     Url(String),
+    /// A file that a provider keeps and gives out by an id. Only the provider's own door may bring one: whoever names
+    /// such a file gets its transcript.
+    Held { kind: MaterialKind, file: HeldFile, media_type: Option<String> },
     /// A file that is stored already.
     File(MaterialKind, Upload),
     /// A document in memory.
@@ -94,10 +98,14 @@ impl Intake {
             NewMaterial::Url(url) => Material {
                 kind: MaterialKind::Recording,
                 digest: hex_digest(without_query(&url).as_bytes()),
-                at: MaterialAt::SealedUrl(
-                    self.sealer.seal(&seal::of_call(place.workspace, place.call), &url),
-                ),
+                at: self.sealed(place, &only_url(url)),
                 media_type: None,
+            },
+            NewMaterial::Held { kind, file, media_type } => Material {
+                kind,
+                digest: hex_digest(file.name().as_bytes()),
+                at: self.sealed(place, &file.address()),
+                media_type,
             },
             NewMaterial::File(kind, upload) => {
                 let (digest, media_type) = (upload.digest.clone(), upload.media_type.clone());
@@ -117,6 +125,11 @@ impl Intake {
                 Material { kind, digest, at: MaterialAt::Blob(key), media_type }
             }
         })
+    }
+
+    fn sealed(&self, place: Place, address: &str) -> MaterialAt {
+        let context = seal::of_call(place.workspace, place.call);
+        MaterialAt::SealedUrl(self.sealer.seal(&context, address))
     }
 
     /// A queue is no place for documents.
@@ -152,6 +165,12 @@ impl Place {
     fn key(self, name: &str) -> String {
         format!("{}/{}/{name}", self.workspace, self.call)
     }
+}
+
+/// The address that a sender gave, as it is sealed. Where it looks like the address of a file that a provider keeps, it
+/// is spoilt: with it a sender could read every recording of our account, by its id. The fetcher refuses it then.
+fn only_url(url: String) -> String {
+    if HeldFile::read(&url).is_some() { format!("url:{url}") } else { url }
 }
 
 fn hex_digest(bytes: &[u8]) -> String {

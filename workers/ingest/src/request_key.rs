@@ -74,6 +74,7 @@ fn fingerprint(path: &str, arrivals: &[Arrival]) -> String {
         for material in materials {
             match material {
                 NewMaterial::Url(url) => add(without_query(url).as_bytes()),
+                NewMaterial::Held { kind, file, .. } => add(format!("{kind:?} {}", file.name()).as_bytes()),
                 NewMaterial::File(kind, upload) => add(format!("{kind:?} {}", upload.digest).as_bytes()),
                 NewMaterial::Document { kind, bytes, .. } => {
                     add(format!("{kind:?}").as_bytes());

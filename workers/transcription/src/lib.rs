@@ -2,6 +2,7 @@
 //! recordings.
 
 mod answer;
+mod held;
 mod job;
 mod material;
 mod roles;

@@ -15,8 +15,9 @@ use platform::cache::Cache;
 use platform::config::{ConfigError, Installation, Values};
 use platform::fetch::{Allow, Credential, Fetcher, Limits};
 use platform::seal::Sealer;
+use providers::Slots;
+use providers::recordings::Holders;
 use providers::speech::{self, SpeechToText};
-use providers::{Slots, telephony};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::Write;
@@ -49,7 +50,7 @@ impl Settings {
             zone: installation.timezone,
             allow: Allow::from_values(values)?,
             limits: Limits { max_bytes: installation.max_upload_bytes, ..Limits::read(values)? },
-            credentials: telephony::credentials(values)?,
+            credentials: Holders::configured(values, &Slots::of_this_process())?.credentials(),
             public: installation.public_url.clone(),
         })
     }
@@ -74,14 +75,22 @@ impl Transcription {
     ) -> Result<Self, ConfigError> {
         let slots = Slots::new(cache, Self::QUEUE.spec.may_wait());
         let speech = speech::configured(values, &slots)?;
-        Ok(Self::new(Settings::read(values, installation)?, speech, blobs, sealer))
+        let holders = Holders::configured(values, &slots)?;
+        Ok(Self::new(Settings::read(values, installation)?, speech, blobs, sealer).with_holders(holders))
+    }
+
+    /// The stage with these systems that keep recordings.
+    pub fn with_holders(mut self, holders: Holders) -> Self {
+        self.source.holders = holders;
+        self
     }
 
     pub fn new(settings: Settings, speech: Option<SpeechToText>, blobs: Blobs, sealer: Sealer) -> Self {
         let Settings { zone, allow, limits, credentials, public } = settings;
         let max_audio_bytes = limits.max_bytes;
         let fetcher = Fetcher::new(allow, limits, credentials);
-        Self { source: Source { blobs, sealer, fetcher, max_audio_bytes }, speech, zone, public }
+        let source = Source { blobs, sealer, fetcher, holders: Holders::default(), max_audio_bytes };
+        Self { source, speech, zone, public }
     }
 
     async fn supplied(&self, cx: &Cx, material: &Material) -> Result<Transcript, StageError> {
