@@ -98,10 +98,17 @@ struct Grant {
     account_id: String,
 }
 
-async fn token(State(account): State<Arc<Account>>, Query(grant): Query<Grant>, headers: HeaderMap) -> Response {
-    let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
+async fn token(
+    State(account): State<Arc<Account>>,
+    Query(grant): Query<Grant>,
+    headers: HeaderMap,
+) -> Response {
+    let basic =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
     let pair = basic.and_then(|encoded| String::from_utf8(STANDARD.decode(encoded).ok()?).ok());
-    let signed_in = pair.is_some_and(|pair| pair.split_once(':').is_some_and(|(id, secret)| !id.is_empty() && !secret.is_empty()));
+    let signed_in = pair.is_some_and(|pair| {
+        pair.split_once(':').is_some_and(|(id, secret)| !id.is_empty() && !secret.is_empty())
+    });
     if grant.grant_type != "account_credentials" || grant.account_id.is_empty() || !signed_in {
         let refused = json!({ "reason": "Invalid client_id or client_secret", "error": "invalid_client" });
         return (StatusCode::BAD_REQUEST, Json(refused)).into_response();
@@ -135,7 +142,9 @@ impl Listing {
             "" => 0,
             token => match token.strip_prefix("page-").and_then(|first| first.parse().ok()) {
                 Some(first) => first,
-                None => return error(StatusCode::BAD_REQUEST, 300, "The next page token is invalid or expired."),
+                None => {
+                    return error(StatusCode::BAD_REQUEST, 300, "The next page token is invalid or expired.");
+                }
             },
         };
         let page: Vec<_> = entries.iter().skip(first).take(size).collect();
@@ -199,7 +208,11 @@ async fn participants(
     }
 }
 
-async fn download(State(account): State<Arc<Account>>, Path(file): Path<String>, headers: HeaderMap) -> Response {
+async fn download(
+    State(account): State<Arc<Account>>,
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let may = bearer(&headers).is_some_and(|token| account.knows_token(token) || account.opens(token, &file));
     if !may {
         return refusal(StatusCode::UNAUTHORIZED);

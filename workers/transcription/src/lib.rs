@@ -2,8 +2,10 @@
 //! recordings.
 
 mod answer;
+mod held;
 mod job;
 mod material;
+mod participants;
 mod pieces;
 mod roles;
 mod stage;

@@ -13,10 +13,13 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use platform::blobs::{BlobError, Blobs};
 use platform::fetch::{FetchError, Fetcher};
 use platform::seal::{self, Sealer};
+use providers::recordings::Holders;
 use providers::speech::Audio;
 use queue_topology::{Cx, StageError, Whom};
 use sha2::{Digest as _, Sha256};
 use url::Url;
+
+use crate::held;
 
 /// The longest transcript, in bytes. The transcript of a whole day has some 2 MB.
 const MAX_TRANSCRIPT_BYTES: u64 = 16 * 1024 * 1024;
@@ -43,6 +46,7 @@ pub(crate) struct Source {
     pub(crate) blobs: Blobs,
     pub(crate) sealer: Sealer,
     pub(crate) fetcher: Fetcher,
+    pub(crate) holders: Holders,
     pub(crate) max_audio_bytes: u64,
 }
 
@@ -56,9 +60,10 @@ impl Source {
                 self.blobs.get(key, MAX_TRANSCRIPT_BYTES).await.map_err(blob_fault)
             }
             MaterialAt::SealedUrl(sealed) => {
-                let url = self.open(cx, sealed)?;
-                let held = cx.wait_for(Whom::Host(&host(&url))).await?;
-                let body = self.fetcher.document(&url).await.map_err(|error| fetch_fault(&error))?.body;
+                let place = held::place(cx, &self.holders, self.open(cx, sealed)?).await?;
+                let held = cx.wait_for(Whom::Host(&host(&place.address.url))).await?;
+                let fetched = place.fetched(cx, async |address| self.fetcher.document(address).await);
+                let body = fetched.await?.body;
                 let too_large = || {
                     StageError::permanent(
                         "transcript_too_large",
@@ -88,9 +93,9 @@ impl Source {
         };
         let key = format!("recordings/{}/{}", cx.run.call, material.digest);
         if self.blobs.head(&key).await.map_err(blob_fault)?.is_none() {
-            let url = self.open(cx, sealed)?;
-            let _held = cx.wait_for(Whom::Host(&host(&url))).await?;
-            let fetched = self.fetcher.recording(&url).await.map_err(|error| fetch_fault(&error))?;
+            let place = held::place(cx, &self.holders, self.open(cx, sealed)?).await?;
+            let _held = cx.wait_for(Whom::Host(&host(&place.address.url))).await?;
+            let fetched = place.fetched(cx, async |address| self.fetcher.recording(address).await).await?;
             let stored =
                 self.blobs.put_stream(&key, fetched.body, self.max_audio_bytes).await.map_err(blob_fault)?;
             tracing::debug!(bytes = stored.bytes, "fetched the recording");

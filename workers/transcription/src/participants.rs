@@ -22,7 +22,9 @@ pub(crate) async fn found(
     attendance: &[Arc<dyn Attendance>],
     call: &Call,
 ) -> Result<Option<CallDetails>, StageError> {
-    let Some(system) = attendance.iter().find(|system| system.source() == call.source) else { return Ok(None) };
+    let Some(system) = attendance.iter().find(|system| system.source() == call.source) else {
+        return Ok(None);
+    };
     if call.details.participants.iter().any(|person| person.role != Some(Role::Host)) {
         return Ok(None);
     }
@@ -35,7 +37,11 @@ pub(crate) async fn found(
         Err(refusal) if is_passing(&refusal) && i64::from(cx.run.attempt) < ATTEMPTS => Err(refusal.into()),
         Err(refusal) => {
             tracing::warn!(error = %refusal, code = refusal.code.name(), "the participants are not known");
-            let text = format!("Who took part is not known: {} was asked ({}).", system.remote().title, refusal.code.name());
+            let text = format!(
+                "Who took part is not known: {} was asked ({}).",
+                system.remote().title,
+                refusal.code.name()
+            );
             let notes = vec![Note::new("participants_not_known", text)];
             Ok(Some(CallDetails { notes, ..CallDetails::default() }))
         }

@@ -53,7 +53,8 @@ pub(crate) fn of(arrived: &[StoredMaterial]) -> Vec<Piece<'_>> {
     }
     // Somebody brought the transcript of the whole call. It counts where a piece has none, and where it is newer than
     // those of the pieces.
-    let given: Vec<_> = arrived.iter().filter(|piece| piece.material.kind == MaterialKind::Transcript).collect();
+    let given: Vec<_> =
+        arrived.iter().filter(|piece| piece.material.kind == MaterialKind::Transcript).collect();
     let last = given.last().filter(|piece| piece.starts_at.is_none());
     let of_all = given.iter().rev().find(|piece| piece.starts_at.is_none());
     let all_have_one = pieces.iter().all(|piece| piece.material.kind == MaterialKind::Transcript);
@@ -85,8 +86,7 @@ fn best<'a>(arrived: &[Piece<'a>]) -> Option<Piece<'a>> {
 /// The best material of each start, in the order of the starts.
 fn by_start<'a>(arrived: &[Piece<'a>]) -> Vec<Piece<'a>> {
     // The sort keeps the order of arrival among those that start together.
-    let mut started: Vec<_> =
-        arrived.iter().filter_map(|piece| Some((piece.starts_at?, *piece))).collect();
+    let mut started: Vec<_> = arrived.iter().filter_map(|piece| Some((piece.starts_at?, *piece))).collect();
     started.sort_by_key(|(start, _)| *start);
     let same = |one: &(Moment, Piece<'a>), other: &(Moment, Piece<'a>)| other.0.since(one.0) < SAME_START;
     let groups = started.chunk_by(same).filter_map(|group| {
@@ -127,7 +127,8 @@ pub(crate) async fn gathered<'a>(
 
 fn left_out(piece: &Piece<'_>, error: &StageError) -> Note {
     let starts_at = piece.starts_at.map(|start| format!(" that begins at {start}")).unwrap_or_default();
-    let text = format!("The piece of the call{starts_at} could not be transcribed ({}) and is missing.", error.code);
+    let text =
+        format!("The piece of the call{starts_at} could not be transcribed ({}) and is missing.", error.code);
     let note = Note::new("piece_not_transcribed", text);
     match piece.starts_at {
         Some(start) => note.of_field(&start.to_string()),

@@ -15,8 +15,10 @@ use platform::cache::Cache;
 use platform::config::{ConfigError, Installation, Values};
 use platform::fetch::{Allow, Credential, Fetcher, Limits};
 use platform::seal::Sealer;
+use providers::Slots;
+use providers::meetings::{self, Attendance};
+use providers::recordings::Holders;
 use providers::speech::{self, SpeechToText};
-use providers::{Slots, telephony};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::Write;
@@ -25,7 +27,7 @@ use url::Url;
 use crate::job::{self, Heard};
 use crate::material::Source;
 use crate::pieces::{self, Gathered};
-use crate::{answer, roles};
+use crate::{answer, participants, roles};
 use media::transcripts::{self, People};
 
 /// The settings of this stage.
@@ -50,7 +52,7 @@ impl Settings {
             zone: installation.timezone,
             allow: Allow::from_values(values)?,
             limits: Limits { max_bytes: installation.max_upload_bytes, ..Limits::read(values)? },
-            credentials: telephony::credentials(values)?,
+            credentials: Holders::configured(values, &Slots::of_this_process())?.credentials(),
             public: installation.public_url.clone(),
         })
     }
@@ -61,6 +63,7 @@ pub struct Transcription {
     speech: Option<SpeechToText>,
     zone: chrono_tz::Tz,
     public: Option<Url>,
+    attendance: Vec<Arc<dyn Attendance>>,
 }
 
 impl Transcription {
@@ -75,14 +78,29 @@ impl Transcription {
     ) -> Result<Self, ConfigError> {
         let slots = Slots::new(cache, Self::QUEUE.spec.may_wait());
         let speech = speech::configured(values, &slots)?;
-        Ok(Self::new(Settings::read(values, installation)?, speech, blobs, sealer))
+        let holders = Holders::configured(values, &slots)?;
+        let attendance = meetings::attendance(values, &slots)?;
+        let stage = Self::new(Settings::read(values, installation)?, speech, blobs, sealer);
+        Ok(stage.with_holders(holders).with_attendance(attendance))
+    }
+
+    /// The stage with these systems that know who was in a meeting.
+    pub fn with_attendance(self, attendance: Vec<Arc<dyn Attendance>>) -> Self {
+        Self { attendance, ..self }
+    }
+
+    /// The stage with these systems that keep recordings.
+    pub fn with_holders(mut self, holders: Holders) -> Self {
+        self.source.holders = holders;
+        self
     }
 
     pub fn new(settings: Settings, speech: Option<SpeechToText>, blobs: Blobs, sealer: Sealer) -> Self {
         let Settings { zone, allow, limits, credentials, public } = settings;
         let max_audio_bytes = limits.max_bytes;
         let fetcher = Fetcher::new(allow, limits, credentials);
-        Self { source: Source { blobs, sealer, fetcher, max_audio_bytes }, speech, zone, public }
+        let source = Source { blobs, sealer, fetcher, holders: Holders::default(), max_audio_bytes };
+        Self { source, speech, zone, public, attendance: Vec::new() }
     }
 
     async fn supplied(&self, cx: &Cx, material: &Material) -> Result<Transcript, StageError> {
@@ -154,11 +172,17 @@ impl Stage for Transcription {
         if pieces.is_empty() {
             return Err(StageError::permanent("no_material", anyhow!("nothing to make a transcript from")));
         }
-        let mut transcript = match pieces::gathered(&pieces, async |material| self.read(cx, material).await).await? {
-            Gathered::Transcript(transcript) => transcript,
-            Gathered::Later(wait) => return Ok(Outcome::Later(wait)),
-        };
-        roles::assign_roles(&mut transcript, &cx.call().await?.details);
+        let mut transcript =
+            match pieces::gathered(&pieces, async |material| self.read(cx, material).await).await? {
+                Gathered::Transcript(transcript) => transcript,
+                Gathered::Later(wait) => return Ok(Outcome::Later(wait)),
+            };
+        let mut call = cx.call().await?;
+        if let Some(found) = participants::found(cx, &self.attendance, &call).await? {
+            call.details.merge(found.clone());
+            cx.keep(Write::Details(Box::new(found)));
+        }
+        roles::assign_roles(&mut transcript, &call.details);
         cx.keep(Write::Transcript(transcript));
         Ok(Outcome::Emit(CallTranscribed {}))
     }

@@ -5,6 +5,7 @@
 //! recordings are listed, and the names of the participants are known.
 
 pub mod api;
+mod holder;
 mod oauth;
 pub mod recording;
 pub mod signature;
@@ -24,6 +25,7 @@ use secrecy::SecretString;
 pub use api::Api;
 
 use crate::descriptor::{Check, Checked, Descriptor};
+use crate::recordings::RecordingHolder;
 use crate::slots::Slots;
 
 /// The name of the source of the calls.
@@ -77,7 +79,7 @@ pub(crate) static REMOTE: Remote = Remote {
     default_wait: Duration::from_secs(2),
 };
 
-pub static DESCRIPTOR: Descriptor<Zoom> = Descriptor {
+pub static DESCRIPTOR: Descriptor<Arc<dyn RecordingHolder>> = Descriptor {
     name: NAME,
     service: Some(NAME),
     key: SECRET_TOKEN,
@@ -96,7 +98,9 @@ pub static DESCRIPTOR: Descriptor<Zoom> = Descriptor {
             plain("ZOOM_RATE", RATE, "Requests to the API in a time, such as 5/s, 100/m or 1000/h."),
         ],
     },
-    make: Zoom::from_values,
+    make: |values, slots| {
+        Ok(Zoom::from_values(values, slots)?.map(|zoom| Arc::new(zoom) as Arc<dyn RecordingHolder>))
+    },
 };
 
 /// What is configured of Zoom.

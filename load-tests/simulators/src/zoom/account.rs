@@ -102,17 +102,22 @@ impl Account {
     pub(super) fn recorded(&self, user: &str, from: NaiveDate, to: NaiveDate) -> Vec<Value> {
         let meetings = lock(&self.meetings);
         let is_wanted = |meeting: &&Meeting| {
-            let began = meeting.listed["start_time"].as_str().and_then(|time| DateTime::parse_from_rfc3339(time).ok());
+            let began = meeting.listed["start_time"]
+                .as_str()
+                .and_then(|time| DateTime::parse_from_rfc3339(time).ok());
             let in_time = began.is_some_and(|time| (from..=to).contains(&time.to_utc().date_naive()));
             in_time && (user == "me" || host(&meeting.listed) == user)
         };
-        let mut found: Vec<_> = meetings.iter().filter(is_wanted).map(|meeting| meeting.listed.clone()).collect();
+        let mut found: Vec<_> =
+            meetings.iter().filter(is_wanted).map(|meeting| meeting.listed.clone()).collect();
         found.sort_by(|one, other| other["start_time"].as_str().cmp(&one["start_time"].as_str()));
         found
     }
 
     pub(super) fn bring(&self, mut meeting: Value) -> Result<Brought, &'static str> {
-        let Some(uuid) = meeting["uuid"].as_str().map(str::to_owned) else { return Err("a meeting has a uuid") };
+        let Some(uuid) = meeting["uuid"].as_str().map(str::to_owned) else {
+            return Err("a meeting has a uuid");
+        };
         let participants = meeting["participants"].as_array().cloned().unwrap_or_default();
         if let Some(fields) = meeting.as_object_mut() {
             fields.remove("participants");
@@ -133,7 +138,8 @@ impl Account {
             };
             fields.entry("file_size").or_insert(bytes.len().into());
             fields.entry("status").or_insert("completed".into());
-            fields.insert("download_url".to_owned(), format!("{}/rec/webhook_download/{id}", self.base).into());
+            fields
+                .insert("download_url".to_owned(), format!("{}/rec/webhook_download/{id}", self.base).into());
             lock(&self.files).insert(id.clone(), File { bytes, content_type });
             ids.push(id);
         }

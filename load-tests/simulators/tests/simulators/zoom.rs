@@ -36,14 +36,15 @@ fn meeting(uuid: &str, day: u32) -> Value {
 #[tokio::test]
 async fn a_token_is_given_for_the_credentials_of_an_account_and_asked_for_everywhere() {
     let play = Playground::start().await;
-    let without = play.at(Method::POST, &zoom::PROVIDER, "/oauth/token?grant_type=account_credentials&account_id=a");
+    let without =
+        play.at(Method::POST, &zoom::PROVIDER, "/oauth/token?grant_type=account_credentials&account_id=a");
     assert_eq!(answer(without).await.0, StatusCode::BAD_REQUEST);
     let token = sign_in(&play).await;
     assert_eq!(answer(get(&play, "/v2/users", &token)).await.0, StatusCode::OK);
-    assert_eq!(answer(get(&play, "/v2/users", "other")).await, (
-        StatusCode::UNAUTHORIZED,
-        json!({ "code": 124, "message": "Invalid access token." }),
-    ));
+    assert_eq!(
+        answer(get(&play, "/v2/users", "other")).await,
+        (StatusCode::UNAUTHORIZED, json!({ "code": 124, "message": "Invalid access token." }),)
+    );
 }
 
 #[tokio::test]

@@ -23,7 +23,8 @@ pub(super) fn joined(mut parts: Vec<(Option<Moment>, Transcript)>, notes: Vec<No
     let first = parts.iter().filter_map(|(start, _)| *start).min();
     let mut names = Names::default();
     let mut joined = Transcript::default();
-    let starts: Vec<_> = parts.iter().filter_map(|(start, _)| *start).map(|start| start.to_string()).collect();
+    let starts: Vec<_> =
+        parts.iter().filter_map(|(start, _)| *start).map(|start| start.to_string()).collect();
     for (start, transcript) in parts {
         let later_ms = first.zip(start).map_or(0, |(first, start)| (start.micros() - first.micros()) / 1000);
         joined.language = joined.language.or(transcript.language);
@@ -40,9 +41,12 @@ pub(super) fn joined(mut parts: Vec<(Option<Moment>, Transcript)>, notes: Vec<No
         joined.segments.sort_by_key(|segment| segment.start_ms);
     }
     add(&mut joined.notes, notes);
-    let mut text = format!("The transcript was made of {} pieces, which begin at {}.", starts.len(), starts.join(", "));
+    let mut text =
+        format!("The transcript was made of {} pieces, which begin at {}.", starts.len(), starts.join(", "));
     if names.renamed {
-        text.push_str(" The voices were told apart in each piece by itself, so one person can have two letters.");
+        text.push_str(
+            " The voices were told apart in each piece by itself, so one person can have two letters.",
+        );
     }
     add(&mut joined.notes, vec![Note::new("call_in_pieces", text)]);
     joined.numbered()
@@ -76,8 +80,11 @@ impl Names {
                 None => {
                     let given = here.values();
                     let used: HashSet<&String> = self.taken.iter().chain(given).collect();
-                    let new =
-                        if used.contains(label) { free(&used).unwrap_or_else(|| label.clone()) } else { label.clone() };
+                    let new = if used.contains(label) {
+                        free(&used).unwrap_or_else(|| label.clone())
+                    } else {
+                        label.clone()
+                    };
                     here.insert(label.clone(), new.clone());
                     new
                 }

@@ -44,7 +44,10 @@ fn a_session_goes_before_a_transcript_and_the_newer_before_the_older() {
 
 #[test]
 fn two_recordings_with_different_starts_are_pieces_in_the_order_of_their_starts() {
-    assert_eq!(chosen(&[(RECORDING, "second", Some(60)), (RECORDING, "first", Some(0))]), ["first", "second"]);
+    assert_eq!(
+        chosen(&[(RECORDING, "second", Some(60)), (RECORDING, "first", Some(0))]),
+        ["first", "second"]
+    );
     let three = [(RECORDING, "b", Some(60)), (RECORDING, "c", Some(120)), (RECORDING, "a", Some(0))];
     assert_eq!(chosen(&three), ["a", "b", "c"]);
 }
@@ -120,7 +123,10 @@ fn read(transcript: &Transcript) -> Vec<(u32, &str, &str, Option<i64>)> {
 #[test]
 fn the_second_piece_is_moved_by_the_time_between_the_starts_and_numbered_on() {
     let parts = vec![
-        (Some(at(2_400)), transcript(vec![spoken("Again.", "Ann", Some(0)), spoken("Yes.", "Bob", Some(1_000))])),
+        (
+            Some(at(2_400)),
+            transcript(vec![spoken("Again.", "Ann", Some(0)), spoken("Yes.", "Bob", Some(1_000))]),
+        ),
         (Some(at(0)), transcript(vec![spoken("Hello.", "Ann", Some(10))])),
     ];
     let joined = joined(parts, Vec::new());
@@ -142,7 +148,8 @@ fn one_piece_is_left_as_it_is() {
 
 #[test]
 fn the_first_voice_of_one_piece_is_not_taken_for_the_first_voice_of_another() {
-    let piece = || transcript(vec![spoken("x", "A", Some(0)), spoken("y", "B", Some(1)), spoken("z", "A", Some(2))]);
+    let piece =
+        || transcript(vec![spoken("x", "A", Some(0)), spoken("y", "B", Some(1)), spoken("z", "A", Some(2))]);
     let both = joined(vec![(Some(at(0)), piece()), (Some(at(60)), piece())], Vec::new());
     let speakers: Vec<_> = read(&both).iter().map(|(_, speaker, _, _)| *speaker).collect();
     assert_eq!(speakers, ["A", "B", "A", "C", "D", "C"]);
@@ -176,7 +183,8 @@ async fn gather(
 
 #[tokio::test]
 async fn every_piece_is_begun_before_one_is_waited_for() {
-    let arrived = [stored(RECORDING, "a", Some(0)), stored(RECORDING, "b", Some(60)), stored(RECORDING, "c", Some(90))];
+    let arrived =
+        [stored(RECORDING, "a", Some(0)), stored(RECORDING, "b", Some(60)), stored(RECORDING, "c", Some(90))];
     let (gathered, asked) = gather(&arrived, |digest| match digest {
         "a" => Ok(Heard::Later(Duration::from_secs(9))),
         "b" => Ok(Heard::Later(Duration::from_secs(3))),

@@ -72,6 +72,11 @@ impl Api {
         Self { client: http::client(TIMEOUT), oauth: OAuth::new(&base, credentials), base, limiter }
     }
 
+    /// Whether a URL belongs to the server of the API, which our configuration names.
+    pub(super) fn is_at(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin()
+    }
+
     /// What the app is allowed.
     pub async fn scopes(&self) -> Result<Vec<String>, Refusal> {
         Ok(self.oauth.token(&self.client, None).await?.scopes)

@@ -51,11 +51,19 @@ impl Pending {
         let standing = look(store, workspace, self).await?;
         self.parked_looks = if standing == Standing::Parked { self.parked_looks + 1 } else { 0 };
         // Once it was parked, the run of another stage can still go on.
-        Ok(if standing == Standing::Parked && self.parked_looks < PARKED_LOOKS { Standing::Going } else { standing })
+        Ok(if standing == Standing::Parked && self.parked_looks < PARKED_LOOKS {
+            Standing::Going
+        } else {
+            standing
+        })
     }
 
     /// What a parked call waits for, in words.
-    pub(super) async fn what_is_missing(&self, store: &Store, workspace: WorkspaceId) -> anyhow::Result<String> {
+    pub(super) async fn what_is_missing(
+        &self,
+        store: &Store,
+        workspace: WorkspaceId,
+    ) -> anyhow::Result<String> {
         what_is_missing(store, workspace, self.sent.call).await
     }
 }

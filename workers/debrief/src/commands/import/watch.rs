@@ -42,7 +42,8 @@ pub(super) async fn watch(
     report.bar.finish_and_clear();
     let work = async |importer: &Importer| {
         let mut stop = pin!(StopSignal::listen()?.given());
-        let mut watch = Watch { folder, importer, report: &mut report, kind: import.kind, zone, pending: Vec::new() };
+        let mut watch =
+            Watch { folder, importer, report: &mut report, kind: import.kind, zone, pending: Vec::new() };
         watch.report.say(&format!("watching {}", watch.folder.path().display()));
         loop {
             watch.look().await?;
@@ -141,7 +142,9 @@ impl Watch<'_> {
             };
             for file in &files {
                 match &ended {
-                    Ok(remark) => self.folder.done(file, remark.as_deref()).context("move a file to `done`")?,
+                    Ok(remark) => {
+                        self.folder.done(file, remark.as_deref()).context("move a file to `done`")?
+                    }
                     Err(why) => self.folder.failed(file, why).context("move a file to `failed`")?,
                 }
             }

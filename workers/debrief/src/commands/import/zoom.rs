@@ -42,13 +42,21 @@ pub(super) async fn backfill(values: Values, workspace: &str, import: &Import) -
     let slots = Slots::of_this_process();
     let api = Zoom::from_values(&values, &slots)?.and_then(|zoom| zoom.api);
     let api = api.ok_or_else(|| {
-        ConfigError::new("ZOOM_ACCOUNT_ID", "is needed to list recordings, with ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET")
+        ConfigError::new(
+            "ZOOM_ACCOUNT_ID",
+            "is needed to list recordings, with ZOOM_CLIENT_ID and ZOOM_CLIENT_SECRET",
+        )
     })?;
     let mut report = Report::new(import, 0, 0);
     let months = months(from, to);
     let work = async |importer: &Importer| {
-        let mut backfill =
-            Backfill { api: &api, importer, report: &mut report, dry_run: import.dry_run, pending: Vec::new() };
+        let mut backfill = Backfill {
+            api: &api,
+            importer,
+            report: &mut report,
+            dry_run: import.dry_run,
+            pending: Vec::new(),
+        };
         let mut interrupted = pin!(StopSignal::listen()?.given());
         let stopped = tokio::select! {
             done = backfill.all(&months) => {
@@ -167,7 +175,8 @@ impl Backfill<'_> {
         };
         let digests = digests(&arrivals);
         if digests.is_empty() {
-            self.report.say(&format!("{}: left out: it has neither a recording nor a transcript", name.display()));
+            self.report
+                .say(&format!("{}: left out: it has neither a recording nor a transcript", name.display()));
             return Ok(());
         }
         self.report.counts.total += 1;
@@ -216,7 +225,9 @@ fn name(meeting: &Value) -> String {
 
 fn failed(refusal: &Refusal) -> StartError {
     let again = match refusal.fault {
-        Fault::Throttled(wait) => format!("; begin again in {}, and it goes on where it stopped", in_words(wait)),
+        Fault::Throttled(wait) => {
+            format!("; begin again in {}, and it goes on where it stopped", in_words(wait))
+        }
         _ => "; begin again, and it goes on where it stopped".to_owned(),
     };
     StartError::Other(anyhow!("{refusal}{again}"))
@@ -263,6 +274,9 @@ mod tests {
             next = to.succ_opt().unwrap();
         }
         assert_eq!(next, day("2026-04-03"));
-        assert_eq!(super::months(day("2026-03-04"), day("2026-03-04")), [(day("2026-03-04"), day("2026-03-04"))]);
+        assert_eq!(
+            super::months(day("2026-03-04"), day("2026-03-04")),
+            [(day("2026-03-04"), day("2026-03-04"))]
+        );
     }
 }

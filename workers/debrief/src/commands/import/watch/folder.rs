@@ -40,7 +40,8 @@ impl DropFolder {
             return Err("is no folder".to_owned());
         }
         for name in [DONE, FAILED] {
-            std::fs::create_dir_all(path.join(name)).map_err(|error| format!("cannot be written to: {error}"))?;
+            std::fs::create_dir_all(path.join(name))
+                .map_err(|error| format!("cannot be written to: {error}"))?;
         }
         Ok(Self { path: path.to_owned(), others_within, seen: HashMap::new() })
     }
@@ -209,7 +210,10 @@ mod tests {
         let mut at_once = Bench::new(Duration::ZERO);
         let file = at_once.write("meeting.json", "{}");
         at_once.ready();
-        assert_eq!(at_once.folder.look(&[]).unwrap(), Found { ready: vec![file.clone()], lonely: vec![file] });
+        assert_eq!(
+            at_once.folder.look(&[]).unwrap(),
+            Found { ready: vec![file.clone()], lonely: vec![file] }
+        );
         let mut later = Bench::new(Duration::from_hours(1));
         later.write("meeting.json", "{}");
         later.ready();
@@ -236,6 +240,9 @@ mod tests {
 
     #[test]
     fn what_is_no_folder_is_said() {
-        assert_eq!(DropFolder::open(Path::new("/nowhere"), Duration::ZERO).err().as_deref(), Some("is no folder"));
+        assert_eq!(
+            DropFolder::open(Path::new("/nowhere"), Duration::ZERO).err().as_deref(),
+            Some("is no folder")
+        );
     }
 }
