@@ -8,7 +8,7 @@ mod webhook;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -26,6 +26,8 @@ pub static PROVIDER: Provider = Provider { name: "zoom", made_once: &[], routes,
 
 /// The secret token of the app.
 pub const SECRET_TOKEN: &str = "simulated";
+/// The longest meeting that is taken, with the contents of its files.
+const MAX_MEETING_BYTES: usize = 256 * 1024 * 1024;
 /// The most entries that a page has.
 const MAX_PAGE: usize = 10;
 /// The longest time that a list of recordings covers, in days.
@@ -55,7 +57,7 @@ fn routes(site: &Site<'_>) -> Router {
     Router::new()
         .route("/oauth/token", post(token))
         .route("/rec/webhook_download/{file}", get(download))
-        .route("/_control/meetings", post(bring))
+        .route("/_control/meetings", post(bring).layer(DefaultBodyLimit::max(MAX_MEETING_BYTES)))
         .route("/_control/expire", post(expire))
         .merge(api)
         .fallback(|| async { refusal(StatusCode::NOT_FOUND) })

@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use domain::fault::Fault;
 use domain::held_file::HeldFile;
 use domain::moment::in_words;
-use platform::fetch::{Address, FetchError, Fetched};
+use platform::fetch::{Address, FetchError};
 use providers::recordings::{self, Holders, Located, RecordingHolder};
 use queue_topology::{Cx, StageError, Whom};
 
@@ -52,37 +52,23 @@ pub(crate) async fn place<'a>(
 }
 
 impl Place<'_> {
-    /// Starts to fetch the file. Where it cannot be fetched from this address, the holder can name another one.
-    pub(crate) async fn fetched(
-        &self,
-        cx: &Cx,
-        fetch: impl AsyncFn(&Address) -> Result<Fetched, FetchError>,
-    ) -> Result<Fetched, StageError> {
-        let error = match fetch(&self.address).await {
-            Ok(fetched) => return Ok(fetched),
-            Err(error) => error,
-        };
-        match self.elsewhere(cx, &error).await? {
-            Some(address) => fetch(&address).await.map_err(|error| self.fault(cx, &error)),
-            None => Err(self.fault(cx, &error)),
-        }
-    }
-
-    async fn elsewhere(&self, cx: &Cx, error: &FetchError) -> Result<Option<Address>, StageError> {
+    /// Where else the file is, after it could not be fetched from here. The holder can know another address. Where it
+    /// knows none, the error says what follows.
+    pub(crate) async fn elsewhere(&self, cx: &Cx, error: &FetchError) -> Result<Address, StageError> {
         let (Some(holder), Some(file), FetchError::Status { status, .. }) = (self.holder, &self.file, error)
         else {
-            return Ok(None);
+            return Err(self.fault(cx, error));
         };
         match holder.locate_again(file, status.as_u16()).await? {
-            Some(Located::At(address)) => Ok(Some(address)),
+            Some(Located::At(address)) => Ok(address),
             Some(Located::NotYet) => Err(not_yet(cx, holder)),
             Some(Located::Nothing { why }) => Err(StageError::permanent("recording_not_kept", anyhow!(why))),
-            None => Ok(None),
+            None => Err(self.fault(cx, error)),
         }
     }
 
     /// What follows when the file could not be fetched from this address.
-    fn fault(&self, cx: &Cx, error: &FetchError) -> StageError {
+    pub(crate) fn fault(&self, cx: &Cx, error: &FetchError) -> StageError {
         match (self.holder, error) {
             (Some(holder), FetchError::Status { status, .. }) if holder.means_not_yet(status.as_u16()) => {
                 not_yet(cx, holder)

@@ -62,8 +62,11 @@ impl Source {
             MaterialAt::SealedUrl(sealed) => {
                 let place = held::place(cx, &self.holders, self.open(cx, sealed)?).await?;
                 let held = cx.wait_for(Whom::Host(&host(&place.address.url))).await?;
-                let fetched = place.fetched(cx, async |address| self.fetcher.document(address).await);
-                let body = fetched.await?.body;
+                let fetched = match self.fetcher.document(&place.address).await {
+                    Err(error) => self.fetcher.document(&place.elsewhere(cx, &error).await?).await,
+                    fetched => fetched,
+                };
+                let body = fetched.map_err(|error| place.fault(cx, &error))?.body;
                 let too_large = || {
                     StageError::permanent(
                         "transcript_too_large",
@@ -95,7 +98,11 @@ impl Source {
         if self.blobs.head(&key).await.map_err(blob_fault)?.is_none() {
             let place = held::place(cx, &self.holders, self.open(cx, sealed)?).await?;
             let _held = cx.wait_for(Whom::Host(&host(&place.address.url))).await?;
-            let fetched = place.fetched(cx, async |address| self.fetcher.recording(address).await).await?;
+            let fetched = match self.fetcher.recording(&place.address).await {
+                Err(error) => self.fetcher.recording(&place.elsewhere(cx, &error).await?).await,
+                fetched => fetched,
+            };
+            let fetched = fetched.map_err(|error| place.fault(cx, &error))?;
             let stored =
                 self.blobs.put_stream(&key, fetched.body, self.max_audio_bytes).await.map_err(blob_fault)?;
             tracing::debug!(bytes = stored.bytes, "fetched the recording");

@@ -31,14 +31,6 @@ pub(crate) struct Piece<'a> {
     pub(crate) starts_at: Option<Moment>,
 }
 
-/// What became of the pieces.
-#[derive(Debug)]
-pub(crate) enum Gathered {
-    Transcript(Transcript),
-    /// A provider works on a piece. The stage looks again after this time.
-    Later(Duration),
-}
-
 /// Chooses the pieces of a call, in the order of their starts. `arrived` has the oldest material first.
 pub(crate) fn of(arrived: &[StoredMaterial]) -> Vec<Piece<'_>> {
     let arrived = distinct(arrived);
@@ -99,29 +91,49 @@ fn by_start<'a>(arrived: &[Piece<'a>]) -> Vec<Piece<'a>> {
     groups.collect()
 }
 
-/// Has each piece transcribed and joins the transcripts. Every piece is begun before one is waited for. A piece that can
-/// never be transcribed is left out with a note, if there is another one.
-pub(crate) async fn gathered<'a>(
-    pieces: &[Piece<'a>],
-    mut transcribe: impl AsyncFnMut(&'a Material) -> Result<Heard, StageError>,
-) -> Result<Gathered, StageError> {
-    let (mut parts, mut notes) = (Vec::with_capacity(pieces.len()), Vec::new());
-    let (mut wait, mut failed) = (None::<Duration>, None);
-    for piece in pieces {
-        match transcribe(piece.material).await {
-            Ok(Heard::Transcript(transcript)) => parts.push((piece.starts_at, transcript)),
-            Ok(Heard::Later(later)) => wait = Some(wait.map_or(later, |known| known.min(later))),
-            Err(error) if error.fault == Fault::Permanent && pieces.len() > 1 => {
-                notes.push(left_out(piece, &error));
-                failed = Some(error);
+/// Gathers the transcripts of the pieces of a call. Every piece is begun before one is waited for. A piece that can never
+/// be transcribed is left out with a note, if there is another one.
+pub(crate) struct Gathering {
+    /// Whether there is more than one piece.
+    is_in_pieces: bool,
+    parts: Vec<(Option<Moment>, Transcript)>,
+    notes: Vec<Note>,
+    /// How long to wait for the pieces on which a provider works.
+    wait: Option<Duration>,
+    failed: Option<StageError>,
+}
+
+impl Gathering {
+    pub(crate) fn of(pieces: &[Piece<'_>]) -> Self {
+        let is_in_pieces = pieces.len() > 1;
+        Self { is_in_pieces, parts: Vec::new(), notes: Vec::new(), wait: None, failed: None }
+    }
+
+    /// Adds what became of a piece. An error that can pass ends the run: what was paid for is found again.
+    pub(crate) fn add(
+        &mut self,
+        piece: &Piece<'_>,
+        heard: Result<Heard, StageError>,
+    ) -> Result<(), StageError> {
+        match heard {
+            Ok(Heard::Transcript(transcript)) => self.parts.push((piece.starts_at, transcript)),
+            Ok(Heard::Later(later)) => self.wait = Some(self.wait.map_or(later, |known| known.min(later))),
+            Err(error) if error.fault == Fault::Permanent && self.is_in_pieces => {
+                self.notes.push(left_out(piece, &error));
+                self.failed = Some(error);
             }
             Err(error) => return Err(error),
         }
+        Ok(())
     }
-    match (wait, failed) {
-        (Some(wait), _) => Ok(Gathered::Later(wait)),
-        (None, Some(error)) if parts.is_empty() => Err(error),
-        _ => Ok(Gathered::Transcript(joining::joined(parts, notes))),
+
+    /// The transcript of the whole call, or how long to wait for it.
+    pub(crate) fn end(self) -> Result<Heard, StageError> {
+        match (self.wait, self.failed) {
+            (Some(wait), _) => Ok(Heard::Later(wait)),
+            (None, Some(error)) if self.parts.is_empty() => Err(error),
+            _ => Ok(Heard::Transcript(joining::joined(self.parts, self.notes))),
+        }
     }
 }
 

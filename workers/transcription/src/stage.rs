@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::job::{self, Heard};
 use crate::material::Source;
-use crate::pieces::{self, Gathered};
+use crate::pieces::{self, Gathering};
 use crate::{answer, participants, roles};
 use media::transcripts::{self, People};
 
@@ -172,11 +172,14 @@ impl Stage for Transcription {
         if pieces.is_empty() {
             return Err(StageError::permanent("no_material", anyhow!("nothing to make a transcript from")));
         }
-        let mut transcript =
-            match pieces::gathered(&pieces, async |material| self.read(cx, material).await).await? {
-                Gathered::Transcript(transcript) => transcript,
-                Gathered::Later(wait) => return Ok(Outcome::Later(wait)),
-            };
+        let mut gathering = Gathering::of(&pieces);
+        for piece in &pieces {
+            gathering.add(piece, self.read(cx, piece.material).await)?;
+        }
+        let mut transcript = match gathering.end()? {
+            Heard::Transcript(transcript) => transcript,
+            Heard::Later(wait) => return Ok(Outcome::Later(wait)),
+        };
         let mut call = cx.call().await?;
         if let Some(found) = participants::found(cx, &self.attendance, &call).await? {
             call.details.merge(found.clone());

@@ -127,6 +127,7 @@ impl Bench {
                 digest: "d1".into(),
                 at,
                 media_type: None,
+                starts_at: None,
             }],
         };
         self.store.take_in(&arrival, &["transcription"], "live", |_| String::new()).await.unwrap();

@@ -167,36 +167,37 @@ fn pieces_without_times_follow_each_other() {
     assert_eq!(read(&both), [(1, "Ann", "one", None), (2, "Ann", "two", None)]);
 }
 
-async fn gather(
+/// Gathers the pieces of what arrived. Also returns the digests of those that were begun.
+fn gather(
     arrived: &[StoredMaterial],
     heard: impl Fn(&str) -> Result<Heard, StageError>,
-) -> (Result<Gathered, StageError>, Vec<String>) {
-    let mut asked = Vec::new();
+) -> (Result<Heard, StageError>, Vec<String>) {
     let pieces = of(arrived);
-    let gathered = gathered(&pieces, async |material: &Material| {
-        asked.push(material.digest.clone());
-        heard(&material.digest)
-    });
-    let gathered = gathered.await;
-    (gathered, asked)
+    let (mut gathering, mut begun) = (Gathering::of(&pieces), Vec::new());
+    for piece in &pieces {
+        begun.push(piece.material.digest.clone());
+        if let Err(error) = gathering.add(piece, heard(&piece.material.digest)) {
+            return (Err(error), begun);
+        }
+    }
+    (gathering.end(), begun)
 }
 
-#[tokio::test]
-async fn every_piece_is_begun_before_one_is_waited_for() {
+#[test]
+fn every_piece_is_begun_before_one_is_waited_for() {
     let arrived =
         [stored(RECORDING, "a", Some(0)), stored(RECORDING, "b", Some(60)), stored(RECORDING, "c", Some(90))];
     let (gathered, asked) = gather(&arrived, |digest| match digest {
         "a" => Ok(Heard::Later(Duration::from_secs(9))),
         "b" => Ok(Heard::Later(Duration::from_secs(3))),
         _ => Ok(Heard::Transcript(Transcript::default())),
-    })
-    .await;
+    });
     assert_eq!(asked, ["a", "b", "c"]);
-    assert!(matches!(gathered, Ok(Gathered::Later(wait)) if wait == Duration::from_secs(3)), "{gathered:?}");
+    assert!(matches!(gathered, Ok(Heard::Later(wait)) if wait == Duration::from_secs(3)));
 }
 
-#[tokio::test]
-async fn a_piece_that_can_never_be_transcribed_is_left_out_and_said_but_not_the_only_one() {
+#[test]
+fn a_piece_that_can_never_be_transcribed_is_left_out_and_said_but_not_the_only_one() {
     let broken = || StageError::permanent("recording_not_audio", anyhow!("a page"));
     let heard = |digest: &str| match digest {
         "bad" => Err(broken()),
@@ -204,14 +205,14 @@ async fn a_piece_that_can_never_be_transcribed_is_left_out_and_said_but_not_the_
         _ => Ok(Heard::Transcript(transcript(vec![spoken("Hello.", "Ann", Some(0))]))),
     };
     let two = [stored(RECORDING, "bad", Some(0)), stored(RECORDING, "good", Some(60))];
-    let Ok(Gathered::Transcript(made)) = gather(&two, heard).await.0 else { panic!("one piece is good") };
+    let Ok(Heard::Transcript(made)) = gather(&two, heard).0 else { panic!("one piece is good") };
     assert_eq!(made.segments.len(), 1);
     let note = made.notes.iter().find(|note| note.code == "piece_not_transcribed").unwrap();
     assert!(note.text.contains("recording_not_audio"), "{note:?}");
     let both = [stored(RECORDING, "bad", Some(0)), stored(TRANSCRIPT, "bad", Some(60))];
-    assert!(gather(&both[..1], heard).await.0.is_err());
-    let (error, _) = gather(&[both[0].clone(), stored(RECORDING, "away", Some(60))], heard).await;
-    assert_eq!(error.unwrap_err().fault, Fault::Transient);
+    assert!(gather(&both[..1], heard).0.is_err());
+    let (error, _) = gather(&[both[0].clone(), stored(RECORDING, "away", Some(60))], heard);
+    assert_eq!(error.err().unwrap().fault, Fault::Transient);
 }
 
 /// Pieces that follow each other or overlap, each with segments in order.
