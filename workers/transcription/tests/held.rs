@@ -194,7 +194,8 @@ async fn a_held_file_is_located_first_and_then_fetched_with_what_its_holder_gave
     let cx = bench.announced().await;
     let outcome = bench.handled(&cx, Some(Arc::clone(&holder))).await.unwrap();
     assert_eq!(outcome, Outcome::Emit(CallTranscribed {}));
-    let [Write::Transcript(transcript)] = cx.take_kept().try_into().unwrap() else { panic!() };
+    let kept = cx.take_kept();
+    let [Write::Transcript(transcript)] = kept.as_slice() else { panic!() };
     assert_eq!(transcript.segments[0].text, "Morning.");
     assert_eq!(*holder.asked.lock().unwrap(), ["RE1"]);
 }

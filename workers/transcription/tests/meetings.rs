@@ -26,7 +26,7 @@ use providers::{Check, Checked, Slots};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
 use serde_json::{Value, json};
-use store::{Arrival, Begun, InstanceId, RunKey, RunRequest, Store, TakenIn, Write};
+use store::{Arrival, Begun, Claim, InstanceId, RunKey, RunRequest, Settlement, Store, TakenIn, Write};
 use transcription::{Settings, Transcription};
 use uuid::Uuid;
 use wiremock::matchers::{header, path};
@@ -109,6 +109,8 @@ struct Bench {
     call: CallId,
     echo: Arc<Echo>,
     zoom: MockServer,
+    /// The run that was begun last.
+    begun: Mutex<Option<Claim>>,
 }
 
 impl Bench {
@@ -120,7 +122,7 @@ impl Bench {
         let call = CallId::derive(WORKSPACE, "zoom", MEETING);
         let zoom = MockServer::start().await;
         let (sealer, echo) = (Sealer::from_key([7; 32]), Arc::default());
-        Self { _folder: folder, store, blobs, sealer, call, echo, zoom }
+        Self { _folder: folder, store, blobs, sealer, call, echo, zoom, begun: Mutex::default() }
     }
 
     async fn file(&self, kind: MaterialKind, content: &str, start: i64) -> Material {
@@ -163,12 +165,17 @@ impl Bench {
         let taken =
             self.store.take_in(&arrival, &["transcription"], "live", |_| String::new()).await.unwrap();
         let TakenIn::Accepted { generation } = taken else { panic!("{taken:?}") };
+        self.begins(generation).await
+    }
+
+    async fn begins(&self, generation: i64) -> Cx {
         let owner = InstanceId::new();
         let key = RunKey { workspace: WORKSPACE, call: self.call, stage: "transcription", generation };
         let request = RunRequest { nudge: true, ..RunRequest::new(key, owner, self.store.now()) };
         let Begun::Mine(begun) = self.store.begin_run(&request).await.unwrap() else {
             panic!("it cannot be begun")
         };
+        *self.begun.lock().unwrap() = Some(request.claim(&begun));
         let run = Run {
             workspace: WORKSPACE,
             call: self.call,
@@ -221,7 +228,15 @@ impl Bench {
                 other => panic!("{other:?}"),
             }
         }
+        self.ends().await;
         (transcript.unwrap(), details)
+    }
+
+    /// Ends the run, so that the next generation can begin.
+    async fn ends(&self) {
+        let claim = self.begun.lock().unwrap().take().unwrap();
+        let done = Settlement::Done { writes: &[], children: &[] };
+        self.store.settle_run(&claim, &done).await.unwrap();
     }
 
     fn paid(&self) -> Vec<String> {

@@ -223,7 +223,7 @@ async fn send_and_wait(importer: &Importer, plan: &Plan, report: &mut Report) ->
     for item in &plan.items {
         match importer.bring_in(item).await {
             Ok(sent) => pending.push(Pending::new(item.path.clone(), sent)),
-            Err(why) => report.failed(&item.path, &why),
+            Err(not_taken) => report.failed(&item.path, &not_taken.why),
         }
         report.bar.inc(1);
     }

@@ -21,6 +21,8 @@ fn audio(id: &str, start: &str, text: &str) -> Value {
 
 /// A meeting that was recorded twice. The second recording has a transcript.
 fn meeting(uuid: &str, start_time: &str) -> Value {
+    // The id of a file stands in its address.
+    let file = uuid.replace('/', "");
     let written = "WEBVTT\n\n1\n00:00:03.000 --> 00:00:05.000\nTom Bjork: We sign on Friday.\n";
     json!({
         "uuid": uuid, "id": 84_512_376_903_i64, "topic": "Route planning", "start_time": start_time, "duration": 60,
@@ -30,9 +32,9 @@ fn meeting(uuid: &str, start_time: &str) -> Value {
             { "id": "", "name": "Tom Bjork", "user_email": "tom@calder.example.com" },
         ],
         "recording_files": [
-            audio(&format!("{uuid}-a2"), SECOND, "This is not used, because there is a transcript."),
-            { "id": format!("{uuid}-t2"), "file_type": "TRANSCRIPT", "recording_start": SECOND, "content": written },
-            audio(&format!("{uuid}-a1"), FIRST, "The lorries leave at six."),
+            audio(&format!("{file}-a2"), SECOND, "This is not used, because there is a transcript."),
+            { "id": format!("{file}-t2"), "file_type": "TRANSCRIPT", "recording_start": SECOND, "content": written },
+            audio(&format!("{file}-a1"), FIRST, "The lorries leave at six."),
         ],
     })
 }

@@ -98,7 +98,11 @@ impl Watch<'_> {
                     let files = item.files().into_iter().map(Path::to_owned).collect();
                     self.pending.push((Pending::new(item.path.clone(), sent), files));
                 }
-                Err(why) => self.fail(&item.files(), &why)?,
+                // The file stays where it is, and the next look takes it again.
+                Err(not_taken) if not_taken.is_passing => {
+                    self.report.say(&format!("{}: {}", item.path.display(), not_taken.why));
+                }
+                Err(not_taken) => self.fail(&item.files(), &not_taken.why)?,
             }
         }
         Ok(())
