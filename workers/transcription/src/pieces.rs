@@ -17,8 +17,6 @@ use domain::transcript::Transcript;
 use queue_topology::StageError;
 use store::StoredMaterial;
 
-use crate::job::Heard;
-
 /// Material whose starts are nearer than this belongs to one piece. Some sources round the start of a transcript to
 /// another second than that of its recording.
 const SAME_START: Duration = Duration::from_secs(2);
@@ -29,6 +27,13 @@ pub(crate) struct Piece<'a> {
     pub(crate) material: &'a Material,
     /// `None` where the material is that of the whole call.
     pub(crate) starts_at: Option<Moment>,
+}
+
+/// How far a piece is, or the whole call.
+pub(crate) enum Part {
+    Transcript(Transcript),
+    /// A provider works on it. The stage looks again after this time.
+    Later(Duration),
 }
 
 /// Chooses the pieces of a call, in the order of their starts. `arrived` has the oldest material first.
@@ -113,11 +118,11 @@ impl Gathering {
     pub(crate) fn add(
         &mut self,
         piece: &Piece<'_>,
-        heard: Result<Heard, StageError>,
+        heard: Result<Part, StageError>,
     ) -> Result<(), StageError> {
         match heard {
-            Ok(Heard::Transcript(transcript)) => self.parts.push((piece.starts_at, transcript)),
-            Ok(Heard::Later(later)) => self.wait = Some(self.wait.map_or(later, |known| known.min(later))),
+            Ok(Part::Transcript(transcript)) => self.parts.push((piece.starts_at, transcript)),
+            Ok(Part::Later(later)) => self.wait = Some(self.wait.map_or(later, |known| known.min(later))),
             Err(error) if error.fault == Fault::Permanent && self.is_in_pieces => {
                 self.notes.push(left_out(piece, &error));
                 self.failed = Some(error);
@@ -128,11 +133,11 @@ impl Gathering {
     }
 
     /// The transcript of the whole call, or how long to wait for it.
-    pub(crate) fn end(self) -> Result<Heard, StageError> {
+    pub(crate) fn end(self) -> Result<Part, StageError> {
         match (self.wait, self.failed) {
-            (Some(wait), _) => Ok(Heard::Later(wait)),
+            (Some(wait), _) => Ok(Part::Later(wait)),
             (None, Some(error)) if self.parts.is_empty() => Err(error),
-            _ => Ok(Heard::Transcript(joining::joined(self.parts, self.notes))),
+            _ => Ok(Part::Transcript(joining::joined(self.parts, self.notes))),
         }
     }
 }

@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::job::{self, Heard};
 use crate::material::Source;
-use crate::pieces::{self, Gathering};
+use crate::pieces::{self, Gathering, Part};
 use crate::{answer, participants, roles};
 use media::transcripts::{self, People};
 
@@ -123,14 +123,17 @@ impl Transcription {
         Ok(transcript)
     }
 
-    /// Returns what is said in one material.
-    async fn read(&self, cx: &Cx, material: &Material) -> Result<Heard, StageError> {
-        match material.kind {
+    /// Returns what is said in one material, or how long to wait for it.
+    async fn read(&self, cx: &Cx, material: &Material) -> Result<Part, StageError> {
+        Ok(match material.kind {
             MaterialKind::Session | MaterialKind::Transcript => {
-                self.supplied(cx, material).await.map(Heard::Transcript)
+                Part::Transcript(self.supplied(cx, material).await?)
             }
-            MaterialKind::Recording => self.heard(cx, material).await,
-        }
+            MaterialKind::Recording => match self.heard(cx, material).await? {
+                Heard::Transcript(transcript) => Part::Transcript(transcript),
+                Heard::Later(wait) => Part::Later(wait),
+            },
+        })
     }
 
     async fn heard(&self, cx: &Cx, material: &Material) -> Result<Heard, StageError> {
@@ -177,8 +180,8 @@ impl Stage for Transcription {
             gathering.add(piece, self.read(cx, piece.material).await)?;
         }
         let mut transcript = match gathering.end()? {
-            Heard::Transcript(transcript) => transcript,
-            Heard::Later(wait) => return Ok(Outcome::Later(wait)),
+            Part::Transcript(transcript) => transcript,
+            Part::Later(wait) => return Ok(Outcome::Later(wait)),
         };
         let mut call = cx.call().await?;
         if let Some(found) = participants::found(cx, &self.attendance, &call).await? {

@@ -170,8 +170,8 @@ fn pieces_without_times_follow_each_other() {
 /// Gathers the pieces of what arrived. Also returns the digests of those that were begun.
 fn gather(
     arrived: &[StoredMaterial],
-    heard: impl Fn(&str) -> Result<Heard, StageError>,
-) -> (Result<Heard, StageError>, Vec<String>) {
+    heard: impl Fn(&str) -> Result<Part, StageError>,
+) -> (Result<Part, StageError>, Vec<String>) {
     let pieces = of(arrived);
     let (mut gathering, mut begun) = (Gathering::of(&pieces), Vec::new());
     for piece in &pieces {
@@ -188,12 +188,12 @@ fn every_piece_is_begun_before_one_is_waited_for() {
     let arrived =
         [stored(RECORDING, "a", Some(0)), stored(RECORDING, "b", Some(60)), stored(RECORDING, "c", Some(90))];
     let (gathered, asked) = gather(&arrived, |digest| match digest {
-        "a" => Ok(Heard::Later(Duration::from_secs(9))),
-        "b" => Ok(Heard::Later(Duration::from_secs(3))),
-        _ => Ok(Heard::Transcript(Transcript::default())),
+        "a" => Ok(Part::Later(Duration::from_secs(9))),
+        "b" => Ok(Part::Later(Duration::from_secs(3))),
+        _ => Ok(Part::Transcript(Transcript::default())),
     });
     assert_eq!(asked, ["a", "b", "c"]);
-    assert!(matches!(gathered, Ok(Heard::Later(wait)) if wait == Duration::from_secs(3)));
+    assert!(matches!(gathered, Ok(Part::Later(wait)) if wait == Duration::from_secs(3)));
 }
 
 #[test]
@@ -202,10 +202,10 @@ fn a_piece_that_can_never_be_transcribed_is_left_out_and_said_but_not_the_only_o
     let heard = |digest: &str| match digest {
         "bad" => Err(broken()),
         "away" => Err(StageError::transient("recording_fetch_failed", anyhow!("away"))),
-        _ => Ok(Heard::Transcript(transcript(vec![spoken("Hello.", "Ann", Some(0))]))),
+        _ => Ok(Part::Transcript(transcript(vec![spoken("Hello.", "Ann", Some(0))]))),
     };
     let two = [stored(RECORDING, "bad", Some(0)), stored(RECORDING, "good", Some(60))];
-    let Ok(Heard::Transcript(made)) = gather(&two, heard).0 else { panic!("one piece is good") };
+    let Ok(Part::Transcript(made)) = gather(&two, heard).0 else { panic!("one piece is good") };
     assert_eq!(made.segments.len(), 1);
     let note = made.notes.iter().find(|note| note.code == "piece_not_transcribed").unwrap();
     assert!(note.text.contains("recording_not_audio"), "{note:?}");
