@@ -221,6 +221,10 @@ pub struct Material {
     /// The media type, or the file's extension when the sender gave no media type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
+    /// When the material begins. A call that was recorded in several pieces has material with different starts. It is
+    /// absent where the source named no start, and then the material is that of the whole call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Moment>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]

@@ -10,6 +10,7 @@ pub mod due;
 pub mod email_address;
 pub mod event;
 pub mod fault;
+pub mod held_file;
 pub mod moment;
 pub mod note;
 pub mod parties;

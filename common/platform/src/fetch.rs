@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
-use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, timeout_at};
@@ -92,6 +92,24 @@ impl Credential {
     }
 }
 
+/// Where a file is, and what is known of that place.
+#[derive(Clone, Debug)]
+pub struct Address {
+    pub url: String,
+    /// The value of the header `Authorization`. It is sent to the host of `url` only, and never along a redirect to
+    /// another host.
+    pub authorization: Option<SecretString>,
+    /// Whether our own configuration names the host of `url`. Then it may be private.
+    pub is_configured: bool,
+}
+
+impl Address {
+    /// An address that came from outside, of which nothing is known.
+    pub fn from_outside(url: impl Into<String>) -> Self {
+        Self { url: url.into(), authorization: None, is_configured: false }
+    }
+}
+
 /// A file that is being fetched.
 pub struct Fetched {
     pub content_type: Option<String>,
@@ -123,21 +141,25 @@ impl Fetcher {
 
     /// Starts to fetch a recording. When this returns, redirects were followed, and the first bytes are not those of
     /// another kind of file.
-    pub async fn recording(&self, url: &str) -> Result<Fetched, FetchError> {
-        self.fetch(url, audio::other_kind).await
+    pub async fn recording(&self, address: &Address) -> Result<Fetched, FetchError> {
+        self.fetch(address, audio::other_kind).await
     }
 
     /// Starts to fetch a text, such as a transcript.
-    pub async fn document(&self, url: &str) -> Result<Fetched, FetchError> {
-        self.fetch(url, |_| None).await
+    pub async fn document(&self, address: &Address) -> Result<Fetched, FetchError> {
+        self.fetch(address, |_| None).await
     }
 
-    async fn fetch(&self, url: &str, unwanted: Sniff) -> Result<Fetched, FetchError> {
+    async fn fetch(&self, address: &Address, unwanted: Sniff) -> Result<Fetched, FetchError> {
         let deadline = Instant::now() + self.limits.total;
-        let mut url = Url::parse(url).map_err(|_| FetchError::Refused("the address is not a URL".into()))?;
+        let first =
+            Url::parse(&address.url).map_err(|_| FetchError::Refused("the address is not a URL".into()))?;
+        let mut url = first.clone();
         for _ in 0..=self.limits.redirects {
             let host = host_of(&url);
-            let response = match timeout_at(deadline, self.request(&url)).await {
+            // What is known of the first host is not known of a host to which it redirects.
+            let known = if url.origin() == first.origin() { Some(address) } else { None };
+            let response = match timeout_at(deadline, self.request(&url, known)).await {
                 Ok(response) => response?,
                 Err(_) => return Err(too_slow(host, &self.limits)),
             };
@@ -154,9 +176,9 @@ impl Fetcher {
         Err(FetchError::Refused(format!("more than {} redirects", self.limits.redirects)))
     }
 
-    async fn request(&self, url: &Url) -> Result<Response, FetchError> {
-        let permitted = self.allow.permits(url);
-        let client = if permitted {
+    async fn request(&self, url: &Url, known: Option<&Address>) -> Result<Response, FetchError> {
+        let permitted = self.allow.permits(url) || known.is_some_and(|known| known.is_configured);
+        let client = if permitted && matches!(url.scheme(), "http" | "https") {
             &self.unguarded
         } else {
             check_address(url)?;
@@ -165,10 +187,12 @@ impl Fetcher {
         let mut request = client.get(url.clone());
         let host = url.host_str().unwrap_or_default();
         // Over plain http, credentials go only to an address that the operator has permitted.
-        if (url.scheme() == "https" || permitted)
-            && let Some(credential) = self.credentials.iter().find(|credential| credential.is_for(host))
-        {
-            request = request.basic_auth(&credential.user, Some(credential.password.expose_secret()));
+        if url.scheme() == "https" || permitted {
+            if let Some(authorization) = known.and_then(|known| known.authorization.as_ref()) {
+                request = request.header(AUTHORIZATION, authorization.expose_secret());
+            } else if let Some(credential) = self.credentials.iter().find(|known| known.is_for(host)) {
+                request = request.basic_auth(&credential.user, Some(credential.password.expose_secret()));
+            }
         }
         let sent = tokio::time::timeout(self.limits.stall, request.send());
         match sent.await {

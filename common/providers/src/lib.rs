@@ -8,7 +8,9 @@
 pub mod chat;
 pub mod crm;
 mod descriptor;
+pub mod meetings;
 pub mod models;
+pub mod recordings;
 pub mod requests;
 pub mod said;
 mod slots;
@@ -26,11 +28,11 @@ use platform::config::{Group, Values};
 /// Every provider, in the order in which the settings are documented.
 pub fn all() -> Vec<&'static dyn Provider> {
     let speech = speech::ALL.iter().map(|provider| *provider as &dyn Provider);
-    let telephony = telephony::ALL.iter().map(|provider| *provider as &dyn Provider);
+    let holders = recordings::ALL.iter().map(|provider| *provider as &dyn Provider);
     let models = models::ALL.iter().map(|provider| *provider as &dyn Provider);
     let others: [&dyn Provider; 3] =
         [&chat::slack::DESCRIPTOR, &crm::salesforce::DESCRIPTOR, &crm::call_data::DESCRIPTOR];
-    speech.chain(models).chain(others).chain(telephony).collect()
+    speech.chain(models).chain(others).chain(holders).collect()
 }
 
 /// The settings of every provider.

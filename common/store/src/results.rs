@@ -4,9 +4,9 @@ use sqlx::types::Json;
 
 use super::columns::storable;
 use super::stage_runs::RunKey;
-use super::{Db, Result, Store, Tx, execute, read};
+use super::{Db, Result, Store, Tx, execute, query, read};
 use domain::analysis::{Analysis, Usage};
-use domain::call::{CallId, WorkspaceId};
+use domain::call::{CallDetails, CallId, WorkspaceId};
 use domain::moment::Moment;
 use domain::speakers::{self, Correction};
 use domain::transcript::Transcript;
@@ -18,6 +18,8 @@ pub enum Write {
     Analysis(Box<Analysis>),
     /// What the run cost at a model. An analysis that is made again does not replace the cost of the one before.
     Usage(Usage),
+    /// What a stage found out about the call, such as who took part. It is merged into what the sources said.
+    Details(Box<CallDetails>),
 }
 
 /// Stores a result of `run`. The result of an older generation never replaces the result of a newer one.
@@ -63,8 +65,25 @@ pub(super) async fn save(tx: &mut Tx, run: &RunKey, write: &Write, now: Moment) 
             usage.duration_ms,
             now,
         )?,
+        Write::Details(found) => merge_details(tx, run, found, now).await?,
     };
     Ok(())
+}
+
+async fn merge_details(tx: &mut Tx, run: &RunKey, found: &CallDetails, now: Moment) -> Result<u64> {
+    // This locks the call's row, so that a delivery that is taken in at the same moment is not lost.
+    let row = query!(
+        fetch_optional,
+        (Json<CallDetails>,),
+        *tx,
+        "UPDATE calls SET updated_at = $3 WHERE id = $1 AND workspace = $2 RETURNING details",
+        run.call,
+        run.workspace,
+        now,
+    )?;
+    let Some((Json(mut details),)) = row else { return Ok(0) };
+    details.merge(found.clone());
+    Ok(execute!(*tx, "UPDATE calls SET details = $2 WHERE id = $1", run.call, storable(&details))?)
 }
 
 /// A transcript, if it is not too long.

@@ -81,7 +81,7 @@ fn routes(site: &Site<'_>) -> Router {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this crate does not depend on the one that makes clients")]
-fn webhook_client() -> reqwest::Client {
+pub(crate) fn webhook_client() -> reqwest::Client {
     // An error means that one was installed before, which is as good.
     rustls::crypto::ring::default_provider().install_default().ok();
     reqwest::Client::builder()

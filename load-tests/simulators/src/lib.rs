@@ -25,6 +25,7 @@ mod simulator;
 pub mod slack;
 mod state;
 mod table;
+pub mod zoom;
 
 pub use dialogue::{Utterance, recording_with};
 #[cfg(feature = "testing")]

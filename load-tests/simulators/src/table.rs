@@ -1,16 +1,17 @@
 //! The table of all simulated providers.
 
 use crate::provider::Provider;
-use crate::{assemblyai, call_data, openai, recordings, salesforce, slack};
+use crate::{assemblyai, call_data, openai, recordings, salesforce, slack, zoom};
 
 /// Every simulated provider, in the order of their ports.
-pub static PROVIDERS: [&Provider; 6] = [
+pub static PROVIDERS: [&Provider; 7] = [
     &assemblyai::PROVIDER,
     &openai::PROVIDER,
     &slack::PROVIDER,
     &salesforce::PROVIDER,
     &call_data::PROVIDER,
     &recordings::PROVIDER,
+    &zoom::PROVIDER,
 ];
 
 #[cfg(test)]

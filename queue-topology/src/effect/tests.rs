@@ -89,6 +89,7 @@ impl World {
             digest: "d".into(),
             at: MaterialAt::Blob("b".into()),
             media_type: None,
+            starts_at: None,
         };
         let arrival = Arrival {
             event_id: Uuid::new_v4(),

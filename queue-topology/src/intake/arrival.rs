@@ -7,6 +7,7 @@ use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
 use domain::event::{
     CallReceived, Envelope, Event as _, Kept, MAX_BYTES, Material, MaterialAt, MaterialKind,
 };
+use domain::held_file::HeldFile;
 use domain::moment::Moment;
 use platform::{seal, telemetry};
 use sha2::{Digest as _, Sha256};
@@ -37,10 +38,37 @@ pub struct Arrival {
 pub enum NewMaterial {
     /// The address of a recording. Nobody looks at it here: what it points to is the fetcher's to judge.
     Url(String),
+    /// A file that a provider keeps and gives out by an id. Only the provider's own door may bring one: whoever names
+    /// such a file gets its transcript.
+    Held { kind: MaterialKind, file: HeldFile, media_type: Option<String> },
     /// A file that is stored already.
     File(MaterialKind, Upload),
+    /// Material that begins at this time. A call that was recorded in several pieces has several starts.
+    StartingAt(Moment, Box<NewMaterial>),
     /// A document in memory.
     Document { kind: MaterialKind, media_type: &'static str, bytes: Bytes },
+}
+
+impl NewMaterial {
+    /// The same material, which begins at this time.
+    #[must_use]
+    pub fn starting(self, at: Option<Moment>) -> Self {
+        match at {
+            Some(at) => Self::StartingAt(at, Box::new(self)),
+            None => self,
+        }
+    }
+
+    /// The digest that the material has in its event and in the store.
+    pub fn digest(&self) -> String {
+        match self {
+            Self::Url(url) => hex_digest(without_query(url).as_bytes()),
+            Self::Held { file, .. } => hex_digest(file.name().as_bytes()),
+            Self::StartingAt(_, material) => material.digest(),
+            Self::File(_, upload) => upload.digest.clone(),
+            Self::Document { bytes, .. } => hex_digest(bytes),
+        }
+    }
 }
 
 /// What became of an arrival: nothing of it can be lost any more.
@@ -90,33 +118,47 @@ impl Intake {
     }
 
     async fn put(&self, place: Place, material: NewMaterial) -> Result<Material, NotKept> {
+        let (starts_at, material) = match material {
+            NewMaterial::StartingAt(at, material) => (Some(at), *material),
+            material => (None, material),
+        };
+        let digest = material.digest();
         Ok(match material {
             NewMaterial::Url(url) => Material {
                 kind: MaterialKind::Recording,
-                digest: hex_digest(without_query(&url).as_bytes()),
-                at: MaterialAt::SealedUrl(
-                    self.sealer.seal(&seal::of_call(place.workspace, place.call), &url),
-                ),
+                digest,
+                at: self.sealed(place, &only_url(url)),
                 media_type: None,
+                starts_at,
             },
+            NewMaterial::Held { kind, file, media_type } => {
+                let at = self.sealed(place, &file.address());
+                Material { kind, digest, at, media_type, starts_at }
+            }
+            // A start inside a start says nothing more.
+            NewMaterial::StartingAt(_, material) => return Box::pin(self.put(place, *material)).await,
             NewMaterial::File(kind, upload) => {
-                let (digest, media_type) = (upload.digest.clone(), upload.media_type.clone());
+                let media_type = upload.media_type.clone();
                 let key = place.key(&digest);
                 if let Err(error) = upload.keep_as(&key).await {
                     tracing::error!(%error, "failed to store an upload; its sender was told to send again");
                     return Err(NotKept);
                 }
                 platform::failpoint!("ingest.stored");
-                Material { kind, digest, at: MaterialAt::Blob(key), media_type }
+                Material { kind, digest, at: MaterialAt::Blob(key), media_type, starts_at }
             }
             NewMaterial::Document { kind, media_type, bytes } => {
-                let digest = hex_digest(&bytes);
                 let key = place.key(&digest);
                 self.store(&key, bytes).await?;
                 let media_type = Some(media_type.to_owned());
-                Material { kind, digest, at: MaterialAt::Blob(key), media_type }
+                Material { kind, digest, at: MaterialAt::Blob(key), media_type, starts_at }
             }
         })
+    }
+
+    fn sealed(&self, place: Place, address: &str) -> MaterialAt {
+        let context = seal::of_call(place.workspace, place.call);
+        MaterialAt::SealedUrl(self.sealer.seal(&context, address))
     }
 
     /// A queue is no place for documents.
@@ -152,6 +194,12 @@ impl Place {
     fn key(self, name: &str) -> String {
         format!("{}/{}/{name}", self.workspace, self.call)
     }
+}
+
+/// The address that a sender gave, as it is sealed. Where it looks like the address of a file that a provider keeps, it
+/// is spoilt: with it a sender could read every recording of our account, by its id. The fetcher refuses it then.
+fn only_url(url: String) -> String {
+    if HeldFile::read(&url).is_some() { format!("url:{url}") } else { url }
 }
 
 fn hex_digest(bytes: &[u8]) -> String {

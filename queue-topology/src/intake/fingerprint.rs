@@ -254,6 +254,7 @@ mod tests {
             digest: word.to_owned(),
             at: MaterialAt::Blob("a/b".into()),
             media_type: some(),
+            starts_at: None,
         };
         CallReceived {
             source: word.to_owned(),

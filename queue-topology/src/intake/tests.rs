@@ -1,8 +1,10 @@
 use bytes::Bytes;
 use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
 use domain::event::{CallReceived, Envelope, MaterialAt, MaterialKind};
+use domain::held_file::{HeldFile, Holder};
 use futures::future::{BoxFuture, ready};
 use platform::cache::Memory;
+use platform::seal;
 use store::{OutboxRow, Store};
 use uuid::Uuid;
 
@@ -83,4 +85,46 @@ async fn what_is_kept_nowhere_is_refused() {
     let call = CallId(Uuid::nil());
     let nudge = Nudge { stage: "transcription", workspace: WORKSPACE, call, generation: 1 };
     assert_eq!(intake.nudge(nudge).await, Err(NotKept));
+}
+
+/// What the intake makes of one material: the event's id, the digest, and the address when it is opened.
+async fn sealed(material: NewMaterial) -> (Uuid, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_embedded(folder.path()).await.unwrap();
+    let intake = intake(&folder, Arc::new(store.clone()));
+    let accepted = intake.accept(WORKSPACE, arrival(vec![material])).await.unwrap();
+    let [row] = waiting(&store).await.try_into().unwrap();
+    let MaterialAt::SealedUrl(sealed) = &accepted.materials[0].at else { panic!("{accepted:?}") };
+    assert!(!row.body.contains("exotel:"), "{}", row.body);
+    let address = intake.sealer.open(&seal::of_call(WORKSPACE, accepted.call), sealed).unwrap();
+    (row.event_id, accepted.materials[0].digest.clone(), address)
+}
+
+fn held(file: HeldFile) -> NewMaterial {
+    NewMaterial::Held { kind: MaterialKind::Recording, file, media_type: None }
+}
+
+#[tokio::test]
+async fn a_recording_that_a_provider_keeps_is_the_same_material_with_and_without_its_url() {
+    let file = HeldFile::new(Holder::Exotel, "CALL-1");
+    let (first, digest, address) = sealed(held(file.clone())).await;
+    assert_eq!(address, "exotel:CALL-1");
+    for url in ["https://recordings.exotel.com/a.mp3?sig=1", "https://recordings.exotel.com/a.mp3?sig=2"] {
+        let file = file.clone().with("url", url);
+        let (event, known, address) = sealed(held(file.clone())).await;
+        assert_eq!((event, &known), (first, &digest), "the same is not announced and not paid twice");
+        assert_eq!(HeldFile::read(&address), Some(file));
+    }
+    let (_, other, _) = sealed(held(HeldFile::new(Holder::Exotel, "CALL-2"))).await;
+    assert_ne!(other, digest);
+}
+
+#[tokio::test]
+async fn the_address_of_a_held_file_that_a_sender_gave_as_a_url_is_not_taken_for_one() {
+    for text in ["exotel:CALL-2", " EXOTEL:CALL-2?url=https%3A%2F%2Fx.example.com"] {
+        let (_, _, address) = sealed(NewMaterial::Url(text.to_owned())).await;
+        assert_eq!(HeldFile::read(&address), None, "{address}");
+    }
+    let (_, _, address) = sealed(NewMaterial::Url("https://x.example.com/a?sig=1".to_owned())).await;
+    assert_eq!(address, "https://x.example.com/a?sig=1");
 }

@@ -272,6 +272,7 @@ pub(crate) fn received(source: &str) -> Envelope<CallReceived> {
                 digest: "d".into(),
                 at: MaterialAt::Blob("b".into()),
                 media_type: None,
+                starts_at: None,
             }],
         },
     }

@@ -53,6 +53,7 @@ async fn dead(store: &Store, owner: InstanceId, number: usize) -> CallId {
             digest: "d".into(),
             at: MaterialAt::Blob("b".into()),
             media_type: None,
+            starts_at: None,
         }],
     };
     store.take_in(&arrival, &["transcription"], "live", |_| String::new()).await.unwrap();

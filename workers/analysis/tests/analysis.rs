@@ -452,6 +452,7 @@ async fn context(folder: &std::path::Path, call: &Call, transcript: Option<Trans
         digest: "d".repeat(64),
         at: MaterialAt::Blob("blob".into()),
         media_type: None,
+        starts_at: None,
     };
     let arrival = Arrival {
         event_id: call.id.0,

@@ -53,6 +53,7 @@ fn event(details: Kept<CallDetails>, recording: Option<&str>) -> Envelope<CallRe
         digest: digest.into(),
         at: MaterialAt::Blob(digest.into()),
         media_type: None,
+        starts_at: None,
     });
     Envelope {
         id: Uuid::new_v4(),

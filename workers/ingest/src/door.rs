@@ -57,7 +57,6 @@ pub(crate) enum Read {
     /// A hint that something may have happened to a call that we know already.
     Nudge(Nudge),
     /// A question that is answered at once, such as whether this address belongs to us.
-    #[cfg_attr(not(test), expect(dead_code, reason = "none of today's sources asks a question"))]
     Reply(Response),
 }
 

@@ -16,6 +16,7 @@ mod time;
 use std::sync::Arc;
 
 use platform::config::{ConfigError, Installation, Values};
+use providers::meetings::zoom;
 use queue_topology::intake::Intake;
 use secrecy::SecretString;
 use web::Access;
@@ -47,6 +48,8 @@ pub struct Settings {
     /// The secret that AssemblyAI's webhook has to bring. `None` where neither `ASSEMBLYAI_API_KEY` nor
     /// `ASSEMBLYAI_WEBHOOK_SECRET` is set.
     pub assemblyai_secret: Option<SecretString>,
+    /// The secret token with which Zoom signs its webhooks. `None` where `ZOOM_WEBHOOK_SECRET_TOKEN` is not set.
+    pub zoom_secret: Option<SecretString>,
 }
 
 impl Settings {
@@ -62,6 +65,7 @@ impl Settings {
             max_audio_bytes: installation.max_upload_bytes,
             max_requests,
             assemblyai_secret: sources::assemblyai_secret(values),
+            zoom_secret: zoom::webhook_secret(values),
         })
     }
 }

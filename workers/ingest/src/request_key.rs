@@ -72,8 +72,17 @@ fn fingerprint(path: &str, arrivals: &[Arrival]) -> String {
         add(format!("{kind:?}").as_bytes());
         add(&serde_json::to_vec(details).unwrap_or_default());
         for material in materials {
+            let material = match material {
+                NewMaterial::StartingAt(at, material) => {
+                    add(at.to_string().as_bytes());
+                    material.as_ref()
+                }
+                material => material,
+            };
             match material {
                 NewMaterial::Url(url) => add(without_query(url).as_bytes()),
+                NewMaterial::Held { kind, file, .. } => add(format!("{kind:?} {}", file.name()).as_bytes()),
+                NewMaterial::StartingAt(at, _) => add(at.to_string().as_bytes()),
                 NewMaterial::File(kind, upload) => add(format!("{kind:?} {}", upload.digest).as_bytes()),
                 NewMaterial::Document { kind, bytes, .. } => {
                     add(format!("{kind:?}").as_bytes());

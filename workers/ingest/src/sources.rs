@@ -6,6 +6,7 @@ pub mod meeting;
 pub mod recording;
 pub mod session;
 mod zapier;
+pub mod zoom;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ struct Part;
 fn all() -> OpenApiRouter<Arc<Ingest>> {
     OpenApiRouter::with_openapi(Part::openapi())
         .routes(routes!(zapier::zapier))
+        .routes(routes!(zoom::zoom))
         .routes(routes!(assemblyai::assemblyai))
         .routes(routes!(meeting::meetings))
         .routes(routes!(recording::calls))

@@ -2,8 +2,11 @@
 //! recordings.
 
 mod answer;
+mod held;
 mod job;
 mod material;
+mod participants;
+mod pieces;
 mod roles;
 mod stage;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use bytes::Bytes;
-use domain::event::{Material, MaterialAt, MaterialKind};
+use domain::event::{Material, MaterialAt};
 use domain::fault::Fault;
 use domain::refusal::{Destination, Refusal};
 use futures::stream::BoxStream;
@@ -13,11 +13,13 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use platform::blobs::{BlobError, Blobs};
 use platform::fetch::{FetchError, Fetcher};
 use platform::seal::{self, Sealer};
+use providers::recordings::Holders;
 use providers::speech::Audio;
 use queue_topology::{Cx, StageError, Whom};
 use sha2::{Digest as _, Sha256};
-use store::StoredMaterial;
 use url::Url;
+
+use crate::held;
 
 /// The longest transcript, in bytes. The transcript of a whole day has some 2 MB.
 const MAX_TRANSCRIPT_BYTES: u64 = 16 * 1024 * 1024;
@@ -27,15 +29,6 @@ type Content = BoxStream<'static, Result<Bytes, BlobError>>;
 
 /// How long a run waits that found no memory to store its recording.
 const BUSY_FOR: Duration = Duration::from_secs(10);
-
-/// Chooses the material from which the transcript is made. A session that a voice agent wrote itself is better than a
-/// transcript, and a transcript is better than audio. Of two materials of the same kind the newer one counts.
-/// `arrived` has the oldest material first.
-pub(crate) fn best(arrived: &[StoredMaterial]) -> Option<&Material> {
-    [MaterialKind::Session, MaterialKind::Transcript, MaterialKind::Recording].into_iter().find_map(|kind| {
-        arrived.iter().rev().map(|stored| &stored.material).find(|material| material.kind == kind)
-    })
-}
 
 /// The object of the paid request for this material in the ledger of effects, and its digest. They are the same whether the
 /// provider works on a job or answers at once.
@@ -53,6 +46,7 @@ pub(crate) struct Source {
     pub(crate) blobs: Blobs,
     pub(crate) sealer: Sealer,
     pub(crate) fetcher: Fetcher,
+    pub(crate) holders: Holders,
     pub(crate) max_audio_bytes: u64,
 }
 
@@ -66,9 +60,13 @@ impl Source {
                 self.blobs.get(key, MAX_TRANSCRIPT_BYTES).await.map_err(blob_fault)
             }
             MaterialAt::SealedUrl(sealed) => {
-                let url = self.open(cx, sealed)?;
-                let held = cx.wait_for(Whom::Host(&host(&url))).await?;
-                let body = self.fetcher.document(&url).await.map_err(|error| fetch_fault(&error))?.body;
+                let place = held::place(cx, &self.holders, self.open(cx, sealed)?).await?;
+                let held = cx.wait_for(Whom::Host(&host(&place.address.url))).await?;
+                let fetched = match self.fetcher.document(&place.address).await {
+                    Err(error) => self.fetcher.document(&place.elsewhere(cx, &error).await?).await,
+                    fetched => fetched,
+                };
+                let body = fetched.map_err(|error| place.fault(cx, &error))?.body;
                 let too_large = || {
                     StageError::permanent(
                         "transcript_too_large",
@@ -98,9 +96,13 @@ impl Source {
         };
         let key = format!("recordings/{}/{}", cx.run.call, material.digest);
         if self.blobs.head(&key).await.map_err(blob_fault)?.is_none() {
-            let url = self.open(cx, sealed)?;
-            let _held = cx.wait_for(Whom::Host(&host(&url))).await?;
-            let fetched = self.fetcher.recording(&url).await.map_err(|error| fetch_fault(&error))?;
+            let place = held::place(cx, &self.holders, self.open(cx, sealed)?).await?;
+            let _held = cx.wait_for(Whom::Host(&host(&place.address.url))).await?;
+            let fetched = match self.fetcher.recording(&place.address).await {
+                Err(error) => self.fetcher.recording(&place.elsewhere(cx, &error).await?).await,
+                fetched => fetched,
+            };
+            let fetched = fetched.map_err(|error| place.fault(cx, &error))?;
             let stored =
                 self.blobs.put_stream(&key, fetched.body, self.max_audio_bytes).await.map_err(blob_fault)?;
             tracing::debug!(bytes = stored.bytes, "fetched the recording");
@@ -171,7 +173,6 @@ pub(crate) fn blob_fault(error: BlobError) -> StageError {
 
 #[cfg(test)]
 mod tests {
-    use domain::moment::Moment;
     use domain::refusal::{Code, Codes, Failure, Remote};
     use futures::stream;
 
@@ -192,33 +193,6 @@ mod tests {
         },
         default_wait: Duration::from_secs(10),
     };
-
-    #[test]
-    fn a_session_goes_before_a_transcript_and_the_newer_before_the_older() {
-        let arrived = |kinds: &[(MaterialKind, &str)]| -> Vec<StoredMaterial> {
-            let stored = |(kind, digest): &(MaterialKind, &str)| StoredMaterial {
-                material: Material {
-                    kind: *kind,
-                    digest: (*digest).into(),
-                    at: MaterialAt::Blob("b".into()),
-                    media_type: None,
-                },
-                received_at: Moment::from_micros(0),
-            };
-            kinds.iter().map(stored).collect()
-        };
-        let digest =
-            |kinds: &[(MaterialKind, &str)]| best(&arrived(kinds)).map(|material| material.digest.clone());
-        let (session, transcript, recording) =
-            (MaterialKind::Session, MaterialKind::Transcript, MaterialKind::Recording);
-        assert_eq!(
-            digest(&[(transcript, "old"), (transcript, "new"), (recording, "audio")]).as_deref(),
-            Some("new")
-        );
-        assert_eq!(digest(&[(session, "session"), (transcript, "later")]).as_deref(), Some("session"));
-        assert_eq!(digest(&[(recording, "audio")]).as_deref(), Some("audio"));
-        assert_eq!(digest(&[]), None);
-    }
 
     #[tokio::test]
     async fn a_blob_that_breaks_off_while_it_is_sent_is_no_failure_of_the_provider() {

@@ -15,16 +15,19 @@ use platform::cache::Cache;
 use platform::config::{ConfigError, Installation, Values};
 use platform::fetch::{Allow, Credential, Fetcher, Limits};
 use platform::seal::Sealer;
+use providers::Slots;
+use providers::meetings::{self, Attendance};
+use providers::recordings::Holders;
 use providers::speech::{self, SpeechToText};
-use providers::{Slots, telephony};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::Write;
 use url::Url;
 
 use crate::job::{self, Heard};
-use crate::material::{self, Source};
-use crate::{answer, roles};
+use crate::material::Source;
+use crate::pieces::{self, Gathering, Part};
+use crate::{answer, participants, roles};
 use media::transcripts::{self, People};
 
 /// The settings of this stage.
@@ -49,7 +52,7 @@ impl Settings {
             zone: installation.timezone,
             allow: Allow::from_values(values)?,
             limits: Limits { max_bytes: installation.max_upload_bytes, ..Limits::read(values)? },
-            credentials: telephony::credentials(values)?,
+            credentials: Holders::configured(values, &Slots::of_this_process())?.credentials(),
             public: installation.public_url.clone(),
         })
     }
@@ -60,6 +63,7 @@ pub struct Transcription {
     speech: Option<SpeechToText>,
     zone: chrono_tz::Tz,
     public: Option<Url>,
+    attendance: Vec<Arc<dyn Attendance>>,
 }
 
 impl Transcription {
@@ -74,14 +78,29 @@ impl Transcription {
     ) -> Result<Self, ConfigError> {
         let slots = Slots::new(cache, Self::QUEUE.spec.may_wait());
         let speech = speech::configured(values, &slots)?;
-        Ok(Self::new(Settings::read(values, installation)?, speech, blobs, sealer))
+        let holders = Holders::configured(values, &slots)?;
+        let attendance = meetings::attendance(values, &slots)?;
+        let stage = Self::new(Settings::read(values, installation)?, speech, blobs, sealer);
+        Ok(stage.with_holders(holders).with_attendance(attendance))
+    }
+
+    /// The stage with these systems that know who was in a meeting.
+    pub fn with_attendance(self, attendance: Vec<Arc<dyn Attendance>>) -> Self {
+        Self { attendance, ..self }
+    }
+
+    /// The stage with these systems that keep recordings.
+    pub fn with_holders(mut self, holders: Holders) -> Self {
+        self.source.holders = holders;
+        self
     }
 
     pub fn new(settings: Settings, speech: Option<SpeechToText>, blobs: Blobs, sealer: Sealer) -> Self {
         let Settings { zone, allow, limits, credentials, public } = settings;
         let max_audio_bytes = limits.max_bytes;
         let fetcher = Fetcher::new(allow, limits, credentials);
-        Self { source: Source { blobs, sealer, fetcher, max_audio_bytes }, speech, zone, public }
+        let source = Source { blobs, sealer, fetcher, holders: Holders::default(), max_audio_bytes };
+        Self { source, speech, zone, public, attendance: Vec::new() }
     }
 
     async fn supplied(&self, cx: &Cx, material: &Material) -> Result<Transcript, StageError> {
@@ -102,6 +121,19 @@ impl Transcription {
         let (segments, notes) = (transcript.segments.len(), transcript.notes.len());
         tracing::debug!(segments, notes, "read a supplied transcript");
         Ok(transcript)
+    }
+
+    /// Returns what is said in one material, or how long to wait for it.
+    async fn read(&self, cx: &Cx, material: &Material) -> Result<Part, StageError> {
+        Ok(match material.kind {
+            MaterialKind::Session | MaterialKind::Transcript => {
+                Part::Transcript(self.supplied(cx, material).await?)
+            }
+            MaterialKind::Recording => match self.heard(cx, material).await? {
+                Heard::Transcript(transcript) => Part::Transcript(transcript),
+                Heard::Later(wait) => Part::Later(wait),
+            },
+        })
     }
 
     async fn heard(&self, cx: &Cx, material: &Material) -> Result<Heard, StageError> {
@@ -139,17 +171,24 @@ impl Stage for Transcription {
         _event: &Envelope<CallAccepted>,
     ) -> Result<Outcome<CallTranscribed>, StageError> {
         let arrived = cx.store.materials(cx.run.workspace, cx.run.call).await?;
-        let material = material::best(&arrived).ok_or_else(|| {
-            StageError::permanent("no_material", anyhow!("nothing to make a transcript from"))
-        })?;
-        let mut transcript = match material.kind {
-            MaterialKind::Session | MaterialKind::Transcript => self.supplied(cx, material).await?,
-            MaterialKind::Recording => match self.heard(cx, material).await? {
-                Heard::Transcript(transcript) => transcript,
-                Heard::Later(wait) => return Ok(Outcome::Later(wait)),
-            },
+        let pieces = pieces::of(&arrived);
+        if pieces.is_empty() {
+            return Err(StageError::permanent("no_material", anyhow!("nothing to make a transcript from")));
+        }
+        let mut gathering = Gathering::of(&pieces);
+        for piece in &pieces {
+            gathering.add(piece, self.read(cx, piece.material).await)?;
+        }
+        let mut transcript = match gathering.end()? {
+            Part::Transcript(transcript) => transcript,
+            Part::Later(wait) => return Ok(Outcome::Later(wait)),
         };
-        roles::assign_roles(&mut transcript, &cx.call().await?.details);
+        let mut call = cx.call().await?;
+        if let Some(found) = participants::found(cx, &self.attendance, &call).await? {
+            call.details.merge(found.clone());
+            cx.keep(Write::Details(Box::new(found)));
+        }
+        roles::assign_roles(&mut transcript, &call.details);
         cx.keep(Write::Transcript(transcript));
         Ok(Outcome::Emit(CallTranscribed {}))
     }

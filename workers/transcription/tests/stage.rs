@@ -226,7 +226,7 @@ impl Bench {
                 }],
                 ..CallDetails::default()
             },
-            materials: vec![Material { kind, digest: "d1".into(), at, media_type: None }],
+            materials: vec![Material { kind, digest: "d1".into(), at, media_type: None, starts_at: None }],
         };
         self.store.take_in(&arrival, &["transcription"], "live", |_| String::new()).await.unwrap();
         self.begins(1).await

@@ -194,7 +194,13 @@ fn full(kind: CallKind, material: MaterialKind, at: MaterialAt, role: Role) -> C
             metadata: Map::from_iter([("a".to_owned(), json!([1, null]))]),
             notes: vec![Note::new("field_of_another_type", "A sentence.").of_field("duration")],
         }),
-        materials: vec![Material { kind: material, digest: "00".into(), at, media_type: text() }],
+        materials: vec![Material {
+            kind: material,
+            digest: "00".into(),
+            at,
+            media_type: text(),
+            starts_at: Some(Moment::from_micros(1_795_170_000_000_001)),
+        }],
     }
 }
 

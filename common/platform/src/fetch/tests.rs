@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use domain::fault::Fault;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use wiremock::matchers::{basic_auth, method, path};
+use wiremock::matchers::{basic_auth, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
@@ -26,7 +26,11 @@ fn fetcher_allowing(addresses: &[SocketAddr]) -> Fetcher {
 }
 
 async fn fetched(fetcher: &Fetcher, url: &str) -> Result<Vec<u8>, FetchError> {
-    let recording = fetcher.recording(url).await?;
+    fetched_from(fetcher, &Address::from_outside(url)).await
+}
+
+async fn fetched_from(fetcher: &Fetcher, address: &Address) -> Result<Vec<u8>, FetchError> {
+    let recording = fetcher.recording(address).await?;
     recording
         .body
         .try_fold(Vec::new(), |mut all, chunk| async move {
@@ -332,4 +336,48 @@ fn the_setting_for_private_addresses_takes_true_false_or_a_list_of_hosts_with_po
     let web = Url::parse("http://127.0.0.1/a").unwrap();
     assert!(read("127.0.0.1:80").unwrap().permits(&web));
     assert!(!read("127.0.0.1:443").unwrap().permits(&web));
+}
+
+fn known(url: String, is_configured: bool) -> Address {
+    Address { url, authorization: Some("Bearer secret".into()), is_configured }
+}
+
+#[tokio::test]
+async fn an_authorization_goes_to_the_host_of_the_address_and_not_along_a_redirect_to_another() {
+    let elsewhere = server(ResponseTemplate::new(200).set_body_bytes(AUDIO)).await;
+    let holder = MockServer::start().await;
+    for (at, target) in [("/here", "/file".to_owned()), ("/there", format!("{}/file", elsewhere.uri()))] {
+        let answer = ResponseTemplate::new(302).insert_header("location", target);
+        Mock::given(path(at)).respond_with(answer).mount(&holder).await;
+    }
+    let file = ResponseTemplate::new(200).set_body_bytes(AUDIO);
+    Mock::given(path("/file"))
+        .and(header("authorization", "Bearer secret"))
+        .respond_with(file)
+        .mount(&holder)
+        .await;
+    let fetcher = Fetcher::new(Allow::All, Limits::default(), Vec::new());
+    for at in ["/here", "/there"] {
+        let address = known(format!("{}{at}", holder.uri()), false);
+        assert_eq!(fetched_from(&fetcher, &address).await.unwrap(), AUDIO, "{at}");
+    }
+    let asked = elsewhere.received_requests().await.unwrap();
+    assert!(asked.iter().all(|request| !request.headers.contains_key("authorization")), "{asked:?}");
+}
+
+#[tokio::test]
+async fn an_address_of_our_own_configuration_may_be_private_but_not_what_it_redirects_to() {
+    let elsewhere = server(ResponseTemplate::new(200).set_body_bytes(AUDIO)).await;
+    let holder = MockServer::start().await;
+    let away = ResponseTemplate::new(302).insert_header("location", format!("{}/file", elsewhere.uri()));
+    Mock::given(path("/there")).respond_with(away).mount(&holder).await;
+    let file = ResponseTemplate::new(200).set_body_bytes(AUDIO);
+    Mock::given(path("/file")).respond_with(file).mount(&holder).await;
+    let fetcher = fetcher_allowing(&[]);
+    let at = |path: &str, is_configured| known(format!("{}{path}", holder.uri()), is_configured);
+    assert_eq!(fetched_from(&fetcher, &at("/file", true)).await.unwrap(), AUDIO);
+    for refused in [at("/file", false), at("/there", true)] {
+        let error = fetched_from(&fetcher, &refused).await.unwrap_err();
+        assert!(matches!(error, FetchError::Refused(_)), "{error}");
+    }
 }

@@ -28,6 +28,7 @@ async fn waiting(folder: &tempfile::TempDir) -> (Store, CallId, InstanceId) {
             digest: "d".into(),
             at: MaterialAt::SealedUrl("https://r.example.com/a.mp3".into()),
             media_type: None,
+            starts_at: None,
         }],
     };
     store.take_in(&arrival, &["transcription"], "live", |_| "input".into()).await.unwrap();

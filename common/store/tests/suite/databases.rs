@@ -51,6 +51,7 @@ pub(crate) fn arrival(call: &str, recording: Option<&str>) -> Arrival {
         digest: format!("digest of {url}"),
         at: MaterialAt::SealedUrl(url.into()),
         media_type: None,
+        starts_at: None,
     });
     Arrival {
         event_id: Uuid::new_v4(),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use domain::call::{CallId, CallStatus, WorkspaceId};
+use domain::call::{CallDetails, CallId, CallStatus, Participant, WorkspaceId};
 use domain::moment::Moment;
 use domain::transcript::{Segment, Transcript};
 use store::{
@@ -407,6 +407,23 @@ async fn a_long_transcript_is_not_read_before_its_length_is_known() {
         assert!(read.segments[0].text.ends_with('\u{fffd}'), "NUL is kept by no database");
         let other = WorkspaceId(uuid::Uuid::from_u128(9));
         assert_eq!(store.transcript_up_to(other, call, 1_000_000).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_stage_finds_out_about_a_call_is_merged_into_what_its_sources_said() {
+    on_both(|store| async move {
+        let call = accepted(&store).await;
+        let before = store.call(WORKSPACE, call).await.unwrap().unwrap().details;
+        let (_, claim) = take(&store, run(call, "transcription", 1)).await;
+        let who = Participant { name: Some("Ann Lee\0".into()), ..Participant::default() };
+        let found = CallDetails { participants: vec![who], ..CallDetails::default() };
+        let writes = [Write::Details(Box::new(found))];
+        store.settle_run(&claim, &Settlement::Done { writes: &writes, children: &[] }).await.unwrap();
+        let known = store.call(WORKSPACE, call).await.unwrap().unwrap().details;
+        assert_eq!(known.participants[0].name.as_deref(), Some("Ann Lee\u{fffd}"));
+        assert_eq!(CallDetails { participants: Vec::new(), ..known }, before);
     })
     .await;
 }

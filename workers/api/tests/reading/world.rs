@@ -227,7 +227,7 @@ impl World {
 }
 
 pub(crate) fn recording(at: MaterialAt) -> Material {
-    Material { kind: MaterialKind::Recording, digest: "aa11".into(), at, media_type: None }
+    Material { kind: MaterialKind::Recording, digest: "aa11".into(), at, media_type: None, starts_at: None }
 }
 
 pub(crate) fn transcript() -> Transcript {

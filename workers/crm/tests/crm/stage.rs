@@ -71,6 +71,7 @@ impl World {
             digest: "digest".into(),
             at: MaterialAt::Blob("calls/material".into()),
             media_type: None,
+            starts_at: None,
         };
         if let Some(session) = finished.session {
             material.kind = MaterialKind::Session;

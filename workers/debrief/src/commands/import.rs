@@ -3,18 +3,24 @@
 //! The content of a file decides what it is. Names and e-mail addresses decide which files belong together. The
 //! functions that read uploads also read these files, so an import refuses what an upload refuses, in the same words.
 //! The events go through the intake to the outbox of the store, and the keeper of a `run` publishes them from there.
+//!
+//! With `--zoom` the calls are the meetings that Zoom has recorded, and with `--watch` the files that are put into a
+//! folder.
 
 mod arrivals;
 mod classify;
 mod files;
 mod pairing;
 mod wait;
+mod watch;
 mod words;
+mod zoom;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressStyle};
 use platform::config::{ConfigError, Installation, Values};
@@ -32,11 +38,23 @@ use crate::roles::Role;
 
 #[derive(clap::Args)]
 pub(crate) struct Import {
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present_any = ["zoom", "watch"], value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// The lead that belongs to a single session file
     #[arg(long, value_name = "FILE")]
     pub(crate) lead: Option<PathBuf>,
+    /// Bring in the meetings that Zoom has recorded; again: go on where it stopped
+    #[arg(long, requires = "from", conflicts_with_all = ["paths", "lead", "watch", "kind"])]
+    pub(crate) zoom: bool,
+    /// The first day of the meetings, such as 2026-01-31
+    #[arg(long, value_name = "DATE", requires = "zoom")]
+    pub(crate) from: Option<NaiveDate>,
+    /// The last day of the meetings; without it, today
+    #[arg(long, value_name = "DATE", requires = "zoom")]
+    pub(crate) to: Option<NaiveDate>,
+    /// Bring in every file that is put into this folder, until you stop it
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "lead", "dry_run"])]
+    pub(crate) watch: Option<PathBuf>,
     /// What the files are
     #[arg(long, value_enum, default_value_t = ImportKind::Auto)]
     pub(crate) kind: ImportKind,
@@ -60,8 +78,23 @@ pub(crate) async fn import(values: Values, workspace: &str, import: Import) -> E
     // A progress bar and log lines disturb each other on one terminal, so there are logs only where the user asked
     // for them.
     let telemetry = values.text("RUST_LOG").map(|_| telemetry::start(&values)).transpose()?;
-    let plan = plan(&import, Installation::read(&values)?.timezone)?;
-    let mut report = Report::new(&import, &plan);
+    let report = if import.zoom {
+        zoom::backfill(values, workspace, &import).await?
+    } else if let Some(folder) = &import.watch {
+        watch::watch(values, workspace, &import, folder).await?
+    } else {
+        files_once(values, workspace, &import).await?
+    };
+    if let Some(telemetry) = telemetry {
+        telemetry.end();
+    }
+    report.end()
+}
+
+/// Brings in the files that the user named.
+async fn files_once(values: Values, workspace: &str, import: &Import) -> Result<Report, StartError> {
+    let plan = plan(import, Installation::read(&values)?.timezone)?;
+    let mut report = Report::new(import, plan.items.len(), plan.failures.len());
     for note in plan.notes.iter().chain(&plan.repeated) {
         report.note(note);
     }
@@ -73,12 +106,10 @@ pub(crate) async fn import(values: Values, workspace: &str, import: Import) -> E
             report.say(&format!("{}: {}", item.path.display(), describe(item)));
         }
     } else if !plan.items.is_empty() {
-        bring_in(values, workspace, &plan, &mut report).await?;
+        let work = async |importer: &Importer| send_and_wait(importer, &plan, &mut report).await;
+        with_importer(values, workspace, work).await?;
     }
-    if let Some(telemetry) = telemetry {
-        telemetry.end();
-    }
-    report.end()
+    Ok(report)
 }
 
 /// Decides which calls the files are. Nothing is brought in yet.
@@ -137,16 +168,16 @@ fn give_lead(plan: &mut Plan, path: &Path) -> Result<(), ConfigError> {
     Ok(())
 }
 
-async fn bring_in(
+/// Does `work` with what brings calls in. Where no `run` is at work, this process runs the roles itself.
+async fn with_importer(
     values: Values,
     workspace: &str,
-    plan: &Plan,
-    report: &mut Report,
+    work: impl AsyncFnOnce(&Importer) -> Result<(), StartError>,
 ) -> Result<(), StartError> {
     let alone = values.text("AMQP_URL").is_none() && !deployment::is_running(&values)?;
     if alone {
         let running = start_roles(values.clone()).await?;
-        let done = bring_in_here(&values, workspace, running.deployment(), plan, report).await;
+        let done = work_here(&values, workspace, running.deployment(), work).await;
         running.stop().await;
         done
     } else {
@@ -154,24 +185,23 @@ async fn bring_in(
         let sealer = deployment::sealer(&values, &store).await?;
         let blobs = deployment::open_blobs(&values, &Installation::read(&values)?)?;
         let importer = Importer::new(&values, workspace, store.clone(), blobs, sealer)?;
-        let done = send_and_wait(&importer, plan, report).await;
+        let done = work(&importer).await;
         store.close().await;
         done
     }
 }
 
-/// Brings the calls in and processes them. This process runs the roles itself.
-async fn bring_in_here(
+/// Does `work` in a process that runs the roles itself.
+async fn work_here(
     values: &Values,
     workspace: &str,
     here: &Deployment,
-    plan: &Plan,
-    report: &mut Report,
+    work: impl AsyncFnOnce(&Importer) -> Result<(), StartError>,
 ) -> Result<(), StartError> {
     let workspace = deployment::find_workspace(&here.store, workspace).await?;
     let importer =
         Importer::new(values, workspace, here.store.clone(), here.blobs.clone(), here.sealer.clone())?;
-    send_and_wait(&importer, plan, report).await?;
+    work(&importer).await?;
     // A call can be known from an earlier import, and then it looks ended before its new event leaves the outbox.
     wait::for_outbox(&here.store).await;
     Ok(())
@@ -193,17 +223,19 @@ async fn send_and_wait(importer: &Importer, plan: &Plan, report: &mut Report) ->
     for item in &plan.items {
         match importer.bring_in(item).await {
             Ok(sent) => pending.push(Pending::new(item.path.clone(), sent)),
-            Err(why) => report.failed(&item.path, &why),
+            Err(not_taken) => report.failed(&item.path, &not_taken.why),
         }
         report.bar.inc(1);
     }
     report.begin("waiting for their calls");
     report.bar.inc(plan.items.len().saturating_sub(pending.len()) as u64);
+    wait_for(importer, pending, report).await
+}
+
+/// Waits until the calls have ended, and counts how.
+async fn wait_for(importer: &Importer, pending: Vec<Pending>, report: &mut Report) -> Result<(), StartError> {
     wait::until_ended(importer.store(), importer.workspace(), pending, |path, ended| {
-        match ended {
-            Ok(()) => report.counts.success += 1,
-            Err(why) => report.failed(path, &why),
-        }
+        report.ended(path, ended);
         report.bar.inc(1);
     })
     .await
@@ -239,14 +271,14 @@ struct Report {
 }
 
 impl Report {
-    fn new(import: &Import, plan: &Plan) -> Self {
-        let items = plan.items.len();
+    /// `items` calls were found, and `failures` that cannot be brought in.
+    fn new(import: &Import, items: usize, failures: usize) -> Self {
         // The bar is drawn on standard error, and only where that is a terminal.
         let bar = if import.dry_run { ProgressBar::hidden() } else { ProgressBar::new(items as u64) };
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}") {
             bar.set_style(style);
         }
-        let counts = Counts { success: 0, failed: 0, total: items + plan.failures.len() };
+        let counts = Counts { success: 0, failed: 0, total: items + failures };
         Self { json: import.json, bar, counts }
     }
 
@@ -264,6 +296,13 @@ impl Report {
 
     fn note(&self, note: &Remark) {
         self.say(&format!("{}: left out: {}", note.path.display(), note.why));
+    }
+
+    fn ended(&mut self, path: &Path, ended: Result<(), String>) {
+        match ended {
+            Ok(()) => self.counts.success += 1,
+            Err(why) => self.failed(path, &why),
+        }
     }
 
     fn failed(&mut self, path: &Path, why: &str) {

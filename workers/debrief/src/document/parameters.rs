@@ -45,6 +45,13 @@ pub(super) fn of(place: &str, name: &str) -> Option<(Value, Value)> {
         ("header", "X-Debrief-Webhook-Secret") => {
             (json!({"type": "string", "pattern": "^[ -~]*$"}), json!("the-secret-that-we-set"))
         }
+        ("header", "x-zm-signature") => {
+            let signature = "v0=39a63d8d308d9e8adf3f05816993d166e0da28dec8aa1e3e7b807e648d861ed5";
+            (json!({"type": "string", "pattern": "^[ -~]*$"}), json!(signature))
+        }
+        ("header", "x-zm-request-timestamp") => {
+            (json!({"type": "string", "pattern": "^[ -~]*$"}), json!("1795996800"))
+        }
         _ => return None,
     })
 }

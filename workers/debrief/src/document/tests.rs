@@ -5,10 +5,11 @@ use utoipa::openapi::OpenApi;
 
 use super::*;
 
-const ROUTES: [&str; 27] = [
+const ROUTES: [&str; 28] = [
     "GET /",
     "POST /webhook/zapier",
     "POST /webhooks/assemblyai",
+    "POST /webhooks/zoom",
     "POST /api/meetings",
     "POST /api/calls",
     "POST /api/sessions",

@@ -268,6 +268,15 @@ impl World {
         simulators::recording_with(&dialogue)
     }
 
+    /// The address of the simulator of this provider.
+    pub(crate) fn provider(&self, name: &str) -> &str {
+        &self.providers[name]
+    }
+
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
     /// The data folder.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()

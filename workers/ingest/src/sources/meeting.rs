@@ -22,7 +22,7 @@ use crate::{Ingest, form};
 /// The longest JSON of a meeting, in bytes.
 pub const MAX_JSON_BYTES: u64 = 1024 * 1024;
 const AT: &str = "/meeting";
-const SOURCE: &str = "zoom";
+pub(super) const SOURCE: &str = "zoom";
 /// Fields with which one can enter a meeting or open its recording. We do not need them, so they are not kept.
 const SECRETS: [&str; 8] = [
     "download_access_token",
@@ -116,7 +116,7 @@ pub fn arrival(
     let Some(content) = transcript.as_ref().or(audio.as_ref()) else {
         return Err(Problem::field("/transcript", "is missing; or send `audio`"));
     };
-    let (uuid, details) = read(meeting, timezone)?;
+    let (uuid, details) = read(meeting, AT, timezone)?;
     let (source, external_id) = match uuid {
         Some(uuid) => (SOURCE, uuid),
         None => (recording::SOURCE, idempotency_key.unwrap_or_else(|| content.digest.clone())),
@@ -127,8 +127,9 @@ pub fn arrival(
     Ok(Arrival { source: source.to_owned(), external_id, kind: CallKind::Meeting, details, materials })
 }
 
-fn read(meeting: Value, timezone: Tz) -> Result<(Option<String>, CallDetails), Problem> {
-    let mut fields = Fields::of(meeting, AT)?;
+/// Reads what Zoom says of a meeting: its `uuid` and its details. `at` is the JSON pointer to the object.
+pub(super) fn read(meeting: Value, at: &str, timezone: Tz) -> Result<(Option<String>, CallDetails), Problem> {
+    let mut fields = Fields::of(meeting, at)?;
     let uuid = fields.id("uuid");
     let host = ["host_email", "host_id"].into_iter().find_map(|name| fields.peek(name)?.as_str());
     let host = host.filter(|host| host.contains('@')).map(str::to_owned);
@@ -241,7 +242,7 @@ mod tests {
     use super::*;
 
     fn details(meeting: Value) -> CallDetails {
-        read(meeting, chrono_tz::UTC).unwrap().1
+        read(meeting, AT, chrono_tz::UTC).unwrap().1
     }
 
     #[test]

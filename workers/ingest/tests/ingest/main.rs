@@ -9,3 +9,4 @@ mod overload;
 mod wire;
 mod world;
 mod zapier;
+mod zoom;

@@ -226,6 +226,10 @@ impl World {
     pub(crate) fn opened_url(&self, event: &Envelope<CallReceived>) -> String {
         let [material] = event.data.materials.as_slice() else { panic!("{event:?}") };
         let MaterialAt::SealedUrl(sealed) = &material.at else { panic!("{event:?}") };
+        self.opened(event, sealed)
+    }
+
+    pub(crate) fn opened(&self, event: &Envelope<CallReceived>, sealed: &str) -> String {
         self.sealer.open(&of_call(event.workspace, event.call), sealed).unwrap()
     }
 

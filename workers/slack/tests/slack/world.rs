@@ -58,6 +58,7 @@ impl World {
             digest: event_id.to_string(),
             at: MaterialAt::Blob("blob".into()),
             media_type: None,
+            starts_at: None,
         };
         let arrival = Arrival {
             event_id,

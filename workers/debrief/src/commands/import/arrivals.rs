@@ -54,6 +54,14 @@ pub(super) struct Sent {
 }
 
 /// Why a call was not taken. The text is shown after the name of the file.
+#[derive(Debug)]
+pub(super) struct NotTaken {
+    pub(super) why: String,
+    /// Whether the same can be taken later. Several tries were made already.
+    pub(super) is_passing: bool,
+}
+
+/// Why a try to take a call failed.
 enum Refusal {
     /// Another try may succeed.
     ForNow(String),
@@ -96,13 +104,43 @@ impl Importer {
         &self.store
     }
 
+    /// The time zone in which times without an offset are read.
+    pub(super) fn timezone(&self) -> chrono_tz::Tz {
+        self.settings.timezone
+    }
+
     /// The workspace to which the calls go.
     pub(super) fn workspace(&self) -> WorkspaceId {
         self.workspace
     }
 
-    /// Brings one call in. The error says why the call was not taken, and is shown after the name of the file.
-    pub(super) async fn bring_in(&self, item: &Item) -> Result<Sent, String> {
+    /// Brings in what `make` makes, which is made again for each try. The error says why it was not taken.
+    pub(super) async fn bring_in_made(
+        &self,
+        make: impl Fn(chrono_tz::Tz) -> Result<Arrival, Problem>,
+    ) -> Result<Sent, String> {
+        let mut tries = 1;
+        loop {
+            let accepted = match make(self.settings.timezone) {
+                Ok(arrival) => self.intake.accept(self.workspace, arrival).await,
+                Err(problem) => match Refusal::from(problem) {
+                    Refusal::ForNow(why) | Refusal::ForGood(why) => return Err(why),
+                },
+            };
+            match accepted {
+                Ok(Accepted { call, materials, .. }) => {
+                    let digests = materials.into_iter().map(|material| material.digest).collect();
+                    return Ok(Sent { call, digests });
+                }
+                Err(_) if tries < TRIES => tries += 1,
+                Err(not_kept) => return Err(not_kept.to_string()),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Brings one call in.
+    pub(super) async fn bring_in(&self, item: &Item) -> Result<Sent, NotTaken> {
         let mut tries = 1;
         loop {
             match self.take(item).await {
@@ -111,7 +149,8 @@ impl Importer {
                     return Ok(Sent { call, digests });
                 }
                 Err(Refusal::ForNow(_)) if tries < TRIES => tries += 1,
-                Err(Refusal::ForNow(why) | Refusal::ForGood(why)) => return Err(why),
+                Err(Refusal::ForNow(why)) => return Err(NotTaken { why, is_passing: true }),
+                Err(Refusal::ForGood(why)) => return Err(NotTaken { why, is_passing: false }),
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -225,7 +264,7 @@ mod tests {
     const OTHER: WorkspaceId = WorkspaceId(uuid::Uuid::from_u128(7));
 
     /// Brings one item into a fresh store. Also returns how many events then wait in the outbox.
-    async fn bring_in(item: Item) -> (Result<Sent, String>, i64) {
+    async fn bring_in(item: Item) -> (Result<Sent, NotTaken>, i64) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(folder.path()).await.unwrap();
         let blobs = Blobs::local(&folder.path().join("blobs")).unwrap();
@@ -251,7 +290,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_refused_is_refused_by_the_field_and_leaves_nothing() {
         let (sent, waiting) = bring_in(session("transcript_session_2025-10-23T12-00-00.000000.json")).await;
-        let why = sent.unwrap_err();
+        let why = sent.unwrap_err().why;
         assert!(why.starts_with("`call_id` is missing"), "{why}");
         assert_eq!(waiting, 0);
     }
@@ -285,17 +324,17 @@ mod tests {
         };
         let page = written("page.wav", "<!DOCTYPE html>");
         let (sent, _) = bring_in(Item { path: page, what: What::Audio }).await;
-        let why = sent.unwrap_err();
+        let why = sent.unwrap_err().why;
         assert_eq!(why, "`audio` is a page of text, not a recording");
         let long = format!("{{\"items\":[\"{}\"]}}", "x".repeat(9 * 1024 * 1024));
         let long = written("long.json", &long);
         let (sent, _) = bring_in(Item { path: long, what: What::Session { lead: None } }).await;
-        assert_eq!(sent.unwrap_err(), "is longer than 8388608 bytes");
+        assert_eq!(sent.unwrap_err().why, "is longer than 8388608 bytes");
         let vtt = written("a.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nHi\n");
         let deep = written("deep.json", &format!("{}{}", "[".repeat(65), "]".repeat(65)));
         let what = What::Meeting { meeting: Some(deep.clone()), transcript: Some(vtt), audio: None };
         let (sent, waiting) = bring_in(Item { path: deep, what }).await;
-        assert_eq!(sent.unwrap_err(), "`meeting` is not valid JSON: it is nested deeper than 64 levels");
+        assert_eq!(sent.unwrap_err().why, "`meeting` is not valid JSON: it is nested deeper than 64 levels");
         assert_eq!(waiting, 0);
     }
 
@@ -303,6 +342,6 @@ mod tests {
     async fn a_file_that_went_away_is_named() {
         let gone = || PathBuf::from("/nowhere/a.wav");
         let (sent, _) = bring_in(Item { path: gone(), what: What::Audio }).await;
-        assert!(sent.unwrap_err().contains("/nowhere/a.wav cannot be read"));
+        assert!(sent.unwrap_err().why.contains("/nowhere/a.wav cannot be read"));
     }
 }

@@ -86,6 +86,17 @@ pub(super) struct Plan {
 
 /// Decides which files are one call. `same_words` tells whether two transcripts say the same.
 pub(super) fn plan(files: Vec<File>, kind: ImportKind, same_words: &dyn Fn(&Path, &Path) -> bool) -> Plan {
+    plan_apart(files, kind, same_words, None)
+}
+
+/// Like [`plan`]. The files in the folder `apart` belong together only where they have the same name: what lies beside
+/// each other there came at the same time by chance.
+pub(super) fn plan_apart(
+    files: Vec<File>,
+    kind: ImportKind,
+    same_words: &dyn Fn(&Path, &Path) -> bool,
+    apart: Option<&Path>,
+) -> Plan {
     let mut plan = Plan::default();
     let (mut sessions, mut leads) = (Vec::new(), Vec::new());
     let mut folders: BTreeMap<PathBuf, Folder> = BTreeMap::new();
@@ -102,8 +113,10 @@ pub(super) fn plan(files: Vec<File>, kind: ImportKind, same_words: &dyn Fn(&Path
         }
     }
     with_leads(&mut plan, sessions, &leads);
-    for mut folder in folders.into_values() {
-        join_the_only_ones(&mut folder);
+    for (path, mut folder) in folders {
+        if Some(path.as_path()) != apart {
+            join_the_only_ones(&mut folder);
+        }
         for parts in folder.into_values() {
             plan.take(parts, kind, same_words);
         }

@@ -19,8 +19,10 @@ const PARKED_LOOKS: u32 = 3;
 const RELAY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A call that was brought in and has not ended.
+#[derive(Debug)]
 pub(super) struct Pending {
-    path: PathBuf,
+    /// The file, or whatever else stands for the call in what the user reads.
+    pub(super) path: PathBuf,
     sent: Sent,
     /// Whether the store has the material of this import. Until then the status of the call is that of an earlier import.
     taken_in: bool,
@@ -33,10 +35,37 @@ impl Pending {
     }
 }
 
-enum Standing {
+/// How far a call is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Standing {
     Going,
+    /// It waits for something outside, and goes on by itself when that is there.
     Parked,
+    /// The error says why it failed.
     Ended(Result<(), String>),
+}
+
+impl Pending {
+    /// Looks how far the call is.
+    pub(super) async fn look(&mut self, store: &Store, workspace: WorkspaceId) -> anyhow::Result<Standing> {
+        let standing = look(store, workspace, self).await?;
+        self.parked_looks = if standing == Standing::Parked { self.parked_looks + 1 } else { 0 };
+        // Once it was parked, the run of another stage can still go on.
+        Ok(if standing == Standing::Parked && self.parked_looks < PARKED_LOOKS {
+            Standing::Going
+        } else {
+            standing
+        })
+    }
+
+    /// What a parked call waits for, in words.
+    pub(super) async fn what_is_missing(
+        &self,
+        store: &Store,
+        workspace: WorkspaceId,
+    ) -> anyhow::Result<String> {
+        what_is_missing(store, workspace, self.sent.call).await
+    }
 }
 
 /// Looks at the calls until every call has ended, until all open calls wait for something outside, or until the user
