@@ -3,6 +3,7 @@
 use sqlx::types::Json;
 
 use super::columns::storable;
+use super::speech_attempts::{self, SpeechAttempt};
 use super::stage_runs::RunKey;
 use super::{Db, Result, Store, Tx, execute, read};
 use domain::analysis::{Analysis, Usage};
@@ -17,6 +18,8 @@ pub enum Write {
     Analysis(Box<Analysis>),
     /// What the run cost at a model. An analysis that is made again does not replace the cost of the one before.
     Usage(Usage),
+    /// How a provider of speech to text made the transcript, and what that cost.
+    Transcribed(SpeechAttempt),
 }
 
 /// Stores a result of `run`. The result of an older generation never replaces the result of a newer one.
@@ -46,6 +49,7 @@ pub(super) async fn save(tx: &mut Tx, run: &RunKey, write: &Write, now: Moment) 
             storable(analysis),
             now,
         )?,
+        Write::Transcribed(attempt) => return speech_attempts::save(tx, run, attempt, now).await,
         Write::Usage(usage) => execute!(
             *tx,
             "INSERT INTO usage (workspace, call_id, generation, stage, model, prompt_tokens, completion_tokens,

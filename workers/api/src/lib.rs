@@ -15,6 +15,7 @@ mod recording;
 mod request;
 mod state;
 mod transcripts;
+mod usage;
 pub mod view;
 
 use axum::Router;
@@ -73,4 +74,5 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(operations::replay))
         .routes(routes!(operations::effects))
         .routes(routes!(operations::audit))
+        .routes(routes!(usage::usage))
 }

@@ -2,9 +2,19 @@
 //! recordings.
 
 mod answer;
+mod chain;
+mod cutting;
+mod doubts;
 mod job;
+mod join;
+mod kept;
 mod material;
+mod pieces_of_audio;
+mod recording;
 mod roles;
 mod stage;
+mod verdict;
+mod words;
 
+pub use cutting::{CutError, Cutter, Piece};
 pub use stage::{Settings, Transcription};

@@ -26,10 +26,19 @@ pub struct Reading {
 pub struct Used {
     /// The length of the audio as the provider measured it.
     pub audio_ms: Option<i64>,
+    /// How many times this length is paid for, where the provider wants money for each channel. 0 means once.
+    pub paid_channels: i64,
     /// The model that transcribed, where the answer names it.
     pub model: Option<String>,
     pub input_tokens: i64,
     pub output_tokens: i64,
+}
+
+impl Used {
+    /// The length of the audio that is paid for.
+    pub fn paid_ms(&self) -> Option<i64> {
+        self.audio_ms.map(|ms| ms.saturating_mul(self.paid_channels.max(1)))
+    }
 }
 
 /// One word, with the time at which it was said.
@@ -176,6 +185,41 @@ pub(super) fn count(value: &Value) -> i64 {
 /// A text that is not empty.
 pub(super) fn text(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !text.trim().is_empty())
+}
+
+/// Languages as tags, as three letters and by their English names.
+const LANGUAGES: [(&str, &str, &str); 24] = [
+    ("en", "eng", "english"),
+    ("de", "deu", "german"),
+    ("fr", "fra", "french"),
+    ("es", "spa", "spanish"),
+    ("pt", "por", "portuguese"),
+    ("it", "ita", "italian"),
+    ("nl", "nld", "dutch"),
+    ("pl", "pol", "polish"),
+    ("hi", "hin", "hindi"),
+    ("ta", "tam", "tamil"),
+    ("te", "tel", "telugu"),
+    ("kn", "kan", "kannada"),
+    ("ml", "mal", "malayalam"),
+    ("bn", "ben", "bengali"),
+    ("mr", "mar", "marathi"),
+    ("ur", "urd", "urdu"),
+    ("zh", "zho", "chinese"),
+    ("ja", "jpn", "japanese"),
+    ("ko", "kor", "korean"),
+    ("ar", "ara", "arabic"),
+    ("ru", "rus", "russian"),
+    ("tr", "tur", "turkish"),
+    ("uk", "ukr", "ukrainian"),
+    ("id", "ind", "indonesian"),
+];
+
+/// The tag of a language that an answer names by three letters or in English. Another name is kept as it is.
+pub(super) fn language_tag(name: &str) -> String {
+    let lower = name.trim().to_lowercase();
+    let known = LANGUAGES.iter().find(|(_, letters, english)| *letters == lower || *english == lower);
+    known.map_or(lower.clone(), |(tag, _, _)| (*tag).to_owned())
 }
 
 /// What a voice with this number, from 0, is called: `A` to `Z`, and then `AA`, `BB` …

@@ -12,5 +12,6 @@ mod idempotency;
 mod keys;
 mod replays;
 mod runs;
+mod speech;
 mod taking_in;
 mod versions;

@@ -33,6 +33,7 @@ const ROUTES: [&str; 27] = [
     "POST /api/dead-letters/replay",
     "GET /api/effects",
     "GET /api/audit",
+    "GET /api/usage",
 ];
 
 #[test]

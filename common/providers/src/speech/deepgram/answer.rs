@@ -83,10 +83,9 @@ pub(in super::super) fn read(answer: &[u8]) -> Result<Reading, Unreadable> {
     let language = results.channels.iter().find_map(|channel| text(&channel.detected_language));
     let transcript =
         Transcript { language: language.map(str::to_owned), segments: in_order(segments), notes: doubts.notes() };
-    // Each channel is paid for.
-    let paid = i64::try_from(channels.max(1)).unwrap_or(1);
     let used = Used {
-        audio_ms: millis_of_seconds(&metadata["duration"]).map(|ms| ms.saturating_mul(paid)),
+        audio_ms: millis_of_seconds(&metadata["duration"]),
+        paid_channels: i64::try_from(channels).unwrap_or(1),
         ..Used::default()
     };
     Ok(Reading { transcript: transcript.numbered(), words: Vec::new(), used })

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::Unreadable;
 use super::super::reading::{
-    self, Piece, Reading, Used, channel, in_order, millis_of_seconds, share_of_log, text, turns, voice,
+    self, Piece, Reading, Used, channel, in_order, language_tag, millis_of_seconds, share_of_log, text, turns, voice,
 };
 use super::TITLE;
 
@@ -47,7 +47,7 @@ pub(in super::super) fn read(answer: &[u8]) -> Result<Reading, Unreadable> {
         in_order(body.transcripts.iter().flat_map(of_channel).collect())
     };
     let all = || body.transcripts.iter().chain([&body]);
-    let language = all().find_map(|one| text(&one.language_code)).map(str::to_owned);
+    let language = all().find_map(|one| text(&one.language_code)).map(language_tag);
     let measured = all().find_map(|one| millis_of_seconds(&one.audio_duration_secs));
     let transcript = Transcript { language, segments, notes: Vec::new() }.numbered();
     Ok(Reading {

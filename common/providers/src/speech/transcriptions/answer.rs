@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::Unreadable;
 use super::super::reading::{
-    self, Doubts, Piece, Reading, TimedWord, Used, count, millis_of_seconds, share_of_log, text,
+    self, Doubts, Piece, Reading, TimedWord, Used, count, language_tag, millis_of_seconds, share_of_log, text,
 };
 
 #[derive(Default, Deserialize)]
@@ -71,38 +71,8 @@ fn used(body: &Body) -> Used {
     let audio_ms = millis_of_seconds(&body.duration).or_else(|| millis_of_seconds(&usage["seconds"]));
     Used {
         audio_ms,
-        model: None,
         input_tokens: count(&usage["input_tokens"]),
         output_tokens: count(&usage["output_tokens"]),
+        ..Used::default()
     }
-}
-
-/// The names of languages that `whisper-1` writes, as tags. A name that is not in the list is kept as it is.
-fn language_tag(name: &str) -> String {
-    const NAMES: [(&str, &str); 22] = [
-        ("english", "en"),
-        ("german", "de"),
-        ("french", "fr"),
-        ("spanish", "es"),
-        ("portuguese", "pt"),
-        ("italian", "it"),
-        ("dutch", "nl"),
-        ("polish", "pl"),
-        ("hindi", "hi"),
-        ("tamil", "ta"),
-        ("telugu", "te"),
-        ("bengali", "bn"),
-        ("marathi", "mr"),
-        ("urdu", "ur"),
-        ("chinese", "zh"),
-        ("japanese", "ja"),
-        ("korean", "ko"),
-        ("arabic", "ar"),
-        ("russian", "ru"),
-        ("turkish", "tr"),
-        ("ukrainian", "uk"),
-        ("indonesian", "id"),
-    ];
-    let lower = name.trim().to_lowercase();
-    NAMES.iter().find(|(known, _)| *known == lower).map_or(lower.clone(), |(_, tag)| (*tag).to_owned())
 }
