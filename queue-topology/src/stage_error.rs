@@ -67,6 +67,11 @@ impl StageError {
         Self::transient("panicked", anyhow!("the stage panicked: {text}"))
     }
 
+    /// The same error of a run that waits for this destination.
+    pub fn waiting_for(self, destination: Destination) -> Self {
+        Self { destination: Some(destination), ..self }
+    }
+
     pub fn retry_after(self, retry_after: Option<Duration>) -> Self {
         Self { retry_after, ..self }
     }

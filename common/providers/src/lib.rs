@@ -23,6 +23,8 @@ pub mod versions;
 pub use descriptor::{Check, Checked, Descriptor, Provider};
 pub use slots::Slots;
 
+use std::iter;
+
 use platform::config::{Group, Values};
 
 /// Every provider, in the order in which the settings are documented.
@@ -35,9 +37,9 @@ pub fn all() -> Vec<&'static dyn Provider> {
     speech.chain(models).chain(others).chain(holders).collect()
 }
 
-/// The settings of every provider.
+/// The settings of every provider, and those that the providers of speech to text share.
 pub fn settings() -> impl Iterator<Item = &'static Group> {
-    all().into_iter().map(Provider::settings)
+    iter::once(&speech::SETTINGS).chain(all().into_iter().map(Provider::settings))
 }
 
 /// The services that can be on or off, with the names that `/health` shows. A service is on when one of its providers

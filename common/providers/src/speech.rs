@@ -1,27 +1,41 @@
 //! Speech to text.
 //!
 //! Providers answer in two ways, and each client implements one of them. Some providers work on a *job*: they take
-//! the audio and return the id of a job, and we look at the job until the transcript is there ([`SpeechJobs`]). Other
-//! providers answer *at once*: the paid request holds the audio, and the answer is the transcript ([`SpeechAtOnce`]).
+//! the audio and return the id of a job, and we look at the job until it is done ([`SpeechJobs`]). Other providers
+//! answer *at once*: the paid request holds the audio, and the answer is the transcript ([`SpeechAtOnce`]). Both give
+//! their answer as it came. The caller keeps it, and the client reads it ([`Reading`]) as often as somebody asks.
+//!
+//! A voice is called `A`, `B`, `C` … in every transcript, and a channel of the recording is called `1`, `2` …, whatever
+//! the provider calls them.
 
 pub mod assemblyai;
+mod chain;
+pub mod deepgram;
+pub mod elevenlabs;
+pub mod local;
+pub mod openai;
+mod reading;
+mod requests;
+mod transcriptions;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use domain::refusal::{Destination, Refusal, Remote};
-use domain::transcript::Transcript;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use platform::blobs::BlobError;
-use platform::config::{ConfigError, Values};
 use secrecy::SecretString;
 
-use crate::descriptor::{Check, Checked, Descriptor, first};
-use crate::slots::Slots;
+use crate::descriptor::{Check, Checked, Descriptor};
 
-/// The destination that runs wait for while no provider is configured.
+pub use chain::{SETTINGS, configured};
+pub use reading::{Reading, TimedWord, Used};
+pub use requests::transcribed;
+
+/// The destination that runs wait for while no provider is configured, and while several providers are away.
 pub const NOBODY: Destination = Destination::named("speech_to_text");
 
 /// The longest answer that is read, in bytes. The transcript of ten hours, with a time for each word, is some 30 MB.
@@ -30,12 +44,29 @@ pub const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 const SOONEST_LOOK: Duration = Duration::from_secs(3);
 const LATEST_LOOK: Duration = Duration::from_secs(30);
 
-/// Every provider of speech to text. The first one in this list that is turned on is used.
-pub static ALL: &[&Descriptor<SpeechToText>] = &[&assemblyai::DESCRIPTOR];
+/// Every provider of speech to text, in the order in which they are tried where `SPEECH` does not say another.
+pub static ALL: &[&Descriptor<SpeechToText>] = &[
+    &assemblyai::DESCRIPTOR,
+    &deepgram::DESCRIPTOR,
+    &openai::DESCRIPTOR,
+    &elevenlabs::DESCRIPTOR,
+    &local::DESCRIPTOR,
+];
 
-/// Makes the first provider that is turned on.
-pub fn configured(values: &Values, slots: &Slots) -> Result<Option<SpeechToText>, ConfigError> {
-    first(ALL, values, slots)
+/// Reads a kept answer.
+pub type Reader = fn(&[u8]) -> Result<Reading, Unreadable>;
+
+/// The reader for the answers of the provider with this name. An answer that was paid for can be read after its
+/// provider was turned off.
+pub fn reader(provider: &str) -> Option<Reader> {
+    match provider {
+        assemblyai::NAME => Some(assemblyai::read),
+        deepgram::NAME => Some(deepgram::read),
+        elevenlabs::NAME => Some(elevenlabs::read),
+        openai::NAME => Some(openai::read),
+        local::NAME => Some(local::read),
+        _ => None,
+    }
 }
 
 /// Whether an effect with this target is a transcription.
@@ -53,6 +84,31 @@ pub fn keys() -> String {
 pub enum SpeechToText {
     Job(Arc<dyn SpeechJobs>),
     AtOnce(Arc<dyn SpeechAtOnce>),
+}
+
+impl SpeechToText {
+    pub fn remote(&self) -> &'static Remote {
+        match self {
+            Self::Job(provider) => provider.remote(),
+            Self::AtOnce(provider) => provider.remote(),
+        }
+    }
+
+    /// Reads a kept answer of this provider.
+    pub fn read(&self, answer: &[u8]) -> Result<Reading, Unreadable> {
+        match self {
+            Self::Job(provider) => provider.read(answer),
+            Self::AtOnce(provider) => provider.read(answer),
+        }
+    }
+
+    /// What a minute of audio costs in US dollars. `None` where no price is set.
+    pub fn price_per_minute(&self) -> Option<f64> {
+        match self {
+            Self::Job(provider) => provider.price_per_minute(),
+            Self::AtOnce(provider) => provider.price_per_minute(),
+        }
+    }
 }
 
 impl Check for SpeechToText {
@@ -75,6 +131,7 @@ pub trait SpeechJobs: Check + Send + Sync {
     fn submit<'a>(
         &'a self,
         uploaded: &'a str,
+        wanted: &'a Wanted,
         notify: Option<&'a Notify>,
     ) -> BoxFuture<'a, Result<String, Refusal>>;
 
@@ -97,6 +154,14 @@ pub trait SpeechJobs: Check + Send + Sync {
     fn webhook(&self) -> Option<Webhook> {
         None
     }
+
+    /// Reads the answer for a job that is done.
+    fn read(&self, answer: &[u8]) -> Result<Reading, Unreadable>;
+
+    /// What a minute of audio costs in US dollars. `None` where no price is set.
+    fn price_per_minute(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// How long to wait before the next look. The pauses grow with the age of the job.
@@ -110,7 +175,11 @@ pub trait SpeechAtOnce: Check + Send + Sync {
 
     /// Sends the audio, and returns the answer piece by piece, as it came. This request costs money, so the caller
     /// keeps the answer before anything reads it.
-    fn transcribe(&self, audio: Audio) -> BoxFuture<'_, Result<Answer, Refusal>>;
+    fn transcribe<'a>(
+        &'a self,
+        audio: Audio,
+        wanted: &'a Wanted,
+    ) -> BoxFuture<'a, Result<Answer, Refusal>>;
 
     /// How long [`Self::transcribe`] may take, from the first byte that is sent to the last byte that is read. The
     /// delivery is held all this time, and a broker allows half an hour for a delivery. So the time must be much
@@ -123,8 +192,18 @@ pub trait SpeechAtOnce: Check + Send + Sync {
         MAX_ANSWER_BYTES
     }
 
+    /// The longest recording that the provider takes, in bytes. A longer one is cut into pieces.
+    fn max_audio_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Reads a kept answer.
-    fn read(&self, answer: &[u8]) -> Result<Transcript, Unreadable>;
+    fn read(&self, answer: &[u8]) -> Result<Reading, Unreadable>;
+
+    /// What a minute of audio costs in US dollars. `None` where no price is set.
+    fn price_per_minute(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// An answer to the audio, as it comes in.
@@ -141,9 +220,57 @@ pub struct Unreadable {
 /// A recording, piece by piece. The whole recording is never in memory.
 pub struct Audio {
     pub bytes: u64,
-    /// The media type that the source named, such as `audio/mpeg`.
+    /// The media type of the content, or else the one that the source named, such as `audio/mpeg`.
     pub media_type: Option<String>,
     pub body: BoxStream<'static, Result<Bytes, BlobError>>,
+}
+
+impl Audio {
+    /// A name for the file whose extension says what it is. Some providers look at nothing else.
+    pub fn file_name(&self) -> String {
+        let kind = self.media_type.as_deref().unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let extension = match kind.as_str() {
+            "audio/wav" | "audio/x-wav" | "audio/wave" | "audio/vnd.wave" => "wav",
+            "audio/mp4" | "audio/m4a" | "audio/x-m4a" => "m4a",
+            "video/mp4" => "mp4",
+            "audio/flac" | "audio/x-flac" => "flac",
+            "audio/ogg" | "audio/opus" | "application/ogg" => "ogg",
+            "audio/webm" | "video/webm" => "webm",
+            "audio/aac" => "aac",
+            "audio/aiff" | "audio/x-aiff" => "aiff",
+            "audio/amr" => "amr",
+            "audio/basic" => "au",
+            "audio/x-ms-wma" => "wma",
+            // Telephone systems write MP3, and most files without a name are MP3.
+            _ => "mp3",
+        };
+        format!("recording.{extension}")
+    }
+}
+
+/// What should be in the transcript of a recording, and what is known about the recording.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Names and words that are likely to be spoken, the most important first.
+    pub words: Vec<String>,
+    /// The language of the call as a BCP 47 tag. `None` where the provider has to find out.
+    pub language: Option<String>,
+    /// How many channels the recording has. `None` where that is not known.
+    pub channels: Option<u16>,
+}
+
+impl Wanted {
+    /// Whether each channel of the recording is a speaker of its own. That holds for the two channels of a telephone
+    /// call. A recording with more channels is a studio's, and its channels say nothing about speakers.
+    pub fn is_one_speaker_a_channel(&self) -> bool {
+        self.channels == Some(2)
+    }
+
+    /// The language without its region, as most providers name it.
+    fn base_language(&self) -> Option<&str> {
+        self.language.as_deref().map(|tag| tag.split(['-', '_']).next().unwrap_or(tag))
+    }
 }
 
 /// The route for a provider's webhook, and the secret that the provider has to send to it.
@@ -168,8 +295,8 @@ pub struct Notify {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     Running,
-    /// The job is done. The segments of the transcript are numbered. There are no segments where nobody spoke.
-    Done(Transcript),
+    /// The job is done. This is the answer as it came, which was paid for.
+    Done(Bytes),
     Failed(GivenUp),
     /// The provider does not know the job, or does not know it any more.
     Unknown,
@@ -185,7 +312,11 @@ pub struct GivenUp {
 
 #[cfg(test)]
 mod tests {
+    use futures::{StreamExt as _, stream};
+    use platform::config::Values;
+
     use super::*;
+    use crate::Slots;
 
     #[test]
     fn a_job_is_looked_at_less_often_as_it_gets_older() {
@@ -196,7 +327,34 @@ mod tests {
     #[test]
     fn without_a_key_there_is_no_provider_and_the_keys_are_named() {
         let none = configured(&Values::default(), &Slots::of_this_process()).unwrap();
-        assert!(none.is_none());
+        assert!(none.is_empty());
         assert!(keys().contains("ASSEMBLYAI_API_KEY"));
+    }
+
+    #[test]
+    fn a_file_name_says_what_the_content_is() {
+        let name = |kind: Option<&str>| {
+            let body = stream::empty().boxed();
+            Audio { bytes: 0, media_type: kind.map(str::to_owned), body }.file_name()
+        };
+        assert_eq!(name(Some("audio/wav")), "recording.wav");
+        assert_eq!(name(Some("Audio/MP4; codecs=mp4a")), "recording.m4a");
+        assert_eq!(name(Some("application/octet-stream")), "recording.mp3");
+        assert_eq!(name(None), "recording.mp3");
+    }
+
+    #[test]
+    fn the_two_channels_of_a_call_are_two_speakers_and_other_channels_say_nothing() {
+        let wanted = |channels| Wanted { channels, ..Wanted::default() }.is_one_speaker_a_channel();
+        assert_eq!([None, Some(1), Some(2), Some(6)].map(wanted), [false, false, true, false]);
+    }
+
+    #[test]
+    fn every_provider_has_a_reader_that_works_without_its_key() {
+        for provider in ALL {
+            let unreadable = reader(provider.name).unwrap()(b"<html>").unwrap_err();
+            assert!(!unreadable.to_string().contains("html"), "{unreadable}");
+        }
+        assert!(reader("somebody").is_none());
     }
 }

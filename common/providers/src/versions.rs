@@ -34,6 +34,30 @@ pub const OPENAI_MODEL: Version = Version {
     says: "it takes the place of gpt-4o-mini, gpt-4o and gpt-4.1, which are shut down on 2027-01-14",
 };
 
+pub const OPENAI_TRANSCRIBE_MODEL: Version = Version {
+    setting: "OPENAI_TRANSCRIBE_MODEL",
+    default: "gpt-4o-transcribe-diarize",
+    looked_up: "2026-11-30",
+    source: "https://developers.openai.com/api/docs/deprecations",
+    says: "it and whisper-1 stay; gpt-transcribe is the newest and tells no speakers apart; gpt-4o-transcribe is deprecated",
+};
+
+pub const DEEPGRAM_MODEL: Version = Version {
+    setting: "DEEPGRAM_MODEL",
+    default: "nova-3",
+    looked_up: "2026-11-30",
+    source: "https://developers.deepgram.com/reference/speech-to-text/listen-pre-recorded",
+    says: "nova-3 stands first in the list of models, and takes key terms",
+};
+
+pub const ELEVENLABS_TRANSCRIBE_MODEL: Version = Version {
+    setting: "ELEVENLABS_TRANSCRIBE_MODEL",
+    default: "scribe_v2",
+    looked_up: "2026-11-30",
+    source: "https://elevenlabs.io/docs/api-reference/speech-to-text/convert",
+    says: "scribe_v2 transcribes files; scribe_v1 is older and takes no key terms",
+};
+
 pub const SALESFORCE_API_VERSION: Version = Version {
     setting: "SALESFORCE_API_VERSION",
     default: "66.0",
@@ -42,7 +66,14 @@ pub const SALESFORCE_API_VERSION: Version = Version {
     says: "41.0 to 68.0 are supported, each for three years at least; 66.0 came out in spring 2026, and every org has it",
 };
 
-pub const ALL: &[Version] = &[ASSEMBLYAI_MODELS, OPENAI_MODEL, SALESFORCE_API_VERSION];
+pub const ALL: &[Version] = &[
+    ASSEMBLYAI_MODELS,
+    OPENAI_MODEL,
+    OPENAI_TRANSCRIBE_MODEL,
+    DEEPGRAM_MODEL,
+    ELEVENLABS_TRANSCRIBE_MODEL,
+    SALESFORCE_API_VERSION,
+];
 
 #[cfg(test)]
 mod tests {

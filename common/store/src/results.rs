@@ -3,6 +3,7 @@
 use sqlx::types::Json;
 
 use super::columns::storable;
+use super::speech_attempts::{self, SpeechAttempt};
 use super::stage_runs::RunKey;
 use super::{Db, Result, Store, Tx, execute, query, read};
 use domain::analysis::{Analysis, Usage};
@@ -20,6 +21,8 @@ pub enum Write {
     Usage(Usage),
     /// What a stage found out about the call, such as who took part. It is merged into what the sources said.
     Details(Box<CallDetails>),
+    /// How a provider of speech to text made the transcript, and what that cost.
+    Transcribed(SpeechAttempt),
 }
 
 /// Stores a result of `run`. The result of an older generation never replaces the result of a newer one.
@@ -49,6 +52,7 @@ pub(super) async fn save(tx: &mut Tx, run: &RunKey, write: &Write, now: Moment) 
             storable(analysis),
             now,
         )?,
+        Write::Transcribed(attempt) => return speech_attempts::save(tx, run, attempt, now).await,
         Write::Usage(usage) => execute!(
             *tx,
             "INSERT INTO usage (workspace, call_id, generation, stage, model, prompt_tokens, completion_tokens,

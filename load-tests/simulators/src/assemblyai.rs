@@ -55,6 +55,8 @@ struct Account {
 fn settings(address: &str) -> Vec<Setting> {
     vec![
         ("ASSEMBLYAI_API_KEY", "simulated".to_owned()),
+        // The other simulators of speech to text stand ready too. Whoever wants them to be asked says so.
+        ("SPEECH", "assemblyai".to_owned()),
         ("ASSEMBLYAI_BASE_URL", address.to_owned()),
         // A simulated transcript is ready in less than a second.
         ("ASSEMBLYAI_POLL", "200ms".to_owned()),

@@ -94,7 +94,9 @@ impl Control {
 fn is_streamed(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = text("content-type");
-    let is_text = ["json", "form", "text", "xml"].iter().any(|part| kind.contains(part));
+    // A form with a file is audio, and the parts around it are short.
+    let is_form = kind.starts_with("multipart/");
+    let is_text = !is_form && ["json", "form", "text", "xml"].iter().any(|part| kind.contains(part));
     let is_short = text("content-length").parse::<usize>().is_ok_and(|length| length <= MAX_KEPT_BODY);
     // A request that has no length and does not come in chunks has no body.
     let is_absent = text("content-length").is_empty() && text("transfer-encoding").is_empty();

@@ -10,10 +10,13 @@
 pub mod assemblyai;
 pub mod call_data;
 mod control;
+pub mod deepgram;
 mod dialogue;
 mod digest;
+pub mod elevenlabs;
 #[cfg(feature = "testing")]
 mod faults;
+mod heard;
 pub mod openai;
 mod options;
 mod provider;

@@ -1,4 +1,4 @@
-//! Chat completions as OpenAI answers them, and the servers that speak its API, under any base path.
+//! Chat completions and transcriptions as OpenAI answers them, and the servers that speak its API, under any base path.
 //!
 //! The answer is made from the transcript in the prompt and from the schema in the request, by rules that know neither
 //! of them beforehand. What OpenAI refuses about a request or a strict schema is refused here too, so that a mistake
@@ -13,10 +13,11 @@ mod refusal;
 mod request;
 mod stream;
 mod strict;
+mod transcriptions;
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router};
@@ -48,7 +49,7 @@ fn settings(address: &str) -> Vec<Setting> {
 
 fn routes(site: &Site<'_>) -> Router {
     // A base address may have any path of its own, so the end of the path decides.
-    Router::new().fallback(route).with_state(site.control.clone())
+    Router::new().fallback(route).layer(DefaultBodyLimit::disable()).with_state(site.control.clone())
 }
 
 async fn route(State(control): State<Arc<Control>>, request: Request) -> Response {
@@ -58,6 +59,9 @@ async fn route(State(control): State<Arc<Control>>, request: Request) -> Respons
     let path = request.uri().path().trim_end_matches('/');
     match (request.method(), path) {
         (&Method::POST, path) if path.ends_with("/chat/completions") => complete(&control, request).await,
+        (&Method::POST, path) if path.ends_with("/audio/transcriptions") => {
+            transcriptions::transcribe(&control, request).await
+        }
         (&Method::GET, path) if path.ends_with("/models") => {
             Json(json!({ "object": "list", "data": [model(MODEL)] })).into_response()
         }

@@ -1,10 +1,12 @@
 //! The table of all simulated providers.
 
 use crate::provider::Provider;
-use crate::{assemblyai, call_data, openai, recordings, salesforce, slack, zoom};
+use crate::{
+    assemblyai, call_data, deepgram, elevenlabs, openai, recordings, salesforce, slack, zoom,
+};
 
 /// Every simulated provider, in the order of their ports.
-pub static PROVIDERS: [&Provider; 7] = [
+pub static PROVIDERS: [&Provider; 9] = [
     &assemblyai::PROVIDER,
     &openai::PROVIDER,
     &slack::PROVIDER,
@@ -12,6 +14,8 @@ pub static PROVIDERS: [&Provider; 7] = [
     &call_data::PROVIDER,
     &recordings::PROVIDER,
     &zoom::PROVIDER,
+    &deepgram::PROVIDER,
+    &elevenlabs::PROVIDER,
 ];
 
 #[cfg(test)]

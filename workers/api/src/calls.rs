@@ -97,13 +97,10 @@ pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
     let analysis = api.store.analysis(reader.workspace, call.id).await?;
     let effects = api.store.effects_of(reader.workspace, call.id).await?;
     let notes = api.store.transcript(reader.workspace, call.id).await?.map(|transcript| transcript.notes);
-    Ok(Json(view::call(
-        &call,
-        &api.installation.lines,
-        analysis.as_ref(),
-        &effects,
-        &notes.unwrap_or_default(),
-    )))
+    let attempts = api.store.speech_attempts(reader.workspace, call.id).await?;
+    let lines = &api.installation.lines;
+    let view = view::call(&call, lines, analysis.as_ref(), &effects, &notes.unwrap_or_default());
+    Ok(Json(view.transcribed(&attempts)))
 }
 
 /// What happened to a call.
@@ -124,7 +121,9 @@ pub(crate) async fn timeline(
     let runs = store.runs(reader.workspace, call.id).await?;
     let ended = store.ended_runs(reader.workspace, call.id).await?;
     let effects = store.effects_of(reader.workspace, call.id).await?;
-    Ok(Json(view::timeline(&call, &delivered, &runs, &ended, &effects, store.now())))
+    let attempts = store.speech_attempts(reader.workspace, call.id).await?;
+    let timeline = view::timeline(&call, &delivered, &runs, &ended, &effects, store.now());
+    Ok(Json(timeline.transcribed(&attempts)))
 }
 
 #[derive(ToSchema)]

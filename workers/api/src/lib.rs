@@ -16,6 +16,7 @@ mod request;
 mod speakers;
 mod state;
 mod transcripts;
+mod usage;
 pub mod view;
 
 use axum::Router;
@@ -75,4 +76,5 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(operations::replay))
         .routes(routes!(operations::effects))
         .routes(routes!(operations::audit))
+        .routes(routes!(usage::usage))
 }

@@ -6,6 +6,7 @@
 mod analysis;
 mod call;
 mod operations;
+mod speech;
 mod timeline;
 mod transcript;
 
@@ -22,6 +23,9 @@ pub use call::{
 pub use operations::{
     Audit, AuditEntry, Batch, DeadLetterDetail, DeadLetterView, DeadLetters, EffectView, Effects, QueueView,
     Queues, Replayed, audit_entry, batch, dead_group, dead_letter, dead_letter_detail, effect, queues,
+};
+pub use speech::{
+    SpeechAttemptView, TranscriptionView, UsageSumView, UsageView, UsedView, usage_sum, used,
 };
 pub use timeline::{StageView, TimelineView, timeline};
 pub(crate) use transcript::role;

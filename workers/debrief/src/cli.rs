@@ -96,6 +96,20 @@ enum Command {
         #[command(subcommand)]
         what: Audit,
     },
+    /// Show what models and transcripts cost
+    Usage {
+        /// Only what was paid for at this time or later: a day in UTC, or a time with an offset
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        /// Only what was paid for at this time or earlier. A day means the whole day
+        #[arg(long, value_name = "TIME")]
+        to: Option<String>,
+        /// What each line is about: day, model or call
+        #[arg(long, value_name = "WHAT", default_value = "day")]
+        by: String,
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the effects: what Debrief changed in other systems
     Effects {
         #[command(subcommand)]
@@ -376,6 +390,7 @@ impl Command {
             | Self::Replay { .. }
             | Self::Dead { .. }
             | Self::Audit { .. }
+            | Self::Usage { .. }
             | Self::Effects { .. } => None,
         }
     }
@@ -410,6 +425,9 @@ async fn dispatch(command: Command, values: Values, workspace: &str) -> Ended {
         Command::Queues { watch, json } => commands::queues::queues(values, watch, json).await,
         Command::Audit { what: Audit::List { limit, json } } => {
             commands::audit::list(&values, workspace, limit, json).await
+        }
+        Command::Usage { from, to, by, json } => {
+            commands::usage::usage(&values, workspace, from.as_deref(), to.as_deref(), &by, json).await
         }
         Command::Effects { what: Effects::List { call, filter } } => {
             commands::effects::list(&values, workspace, call.as_deref(), &filter).await

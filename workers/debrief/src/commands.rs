@@ -17,3 +17,4 @@ pub(crate) mod replay;
 pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod topology;
+pub(crate) mod usage;

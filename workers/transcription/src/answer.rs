@@ -1,67 +1,85 @@
 //! Transcribes a recording with a provider that answers at once. The answer was paid for, so it is kept as a blob
-//! before anything reads it. A retry, a replay or the run after a crash reads the kept answer. A better reader can
-//! read it again later.
+//! before anything reads it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use domain::event::Material;
 use domain::refusal::{Failure, Refusal};
-use domain::transcript::Transcript;
 use platform::blobs::BlobError;
-use providers::speech::SpeechAtOnce;
-use queue_topology::{Cx, Effect, Receipt, Scope, StageError, Unknown};
+use providers::speech::{Audio, Reading, SpeechAtOnce, Wanted};
+use queue_topology::{Effect, Receipt, Scope, StageError, Unknown};
 use uuid::Uuid;
 
-use crate::material::{self, Source};
+use crate::kept;
+use crate::material::{self, Broken};
+use crate::pieces_of_audio;
+use crate::recording::{Heard, Made, Recording};
 
 pub(crate) async fn heard(
-    cx: &Cx,
-    source: &Source,
+    recording: &Recording<'_>,
     provider: &Arc<dyn SpeechAtOnce>,
-    material: &Material,
-) -> Result<Transcript, StageError> {
-    let name = &provider.remote().destination;
-    let kept = format!("answers/{}/{}/{}", cx.run.call, &**name, material.digest);
-    let is_kept = source.blobs.head(&kept).await.map_err(material::blob_fault)?.is_some();
-    let recording = if is_kept {
+) -> Result<Heard, StageError> {
+    let kept_at = recording.kept_at(&provider.remote().destination);
+    let source = recording.source;
+    let is_kept = source.blobs.head(&kept_at).await.map_err(material::blob_fault)?.is_some();
+    let audio = if is_kept {
         None
     } else {
-        // The recording is fetched before the request, because a fetch may take long and costs nothing.
-        Some(source.recording(cx, material).await?)
-    };
-    let request = Request { provider: provider.as_ref(), material, source, recording, kept: &kept };
-    cx.once(&request).await?;
-    let answer = match source.blobs.get(&kept, provider.max_answer_bytes()).await {
-        Ok(answer) => answer,
-        Err(BlobError::NotFound(_)) => {
-            // The ledger remembers the answer, but somebody deleted the blob. So the provider is asked again.
-            cx.void(&request).await?;
-            return Err(StageError::transient(
-                "transcription_lost",
-                anyhow!("the answer is not kept any more"),
-            ));
+        if let Some(heard) = pieces_of_audio::heard_before(recording, provider).await? {
+            return Ok(heard);
         }
-        Err(error) => return Err(material::blob_fault(error)),
+        // The recording is fetched before the request, because a fetch may take long and costs nothing.
+        let key = source.recording(recording.cx, recording.material).await?;
+        let bytes = source.blobs.head(&key).await.map_err(material::blob_fault)?.unwrap_or_default();
+        if provider.max_audio_bytes().is_some_and(|max| bytes > max) {
+            return pieces_of_audio::heard(recording, provider, &key).await;
+        }
+        Some(Sound::Recording(key))
     };
-    // The JSON can have megabytes, so it is not read on a thread that other tasks wait for.
-    let provider = Arc::clone(provider);
-    tokio::task::spawn_blocking(move || provider.read(&answer))
-        .await
-        .map_err(|error| StageError::transient("transcript_reader_failed", error))?
-        .map_err(|unreadable| StageError::permanent("transcription_unreadable", unreadable))
+    let object = material::ledger_object(recording.material);
+    let request = Request { provider: provider.as_ref(), recording, object, audio, kept_at: &kept_at };
+    let reading = answered(recording, provider, &request).await?;
+    Ok(Heard::Transcript(Made { transcript: reading.transcript, used: reading.used }))
 }
 
-/// The effect for the request that is answered with the transcript. There is one for each recording.
-struct Request<'a> {
-    provider: &'a dyn SpeechAtOnce,
-    material: &'a Material,
-    source: &'a Source,
-    /// The key of the blob with the audio. `None` where the answer is kept already.
-    recording: Option<String>,
+/// Makes the paid request, unless it was made before, and reads its answer.
+pub(crate) async fn answered(
+    recording: &Recording<'_>,
+    provider: &Arc<dyn SpeechAtOnce>,
+    request: &Request<'_>,
+) -> Result<Reading, StageError> {
+    recording.cx.once(request).await?;
+    let Some(answer) = kept::answer(recording, request.kept_at).await? else {
+        // The ledger remembers the answer, but somebody deleted the blob. So the provider is asked again.
+        recording.cx.void(request).await?;
+        return Err(StageError::transient(
+            "transcription_lost",
+            anyhow!("the answer is not kept any more"),
+        ));
+    };
+    let provider = Arc::clone(provider);
+    kept::read(recording, answer, move |answer| provider.read(answer)).await
+}
+
+/// The audio of a request.
+pub(crate) enum Sound {
+    /// The blob with the whole recording.
+    Recording(String),
+    /// The blob with a piece of it, as a WAV file with one channel.
+    Piece(String),
+}
+
+/// The effect for the request that is answered with the transcript. There is one for each recording, and one for each
+/// piece of a long recording.
+pub(crate) struct Request<'a> {
+    pub(crate) provider: &'a dyn SpeechAtOnce,
+    pub(crate) recording: &'a Recording<'a>,
+    pub(crate) object: String,
+    /// `None` where the answer is kept already.
+    pub(crate) audio: Option<Sound>,
     /// The key of the blob in which the answer is kept.
-    kept: &'a str,
+    pub(crate) kept_at: &'a str,
 }
 
 impl Effect for Request<'_> {
@@ -74,11 +92,11 @@ impl Effect for Request<'_> {
     }
 
     fn object(&self) -> String {
-        material::ledger_object(self.material)
+        self.object.clone()
     }
 
     fn digest(&self) -> String {
-        material::ledger_digest(self.target(), self.material)
+        material::ledger_digest(self.target(), &self.object)
     }
 
     /// What to do when nobody can say whether the provider answered. An answer that arrived is kept, so a missing
@@ -92,19 +110,35 @@ impl Effect for Request<'_> {
     }
 
     async fn send(&self, _key: Uuid, _prior: Option<&str>) -> Result<Receipt, StageError> {
-        if let Some(recording) = &self.recording {
-            let (audio, broken) = self.source.audio(recording, self.material).await?;
-            let answer =
-                self.provider.transcribe(audio).await.map_err(|refusal| broken.instead_of(refusal))?;
+        if let Some(sound) = &self.audio {
+            let (audio, wanted, broken) = self.open(sound).await?;
+            let answer = self
+                .provider
+                .transcribe(audio, &wanted)
+                .await
+                .map_err(|refusal| broken.instead_of(refusal))?;
             let max_bytes = self.provider.max_answer_bytes();
-            let stored = self.source.blobs.put_stream(self.kept, answer, max_bytes).await;
+            let stored = self.recording.source.blobs.put_stream(self.kept_at, answer, max_bytes).await;
             stored.map_err(|error| self.not_kept(error))?;
         }
-        Ok(Receipt { remote_id: self.kept.to_owned(), replaced: None })
+        Ok(Receipt { remote_id: self.kept_at.to_owned(), replaced: None })
     }
 }
 
 impl Request<'_> {
+    async fn open(&self, sound: &Sound) -> Result<(Audio, Wanted, Broken), StageError> {
+        let Recording { source, material, wanted, .. } = self.recording;
+        let key = match sound {
+            Sound::Recording(key) | Sound::Piece(key) => key,
+        };
+        let opened = source.audio(key, material).await?;
+        let channels = match sound {
+            Sound::Recording(_) => opened.channels,
+            Sound::Piece(_) => Some(1),
+        };
+        Ok((opened.audio, Wanted { channels, ..wanted.clone() }, opened.broken))
+    }
+
     /// Says why an answer that was paid for is not kept.
     fn not_kept(&self, error: BlobError) -> StageError {
         match error {

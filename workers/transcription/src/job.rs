@@ -1,42 +1,41 @@
 //! Transcribes a recording with a provider that works on a job. The audio is uploaded, the job is submitted once, and
-//! the run comes back later to look at the job. No delivery of the broker is held while the provider works.
+//! the run comes back later to look at the job. No delivery of the broker is held while the provider works. The answer
+//! for a job that is done is kept.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use domain::event::Material;
 use domain::moment::Moment;
-use domain::transcript::Transcript;
 use platform::http;
-use providers::speech::{GivenUp, Notify, Progress, SpeechJobs, Webhook};
+use providers::speech::{GivenUp, Notify, Progress, SpeechJobs, Wanted, Webhook};
 use queue_topology::{Cx, Effect, Receipt, Scope, StageError, Unknown, Whom};
 use store::EffectState;
 use url::Url;
 use uuid::Uuid;
 
-use crate::material::{self, Source};
+use crate::kept;
+use crate::material;
+use crate::recording::{Heard, Made, Recording};
 
-/// The state of a recording.
-pub(crate) enum Heard {
-    Transcript(Transcript),
-    /// The provider works on the recording. The stage looks again after this time.
-    Later(Duration),
-}
-
-/// Returns the transcript of a recording, or how long to wait for it. `public` is our address as the provider sees
-/// it.
+/// Returns the transcript of a recording, or how long to wait for it.
 pub(crate) async fn heard(
-    cx: &Cx,
-    source: &Source,
-    provider: &dyn SpeechJobs,
-    material: &Material,
-    public: Option<&Url>,
+    recording: &Recording<'_>,
+    provider: &Arc<dyn SpeechJobs>,
 ) -> Result<Heard, StageError> {
-    let notify = public.zip(provider.webhook()).and_then(|(public, webhook)| notify(cx, public, webhook));
-    let mut job = Submission { provider, material, uploaded: None, notify };
+    let cx = recording.cx;
+    let kept_at = recording.kept_at(&provider.remote().destination);
+    let notify =
+        recording.public.zip(provider.webhook()).and_then(|(public, webhook)| notify(cx, public, webhook));
+    let mut job = Submission { provider: provider.as_ref(), recording, uploaded: None, notify };
     let submitted = submitted(cx, &job).await?;
+    if submitted.is_some()
+        && let Some(answer) = kept::answer(recording, &kept_at).await?
+    {
+        return made(recording, provider, answer).await;
+    }
     if submitted.is_none() {
-        job.uploaded = Some(upload(cx, source, provider, material).await?);
+        job.uploaded = Some(upload(recording, provider.as_ref()).await?);
     }
     let receipt = cx.once(&job).await?;
     let age = submitted.map_or(Duration::ZERO, |submitted| cx.now().since(submitted));
@@ -46,7 +45,11 @@ pub(crate) async fn heard(
         provider.look(&receipt.remote_id).await?
     };
     match progress {
-        Progress::Done(transcript) => Ok(Heard::Transcript(transcript)),
+        Progress::Done(answer) => {
+            let stored = recording.source.blobs.put(&kept_at, answer.clone()).await;
+            stored.map_err(material::blob_fault)?;
+            made(recording, provider, answer).await
+        }
         Progress::Running if age < provider.deadline() => Ok(Heard::Later(provider.look_again_after(age))),
         Progress::Running => {
             // The old job is forgotten, so that a replay makes a new one.
@@ -67,16 +70,29 @@ pub(crate) async fn heard(
     }
 }
 
-async fn upload(
-    cx: &Cx,
-    source: &Source,
-    provider: &dyn SpeechJobs,
-    material: &Material,
-) -> Result<String, StageError> {
+async fn made(
+    recording: &Recording<'_>,
+    provider: &Arc<dyn SpeechJobs>,
+    answer: bytes::Bytes,
+) -> Result<Heard, StageError> {
+    let provider = Arc::clone(provider);
+    let reading = kept::read(recording, answer, move |answer| provider.read(answer)).await?;
+    Ok(Heard::Transcript(Made { transcript: reading.transcript, used: reading.used }))
+}
+
+/// The uploaded audio, as the provider names it, and what is known about it.
+struct Uploaded {
+    name: String,
+    wanted: Wanted,
+}
+
+async fn upload(recording: &Recording<'_>, provider: &dyn SpeechJobs) -> Result<Uploaded, StageError> {
+    let Recording { cx, source, material, .. } = recording;
     let key = source.recording(cx, material).await?;
     let _held = cx.wait_for(Whom::Provider(&provider.remote().destination)).await?;
-    let (audio, broken) = source.audio(&key, material).await?;
-    provider.upload(audio).await.map_err(|refusal| broken.instead_of(refusal))
+    let opened = source.audio(&key, material).await?;
+    let name = provider.upload(opened.audio).await.map_err(|refusal| opened.broken.instead_of(refusal))?;
+    Ok(Uploaded { name, wanted: Wanted { channels: opened.channels, ..recording.wanted.clone() } })
 }
 
 /// The address at which the provider tells us that a job is done. The message proves nothing and only wakes this
@@ -93,9 +109,9 @@ fn notify(cx: &Cx, public: &Url, webhook: Webhook) -> Option<Notify> {
 /// The effect for the job at the provider. There is one for each recording.
 struct Submission<'a> {
     provider: &'a dyn SpeechJobs,
-    material: &'a Material,
+    recording: &'a Recording<'a>,
     /// The uploaded audio. `None` where the ledger says that the job was submitted.
-    uploaded: Option<String>,
+    uploaded: Option<Uploaded>,
     notify: Option<Notify>,
 }
 
@@ -109,11 +125,11 @@ impl Effect for Submission<'_> {
     }
 
     fn object(&self) -> String {
-        material::ledger_object(self.material)
+        material::ledger_object(self.recording.material)
     }
 
     fn digest(&self) -> String {
-        material::ledger_digest(self.target(), self.material)
+        material::ledger_digest(self.target(), &self.object())
     }
 
     /// What to do when nobody can say whether the job was submitted. It is submitted again, because a second job
@@ -127,10 +143,11 @@ impl Effect for Submission<'_> {
     }
 
     async fn send(&self, _key: Uuid, _prior: Option<&str>) -> Result<Receipt, StageError> {
-        let uploaded = self.uploaded.as_deref().ok_or_else(|| {
+        let uploaded = self.uploaded.as_ref().ok_or_else(|| {
             StageError::transient("transcription_lost", anyhow!("the job was declared void meanwhile"))
         })?;
-        let remote_id = self.provider.submit(uploaded, self.notify.as_ref()).await?;
+        let Uploaded { name, wanted } = uploaded;
+        let remote_id = self.provider.submit(name, wanted, self.notify.as_ref()).await?;
         Ok(Receipt { remote_id, replaced: None })
     }
 }

@@ -2,12 +2,22 @@
 //! recordings.
 
 mod answer;
+mod chain;
+mod cutting;
+mod doubts;
 mod held;
 mod job;
+mod join;
+mod kept;
 mod material;
 mod participants;
 mod pieces;
+mod pieces_of_audio;
+mod recording;
 mod roles;
 mod stage;
+mod verdict;
+mod words;
 
+pub use cutting::{CutError, Cutter, Piece};
 pub use stage::{Settings, Transcription};

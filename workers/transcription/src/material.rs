@@ -8,8 +8,10 @@ use bytes::Bytes;
 use domain::event::{Material, MaterialAt};
 use domain::fault::Fault;
 use domain::refusal::{Destination, Refusal};
-use futures::stream::BoxStream;
+use futures::future::ready;
+use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
+use platform::audio;
 use platform::blobs::{BlobError, Blobs};
 use platform::fetch::{FetchError, Fetcher};
 use platform::seal::{self, Sealer};
@@ -36,8 +38,14 @@ pub(crate) fn ledger_object(material: &Material) -> String {
     format!("transcript:{}", material.digest)
 }
 
-pub(crate) fn ledger_digest(target: &str, material: &Material) -> String {
-    hex::encode(Sha256::digest(format!("{target}\n{}", ledger_object(material))))
+pub(crate) fn ledger_digest(target: &str, object: &str) -> String {
+    hex::encode(Sha256::digest(format!("{target}\n{object}")))
+}
+
+/// Whether an object in the ledger is the paid request for this material, or for a piece of it.
+pub(crate) fn is_ledger_object(material: &Material, object: &str) -> bool {
+    let whole = ledger_object(material);
+    object.strip_prefix(&whole).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 /// Opens the sealed addresses of the installation and fetches its material.
@@ -110,11 +118,19 @@ impl Source {
         Ok(key)
     }
 
-    /// Returns the recording for a provider, and what to ask when the provider did not get all of it.
-    pub(crate) async fn audio(&self, key: &str, material: &Material) -> Result<(Audio, Broken), StageError> {
+    /// Opens the recording for a provider.
+    pub(crate) async fn audio(&self, key: &str, material: &Material) -> Result<Opened, StageError> {
         let (bytes, body) = self.blobs.get_stream(key).await.map_err(blob_fault)?;
-        let (body, broken) = noting(body);
-        Ok((Audio { bytes, media_type: material.media_type.clone(), body }, broken))
+        let (mut body, broken) = noting(body);
+        let head = match body.next().await {
+            Some(Ok(head)) => head,
+            Some(Err(error)) => return Err(broken.or(error)),
+            None => Bytes::new(),
+        };
+        let media_type = audio::media_type(&head).map(str::to_owned).or_else(|| declared(material));
+        let channels = wav_channels(&head);
+        let body = stream::once(ready(Ok(head))).chain(body).boxed();
+        Ok(Opened { audio: Audio { bytes, media_type, body }, channels, broken })
     }
 
     fn open(&self, cx: &Cx, sealed: &str) -> Result<String, StageError> {
@@ -122,6 +138,30 @@ impl Source {
             .open(&seal::of_call(cx.run.workspace, cx.run.call), sealed)
             .map_err(|error| StageError::permanent("recording_url_sealed_by_another_key", error))
     }
+}
+
+/// A recording that a provider can be sent.
+pub(crate) struct Opened {
+    pub(crate) audio: Audio,
+    /// How many channels it has, where its first bytes say so.
+    pub(crate) channels: Option<u16>,
+    /// What to ask when the provider did not get all of it.
+    pub(crate) broken: Broken,
+}
+
+/// The media type that the source named, if it can stand in a request.
+fn declared(material: &Material) -> Option<String> {
+    let is_sendable = |name: &&str| {
+        name.contains('/') && name.len() < 100 && name.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+    };
+    material.media_type.as_deref().filter(is_sendable).map(str::to_owned)
+}
+
+/// The number of channels of a WAV file whose first chunk is its format, as it is in almost all files.
+fn wav_channels(head: &[u8]) -> Option<u16> {
+    let is_wav = head.starts_with(b"RIFF") && head.get(8..16) == Some(b"WAVEfmt ");
+    let channels = head.get(22..24).filter(|_| is_wav)?.try_into().ok()?;
+    Some(u16::from_le_bytes(channels)).filter(|channels| *channels > 0)
 }
 
 /// The error that broke the content of a blob off, if one did.
@@ -133,6 +173,12 @@ impl Broken {
     pub(crate) fn instead_of(self, refusal: Refusal) -> StageError {
         let broken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         broken.map_or_else(|| refusal.into(), blob_fault)
+    }
+
+    /// The fault of a blob that broke off with `seen`, which may be only the text of the error.
+    fn or(self, seen: BlobError) -> StageError {
+        let broken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        blob_fault(broken.unwrap_or(seen))
     }
 }
 
@@ -174,8 +220,6 @@ pub(crate) fn blob_fault(error: BlobError) -> StageError {
 #[cfg(test)]
 mod tests {
     use domain::refusal::{Code, Codes, Failure, Remote};
-    use futures::stream;
-
     use super::*;
 
     const REMOTE: Remote = Remote {
@@ -193,6 +237,29 @@ mod tests {
         },
         default_wait: Duration::from_secs(10),
     };
+
+    #[test]
+    fn the_channels_of_a_wav_file_stand_in_its_head() {
+        let wav = |channels: u8| {
+            let mut head = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0".to_vec();
+            head.extend([channels, 0]);
+            head
+        };
+        assert_eq!(wav_channels(&wav(2)), Some(2));
+        assert_eq!(wav_channels(&wav(0)), None);
+        assert_eq!(wav_channels(b"ID3\x04"), None);
+    }
+
+    #[test]
+    fn a_media_type_that_cannot_stand_in_a_request_is_not_sent() {
+        let of = |name: &str| {
+            let kind = MaterialKind::Recording;
+            let at = MaterialAt::Blob("b".into());
+            declared(&Material { kind, digest: "d".into(), at, media_type: Some(name.into()) })
+        };
+        assert_eq!(of("audio/mpeg; codecs=mp3").as_deref(), Some("audio/mpeg; codecs=mp3"));
+        assert_eq!((of("audio"), of("audio/\nmpeg")), (None, None));
+    }
 
     #[tokio::test]
     async fn a_blob_that_breaks_off_while_it_is_sent_is_no_failure_of_the_provider() {

@@ -1,10 +1,11 @@
 //! The stage that makes the transcript of an accepted call.
 //!
-//! A supplied transcript is read at once. A recording is sent to a provider, which works on a job ([`crate::job`]) or
-//! answers at once ([`crate::answer`]). Both cost money, so the request is an effect in the ledger. After a retry, a
-//! replay or a crash, the stage finds what was paid for.
+//! A supplied transcript is read at once. A recording is sent to the providers in their order ([`crate::chain`]). A
+//! provider works on a job ([`crate::job`]) or answers at once ([`crate::answer`]). Both cost money, so the request is
+//! an effect in the ledger. After a retry, a replay or a crash, the stage finds what was paid for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use domain::call::CallDetails;
@@ -18,16 +19,18 @@ use platform::seal::Sealer;
 use providers::Slots;
 use providers::meetings::{self, Attendance};
 use providers::recordings::Holders;
-use providers::speech::{self, SpeechToText};
+use providers::speech::{self, SpeechToText, Wanted};
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::Write;
 use url::Url;
 
-use crate::job::{self, Heard};
+use crate::chain::Chain;
+use crate::cutting::Cutter;
 use crate::material::Source;
 use crate::pieces::{self, Gathering, Part};
-use crate::{answer, participants, roles};
+use crate::recording::{Heard, Recording};
+use crate::{participants, roles, words};
 use media::transcripts::{self, People};
 
 /// The settings of this stage.
@@ -44,7 +47,16 @@ pub struct Settings {
     pub credentials: Vec<Credential>,
     /// Our own address as providers see it. `None` where providers cannot call us, and then jobs are only polled.
     pub public: Option<Url>,
+    /// `SPEECH_WORDS`: names and words that are likely to be spoken in any call.
+    pub words: Vec<String>,
+    /// `SPEECH_LANGUAGE`: the language of all calls. `None` where the provider finds out.
+    pub language: Option<String>,
+    /// How long a provider that is away is asked after the others.
+    pub away_for: Duration,
 }
+
+/// A provider that is away is seldom back sooner.
+const AWAY_FOR: Duration = Duration::from_secs(30);
 
 impl Settings {
     pub fn read(values: &Values, installation: &Installation) -> Result<Self, ConfigError> {
@@ -54,21 +66,40 @@ impl Settings {
             limits: Limits { max_bytes: installation.max_upload_bytes, ..Limits::read(values)? },
             credentials: Holders::configured(values, &Slots::of_this_process())?.credentials(),
             public: installation.public_url.clone(),
+            words: values.list("SPEECH_WORDS"),
+            language: language(values)?,
+            away_for: AWAY_FOR,
         })
+    }
+}
+
+fn language(values: &Values) -> Result<Option<String>, ConfigError> {
+    let Some(tag) = values.text("SPEECH_LANGUAGE") else { return Ok(None) };
+    let mut parts = tag.split('-');
+    let base = parts.next().unwrap_or_default();
+    let is_base = (2..=3).contains(&base.len()) && base.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_rest = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    if is_base && is_rest && tag.len() <= 35 {
+        Ok(Some(tag))
+    } else {
+        Err(ConfigError::not("SPEECH_LANGUAGE", &tag, "a language, such as en or pt-BR"))
     }
 }
 
 pub struct Transcription {
     source: Source,
-    speech: Option<SpeechToText>,
+    chain: Chain,
     zone: chrono_tz::Tz,
     public: Option<Url>,
+    words: Vec<String>,
+    language: Option<String>,
+    cutter: Option<Arc<dyn Cutter>>,
     attendance: Vec<Arc<dyn Attendance>>,
 }
 
 impl Transcription {
-    /// Makes the stage with the provider that `values` configure, if there is one. `cache` keeps the rate limit of
-    /// the provider for all processes.
+    /// Makes the stage with the providers that `values` configure. `cache` keeps the rate limits of the providers for
+    /// all processes.
     pub fn from_values(
         values: &Values,
         installation: &Installation,
@@ -95,12 +126,19 @@ impl Transcription {
         self
     }
 
-    pub fn new(settings: Settings, speech: Option<SpeechToText>, blobs: Blobs, sealer: Sealer) -> Self {
-        let Settings { zone, allow, limits, credentials, public } = settings;
+    /// Makes the stage with these providers, in the order in which they are tried.
+    pub fn new(settings: Settings, speech: Vec<SpeechToText>, blobs: Blobs, sealer: Sealer) -> Self {
+        let Settings { zone, allow, limits, credentials, public, words, language, away_for } = settings;
         let max_audio_bytes = limits.max_bytes;
         let fetcher = Fetcher::new(allow, limits, credentials);
         let source = Source { blobs, sealer, fetcher, holders: Holders::default(), max_audio_bytes };
-        Self { source, speech, zone, public, attendance: Vec::new() }
+        let chain = Chain::new(speech, away_for);
+        Self { source, chain, zone, public, words, language, cutter: None, attendance: Vec::new() }
+    }
+
+    /// The same stage, which can cut recordings that are too long for a provider.
+    pub fn cutting_with(self, cutter: Arc<dyn Cutter>) -> Self {
+        Self { cutter: Some(cutter), ..self }
     }
 
     async fn supplied(&self, cx: &Cx, material: &Material) -> Result<Transcript, StageError> {
@@ -130,27 +168,23 @@ impl Transcription {
                 Part::Transcript(self.supplied(cx, material).await?)
             }
             MaterialKind::Recording => match self.heard(cx, material).await? {
-                Heard::Transcript(transcript) => Part::Transcript(transcript),
+                Heard::Transcript(made) => Part::Transcript(made.transcript),
                 Heard::Later(wait) => Part::Later(wait),
             },
         })
     }
 
     async fn heard(&self, cx: &Cx, material: &Material) -> Result<Heard, StageError> {
-        match &self.speech {
-            Some(SpeechToText::Job(provider)) => {
-                job::heard(cx, &self.source, provider.as_ref(), material, self.public.as_ref()).await
-            }
-            Some(SpeechToText::AtOnce(provider)) => {
-                let heard = answer::heard(cx, &self.source, provider, material);
-                heard.await.map(Heard::Transcript)
-            }
-            None => Err(StageError::unavailable(
-                speech::NOBODY,
-                "speech_to_text_not_configured",
-                anyhow!("no speech-to-text provider is configured: set {}", speech::keys()),
-            )),
-        }
+        let words = words::likely(&cx.call().await?.details, &self.words);
+        let recording = Recording {
+            cx,
+            source: &self.source,
+            material,
+            wanted: Wanted { words, language: self.language.clone(), channels: None },
+            public: self.public.as_ref(),
+            cutter: self.cutter.as_deref(),
+        };
+        self.chain.heard(&recording).await
     }
 }
 

@@ -11,8 +11,9 @@ mod utterances;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use domain::fault::Fault;
-use domain::refusal::{Code, Codes, Destination, Failure, Refusal, Remote};
+use domain::refusal::{Destination, Failure, Refusal, Remote};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::cache::Limiter;
@@ -28,15 +29,21 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
 
-use super::{Audio, GivenUp, MAX_ANSWER_BYTES, Notify, Progress, SpeechJobs, SpeechToText, Webhook};
+use super::reading::{self, Reading};
+use super::requests::{CODES, declare, price};
+use super::words::{Limits, fitting};
+use super::{
+    Audio, GivenUp, MAX_ANSWER_BYTES, Notify, Progress, SpeechJobs, SpeechToText, Unreadable, Wanted, Webhook,
+};
 use crate::descriptor::{Check, Checked, Descriptor};
-use crate::requests::{self, counted};
+use crate::requests::counted;
 use crate::said;
 use crate::slots::Slots;
 use crate::versions::ASSEMBLYAI_MODELS as MODELS;
 use utterances::Spoken;
 
-const NAME: &str = "assemblyai";
+pub(super) const NAME: &str = "assemblyai";
+const TITLE: &str = "AssemblyAI";
 const BASE_URL: &str = "https://api.assemblyai.com";
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an upload may take. The provider takes at most 2.2 GB, which needs about this long at 30 Mbit/s. RabbitMQ
@@ -45,20 +52,15 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 /// How old a job may become. The provider takes at most ten hours of audio, and finishes them in much less than one
 /// hour.
 const DEADLINE: Duration = Duration::from_hours(3);
+/// The provider takes 1000 terms of at most six words
+/// (<https://assemblyai.com/docs/pre-recorded-audio/keyterms-prompting>). A shorter list serves better.
+const WORDS: Limits = Limits { entries: 200, words_of_entry: 6, chars_of_entry: 100, chars: 5_000 };
 
 pub(super) static REMOTE: Remote = Remote {
     destination: Destination::named(NAME),
-    title: "AssemblyAI",
+    title: TITLE,
     advice: "check ASSEMBLYAI_API_KEY, and the account",
-    codes: Codes {
-        unreachable: Code::new("speech_to_text_unreachable"),
-        no_answer: Code::new("speech_to_text_failed"),
-        too_long: Code::new("speech_to_text_answer_too_long"),
-        account: Code::new("speech_to_text_refuses_account"),
-        throttled: Code::new("speech_to_text_throttled"),
-        failed: Code::new("speech_to_text_failed"),
-        refused: Code::new("speech_to_text_refused"),
-    },
+    codes: CODES,
     default_wait: Duration::from_secs(10),
 };
 
@@ -87,6 +89,17 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
                 "",
                 "How often a transcript that is being made is asked for. Absent: every 3s at first, every 30s later.",
             ),
+            plain(
+                "ASSEMBLYAI_REDACT",
+                "",
+                "What it takes out of transcripts, comma separated: person_name, phone_number, credit_card_number … \
+                 Absent: nothing.",
+            ),
+            plain(
+                "ASSEMBLYAI_PRICE_MINUTE",
+                "",
+                "US dollars for a minute of audio. Absent: no cost is recorded.",
+            ),
             secret(
                 "ASSEMBLYAI_WEBHOOK_SECRET",
                 "What its webhook must bring in a header. Absent: made from the API key. Used with DEBRIEF_PUBLIC_URL.",
@@ -103,6 +116,9 @@ pub struct AssemblyAi {
     base: Url,
     key: SecretString,
     models: Vec<String>,
+    /// The kinds of personal data that the provider takes out of transcripts.
+    redact: Vec<String>,
+    price: Option<f64>,
     /// How often a job is looked at. `None` where `ASSEMBLYAI_POLL` is not set.
     poll: Option<Duration>,
     webhook_secret: SecretString,
@@ -132,15 +148,19 @@ impl AssemblyAi {
         let rate = values.rate("ASSEMBLYAI_RATE")?;
         let poll = values.text("ASSEMBLYAI_POLL").map(|_| values.duration("ASSEMBLYAI_POLL", Duration::ZERO));
         let models = models(values)?;
+        let redact = redact(values)?;
+        let price = price(values, "ASSEMBLYAI_PRICE_MINUTE")?;
         let configured = values.secret("ASSEMBLYAI_WEBHOOK_SECRET");
         let Some(key) = values.secret("ASSEMBLYAI_API_KEY") else { return Ok(None) };
         let configured = configured.as_ref().map(ExposeSecret::expose_secret);
         let webhook_secret = SecretString::from(seal::webhook_secret(configured, key.expose_secret()));
-        requests::transcribed(NAME, Duration::ZERO);
+        declare(NAME);
         Ok(Some(Self {
             client: http::client(REQUEST_TIMEOUT),
             base,
             models,
+            redact,
+            price,
             poll: poll.transpose()?,
             webhook_secret,
             limiter: slots.limiter(NAME, "ASSEMBLYAI_RATE", rate),
@@ -175,13 +195,30 @@ impl AssemblyAi {
         Ok(uploaded.upload_url)
     }
 
-    async fn submit(&self, uploaded: &str, notify: Option<&Notify>) -> Result<String, Refusal> {
-        let mut body = json!({
-            "audio_url": uploaded,
-            "speech_models": self.models,
-            "language_detection": true,
-            "speaker_labels": true,
-        });
+    async fn submit(
+        &self,
+        uploaded: &str,
+        wanted: &Wanted,
+        notify: Option<&Notify>,
+    ) -> Result<String, Refusal> {
+        let mut body = json!({ "audio_url": uploaded, "speech_models": self.models });
+        match &wanted.language {
+            // The provider writes a region with an underscore, as in `en_us`.
+            Some(tag) => body["language_code"] = tag.replace('-', "_").to_lowercase().into(),
+            None => body["language_detection"] = true.into(),
+        }
+        // With both, the provider would look for several voices on each channel.
+        let speakers = if wanted.is_one_speaker_a_channel() { "multichannel" } else { "speaker_labels" };
+        body[speakers] = true.into();
+        let words = fitting(&wanted.words, WORDS);
+        if !words.is_empty() {
+            body["keyterms_prompt"] = json!(words);
+        }
+        if !self.redact.is_empty() {
+            body["redact_pii"] = true.into();
+            body["redact_pii_policies"] = json!(self.redact);
+            body["redact_pii_sub"] = "entity_name".into();
+        }
         if let Some(notify) = notify {
             body["webhook_url"] = notify.url.as_str().into();
             body["webhook_auth_header_name"] = notify.header.into();
@@ -195,18 +232,7 @@ impl AssemblyAi {
         let request = self.get(&["v2", "transcript", job]);
         let answer = counted(NAME, http::send_up_to(request, MAX_ANSWER_BYTES)).await;
         match answer {
-            Ok(answer) => {
-                let progress = progress(&answer.body).map_err(Refusal::without_effect)?;
-                if let Progress::Done(transcript) = &progress {
-                    let end_ms =
-                        transcript.segments.iter().filter_map(|segment| segment.end_ms).max().unwrap_or(0);
-                    requests::transcribed(
-                        NAME,
-                        Duration::from_millis(u64::try_from(end_ms).unwrap_or_default()),
-                    );
-                }
-                Ok(progress)
-            }
+            Ok(answer) => progress(answer.body).map_err(Refusal::without_effect),
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(Progress::Unknown),
             Err(error) => Err(self.refusal(&error).without_effect()),
         }
@@ -214,7 +240,7 @@ impl AssemblyAi {
 
     async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Refusal> {
         let answer = counted(NAME, http::send(request)).await.map_err(|error| self.refusal(&error))?;
-        read(&answer.body)
+        parsed(&answer.body)
     }
 
     fn refusal(&self, error: &HttpError) -> Refusal {
@@ -249,6 +275,21 @@ fn models(values: &Values) -> Result<Vec<String>, ConfigError> {
     Ok(if set.is_empty() { default() } else { set })
 }
 
+/// Reads the kinds of personal data that are taken out. The provider's own list of them grows, so only their form is
+/// checked.
+fn redact(values: &Values) -> Result<Vec<String>, ConfigError> {
+    let kinds = values.list("ASSEMBLYAI_REDACT");
+    let is_kind = |kind: &str| {
+        kind.len() <= 60 && !kind.is_empty() && kind.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    match kinds.iter().find(|kind| !is_kind(kind)) {
+        Some(wrong) => {
+            Err(ConfigError::not("ASSEMBLYAI_REDACT", wrong, "a kind of data, such as phone_number"))
+        }
+        None => Ok(kinds),
+    }
+}
+
 /// Reads the provider's error text from the body of a refusal.
 fn complaint(body: &str) -> Option<String> {
     #[derive(Deserialize)]
@@ -274,9 +315,10 @@ impl SpeechJobs for AssemblyAi {
     fn submit<'a>(
         &'a self,
         uploaded: &'a str,
+        wanted: &'a Wanted,
         notify: Option<&'a Notify>,
     ) -> BoxFuture<'a, Result<String, Refusal>> {
-        self.submit(uploaded, notify).boxed()
+        self.submit(uploaded, wanted, notify).boxed()
     }
 
     fn look<'a>(&'a self, job: &'a str) -> BoxFuture<'a, Result<Progress, Refusal>> {
@@ -297,6 +339,14 @@ impl SpeechJobs for AssemblyAi {
             header: seal::WEBHOOK_SECRET_HEADER,
             secret: self.webhook_secret.clone(),
         })
+    }
+
+    fn read(&self, answer: &[u8]) -> Result<Reading, Unreadable> {
+        read(answer)
+    }
+
+    fn price_per_minute(&self) -> Option<f64> {
+        self.price
     }
 }
 
@@ -323,8 +373,13 @@ impl AssemblyAi {
     }
 }
 
+/// Reads the answer for a job that is done.
+pub(super) fn read(answer: &[u8]) -> Result<Reading, Unreadable> {
+    reading::json::<Spoken>(TITLE, answer).map(Spoken::reading)
+}
+
 /// Reads an answer. The error says where the answer is wrong, without any words of a call.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| {
         not_understood(format!("not the JSON expected ({:?} at column {})", error.classify(), error.column()))
     })
@@ -334,11 +389,11 @@ fn not_understood(problem: String) -> Refusal {
     Refusal::of(&REMOTE, &Failure::Lost { problem })
 }
 
-fn progress(body: &[u8]) -> Result<Progress, Refusal> {
-    let view: View = read(body)?;
+fn progress(body: Bytes) -> Result<Progress, Refusal> {
+    let view: View = parsed(&body)?;
     match view.status.as_str() {
         "queued" | "processing" => Ok(Progress::Running),
-        "completed" => Ok(Progress::Done(read::<Spoken>(body)?.transcript())),
+        "completed" => Ok(Progress::Done(body)),
         "error" => {
             let fault = fault_of_the_audio(&view.error.unwrap_or_default());
             let reason = fault.unwrap_or("what it says of the job stands in its own list of jobs").to_owned();

@@ -13,5 +13,6 @@ mod keys;
 mod replays;
 mod runs;
 mod speakers;
+mod speech;
 mod taking_in;
 mod versions;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 pub(crate) const OPENAI: &str = include_str!("../contracts/openai.json");
+pub(crate) const DEEPGRAM: &str = include_str!("../contracts/deepgram.json");
 pub(crate) const SLACK: &str = include_str!("../contracts/slack.json");
 
 /// Fails unless `value` is what the provider's document says of `name`.

@@ -12,4 +12,5 @@ mod playground;
 mod recordings;
 mod salesforce;
 mod slack;
+mod speech;
 mod zoom;

@@ -10,12 +10,12 @@ use domain::parties::SupportLines;
 use domain::transcript::Transcript;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{EffectName, EffectRow, EffectState};
+use store::{EffectName, EffectRow, EffectState, SpeechAttemptRow};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;
 
-use super::{AnalysisView, analysis, free_object, name_of, one_of, one_of_or_null, transcript};
+use super::{AnalysisView, TranscriptionView, analysis, free_object, name_of, one_of, one_of_or_null, speech, transcript};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Call)]
@@ -46,6 +46,8 @@ pub struct CallView {
     pub metadata: Map<String, Value>,
     /// What was odd about what arrived, or about what was made of it.
     pub notes: Vec<NoteView>,
+    /// Which provider made the transcript, and what it cost. It is null for a transcript that was supplied.
+    pub transcription: Option<TranscriptionView>,
     /// Null until the call is analyzed.
     pub analysis: Option<AnalysisView>,
     /// The changes that were made in other systems for this call.
@@ -182,10 +184,18 @@ pub fn call(
         participants: of.details.participants.iter().map(participant).collect(),
         metadata: metadata(of),
         notes: of.details.notes.iter().chain(notes).map(NoteView::of).collect(),
+        transcription: None,
         analysis: analyzed.map(analysis),
         effects: effects.iter().map(effect).collect(),
         received_at: of.received_at,
         updated_at: of.updated_at,
+    }
+}
+
+impl CallView {
+    /// The same call, with what its attempts say of its transcript.
+    pub fn transcribed(self, attempts: &[SpeechAttemptRow]) -> Self {
+        Self { transcription: speech::transcription(attempts), ..self }
     }
 }
 

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use domain::call::Call;
 use domain::moment::Moment;
 use serde::Serialize;
-use store::{DeliveredRow, EffectRow, EndedRun, RunRow, RunState};
+use store::{DeliveredRow, EffectRow, EndedRun, RunRow, RunState, SpeechAttemptRow};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;
 
-use super::{EffectView, effect, one_of};
+use super::{EffectView, SpeechAttemptView, effect, one_of, speech};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Timeline)]
@@ -27,6 +27,8 @@ pub struct TimelineView {
     pub stages: Vec<StageView>,
     /// The runs that ended before those in `stages`, oldest first.
     pub earlier: Vec<EarlierView>,
+    /// What the providers of speech to text made of the recording, oldest first.
+    pub transcription: Vec<SpeechAttemptView>,
     pub effects: Vec<EffectView>,
 }
 
@@ -109,7 +111,15 @@ pub fn timeline(
         materials: delivered.iter().map(material).collect(),
         stages: runs.iter().map(|run| stage(run, now)).collect(),
         earlier: earlier.map(earlier_run).collect(),
+        transcription: Vec::new(),
         effects: effects.iter().map(effect).collect(),
+    }
+}
+
+impl TimelineView {
+    /// The same timeline, with the attempts at the providers of speech to text.
+    pub fn transcribed(self, attempts: &[SpeechAttemptRow]) -> Self {
+        Self { transcription: attempts.iter().map(speech::attempt).collect(), ..self }
     }
 }
 

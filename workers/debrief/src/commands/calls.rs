@@ -79,7 +79,8 @@ async fn view(store: &Store, lines: &SupportLines, call: &Call) -> anyhow::Resul
     let analysis = store.analysis(call.workspace, call.id).await?;
     let effects = store.effects_of(call.workspace, call.id).await?;
     let notes = notes(store, call).await?;
-    Ok(api::view::call(call, lines, analysis.as_ref(), &effects, &notes))
+    let attempts = store.speech_attempts(call.workspace, call.id).await?;
+    Ok(api::view::call(call, lines, analysis.as_ref(), &effects, &notes).transcribed(&attempts))
 }
 
 /// What was odd about the transcript of a call.
@@ -96,7 +97,9 @@ async fn read_page(store: &Store, installation: &Installation, call: &Call) -> a
     let ended = store.ended_runs(workspace, id).await?;
     let effects = store.effects_of(workspace, id).await?;
     let letters = store.dead_letters_of(workspace, id).await?;
+    let attempts = store.speech_attempts(workspace, id).await?;
     let timeline = api::view::timeline(call, &delivered, &runs, &ended, &effects, store.now());
+    let timeline = timeline.transcribed(&attempts);
     Ok(page::page(&page::Shown {
         call,
         lines: &installation.lines,

@@ -34,6 +34,7 @@ const ROUTES: [&str; 28] = [
     "POST /api/dead-letters/replay",
     "GET /api/effects",
     "GET /api/audit",
+    "GET /api/usage",
 ];
 
 #[test]

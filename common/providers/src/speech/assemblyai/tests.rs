@@ -27,7 +27,7 @@ fn answer(body: &str) -> ResponseTemplate {
 
 async fn done(body: &str) -> Transcript {
     match looked(answer(body)).await.unwrap() {
-        Progress::Done(transcript) => transcript,
+        Progress::Done(answer) => read(&answer).unwrap().transcript,
         other => panic!("{other:?}"),
     }
 }
@@ -70,7 +70,7 @@ async fn audio_is_uploaded_and_submitted_with_the_key_as_it_is() {
         header: seal::WEBHOOK_SECRET_HEADER,
         secret: "shared".into(),
     };
-    assert_eq!(provider.submit(&uploaded, Some(&notify)).await.unwrap(), "t-1");
+    assert_eq!(provider.submit(&uploaded, &Wanted::default(), Some(&notify)).await.unwrap(), "t-1");
 }
 
 #[tokio::test]
@@ -173,11 +173,11 @@ async fn each_answer_says_what_is_to_be_done() {
 async fn a_job_that_may_have_been_made_is_told_from_one_that_was_not() {
     let server = MockServer::start().await;
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(503)).mount(&server).await;
-    let lost = provider(&server.uri()).submit("u", None).await.unwrap_err();
+    let lost = provider(&server.uri()).submit("u", &Wanted::default(), None).await.unwrap_err();
     assert_eq!((lost.fault, lost.sent), (Fault::Transient, Sent::Maybe));
 
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let down = provider(&format!("http://{nobody}")).submit("u", None).await.unwrap_err();
+    let down = provider(&format!("http://{nobody}")).submit("u", &Wanted::default(), None).await.unwrap_err();
     assert_eq!((down.fault, down.sent), (Fault::Unavailable, Sent::No));
     assert_eq!(&*down.destination, "assemblyai");
 }
@@ -216,7 +216,7 @@ async fn a_model_that_is_refused_is_named_together_with_its_setting() {
     let server = MockServer::start().await;
     let refused = ResponseTemplate::new(400).set_body_raw(RETIRED, "application/json");
     Mock::given(path("/v2/transcript")).respond_with(refused).mount(&server).await;
-    let error = provider(&server.uri()).submit("u", None).await.unwrap_err();
+    let error = provider(&server.uri()).submit("u", &Wanted::default(), None).await.unwrap_err();
     assert_eq!((error.fault, error.code.name()), (Fault::Permanent, "speech_to_text_refused"));
     for told in ["universal-3-pro", "assemblyai-stt-3-7", "ASSEMBLYAI_MODELS"] {
         assert!(error.text.contains(told), "{told}: {error}");
@@ -229,7 +229,7 @@ async fn a_sentence_that_may_hold_what_was_said_is_not_shown() {
     let refused =
         ResponseTemplate::new(400).set_body_json(json!({"error": "The audio says: call Odile back"}));
     Mock::given(path("/v2/transcript")).respond_with(refused).mount(&server).await;
-    let error = provider(&server.uri()).submit("u", None).await.unwrap_err();
+    let error = provider(&server.uri()).submit("u", &Wanted::default(), None).await.unwrap_err();
     assert!(!error.text.contains("Odile") && error.text.contains("400"), "{error}");
 }
 
@@ -264,4 +264,61 @@ async fn a_check_tries_the_key_and_the_models_and_starts_no_job() {
     assert!(matches!(checked(listed(), no_audio.clone()).await, Ok(Checked::Reached { .. })));
     assert!(checked(listed(), retired).await.unwrap_err().contains("universal-3-pro"));
     assert!(checked(ResponseTemplate::new(401), no_audio).await.unwrap_err().contains("ASSEMBLYAI_API_KEY"));
+}
+
+/// The body of the request for a job.
+async fn submitted(settings: &[(&str, &str)], wanted: &Wanted) -> serde_json::Value {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let server = MockServer::start().await;
+    let job = answer(r#"{"id":"t-1","status":"queued"}"#);
+    Mock::given(path("/v2/transcript")).respond_with(job).mount(&server).await;
+    let base = server.uri();
+    let ours = [("ASSEMBLYAI_API_KEY", "key"), ("ASSEMBLYAI_BASE_URL", base.as_str())];
+    let values = Values::of(ours.into_iter().chain(settings.iter().copied()));
+    let provider = AssemblyAi::from_values(&values, &Slots::of_this_process()).unwrap().unwrap();
+    provider.submit("https://cdn.example.com/u/1", wanted, None).await.unwrap();
+    server.received_requests().await.unwrap()[0].body_json().unwrap()
+}
+
+#[tokio::test]
+async fn the_channels_of_a_call_are_transcribed_apart_and_are_not_searched_for_voices() {
+    let stereo = Wanted { channels: Some(2), ..Wanted::default() };
+    let body = submitted(&[], &stereo).await;
+    assert_eq!((&body["multichannel"], body.get("speaker_labels")), (&json!(true), None));
+    let mono = submitted(&[], &Wanted::default()).await;
+    assert_eq!((&mono["speaker_labels"], mono.get("multichannel")), (&json!(true), None));
+    let answer = r#"{"status":"completed","audio_duration":12,"utterances":[
+        {"speaker":"1","channel":"1","text":"Hello.","start":0,"end":900},
+        {"speaker":2,"channel":"2","text":"Hi.","start":1000,"end":1500}]}"#;
+    let reading = read(answer.as_bytes()).unwrap();
+    let speakers: Vec<_> =
+        reading.transcript.segments.iter().map(|segment| segment.speaker.as_deref()).collect();
+    assert_eq!(speakers, [Some("1"), Some("2")]);
+    assert_eq!(reading.used.audio_ms, Some(12_000), "this one length is in seconds");
+}
+
+#[tokio::test]
+async fn words_and_the_language_go_along() {
+    let wanted = Wanted {
+        words: vec!["Dana Ortiz".into(), "one two three four five six seven".into(), "Acme".into()],
+        language: Some("pt-BR".into()),
+        channels: None,
+    };
+    let body = submitted(&[], &wanted).await;
+    assert_eq!(body["keyterms_prompt"], json!(["Dana Ortiz", "Acme"]));
+    assert_eq!((&body["language_code"], body.get("language_detection")), (&json!("pt_br"), None));
+}
+
+#[tokio::test]
+async fn redaction_covers_all_that_is_asked_for_because_nothing_else_is_asked_for() {
+    let body = submitted(&[("ASSEMBLYAI_REDACT", "person_name, phone_number")], &Wanted::default()).await;
+    assert_eq!(body["redact_pii_policies"], json!(["person_name", "phone_number"]));
+    assert_eq!((&body["redact_pii"], &body["redact_pii_sub"]), (&json!(true), &json!("entity_name")));
+    // The provider redacts the text and its words. It does not redact these.
+    for unredacted in ["entity_detection", "summarization", "auto_chapters", "auto_highlights"] {
+        assert_eq!(body.get(unredacted), None, "{unredacted}");
+    }
+    let values = Values::of([("ASSEMBLYAI_API_KEY", "key"), ("ASSEMBLYAI_REDACT", "Phone Number")]);
+    let error = AssemblyAi::from_values(&values, &Slots::of_this_process()).err().unwrap();
+    assert_eq!(error.name, "ASSEMBLYAI_REDACT");
 }

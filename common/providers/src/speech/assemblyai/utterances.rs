@@ -3,11 +3,12 @@
 //! Each value is read by itself. So one time or one utterance that is not as documented does not lose the words of the
 //! whole call, which was paid for. What could not be read is noted on the transcript.
 
-use domain::note::Note;
 use domain::transcript::{Segment, Transcript};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::super::reading::{Doubts, Piece, Reading, Used, millis, millis_of_seconds, share, text};
 
 /// The part of a job that holds the words. The single words with their times, which make up most of an answer, are not
 /// read.
@@ -17,6 +18,8 @@ pub(super) struct Spoken {
     text: Value,
     language_code: Value,
     confidence: Value,
+    audio_duration: Value,
+    speech_model_used: Value,
     utterances: Option<Box<RawValue>>,
 }
 
@@ -35,21 +38,23 @@ struct SingleWords {
     words: Vec<Value>,
 }
 
-/// What of the utterances could not be read.
-#[derive(Default)]
-struct Unreadable {
-    utterances: usize,
-    times: usize,
-}
-
 impl Spoken {
-    pub(super) fn transcript(self) -> Transcript {
+    pub(super) fn reading(self) -> Reading {
+        let used = Used {
+            audio_ms: millis_of_seconds(&self.audio_duration),
+            model: text(&self.speech_model_used).map(str::to_owned),
+            ..Used::default()
+        };
+        Reading { transcript: self.transcript(), used, words: Vec::new() }
+    }
+
+    fn transcript(self) -> Transcript {
         let listed = self.utterances.as_deref().and_then(|all| serde_json::from_str(all.get()).ok());
         let listed: Vec<&RawValue> = listed.unwrap_or_default();
-        let mut unreadable = Unreadable::default();
+        let mut doubts = Doubts::default();
         let spoken: Vec<Segment> =
-            listed.iter().filter_map(|utterance| segment(utterance, &mut unreadable)).collect();
-        let text = self.text.as_str().filter(|text| !text.trim().is_empty());
+            listed.iter().filter_map(|utterance| doubts.take(piece(utterance))).collect();
+        let text = text(&self.text);
         // A transcript without speakers becomes one segment.
         let whole = |text: &str| Segment {
             id: 0,
@@ -65,44 +70,19 @@ impl Spoken {
             _ => spoken,
         };
         let language = self.language_code.as_str().filter(|code| !code.is_empty()).map(str::to_owned);
-        Transcript { language, segments, notes: unreadable.notes(listed.len()), ..Transcript::default() }.numbered()
+        Transcript { language, segments, notes: doubts.notes(), ..Transcript::default() }.numbered()
     }
 }
 
-impl Unreadable {
-    fn notes(&self, all: usize) -> Vec<Note> {
-        let mut notes = Vec::new();
-        if self.utterances > 0 {
-            let text = format!("The provider sent {} of {all} utterances without words.", self.utterances);
-            notes.push(Note::new("utterances_unreadable", text));
-        }
-        if self.times > 0 {
-            let text = format!("The provider sent {} of {all} utterances without a usable time.", self.times);
-            notes.push(Note::new("times_unreadable", text));
-        }
-        notes
-    }
-}
-
-fn segment(raw: &RawValue, unreadable: &mut Unreadable) -> Option<Segment> {
+/// Reads an utterance. Nothing where it has no words.
+fn piece(raw: &RawValue) -> Option<Piece> {
     let utterance: Utterance = serde_json::from_str(raw.get()).unwrap_or_default();
-    let text = utterance.text.as_str().map(str::to_owned).or_else(|| single_words(raw));
-    let Some(text) = text else {
-        unreadable.utterances += 1;
-        return None;
-    };
-    if text.trim().is_empty() {
-        return None;
-    }
-    let (start, end) = (millis(&utterance.start), millis(&utterance.end));
-    unreadable.times += usize::from(start.is_none() || end.is_none());
-    Some(Segment {
-        id: 0,
+    let text = utterance.text.as_str().map(str::to_owned).or_else(|| single_words(raw))?;
+    Some(Piece {
         speaker: label(&utterance.speaker),
-        role: None,
-        start_ms: start,
-        end_ms: end.map(|end| end.max(start.unwrap_or(end))),
         text,
+        start_ms: millis(&utterance.start),
+        end_ms: millis(&utterance.end),
         confidence: share(&utterance.confidence),
     })
 }
@@ -121,23 +101,6 @@ fn label(speaker: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
-}
-
-/// A time in whole milliseconds. No time of a recording is below zero.
-fn millis(time: &Value) -> Option<i64> {
-    #[expect(clippy::cast_possible_truncation, reason = "the limit is far below 2^53")]
-    number(time).filter(|time| (0.0..=MAX_MS).contains(time)).map(|time| time.round() as i64)
-}
-
-/// The provider takes ten hours of audio. A time beyond ten days is no time of a recording.
-const MAX_MS: f64 = 864_000_000.0;
-
-fn share(confidence: &Value) -> Option<f64> {
-    number(confidence).filter(|share| (0.0..=1.0).contains(share))
-}
-
-fn number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 #[cfg(test)]

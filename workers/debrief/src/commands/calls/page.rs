@@ -181,7 +181,7 @@ fn short(id: &str) -> String {
 }
 
 fn timeline(shown: &Shown<'_>) -> Vec<String> {
-    let TimelineView { materials, stages, earlier, .. } = shown.timeline;
+    let TimelineView { materials, stages, earlier, transcription, .. } = shown.timeline;
     let mut happened: Vec<(Moment, String)> = Vec::new();
     for material in materials {
         let what = match material.kind.as_str() {
@@ -189,6 +189,23 @@ fn timeline(shown: &Shown<'_>) -> Vec<String> {
             kind => format!("{kind} arrived"),
         };
         happened.push((material.received_at, what));
+    }
+    for attempt in transcription {
+        let ended = Ended {
+            attempts: attempt.tries,
+            duration_ms: Some(attempt.duration_ms),
+            code: attempt.error_code.as_deref(),
+        };
+        let what = match attempt.outcome.as_str() {
+            "transcribed" => "transcribed the recording",
+            "refused" => "did not transcribe the recording",
+            "unavailable" => "was away",
+            "throttled" => "had no room",
+            _ => "failed",
+        };
+        let ended = ended.to_string();
+        let how = ended.strip_prefix(", ").map(|how| format!(" ({how})")).unwrap_or_default();
+        happened.push((attempt.last_at, format!("{} {what}{how}", attempt.provider)));
     }
     for run in earlier {
         let ended =

@@ -1,0 +1,102 @@
+//! The order in which providers of speech to text are tried.
+
+use platform::config::keys::plain;
+use platform::config::{ConfigError, Group, Values};
+
+use super::{ALL, SpeechToText};
+use crate::slots::Slots;
+
+/// The settings that all providers share. The worker reads the words and the language.
+pub static SETTINGS: Group = Group {
+    title: "Speech to text: which provider, and what it should know",
+    keys: &[
+        plain(
+            "SPEECH",
+            "assemblyai,deepgram,openai,elevenlabs,local",
+            "The providers that transcribe, in the order in which they are tried. Those without a key are left out.",
+        ),
+        plain(
+            "SPEECH_WORDS",
+            "",
+            "Names and words that are likely to be spoken, comma separated. The names of the call's people are added.",
+        ),
+        plain(
+            "SPEECH_LANGUAGE",
+            "",
+            "The language of all calls, such as en or pt-BR. Absent: the provider finds out.",
+        ),
+    ],
+};
+
+/// Makes the providers that are turned on, in the order of `SPEECH`. The settings of the others are read too, so that
+/// mistakes in them are reported.
+pub fn configured(values: &Values, slots: &Slots) -> Result<Vec<SpeechToText>, ConfigError> {
+    let mut made = Vec::new();
+    for provider in ALL {
+        made.push((provider.name, (provider.make)(values, slots)?));
+    }
+    let order = order(values)?;
+    let in_order = order.iter().filter_map(|name| {
+        let (_, client) = made.iter_mut().find(|(made, _)| made == name)?;
+        client.take()
+    });
+    Ok(in_order.collect())
+}
+
+/// The names of the providers in the order in which they are tried.
+fn order(values: &Values) -> Result<Vec<&'static str>, ConfigError> {
+    let known = || ALL.iter().map(|provider| provider.name);
+    let named = values.list("SPEECH");
+    if named.is_empty() {
+        return match values.text("SPEECH") {
+            Some(_) => Err(ConfigError::new("SPEECH", "names no provider")),
+            None => Ok(known().collect()),
+        };
+    }
+    let expected = || format!("one or more of {}", known().collect::<Vec<_>>().join(", "));
+    let mut order = Vec::new();
+    for name in named {
+        let found = known().find(|known| known.eq_ignore_ascii_case(&name));
+        let found = found.ok_or_else(|| ConfigError::not("SPEECH", &name, &expected()))?;
+        if !order.contains(&found) {
+            order.push(found);
+        }
+    }
+    Ok(order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::tls;
+
+    fn names(settings: &[(&str, &str)]) -> Result<Vec<String>, ConfigError> {
+        tls();
+        let made = configured(&Values::of(settings.iter().copied()), &Slots::of_this_process())?;
+        Ok(made.iter().map(|provider| provider.remote().destination.to_string()).collect())
+    }
+
+    const KEYS: [(&str, &str); 3] =
+        [("ELEVENLABS_API_KEY", "key"), ("DEEPGRAM_API_KEY", "key"), ("ASSEMBLYAI_API_KEY", "key")];
+
+    #[test]
+    fn without_an_order_those_with_a_key_are_tried_in_the_order_of_the_list() {
+        assert_eq!(names(&KEYS).unwrap(), ["assemblyai", "deepgram", "elevenlabs"]);
+    }
+
+    #[test]
+    fn the_setting_says_the_order_and_those_without_a_key_are_left_out() {
+        let ordered = [&KEYS[..], &[("SPEECH", "local, Deepgram,assemblyai,deepgram")]].concat();
+        assert_eq!(names(&ordered).unwrap(), ["deepgram", "assemblyai"]);
+    }
+
+    #[test]
+    fn a_provider_that_does_not_exist_is_named_together_with_those_that_do() {
+        for value in ["whisper", ","] {
+            let error = names(&[("SPEECH", value)]).unwrap_err();
+            assert_eq!(error.name, "SPEECH");
+        }
+        let error = names(&[("SPEECH", "assembly")]).unwrap_err();
+        assert!(error.problem.contains("assemblyai"), "{error}");
+    }
+}
