@@ -63,7 +63,7 @@ pub(crate) fn join(mut parts: Vec<Part>) -> Transcript {
         notes.push(Note::new("speakers_not_matched", text));
     }
     let language = parts.iter().find_map(|part| part.transcript.language.clone());
-    Transcript { language, segments, notes }.numbered()
+    Transcript { language, segments, notes, ..Transcript::default() }.numbered()
 }
 
 /// Makes the segments of the words that were kept. A segment of which all words were kept stays as it was.

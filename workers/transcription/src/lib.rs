@@ -14,7 +14,6 @@ mod participants;
 mod pieces;
 mod pieces_of_audio;
 mod recording;
-mod roles;
 mod stage;
 mod verdict;
 mod words;

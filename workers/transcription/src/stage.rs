@@ -10,6 +10,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use domain::call::CallDetails;
 use domain::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialKind};
+use domain::parties::SupportLines;
+use domain::speakers::{self, Known};
 use domain::transcript::Transcript;
 use platform::blobs::Blobs;
 use platform::cache::Cache;
@@ -30,7 +32,7 @@ use crate::cutting::Cutter;
 use crate::material::Source;
 use crate::pieces::{self, Gathering, Part};
 use crate::recording::{Heard, Recording};
-use crate::{participants, roles, words};
+use crate::{participants, words};
 use media::transcripts::{self, People};
 
 /// The settings of this stage.
@@ -38,6 +40,8 @@ use media::transcripts::{self, People};
 pub struct Settings {
     /// The time zone in which the times of a session without an offset are read.
     pub zone: chrono_tz::Tz,
+    /// Our own numbers, which tell who called whom.
+    pub lines: SupportLines,
     /// `DEBRIEF_ALLOW_PRIVATE_FETCH`: the private addresses from which recordings may be fetched.
     pub allow: Allow,
     /// The limits of a fetch. The largest file is the same as for uploads.
@@ -62,6 +66,7 @@ impl Settings {
     pub fn read(values: &Values, installation: &Installation) -> Result<Self, ConfigError> {
         Ok(Self {
             zone: installation.timezone,
+            lines: installation.lines.clone(),
             allow: Allow::from_values(values)?,
             limits: Limits { max_bytes: installation.max_upload_bytes, ..Limits::read(values)? },
             credentials: Holders::configured(values, &Slots::of_this_process())?.credentials(),
@@ -90,6 +95,7 @@ pub struct Transcription {
     source: Source,
     chain: Chain,
     zone: chrono_tz::Tz,
+    lines: SupportLines,
     public: Option<Url>,
     words: Vec<String>,
     language: Option<String>,
@@ -128,12 +134,12 @@ impl Transcription {
 
     /// Makes the stage with these providers, in the order in which they are tried.
     pub fn new(settings: Settings, speech: Vec<SpeechToText>, blobs: Blobs, sealer: Sealer) -> Self {
-        let Settings { zone, allow, limits, credentials, public, words, language, away_for } = settings;
+        let Settings { zone, lines, allow, limits, credentials, public, words, language, away_for } = settings;
         let max_audio_bytes = limits.max_bytes;
         let fetcher = Fetcher::new(allow, limits, credentials);
         let source = Source { blobs, sealer, fetcher, holders: Holders::default(), max_audio_bytes };
         let chain = Chain::new(speech, away_for);
-        Self { source, chain, zone, public, words, language, cutter: None, attendance: Vec::new() }
+        Self { source, chain, zone, lines, public, words, language, cutter: None, attendance: Vec::new() }
     }
 
     /// The same stage, which can cut recordings that are too long for a provider.
@@ -213,7 +219,7 @@ impl Stage for Transcription {
         for piece in &pieces {
             gathering.add(piece, self.read(cx, piece.material).await)?;
         }
-        let mut transcript = match gathering.end()? {
+        let transcript = match gathering.end()? {
             Part::Transcript(transcript) => transcript,
             Part::Later(wait) => return Ok(Outcome::Later(wait)),
         };
@@ -222,8 +228,13 @@ impl Stage for Transcription {
             call.details.merge(found.clone());
             cx.keep(Write::Details(Box::new(found)));
         }
-        roles::assign_roles(&mut transcript, &call.details);
-        cx.keep(Write::Transcript(transcript));
+        let known = Known {
+            details: &call.details,
+            direction: self.lines.parties(&call).known_direction,
+            // A provider names voices by letters and channels by numbers.
+            is_by_channel: pieces.iter().any(|piece| piece.material.kind == MaterialKind::Recording),
+        };
+        cx.keep(Write::Transcript(speakers::identify(transcript, &known)));
         Ok(Outcome::Emit(CallTranscribed {}))
     }
 }

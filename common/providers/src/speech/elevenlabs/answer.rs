@@ -49,7 +49,7 @@ pub(in super::super) fn read(answer: &[u8]) -> Result<Reading, Unreadable> {
     let all = || body.transcripts.iter().chain([&body]);
     let language = all().find_map(|one| text(&one.language_code)).map(language_tag);
     let measured = all().find_map(|one| millis_of_seconds(&one.audio_duration_secs));
-    let transcript = Transcript { language, segments, notes: Vec::new() }.numbered();
+    let transcript = Transcript { language, segments, ..Transcript::default() }.numbered();
     Ok(Reading {
         transcript,
         words: Vec::new(),
