@@ -182,6 +182,13 @@ impl World {
         command(args, &settings).await
     }
 
+    /// Starts a command beside the deployment and does not wait for its end.
+    pub(crate) fn begin(&self, args: &[&str]) -> Process {
+        let mut settings = self.settings.clone();
+        settings.insert("PORT".into(), "0".into());
+        debrief(args, &settings, &self.log("command"))
+    }
+
     // ------------------------------------------------------------ what a user does
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> reqwest::Result<reqwest::Response> {

@@ -10,13 +10,12 @@ use crate::world::{Kind, World};
 const FIRST: &str = "2026-03-04T09:30:00Z";
 const SECOND: &str = "2026-03-04T10:10:00Z";
 
-fn sound(speaker: &str, text: &str) -> String {
-    let said = Utterance { speaker: speaker.into(), start: 0, end: 4_000, text: text.into() };
-    STANDARD.encode(recording_with(&[said]))
-}
-
+/// A recording. No two files have the same bytes, so what is paid for can be counted.
 fn audio(id: &str, start: &str, text: &str) -> Value {
-    json!({ "id": id, "file_type": "M4A", "recording_start": start, "content_base64": sound("A", text) })
+    let length: u64 = id.bytes().map(u64::from).sum();
+    let said = Utterance { speaker: "A".into(), start: 0, end: 4_000 + length, text: text.into() };
+    let content = STANDARD.encode(recording_with(&[said]));
+    json!({ "id": id, "file_type": "M4A", "recording_start": start, "content_base64": content })
 }
 
 /// A meeting that was recorded twice. The second recording has a transcript.
@@ -152,5 +151,30 @@ async fn old_recordings_are_brought_in_month_by_month_and_a_second_time_nothing_
         )
         .await;
     assert!(code == Some(2) && said.contains("ZOOM_ACCOUNT_ID"), "{said}");
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_was_killed_goes_on_where_it_stopped() {
+    let world = World::start(Kind::Embedded).await;
+    // Two pages of the list, so that the import is killed between them.
+    for day in 1..=12 {
+        let start = format!("2026-03-{day:02}T09:30:00Z");
+        bring(&world, &meeting(&format!("many-{day}"), &start), "").await;
+    }
+    world.faults("zoom", &json!({ "latency_ms": 400 })).await;
+    let args = ["import", "--zoom", "--from", "2026-03-01", "--to", "2026-03-31"];
+    let import = world.begin(&args);
+    world.wait("the first meeting", async |world| world.get("/call/many-12").await).await;
+    import.kill().await;
+    world.faults("zoom", &json!({})).await;
+    let (code, said) = world.command(&args, &[]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.ends_with("{\"success\":12,\"failed\":0,\"total\":12}\n"), "{said}");
+    let paid = world.effects("assemblyai", "transcript").await;
+    assert!(
+        paid.values().all(|count| *count == 12),
+        "one recording of each meeting, all with the same sound: {paid:?}"
+    );
     world.finish().await;
 }
