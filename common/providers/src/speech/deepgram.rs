@@ -24,6 +24,7 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use url::Url;
 
+use super::chain;
 use super::reading::Reading;
 use super::requests::{self, CODES, TIMEOUT, declare, price};
 use super::words::{Limits, fitting};
@@ -72,7 +73,9 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
         ],
     },
     make: |values, slots| {
-        Ok(Deepgram::from_values(values, slots)?.map(|client| SpeechToText::AtOnce(Arc::new(client))))
+        let client = Deepgram::from_values(values, slots)?;
+        let is_named = chain::names(values, NAME)?;
+        Ok(client.filter(|_| is_named).map(|client| SpeechToText::AtOnce(Arc::new(client))))
     },
 };
 

@@ -53,7 +53,12 @@ pub(in super::super) fn read(answer: &[u8]) -> Result<Reading, Unreadable> {
     Ok(Reading {
         transcript,
         words: Vec::new(),
-        used: Used { audio_ms: measured, ..Used::default() },
+        // Each channel is paid for.
+        used: Used {
+            audio_ms: measured,
+            paid_channels: i64::try_from(body.transcripts.len()).unwrap_or(1),
+            ..Used::default()
+        },
     })
 }
 

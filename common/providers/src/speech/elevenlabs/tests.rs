@@ -34,7 +34,7 @@ async fn sent(wanted: &Wanted) -> Request {
 #[tokio::test]
 async fn the_form_names_the_model_and_exactly_one_source_and_asks_for_voices() {
     let wanted = Wanted {
-        words: vec!["Dana Ortiz".into(), "a phrase of more than five words".into()],
+        words: vec!["Dana Ortiz".into(), "a phrase of more than five words".into(), "Acme [beta]".into()],
         language: Some("en-US".into()),
         channels: Some(1),
     };
@@ -138,7 +138,7 @@ fn the_other_shape_has_a_transcript_for_each_channel() {
         json!({"language_code": "eng", "text": text, "channel_index": index,
             "words": [{"text": text, "start": start, "end": start + 0.4, "type": "word", "logprob": 0}]})
     };
-    let answer = json!({"transcripts": [channel(0, "Second.", 2.0), channel(1, "First.", 0.5)]});
+    let answer = json!({"transcripts": [channel(0, "Second.", 2.0), channel(1, "First.", 0.5)], "audio_duration_secs": 3});
     let reading = read(answer.to_string().as_bytes()).unwrap();
     let turns: Vec<_> = reading
         .transcript
@@ -147,6 +147,7 @@ fn the_other_shape_has_a_transcript_for_each_channel() {
         .map(|turn| (turn.speaker.as_deref().unwrap(), turn.text.as_str()))
         .collect();
     assert_eq!(turns, [("2", "First."), ("1", "Second.")]);
+    assert_eq!((reading.used.audio_ms, reading.used.paid_ms()), (Some(3_000), Some(6_000)), "each is paid for");
 }
 
 #[test]
