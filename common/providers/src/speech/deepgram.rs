@@ -64,7 +64,11 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
             secret("DEEPGRAM_API_KEY", "Turns Deepgram on."),
             plain("DEEPGRAM_BASE_URL", BASE_URL, "Its address."),
             plain(MODEL.setting, MODEL.default, "The model that transcribes."),
-            plain("DEEPGRAM_RATE", "", "Recordings in a time, such as 5/s, 100/m or 1000/h. Absent: no limit."),
+            plain(
+                "DEEPGRAM_RATE",
+                "",
+                "Recordings in a time, such as 5/s, 100/m or 1000/h. Absent: no limit.",
+            ),
             plain(
                 "DEEPGRAM_PRICE_MINUTE",
                 "",
@@ -207,11 +211,7 @@ impl SpeechAtOnce for Deepgram {
         &REMOTE
     }
 
-    fn transcribe<'a>(
-        &'a self,
-        audio: Audio,
-        wanted: &'a Wanted,
-    ) -> BoxFuture<'a, Result<Answer, Refusal>> {
+    fn transcribe<'a>(&'a self, audio: Audio, wanted: &'a Wanted) -> BoxFuture<'a, Result<Answer, Refusal>> {
         self.send(audio, wanted).boxed()
     }
 

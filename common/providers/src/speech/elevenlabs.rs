@@ -68,7 +68,11 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
             secret("ELEVENLABS_API_KEY", "Turns ElevenLabs on."),
             plain("ELEVENLABS_BASE_URL", BASE_URL, "Its address."),
             plain(MODEL.setting, MODEL.default, "The model that transcribes."),
-            plain("ELEVENLABS_RATE", "", "Recordings in a time, such as 5/s, 100/m or 1000/h. Absent: no limit."),
+            plain(
+                "ELEVENLABS_RATE",
+                "",
+                "Recordings in a time, such as 5/s, 100/m or 1000/h. Absent: no limit.",
+            ),
             plain(
                 "ELEVENLABS_PRICE_MINUTE",
                 "",
@@ -200,7 +204,10 @@ impl Complaint {
         match &body["detail"] {
             Value::Array(wrong) => {
                 let field = wrong.first().and_then(|wrong| wrong["loc"].as_array()?.last()?.as_str());
-                Self { word: field.map(str::to_owned), sentence: wrong.first().and_then(|one| text(&one["msg"])) }
+                Self {
+                    word: field.map(str::to_owned),
+                    sentence: wrong.first().and_then(|one| text(&one["msg"])),
+                }
             }
             detail @ Value::Object(_) => {
                 let word = text(&detail["status"]).or_else(|| text(&detail["code"]));
@@ -216,11 +223,7 @@ impl SpeechAtOnce for ElevenLabs {
         &REMOTE
     }
 
-    fn transcribe<'a>(
-        &'a self,
-        audio: Audio,
-        wanted: &'a Wanted,
-    ) -> BoxFuture<'a, Result<Answer, Refusal>> {
+    fn transcribe<'a>(&'a self, audio: Audio, wanted: &'a Wanted) -> BoxFuture<'a, Result<Answer, Refusal>> {
         self.send(audio, wanted).boxed()
     }
 

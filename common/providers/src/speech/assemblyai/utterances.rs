@@ -70,7 +70,7 @@ impl Spoken {
             _ => spoken,
         };
         let language = self.language_code.as_str().filter(|code| !code.is_empty()).map(str::to_owned);
-        Transcript { language, segments, notes: doubts.notes(), }.numbered()
+        Transcript { language, segments, notes: doubts.notes() }.numbered()
     }
 }
 

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::super::Unreadable;
 use super::super::reading::{
-    self, Piece, Reading, Used, channel, in_order, language_tag, millis_of_seconds, share_of_log, text, turns, voice,
+    self, Piece, Reading, Used, channel, in_order, language_tag, millis_of_seconds, share_of_log, text,
+    turns, voice,
 };
 use super::TITLE;
 

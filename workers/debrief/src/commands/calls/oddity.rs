@@ -135,7 +135,9 @@ fn standing_advice(code: &str) -> &'static str {
         "transcription_unreadable" => {
             "The provider's answer cannot be read. It is kept, and another provider in SPEECH may do better."
         }
-        "transcription_timed_out" => "The provider did not finish the recording. Replay the call, or name another in SPEECH.",
+        "transcription_timed_out" => {
+            "The provider did not finish the recording. Replay the call, or name another in SPEECH."
+        }
         "transcription_recording_too_large" | "transcription_recording_uncut" => {
             "The recording is too large for the provider and cannot be cut. Name a provider in SPEECH that takes larger ones."
         }
