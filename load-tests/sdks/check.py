@@ -16,6 +16,8 @@ import time
 import traceback
 
 import with_assemblyai
+import with_deepgram
+import with_elevenlabs
 import with_openai
 import with_simple_salesforce
 import with_slack_sdk
@@ -24,6 +26,8 @@ CLIENTS = {
     "slack": with_slack_sdk,
     "openai": with_openai,
     "assemblyai": with_assemblyai,
+    "deepgram": with_deepgram,
+    "elevenlabs": with_elevenlabs,
     "salesforce": with_simple_salesforce,
 }
 
@@ -48,7 +52,7 @@ def run(name, check, address):
 def main():
     # The clients read proxies and keys from the environment. Everything here goes to loopback.
     for variable in list(os.environ):
-        if variable.lower().endswith("_proxy") or variable.startswith(("OPENAI_", "ASSEMBLYAI_", "SLACK_")):
+        if variable.lower().endswith("_proxy") or variable.startswith(("OPENAI_", "ASSEMBLYAI_", "DEEPGRAM_", "ELEVENLABS_", "SLACK_")):
             del os.environ[variable]
     command = [sys.argv[1], "all", "--json", "--transcription-ms", "300", "--contact-field", "Id"]
     fields = "FirstName LastName Salutation Email Phone Title CreatedDate LastModifiedDate Debrief_Id__c"

@@ -1,10 +1,11 @@
-"""Chat completions: the client `openai`."""
+"""Chat completions and transcriptions: the client `openai`."""
 
 import json
 
 import openai
 
 from support import equal, raises
+from with_assemblyai import recording
 
 MESSAGES = [
     {"role": "system", "content": "Read the call."},
@@ -99,3 +100,29 @@ def check_a_wrong_key_is_told_from_a_wrong_request(address):
         api_key="x", base_url=f"{address}/v1", max_retries=0, default_headers={"Authorization": "Basic x"}
     )
     raises(openai.AuthenticationError, lambda: wrong.models.list())
+
+
+def transcribe(address, **arguments):
+    file = ("call.wav", recording(), "audio/wav")
+    return client(address).audio.transcriptions.create(file=file, **arguments)
+
+
+def check_a_recording_becomes_turns_with_speakers(address):
+    done = transcribe(
+        address, model="gpt-4o-transcribe-diarize", response_format="diarized_json", chunking_strategy="auto"
+    )
+    equal([(one.speaker, one.text, one.start) for one in done.segments], [
+        ("A", "Hello there.", 0.0),
+        ("B", "Good morning, what can I do?", 1.0),
+    ])
+    equal((done.duration, done.usage.type), (2.0, "tokens"))
+
+
+def check_whisper_gives_times_for_words(address):
+    granularities = ["segment", "word"]
+    done = transcribe(
+        address, model="whisper-1", response_format="verbose_json", timestamp_granularities=granularities
+    )
+    equal((done.language, done.words[0].word, len(done.segments)), ("english", "Hello", 2))
+    refused = raises(openai.BadRequestError, lambda: transcribe(address, model="whisper-1", response_format="diarized_json"))
+    equal(refused.param, "response_format")

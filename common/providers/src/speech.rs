@@ -175,11 +175,7 @@ pub trait SpeechAtOnce: Check + Send + Sync {
 
     /// Sends the audio, and returns the answer piece by piece, as it came. This request costs money, so the caller
     /// keeps the answer before anything reads it.
-    fn transcribe<'a>(
-        &'a self,
-        audio: Audio,
-        wanted: &'a Wanted,
-    ) -> BoxFuture<'a, Result<Answer, Refusal>>;
+    fn transcribe<'a>(&'a self, audio: Audio, wanted: &'a Wanted) -> BoxFuture<'a, Result<Answer, Refusal>>;
 
     /// How long [`Self::transcribe`] may take, from the first byte that is sent to the last byte that is read. The
     /// delivery is held all this time, and a broker allows half an hour for a delivery. So the time must be much

@@ -33,8 +33,7 @@ pub(crate) async fn nobody() -> String {
 }
 
 /// The contracts that the providers publish.
-pub(crate) const OPENAI: &str =
-    include_str!("../../../load-tests/simulators/tests/contracts/openai.json");
+pub(crate) const OPENAI: &str = include_str!("../../../load-tests/simulators/tests/contracts/openai.json");
 pub(crate) const DEEPGRAM: &str =
     include_str!("../../../load-tests/simulators/tests/contracts/deepgram.json");
 

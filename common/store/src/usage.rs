@@ -90,10 +90,9 @@ impl Store {
         page: Page,
     ) -> Result<(Vec<UsageRow>, i64)> {
         let (rows, total) = match (&self.db, by) {
-            (_, UsageBy::Model) => (
-                sums!("model", " GROUP BY model ORDER BY model LIMIT $4 OFFSET $5"),
-                count!("model"),
-            ),
+            (_, UsageBy::Model) => {
+                (sums!("model", " GROUP BY model ORDER BY model LIMIT $4 OFFSET $5"), count!("model"))
+            }
             (Db::Postgres(_), UsageBy::Day) => (
                 sums!(
                     "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",

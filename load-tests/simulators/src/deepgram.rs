@@ -111,7 +111,11 @@ async fn listen(
     let asked: Vec<(String, String)> =
         form_urlencoded::parse(query.as_bytes()).map(|(name, value)| (name.into(), value.into())).collect();
     if let Some((unknown, _)) = asked.iter().find(|(name, _)| !PARAMETERS.contains(&name.as_str())) {
-        return legacy(StatusCode::BAD_REQUEST, "INVALID_QUERY_PARAMETER", &format!("Unknown parameter {unknown}"));
+        return legacy(
+            StatusCode::BAD_REQUEST,
+            "INVALID_QUERY_PARAMETER",
+            &format!("Unknown parameter {unknown}"),
+        );
     }
     let value = |name: &str| asked.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
     let model = value("model").unwrap_or("base-general").to_owned();
@@ -153,7 +157,8 @@ struct Wanted {
 
 fn response(heard: &Heard, wanted: &Wanted) -> Value {
     let spoken = heard.numbered();
-    let channels = if wanted.channels { spoken.iter().map(|(nth, _)| nth + 1).max().unwrap_or(1).max(2) } else { 1 };
+    let channels =
+        if wanted.channels { spoken.iter().map(|(nth, _)| nth + 1).max().unwrap_or(1).max(2) } else { 1 };
     let on = |channel: usize| {
         let is_here = move |nth: usize| !wanted.channels || nth == channel;
         spoken.iter().filter(move |(nth, _)| is_here(*nth))

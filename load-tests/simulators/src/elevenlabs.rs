@@ -89,10 +89,18 @@ async fn convert(State(control): State<Arc<Control>>, headers: HeaderMap, parts:
         Some(_) => {}
     }
     let Some(heard) = form.file.as_ref().filter(|file| file.bytes > 0) else {
-        return error(StatusCode::BAD_REQUEST, "invalid_parameters", "Provide either file or cloud_storage_url");
+        return error(
+            StatusCode::BAD_REQUEST,
+            "invalid_parameters",
+            "Provide either file or cloud_storage_url",
+        );
     };
     if form.is_true("use_multi_channel") && form.is_true("diarize") {
-        return error(StatusCode::BAD_REQUEST, "invalid_parameters", "diarize must be false with several channels");
+        return error(
+            StatusCode::BAD_REQUEST,
+            "invalid_parameters",
+            "diarize must be false with several channels",
+        );
     }
     control.made("transcription", &heard.digest);
     Json(response(heard, form.is_true("use_multi_channel"), form.is_true("diarize"))).into_response()

@@ -24,9 +24,7 @@ pub use operations::{
     Audit, AuditEntry, Batch, DeadLetterDetail, DeadLetterView, DeadLetters, EffectView, Effects, QueueView,
     Queues, Replayed, audit_entry, batch, dead_group, dead_letter, dead_letter_detail, effect, queues,
 };
-pub use speech::{
-    SpeechAttemptView, TranscriptionView, UsageSumView, UsageView, UsedView, usage_sum, used,
-};
+pub use speech::{SpeechAttemptView, TranscriptionView, UsageSumView, UsageView, UsedView, usage_sum, used};
 pub use timeline::{StageView, TimelineView, timeline};
 pub(crate) use transcript::role;
 pub use transcript::{SpeakerView, TranscriptView, speakers, transcript};

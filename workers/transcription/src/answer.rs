@@ -53,10 +53,7 @@ pub(crate) async fn answered(
     let Some(answer) = kept::answer(recording, request.kept_at).await? else {
         // The ledger remembers the answer, but somebody deleted the blob. So the provider is asked again.
         recording.cx.void(request).await?;
-        return Err(StageError::transient(
-            "transcription_lost",
-            anyhow!("the answer is not kept any more"),
-        ));
+        return Err(StageError::transient("transcription_lost", anyhow!("the answer is not kept any more")));
     };
     let provider = Arc::clone(provider);
     kept::read(recording, answer, move |answer| provider.read(answer)).await

@@ -14,9 +14,7 @@ use domain::fault::Fault;
 use domain::moment::Moment;
 use providers::speech::{self, SpeechToText, Used};
 use queue_topology::{Cx, StageError};
-use store::{
-    EffectRow, EffectState, PaidSpeech, SpeechAttempt, SpeechAttemptRow, SpeechOutcome, Write,
-};
+use store::{EffectRow, EffectState, PaidSpeech, SpeechAttempt, SpeechAttemptRow, SpeechOutcome, Write};
 
 use crate::recording::{Heard, Made, Recording};
 use crate::verdict::{Before, asks_next, is_of_provider, mildest, outcome};
@@ -83,7 +81,8 @@ impl Chain {
             failures.push(error);
         }
         let open = failures.iter().filter(|error| error.fault != Fault::Permanent).count();
-        let nobody = || StageError::permanent("transcription_refused", anyhow!("no provider takes the recording"));
+        let nobody =
+            || StageError::permanent("transcription_refused", anyhow!("no provider takes the recording"));
         let error = mildest(failures, cx.now().since(cx.run.since)).unwrap_or_else(nobody);
         Err(if error.fault == Fault::Unavailable && open > 1 {
             // Whichever of them is back first, the run goes on.
@@ -97,9 +96,8 @@ impl Chain {
     fn in_order(&self, cx: &Cx, known: &Known) -> Vec<&SpeechToText> {
         let now = cx.now();
         let away = self.away();
-        let is_away = |name: &'static str| {
-            away.get(&(cx.run.workspace, name)).is_some_and(|until| *until > now)
-        };
+        let is_away =
+            |name: &'static str| away.get(&(cx.run.workspace, name)).is_some_and(|until| *until > now);
         let mut order: Vec<_> = self
             .providers
             .iter()

@@ -21,7 +21,8 @@ pub(crate) fn note(
     if let (Some(expected), Some(heard)) = (expected, transcript.language.as_deref())
         && base(expected) != base(heard)
     {
-        let text = format!("{provider} heard the language `{heard}`, and SPEECH_LANGUAGE names `{expected}`.");
+        let text =
+            format!("{provider} heard the language `{heard}`, and SPEECH_LANGUAGE names `{expected}`.");
         transcript.notes.push(Note::new("language_differs", text));
     }
     let Some(end) = audio_ms.map(|ms| ms.saturating_add(TOLERANCE_MS)) else { return };

@@ -40,7 +40,8 @@ pub(crate) fn join(mut parts: Vec<Part>) -> Transcript {
         let mut pairs = Vec::new();
         if part.start_ms < reaches_to {
             let shared = alignment::shared(&kept, &next, part.start_ms, reaches_to);
-            pairs.extend(shared.pairs.iter().map(|(first, second)| (kept[*first].place, next[*second].place)));
+            pairs
+                .extend(shared.pairs.iter().map(|(first, second)| (kept[*first].place, next[*second].place)));
             kept.truncate(shared.ends_at);
             next.drain(..shared.goes_on_at);
             kept.retain(|word| !shared.dropped_first.contains(&word.place));

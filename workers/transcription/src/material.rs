@@ -152,7 +152,9 @@ pub(crate) struct Opened {
 /// The media type that the source named, if it can stand in a request.
 fn declared(material: &Material) -> Option<String> {
     let is_sendable = |name: &&str| {
-        name.contains('/') && name.len() < 100 && name.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        name.contains('/')
+            && name.len() < 100
+            && name.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
     };
     material.media_type.as_deref().filter(is_sendable).map(str::to_owned)
 }
@@ -220,7 +222,6 @@ pub(crate) fn blob_fault(error: BlobError) -> StageError {
 #[cfg(test)]
 mod tests {
     use domain::refusal::{Code, Codes, Failure, Remote};
-    use super::*;
 
     const REMOTE: Remote = Remote {
         destination: Destination::named("somebody"),

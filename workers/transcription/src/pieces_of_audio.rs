@@ -127,15 +127,10 @@ async fn transcribed(
         }
         let kept_at = keys.answer(*span);
         let is_kept = source.blobs.head(&kept_at).await.map_err(material::blob_fault)?.is_some();
-        let object = format!(
-            "{}:{}-{}",
-            material::ledger_object(recording.material),
-            span.start_ms,
-            span.end_ms
-        );
+        let object =
+            format!("{}:{}-{}", material::ledger_object(recording.material), span.start_ms, span.end_ms);
         let audio = (!is_kept).then(|| Sound::Piece(keys.audio(*span)));
-        let request =
-            Request { provider: provider.as_ref(), recording, object, audio, kept_at: &kept_at };
+        let request = Request { provider: provider.as_ref(), recording, object, audio, kept_at: &kept_at };
         let reading = answered(recording, provider, &request).await?;
         add(&mut used, &reading.used, *span);
         parts.push(Part {

@@ -83,7 +83,8 @@ fn language(values: &Values) -> Result<Option<String>, ConfigError> {
     let mut parts = tag.split('-');
     let base = parts.next().unwrap_or_default();
     let is_base = (2..=3).contains(&base.len()) && base.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let is_rest = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let is_rest = parts
+        .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     if is_base && is_rest && tag.len() <= 35 {
         Ok(Some(tag))
     } else {

@@ -170,11 +170,7 @@ impl SpeechAtOnce for AtOnce {
         &REMOTE
     }
 
-    fn transcribe<'a>(
-        &'a self,
-        audio: Audio,
-        _wanted: &'a Wanted,
-    ) -> BoxFuture<'a, Result<Answer, Refusal>> {
+    fn transcribe<'a>(&'a self, audio: Audio, _wanted: &'a Wanted) -> BoxFuture<'a, Result<Answer, Refusal>> {
         async {
             let audio = whole(audio).await;
             self.asked.lock().unwrap().push(audio);

@@ -29,6 +29,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
 
+use super::chain;
 use super::reading::{self, Reading};
 use super::requests::{CODES, declare, price};
 use super::words::{Limits, fitting};
@@ -107,7 +108,9 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
         ],
     },
     make: |values, slots| {
-        Ok(AssemblyAi::from_values(values, slots)?.map(|client| SpeechToText::Job(Arc::new(client))))
+        let client = AssemblyAi::from_values(values, slots)?;
+        let is_named = chain::names(values, NAME)?;
+        Ok(client.filter(|_| is_named).map(|client| SpeechToText::Job(Arc::new(client))))
     },
 };
 

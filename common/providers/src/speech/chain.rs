@@ -43,6 +43,12 @@ pub fn configured(values: &Values, slots: &Slots) -> Result<Vec<SpeechToText>, C
     Ok(in_order.collect())
 }
 
+/// Whether `SPEECH` names this provider. A key alone does not turn on a provider that it leaves out: the key of `OpenAI` is
+/// that of the model, too.
+pub(super) fn names(values: &Values, provider: &str) -> Result<bool, ConfigError> {
+    Ok(order(values)?.contains(&provider))
+}
+
 /// The names of the providers in the order in which they are tried.
 fn order(values: &Values) -> Result<Vec<&'static str>, ConfigError> {
     let known = || ALL.iter().map(|provider| provider.name);
@@ -88,6 +94,18 @@ mod tests {
     fn the_setting_says_the_order_and_those_without_a_key_are_left_out() {
         let ordered = [&KEYS[..], &[("SPEECH", "local, Deepgram,assemblyai,deepgram")]].concat();
         assert_eq!(names(&ordered).unwrap(), ["deepgram", "assemblyai"]);
+    }
+
+    #[test]
+    fn a_provider_that_the_setting_leaves_out_is_off_in_every_list() {
+        tls();
+        let values = Values::of([("OPENAI_API_KEY", "key"), ("SPEECH", "deepgram")]);
+        let is_on = |name: &str| {
+            let provider = ALL.iter().find(|provider| provider.name == name).unwrap();
+            (provider.make)(&values, &Slots::of_this_process()).unwrap().is_some()
+        };
+        assert!(!is_on("openai"));
+        assert!(!crate::services(&values).contains(&("transcription", true)));
     }
 
     #[test]

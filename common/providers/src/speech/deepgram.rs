@@ -24,6 +24,7 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use url::Url;
 
+use super::chain;
 use super::reading::Reading;
 use super::requests::{self, CODES, TIMEOUT, declare, price};
 use super::words::{Limits, fitting};
@@ -63,7 +64,11 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
             secret("DEEPGRAM_API_KEY", "Turns Deepgram on."),
             plain("DEEPGRAM_BASE_URL", BASE_URL, "Its address."),
             plain(MODEL.setting, MODEL.default, "The model that transcribes."),
-            plain("DEEPGRAM_RATE", "", "Recordings in a time, such as 5/s, 100/m or 1000/h. Absent: no limit."),
+            plain(
+                "DEEPGRAM_RATE",
+                "",
+                "Recordings in a time, such as 5/s, 100/m or 1000/h. Absent: no limit.",
+            ),
             plain(
                 "DEEPGRAM_PRICE_MINUTE",
                 "",
@@ -72,7 +77,9 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
         ],
     },
     make: |values, slots| {
-        Ok(Deepgram::from_values(values, slots)?.map(|client| SpeechToText::AtOnce(Arc::new(client))))
+        let client = Deepgram::from_values(values, slots)?;
+        let is_named = chain::names(values, NAME)?;
+        Ok(client.filter(|_| is_named).map(|client| SpeechToText::AtOnce(Arc::new(client))))
     },
 };
 
@@ -204,11 +211,7 @@ impl SpeechAtOnce for Deepgram {
         &REMOTE
     }
 
-    fn transcribe<'a>(
-        &'a self,
-        audio: Audio,
-        wanted: &'a Wanted,
-    ) -> BoxFuture<'a, Result<Answer, Refusal>> {
+    fn transcribe<'a>(&'a self, audio: Audio, wanted: &'a Wanted) -> BoxFuture<'a, Result<Answer, Refusal>> {
         self.send(audio, wanted).boxed()
     }
 

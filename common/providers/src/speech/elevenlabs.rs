@@ -25,6 +25,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use url::Url;
 
+use super::chain;
 use super::reading::Reading;
 use super::requests::{self, CODES, TIMEOUT, declare, price};
 use super::words::{Limits, fitting};
@@ -43,7 +44,7 @@ const BASE_URL: &str = "https://api.elevenlabs.io";
 const KEY_HEADER: &str = "xi-api-key";
 /// The provider takes less than 3 GB.
 const MAX_AUDIO_BYTES: u64 = 2_900_000_000;
-/// The provider takes 100 terms of at most five words and less than 50 characters.
+/// The provider takes 1000 terms of at most five words and 50 characters. More than 100 cost more.
 const WORDS: Limits = Limits { entries: 100, words_of_entry: 5, chars_of_entry: 49, chars: 5_000 };
 /// How long to wait where the provider's system as a whole is busy.
 const BUSY_FOR: Duration = Duration::from_secs(60);
@@ -67,16 +68,22 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
             secret("ELEVENLABS_API_KEY", "Turns ElevenLabs on."),
             plain("ELEVENLABS_BASE_URL", BASE_URL, "Its address."),
             plain(MODEL.setting, MODEL.default, "The model that transcribes."),
-            plain("ELEVENLABS_RATE", "", "Recordings in a time, such as 5/s, 100/m or 1000/h. Absent: no limit."),
+            plain(
+                "ELEVENLABS_RATE",
+                "",
+                "Recordings in a time, such as 5/s, 100/m or 1000/h. Absent: no limit.",
+            ),
             plain(
                 "ELEVENLABS_PRICE_MINUTE",
                 "",
-                "US dollars for a minute of audio. Absent: no cost is recorded.",
+                "US dollars for a minute of audio; each channel counts. Absent: no cost is recorded.",
             ),
         ],
     },
     make: |values, slots| {
-        Ok(ElevenLabs::from_values(values, slots)?.map(|client| SpeechToText::AtOnce(Arc::new(client))))
+        let client = ElevenLabs::from_values(values, slots)?;
+        let is_named = chain::names(values, NAME)?;
+        Ok(client.filter(|_| is_named).map(|client| SpeechToText::AtOnce(Arc::new(client))))
     },
 };
 
@@ -145,7 +152,9 @@ impl ElevenLabs {
         };
         // The first model of the family does not know the parameter.
         if self.model != "scribe_v1" {
-            for word in fitting(&wanted.words, WORDS) {
+            // The provider refuses these signs.
+            let is_taken = |word: &&str| !word.contains(['<', '>', '{', '}', '[', ']', '\\']);
+            for word in fitting(&wanted.words, WORDS).into_iter().filter(is_taken) {
                 form = form.text("keyterms", word.to_owned());
             }
         }
@@ -195,7 +204,10 @@ impl Complaint {
         match &body["detail"] {
             Value::Array(wrong) => {
                 let field = wrong.first().and_then(|wrong| wrong["loc"].as_array()?.last()?.as_str());
-                Self { word: field.map(str::to_owned), sentence: wrong.first().and_then(|one| text(&one["msg"])) }
+                Self {
+                    word: field.map(str::to_owned),
+                    sentence: wrong.first().and_then(|one| text(&one["msg"])),
+                }
             }
             detail @ Value::Object(_) => {
                 let word = text(&detail["status"]).or_else(|| text(&detail["code"]));
@@ -211,11 +223,7 @@ impl SpeechAtOnce for ElevenLabs {
         &REMOTE
     }
 
-    fn transcribe<'a>(
-        &'a self,
-        audio: Audio,
-        wanted: &'a Wanted,
-    ) -> BoxFuture<'a, Result<Answer, Refusal>> {
+    fn transcribe<'a>(&'a self, audio: Audio, wanted: &'a Wanted) -> BoxFuture<'a, Result<Answer, Refusal>> {
         self.send(audio, wanted).boxed()
     }
 

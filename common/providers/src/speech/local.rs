@@ -11,6 +11,7 @@ use platform::config::{ConfigError, Group, Values};
 use platform::http;
 use secrecy::ExposeSecret as _;
 
+use super::chain;
 use super::reading::Reading;
 use super::requests::{CODES, TIMEOUT, declare, price};
 use super::transcriptions::{self, Transcriptions};
@@ -58,7 +59,9 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
         ],
     },
     make: |values, slots| {
-        Ok(Local::from_values(values, slots)?.map(|client| SpeechToText::AtOnce(Arc::new(client))))
+        let client = Local::from_values(values, slots)?;
+        let is_named = chain::names(values, NAME)?;
+        Ok(client.filter(|_| is_named).map(|client| SpeechToText::AtOnce(Arc::new(client))))
     },
 };
 
@@ -113,11 +116,7 @@ impl SpeechAtOnce for Local {
         &REMOTE
     }
 
-    fn transcribe<'a>(
-        &'a self,
-        audio: Audio,
-        wanted: &'a Wanted,
-    ) -> BoxFuture<'a, Result<Answer, Refusal>> {
+    fn transcribe<'a>(&'a self, audio: Audio, wanted: &'a Wanted) -> BoxFuture<'a, Result<Answer, Refusal>> {
         self.api.transcribe(audio, wanted).boxed()
     }
 

@@ -260,7 +260,8 @@ mod tests {
         let words =
             [word("Hi", "A", 0), word("there.", "A", 400), word("Yes?", "B", 800), word("Well,", "B", 3_000)];
         let turns = turns(words, " ");
-        let read: Vec<_> = turns.iter().map(|turn| (turn.text.as_str(), turn.start_ms, turn.end_ms)).collect();
+        let read: Vec<_> =
+            turns.iter().map(|turn| (turn.text.as_str(), turn.start_ms, turn.end_ms)).collect();
         assert_eq!(
             read,
             [

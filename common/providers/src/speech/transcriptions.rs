@@ -147,7 +147,8 @@ impl Transcriptions {
         match counted(self.name, http::send(request)).await {
             Ok(_) => Ok(vec![format!("it has {}", self.model)]),
             Err(error)
-                if error.status() == Some(StatusCode::NOT_FOUND) && !error.body().contains("model_not_found") =>
+                if error.status() == Some(StatusCode::NOT_FOUND)
+                    && !error.body().contains("model_not_found") =>
             {
                 Ok(vec![format!("the server has no list in which `{}` could be looked up", self.model)])
             }
@@ -163,8 +164,8 @@ impl Transcriptions {
         let shown = said::shown(word, complaint.message.as_deref(), &[&self.model]);
         let refusal = Refusal::of(self.remote, &error.failure(shown.clone()));
         let Some(status) = error.status() else { return refusal };
-        let answer =
-            shown.map_or_else(|| status.as_u16().to_string(), |shown| format!("{}, {shown}", status.as_u16()));
+        let answer = shown
+            .map_or_else(|| status.as_u16().to_string(), |shown| format!("{}, {shown}", status.as_u16()));
         let title = self.remote.title;
         let away = |what: &str| Refusal {
             fault: Fault::Unavailable,

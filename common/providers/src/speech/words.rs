@@ -40,7 +40,8 @@ mod tests {
     #[test]
     fn the_first_words_that_fit_are_taken_and_none_is_cut() {
         let limits = Limits { entries: 3, words_of_entry: 2, chars_of_entry: 12, chars: 20 };
-        let words = ["Dana Ortiz", " ", "one two three", "A-very-long-name", "Acme", "no room left", "Zed", "Y"];
+        let words =
+            ["Dana Ortiz", " ", "one two three", "A-very-long-name", "Acme", "no room left", "Zed", "Y"];
         let words = words.map(str::to_owned);
         assert_eq!(fitting(&words, limits), ["Dana Ortiz", "Acme", "Zed"]);
     }

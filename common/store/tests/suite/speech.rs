@@ -1,9 +1,7 @@
 use domain::analysis::Usage;
 use domain::call::CallId;
 use domain::moment::Moment;
-use store::{
-    PaidSpeech, Page, Settlement, SpeechAttempt, SpeechOutcome, Store, UsageBy, UsageTime, Write,
-};
+use store::{Page, PaidSpeech, Settlement, SpeechAttempt, SpeechOutcome, Store, UsageBy, UsageTime, Write};
 
 use crate::databases::{WORKSPACE, arrival, on_both, run, take, take_in};
 
@@ -37,8 +35,7 @@ async fn tries_that_ended_the_same_way_share_a_row_and_what_was_paid_is_summed()
             store.record_speech_attempt(&key, &failed).await.unwrap();
         }
         assert_eq!(store.last_paid_transcript(WORKSPACE, call).await.unwrap(), None);
-        let paid =
-            PaidSpeech { audio_ms: Some(60_000), cost_usd: Some(0.5), ..PaidSpeech::default() };
+        let paid = PaidSpeech { audio_ms: Some(60_000), cost_usd: Some(0.5), ..PaidSpeech::default() };
         let done = attempt("deepgram", SpeechOutcome::Transcribed, Some(paid));
         let writes = [Write::Transcribed(done)];
         store.settle_run(&claim, &Settlement::Done { writes: &writes, children: &[] }).await.unwrap();

@@ -131,12 +131,12 @@ fn verbose(heard: &Heard, form: &Form) -> Value {
         .collect();
     let mut body = json!({ "task": "transcribe", "language": "english", "duration": heard.seconds(),
         "text": heard.text(), "segments": segments, "usage": duration(heard) });
-    let wants_words = form.fields.iter().any(|(name, value)| name == "timestamp_granularities[]" && value == "word");
+    let wants_words =
+        form.fields.iter().any(|(name, value)| name == "timestamp_granularities[]" && value == "word");
     if wants_words {
         let words = heard.utterances.iter().flat_map(heard::words);
-        body["words"] = words
-            .map(|word| json!({ "word": word.text, "start": word.start, "end": word.end }))
-            .collect();
+        body["words"] =
+            words.map(|word| json!({ "word": word.text, "start": word.start, "end": word.end })).collect();
     }
     body
 }

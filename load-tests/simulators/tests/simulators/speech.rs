@@ -18,7 +18,12 @@ fn wav() -> Vec<u8> {
     recording_with(&[said("Ada", 0, 900, "Hello there."), said("Bo", 1000, 2000, "Good morning.")])
 }
 
-fn form(play: &Playground, provider: &Provider, path: &str, fields: &[(&'static str, &'static str)]) -> RequestBuilder {
+fn form(
+    play: &Playground,
+    provider: &Provider,
+    path: &str,
+    fields: &[(&'static str, &'static str)],
+) -> RequestBuilder {
     let form = fields.iter().fold(Form::new(), |form, (name, value)| form.text(*name, *value));
     let file = Part::bytes(wav()).file_name("call.wav").mime_str("audio/wav").unwrap();
     play.at(Method::POST, provider, path).multipart(form.part("file", file))
@@ -37,7 +42,8 @@ async fn openai_answers_in_the_format_that_the_model_has() {
         ("whisper-1", "json", "CreateTranscriptionResponseJson"),
         ("gpt-transcribe", "json", "CreateTranscriptionResponseJson"),
     ] {
-        let (status, body) = answer(transcribe(&play, &[("model", model), ("response_format", format)])).await;
+        let (status, body) =
+            answer(transcribe(&play, &[("model", model), ("response_format", format)])).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         contract::check(OPENAI, schema, &body);
         assert_eq!(body["text"], "Hello there. Good morning.");
@@ -67,13 +73,15 @@ async fn openai_refuses_what_a_model_does_not_have() {
 }
 
 fn listen(play: &Playground, query: &str) -> RequestBuilder {
-    play.at(Method::POST, &deepgram::PROVIDER, &format!("/v1/listen?{query}")).header("authorization", "Token key")
+    play.at(Method::POST, &deepgram::PROVIDER, &format!("/v1/listen?{query}"))
+        .header("authorization", "Token key")
 }
 
 #[tokio::test]
 async fn deepgram_answers_with_voices_or_with_channels() {
     let play = Playground::start().await;
-    let query = "model=nova-3&utterances=true&diarize_model=latest&detect_language=true&keyterm=Dana&keyterm=Acme";
+    let query =
+        "model=nova-3&utterances=true&diarize_model=latest&detect_language=true&keyterm=Dana&keyterm=Acme";
     let (status, body) = answer(listen(&play, query).body(wav())).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     contract::check(DEEPGRAM, "ListenV1Response", &body);
@@ -81,7 +89,10 @@ async fn deepgram_answers_with_voices_or_with_channels() {
     assert_eq!(body["metadata"]["duration"], 2.0);
     let (_, body) = answer(listen(&play, "model=nova-3&utterances=true&multichannel=true").body(wav())).await;
     contract::check(DEEPGRAM, "ListenV1Response", &body);
-    assert_eq!((&body["metadata"]["channels"], &body["results"]["utterances"][1]["channel"]), (&json!(2), &json!(1)));
+    assert_eq!(
+        (&body["metadata"]["channels"], &body["results"]["utterances"][1]["channel"]),
+        (&json!(2), &json!(1))
+    );
 }
 
 #[tokio::test]
@@ -110,7 +121,10 @@ async fn elevenlabs_answers_with_words_or_with_a_transcript_for_each_channel() {
     let (status, body) = answer(convert(&play, &[("model_id", "scribe_v2"), ("diarize", "true")])).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     let words = body["words"].as_array().unwrap();
-    assert_eq!((words.len(), &words[1]["type"], &words[6]["speaker_id"]), (7, &json!("spacing"), &json!("speaker_1")));
+    assert_eq!(
+        (words.len(), &words[1]["type"], &words[6]["speaker_id"]),
+        (7, &json!("spacing"), &json!("speaker_1"))
+    );
     let (_, body) = answer(convert(&play, &[("model_id", "scribe_v2"), ("use_multi_channel", "true")])).await;
     assert_eq!(body["transcripts"][1]["text"], "Good morning.");
 }
@@ -119,7 +133,10 @@ async fn elevenlabs_answers_with_words_or_with_a_transcript_for_each_channel() {
 async fn elevenlabs_refuses_in_its_own_shapes() {
     let play = Playground::start().await;
     let (status, body) = answer(convert(&play, &[])).await;
-    assert_eq!((status, &body["detail"][0]["loc"][1]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("model_id")));
+    assert_eq!(
+        (status, &body["detail"][0]["loc"][1]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("model_id"))
+    );
     let (status, body) = answer(convert(&play, &[("model_id", "scribe_v9")])).await;
     assert_eq!((status, &body["detail"]["status"]), (StatusCode::BAD_REQUEST, &json!("invalid_model_id")));
     let both = [("model_id", "scribe_v2"), ("diarize", "true"), ("use_multi_channel", "true")];

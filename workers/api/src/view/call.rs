@@ -15,7 +15,10 @@ use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;
 
-use super::{AnalysisView, TranscriptionView, analysis, free_object, name_of, one_of, one_of_or_null, speech, transcript};
+use super::{
+    AnalysisView, TranscriptionView, analysis, free_object, name_of, one_of, one_of_or_null, speech,
+    transcript,
+};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Call)]

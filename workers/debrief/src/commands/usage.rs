@@ -23,9 +23,9 @@ pub(crate) async fn usage(
     by: &str,
     as_json: bool,
 ) -> Ended {
-    let by: UsageBy = by.parse().map_err(|_| {
-        ConfigError::new("--by", format!("`{by}` is none of {}", UsageBy::NAMES.join(", ")))
-    })?;
+    let by: UsageBy = by
+        .parse()
+        .map_err(|_| ConfigError::new("--by", format!("`{by}` is none of {}", UsageBy::NAMES.join(", "))))?;
     let time = UsageTime { from: time("--from", from, false)?, to: time("--to", to, true)? };
     let (store, workspace) = open_workspace(values, workspace).await?;
     let page = Page { offset: 0, limit: MAX_LINES };
@@ -40,7 +40,16 @@ pub(crate) async fn usage(
         let sum = UsageRow { name: "in all".to_owned(), ..sum };
         let lines = rows.iter().chain([&sum]).map(line);
         print::table(
-            [by.name(), "uses", "calls", "prompt tokens", "completion tokens", "audio", "us dollars", "no price"],
+            [
+                by.name(),
+                "uses",
+                "calls",
+                "prompt tokens",
+                "completion tokens",
+                "audio",
+                "us dollars",
+                "no price",
+            ],
             lines,
         );
     }

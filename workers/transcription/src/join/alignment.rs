@@ -7,9 +7,9 @@ use super::timing::{Place, Word};
 /// How far the times of the same word may differ where the provider gave both.
 const EXACT_MS: i64 = 600;
 /// How far they may differ where one was computed from the time of its segment.
-const COMPUTED_MS: i64 = 2_500;
-/// How much earlier than its computed time a word may have been said.
-const SLACK_MS: i64 = 2_500;
+const COMPUTED_MS: i64 = 8_000;
+/// How far from its computed time a word may have been said.
+const SLACK_MS: i64 = 6_000;
 /// At most so many words on each side are compared. Two pieces share some seconds, and so some dozens of words.
 const MAX_WORDS: usize = 400;
 
@@ -37,12 +37,11 @@ pub(super) fn shared(first: &[Word], second: &[Word], from: i64, to: i64) -> Sha
     let pairs = same_words(&first[begins..], &second[..ends]);
     let pairs: Vec<_> = pairs.into_iter().map(|(one, other)| (one + begins, other)).collect();
     let middle = from + (to - from) / 2;
-    let seam = pairs.iter().min_by_key(|(one, _)| (first[*one].middle_ms() - middle).abs()).copied();
-    if let Some((one, other)) = seam {
+    if let Some((one, other)) = seam(first, &pairs, middle) {
         return Shared { pairs, ends_at: one + 1, goes_on_at: other + 1, ..Shared::default() };
     }
-    // No word stands in both. Words with a time of their own are divided in the middle. Others are all kept, because
-    // their computed times say too little.
+    // No word, or hardly one, stands in both. Words with a time of their own are divided in the middle. Others are all
+    // kept, because their computed times say too little.
     let drop = |words: &[Word], is_over: fn(i64, i64) -> bool| {
         let dropped = words.iter().filter(|word| word.is_exact && is_over(word.middle_ms(), middle));
         dropped.map(|word| word.place).collect()
@@ -54,6 +53,21 @@ pub(super) fn shared(first: &[Word], second: &[Word], from: i64, to: i64) -> Sha
         dropped_first: drop(&first[begins..], |word, middle| word >= middle),
         dropped_second: drop(&second[..ends], |word, middle| word < middle),
     }
+}
+
+/// The pair of words at which the first transcript ends and the second goes on. What is left out behind it in the first, and
+/// before it in the second, should stand in the other: so the pair with the fewest words that would be lost is taken, and
+/// of several the one nearest to the middle. `None` where more words would be lost than are said twice otherwise.
+fn seam(first: &[Word], pairs: &[(usize, usize)], middle: i64) -> Option<(usize, usize)> {
+    let lost = |nth: usize| {
+        let (one, other) = pairs[nth];
+        let behind = (first.len() - one - 1) - (pairs.len() - nth - 1);
+        let before = other - nth;
+        behind + before
+    };
+    let nearest = |nth: usize| (first[pairs[nth].0].middle_ms() - middle).abs();
+    let best = (0..pairs.len()).min_by_key(|nth| (lost(*nth), nearest(*nth)))?;
+    (lost(best) <= pairs.len()).then(|| pairs[best])
 }
 
 /// The longest common subsequence of two lists, weighted by how well the times agree. Of words that are said several times

@@ -37,14 +37,16 @@ impl Speakers {
                 self.names.insert((at, own.to_owned()), name);
             }
         }
-        self.taken.extend(self.names.iter().filter(|((part, _), _)| *part == at).map(|(_, name)| name.clone()));
+        self.taken
+            .extend(self.names.iter().filter(|((part, _), _)| *part == at).map(|(_, name)| name.clone()));
     }
 
     /// A name for a voice that was not heard before. A person's name is one in every piece.
     fn new_name(&mut self, at: usize, own: &str) -> String {
         let is_label = own.len() <= 2 && own.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
         let is_free = |name: &str| {
-            !self.taken.contains(name) && !self.names.iter().any(|((part, _), given)| *part == at && given == name)
+            !self.taken.contains(name)
+                && !self.names.iter().any(|((part, _), given)| *part == at && given == name)
         };
         if at == 0 || !is_label {
             return own.to_owned();

@@ -64,7 +64,8 @@ fn words_of(transcript: &Transcript) -> Vec<(String, String)> {
 /// Cuts the recording into pieces that begin at these times and share this much.
 fn pieces(recording: &[Spoken], cuts: &[i64], shared: i64) -> Vec<(i64, i64)> {
     let end = recording.last().map_or(1, |word| word.end) + 500;
-    let mut cuts: Vec<i64> = cuts.iter().copied().filter(|cut| *cut > shared && *cut < end - shared).collect();
+    let mut cuts: Vec<i64> =
+        cuts.iter().copied().filter(|cut| *cut > shared && *cut < end - shared).collect();
     cuts.sort_unstable();
     cuts.dedup_by(|later, earlier| *later - *earlier < 3 * shared);
     let starts = [0].into_iter().chain(cuts.iter().map(|cut| cut - shared / 2));
@@ -173,8 +174,14 @@ fn times_are_moved_and_voices_are_found_again_by_what_both_pieces_heard() {
         .map(|segment| (segment.id, segment.speaker.as_deref(), segment.start_ms, segment.text.as_str()))
         .collect();
     assert_eq!(read[0], (1, Some("A"), Some(0), "Good morning."));
-    assert_eq!(read.last().unwrap(), &(u32::try_from(read.len()).unwrap(), Some("C"), Some(4_000), "What now?"));
-    assert!(read.iter().any(|(_, speaker, _, text)| *speaker == Some("B") && text.contains("Dana.")), "{read:?}");
+    assert_eq!(
+        read.last().unwrap(),
+        &(u32::try_from(read.len()).unwrap(), Some("C"), Some(4_000), "What now?")
+    );
+    assert!(
+        read.iter().any(|(_, speaker, _, text)| *speaker == Some("B") && text.contains("Dana.")),
+        "{read:?}"
+    );
 }
 
 #[test]

@@ -26,8 +26,12 @@ async fn when_the_first_is_down_the_second_makes_the_transcript_and_each_gets_on
     let (transcript, made) = kept(&cx);
     assert_eq!((transcript.segments[0].text.as_str(), made.provider.as_str()), ("Hello.", "second"));
     assert_eq!((first.asked(), second.asked()), (1, 1));
-    let told: Vec<_> =
-        world.attempts(&cx).await.into_iter().map(|row| (row.provider, row.outcome, row.error_code)).collect();
+    let told: Vec<_> = world
+        .attempts(&cx)
+        .await
+        .into_iter()
+        .map(|row| (row.provider, row.outcome, row.error_code))
+        .collect();
     let code = Some("speech_to_text_unreachable".to_owned());
     assert_eq!(told, [("first".to_owned(), "unavailable".to_owned(), code)]);
     // The run is done again, as after a crash right before its end: what was paid for is used.
@@ -81,8 +85,7 @@ async fn a_replay_after_a_fallback_pays_nothing_and_the_cost_stands_once() {
     let costs: Vec<_> = made.iter().map(|row| (row.generation, row.outcome.as_str(), row.cost_usd)).collect();
     assert_eq!(costs, [(1, "unavailable", None), (1, "transcribed", Some(0.3)), (2, "transcribed", None)]);
     let page = Page { offset: 0, limit: 10 };
-    let (sums, _) =
-        world.store.usage(WORKSPACE, UsageBy::Model, UsageTime::default(), page).await.unwrap();
+    let (sums, _) = world.store.usage(WORKSPACE, UsageBy::Model, UsageTime::default(), page).await.unwrap();
     assert_eq!((sums.len(), sums[0].name.as_str(), sums[0].uses), (1, "second/a-model", 1));
     assert_eq!((sums[0].audio_ms, sums[0].cost_usd), (30_000, Some(0.3)));
 }

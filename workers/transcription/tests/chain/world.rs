@@ -115,11 +115,7 @@ impl SpeechAtOnce for AtOnce {
         self.remote
     }
 
-    fn transcribe<'a>(
-        &'a self,
-        audio: Audio,
-        wanted: &'a Wanted,
-    ) -> BoxFuture<'a, Result<Answer, Refusal>> {
+    fn transcribe<'a>(&'a self, audio: Audio, wanted: &'a Wanted) -> BoxFuture<'a, Result<Answer, Refusal>> {
         async move {
             let pieces: Vec<Bytes> = audio.body.try_collect().await.unwrap();
             self.asked.lock().unwrap().push((pieces.concat(), wanted.clone()));
@@ -182,7 +178,11 @@ impl Jobs {
         deadline: Duration,
         looks: impl IntoIterator<Item = Result<Progress, Failure>>,
     ) -> Arc<Self> {
-        Arc::new(Self { looks: Mutex::new(looks.into_iter().collect()), submitted: Mutex::default(), deadline })
+        Arc::new(Self {
+            looks: Mutex::new(looks.into_iter().collect()),
+            submitted: Mutex::default(),
+            deadline,
+        })
     }
 }
 

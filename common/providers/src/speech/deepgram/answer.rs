@@ -81,8 +81,12 @@ pub(in super::super) fn read(answer: &[u8]) -> Result<Reading, Unreadable> {
             .collect();
     }
     let language = results.channels.iter().find_map(|channel| text(&channel.detected_language));
-    let transcript =
-        Transcript { language: language.map(str::to_owned), segments: in_order(segments), notes: doubts.notes(), ..Transcript::default() };
+    let transcript = Transcript {
+        language: language.map(str::to_owned),
+        segments: in_order(segments),
+        notes: doubts.notes(),
+        ..Transcript::default()
+    };
     let used = Used {
         audio_ms: millis_of_seconds(&metadata["duration"]),
         paid_channels: i64::try_from(channels).unwrap_or(1),

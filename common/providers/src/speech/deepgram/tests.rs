@@ -87,7 +87,8 @@ async fn all_three_shapes_of_an_error_are_read() {
     assert_eq!((error.fault, error.code), (Fault::Unavailable, CODES.account));
     assert!(error.text.contains("`invalid_auth`"), "{error}");
 
-    let modern = json!({"category": "unprocessable_entity", "message": "Odile", "details": "…", "request_id": "r"});
+    let modern =
+        json!({"category": "unprocessable_entity", "message": "Odile", "details": "…", "request_id": "r"});
     check(DEEPGRAM, "ErrorResponseModernError", &modern);
     let error = refused(ResponseTemplate::new(422).set_body_json(&modern)).await;
     assert_eq!((error.fault, error.code), (Fault::Permanent, CODES.refused));
@@ -125,26 +126,27 @@ fn metadata(channels: u16) -> Value {
 #[test]
 fn utterances_become_segments_and_voices_from_0_become_letters() {
     let answer = json!({"metadata": metadata(1), "results": {
-        "channels": [{"detected_language": "en", "alternatives": [{"transcript": "Hello. Hi.", "confidence": 0.9,
-            "words": [{"word": "hello", "start": 0.0, "end": 0.5, "confidence": 0.9}]}]}],
-        "utterances": [
-            {"start": 0.08, "end": 1.2, "confidence": 0.91, "channel": 0, "transcript": "Hello.", "speaker": 0, "words": []},
-            {"start": 1.5, "end": 2.0, "confidence": 0.8, "channel": 0, "transcript": "Hi.", "speaker": 1, "words": []},
-        ]}});
+    "channels": [{"detected_language": "en", "alternatives": [{"transcript": "Hello. Hi.", "confidence": 0.9,
+        "words": [{"word": "hello", "start": 0.0, "end": 0.5, "confidence": 0.9}]}]}],
+    "utterances": [
+        {"start": 0.08, "end": 1.2, "confidence": 0.91, "channel": 0, "transcript": "Hello.", "speaker": 0, "words": []},
+        {"start": 1.5, "end": 2.0, "confidence": 0.8, "channel": 0, "transcript": "Hi.", "speaker": 1, "words": []},
+    ]}});
     check(DEEPGRAM, "ListenV1Response", &answer);
     let reading = read(answer.to_string().as_bytes()).unwrap();
     let segments = &reading.transcript.segments;
     assert_eq!((segments[0].speaker.as_deref(), segments[1].speaker.as_deref()), (Some("A"), Some("B")));
-    assert_eq!((segments[0].start_ms, segments[0].end_ms, segments[0].confidence), (Some(80), Some(1_200), Some(0.91)));
+    assert_eq!(
+        (segments[0].start_ms, segments[0].end_ms, segments[0].confidence),
+        (Some(80), Some(1_200), Some(0.91))
+    );
     assert_eq!((reading.used.audio_ms, reading.used.paid_ms()), (Some(12_500), Some(12_500)));
     assert_eq!(reading.transcript.language.as_deref(), Some("en"));
 }
 
 #[test]
 fn channels_from_0_become_numbers_from_1_in_the_order_of_time_and_each_is_paid_for() {
-    let utterance = |channel: u8, start: f64, text: &str| {
-        json!({"start": start, "end": start + 0.5, "confidence": 0.9, "channel": channel, "transcript": text, "words": []})
-    };
+    let utterance = |channel: u8, start: f64, text: &str| json!({"start": start, "end": start + 0.5, "confidence": 0.9, "channel": channel, "transcript": text, "words": []});
     let answer = json!({"metadata": metadata(2), "results": {
         "channels": [{"alternatives": []}, {"alternatives": []}],
         "utterances": [utterance(0, 0.0, "Hello."), utterance(0, 3.0, "How are you?"), utterance(1, 1.0, "Hi.")]}});
@@ -185,7 +187,9 @@ fn silence_has_no_segments_and_what_is_no_transcript_is_not_read() {
         "utterances": []}});
     assert_eq!(read(silent.to_string().as_bytes()).unwrap().transcript.segments, []);
     // With a callback the provider only answers that it took the request.
-    for wrong in [r#"{"request_id":"8a8f4a5e-2b7c-4d8e-9f10-1a2b3c4d5e6f"}"#, "<html>", "{\"results\":{\"chan", ""] {
+    for wrong in
+        [r#"{"request_id":"8a8f4a5e-2b7c-4d8e-9f10-1a2b3c4d5e6f"}"#, "<html>", "{\"results\":{\"chan", ""]
+    {
         assert!(read(wrong.as_bytes()).is_err(), "{wrong}");
     }
 }

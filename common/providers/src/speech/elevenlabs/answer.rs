@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::super::Unreadable;
 use super::super::reading::{
-    self, Piece, Reading, Used, channel, in_order, language_tag, millis_of_seconds, share_of_log, text, turns, voice,
+    self, Piece, Reading, Used, channel, in_order, language_tag, millis_of_seconds, share_of_log, text,
+    turns, voice,
 };
 use super::TITLE;
 
@@ -53,7 +54,12 @@ pub(in super::super) fn read(answer: &[u8]) -> Result<Reading, Unreadable> {
     Ok(Reading {
         transcript,
         words: Vec::new(),
-        used: Used { audio_ms: measured, ..Used::default() },
+        // Each channel is paid for.
+        used: Used {
+            audio_ms: measured,
+            paid_channels: i64::try_from(body.transcripts.len()).unwrap_or(1),
+            ..Used::default()
+        },
     })
 }
 

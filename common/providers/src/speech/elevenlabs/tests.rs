@@ -34,7 +34,7 @@ async fn sent(wanted: &Wanted) -> Request {
 #[tokio::test]
 async fn the_form_names_the_model_and_exactly_one_source_and_asks_for_voices() {
     let wanted = Wanted {
-        words: vec!["Dana Ortiz".into(), "a phrase of more than five words".into()],
+        words: vec!["Dana Ortiz".into(), "a phrase of more than five words".into(), "Acme [beta]".into()],
         language: Some("en-US".into()),
         channels: Some(1),
     };
@@ -71,7 +71,8 @@ async fn refused(answer: ResponseTemplate) -> Refusal {
 }
 
 fn detail(http: u16, status: &str) -> ResponseTemplate {
-    ResponseTemplate::new(http).set_body_json(json!({"detail": {"status": status, "message": "Odile has no credit"}}))
+    ResponseTemplate::new(http)
+        .set_body_json(json!({"detail": {"status": status, "message": "Odile has no credit"}}))
 }
 
 #[tokio::test]
@@ -110,9 +111,7 @@ async fn a_field_that_is_wrong_is_named_and_a_model_that_is_wrong_is_no_fault_of
 
 #[test]
 fn words_become_turns_without_spaces_and_sounds() {
-    let word = |text: &str, start: f64, kind: &str, speaker: &str| {
-        json!({"text": text, "start": start, "end": start + 0.3, "type": kind, "speaker_id": speaker, "logprob": -0.1})
-    };
+    let word = |text: &str, start: f64, kind: &str, speaker: &str| json!({"text": text, "start": start, "end": start + 0.3, "type": kind, "speaker_id": speaker, "logprob": -0.1});
     let answer = json!({"language_code": "eng", "language_probability": 0.98, "text": "Hello there. (laughter) Hi.",
         "words": [word("Hello", 0.0, "word", "speaker_0"), word(" ", 0.3, "spacing", "speaker_0"),
             word("there.", 0.4, "word", "speaker_0"), word("(laughter)", 1.0, "audio_event", "speaker_0"),
@@ -124,10 +123,7 @@ fn words_become_turns_without_spaces_and_sounds() {
         .iter()
         .map(|turn| (turn.speaker.as_deref().unwrap(), turn.text.as_str(), turn.start_ms, turn.end_ms))
         .collect();
-    assert_eq!(
-        turns,
-        [("A", "Hello there.", Some(0), Some(700)), ("B", "Hi.", Some(1_500), Some(1_800))]
-    );
+    assert_eq!(turns, [("A", "Hello there.", Some(0), Some(700)), ("B", "Hi.", Some(1_500), Some(1_800))]);
     assert_eq!(reading.used.audio_ms, Some(2_500));
     assert_eq!(reading.transcript.language.as_deref(), Some("en"), "the answer says `eng`");
 }
@@ -138,7 +134,7 @@ fn the_other_shape_has_a_transcript_for_each_channel() {
         json!({"language_code": "eng", "text": text, "channel_index": index,
             "words": [{"text": text, "start": start, "end": start + 0.4, "type": "word", "logprob": 0}]})
     };
-    let answer = json!({"transcripts": [channel(0, "Second.", 2.0), channel(1, "First.", 0.5)]});
+    let answer = json!({"transcripts": [channel(0, "Second.", 2.0), channel(1, "First.", 0.5)], "audio_duration_secs": 3});
     let reading = read(answer.to_string().as_bytes()).unwrap();
     let turns: Vec<_> = reading
         .transcript
@@ -147,12 +143,19 @@ fn the_other_shape_has_a_transcript_for_each_channel() {
         .map(|turn| (turn.speaker.as_deref().unwrap(), turn.text.as_str()))
         .collect();
     assert_eq!(turns, [("2", "First."), ("1", "Second.")]);
+    assert_eq!(
+        (reading.used.audio_ms, reading.used.paid_ms()),
+        (Some(3_000), Some(6_000)),
+        "each is paid for"
+    );
 }
 
 #[test]
 fn a_language_without_spaces_gets_none_and_silence_has_no_segments() {
-    let word = |text: &str, start: f64| json!({"text": text, "start": start, "end": start + 0.2, "type": "word"});
-    let answer = json!({"language_code": "jpn", "text": "もしもし", "words": [word("もし", 0.0), word("もし", 0.2)]});
+    let word =
+        |text: &str, start: f64| json!({"text": text, "start": start, "end": start + 0.2, "type": "word"});
+    let answer =
+        json!({"language_code": "jpn", "text": "もしもし", "words": [word("もし", 0.0), word("もし", 0.2)]});
     assert_eq!(read(answer.to_string().as_bytes()).unwrap().transcript.segments[0].text, "もしもし");
     let silent = json!({"language_code": "eng", "text": "", "words": []});
     assert_eq!(read(silent.to_string().as_bytes()).unwrap().transcript.segments, []);

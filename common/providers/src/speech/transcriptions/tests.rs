@@ -56,7 +56,10 @@ async fn the_model_decides_the_format_and_what_goes_along_and_the_published_sche
             json!({"response_format": "verbose_json", "language": "en", "prompt": "Dana Ortiz, Acme.",
                 "timestamp_granularities": ["segment", "word"]}),
         ),
-        ("gpt-4o-transcribe", json!({"response_format": "json", "language": "en", "prompt": "Dana Ortiz, Acme."})),
+        (
+            "gpt-4o-transcribe",
+            json!({"response_format": "json", "language": "en", "prompt": "Dana Ortiz, Acme."}),
+        ),
         (
             "gpt-transcribe",
             json!({"response_format": "json", "languages": ["en"], "keywords": ["Dana Ortiz", "Acme"]}),
@@ -102,12 +105,30 @@ fn complaint(status: u16, code: &str, param: &str) -> ResponseTemplate {
 async fn a_used_up_quota_is_no_rate_limit_and_a_missing_model_is_no_fault_of_the_audio() {
     let minute = Duration::from_secs(60);
     for (answer, fault, code, sent) in [
-        (complaint(429, "rate_limit_exceeded", "").insert_header("Retry-After", "60"),
-            Fault::Throttled(minute), "speech_to_text_throttled", Sent::No),
-        (complaint(429, "insufficient_quota", "").insert_header("Retry-After", "60"),
-            Fault::Unavailable, "speech_to_text_refuses_account", Sent::No),
-        (complaint(404, "model_not_found", "model"), Fault::Unavailable, "speech_to_text_refuses_account", Sent::No),
-        (complaint(400, "invalid_value", "model"), Fault::Unavailable, "speech_to_text_refuses_account", Sent::No),
+        (
+            complaint(429, "rate_limit_exceeded", "").insert_header("Retry-After", "60"),
+            Fault::Throttled(minute),
+            "speech_to_text_throttled",
+            Sent::No,
+        ),
+        (
+            complaint(429, "insufficient_quota", "").insert_header("Retry-After", "60"),
+            Fault::Unavailable,
+            "speech_to_text_refuses_account",
+            Sent::No,
+        ),
+        (
+            complaint(404, "model_not_found", "model"),
+            Fault::Unavailable,
+            "speech_to_text_refuses_account",
+            Sent::No,
+        ),
+        (
+            complaint(400, "invalid_value", "model"),
+            Fault::Unavailable,
+            "speech_to_text_refuses_account",
+            Sent::No,
+        ),
         (complaint(400, "invalid_value", "file"), Fault::Permanent, "speech_to_text_refused", Sent::No),
         (ResponseTemplate::new(401), Fault::Unavailable, "speech_to_text_refuses_account", Sent::No),
         (ResponseTemplate::new(413), Fault::Permanent, "speech_to_text_refused", Sent::No),
@@ -167,11 +188,15 @@ fn whisper_s_words_and_language_are_read() {
 
 #[test]
 fn a_text_without_times_is_one_segment_and_seconds_of_usage_are_its_length() {
-    let answer = json!({"text": "Hello.", "languages": [{"code": "de"}], "usage": {"type": "duration", "seconds": 4}});
+    let answer =
+        json!({"text": "Hello.", "languages": [{"code": "de"}], "usage": {"type": "duration", "seconds": 4}});
     check(OPENAI, "CreateTranscriptionResponseJson", &answer);
     let reading = read(&answer);
     let segment = &reading.transcript.segments[0];
-    assert_eq!((segment.text.as_str(), segment.start_ms, reading.used.audio_ms), ("Hello.", None, Some(4_000)));
+    assert_eq!(
+        (segment.text.as_str(), segment.start_ms, reading.used.audio_ms),
+        ("Hello.", None, Some(4_000))
+    );
     assert_eq!(reading.transcript.language.as_deref(), Some("de"));
 }
 

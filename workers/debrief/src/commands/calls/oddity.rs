@@ -132,6 +132,15 @@ fn standing_advice(code: &str) -> &'static str {
         "transcription_refused" => {
             "The provider does not take this recording. Look whether it can be played."
         }
+        "transcription_unreadable" => {
+            "The provider's answer cannot be read. It is kept, and another provider in SPEECH may do better."
+        }
+        "transcription_timed_out" => {
+            "The provider did not finish the recording. Replay the call, or name another in SPEECH."
+        }
+        "transcription_recording_too_large" | "transcription_recording_uncut" => {
+            "The recording is too large for the provider and cannot be cut. Name a provider in SPEECH that takes larger ones."
+        }
         "speech_to_text_answer_too_long" => "The recording is too long for this provider's answer. Split it.",
         "model_unauthorized" => "Look at OPENAI_API_KEY.",
         "model_quota_exceeded" => "Look at the budget of the model's account.",
