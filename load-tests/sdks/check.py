@@ -5,7 +5,7 @@ takes and answers, so a simulator that a client does not understand is wrong.
 
     check.py SIMULATE
 
-SIMULATE is the program that runs the simulators. The program ends with 1 when a client and a simulator differ.
+SIMULATE is the program that runs the simulators. `debrief` stands beside it. The program ends with 1 when a client and a simulator differ.
 """
 
 import json
@@ -19,12 +19,14 @@ import with_assemblyai
 import with_openai
 import with_simple_salesforce
 import with_slack_sdk
+import with_twilio
 
 CLIENTS = {
     "slack": with_slack_sdk,
     "openai": with_openai,
     "assemblyai": with_assemblyai,
     "salesforce": with_simple_salesforce,
+    "twilio": with_twilio,
 }
 
 
@@ -48,7 +50,7 @@ def run(name, check, address):
 def main():
     # The clients read proxies and keys from the environment. Everything here goes to loopback.
     for variable in list(os.environ):
-        if variable.lower().endswith("_proxy") or variable.startswith(("OPENAI_", "ASSEMBLYAI_", "SLACK_")):
+        if variable.lower().endswith("_proxy") or variable.startswith(("OPENAI_", "ASSEMBLYAI_", "SLACK_", "TWILIO_", "DEBRIEF_")):
             del os.environ[variable]
     command = [sys.argv[1], "all", "--json", "--transcription-ms", "300", "--contact-field", "Id"]
     fields = "FirstName LastName Salutation Email Phone Title CreatedDate LastModifiedDate Debrief_Id__c"

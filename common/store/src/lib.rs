@@ -32,6 +32,7 @@ mod run_claims;
 mod run_views;
 mod settlements;
 mod stage_runs;
+mod taking_in;
 mod versions;
 mod wake_ups;
 mod workspaces;
@@ -41,7 +42,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 
 pub use audit::{Action, Audit, AuditRow, OperatorRequest};
-pub use calls::{Arrival, CallFilter, DeliveredRow, Page, Stats, StoredMaterial, TakenIn};
+pub use calls::{CallFilter, DeliveredRow, Page, Stats, StoredMaterial};
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
 pub use effects::{EffectKey, EffectName, EffectRow, EffectState};
 pub use idempotency::KeyClaim;
@@ -56,6 +57,7 @@ pub use run_claims::{Begun, BegunRun, RunRequest};
 pub use run_views::{EndedRun, RunRow, RunningRun, StageCounts};
 pub use settlements::{ErrorText, Settled, Settlement};
 pub use stage_runs::{Claim, NewRun, RunKey, RunState};
+pub use taking_in::{Arrival, TakenIn};
 pub use wake_ups::Due;
 
 use clock::Clock;

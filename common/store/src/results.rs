@@ -4,10 +4,12 @@ use sqlx::types::Json;
 
 use super::columns::storable;
 use super::stage_runs::RunKey;
+use super::taking_in;
 use super::{Db, Result, Store, Tx, execute, read};
 use domain::analysis::{Analysis, Usage};
-use domain::call::{CallId, WorkspaceId};
+use domain::call::{CallDetails, CallId, WorkspaceId};
 use domain::moment::Moment;
+use domain::note::Note;
 use domain::transcript::Transcript;
 
 /// A result of a run, stored in the transaction that ends it.
@@ -17,6 +19,8 @@ pub enum Write {
     Analysis(Box<Analysis>),
     /// What the run cost at a model. An analysis that is made again does not replace the cost of the one before.
     Usage(Usage),
+    /// The recording that was announced never came, so the run ends and nothing was made. The note says why.
+    NoRecording(Note),
 }
 
 /// Stores a result of `run`. The result of an older generation never replaces the result of a newer one.
@@ -62,6 +66,17 @@ pub(super) async fn save(tx: &mut Tx, run: &RunKey, write: &Write, now: Moment) 
             usage.duration_ms,
             now,
         )?,
+        Write::NoRecording(note) => {
+            let facts = CallDetails { notes: vec![note.clone()], ..CallDetails::default() };
+            taking_in::merge_facts(tx, run.workspace, run.call, &facts, now).await?;
+            execute!(
+                *tx,
+                "UPDATE calls SET nothing_made = 'no_recording' WHERE workspace = $1 AND id = $2 AND generation = $3",
+                run.workspace,
+                run.call,
+                run.generation,
+            )?
+        }
     };
     Ok(())
 }

@@ -12,6 +12,7 @@ pub mod call_data;
 mod control;
 mod dialogue;
 mod digest;
+pub mod exotel;
 #[cfg(feature = "testing")]
 mod faults;
 pub mod openai;
@@ -25,6 +26,7 @@ mod simulator;
 pub mod slack;
 mod state;
 mod table;
+pub mod twilio;
 
 pub use dialogue::{Utterance, recording_with};
 #[cfg(feature = "testing")]

@@ -1,16 +1,18 @@
 //! The table of all simulated providers.
 
 use crate::provider::Provider;
-use crate::{assemblyai, call_data, openai, recordings, salesforce, slack};
+use crate::{assemblyai, call_data, exotel, openai, recordings, salesforce, slack, twilio};
 
 /// Every simulated provider, in the order of their ports.
-pub static PROVIDERS: [&Provider; 6] = [
+pub static PROVIDERS: [&Provider; 8] = [
     &assemblyai::PROVIDER,
     &openai::PROVIDER,
     &slack::PROVIDER,
     &salesforce::PROVIDER,
     &call_data::PROVIDER,
     &recordings::PROVIDER,
+    &exotel::PROVIDER,
+    &twilio::PROVIDER,
 ];
 
 #[cfg(test)]

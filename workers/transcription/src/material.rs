@@ -104,12 +104,14 @@ impl Source {
         let key = format!("recordings/{}/{}", cx.run.call, material.digest);
         if self.blobs.head(&key).await.map_err(blob_fault)?.is_none() {
             let place = held::place(cx, &self.holders, self.open(cx, sealed)?).await?;
-            let _held = cx.wait_for(Whom::Host(&host(&place.address.url))).await?;
+            let held = cx.wait_for(Whom::Host(&host(&place.address.url))).await?;
             let fetched = self.fetcher.recording(&place.address).await;
             let fetched = fetched.map_err(|error| place.fault(cx, &error))?;
             let stored =
                 self.blobs.put_stream(&key, fetched.body, self.max_audio_bytes).await.map_err(blob_fault)?;
             tracing::debug!(bytes = stored.bytes, "fetched the recording");
+            drop(held);
+            place.add_facts(cx).await?;
         }
         Ok(key)
     }

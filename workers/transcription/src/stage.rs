@@ -25,7 +25,7 @@ use url::Url;
 
 use crate::job::{self, Heard};
 use crate::material::{self, Source};
-use crate::{answer, roles};
+use crate::{answer, held, roles};
 use media::transcripts::{self, People};
 
 /// The settings of this stage.
@@ -151,12 +151,20 @@ impl Stage for Transcription {
         let material = material::best(&arrived).ok_or_else(|| {
             StageError::permanent("no_material", anyhow!("nothing to make a transcript from"))
         })?;
-        let mut transcript = match material.kind {
-            MaterialKind::Session | MaterialKind::Transcript => self.supplied(cx, material).await?,
-            MaterialKind::Recording => match self.heard(cx, material).await? {
-                Heard::Transcript(transcript) => transcript,
-                Heard::Later(wait) => return Ok(Outcome::Later(wait)),
-            },
+        let transcribed = match material.kind {
+            MaterialKind::Session | MaterialKind::Transcript => {
+                self.supplied(cx, material).await.map(Heard::Transcript)
+            }
+            MaterialKind::Recording => self.heard(cx, material).await,
+        };
+        let mut transcript = match transcribed {
+            Ok(Heard::Transcript(transcript)) => transcript,
+            Ok(Heard::Later(wait)) => return Ok(Outcome::Later(wait)),
+            Err(error) => {
+                let note = held::without_recording(&error).ok_or(error)?;
+                cx.keep(Write::NoRecording(note));
+                return Ok(Outcome::Done);
+            }
         };
         roles::assign_roles(&mut transcript, &cx.call().await?.details);
         cx.keep(Write::Transcript(transcript));

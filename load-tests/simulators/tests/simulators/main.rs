@@ -12,3 +12,4 @@ mod playground;
 mod recordings;
 mod salesforce;
 mod slack;
+mod telephony;
