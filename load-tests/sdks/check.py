@@ -5,7 +5,7 @@ takes and answers, so a simulator that a client does not understand is wrong.
 
     check.py SIMULATE
 
-SIMULATE is the program that runs the simulators. The program ends with 1 when a client and a simulator differ.
+SIMULATE is the program that runs the simulators. `debrief` stands beside it. The program ends with 1 when a client and a simulator differ.
 """
 
 import json
@@ -21,6 +21,7 @@ import with_elevenlabs
 import with_openai
 import with_simple_salesforce
 import with_slack_sdk
+import with_twilio
 
 CLIENTS = {
     "slack": with_slack_sdk,
@@ -29,6 +30,7 @@ CLIENTS = {
     "deepgram": with_deepgram,
     "elevenlabs": with_elevenlabs,
     "salesforce": with_simple_salesforce,
+    "twilio": with_twilio,
 }
 
 
@@ -52,7 +54,8 @@ def run(name, check, address):
 def main():
     # The clients read proxies and keys from the environment. Everything here goes to loopback.
     for variable in list(os.environ):
-        if variable.lower().endswith("_proxy") or variable.startswith(("OPENAI_", "ASSEMBLYAI_", "DEEPGRAM_", "ELEVENLABS_", "SLACK_")):
+        ours = ("OPENAI_", "ASSEMBLYAI_", "DEEPGRAM_", "ELEVENLABS_", "SLACK_", "TWILIO_", "DEBRIEF_")
+        if variable.lower().endswith("_proxy") or variable.startswith(ours):
             del os.environ[variable]
     command = [sys.argv[1], "all", "--json", "--transcription-ms", "300", "--contact-field", "Id"]
     fields = "FirstName LastName Salutation Email Phone Title CreatedDate LastModifiedDate Debrief_Id__c"

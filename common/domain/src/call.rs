@@ -105,6 +105,8 @@ pub enum CallStatus {
     /// The source announced the call, but sent neither a recording nor a transcript. A later delivery can still
     /// bring one.
     NoRecording,
+    /// The settings say that calls like this one are not transcribed. A later delivery can still change that.
+    Filtered,
 }
 
 impl CallStatus {
@@ -175,6 +177,8 @@ pub struct CallDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_status: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_phone: Option<String>,
@@ -242,6 +246,7 @@ impl CallDetails {
         text(&mut self.to_number, newer.to_number);
         text(&mut self.started_text, newer.started_text);
         text(&mut self.source_status, newer.source_status);
+        text(&mut self.agent_email, newer.agent_email);
         text(&mut self.agent_name, newer.agent_name);
         text(&mut self.agent_phone, newer.agent_phone);
         text(&mut self.agent_slack_handle, newer.agent_slack_handle);

@@ -1,6 +1,7 @@
 //! The domain: plain types and pure rules. Nothing here does I/O or draws random numbers, and no rule reads a
 //! clock: a time is always an argument.
 
+pub mod agents;
 pub mod analysis;
 pub mod blank;
 pub mod call;
@@ -10,6 +11,7 @@ pub mod due;
 pub mod email_address;
 pub mod event;
 pub mod fault;
+pub mod filters;
 pub mod held_file;
 pub mod moment;
 pub mod note;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::blank::given;
-use crate::call::{Call, CallKind, Direction, Role};
+use crate::call::{Call, CallDetails, CallKind, Direction, Role};
 use crate::phone::{Number, Region};
 
 /// Our own telephone numbers, and the country in which a number without a country code is read.
@@ -64,10 +64,14 @@ impl SupportLines {
     /// for the direction counts, and without such a word the call is incoming. A meeting has no direction and no
     /// support number.
     pub fn parties<'a>(&'a self, call: &'a Call) -> Parties<'a> {
-        let details = &call.details;
+        self.parties_of(call.kind, &call.details)
+    }
+
+    /// Decides the parties of a call of this kind with these details.
+    pub fn parties_of<'a>(&'a self, kind: CallKind, details: &'a CallDetails) -> Parties<'a> {
         let from = given(details.from_number.as_ref());
         let to = given(details.to_number.as_ref());
-        let has_direction = match call.kind {
+        let has_direction = match kind {
             CallKind::Phone | CallKind::Session => true,
             CallKind::Meeting | CallKind::Practice => false,
         };
@@ -87,7 +91,7 @@ impl SupportLines {
             Some(Direction::Incoming) | None => (to, from),
         };
         // Where we have only one line, a phone call without our number must have used that line.
-        let only_line = match (call.kind, &*self.numbers) {
+        let only_line = match (kind, &*self.numbers) {
             (CallKind::Phone, [(only, _)]) => Some(only.as_str()),
             _ => None,
         };
@@ -118,7 +122,7 @@ fn read(number: &str, region: Region) -> Option<Number> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::{CallDetails, CallId, CallStatus, Participant, WorkspaceId};
+    use crate::call::{CallId, CallStatus, Participant, WorkspaceId};
     use crate::moment::Moment;
 
     fn call(kind: CallKind, details: CallDetails) -> Call {

@@ -10,6 +10,7 @@ use domain::shown_text::one_line;
 use secrecy::SecretString;
 use url::Url;
 
+mod agents;
 mod installation;
 pub mod keys;
 mod load;

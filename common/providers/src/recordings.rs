@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::call::CallDetails;
 use domain::held_file::{HeldFile, Holder};
 use domain::refusal::{Refusal, Remote};
 use futures::FutureExt as _;
@@ -17,13 +18,14 @@ use platform::fetch::{Address, Credential};
 use crate::descriptor::{Check, Checked, Descriptor};
 use crate::meetings::zoom;
 use crate::slots::Slots;
-use crate::telephony::exotel;
+use crate::telephony::{exotel, twilio};
 
-const SOONEST_LOOK: Duration = Duration::from_secs(5);
+const SOONEST_LOOK: Duration = Duration::from_secs(2);
 const LATEST_LOOK: Duration = Duration::from_mins(2);
 
 /// Every system that keeps files.
-pub static ALL: &[&Descriptor<Arc<dyn RecordingHolder>>] = &[&exotel::DESCRIPTOR, &zoom::DESCRIPTOR];
+pub static ALL: &[&Descriptor<Arc<dyn RecordingHolder>>] =
+    &[&exotel::DESCRIPTOR, &twilio::DESCRIPTOR, &zoom::DESCRIPTOR];
 
 /// A system that keeps files and gives them out by an id.
 pub trait RecordingHolder: Check + Send + Sync {
@@ -57,6 +59,12 @@ pub trait RecordingHolder: Check + Send + Sync {
 
     /// How long a file is waited for that is not ready.
     fn patience(&self) -> Duration;
+
+    /// What the system knows of the call by now. It is asked once, when the file is here, because a call's length may be
+    /// final only some minutes after the call.
+    fn facts<'a>(&'a self, _file: &'a HeldFile) -> BoxFuture<'a, Result<Option<CallDetails>, Refusal>> {
+        std::future::ready(Ok(None)).boxed()
+    }
 
     /// The credentials for files of this system whose addresses come from elsewhere, such as from a webhook of Zapier.
     fn credential(&self) -> Option<Credential> {

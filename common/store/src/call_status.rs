@@ -15,12 +15,33 @@ macro_rules! status {
                     ELSE 'processing' END
                 WHEN COUNT(*) FILTER (WHERE state = 'dead') > 0 THEN 'failed'
                 WHEN COUNT(*) FILTER (WHERE state = 'parked') > 0 THEN 'waiting'
-                ELSE 'completed'
+                ELSE CASE WHEN nothing_made = 'no_recording' THEN 'no_recording' ELSE 'completed' END
             END FROM stage_runs WHERE stage_runs.call_id = calls.id)
          WHERE id = $1")
     };
 }
 pub(super) use status;
+
+/// The status that people see. The column `status` of a filtered call is `no_recording`, because a program before this
+/// one knows no other word for it.
+macro_rules! shown_status {
+    () => {
+        "CASE WHEN nothing_made = 'filtered' AND status = 'no_recording' THEN 'filtered' ELSE status END"
+    };
+}
+pub(super) use shown_status;
+
+/// The columns of a call.
+macro_rules! call_columns {
+    () => {
+        concat!(
+            "id, workspace, source, external_id, kind, ",
+            shown_status!(),
+            " AS status, generation, details, received_at, updated_at, nothing_made"
+        )
+    };
+}
+pub(super) use call_columns;
 
 /// Derives the call's status from its runs. The transaction must have locked the call's row already: otherwise
 /// two stages that end at the same time would each miss the end of the other.

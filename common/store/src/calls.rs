@@ -6,38 +6,11 @@ use std::str::FromStr;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::call_status;
-use super::columns::{bounded, storable};
-use super::stage_runs::{self, NewRun};
-use super::{EffectName, Result, Store, Tx, execute, query, read};
-use domain::call::{Call, CallDetails, CallId, CallKind, CallStatus, WorkspaceId};
+use super::call_status::{call_columns, shown_status};
+use super::{EffectName, Result, Store, read};
+use domain::call::{Call, CallDetails, CallId, CallStatus, WorkspaceId};
 use domain::event::Material;
 use domain::moment::Moment;
-
-/// One delivery about a call, in the form that dedup passes to the store.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Arrival {
-    pub event_id: Uuid,
-    pub workspace: WorkspaceId,
-    pub call: CallId,
-    pub source: String,
-    pub external_id: String,
-    pub kind: CallKind,
-    pub details: CallDetails,
-    pub materials: Vec<Material>,
-}
-
-/// What an arrival changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TakenIn {
-    /// The arrival brought usable material that the call did not have. Work starts at this generation.
-    Accepted { generation: i64 },
-    /// The store had taken in this very event before. If `waiting`, its work has not started yet, and the caller
-    /// announces it again.
-    Repeated { generation: i64, waiting: bool },
-    /// The arrival brought facts only, or material that the call had already.
-    Noted,
-}
 
 /// Material that arrived, with its time.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,17 +58,18 @@ pub struct Stats {
 }
 
 #[derive(sqlx::FromRow)]
-struct CallRow {
+pub(super) struct CallRow {
     id: CallId,
     workspace: WorkspaceId,
     source: String,
     external_id: String,
     kind: String,
     status: String,
-    generation: i64,
-    details: Json<CallDetails>,
+    pub(super) generation: i64,
+    pub(super) details: Json<CallDetails>,
     received_at: Moment,
     updated_at: Moment,
+    pub(super) nothing_made: Option<String>,
 }
 
 impl TryFrom<CallRow> for Call {
@@ -122,73 +96,9 @@ fn column<T: FromStr>(text: &str, what: &str) -> std::result::Result<T, sqlx::Er
     text.parse().map_err(|_| sqlx::Error::Decode(format!("`{text}` is no {what}").into()))
 }
 
-const SELECT_CALL: &str =
-    "SELECT id, workspace, source, external_id, kind, status, generation, details, received_at, updated_at FROM calls
-     WHERE workspace = $1 AND id = $2";
+const SELECT_CALL: &str = concat!("SELECT ", call_columns!(), " FROM calls WHERE workspace = $1 AND id = $2");
 
 impl Store {
-    /// Takes an arrival in. One transaction keeps its material and merges its facts into the call. If usable
-    /// material is new to the call, the transaction also raises the generation and makes a waiting run for each
-    /// stage of `starts`, with the input that `input_of` encodes.
-    pub async fn take_in(
-        &self,
-        arrival: &Arrival,
-        starts: &[&'static str],
-        lane: &str,
-        input_of: impl Fn(i64) -> String + Send,
-    ) -> Result<TakenIn> {
-        let now = self.now();
-        let mut tx = self.begin_tx().await?;
-        // This locks the call's row, so that whoever comes second sees what the first one wrote.
-        let call = query!(
-            fetch_one,
-            CallRow,
-            tx,
-            "INSERT INTO calls (id, workspace, source, external_id, kind, status, generation, details, agent, received_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, 'no_recording', 0, $6, NULL, $7, $7)
-             ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at
-             RETURNING id, workspace, source, external_id, kind, status, generation, details, received_at, updated_at",
-            arrival.call,
-            arrival.workspace,
-            &arrival.source,
-            &arrival.external_id,
-            arrival.kind.name(),
-            storable(&CallDetails::default()),
-            now,
-        )?;
-        let Some(is_new) = keep(&mut tx, arrival, now).await? else {
-            let waiting = stage_runs::is_waiting(&mut tx, arrival.call, starts, call.generation).await?;
-            tx.roll_back().await?;
-            return Ok(TakenIn::Repeated { generation: call.generation, waiting });
-        };
-        let generation = call.generation + i64::from(is_new);
-        if is_new {
-            let waiting = |stage: &&'static str| NewRun {
-                stage,
-                generation,
-                lane: lane.to_owned(),
-                input: input_of(generation),
-            };
-            let runs: Vec<_> = starts.iter().map(waiting).collect();
-            stage_runs::put_waiting(&mut tx, arrival.workspace, arrival.call, &runs, now).await?;
-        }
-        let mut details = call.details.0;
-        details.merge(arrival.details.clone());
-        execute!(
-            tx,
-            call_status::status!("details = $3, agent = $4, generation = $5, "),
-            arrival.call,
-            now,
-            storable(&details),
-            details.agent_name.as_deref().map(|name| bounded(name, 200)),
-            generation,
-        )?;
-        platform::failpoint!("take_in.commit");
-        tx.commit().await?;
-        platform::failpoint!("take_in.committed");
-        Ok(if is_new { TakenIn::Accepted { generation } } else { TakenIn::Noted })
-    }
-
     pub async fn call(&self, workspace: WorkspaceId, id: CallId) -> Result<Option<Call>> {
         let row = read!(fetch_optional, CallRow, self, SELECT_CALL, workspace, id)?;
         Ok(row.map(Call::try_from).transpose()?)
@@ -206,8 +116,7 @@ impl Store {
             fetch_all,
             CallRow,
             self,
-            "SELECT id, workspace, source, external_id, kind, status, generation, details, received_at, updated_at
-             FROM calls WHERE workspace = $1 AND external_id = $2",
+            concat!("SELECT ", call_columns!(), " FROM calls WHERE workspace = $1 AND external_id = $2"),
             workspace,
             external_id,
         )?;
@@ -259,11 +168,16 @@ impl Store {
             fetch_all,
             CallRow,
             self,
-            "SELECT id, workspace, source, external_id, kind, status, generation, details, received_at, updated_at
-             FROM calls WHERE workspace = $1 AND received_at >= $2 AND received_at <= $3
-                AND (CAST($4 AS TEXT) IS NULL OR status = $4) AND (CAST($5 AS TEXT) IS NULL OR source = $5)
+            concat!(
+                "SELECT ",
+                call_columns!(),
+                " FROM calls WHERE workspace = $1 AND received_at >= $2 AND received_at <= $3
+                AND (CAST($4 AS TEXT) IS NULL OR ",
+                shown_status!(),
+                " = $4) AND (CAST($5 AS TEXT) IS NULL OR source = $5)
                 AND (CAST($6 AS TEXT) IS NULL OR agent = $6)
-             ORDER BY received_at DESC, id LIMIT $7 OFFSET $8",
+             ORDER BY received_at DESC, id LIMIT $7 OFFSET $8"
+            ),
             workspace,
             from,
             to,
@@ -277,9 +191,13 @@ impl Store {
             fetch_one,
             (i64,),
             self,
-            "SELECT COUNT(*) FROM calls WHERE workspace = $1 AND received_at >= $2 AND received_at <= $3
-                AND (CAST($4 AS TEXT) IS NULL OR status = $4) AND (CAST($5 AS TEXT) IS NULL OR source = $5)
-                AND (CAST($6 AS TEXT) IS NULL OR agent = $6)",
+            concat!(
+                "SELECT COUNT(*) FROM calls WHERE workspace = $1 AND received_at >= $2 AND received_at <= $3
+                AND (CAST($4 AS TEXT) IS NULL OR ",
+                shown_status!(),
+                " = $4) AND (CAST($5 AS TEXT) IS NULL OR source = $5)
+                AND (CAST($6 AS TEXT) IS NULL OR agent = $6)"
+            ),
             workspace,
             from,
             to,
@@ -308,34 +226,4 @@ impl Store {
             delivery.object,
         )?)
     }
-}
-
-/// Keeps what the event brought. Returns whether any of it is new to the call, or nothing if this event was kept
-/// before.
-async fn keep(tx: &mut Tx, arrival: &Arrival, now: Moment) -> Result<Option<bool>> {
-    let nothing_usable = arrival.materials.is_empty().then_some(None);
-    let rows = arrival.materials.iter().map(Some).chain(nothing_usable);
-    let mut is_new = false;
-    for (position, material) in (0_i64..).zip(rows) {
-        let kept = query!(
-            fetch_optional,
-            (i64,),
-            *tx,
-            "INSERT INTO materials (event_id, position, workspace, call_id, kind, digest, material, received_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
-             RETURNING (SELECT COUNT(*) FROM materials AS known
-                WHERE known.call_id = $4 AND known.digest = $6 AND known.event_id <> $1)",
-            arrival.event_id,
-            position,
-            arrival.workspace,
-            arrival.call,
-            material.map_or("announcement", |material| material.kind.name()),
-            material.map_or("", |material| material.digest.as_str()),
-            material.map(storable),
-            now,
-        )?;
-        let Some((known,)) = kept else { return Ok(None) };
-        is_new |= material.is_some() && known == 0;
-    }
-    Ok(Some(is_new))
 }

@@ -34,6 +34,7 @@ mod run_views;
 mod settlements;
 mod speech_attempts;
 mod stage_runs;
+mod taking_in;
 mod usage;
 mod versions;
 mod wake_ups;
@@ -44,7 +45,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 
 pub use audit::{Action, Audit, AuditRow, OperatorRequest};
-pub use calls::{Arrival, CallFilter, DeliveredRow, Page, Stats, StoredMaterial, TakenIn};
+pub use calls::{CallFilter, DeliveredRow, Page, Stats, StoredMaterial};
 pub use corrections::Corrected;
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
 pub use effects::{EffectKey, EffectName, EffectRow, EffectState};
@@ -61,6 +62,7 @@ pub use run_views::{EndedRun, RunRow, RunningRun, StageCounts};
 pub use settlements::{ErrorText, Settled, Settlement};
 pub use speech_attempts::{PaidSpeech, SpeechAttempt, SpeechAttemptRow, SpeechOutcome};
 pub use stage_runs::{Claim, NewRun, RunKey, RunState};
+pub use taking_in::{Arrival, TakenIn};
 pub use usage::{UsageBy, UsageRow, UsageTime};
 pub use wake_ups::Due;
 

@@ -126,7 +126,7 @@ pub(super) async fn start_again(
         fetch_optional,
         (i64,),
         *tx,
-        "UPDATE calls SET generation = generation + 1, updated_at = $3 WHERE workspace = $1 AND id = $2
+        "UPDATE calls SET generation = generation + 1, nothing_made = NULL, updated_at = $3 WHERE workspace = $1 AND id = $2
             AND EXISTS (SELECT 1 FROM stage_runs WHERE stage_runs.call_id = calls.id AND stage_runs.stage = $4)
          RETURNING generation",
         workspace,

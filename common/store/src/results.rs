@@ -5,10 +5,12 @@ use sqlx::types::Json;
 use super::columns::storable;
 use super::speech_attempts::{self, SpeechAttempt};
 use super::stage_runs::RunKey;
-use super::{Db, Result, Store, Tx, execute, query, read};
+use super::taking_in;
+use super::{Db, Result, Store, Tx, execute, read};
 use domain::analysis::{Analysis, Usage};
 use domain::call::{CallDetails, CallId, WorkspaceId};
 use domain::moment::Moment;
+use domain::note::Note;
 use domain::speakers::{self, Correction};
 use domain::transcript::Transcript;
 
@@ -23,6 +25,8 @@ pub enum Write {
     Details(Box<CallDetails>),
     /// How a provider of speech to text made the transcript, and what that cost.
     Transcribed(SpeechAttempt),
+    /// The recording that was announced never came, so the run ends and nothing was made. The note says why.
+    NoRecording(Note),
 }
 
 /// Stores a result of `run`. The result of an older generation never replaces the result of a newer one.
@@ -69,25 +73,23 @@ pub(super) async fn save(tx: &mut Tx, run: &RunKey, write: &Write, now: Moment) 
             usage.duration_ms,
             now,
         )?,
-        Write::Details(found) => merge_details(tx, run, found, now).await?,
+        Write::Details(found) => {
+            taking_in::merge_facts(tx, run.workspace, run.call, found, now).await?;
+            0
+        }
+        Write::NoRecording(note) => {
+            let facts = CallDetails { notes: vec![note.clone()], ..CallDetails::default() };
+            taking_in::merge_facts(tx, run.workspace, run.call, &facts, now).await?;
+            execute!(
+                *tx,
+                "UPDATE calls SET nothing_made = 'no_recording' WHERE workspace = $1 AND id = $2 AND generation = $3",
+                run.workspace,
+                run.call,
+                run.generation,
+            )?
+        }
     };
     Ok(())
-}
-
-async fn merge_details(tx: &mut Tx, run: &RunKey, found: &CallDetails, now: Moment) -> Result<u64> {
-    // This locks the call's row, so that a delivery that is taken in at the same moment is not lost.
-    let row = query!(
-        fetch_optional,
-        (Json<CallDetails>,),
-        *tx,
-        "UPDATE calls SET updated_at = $3 WHERE id = $1 AND workspace = $2 RETURNING details",
-        run.call,
-        run.workspace,
-        now,
-    )?;
-    let Some((Json(mut details),)) = row else { return Ok(0) };
-    details.merge(found.clone());
-    Ok(execute!(*tx, "UPDATE calls SET details = $2 WHERE id = $1", run.call, storable(&details))?)
 }
 
 /// A transcript, if it is not too long.

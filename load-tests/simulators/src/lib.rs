@@ -14,6 +14,7 @@ pub mod deepgram;
 mod dialogue;
 mod digest;
 pub mod elevenlabs;
+pub mod exotel;
 #[cfg(feature = "testing")]
 mod faults;
 mod heard;
@@ -28,6 +29,7 @@ mod simulator;
 pub mod slack;
 mod state;
 mod table;
+pub mod twilio;
 pub mod zoom;
 
 pub use dialogue::{Utterance, recording_with};

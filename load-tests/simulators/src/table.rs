@@ -2,11 +2,11 @@
 
 use crate::provider::Provider;
 use crate::{
-    assemblyai, call_data, deepgram, elevenlabs, openai, recordings, salesforce, slack, zoom,
+    assemblyai, call_data, deepgram, elevenlabs, exotel, openai, recordings, salesforce, slack, twilio, zoom,
 };
 
 /// Every simulated provider, in the order of their ports.
-pub static PROVIDERS: [&Provider; 9] = [
+pub static PROVIDERS: [&Provider; 11] = [
     &assemblyai::PROVIDER,
     &openai::PROVIDER,
     &slack::PROVIDER,
@@ -16,6 +16,8 @@ pub static PROVIDERS: [&Provider; 9] = [
     &zoom::PROVIDER,
     &deepgram::PROVIDER,
     &elevenlabs::PROVIDER,
+    &exotel::PROVIDER,
+    &twilio::PROVIDER,
 ];
 
 #[cfg(test)]

@@ -80,6 +80,8 @@ pub struct Accepted {
     /// Whether the same was published in the last day, as far as the cache knows.
     pub repeated: bool,
     pub materials: Vec<Material>,
+    /// Why the call will not be transcribed, where whoever took it in knows that already.
+    pub skipped: Option<String>,
 }
 
 impl Intake {
@@ -114,7 +116,7 @@ impl Intake {
         // Dedup says at `info` what became of it.
         tracing::debug!(event = %id, %call, %workspace, repeated, "accepted");
         let CallReceived { external_id, materials, .. } = event.data;
-        Ok(Accepted { call, external_id, repeated, materials })
+        Ok(Accepted { call, external_id, repeated, materials, skipped: None })
     }
 
     async fn put(&self, place: Place, material: NewMaterial) -> Result<Material, NotKept> {

@@ -66,6 +66,7 @@ fn item(text: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 fn write_details(details: &CallDetails, text: &mut Vec<u8>) {
     // Every field is named here, so that the compiler reports a new one.
     let CallDetails {
+        agent_email,
         agent_name,
         agent_phone,
         agent_slack_handle,
@@ -87,6 +88,7 @@ fn write_details(details: &CallDetails, text: &mut Vec<u8>) {
         topic,
     } = details;
     text.push(b'{');
+    text_field("agent_email", agent_email.as_deref(), text);
     text_field("agent_name", agent_name.as_deref(), text);
     text_field("agent_phone", agent_phone.as_deref(), text);
     text_field("agent_slack_handle", agent_slack_handle.as_deref(), text);
@@ -238,6 +240,7 @@ mod tests {
             ended_at: Some(Moment::from_micros(1_795_170_184_000_000)),
             duration_ms: Some(184_000),
             source_status: some(),
+            agent_email: None,
             agent_name: some(),
             agent_phone: some(),
             agent_slack_handle: some(),

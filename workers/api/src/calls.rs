@@ -59,7 +59,7 @@ pub(crate) async fn by_source_id(
     params(("page" = Option<i64>, Query, minimum = 1, description = "The number of the page, from 1"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "How many calls a page holds; 50 when it is absent"),
         ("skip" = Option<i64>, Query, minimum = 0, description = "How many calls to leave out at the start; it cannot be used together with `page`"),
-        ("status" = Option<String>, Query, description = "One of `queued`, `processing`, `waiting`, `completed`, `failed`, `no_recording`"),
+        ("status" = Option<String>, Query, description = "One of `queued`, `processing`, `waiting`, `completed`, `failed`, `no_recording`, `filtered`"),
         ("source" = Option<String>, Query, description = "The system that gave the call its external id"),
         ("agent" = Option<String>, Query, description = "The agent's name"),
         ("from" = Option<String>, Query, description = "Only calls received at this time or later: RFC 3339 with an offset, or a day in UTC"),

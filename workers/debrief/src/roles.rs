@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use analysis::Analyze;
 use crm::Crm;
-use dedup::Dedup;
+use dedup::{Dedup, Rules};
 use domain::event::CallAnalyzed;
 use queue_topology::{Pipeline, table};
 use slack::Post;
@@ -15,8 +15,13 @@ use crate::deployment::{Deployment, StartError};
 /// Joins all stages. The compiler checks that each stage emits the event that the next stage consumes.
 pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>, StartError> {
     let Deployment { values, installation, store, blobs, cache, sealer, .. } = deployment;
+    let rules = Rules {
+        agents: installation.agents.clone(),
+        filters: installation.filters.clone(),
+        lines: installation.lines.clone(),
+    };
     Ok(Pipeline::new()
-        .then(Dedup { store: store.clone(), blobs: blobs.clone() })
+        .then(Dedup { store: store.clone(), blobs: blobs.clone(), rules })
         .then(Transcription::from_values(values, installation, blobs.clone(), sealer.clone(), cache.clone())?)
         .then(Analyze::from_values(values, installation, cache.clone())?)
         .ends_in(Crm::from_values(values, installation, blobs.clone(), cache.clone())?)

@@ -6,8 +6,12 @@
 //! transaction.
 
 use anyhow::Context as _;
-use domain::call::CallDetails;
-use domain::event::{CallAccepted, CallReceived, Envelope, InvalidJson, Kept};
+use domain::agents::Agents;
+use domain::call::{CallDetails, CallKind};
+use domain::event::{CallAccepted, CallReceived, Envelope, InvalidJson, Kept, MaterialAt};
+use domain::filters::Filters;
+use domain::note::Note;
+use domain::parties::SupportLines;
 use domain::refusal::Destination;
 use platform::blobs::{BlobError, Blobs};
 use queue_topology::table::{self, Queue};
@@ -20,6 +24,30 @@ const MAX_DETAILS_BYTES: u64 = 4 * 1024 * 1024;
 pub struct Dedup {
     pub store: Store,
     pub blobs: Blobs,
+    pub rules: Rules,
+}
+
+/// What the settings add to a call when it is taken in.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Our own people. They fill in what the call lacks of its agent.
+    pub agents: Agents,
+    /// Which telephone calls are transcribed.
+    pub filters: Filters,
+    /// They decide who called whom.
+    pub lines: SupportLines,
+}
+
+impl Rules {
+    /// Completes the facts of a call. Returns the note of a call that is not transcribed. What somebody uploaded by hand
+    /// is always transcribed.
+    fn apply(&self, kind: CallKind, by_hand: bool, details: &mut CallDetails) -> Option<Note> {
+        self.agents.fill(details);
+        if by_hand {
+            return None;
+        }
+        self.filters.against(kind, details, &self.lines).map(|why| why.note())
+    }
 }
 
 impl Stage for Dedup {
@@ -45,7 +73,10 @@ impl Stage for Dedup {
         };
         let consumers = cx.consumers::<CallAccepted>(kind);
         let input = |generation| String::from_utf8_lossy(&accepted(event, generation).encode()).into_owned();
-        let taken_in = self.store.take_in(&arrival, &consumers, cx.run.lane.name(), input).await?;
+        let by_hand = event.data.materials.iter().any(|material| matches!(material.at, MaterialAt::Blob(_)));
+        let rules = |details: &mut CallDetails| self.rules.apply(kind, by_hand, details);
+        let lane = cx.run.lane.name();
+        let taken_in = self.store.take_in_by(&arrival, &consumers, lane, input, rules).await?;
         tracing::info!(?taken_in, materials = arrival.materials.len(), "stored what an event brought");
         match taken_in {
             TakenIn::Accepted { generation } | TakenIn::Repeated { generation, waiting: true } => {

@@ -10,6 +10,7 @@ use axum::extract::{Multipart, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use domain::call::CallId;
 use queue_topology::intake::{Accepted, Arrival, Nudge};
 use serde::Serialize;
@@ -86,6 +87,11 @@ impl Sent {
         web::json(&self.head.headers, self.body, self.max_bytes).await
     }
 
+    /// Reads the body as it came.
+    pub(crate) async fn bytes(self) -> Result<Bytes, Problem> {
+        web::raw(&self.head.headers, self.body, self.max_bytes).await
+    }
+
     /// Opens the body as a form, which is then read part by part.
     pub(crate) async fn form(self) -> Result<Multipart, Problem> {
         form::open(Request::from_parts(self.head, self.body), self.max_bytes).await
@@ -121,8 +127,9 @@ impl Ingest {
                 };
                 let mut accepted = Vec::with_capacity(arrivals.len());
                 for arrival in arrivals {
+                    let skipped = self.settings.skipped(&arrival);
                     match self.intake.accept(workspace, arrival).await {
-                        Ok(one) => accepted.push(one),
+                        Ok(one) => accepted.push(Accepted { skipped, ..one }),
                         Err(refused) => {
                             if let Some(claimed) = claimed {
                                 claimed.give_up(self.intake.cache.as_ref()).await;

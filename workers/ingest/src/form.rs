@@ -73,7 +73,7 @@ fn content<'a>(field: Field<'a>, pointer: &'a str) -> impl Stream<Item = Result<
     field.map(move |chunk| chunk.map_err(|error| problem(pointer, &error)))
 }
 
-fn problem(pointer: &str, error: &MultipartError) -> Problem {
+pub(crate) fn problem(pointer: &str, error: &MultipartError) -> Problem {
     let (status, detail) = match (web::broke_off(error), error.status()) {
         (slow, _) if slow.status == StatusCode::REQUEST_TIMEOUT => (slow.status, slow.detail),
         (_, StatusCode::PAYLOAD_TOO_LARGE) => {

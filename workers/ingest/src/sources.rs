@@ -2,9 +2,11 @@
 //! their limits and the OpenAPI document all follow from that list.
 
 mod assemblyai;
+mod exotel;
 pub mod meeting;
 pub mod recording;
 pub mod session;
+mod twilio;
 mod zapier;
 pub mod zoom;
 
@@ -24,6 +26,7 @@ use crate::Ingest;
 use crate::overload::{self, Places};
 
 pub(crate) use assemblyai::secret as assemblyai_secret;
+pub use twilio::Account as TwilioAccount;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(tags((name = "bringing in", description = "What the outside sends (role `ingest`)")))]
@@ -33,6 +36,8 @@ struct Part;
 fn all() -> OpenApiRouter<Arc<Ingest>> {
     OpenApiRouter::with_openapi(Part::openapi())
         .routes(routes!(zapier::zapier))
+        .routes(routes!(exotel::callback, exotel::passthru))
+        .routes(routes!(twilio::recording))
         .routes(routes!(zoom::zoom))
         .routes(routes!(assemblyai::assemblyai))
         .routes(routes!(meeting::meetings))

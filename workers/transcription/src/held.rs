@@ -9,15 +9,20 @@ use anyhow::anyhow;
 use domain::fault::Fault;
 use domain::held_file::HeldFile;
 use domain::moment::in_words;
+use domain::note::Note;
 use platform::fetch::{Address, FetchError};
 use providers::recordings::{self, Holders, Located, RecordingHolder};
 use queue_topology::{Cx, StageError, Whom};
 
+/// The code of a file that its holder announced and did not have in time.
+const NEVER_CAME: &str = "recording_never_came";
+/// The code of a file that its holder does not have and will not have.
+const NOT_KEPT: &str = "recording_not_kept";
+
 /// An address, and the holder that named it.
 pub(crate) struct Place<'a> {
     pub(crate) address: Address,
-    holder: Option<&'a dyn RecordingHolder>,
-    file: Option<HeldFile>,
+    held: Option<(&'a dyn RecordingHolder, HeldFile)>,
 }
 
 /// Finds the address behind `opened`, the text of a sealed address: a URL, or the address of a held file.
@@ -27,7 +32,7 @@ pub(crate) async fn place<'a>(
     opened: String,
 ) -> Result<Place<'a>, StageError> {
     let Some(file) = HeldFile::read(&opened) else {
-        return Ok(Place { address: Address::from_outside(opened), holder: None, file: None });
+        return Ok(Place { address: Address::from_outside(opened), held: None });
     };
     let Some(holder) = holders.get(file.holder()) else {
         let name = file.holder().name();
@@ -45,9 +50,9 @@ pub(crate) async fn place<'a>(
         holder.locate(&file).await?
     };
     match located {
-        Located::At(address) => Ok(Place { address, holder: Some(holder.as_ref()), file: Some(file) }),
+        Located::At(address) => Ok(Place { address, held: Some((holder.as_ref(), file)) }),
         Located::NotYet => Err(not_yet(cx, holder.as_ref())),
-        Located::Nothing { why } => Err(StageError::permanent("recording_not_kept", anyhow!(why))),
+        Located::Nothing { why } => Err(StageError::permanent(NOT_KEPT, anyhow!(why))),
     }
 }
 
@@ -55,27 +60,49 @@ impl Place<'_> {
     /// Where else the file is, after it could not be fetched from here. The holder can know another address. Where it
     /// knows none, the error says what follows.
     pub(crate) async fn elsewhere(&self, cx: &Cx, error: &FetchError) -> Result<Address, StageError> {
-        let (Some(holder), Some(file), FetchError::Status { status, .. }) = (self.holder, &self.file, error)
-        else {
+        let (Some((holder, file)), FetchError::Status { status, .. }) = (&self.held, error) else {
             return Err(self.fault(cx, error));
         };
         match holder.locate_again(file, status.as_u16()).await? {
             Some(Located::At(address)) => Ok(address),
-            Some(Located::NotYet) => Err(not_yet(cx, holder)),
-            Some(Located::Nothing { why }) => Err(StageError::permanent("recording_not_kept", anyhow!(why))),
+            Some(Located::NotYet) => Err(not_yet(cx, *holder)),
+            Some(Located::Nothing { why }) => Err(StageError::permanent(NOT_KEPT, anyhow!(why))),
             None => Err(self.fault(cx, error)),
         }
     }
 
     /// What follows when the file could not be fetched from this address.
     pub(crate) fn fault(&self, cx: &Cx, error: &FetchError) -> StageError {
-        match (self.holder, error) {
-            (Some(holder), FetchError::Status { status, .. }) if holder.means_not_yet(status.as_u16()) => {
-                not_yet(cx, holder)
+        match (&self.held, error) {
+            (Some((holder, _)), FetchError::Status { status, .. })
+                if holder.means_not_yet(status.as_u16()) =>
+            {
+                not_yet(cx, *holder)
             }
             _ => error.refusal().into(),
         }
     }
+
+    /// Adds to the call what the holder knows of it by now. A call goes on without that, so a failure is only logged.
+    pub(crate) async fn add_facts(&self, cx: &Cx) -> Result<(), StageError> {
+        let Some((holder, file)) = &self.held else { return Ok(()) };
+        let facts = {
+            let _held = cx.wait_for(Whom::Provider(&holder.remote().destination)).await?;
+            holder.facts(file).await
+        };
+        match facts {
+            Ok(Some(facts)) => cx.store.add_facts(cx.run.workspace, cx.run.call, &facts).await?,
+            Ok(None) => {}
+            Err(refusal) => tracing::warn!(error = %refusal, "the details of a call cannot be read"),
+        }
+        Ok(())
+    }
+}
+
+/// The note of a call whose recording its holder does not have. `None` for every other error. Such a call ends without a
+/// recording, as if it had never been announced, and a later delivery can still bring one.
+pub(crate) fn without_recording(error: &StageError) -> Option<Note> {
+    [NEVER_CAME, NOT_KEPT].contains(&error.code).then(|| Note::new(error.code, format!("{error}.")))
 }
 
 fn not_yet(cx: &Cx, holder: &dyn RecordingHolder) -> StageError {
@@ -87,7 +114,7 @@ fn not_yet(cx: &Cx, holder: &dyn RecordingHolder) -> StageError {
         return StageError::new(Fault::Throttled(wait), "recording_not_ready", why).retry_after(Some(wait));
     }
     StageError::permanent(
-        "recording_never_came",
+        NEVER_CAME,
         anyhow!("{title} announced a recording and did not have it within {}", in_words(age)),
     )
 }

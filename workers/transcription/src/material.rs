@@ -105,7 +105,7 @@ impl Source {
         let key = format!("recordings/{}/{}", cx.run.call, material.digest);
         if self.blobs.head(&key).await.map_err(blob_fault)?.is_none() {
             let place = held::place(cx, &self.holders, self.open(cx, sealed)?).await?;
-            let _held = cx.wait_for(Whom::Host(&host(&place.address.url))).await?;
+            let held = cx.wait_for(Whom::Host(&host(&place.address.url))).await?;
             let fetched = match self.fetcher.recording(&place.address).await {
                 Err(error) => self.fetcher.recording(&place.elsewhere(cx, &error).await?).await,
                 fetched => fetched,
@@ -114,6 +114,8 @@ impl Source {
             let stored =
                 self.blobs.put_stream(&key, fetched.body, self.max_audio_bytes).await.map_err(blob_fault)?;
             tracing::debug!(bytes = stored.bytes, "fetched the recording");
+            drop(held);
+            place.add_facts(cx).await?;
         }
         Ok(key)
     }
@@ -221,7 +223,10 @@ pub(crate) fn blob_fault(error: BlobError) -> StageError {
 
 #[cfg(test)]
 mod tests {
+    use domain::event::MaterialKind;
     use domain::refusal::{Code, Codes, Failure, Remote};
+
+    use super::*;
 
     const REMOTE: Remote = Remote {
         destination: Destination::named("somebody"),

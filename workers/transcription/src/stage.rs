@@ -30,9 +30,9 @@ use url::Url;
 use crate::chain::Chain;
 use crate::cutting::Cutter;
 use crate::material::Source;
-use crate::pieces::{self, Gathering, Part};
+use crate::pieces::{self, Gathering, Part, Piece};
 use crate::recording::{Heard, Recording};
-use crate::{participants, words};
+use crate::{held, participants, words};
 use media::transcripts::{self, People};
 
 /// The settings of this stage.
@@ -168,6 +168,18 @@ impl Transcription {
         Ok(transcript)
     }
 
+    /// Returns what is said in all pieces of the call, or how long to wait for it.
+    async fn gathered(&self, cx: &Cx, pieces: &[Piece<'_>]) -> Result<Part, StageError> {
+        if pieces.is_empty() {
+            return Err(StageError::permanent("no_material", anyhow!("nothing to make a transcript from")));
+        }
+        let mut gathering = Gathering::of(pieces);
+        for piece in pieces {
+            gathering.add(piece, self.read(cx, piece.material).await)?;
+        }
+        gathering.end()
+    }
+
     /// Returns what is said in one material, or how long to wait for it.
     async fn read(&self, cx: &Cx, material: &Material) -> Result<Part, StageError> {
         Ok(match material.kind {
@@ -213,16 +225,14 @@ impl Stage for Transcription {
     ) -> Result<Outcome<CallTranscribed>, StageError> {
         let arrived = cx.store.materials(cx.run.workspace, cx.run.call).await?;
         let pieces = pieces::of(&arrived);
-        if pieces.is_empty() {
-            return Err(StageError::permanent("no_material", anyhow!("nothing to make a transcript from")));
-        }
-        let mut gathering = Gathering::of(&pieces);
-        for piece in &pieces {
-            gathering.add(piece, self.read(cx, piece.material).await)?;
-        }
-        let transcript = match gathering.end()? {
-            Part::Transcript(transcript) => transcript,
-            Part::Later(wait) => return Ok(Outcome::Later(wait)),
+        let transcript = match self.gathered(cx, &pieces).await {
+            Ok(Part::Transcript(transcript)) => transcript,
+            Ok(Part::Later(wait)) => return Ok(Outcome::Later(wait)),
+            Err(error) => {
+                let note = held::without_recording(&error).ok_or(error)?;
+                cx.keep(Write::NoRecording(note));
+                return Ok(Outcome::Done);
+            }
         };
         let mut call = cx.call().await?;
         if let Some(found) = participants::found(cx, &self.attendance, &call).await? {

@@ -209,21 +209,24 @@ async fn a_file_that_is_not_ready_is_looked_for_again_and_spends_no_attempt() {
         let error = bench.refused(&cx, Some(Scripted::saying([said]))).await;
         assert_eq!(
             (error.code, error.fault),
-            ("recording_not_ready", Fault::Throttled(Duration::from_secs(5)))
+            ("recording_not_ready", Fault::Throttled(Duration::from_secs(2)))
         );
     }
 }
 
 #[tokio::test]
-async fn a_file_that_never_comes_ends_its_call_after_the_patience_of_its_holder() {
+async fn a_call_whose_file_never_comes_ends_without_a_recording_and_says_why() {
     let bench = Bench::new().await;
     let cx = bench.announced().await;
     let holder = Arc::new(Scripted::with_patience([Located::NotYet], Duration::ZERO));
-    let error = bench.refused(&cx, Some(holder)).await;
-    assert_eq!((error.code, error.fault), ("recording_never_came", Fault::Permanent));
-    let nothing = Scripted::saying([Located::Nothing { why: "nothing was recorded" }]);
-    let error = bench.refused(&cx, Some(nothing)).await;
-    assert_eq!((error.code, error.fault), ("recording_not_kept", Fault::Permanent));
+    for (holder, code) in [
+        (holder, "recording_never_came"),
+        (Scripted::saying([Located::Nothing { why: "nothing was recorded" }]), "recording_not_kept"),
+    ] {
+        assert_eq!(bench.handled(&cx, Some(holder)).await.unwrap(), Outcome::Done);
+        let [Write::NoRecording(note)] = cx.take_kept().try_into().unwrap() else { panic!("{code}") };
+        assert_eq!(note.code, code);
+    }
 }
 
 #[tokio::test]

@@ -4,10 +4,12 @@
 //! differently. For example, a country in lower case once worked for one part and silently failed for another.
 
 use chrono_tz::Tz;
+use domain::agents::Agents;
+use domain::filters::Filters;
 use domain::parties::SupportLines;
 use url::Url;
 
-use super::{ConfigError, Values};
+use super::{ConfigError, Values, agents};
 
 const MIB: u64 = 1024 * 1024;
 const MAX_UPLOAD_MB: u64 = 2048;
@@ -25,6 +27,10 @@ pub struct Installation {
     pub max_upload_bytes: u64,
     /// `DEBRIEF_PUBLIC_URL`: our own address as providers see it. `None` where providers cannot call us.
     pub public_url: Option<Url>,
+    /// `AGENTS_FILE`: our own people.
+    pub agents: Agents,
+    /// `DEPARTMENTS`, `MIN_DURATION` and `DIRECTIONS`: which telephone calls are transcribed.
+    pub filters: Filters,
 }
 
 impl Installation {
@@ -36,9 +42,12 @@ impl Installation {
         let max_upload_mb =
             values.number("DEBRIEF_MAX_UPLOAD_MB", MAX_UPLOAD_MB, 1..=u64::MAX, "megabytes")?;
         let public_url = values.text(PUBLIC_URL).map(|text| values.url(PUBLIC_URL, &text)).transpose()?;
+        let lines = SupportLines::new(support_numbers(values)?, region);
         Ok(Self {
             timezone: timezone.unwrap_or(Tz::UTC),
-            lines: SupportLines::new(support_numbers(values)?, region),
+            agents: agents::agents(values, lines.region())?,
+            filters: agents::filters(values)?,
+            lines,
             max_upload_bytes: max_upload_mb.saturating_mul(MIB),
             public_url,
         })

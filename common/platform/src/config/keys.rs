@@ -252,6 +252,32 @@ pub const CORE: &[Group] = &[
         ],
     },
     Group {
+        title: "Agents, and which telephone calls are transcribed",
+        keys: &[
+            plain(
+                "AGENTS_FILE",
+                "",
+                "The file of our own people: JSON, or CSV with phone,name,slack_handle,email,department,team. See \
+                 docs/telephony.md.",
+            ),
+            plain(
+                "DEPARTMENTS",
+                "ALL",
+                "The departments whose telephone calls are transcribed, comma separated. ALL: those of every department.",
+            ),
+            plain(
+                "MIN_DURATION",
+                "",
+                "The length that a telephone call must have to be transcribed, such as 10s. Absent: any.",
+            ),
+            plain(
+                "DIRECTIONS",
+                "",
+                "The directions of the telephone calls that are transcribed: incoming, outgoing. Absent: both.",
+            ),
+        ],
+    },
+    Group {
         title: "Logs, traces and metrics",
         keys: &[
             plain(

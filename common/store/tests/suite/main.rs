@@ -10,6 +10,7 @@ mod full;
 mod given_up;
 mod idempotency;
 mod keys;
+mod nothing_made;
 mod replays;
 mod runs;
 mod speakers;

@@ -13,4 +13,5 @@ mod recordings;
 mod salesforce;
 mod slack;
 mod speech;
+mod telephony;
 mod zoom;

@@ -42,9 +42,9 @@ pub struct CallView {
     pub started_at: Option<String>,
     pub duration_ms: Option<i64>,
     pub participants: Vec<ParticipantView>,
-    /// Everything else that the source sent, under the source's own field names. It also holds `agent_name`,
-    /// `agent_phone`, `agent_slack_handle`, `department`, `customer_segment`, `topic`, `source_status`, `ended_at` and
-    /// `lead`, where they are known.
+    /// Everything else that the source sent, under the source's own field names. It also holds `agent_email`,
+    /// `agent_name`, `agent_phone`, `agent_slack_handle`, `department`, `customer_segment`, `topic`, `source_status`,
+    /// `ended_at` and `lead`, where they are known.
     #[schema(schema_with = free_object)]
     pub metadata: Map<String, Value>,
     /// What was odd about what arrived, or about what was made of it.
@@ -262,6 +262,7 @@ fn started(of: &Call) -> Option<String> {
 fn metadata(of: &Call) -> Map<String, Value> {
     let details = &of.details;
     let ours = [
+        ("agent_email", details.agent_email.clone().map(Value::from)),
         ("agent_name", details.agent_name.clone().map(Value::from)),
         ("agent_phone", details.agent_phone.clone().map(Value::from)),
         ("agent_slack_handle", details.agent_slack_handle.clone().map(Value::from)),

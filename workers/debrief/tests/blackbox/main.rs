@@ -28,6 +28,7 @@ mod models;
 mod odd_fields;
 mod private;
 mod saved;
+mod telephony;
 mod traced;
 mod unwell;
 mod watched;

@@ -66,11 +66,14 @@ impl Source for Zapier {
     }
 
     fn answer(&self, accepted: &[Accepted]) -> Response {
-        let Some(Accepted { external_id, repeated, .. }) = accepted.first() else {
+        let Some(Accepted { external_id, repeated, skipped, .. }) = accepted.first() else {
             return StatusCode::OK.into_response();
         };
-        let message =
-            if *repeated { "Duplicate call - already received" } else { "Call queued for processing" };
+        let message = match skipped {
+            Some(why) => format!("Call skipped - {why}"),
+            None if *repeated => "Duplicate call - already received".to_owned(),
+            None => "Call queued for processing".to_owned(),
+        };
         Json(Queued { success: true, message, call_id: external_id, timestamp: Moment::now() })
             .into_response()
     }
@@ -79,7 +82,7 @@ impl Source for Zapier {
 #[derive(Serialize, ToSchema)]
 struct Queued<'a> {
     success: bool,
-    message: &'static str,
+    message: String,
     /// The id that the source gave the call, without the blanks around it.
     call_id: &'a str,
     #[schema(value_type = String, format = DateTime)]

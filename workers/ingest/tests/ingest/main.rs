@@ -3,9 +3,11 @@
 
 mod access;
 mod durable;
+mod exotel;
 mod files;
 mod odd_fields;
 mod overload;
+mod twilio;
 mod wire;
 mod world;
 mod zapier;

@@ -137,6 +137,9 @@ async fn look(store: &Store, workspace: WorkspaceId, pending: &mut Pending) -> a
         CallStatus::NoRecording => {
             Standing::Ended(Err("was brought in, but nothing in it can be transcribed".to_owned()))
         }
+        CallStatus::Filtered => {
+            Standing::Ended(Err("was brought in, but the settings do not want calls like it".to_owned()))
+        }
         CallStatus::Failed => Standing::Ended(Err(what_it_died_of(store, workspace, *call).await?)),
     })
 }
