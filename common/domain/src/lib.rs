@@ -2,6 +2,7 @@
 //! clock: a time is always an argument.
 
 pub mod analysis;
+pub mod audio;
 pub mod blank;
 pub mod call;
 #[cfg(feature = "sqlx")]
