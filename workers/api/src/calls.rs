@@ -96,6 +96,7 @@ pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
     let call = find(&api.store, reader.workspace, &id).await?;
     let analysis = api.store.analysis(reader.workspace, call.id).await?;
     let effects = api.store.effects_of(reader.workspace, call.id).await?;
+    let heard = api.store.audio_facts(reader.workspace, call.id).await?;
     let notes = api.store.transcript(reader.workspace, call.id).await?.map(|transcript| transcript.notes);
     Ok(Json(view::call(
         &call,
@@ -103,6 +104,7 @@ pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
         analysis.as_ref(),
         &effects,
         &notes.unwrap_or_default(),
+        heard.as_ref(),
     )))
 }
 

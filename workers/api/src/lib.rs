@@ -16,6 +16,7 @@ mod request;
 mod state;
 mod transcripts;
 pub mod view;
+mod waveform;
 
 use axum::Router;
 use axum::middleware::from_fn;
@@ -67,6 +68,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(transcripts::srt))
         .routes(routes!(transcripts::txt))
         .routes(routes!(recording::recording))
+        .routes(routes!(waveform::waveform))
         .routes(routes!(operations::queues))
         .routes(routes!(operations::dead_letters))
         .routes(routes!(operations::dead_letter))

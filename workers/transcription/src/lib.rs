@@ -2,6 +2,7 @@
 //! recordings.
 
 mod answer;
+mod audio;
 mod job;
 mod material;
 mod roles;

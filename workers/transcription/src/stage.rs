@@ -22,6 +22,7 @@ use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::Write;
 use url::Url;
 
+use crate::audio::{self, Measured};
 use crate::job::{self, Heard};
 use crate::material::{self, Source};
 use crate::{answer, roles};
@@ -104,6 +105,14 @@ impl Transcription {
         Ok(transcript)
     }
 
+    /// Measures a recording before anybody is paid for it. Where nobody can transcribe it, it is not even fetched.
+    async fn measured(&self, cx: &Cx, material: &Material) -> Result<Option<Measured>, StageError> {
+        match self.speech {
+            Some(_) => audio::measured(cx, &self.source, material).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn heard(&self, cx: &Cx, material: &Material) -> Result<Heard, StageError> {
         match &self.speech {
             Some(SpeechToText::Job(provider)) => {
@@ -144,10 +153,19 @@ impl Stage for Transcription {
         })?;
         let mut transcript = match material.kind {
             MaterialKind::Session | MaterialKind::Transcript => self.supplied(cx, material).await?,
-            MaterialKind::Recording => match self.heard(cx, material).await? {
-                Heard::Transcript(transcript) => transcript,
-                Heard::Later(wait) => return Ok(Outcome::Later(wait)),
-            },
+            MaterialKind::Recording => {
+                let measured = self.measured(cx, material).await?;
+                match self.heard(cx, material).await? {
+                    Heard::Transcript(mut transcript) => {
+                        if let Some(Measured { audio, note }) = measured {
+                            transcript.notes.extend(note);
+                            audio.into_iter().for_each(|audio| cx.keep(Write::Audio(Box::new(audio))));
+                        }
+                        transcript
+                    }
+                    Heard::Later(wait) => return Ok(Outcome::Later(wait)),
+                }
+            }
         };
         roles::assign_roles(&mut transcript, &cx.call().await?.details);
         cx.keep(Write::Transcript(transcript));

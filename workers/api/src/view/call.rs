@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use domain::analysis::Analysis;
+use domain::audio::AudioFacts;
 use domain::call::{Call, CallKind, CallStatus, Participant};
 use domain::moment::Moment;
 use domain::note::Note;
@@ -15,7 +16,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;
 
-use super::{AnalysisView, analysis, free_object, name_of, one_of, one_of_or_null, transcript};
+use super::{AnalysisView, AudioView, analysis, audio, free_object, name_of, one_of, one_of_or_null, transcript};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Call)]
@@ -46,6 +47,8 @@ pub struct CallView {
     pub metadata: Map<String, Value>,
     /// What was odd about what arrived, or about what was made of it.
     pub notes: Vec<NoteView>,
+    /// What was measured in the recording. Null where there is no recording, or none that could be measured.
+    pub audio: Option<AudioView>,
     /// Null until the call is analyzed.
     pub analysis: Option<AnalysisView>,
     /// The changes that were made in other systems for this call.
@@ -160,14 +163,16 @@ impl NoteView {
 }
 
 /// A call with its analysis, if it has one, its effects, and the notes on its sources and on its transcript: `notes`
-/// are those on the transcript. `lines` tell who called whom.
+/// are those on the transcript. `heard` is what was measured in its recording. `lines` tell who called whom.
 pub fn call(
     of: &Call,
     lines: &SupportLines,
     analyzed: Option<&Analysis>,
     effects: &[EffectRow],
     notes: &[Note],
+    heard: Option<&AudioFacts>,
 ) -> CallView {
+    let of_audio = heard.map(|facts| facts.notes.as_slice()).unwrap_or_default();
     CallView {
         id: of.id.0,
         external_id: of.external_id.clone(),
@@ -181,7 +186,8 @@ pub fn call(
         duration_ms: of.details.duration_ms,
         participants: of.details.participants.iter().map(participant).collect(),
         metadata: metadata(of),
-        notes: of.details.notes.iter().chain(notes).map(NoteView::of).collect(),
+        notes: of.details.notes.iter().chain(notes).chain(of_audio).map(NoteView::of).collect(),
+        audio: heard.map(audio),
         analysis: analyzed.map(analysis),
         effects: effects.iter().map(effect).collect(),
         received_at: of.received_at,
