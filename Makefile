@@ -5,7 +5,7 @@ CARGO ?= cargo
 LOCKED ?=
 # Further arguments for a target.
 # `make test` takes those of cargo test: --no-fail-fast, -p store, the name of a test …
-# `make bench` takes ingest, overload, pipeline, drain, scale, autoscale, model, large, memory, idle, start, load --url URL --rate N …
+# `make bench` takes ingest, overload, pipeline, drain, scale, autoscale, model, large, memory, audio, idle, start, load --url URL --rate N …
 # `make contract` takes the seconds that the fuzzer runs; with 0 it sends a fixed list of requests.
 # `make faults` takes list, fast, all, run NAME --seed N …
 # `make chart` takes --cluster, which builds a real API server first.
@@ -17,7 +17,7 @@ export SERVERS
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sdks contract bench faults upgrade drill watch chart image one-machine fmt docs services
+.PHONY: help demo test fuzz lint sdks contract bench faults upgrade drill watch chart image one-machine fmt docs services
 
 help:
 	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
@@ -30,6 +30,8 @@ help:
 	@echo "               ARGS=\"drain --messages 10000\" runs one of them"
 	@echo "make faults    breaks a deployment in many ways, and checks that it keeps its promises;"
 	@echo "               ARGS=list lists the faults, ARGS=fast runs those of the CI, ARGS=\"run NAME\" runs one"
+	@echo "make fuzz      feeds damaged files to every reader of recordings and transcripts;"
+	@echo "               ARGS=\"--seconds 60 --only flac\" says how long and which"
 	@echo "make upgrade   updates a deployment from the commit that deploy/upgrade-from names to this one under load, and"
 	@echo "               rolls it back"
 	@echo "make sdks      holds the simulators to the public clients of the providers; it needs Python and its packages"
@@ -65,6 +67,10 @@ endif
 SUITES := --test brokers --test suite --test blackbox
 BROKER_FAULTS := broker-killed broker-down broker-hangs memory-alarm queue-full queue-deleted queue-purged \
 	exchange-deleted queue-of-another-kind unreadable-messages
+
+# The reader of media is optimized in this profile too, and overflows are found.
+fuzz:
+	$(CARGO) run $(LOCKED) -p media --example fuzz -- $(ARGS)
 
 lint:
 	$(CARGO) fmt --all --check

@@ -131,6 +131,20 @@ pub struct Metrics {
     /// Our side's share of all talk time, from 0 to 1. It is absent when nobody's side is known.
     pub talk_ratio: Option<f64>,
     pub longest_monologue_ms: i64,
+    /// From what the times were measured.
+    #[serde(default)]
+    pub measured_from: MeasuredFrom,
+}
+
+/// From what the times of a call were measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasuredFrom {
+    /// From the sound of the recording.
+    Audio,
+    /// From the times of the transcript's segments.
+    #[default]
+    Transcript,
 }
 
 /// What an analysis by a model consumed: tokens, money and time.

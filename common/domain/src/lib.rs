@@ -3,6 +3,7 @@
 
 pub mod agents;
 pub mod analysis;
+pub mod audio;
 pub mod blank;
 pub mod call;
 #[cfg(feature = "sqlx")]

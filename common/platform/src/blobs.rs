@@ -23,6 +23,7 @@ mod copy;
 mod folder;
 mod incoming;
 mod measure;
+mod reader;
 mod settings;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -32,6 +33,7 @@ pub use bucket::UPLOAD_BYTES;
 pub use copy::{AT_ONCE, Copied, copy};
 use folder::Folder;
 pub use incoming::Swept;
+pub use reader::BlobReader;
 use incoming::writer_of;
 pub use settings::{BucketSettings, Settings};
 

@@ -24,11 +24,14 @@ use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
 use crate::config::{ConfigError, Values};
-use crate::{audio, http};
+use crate::http;
 pub use address::is_public;
 pub use error::FetchError;
 pub use limits::Limits;
 use limits::Pace;
+
+/// How many bytes at the start of a file are shown to the one who knows kinds of files.
+const HEAD_BYTES: usize = 1024;
 
 /// The private addresses from which files may be fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,9 +143,9 @@ impl Fetcher {
     }
 
     /// Starts to fetch a recording. When this returns, redirects were followed, and the first bytes are not those of
-    /// another kind of file.
-    pub async fn recording(&self, address: &Address) -> Result<Fetched, FetchError> {
-        self.fetch(address, audio::other_kind).await
+    /// another kind of file: `other_kind` names a file that is certainly no recording by them.
+    pub async fn recording(&self, address: &Address, other_kind: Sniff) -> Result<Fetched, FetchError> {
+        self.fetch(address, other_kind).await
     }
 
     /// Starts to fetch a text, such as a transcript.
@@ -222,7 +225,7 @@ impl Fetcher {
             response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut reader = BodyReader { response, host, deadline, limits, pace: Pace::default(), bytes: 0 };
         let mut head = BytesMut::new();
-        while head.len() < audio::HEAD_BYTES {
+        while head.len() < HEAD_BYTES {
             match reader.next().await? {
                 Some(chunk) => head.extend_from_slice(&chunk),
                 None => break,

@@ -1,7 +1,6 @@
 //! Everything through which a process touches its surroundings: the configuration, the telemetry, the HTTP client,
 //! fetching from addresses that came from outside, blobs, the cache with the rate limits, and sealed secrets.
 
-pub mod audio;
 pub mod batch;
 pub mod blobs;
 pub mod cache;

@@ -6,6 +6,7 @@
 //! installation and the keeper, and never a request: counts of runs and of open effects, runs that are due, the outbox,
 //! instances, and the keys and workspaces themselves.
 
+mod audio;
 mod audit;
 mod call_status;
 mod calls;

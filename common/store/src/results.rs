@@ -1,4 +1,4 @@
-//! The results of stages: transcripts, analyses, and what the analyses cost.
+//! The results of stages: transcripts, what was measured in recordings, analyses, and what the analyses cost.
 
 use sqlx::types::Json;
 
@@ -8,6 +8,7 @@ use super::stage_runs::RunKey;
 use super::taking_in;
 use super::{Db, Result, Store, Tx, execute, read};
 use domain::analysis::{Analysis, Usage};
+use domain::audio::MeasuredAudio;
 use domain::call::{CallDetails, CallId, WorkspaceId};
 use domain::moment::Moment;
 use domain::note::Note;
@@ -18,6 +19,8 @@ use domain::transcript::Transcript;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
     Transcript(Transcript),
+    /// What was measured in the recording.
+    Audio(Box<MeasuredAudio>),
     Analysis(Box<Analysis>),
     /// What the run cost at a model. An analysis that is made again does not replace the cost of the one before.
     Usage(Usage),
@@ -42,6 +45,20 @@ pub(super) async fn save(tx: &mut Tx, run: &RunKey, write: &Write, now: Moment) 
             run.workspace,
             run.generation,
             storable(transcript),
+            now,
+        )?,
+        Write::Audio(measured) => execute!(
+            *tx,
+            "INSERT INTO audio (call_id, workspace, generation, facts, waveform, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (call_id) DO UPDATE SET generation = excluded.generation, facts = excluded.facts,
+                waveform = excluded.waveform, created_at = excluded.created_at
+             WHERE audio.generation <= excluded.generation",
+            run.call,
+            run.workspace,
+            run.generation,
+            storable(&measured.facts),
+            storable(&measured.waveform),
             now,
         )?,
         Write::Analysis(analysis) => execute!(

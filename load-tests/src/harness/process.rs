@@ -35,6 +35,10 @@ impl Program {
         Ok(Self { path })
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn command(&self, args: &[&str], settings: &Settings, folder: &Path) -> anyhow::Result<Command> {
         let log = File::options()
             .create(true)

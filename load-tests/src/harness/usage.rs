@@ -32,6 +32,12 @@ pub fn processor_s(id: u32) -> anyhow::Result<f64> {
     Ok((stat.ticks(14)? + stat.ticks(15)?) / TICKS_PER_SECOND)
 }
 
+/// Returns the processor time of the processes that this process started and that have ended, in seconds.
+pub fn ended_children_s(id: u32) -> anyhow::Result<f64> {
+    let stat = Stat::of(id)?;
+    Ok((stat.ticks(16)? + stat.ticks(17)?) / TICKS_PER_SECOND)
+}
+
 /// Returns the processor time of a process and of all processes that it started, in seconds. Processes that have ended
 /// are included.
 pub fn family_processor_s(id: u32) -> anyhow::Result<f64> {

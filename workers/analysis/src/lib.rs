@@ -4,6 +4,7 @@
 //! `metrics` counts from the segments. `prompt` and `schema` make the request to a model. `grounding` keeps only what
 //! is proven of the model's facts about people, and `promises` what is proven of who does what by when. `builtin` is the analyzer that needs no model.
 
+pub mod audio_metrics;
 pub mod builtin;
 mod conversation;
 mod dictation;

@@ -6,22 +6,23 @@
 
 use std::collections::BTreeMap;
 
-use domain::analysis::Metrics;
+use domain::analysis::{MeasuredFrom, Metrics};
 use domain::call::Role;
 use domain::transcript::{Segment, Transcript};
 
 use crate::text;
 
-/// A segment with usable times.
-struct Timed {
-    speaker: String,
-    role: Option<Role>,
-    start: i64,
-    end: i64,
+/// A segment with usable times, or a stretch in which a speaker is heard.
+#[derive(Clone)]
+pub(crate) struct Timed {
+    pub(crate) speaker: String,
+    pub(crate) role: Option<Role>,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
 }
 
 impl Timed {
-    fn of(segment: &Segment) -> Option<Self> {
+    pub(crate) fn of(segment: &Segment) -> Option<Self> {
         let (start, end) = (segment.start_ms?, segment.end_ms?);
         (0 <= start && start <= end).then(|| Self {
             speaker: segment.label(),
@@ -31,7 +32,7 @@ impl Timed {
         })
     }
 
-    fn length(&self) -> i64 {
+    pub(crate) fn length(&self) -> i64 {
         self.end - self.start
     }
 
@@ -68,10 +69,11 @@ pub fn compute(transcript: &Transcript) -> Metrics {
         questions: count(text::count_questions),
         talk_ratio: talk_ratio(&timed),
         longest_monologue_ms: longest_monologue(&timed),
+        measured_from: MeasuredFrom::Transcript,
     }
 }
 
-fn talk(timed: &[Timed]) -> BTreeMap<String, i64> {
+pub(crate) fn talk(timed: &[Timed]) -> BTreeMap<String, i64> {
     timed.iter().fold(BTreeMap::new(), |mut talk, segment| {
         let sum: &mut i64 = talk.entry(segment.speaker.clone()).or_default();
         *sum = sum.saturating_add(segment.length());
@@ -104,7 +106,7 @@ fn interruptions(timed: &[Timed]) -> u32 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share needs no exact milliseconds")]
-fn talk_ratio(timed: &[Timed]) -> Option<f64> {
+pub(crate) fn talk_ratio(timed: &[Timed]) -> Option<f64> {
     let sum = |of: &dyn Fn(&Timed) -> bool| {
         timed.iter().filter(|segment| of(segment)).map(|segment| i128::from(segment.length())).sum::<i128>()
     };
@@ -114,7 +116,7 @@ fn talk_ratio(timed: &[Timed]) -> Option<f64> {
     (all > 0 && !(nobody_is_ours && some_role_is_unknown)).then(|| ours as f64 / all as f64)
 }
 
-fn longest_monologue(timed: &[Timed]) -> i64 {
+pub(crate) fn longest_monologue(timed: &[Timed]) -> i64 {
     timed
         .chunk_by(|one, next| one.speaker == next.speaker)
         .map(|run| run.iter().map(|segment| segment.end).max().unwrap_or_default() - run[0].start)

@@ -12,6 +12,7 @@ use anyhow::anyhow;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use domain::analysis::{Analysis, Usage};
+use domain::audio::AudioFacts;
 use domain::call::Call;
 use domain::event::{CallAnalyzed, CallTranscribed, Envelope};
 use domain::transcript::Transcript;
@@ -24,7 +25,7 @@ use queue_topology::{Cx, Outcome, Stage, StageError, Whom};
 use store::Write;
 
 use crate::schema::Reading;
-use crate::{builtin, conversation, grounding, merge, metrics, promises, prompt, sides, turns};
+use crate::{audio_metrics, builtin, conversation, grounding, merge, metrics, promises, prompt, sides, turns};
 
 /// Analyzes calls, with a model when one is configured.
 pub struct Analyze {
@@ -51,6 +52,17 @@ impl Analyze {
 
     /// Makes the analysis of `call` from its `transcript`.
     pub async fn analyze(&self, call: &Call, transcript: Transcript) -> Result<Analysis, StageError> {
+        self.analyze_heard(call, transcript, None).await
+    }
+
+    /// As [`Self::analyze`]. The times are measured from `audio`, what is known of the call's recording, where it tells
+    /// them.
+    pub async fn analyze_heard(
+        &self,
+        call: &Call,
+        transcript: Transcript,
+        audio: Option<&AudioFacts>,
+    ) -> Result<Analysis, StageError> {
         let transcript = sides::with_roles(transcript, call);
         let people: Vec<String> =
             call.details.participants.iter().filter_map(|person| person.name.clone()).collect();
@@ -64,7 +76,9 @@ impl Analyze {
             }
             _ => builtin_analysis(Arc::clone(&turns), people).await,
         };
-        analysis.metrics = metrics::compute(&transcript);
+        analysis.metrics = audio
+            .and_then(|facts| audio_metrics::metrics_from_audio(facts, &transcript))
+            .unwrap_or_else(|| metrics::compute(&transcript));
         turns::locate(&mut analysis.contacts, &turns, &transcript);
         promises::set_dates(&mut analysis.action_items, said_on);
         Ok(analysis)
@@ -165,7 +179,9 @@ impl Stage for Analyze {
             Some(model) => Some(cx.wait_for(Whom::Provider(model.name())).await?),
             None => None,
         };
-        let analysis = self.analyze(&cx.call().await?, cx.transcript().await?).await?;
+        let audio = cx.store.audio_facts(cx.run.workspace, cx.run.call).await?;
+        let analysis =
+            self.analyze_heard(&cx.call().await?, cx.transcript().await?, audio.as_ref()).await?;
         tracing::info!(analyzer = analysis.analyzer, words = analysis.metrics.words, "analyzed a call");
         if let Some(usage) = &analysis.usage {
             cx.keep(Write::Usage(usage.clone()));

@@ -96,10 +96,17 @@ pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
     let call = find(&api.store, reader.workspace, &id).await?;
     let analysis = api.store.analysis(reader.workspace, call.id).await?;
     let effects = api.store.effects_of(reader.workspace, call.id).await?;
+    let heard = api.store.audio_facts(reader.workspace, call.id).await?;
     let notes = api.store.transcript(reader.workspace, call.id).await?.map(|transcript| transcript.notes);
     let attempts = api.store.speech_attempts(reader.workspace, call.id).await?;
-    let lines = &api.installation.lines;
-    let view = view::call(&call, lines, analysis.as_ref(), &effects, &notes.unwrap_or_default());
+    let view = view::call(
+        &call,
+        &api.installation.lines,
+        analysis.as_ref(),
+        &effects,
+        &notes.unwrap_or_default(),
+        heard.as_ref(),
+    );
     Ok(Json(view.transcribed(&attempts)))
 }
 

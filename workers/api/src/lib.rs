@@ -18,6 +18,7 @@ mod state;
 mod transcripts;
 mod usage;
 pub mod view;
+mod waveform;
 
 use axum::Router;
 use axum::middleware::from_fn;
@@ -70,6 +71,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(transcripts::srt))
         .routes(routes!(transcripts::txt))
         .routes(routes!(recording::recording))
+        .routes(routes!(waveform::waveform))
         .routes(routes!(operations::queues))
         .routes(routes!(operations::dead_letters))
         .routes(routes!(operations::dead_letter))

@@ -4,6 +4,7 @@
 //! Their doc comments are the descriptions in the OpenAPI document.
 
 mod analysis;
+mod audio;
 mod call;
 mod operations;
 mod speech;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, SchemaType, Type};
 
 pub use analysis::{AnalysisView, analysis};
+pub use audio::{AudioView, WaveformView, audio, waveform};
 pub use call::{
     CallList, CallSummary, CallView, EffectOfCall, SLACK_POST, SourceCallView, call, source_call, summary,
 };

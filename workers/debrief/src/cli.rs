@@ -59,6 +59,16 @@ enum Command {
     },
     /// Bring in files: sessions, meetings and recordings
     Import(commands::import::Import),
+    /// Say what a recording is and what is measured in it: format, speech, silence, and what is odd
+    Audio {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[arg(long)]
+        json: bool,
+        /// Only decode the recording and bring it to 16 kHz, for a comparison with other programs
+        #[arg(long, conflicts_with = "json")]
+        decode_only: bool,
+    },
     /// Make, list and revoke the keys with which others may use the HTTP interface. Each key belongs to one workspace
     Keys {
         #[command(subcommand)]
@@ -373,6 +383,7 @@ impl Command {
             Self::Run { .. } => Some(
                 "`run` works for all workspaces; the key with which a call comes in decides its workspace",
             ),
+            Self::Audio { .. } => Some("`audio` looks at a file and at no workspace"),
             Self::Demo { .. } => Some("`demo` makes an installation of its own"),
             Self::Queues { .. } => Some("`queues` counts over all workspaces"),
             Self::Effects { what: Effects::Doubt { .. } } => {
@@ -401,6 +412,14 @@ async fn dispatch(command: Command, values: Values, workspace: &str) -> Ended {
         Command::Run { roles } => commands::run::run(values, roles).await,
         Command::Demo { once } => commands::demo::demo(&values, once).await,
         Command::Import(import) => commands::import::import(values, workspace, import).await,
+        Command::Audio { file, json, decode_only } => {
+            let how = match (json, decode_only) {
+                (true, _) => commands::audio::How::Json,
+                (false, true) => commands::audio::How::DecodeOnly,
+                (false, false) => commands::audio::How::Page,
+            };
+            commands::audio::audio(&file, how).await
+        }
         Command::Keys { what: Keys::Create { name, scopes, json } } => {
             commands::keys::create(&values, workspace, &name, &scopes, json).await
         }

@@ -1,5 +1,6 @@
 //! The commands of the program. Each command has a module of its own.
 
+pub(crate) mod audio;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod blobs;

@@ -5,8 +5,8 @@
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, stream};
+use media::audio::kind;
 use media::transcripts;
-use platform::audio;
 use platform::blobs::{BlobError, Blobs};
 use queue_topology::intake::{NotKept, Upload};
 use serde_json::Value;
@@ -32,12 +32,12 @@ pub async fn recording(
     pointer: &str,
     max: u64,
 ) -> Result<Upload, Problem> {
-    let (head, whole) = with_head(content, audio::HEAD_BYTES).await?;
+    let (head, whole) = with_head(content, kind::HEAD_BYTES).await?;
     if head.is_empty() {
         return Err(Problem::field(pointer, "is empty"));
     }
-    let Some(media_type) = audio::media_type(&head) else {
-        let detail = match audio::other_kind(&head) {
+    let Some(media_type) = kind::media_type(&head) else {
+        let detail = match kind::other_kind(&head) {
             Some(kind) => format!("is {kind}, not a recording"),
             None => format!("is not a recording in a known format: {FORMATS}"),
         };

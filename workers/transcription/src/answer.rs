@@ -130,8 +130,8 @@ impl Request<'_> {
         };
         let opened = source.audio(key, material).await?;
         let channels = match sound {
-            Sound::Recording(_) => opened.channels,
-            Sound::Piece(_) => Some(1),
+            Sound::Recording(_) => wanted.channels,
+            Sound::Piece(_) => None,
         };
         Ok((opened.audio, Wanted { channels, ..wanted.clone() }, opened.broken))
     }

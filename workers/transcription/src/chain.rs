@@ -42,6 +42,11 @@ impl Chain {
         Self { providers, away_for, away: Mutex::default() }
     }
 
+    /// Whether no provider is configured.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.providers.is_empty()
+    }
+
     /// Returns the transcript of a recording, or how long to wait for it.
     pub(crate) async fn heard(&self, recording: &Recording<'_>) -> Result<Heard, StageError> {
         let known = Known::read(recording, self.providers.len() > 1).await?;

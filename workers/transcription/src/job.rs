@@ -92,7 +92,7 @@ async fn upload(recording: &Recording<'_>, provider: &dyn SpeechJobs) -> Result<
     let _held = cx.wait_for(Whom::Provider(&provider.remote().destination)).await?;
     let opened = source.audio(&key, material).await?;
     let name = provider.upload(opened.audio).await.map_err(|refusal| opened.broken.instead_of(refusal))?;
-    Ok(Uploaded { name, wanted: Wanted { channels: opened.channels, ..recording.wanted.clone() } })
+    Ok(Uploaded { name, wanted: recording.wanted.clone() })
 }
 
 /// The address at which the provider tells us that a job is done. The message proves nothing and only wakes this

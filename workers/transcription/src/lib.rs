@@ -2,6 +2,7 @@
 //! recordings.
 
 mod answer;
+mod audio;
 mod chain;
 mod cutting;
 mod doubts;

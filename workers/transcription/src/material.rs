@@ -11,7 +11,7 @@ use domain::refusal::{Destination, Refusal};
 use futures::future::ready;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
-use platform::audio;
+use media::audio::kind;
 use platform::blobs::{BlobError, Blobs};
 use platform::fetch::{FetchError, Fetcher};
 use platform::seal::{self, Sealer};
@@ -106,8 +106,11 @@ impl Source {
         if self.blobs.head(&key).await.map_err(blob_fault)?.is_none() {
             let place = held::place(cx, &self.holders, self.open(cx, sealed)?).await?;
             let held = cx.wait_for(Whom::Host(&host(&place.address.url))).await?;
-            let fetched = match self.fetcher.recording(&place.address).await {
-                Err(error) => self.fetcher.recording(&place.elsewhere(cx, &error).await?).await,
+            let fetched = match self.fetcher.recording(&place.address, kind::other_kind).await {
+                Err(error) => {
+                    let elsewhere = place.elsewhere(cx, &error).await?;
+                    self.fetcher.recording(&elsewhere, kind::other_kind).await
+                }
                 fetched => fetched,
             };
             let fetched = fetched.map_err(|error| place.fault(cx, &error))?;
@@ -129,10 +132,9 @@ impl Source {
             Some(Err(error)) => return Err(broken.or(error)),
             None => Bytes::new(),
         };
-        let media_type = audio::media_type(&head).map(str::to_owned).or_else(|| declared(material));
-        let channels = wav_channels(&head);
+        let media_type = kind::media_type(&head).map(str::to_owned).or_else(|| declared(material));
         let body = stream::once(ready(Ok(head))).chain(body).boxed();
-        Ok(Opened { audio: Audio { bytes, media_type, body }, channels, broken })
+        Ok(Opened { audio: Audio { bytes, media_type, body }, broken })
     }
 
     fn open(&self, cx: &Cx, sealed: &str) -> Result<String, StageError> {
@@ -145,8 +147,6 @@ impl Source {
 /// A recording that a provider can be sent.
 pub(crate) struct Opened {
     pub(crate) audio: Audio,
-    /// How many channels it has, where its first bytes say so.
-    pub(crate) channels: Option<u16>,
     /// What to ask when the provider did not get all of it.
     pub(crate) broken: Broken,
 }
@@ -159,13 +159,6 @@ fn declared(material: &Material) -> Option<String> {
             && name.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
     };
     material.media_type.as_deref().filter(is_sendable).map(str::to_owned)
-}
-
-/// The number of channels of a WAV file whose first chunk is its format, as it is in almost all files.
-fn wav_channels(head: &[u8]) -> Option<u16> {
-    let is_wav = head.starts_with(b"RIFF") && head.get(8..16) == Some(b"WAVEfmt ");
-    let channels = head.get(22..24).filter(|_| is_wav)?.try_into().ok()?;
-    Some(u16::from_le_bytes(channels)).filter(|channels| *channels > 0)
 }
 
 /// The error that broke the content of a blob off, if one did.
@@ -243,18 +236,6 @@ mod tests {
         },
         default_wait: Duration::from_secs(10),
     };
-
-    #[test]
-    fn the_channels_of_a_wav_file_stand_in_its_head() {
-        let wav = |channels: u8| {
-            let mut head = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0".to_vec();
-            head.extend([channels, 0]);
-            head
-        };
-        assert_eq!(wav_channels(&wav(2)), Some(2));
-        assert_eq!(wav_channels(&wav(0)), None);
-        assert_eq!(wav_channels(b"ID3\x04"), None);
-    }
 
     #[test]
     fn a_media_type_that_cannot_stand_in_a_request_is_not_sent() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use domain::audio::MeasuredAudio;
 use domain::call::CallDetails;
 use domain::event::{CallAccepted, CallTranscribed, Envelope, Material, MaterialKind};
 use domain::parties::SupportLines;
@@ -27,12 +28,13 @@ use queue_topology::{Cx, Outcome, Stage, StageError};
 use store::Write;
 use url::Url;
 
+use crate::audio::Measured;
 use crate::chain::Chain;
 use crate::cutting::Cutter;
 use crate::material::Source;
 use crate::pieces::{self, Gathering, Part, Piece};
-use crate::recording::{Heard, Recording};
-use crate::{held, participants, words};
+use crate::recording::{Heard, Made, Recording};
+use crate::{audio, held, participants, words};
 use media::transcripts::{self, People};
 
 /// The settings of this stage.
@@ -169,37 +171,64 @@ impl Transcription {
     }
 
     /// Returns what is said in all pieces of the call, or how long to wait for it.
-    async fn gathered(&self, cx: &Cx, pieces: &[Piece<'_>]) -> Result<Part, StageError> {
+    async fn gathered(
+        &self,
+        cx: &Cx,
+        pieces: &[Piece<'_>],
+        sounds: &mut Vec<MeasuredAudio>,
+    ) -> Result<Part, StageError> {
         if pieces.is_empty() {
             return Err(StageError::permanent("no_material", anyhow!("nothing to make a transcript from")));
         }
         let mut gathering = Gathering::of(pieces);
         for piece in pieces {
-            gathering.add(piece, self.read(cx, piece.material).await)?;
+            gathering.add(piece, self.read(cx, piece.material, sounds).await)?;
         }
         gathering.end()
     }
 
-    /// Returns what is said in one material, or how long to wait for it.
-    async fn read(&self, cx: &Cx, material: &Material) -> Result<Part, StageError> {
+    /// Returns what is said in one material, or how long to wait for it. What was measured in it is added to `sounds`.
+    async fn read(
+        &self,
+        cx: &Cx,
+        material: &Material,
+        sounds: &mut Vec<MeasuredAudio>,
+    ) -> Result<Part, StageError> {
         Ok(match material.kind {
             MaterialKind::Session | MaterialKind::Transcript => {
                 Part::Transcript(self.supplied(cx, material).await?)
             }
-            MaterialKind::Recording => match self.heard(cx, material).await? {
-                Heard::Transcript(made) => Part::Transcript(made.transcript),
-                Heard::Later(wait) => Part::Later(wait),
-            },
+            MaterialKind::Recording => {
+                let measured = self.measured(cx, material).await?;
+                match self.heard(cx, material, measured.channels()).await? {
+                    Heard::Transcript(Made { mut transcript, .. }) => {
+                        transcript.notes.extend(measured.note);
+                        sounds.extend(measured.audio);
+                        Part::Transcript(transcript)
+                    }
+                    Heard::Later(wait) => Part::Later(wait),
+                }
+            }
         })
     }
 
-    async fn heard(&self, cx: &Cx, material: &Material) -> Result<Heard, StageError> {
+    /// Measures a recording before anybody is paid for it. Where nobody can transcribe it, it is not even fetched.
+    async fn measured(&self, cx: &Cx, material: &Material) -> Result<Measured, StageError> {
+        if self.chain.is_empty() { Ok(Measured::default()) } else { audio::measured(cx, &self.source, material).await }
+    }
+
+    async fn heard(
+        &self,
+        cx: &Cx,
+        material: &Material,
+        channels: Option<u16>,
+    ) -> Result<Heard, StageError> {
         let words = words::likely(&cx.call().await?.details, &self.words);
         let recording = Recording {
             cx,
             source: &self.source,
             material,
-            wanted: Wanted { words, language: self.language.clone(), channels: None },
+            wanted: Wanted { words, language: self.language.clone(), channels },
             public: self.public.as_ref(),
             cutter: self.cutter.as_deref(),
         };
@@ -225,7 +254,8 @@ impl Stage for Transcription {
     ) -> Result<Outcome<CallTranscribed>, StageError> {
         let arrived = cx.store.materials(cx.run.workspace, cx.run.call).await?;
         let pieces = pieces::of(&arrived);
-        let transcript = match self.gathered(cx, &pieces).await {
+        let mut sounds = Vec::new();
+        let transcript = match self.gathered(cx, &pieces, &mut sounds).await {
             Ok(Part::Transcript(transcript)) => transcript,
             Ok(Part::Later(wait)) => return Ok(Outcome::Later(wait)),
             Err(error) => {
@@ -245,6 +275,10 @@ impl Stage for Transcription {
             // A provider names voices by letters and channels by numbers.
             is_by_channel: pieces.iter().any(|piece| piece.material.kind == MaterialKind::Recording),
         };
+        // What was measured has the times of one recording, so it says nothing about a call in several pieces.
+        if let (Some(sound), 1) = (sounds.pop(), pieces.len()) {
+            cx.keep(Write::Audio(Box::new(sound)));
+        }
         cx.keep(Write::Transcript(speakers::identify(transcript, &known)));
         Ok(Outcome::Emit(CallTranscribed {}))
     }

@@ -557,3 +557,36 @@ async fn a_provider_that_is_away_parks_the_run_and_was_sent_nothing() {
     assert_eq!((error.fault, error.destination.as_deref()), (Fault::Unavailable, Some("scripted")));
     assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
 }
+
+#[tokio::test]
+async fn a_recording_is_measured_once_and_what_was_measured_is_kept_with_its_transcript() {
+    let bench = Bench::new().await;
+    let speech = Scripted::saying([Progress::Running, hello()]);
+    let stage = bench.stage(Some(Arc::clone(&speech)), |_| {});
+    let wav = include_bytes!("../../../common/media/test-data/audio/pcm_s16le.wav");
+    let cx = bench.arrives(MaterialKind::Recording, bench.blob(wav).await).await;
+    assert_eq!(handle(&stage, &cx).await.unwrap(), Outcome::Later(Duration::from_millis(200)));
+    let kept_at = format!("measured/{}/d1", bench.call);
+    assert!(bench.blobs.head(&kept_at).await.unwrap().is_some());
+    assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
+    let kept = cx.take_kept();
+    let measured = kept.iter().find_map(|write| match write {
+        Write::Audio(measured) => Some(measured),
+        _ => None,
+    });
+    let facts = &measured.unwrap().facts;
+    assert_eq!((facts.container.as_str(), facts.duration_ms, facts.channels.len()), ("wav", 200, 2));
+    assert!(kept.iter().any(|write| matches!(write, Write::Transcript(_))));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_recording_is_refused_before_anybody_is_paid() {
+    let bench = Bench::new().await;
+    let speech = Scripted::saying([hello()]);
+    let stage = bench.stage(Some(Arc::clone(&speech)), |_| {});
+    let cx = bench.arrives(MaterialKind::Recording, bench.blob(b"PK\x03\x04\x14\0\x06\0").await).await;
+    let error = handle(&stage, &cx).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Permanent, "recording_not_audio"));
+    assert!(error.to_string().contains("a ZIP archive"), "{error}");
+    assert_eq!(speech.jobs(), 0);
+}

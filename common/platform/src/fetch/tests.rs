@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
 use domain::fault::Fault;
+use media::audio::kind::other_kind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use wiremock::matchers::{basic_auth, header, method, path};
@@ -30,7 +31,7 @@ async fn fetched(fetcher: &Fetcher, url: &str) -> Result<Vec<u8>, FetchError> {
 }
 
 async fn fetched_from(fetcher: &Fetcher, address: &Address) -> Result<Vec<u8>, FetchError> {
-    let recording = fetcher.recording(address).await?;
+    let recording = fetcher.recording(address, other_kind).await?;
     recording
         .body
         .try_fold(Vec::new(), |mut all, chunk| async move {
@@ -122,7 +123,7 @@ async fn a_permitted_host_and_port_can_be_fetched_from_and_another_port_cannot()
     let ours = server(ResponseTemplate::new(200).set_body_raw(AUDIO, "audio/mpeg")).await;
     let other = server(ResponseTemplate::new(200).set_body_bytes(AUDIO)).await;
     let fetcher = fetcher_allowing(&[*ours.address()]);
-    let found = fetcher.recording(&format!("{}/a.mp3?token=x", ours.uri())).await.unwrap();
+    let found = fetcher.recording(&format!("{}/a.mp3?token=x", ours.uri()), other_kind).await.unwrap();
     assert_eq!(found.content_type.as_deref(), Some("audio/mpeg"));
     assert_eq!(fetched(&fetcher, &ours.uri()).await.unwrap(), AUDIO);
     assert_eq!(code(&fetcher, &other.uri()).await, "recording_url_refused");

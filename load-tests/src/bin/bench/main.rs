@@ -3,6 +3,7 @@
 //! The figures depend on the machine, and the load comes from the same machine. So figures can be compared only with
 //! figures of the same run, and a bare AMQP client is measured beside Debrief.
 
+mod audio;
 mod autoscale;
 mod bench;
 mod deployment;
@@ -68,6 +69,8 @@ enum What {
     Large(large::Large),
     /// Measure the memory that a process takes for each megabyte of a transcript
     Memory(memory::Memory),
+    /// Measure the memory and the time that a two-hour recording needs, beside ffmpeg
+    Audio(audio::Audio),
     /// Measure what one process with all roles needs when it has nothing to do
     Idle,
     /// Measure the time from the start of the process until it is ready
@@ -118,6 +121,7 @@ async fn measure(bench: &Bench, what: What) -> anyhow::Result<()> {
         What::Autoscale(how) => autoscale::measure(bench, &how).await.context("scale with the load"),
         What::Large(how) => large::measure(bench, &how).await.context("measure a large recording"),
         What::Memory(how) => memory::measure(bench, &how).await.context("measure the memory of transcripts"),
+        What::Audio(how) => audio::measure(bench, &how).await.context("measure a long recording"),
         What::Idle => idle::measure(bench).await.context("measure idle"),
         What::Start => start::measure(bench).await.context("measure the start"),
         What::All { servers } => all(bench, &servers).await,

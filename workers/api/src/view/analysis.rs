@@ -96,6 +96,9 @@ pub struct MetricsView {
     /// The length of the longest monologue. A monologue is made of segments of one speaker, with no segment of
     /// another speaker between them. It lasts from its first start to its last end, and its pauses count.
     pub longest_monologue_ms: i64,
+    /// From what the times were measured: from the sound of the recording, or from the times of the transcript.
+    #[schema(schema_with = measured_from)]
+    pub measured_from: Cow<'static, str>,
 }
 
 /// What an analysis by a model consumed: tokens, money and time.
@@ -159,6 +162,7 @@ fn metrics(of: Metrics) -> MetricsView {
         questions: of.questions,
         talk_ratio: of.talk_ratio,
         longest_monologue_ms: of.longest_monologue_ms,
+        measured_from: name_of(&of.measured_from),
     }
 }
 
@@ -170,6 +174,10 @@ fn usage(of: Usage) -> UsageView {
         cost_usd: of.cost_usd,
         duration_ms: of.duration_ms,
     }
+}
+
+fn measured_from() -> Object {
+    one_of(&["audio", "transcript"])
 }
 
 fn sentiment() -> Object {

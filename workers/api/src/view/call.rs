@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use domain::analysis::Analysis;
+use domain::audio::AudioFacts;
 use domain::call::{Call, CallKind, CallStatus, Participant};
 use domain::moment::Moment;
 use domain::note::Note;
@@ -16,8 +17,8 @@ use utoipa::openapi::Object;
 use uuid::Uuid;
 
 use super::{
-    AnalysisView, TranscriptionView, analysis, free_object, name_of, one_of, one_of_or_null, speech,
-    transcript,
+    AnalysisView, AudioView, TranscriptionView, analysis, audio, free_object, name_of, one_of, one_of_or_null,
+    speech, transcript,
 };
 
 #[derive(Serialize, ToSchema)]
@@ -51,6 +52,8 @@ pub struct CallView {
     pub notes: Vec<NoteView>,
     /// Which provider made the transcript, and what it cost. It is null for a transcript that was supplied.
     pub transcription: Option<TranscriptionView>,
+    /// What was measured in the recording. Null where there is no recording, or none that could be measured.
+    pub audio: Option<AudioView>,
     /// Null until the call is analyzed.
     pub analysis: Option<AnalysisView>,
     /// The changes that were made in other systems for this call.
@@ -165,14 +168,16 @@ impl NoteView {
 }
 
 /// A call with its analysis, if it has one, its effects, and the notes on its sources and on its transcript: `notes`
-/// are those on the transcript. `lines` tell who called whom.
+/// are those on the transcript. `heard` is what was measured in its recording. `lines` tell who called whom.
 pub fn call(
     of: &Call,
     lines: &SupportLines,
     analyzed: Option<&Analysis>,
     effects: &[EffectRow],
     notes: &[Note],
+    heard: Option<&AudioFacts>,
 ) -> CallView {
+    let of_audio = heard.map(|facts| facts.notes.as_slice()).unwrap_or_default();
     CallView {
         id: of.id.0,
         external_id: of.external_id.clone(),
@@ -186,8 +191,9 @@ pub fn call(
         duration_ms: of.details.duration_ms,
         participants: of.details.participants.iter().map(participant).collect(),
         metadata: metadata(of),
-        notes: of.details.notes.iter().chain(notes).map(NoteView::of).collect(),
+        notes: of.details.notes.iter().chain(notes).chain(of_audio).map(NoteView::of).collect(),
         transcription: None,
+        audio: heard.map(audio),
         analysis: analyzed.map(analysis),
         effects: effects.iter().map(effect).collect(),
         received_at: of.received_at,

@@ -1,6 +1,7 @@
 //! Tests the HTTP API for reading, with an embedded store and an embedded broker.
 #![expect(clippy::unwrap_used, reason = "a test should fail where it cannot go on")]
 
+mod audio;
 mod calls;
 mod document;
 mod health;

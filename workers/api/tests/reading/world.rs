@@ -202,7 +202,7 @@ impl World {
         request.claim(&begun)
     }
 
-    async fn end(&self, claim: &Claim, writes: &[Write], next: &[&'static str]) {
+    pub(crate) async fn end(&self, claim: &Claim, writes: &[Write], next: &[&'static str]) {
         let child =
             |stage: &&'static str| NewRun { stage, generation: 1, lane: "live".into(), input: "{}".into() };
         let children: Vec<_> = next.iter().map(child).collect();

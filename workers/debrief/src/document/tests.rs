@@ -28,6 +28,7 @@ const ROUTES: [&str; 28] = [
     "GET /api/calls/{id}/transcript.srt",
     "GET /api/calls/{id}/transcript.txt",
     "GET /api/calls/{id}/recording",
+    "GET /api/calls/{id}/waveform",
     "GET /api/queues",
     "GET /api/dead-letters",
     "GET /api/dead-letters/{id}",

@@ -1,0 +1,429 @@
+//! Opens a recording and decodes it, block by block.
+//!
+//! Demuxers and decoders are other people's code that reads other people's files. So a panic in them is caught and
+//! becomes an error, a packet that cannot be decoded is skipped and counted, and a file that ends too early gives what is
+//! there. Whoever measures a recording is told about all of it.
+
+use std::io::SeekFrom;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use symphonia::core::audio::GenericAudioBufferRef;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::common::Limit;
+use symphonia::core::errors::Error;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::Packet;
+use symphonia::core::units::TimeBase;
+
+use super::opus::Opus;
+use super::raw::{Raw, RawReader};
+use super::source::{AudioError, Failed, Noting, Source};
+use super::{MAX_CHANNELS, SPEECH_RATE, au, codec, container, kind};
+
+/// After so many packets in a row that cannot be read the rest of a file is given up.
+const MAX_DAMAGED_IN_A_ROW: u32 = 64;
+/// How much of a tag is read, in bytes. A picture of a cover is not looked at.
+const MAX_TAG_BYTES: usize = 1024 * 1024;
+/// The longest recording that is decoded. A small file can claim to hold years.
+const MAX_SECONDS: u64 = 24 * 60 * 60;
+/// The sample rates of recordings, in Hz.
+const RATES: std::ops::RangeInclusive<u32> = 2_000..=384_000;
+/// How much shorter than its container says a recording may be, before it counts as cut: two seconds, or a fiftieth.
+const CUT_SECONDS: f64 = 2.0;
+const CUT_SHARE: f64 = 0.02;
+
+/// What a file really is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probed {
+    /// `wav`, `mp3`, `mp4`, `ogg`, `webm`, `flac`, `aac`, `aiff`, `au`, or `raw`.
+    pub container: &'static str,
+    pub codec: &'static str,
+    pub channels: usize,
+    /// In Hz, as the container says it.
+    pub sample_rate: u32,
+    /// How long the container says that the recording is.
+    pub duration_ms: Option<i64>,
+}
+
+/// Some samples of each channel. All channels have the same number of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Block {
+    /// In Hz.
+    pub sample_rate: u32,
+    /// From -1 to 1, or slightly beyond.
+    pub channels: Vec<Vec<f32>>,
+}
+
+impl Block {
+    pub fn frames(&self) -> usize {
+        self.channels.first().map_or(0, Vec::len)
+    }
+
+    /// Empties the block for samples of this shape.
+    pub(super) fn start(&mut self, sample_rate: u32, channels: usize) {
+        self.sample_rate = sample_rate;
+        self.channels.resize_with(channels, Vec::new);
+        self.channels.iter_mut().for_each(Vec::clear);
+    }
+}
+
+/// How a recording ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Whether the file ends before the recording does.
+    pub is_cut: bool,
+    /// Whether the recording is longer than [`MAX_SECONDS`], and the rest of it was not decoded.
+    pub is_too_long: bool,
+    /// How many packets could not be decoded.
+    pub damaged: u64,
+}
+
+/// Decodes one recording.
+pub struct Decoder {
+    input: Input,
+    probed: Probed,
+    failed: Failed,
+    block: Block,
+    ended: Ended,
+    is_over: bool,
+    seconds: f64,
+    damaged_in_a_row: u32,
+    /// How long the container says that the recording is, where it is to be believed.
+    promised_seconds: Option<f64>,
+}
+
+enum Input {
+    Container { format: Box<dyn FormatReader>, track: u32, time_base: Option<TimeBase>, codec: Codec },
+    Raw(RawReader),
+}
+
+enum Codec {
+    Other(Box<dyn AudioDecoder>),
+    Opus(Box<Opus>),
+}
+
+impl Decoder {
+    /// Opens a recording and finds out what it is.
+    pub fn open(source: impl Source + 'static) -> Result<Self, AudioError> {
+        let (mut source, failed) = Noting::new(source)?;
+        let bytes = source.bytes();
+        let mut head = vec![0; kind::HEAD_BYTES];
+        let read = fill(&mut source, &mut head)?;
+        // The demuxers look for their marks in the first megabyte, and find some in any file. So the beginning decides.
+        if kind::media_type(&head[..read]).is_none() {
+            return Err(AudioError::UnknownContainer);
+        }
+        if let Some((raw, from)) = au::header(&head[..read]) {
+            source.seek(SeekFrom::Start(from)).map_err(AudioError::Source)?;
+            return Self::samples("au", source, failed, raw);
+        }
+        let is_whole = !head.starts_with(b"OggS") || container::ogg_is_whole(&mut source, bytes)?;
+        source.rewind_to_start()?;
+        let opened = guarded(|| open(source)).unwrap_or_else(|| Err(AudioError::Damaged(PANICKED.into())));
+        let (input, probed, is_reliable) = match opened {
+            Err(error) => return Err(failed.take().unwrap_or(error)),
+            Ok(opened) => opened,
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a duration needs no exact milliseconds")]
+        let promised_seconds =
+            probed.duration_ms.filter(|_| is_reliable).map(|duration| duration as f64 / 1_000.0);
+        let ended = Ended { is_cut: !is_whole, ..Ended::default() };
+        Ok(Self { ended, promised_seconds, ..Self::over(input, probed, failed) })
+    }
+
+    /// Reads samples without a header.
+    pub fn raw(source: impl Source + 'static, raw: Raw) -> Result<Self, AudioError> {
+        let (source, failed) = Noting::new(source)?;
+        Self::samples("raw", source, failed, raw)
+    }
+
+    fn samples(
+        container: &'static str,
+        source: impl Source + 'static,
+        failed: Failed,
+        raw: Raw,
+    ) -> Result<Self, AudioError> {
+        if !RATES.contains(&raw.sample_rate) || !(1..=MAX_CHANNELS).contains(&raw.channels) {
+            return Err(AudioError::Unsupported("samples with such a rate or so many channels".into()));
+        }
+        let probed = Probed {
+            container,
+            codec: raw.encoding.name(),
+            channels: raw.channels,
+            sample_rate: raw.sample_rate,
+            duration_ms: None,
+        };
+        Ok(Self::over(Input::Raw(RawReader::new(Box::new(source), raw)), probed, failed))
+    }
+
+    fn over(input: Input, probed: Probed, failed: Failed) -> Self {
+        Self {
+            input,
+            probed,
+            failed,
+            block: Block::default(),
+            ended: Ended::default(),
+            is_over: false,
+            seconds: 0.0,
+            damaged_in_a_row: 0,
+            promised_seconds: None,
+        }
+    }
+
+    pub fn probed(&self) -> &Probed {
+        &self.probed
+    }
+
+    /// How the recording ended. It is known when [`Self::next_block`] has returned `None`.
+    pub fn ended(&self) -> Ended {
+        self.ended
+    }
+
+    /// Decodes the next block. Its channels are as many as [`Probed::channels`]; its rate can change within a file.
+    pub fn next_block(&mut self) -> Result<Option<&Block>, AudioError> {
+        while !self.is_over {
+            // A panic leaves the decoder in a state that nobody knows, so nothing more is read from it.
+            let step = guarded(|| self.step()).unwrap_or(Step::End { is_cut: true });
+            if let Some(failed) = self.failed.take() {
+                self.is_over = true;
+                return Err(failed);
+            }
+            match step {
+                Step::Nothing => {}
+                Step::Damaged => {
+                    self.ended.damaged += 1;
+                    self.damaged_in_a_row += 1;
+                    if self.damaged_in_a_row >= MAX_DAMAGED_IN_A_ROW {
+                        self.end(true);
+                    }
+                }
+                Step::End { is_cut } => self.end(is_cut),
+                Step::Block => {
+                    self.damaged_in_a_row = 0;
+                    self.tidy();
+                    #[expect(clippy::cast_precision_loss, reason = "a block has few frames")]
+                    let seconds = self.block.frames() as f64 / f64::from(self.block.sample_rate);
+                    self.seconds += seconds;
+                    #[expect(clippy::cast_precision_loss, reason = "a day has few seconds")]
+                    if self.seconds > MAX_SECONDS as f64 {
+                        self.ended.is_too_long = true;
+                        self.is_over = true;
+                    }
+                    if self.block.frames() > 0 {
+                        return Ok(Some(&self.block));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn end(&mut self, is_cut: bool) {
+        self.is_over = true;
+        let is_short = self
+            .promised_seconds
+            .is_some_and(|promised| self.seconds < promised - CUT_SECONDS.max(promised * CUT_SHARE));
+        self.ended.is_cut |= is_cut || is_short;
+    }
+
+    fn step(&mut self) -> Step {
+        match &mut self.input {
+            Input::Raw(reader) => match reader.next(&mut self.block) {
+                Ok(Some(is_whole)) => {
+                    self.ended.is_cut |= !is_whole;
+                    Step::Block
+                }
+                Ok(None) | Err(_) => Step::End { is_cut: false },
+            },
+            Input::Container { format, track, time_base, codec } => {
+                let packet = match format.next_packet() {
+                    Ok(Some(packet)) => packet,
+                    Ok(None) => return Step::End { is_cut: false },
+                    Err(Error::ResetRequired) => return self.reset(),
+                    Err(Error::IoError(_)) => return Step::End { is_cut: true },
+                    Err(_) => return Step::Damaged,
+                };
+                if packet.track_id != *track {
+                    return Step::Nothing;
+                }
+                codec.decode(&packet, *time_base, &mut self.block)
+            }
+        }
+    }
+
+    /// Goes on with the next stream of a file that has several, one after the other.
+    fn reset(&mut self) -> Step {
+        let Input::Container { format, track, time_base, codec } = &mut self.input else {
+            return Step::End { is_cut: false };
+        };
+        let Some((next, params)) = audio_track(format.as_ref()) else { return Step::End { is_cut: true } };
+        let Ok(decoder) = Codec::new(&params) else { return Step::End { is_cut: true } };
+        (*track, *time_base, *codec) = (next.id, next.time_base, decoder);
+        Step::Nothing
+    }
+
+    /// Gives the block the channels that were promised, and no samples that are no numbers.
+    fn tidy(&mut self) {
+        let wanted = self.probed.channels;
+        if self.block.channels.len() != wanted {
+            let first = self.block.channels.first().cloned().unwrap_or_default();
+            self.block.channels.resize(wanted, first);
+        }
+        for sample in self.block.channels.iter_mut().flatten() {
+            if !sample.is_finite() {
+                *sample = 0.0;
+            }
+        }
+    }
+}
+
+/// What became of an attempt to decode a packet.
+enum Step {
+    Block,
+    Nothing,
+    Damaged,
+    End { is_cut: bool },
+}
+
+const PANICKED: &str = "the decoder came upon something that it does not expect";
+
+/// Runs other people's code. `None` where it panicked.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+fn fill(source: &mut impl Source, into: &mut [u8]) -> Result<usize, AudioError> {
+    let mut filled = 0;
+    while filled < into.len() {
+        match source.read(&mut into[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(AudioError::Source(error)),
+        }
+    }
+    Ok(filled)
+}
+
+fn open<S: Source + 'static>(source: Noting<S>) -> Result<(Input, Probed, bool), AudioError> {
+    let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
+    let tags = MetadataOptions::default()
+        .limit_tag_bytes(Limit::Maximum(MAX_TAG_BYTES))
+        .limit_visual_bytes(Limit::Maximum(MAX_TAG_BYTES));
+    let format = symphonia::default::get_probe()
+        .probe(&Hint::new(), stream, FormatOptions::default(), tags)
+        .map_err(|error| refused(&error))?;
+    let name = container::name(format.format_info().format).ok_or(AudioError::UnknownContainer)?;
+    let (track, params) = audio_track(format.as_ref()).ok_or(AudioError::NoAudio)?;
+    let codec = Codec::new(&params)?;
+    let channels = codec.channels(&params);
+    let sample_rate = params.sample_rate.unwrap_or(SPEECH_RATE);
+    if channels == 0 || channels > MAX_CHANNELS {
+        return Err(AudioError::Unsupported(format!("{channels} channels")));
+    }
+    if !RATES.contains(&sample_rate) {
+        return Err(AudioError::Unsupported(format!("a sample rate of {sample_rate} Hz")));
+    }
+    let probed = Probed {
+        container: name,
+        codec: codec::name(params.codec),
+        channels,
+        sample_rate,
+        duration_ms: duration_ms(track, sample_rate),
+    };
+    // Without the header of its encoder, the length of an MP3 file is an estimate.
+    let is_reliable = name != "mp3" || track.delay.is_some();
+    let (track, time_base) = (track.id, track.time_base);
+    Ok((Input::Container { format, track, time_base, codec }, probed, is_reliable))
+}
+
+fn audio_track(format: &dyn FormatReader) -> Option<(&Track, AudioCodecParameters)> {
+    let track = format.default_track(TrackType::Audio).or_else(|| format.first_track(TrackType::Audio))?;
+    let params = track.codec_params.as_ref()?.audio()?.clone();
+    Some((track, params))
+}
+
+fn duration_ms(track: &Track, sample_rate: u32) -> Option<i64> {
+    let by_time = track.time_base.zip(track.duration).and_then(|(base, long)| base.calc_duration(long));
+    let by_frames = || {
+        let ms = u128::from(track.num_frames?) * 1_000 / u128::from(sample_rate);
+        i64::try_from(ms).ok()
+    };
+    let ms = by_time.and_then(|time| i64::try_from(time.as_millis()).ok()).or_else(by_frames)?;
+    // A stream that is written while it is recorded says nothing, or the greatest number there is.
+    (ms > 0 && u64::try_from(ms).is_ok_and(|ms| ms <= MAX_SECONDS * 1_000)).then_some(ms)
+}
+
+fn refused(error: &Error) -> AudioError {
+    match error {
+        Error::Unsupported(what) if what.contains("no suitable format reader") => AudioError::UnknownContainer,
+        Error::Unsupported(what) => AudioError::Unsupported((*what).to_owned()),
+        Error::IoError(error) => AudioError::Damaged(error.to_string()),
+        error => AudioError::Damaged(error.to_string()),
+    }
+}
+
+impl Codec {
+    fn new(params: &AudioCodecParameters) -> Result<Self, AudioError> {
+        if params.codec == CODEC_ID_OPUS {
+            let channels = params.channels.as_ref().map(|channels| channels.count());
+            return Ok(Self::Opus(Box::new(Opus::new(params.extra_data.as_deref(), channels)?)));
+        }
+        let made = symphonia::default::get_codecs().make_audio_decoder(params, &AudioDecoderOptions::default());
+        made.map(Self::Other).map_err(|error| {
+            AudioError::Unsupported(format!("the codec {} ({error})", codec::name(params.codec)))
+        })
+    }
+
+    fn channels(&self, params: &AudioCodecParameters) -> usize {
+        match self {
+            Self::Opus(opus) => opus.channels(),
+            Self::Other(decoder) => decoder
+                .codec_params()
+                .channels
+                .as_ref()
+                .or(params.channels.as_ref())
+                .map_or(1, |channels| channels.count()),
+        }
+    }
+
+    fn decode(&mut self, packet: &Packet, time_base: Option<TimeBase>, block: &mut Block) -> Step {
+        match self {
+            Self::Opus(opus) => {
+                block.start(SPEECH_RATE, opus.channels());
+                let trimmed = time_base.and_then(|base| base.calc_duration(packet.trim_end));
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a packet is short")]
+                let trim_end = trimmed.map_or(0, |time| {
+                    (time.as_secs_f64().clamp(0.0, 1.0) * f64::from(SPEECH_RATE)).round() as usize
+                });
+                match opus.decode(&packet.data, trim_end, &mut block.channels) {
+                    Ok(()) => Step::Block,
+                    Err(_) => Step::Damaged,
+                }
+            }
+            Self::Other(decoder) => match decoder.decode(packet) {
+                Ok(decoded) => read(&decoded, block),
+                Err(Error::IoError(_) | Error::DecodeError(_)) => Step::Damaged,
+                Err(Error::ResetRequired) => {
+                    decoder.reset();
+                    Step::Damaged
+                }
+                Err(_) => Step::Damaged,
+            },
+        }
+    }
+}
+
+fn read(decoded: &GenericAudioBufferRef<'_>, block: &mut Block) -> Step {
+    let (rate, channels) = (decoded.spec().rate(), decoded.spec().channels().count());
+    if !RATES.contains(&rate) || channels == 0 {
+        return Step::Damaged;
+    }
+    block.start(rate, channels);
+    decoded.copy_to_vecs_planar(&mut block.channels);
+    Step::Block
+}
