@@ -111,13 +111,15 @@ impl Heard {
     /// The utterances with the numbers of their speakers, from 0 in the order in which they speak.
     pub(crate) fn numbered(&self) -> Vec<(usize, &Utterance)> {
         let mut names: Vec<&str> = Vec::new();
-        let number = |spoken: &Utterance, names: &mut Vec<&str>, own| {
-            names.iter().position(|name| *name == spoken.speaker).unwrap_or_else(|| {
-                names.push(own);
+        let mut numbered = Vec::with_capacity(self.utterances.len());
+        for spoken in &self.utterances {
+            let number = names.iter().position(|name| *name == spoken.speaker).unwrap_or_else(|| {
+                names.push(&spoken.speaker);
                 names.len() - 1
-            })
-        };
-        self.utterances.iter().map(|spoken| (number(spoken, &mut names, &spoken.speaker), spoken)).collect()
+            });
+            numbered.push((number, spoken));
+        }
+        numbered
     }
 
     pub(crate) fn text(&self) -> String {
