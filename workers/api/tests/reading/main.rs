@@ -7,5 +7,6 @@ mod health;
 mod home;
 mod operations;
 mod recordings;
+mod speech;
 mod transcripts;
 mod world;
