@@ -5,7 +5,7 @@ use utoipa::openapi::OpenApi;
 
 use super::*;
 
-const ROUTES: [&str; 27] = [
+const ROUTES: [&str; 28] = [
     "GET /",
     "POST /webhook/zapier",
     "POST /webhooks/assemblyai",
