@@ -113,8 +113,7 @@ impl Heard {
         let mut names: Vec<&str> = Vec::new();
         let mut numbered = Vec::with_capacity(self.utterances.len());
         for spoken in &self.utterances {
-            let known = names.iter().position(|name| *name == spoken.speaker);
-            let number = known.unwrap_or_else(|| {
+            let number = names.iter().position(|name| *name == spoken.speaker).unwrap_or_else(|| {
                 names.push(&spoken.speaker);
                 names.len() - 1
             });

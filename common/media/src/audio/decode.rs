@@ -4,7 +4,7 @@
 //! becomes an error, a packet that cannot be decoded is skipped and counted, and a file that ends too early gives what is
 //! there. Whoever measures a recording is told about all of it.
 
-use std::io::SeekFrom;
+use std::io::{Seek as _, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use symphonia::core::audio::GenericAudioBufferRef;

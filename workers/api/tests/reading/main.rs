@@ -9,5 +9,6 @@ mod home;
 mod operations;
 mod recordings;
 mod speakers;
+mod speech;
 mod transcripts;
 mod world;

@@ -32,6 +32,7 @@ pub(super) fn of(place: &str, name: &str) -> Option<(Value, Value)> {
             (json!({"type": "string", "enum": names}), json!("completed"))
         }
         ("query", "from" | "to" | "since" | "until") => (moment(), json!("2026-03-05")),
+        ("query", "by") => (json!({"type": "string", "enum": store::UsageBy::NAMES}), json!("model")),
         ("query", "page") => number(1, 1),
         ("query", "skip") => number(0, 0),
         ("query", "limit") => {

@@ -284,7 +284,7 @@ impl World {
             details: CallDetails { agent_name: Some("Dana Ortiz".into()), ..CallDetails::default() },
             materials: vec![Material {
                 kind: MaterialKind::Recording,
-                digest: format!("digest of {name}"),
+                digest: format!("digest-of-{name}"),
                 at: MaterialAt::Blob(name.into()),
                 media_type: None,
             }],

@@ -27,7 +27,7 @@ async fn sent(wanted: &Wanted) -> Request {
         .respond_with(ResponseTemplate::new(200).set_body_raw("{}", "application/json"))
         .mount(&server)
         .await;
-    client(&server.uri()).transcribe(audio(), wanted).await.unwrap();
+    drop(client(&server.uri()).transcribe(audio(), wanted).await.unwrap());
     server.received_requests().await.unwrap().remove(0)
 }
 

@@ -152,7 +152,7 @@ async fn an_answer_that_breaks_off_may_have_been_paid_and_an_address_of_nobody_w
     assert_eq!((down.fault, down.sent), (Fault::Unavailable, Sent::No));
 }
 
-fn read(answer: &serde_json::Value) -> Reading {
+fn read(answer: &Value) -> Reading {
     openai::read(answer.to_string().as_bytes()).unwrap()
 }
 
@@ -232,7 +232,7 @@ async fn a_local_server_needs_no_key_and_none_is_sent() {
     let values = Values::of([("LOCAL_SPEECH_BASE_URL", base.as_str()), ("LOCAL_SPEECH_MAX_MB", "2")]);
     let client = local::Local::from_values(&values, &Slots::of_this_process()).unwrap().unwrap();
     assert_eq!(client.max_audio_bytes(), Some(2_000_000));
-    client.transcribe(audio(), &Wanted::default()).await.unwrap();
+    drop(client.transcribe(audio(), &Wanted::default()).await.unwrap());
     let request = server.received_requests().await.unwrap().remove(0);
     assert_eq!(request.url.path(), "/v1/audio/transcriptions");
     assert!(!request.headers.contains_key("authorization"));
