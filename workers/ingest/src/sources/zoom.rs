@@ -173,7 +173,7 @@ pub fn arrivals(mut meeting: Value, token: Option<&str>, timezone: Tz) -> Result
         }
     }
     let (uuid, details) = meeting::read(meeting, AT, timezone)?;
-    let Some(uuid) = uuid else { return Err(Problem::field(&format!("{AT}/uuid"), "is missing or empty")) };
+    let Some(uuid) = uuid else { return Err(Problem::field(format!("{AT}/uuid"), "is missing or empty")) };
     let arrival = |materials| Arrival {
         source: SOURCE.to_owned(),
         external_id: uuid.clone(),

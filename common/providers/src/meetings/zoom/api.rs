@@ -274,12 +274,11 @@ fn in_path(uuid: &str) -> String {
 /// the address.
 fn people(listed: &[Value], host: &Host) -> Vec<Participant> {
     let mut seen = HashSet::new();
-    let address = |text: &str| email_address::read(text);
-    let host_address = host.email.as_deref().and_then(address);
+    let host_address = host.email.as_deref().and_then(email_address::read);
     let mut people = Vec::new();
     for entry in listed {
         let (name, email) = (text(entry, "name"), text(entry, "user_email"));
-        let known = email.as_deref().and_then(address);
+        let known = email.as_deref().and_then(email_address::read);
         let by_address = known.as_ref().map(|known| format!("{known:?}"));
         let Some(who) = by_address.or_else(|| name.as_deref().map(folded)) else { continue };
         let id = text(entry, "id");
