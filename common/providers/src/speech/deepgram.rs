@@ -19,14 +19,14 @@ use platform::config::keys::{plain, secret};
 use platform::config::{ConfigError, Group, Values};
 use platform::http::{self, HttpError};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use reqwest::{Body, Client, StatusCode};
+use reqwest::{Body, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use url::Url;
 
 use super::chain;
 use super::reading::Reading;
-use super::requests::{self, CODES, TIMEOUT, declare, price};
+use super::requests::{self, CODES, LazyClient, TIMEOUT, declare, price};
 use super::words::{Limits, fitting};
 use super::{Answer, Audio, SpeechAtOnce, SpeechToText, Unreadable, Wanted};
 use crate::descriptor::{Check, Checked, Descriptor};
@@ -84,7 +84,7 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
 };
 
 pub(super) struct Deepgram {
-    client: Client,
+    client: LazyClient,
     base: Url,
     authorization: HeaderValue,
     model: String,
@@ -105,7 +105,7 @@ impl Deepgram {
         authorization.set_sensitive(true);
         declare(NAME);
         Ok(Some(Self {
-            client: http::client(TIMEOUT),
+            client: LazyClient::default(),
             base,
             authorization,
             model,
@@ -119,6 +119,7 @@ impl Deepgram {
         let media_type = audio.media_type.unwrap_or_else(|| "application/octet-stream".to_owned());
         let request = self
             .client
+            .get()
             .post(http::join(&self.base, "/v1/listen"))
             .query(&self.parameters(wanted))
             .header(AUTHORIZATION, self.authorization.clone())
@@ -240,6 +241,7 @@ impl Check for Deepgram {
         async {
             let request = self
                 .client
+                .get()
                 .get(http::join(&self.base, "/v1/projects"))
                 .timeout(Duration::from_secs(20))
                 .header(AUTHORIZATION, self.authorization.clone());

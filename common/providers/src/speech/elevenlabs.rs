@@ -20,14 +20,14 @@ use platform::config::{ConfigError, Group, Values};
 use platform::http::{self, HttpError};
 use reqwest::header::HeaderValue;
 use reqwest::multipart::{Form, Part};
-use reqwest::{Body, Client, StatusCode};
+use reqwest::{Body, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use url::Url;
 
 use super::chain;
 use super::reading::Reading;
-use super::requests::{self, CODES, TIMEOUT, declare, price};
+use super::requests::{self, CODES, LazyClient, TIMEOUT, declare, price};
 use super::words::{Limits, fitting};
 use super::{Answer, Audio, SpeechAtOnce, SpeechToText, Unreadable, Wanted};
 use crate::descriptor::{Check, Checked, Descriptor};
@@ -88,7 +88,7 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
 };
 
 pub(super) struct ElevenLabs {
-    client: Client,
+    client: LazyClient,
     base: Url,
     key: HeaderValue,
     model: String,
@@ -109,7 +109,7 @@ impl ElevenLabs {
         key.set_sensitive(true);
         declare(NAME);
         Ok(Some(Self {
-            client: http::client(TIMEOUT),
+            client: LazyClient::default(),
             base,
             key,
             model,
@@ -122,6 +122,7 @@ impl ElevenLabs {
         self.limiter.slot().await.map_err(|used_up| used_up.refusal(&REMOTE))?;
         let request = self
             .client
+            .get()
             .post(http::join(&self.base, "/v1/speech-to-text"))
             .header(KEY_HEADER, self.key.clone())
             .multipart(self.form(audio, wanted)?);
@@ -252,6 +253,7 @@ impl Check for ElevenLabs {
         async {
             let request = self
                 .client
+                .get()
                 .get(http::join(&self.base, "/v1/models"))
                 .timeout(Duration::from_secs(20))
                 .header(KEY_HEADER, self.key.clone());

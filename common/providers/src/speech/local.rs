@@ -8,12 +8,11 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::config::keys::{plain, secret};
 use platform::config::{ConfigError, Group, Values};
-use platform::http;
 use secrecy::ExposeSecret as _;
 
 use super::chain;
 use super::reading::Reading;
-use super::requests::{CODES, TIMEOUT, declare, price};
+use super::requests::{CODES, LazyClient, TIMEOUT, declare, price};
 use super::transcriptions::{self, Transcriptions};
 use super::{Answer, Audio, SpeechAtOnce, SpeechToText, Unreadable, Wanted};
 use crate::descriptor::{Check, Checked, Descriptor};
@@ -96,7 +95,7 @@ impl Local {
             name: NAME,
             remote: &REMOTE,
             setting: "LOCAL_SPEECH_BASE_URL and LOCAL_SPEECH_MODEL",
-            client: http::client(TIMEOUT),
+            client: LazyClient::default(),
             base,
             key,
             model,

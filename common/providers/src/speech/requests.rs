@@ -1,13 +1,14 @@
 //! What the clients that answer at once share: how they send audio, what the failures are called, and how prices are
 //! read.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use domain::refusal::{Code, Codes, Refusal};
 use futures::{StreamExt as _, stream};
 use platform::config::{ConfigError, Values};
 use platform::http::{self, HttpError};
-use reqwest::RequestBuilder;
+use reqwest::{Client, RequestBuilder};
 
 use super::{Answer, MAX_ANSWER_BYTES};
 use crate::requests::{self, counted};
@@ -26,6 +27,17 @@ pub(super) const CODES: Codes = Codes {
 /// How long one request may take. A provider works through an hour of audio in some minutes, and a broker allows half
 /// an hour for a delivery.
 pub(super) const TIMEOUT: Duration = Duration::from_mins(12);
+
+/// The client of a provider, made when it is used for the first time. The settings are read far more often than a
+/// recording is sent, and a client takes a while to make.
+#[derive(Default)]
+pub(super) struct LazyClient(OnceLock<Client>);
+
+impl LazyClient {
+    pub(super) fn get(&self) -> &Client {
+        self.0.get_or_init(|| http::client(TIMEOUT))
+    }
+}
 
 /// Sends the paid request and returns its answer.
 pub(super) async fn answer(

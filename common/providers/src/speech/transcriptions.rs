@@ -15,13 +15,13 @@ use domain::refusal::{Failure, Refusal, Remote};
 use platform::cache::Limiter;
 use platform::http::{self, HttpError};
 use reqwest::multipart::{Form, Part};
-use reqwest::{Body, Client, RequestBuilder, StatusCode};
+use reqwest::{Body, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::requests;
+use super::requests::{self, LazyClient};
 use super::words::{Limits, fitting};
 use super::{Answer, Audio, Wanted};
 use crate::requests::counted;
@@ -69,7 +69,7 @@ pub(super) struct Transcriptions {
     pub(super) remote: &'static Remote,
     /// The setting that names the model, for a message.
     pub(super) setting: &'static str,
-    pub(super) client: Client,
+    pub(super) client: LazyClient,
     pub(super) base: Url,
     /// `None` where the server needs no key.
     pub(super) key: Option<SecretString>,
@@ -85,7 +85,7 @@ impl Transcriptions {
     }
 
     fn request(&self, path: &str) -> RequestBuilder {
-        self.authorized(self.client.post(http::join(&self.base, path)))
+        self.authorized(self.client.get().post(http::join(&self.base, path)))
     }
 
     fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
@@ -143,7 +143,7 @@ impl Transcriptions {
             segments.pop_if_empty().extend(["models", &self.model]);
         }
         let timeout = Duration::from_secs(20);
-        let request = self.authorized(self.client.get(address).timeout(timeout));
+        let request = self.authorized(self.client.get().get(address).timeout(timeout));
         match counted(self.name, http::send(request)).await {
             Ok(_) => Ok(vec![format!("it has {}", self.model)]),
             Err(error)
