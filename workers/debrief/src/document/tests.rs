@@ -5,9 +5,12 @@ use utoipa::openapi::OpenApi;
 
 use super::*;
 
-const ROUTES: [&str; 27] = [
+const ROUTES: [&str; 30] = [
     "GET /",
     "POST /webhook/zapier",
+    "POST /webhooks/exotel",
+    "GET /webhooks/exotel",
+    "POST /webhooks/twilio/recording",
     "POST /webhooks/assemblyai",
     "POST /api/meetings",
     "POST /api/calls",
