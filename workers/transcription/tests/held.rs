@@ -195,7 +195,7 @@ async fn a_held_file_is_located_first_and_then_fetched_with_what_its_holder_gave
     let outcome = bench.handled(&cx, Some(Arc::clone(&holder))).await.unwrap();
     assert_eq!(outcome, Outcome::Emit(CallTranscribed {}));
     let kept = cx.take_kept();
-    let [Write::Transcript(transcript)] = kept.as_slice() else { panic!() };
+    let [Write::Transcript(transcript)] = kept.as_slice() else { panic!("{kept:?}") };
     assert_eq!(transcript.segments[0].text, "Morning.");
     assert_eq!(*holder.asked.lock().unwrap(), ["RE1"]);
 }
@@ -224,7 +224,8 @@ async fn a_call_whose_file_never_comes_ends_without_a_recording_and_says_why() {
         (Scripted::saying([Located::Nothing { why: "nothing was recorded" }]), "recording_not_kept"),
     ] {
         assert_eq!(bench.handled(&cx, Some(holder)).await.unwrap(), Outcome::Done);
-        let [Write::NoRecording(note)] = cx.take_kept().try_into().unwrap() else { panic!("{code}") };
+        let kept = cx.take_kept();
+        let [Write::NoRecording(note)] = kept.as_slice() else { panic!("{kept:?}") };
         assert_eq!(note.code, code);
     }
 }

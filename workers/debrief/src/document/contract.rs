@@ -27,8 +27,14 @@ pub(super) fn complete(mut document: Value) -> Value {
             complete_operation(method, operation, &everywhere);
         }
     }
-    for body in ["CallAnnounced", "SessionBody"] {
-        let id = &mut document["components"]["schemas"][body]["properties"]["call_id"];
+    for (body, field) in [
+        ("CallAnnounced", "call_id"),
+        ("SessionBody", "call_id"),
+        ("ExotelCall", "CallSid"),
+        ("TwilioRecording", "CallSid"),
+        ("TwilioRecording", "RecordingSid"),
+    ] {
+        let id = &mut document["components"]["schemas"][body]["properties"][field];
         // A field that may be null keeps its two types.
         let limits = parameters::external_id();
         for (name, value) in limits.as_object().into_iter().flatten().filter(|(name, _)| *name != "type") {

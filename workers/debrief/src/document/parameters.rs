@@ -53,6 +53,14 @@ pub(super) fn of(place: &str, name: &str) -> Option<(Value, Value)> {
         ("header", "x-zm-request-timestamp") => {
             (json!({"type": "string", "pattern": "^[ -~]*$"}), json!("1795996800"))
         }
+        ("query", "CallSid") => (external_id(), json!("c0ffee00c0ffee00c0ffee00c0ffee00")),
+        ("query", "bodySHA256") => (
+            json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
+            json!("0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620"),
+        ),
+        ("header", "X-Twilio-Signature") => {
+            (json!({"type": "string", "pattern": "^[ -~]*$"}), json!("RSOYDt4T1cUTdK1PDd93/VVr8B8="))
+        }
         _ => return None,
     })
 }

@@ -5,9 +5,12 @@ use utoipa::openapi::OpenApi;
 
 use super::*;
 
-const ROUTES: [&str; 28] = [
+const ROUTES: [&str; 34] = [
     "GET /",
     "POST /webhook/zapier",
+    "POST /webhooks/exotel",
+    "GET /webhooks/exotel",
+    "POST /webhooks/twilio/recording",
     "POST /webhooks/assemblyai",
     "POST /webhooks/zoom",
     "POST /api/meetings",
@@ -36,6 +39,7 @@ const ROUTES: [&str; 28] = [
     "GET /api/effects",
     "GET /api/audit",
     "GET /api/usage",
+    "PATCH /api/calls/{id}/speakers",
 ];
 
 #[test]

@@ -29,7 +29,7 @@ async fn exotel(kind: Kind) {
     let call = PhoneCall::new();
     world.serve(&call.id, "whole", World::spoken(&call)).await;
     // The same callback as a form and as JSON is one call. Neither names a recording.
-    let fields = [("CallSid", call.id.as_str()), ("From", &call.customer), ("Status", "completed")];
+    let fields = [("CallSid", call.id.as_str()), ("From", call.customer.as_str()), ("Status", "completed")];
     for way in 0..2 {
         let request = world.keyed("ingest", "POST", "/webhooks/exotel");
         let request = match way {
@@ -99,7 +99,7 @@ async fn a_recording_of_twilio_is_fetched_with_both_channels_when_it_is_there() 
     let fields = [
         ("AccountSid", twilio::ACCOUNT),
         ("CallSid", call.id.as_str()),
-        ("RecordingSid", &recording),
+        ("RecordingSid", recording.as_str()),
         ("RecordingStatus", "completed"),
         ("RecordingChannels", "2"),
         ("RecordingDuration", "9"),
@@ -123,7 +123,7 @@ async fn a_recording_of_twilio_is_fetched_with_both_channels_when_it_is_there() 
 async fn the_directory_and_the_filters_hold_for_every_source() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("agents.csv");
-    std::fs::write(&file, "phone,name,slack_handle,department\n+12025550188,Dana Ortiz,dana.ortiz,Sales\n")
+    std::fs::write(&file, "phone,name,slack_handle,department\n+442079460188,Dana Ortiz,dana.ortiz,Sales\n")
         .unwrap();
     let settings =
         [("AGENTS_FILE", file.to_str().unwrap()), ("MIN_DURATION", "5s"), ("DEPARTMENTS", "sales")];
@@ -132,7 +132,7 @@ async fn the_directory_and_the_filters_hold_for_every_source() {
     let url = world.record(&call).await;
     let zap = async |seconds: i64| {
         let mut body =
-            json!({ "call_id": call.id, "from_number": call.customer, "to_number": "202-555-0188" });
+            json!({ "call_id": call.id, "from_number": call.customer, "to_number": "+44 20 7946 0188" });
         body["recording_url"] = url.as_str().into();
         body["duration"] = seconds.into();
         let answer = world.post("/webhook/zapier", &body).await.unwrap();

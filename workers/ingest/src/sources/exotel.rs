@@ -7,21 +7,20 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::Method;
+use axum::response::Response;
 use chrono_tz::{Asia::Kolkata, Tz};
 use domain::call::{CallDetails, CallKind, Direction};
 use domain::event::MaterialKind;
 use domain::held_file::{HeldFile, Holder};
 use domain::moment::Moment;
 use queue_topology::intake::{Accepted, Arrival, NewMaterial};
-use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use web::Problem;
 
+use super::zapier::{Queued, queued};
 use crate::door::{MAX_WEBHOOK_BYTES, Read, Sender, Sent, Source};
 use crate::fields::Fields;
 use crate::{Ingest, pairs};
@@ -40,7 +39,7 @@ const NOBODY_TALKED: [&str; 7] =
     request_body(content((ExotelCall = "multipart/form-data"), (ExotelCall = "application/x-www-form-urlencoded"), (ExotelCall = "application/json"))),
     params(("key" = Option<String>, Query, description = "A key that can only bring in, where no header can be sent")),
     security(("key" = ["bring_in"]), ("password" = ["bring_in"])),
-    responses((status = 200, body = Taken),
+    responses((status = 200, body = Queued),
         (status = 422, description = "`CallSid` is missing or cannot be used", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It could not be kept: send it again", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn callback(
@@ -53,9 +52,9 @@ pub(crate) async fn callback(
 /// The request of a passthru applet, which asks while its caller waits.
 #[utoipa::path(get, path = "/webhooks/exotel", operation_id = "exotelPassthru", tag = "bringing in",
     params(("key" = Option<String>, Query, description = "A key that can only bring in"),
-        ("CallSid" = String, Query, description = "Exotel's id of the call", example = "c0ffee00c0ffee00c0ffee00c0ffee00")),
+        ("CallSid" = String, Query, description = "Exotel's id of the call")),
     security(("key" = ["bring_in"]), ("password" = ["bring_in"])),
-    responses((status = 200, body = Taken),
+    responses((status = 200, body = Queued),
         (status = 422, description = "`CallSid` is missing or cannot be used", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It could not be kept: send it again", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn passthru(
@@ -86,24 +85,8 @@ impl Source for Exotel<'_> {
     }
 
     fn answer(&self, accepted: &[Accepted]) -> Response {
-        let Some(accepted) = accepted.first() else { return StatusCode::OK.into_response() };
-        let message = match &accepted.skipped {
-            Some(why) => format!("Call skipped - {why}"),
-            None => "Call queued for processing".to_owned(),
-        };
-        Json(Taken { success: true, message, call_id: &accepted.external_id, timestamp: Moment::now() })
-            .into_response()
+        queued(accepted)
     }
-}
-
-#[derive(Serialize, ToSchema)]
-struct Taken<'a> {
-    success: bool,
-    message: String,
-    /// Exotel's id of the call.
-    call_id: &'a str,
-    #[schema(value_type = String, format = DateTime)]
-    timestamp: Moment,
 }
 
 /// What Exotel says about a call. Every field but `CallSid` may be missing, and a value of another type is kept as

@@ -66,21 +66,25 @@ impl Source for Zapier {
     }
 
     fn answer(&self, accepted: &[Accepted]) -> Response {
-        let Some(Accepted { external_id, repeated, skipped, .. }) = accepted.first() else {
-            return StatusCode::OK.into_response();
-        };
-        let message = match skipped {
-            Some(why) => format!("Call skipped - {why}"),
-            None if *repeated => "Duplicate call - already received".to_owned(),
-            None => "Call queued for processing".to_owned(),
-        };
-        Json(Queued { success: true, message, call_id: external_id, timestamp: Moment::now() })
-            .into_response()
+        queued(accepted)
     }
 }
 
+/// The answer to a webhook that brought one call.
+pub(super) fn queued(accepted: &[Accepted]) -> Response {
+    let Some(Accepted { external_id, repeated, skipped, .. }) = accepted.first() else {
+        return StatusCode::OK.into_response();
+    };
+    let message = match skipped {
+        Some(why) => format!("Call skipped - {why}"),
+        None if *repeated => "Duplicate call - already received".to_owned(),
+        None => "Call queued for processing".to_owned(),
+    };
+    Json(Queued { success: true, message, call_id: external_id, timestamp: Moment::now() }).into_response()
+}
+
 #[derive(Serialize, ToSchema)]
-struct Queued<'a> {
+pub(super) struct Queued<'a> {
     success: bool,
     message: String,
     /// The id that the source gave the call, without the blanks around it.
