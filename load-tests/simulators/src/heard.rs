@@ -17,6 +17,8 @@ pub(crate) struct Heard {
     pub(crate) bytes: u64,
     pub(crate) duration_ms: u64,
     pub(crate) utterances: Vec<Utterance>,
+    /// Who is heard in each channel. It is empty where everybody is heard in one channel.
+    pub(crate) channels: Vec<String>,
 }
 
 /// A word of an utterance, with its share of the time in seconds.
@@ -50,6 +52,7 @@ impl Ear {
             digest: hex::encode(&self.hash.finalize()[..16]),
             bytes: self.bytes,
             duration_ms: self.reader.duration_ms(),
+            channels: self.reader.channels(),
             utterances: self.reader.utterances(),
         }
     }
@@ -108,9 +111,10 @@ async fn file(mut part: Field<'_>, max_bytes: u64) -> Result<Heard, StatusCode> 
 }
 
 impl Heard {
-    /// The utterances with the numbers of their speakers, from 0 in the order in which they speak.
+    /// The utterances with the numbers of their speakers, from 0: the speakers in the order of their channels, and then
+    /// those who are in no channel in the order in which they speak.
     pub(crate) fn numbered(&self) -> Vec<(usize, &Utterance)> {
-        let mut names: Vec<&str> = Vec::new();
+        let mut names: Vec<&str> = self.channels.iter().map(String::as_str).collect();
         let mut numbered = Vec::with_capacity(self.utterances.len());
         for spoken in &self.utterances {
             let number = names.iter().position(|name| *name == spoken.speaker).unwrap_or_else(|| {

@@ -32,7 +32,7 @@ mod table;
 pub mod twilio;
 pub mod zoom;
 
-pub use dialogue::{Utterance, recording_with};
+pub use dialogue::{Sound, Utterance, recording_as, recording_with};
 #[cfg(feature = "testing")]
 pub use faults::{Fault, Faults, ModelFault};
 pub use options::Options;

@@ -19,5 +19,5 @@ mod stage;
 mod verdict;
 mod words;
 
-pub use cutting::{CutError, Cutter, Piece};
+pub use cutting::{AtSilence, CutError, Cutter, Piece};
 pub use stage::{Settings, Transcription};

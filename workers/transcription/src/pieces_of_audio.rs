@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::anyhow;
 use domain::note::Note;
 use futures::TryStreamExt as _;
 use providers::speech::{SpeechAtOnce, Used};
@@ -84,17 +83,11 @@ pub(crate) async fn heard(
 ) -> Result<Heard, StageError> {
     let remote = provider.remote();
     let max_bytes = provider.max_audio_bytes().unwrap_or(u64::MAX);
-    let Some(cutter) = recording.cutter else {
-        return Err(StageError::permanent(
-            "transcription_recording_too_large",
-            anyhow!("{} takes {max_bytes} bytes, and nothing here cuts recordings", remote.title),
-        ));
-    };
     let name: &str = &remote.destination;
     let keys = Keys { recording, provider: name };
     let source = recording.source;
-    let opened = source.audio(key, recording.material).await?;
-    let mut pieces = cutter.cut(opened.audio, max_bytes);
+    let bytes = source.blobs.head(key).await.map_err(material::blob_fault)?;
+    let mut pieces = recording.cutter.cut(source.blobs.reader(key, bytes.unwrap_or_default()), max_bytes);
     let mut spans = Vec::new();
     while let Some(piece) = pieces.try_next().await.map_err(cut_fault)? {
         let span = Span { start_ms: piece.start_ms, end_ms: piece.end_ms };

@@ -19,8 +19,8 @@ pub(crate) struct Recording<'a> {
     pub(crate) wanted: Wanted,
     /// Our own address as providers see it.
     pub(crate) public: Option<&'a Url>,
-    /// Cuts the recording where a provider does not take all of it. `None` where nobody can cut.
-    pub(crate) cutter: Option<&'a dyn Cutter>,
+    /// Cuts the recording where a provider does not take all of it.
+    pub(crate) cutter: &'a dyn Cutter,
 }
 
 impl Recording<'_> {

@@ -30,7 +30,7 @@ use url::Url;
 
 use crate::audio::Measured;
 use crate::chain::Chain;
-use crate::cutting::Cutter;
+use crate::cutting::{AtSilence, Cutter};
 use crate::material::Source;
 use crate::pieces::{self, Gathering, Part, Piece};
 use crate::recording::{Heard, Made, Recording};
@@ -102,7 +102,7 @@ pub struct Transcription {
     public: Option<Url>,
     words: Vec<String>,
     language: Option<String>,
-    cutter: Option<Arc<dyn Cutter>>,
+    cutter: Arc<dyn Cutter>,
     attendance: Vec<Arc<dyn Attendance>>,
 }
 
@@ -142,12 +142,12 @@ impl Transcription {
         let fetcher = Fetcher::new(allow, limits, credentials);
         let source = Source { blobs, sealer, fetcher, holders: Holders::default(), max_audio_bytes };
         let chain = Chain::new(speech, away_for);
-        Self { source, chain, zone, lines, public, words, language, cutter: None, attendance: Vec::new() }
+        Self { source, chain, zone, lines, public, words, language, cutter: Arc::new(AtSilence), attendance: Vec::new() }
     }
 
-    /// The same stage, which can cut recordings that are too long for a provider.
+    /// The same stage, with another way to cut recordings that are too long for a provider.
     pub fn cutting_with(self, cutter: Arc<dyn Cutter>) -> Self {
-        Self { cutter: Some(cutter), ..self }
+        Self { cutter, ..self }
     }
 
     async fn supplied(&self, cx: &Cx, material: &Material) -> Result<Transcript, StageError> {
@@ -230,7 +230,7 @@ impl Transcription {
             material,
             wanted: Wanted { words, language: self.language.clone(), channels },
             public: self.public.as_ref(),
-            cutter: self.cutter.as_deref(),
+            cutter: self.cutter.as_ref(),
         };
         self.chain.heard(&recording).await
     }

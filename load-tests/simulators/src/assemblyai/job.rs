@@ -13,6 +13,9 @@ use crate::dialogue::Utterance;
 pub(super) struct Upload {
     pub(super) digest: String,
     pub(super) utterances: Arc<[Utterance]>,
+    /// Who is heard in each channel.
+    pub(super) channels: Vec<String>,
+    pub(super) is_undecodable: bool,
     pub(super) duration_ms: u64,
 }
 
@@ -41,8 +44,8 @@ impl Job {
         match &self.upload {
             _ if passed < takes / 3 => "queued",
             _ if passed < takes => "processing",
-            Some(_) => "completed",
-            None => "error",
+            Some(upload) if !upload.is_undecodable => "completed",
+            _ => "error",
         }
     }
 
@@ -74,6 +77,9 @@ impl Job {
                 view["text"] = "Deleted by user.".into();
             }
             Some(upload) if status == "completed" => self.add_transcript(&mut view, upload),
+            Some(_) if status == "error" => {
+                view["error"] = "Transcoding failed. File type is unsupported or the file is damaged".into();
+            }
             None if status == "error" => {
                 view["error"] = "Download error, unable to download the file at audio_url".into();
             }
@@ -84,7 +90,7 @@ impl Job {
 
     fn add_transcript(&self, view: &mut Value, upload: &Upload) {
         let (labels, channels) = (self.asks_for("speaker_labels"), self.asks_for("multichannel"));
-        let mut names: Vec<&str> = Vec::new();
+        let mut names: Vec<&str> = if channels { upload.channels.iter().map(String::as_str).collect() } else { Vec::new() };
         let mut utterances = Vec::new();
         for spoken in upload.utterances.iter() {
             let nth = names.iter().position(|name| *name == spoken.speaker).unwrap_or_else(|| {

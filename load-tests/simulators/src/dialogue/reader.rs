@@ -107,6 +107,16 @@ impl DialogueReader {
         }
     }
 
+    /// Who is heard in each channel. It is empty where everybody is heard in one channel.
+    pub(crate) fn channels(&self) -> Vec<String> {
+        self.dialogue.as_ref().map(|dialogue| dialogue.channels.clone()).unwrap_or_default()
+    }
+
+    /// Whether this provider cannot decode the recording.
+    pub(crate) fn is_undecodable_for(&self, provider: &str) -> bool {
+        self.dialogue.as_ref().is_some_and(|dialogue| dialogue.undecodable_for.iter().any(|name| name == provider))
+    }
+
     /// Returns the dialogue that the audio carries, or else one sentence that says how long the audio is.
     pub(crate) fn utterances(self) -> Vec<Utterance> {
         let end = self.duration_ms();

@@ -13,11 +13,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use domain::call::{Call, CallStatus, Direction, WorkspaceId};
 use domain::parties::SupportLines;
+use domain::transcript::Segment;
 use platform::config::Values;
 use platform::telemetry;
 use providers::speech;
 use simulators::{Options, Simulators};
-use store::{EffectState, Store};
+use store::{EffectState, SpeechOutcome, Store};
 use tokio::time::Instant;
 
 use super::print;
@@ -89,7 +90,9 @@ fn settings(
 ) -> Result<Vec<(&'static str, String)>, StartError> {
     let folder = folder.to_str().context("the temporary folder has a name that is not text")?;
     let mut settings = simulators.settings();
+    settings.retain(|(name, _)| *name != "SPEECH");
     settings.extend([
+        ("SPEECH", "assemblyai,deepgram".to_owned()),
         ("DEBRIEF_DATA_DIR", folder.to_owned()),
         ("PORT", port.to_owned()),
         ("DEBRIEF_RETRY_SCHEDULE", RETRY_SCHEDULE.to_owned()),
@@ -173,9 +176,21 @@ async fn row(
     let as_expected = call.status == sample.status
         && direction == sample.direction
         && code.as_deref() == sample.error_code
-        && posts == sample.posts;
+        && posts == sample.posts
+        && is_transcribed_as_it_should(store, sample, call).await?;
     let text = summary.or(code).unwrap_or_default();
     Ok((shown(call.status.name(), &text, posts, records), as_expected))
+}
+
+/// Whether the transcript shows the speakers that it should show, and was made by whom it should be made.
+async fn is_transcribed_as_it_should(store: &Store, sample: &Sample, call: &Call) -> anyhow::Result<bool> {
+    let transcript = store.transcript(call.workspace, call.id).await?.unwrap_or_default();
+    let shown: Vec<String> = transcript.segments.iter().map(Segment::label).collect();
+    let attempts = store.speech_attempts(call.workspace, call.id).await?;
+    let made_by = attempts.iter().find(|attempt| attempt.outcome == SpeechOutcome::Transcribed.name());
+    let made_by = made_by.map(|attempt| attempt.provider.as_str());
+    Ok(sample.speakers.iter().all(|name| shown.iter().any(|label| label == name))
+        && sample.transcribed_by.is_none_or(|provider| made_by == Some(provider)))
 }
 
 fn shorten(text: &str) -> String {

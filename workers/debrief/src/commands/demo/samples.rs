@@ -8,10 +8,14 @@ use platform::http;
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-use simulators::{Recording, Simulators, Utterance, Variant, recording_with};
+use simulators::{Recording, Simulators, Sound, Utterance, Variant, recording_as};
 
 const PHONE_CALL: &str = include_str!("../../../samples/phone_call.json");
 const CALLBACK: &str = include_str!("../../../samples/callback.json");
+const STEREO_CALL: &str = include_str!("../../../samples/stereo_call.json");
+const SECOND_PROVIDER: &str = include_str!("../../../samples/second_provider.json");
+const ZOOM_MEETING: &str = include_str!("../../../samples/zoom_meeting.json");
+const ZOOM_TRANSCRIPT: &str = include_str!("../../../samples/zoom_meeting.vtt");
 const MEETING: &str = include_str!("../../../samples/meeting.json");
 const MEETING_TRANSCRIPT: &str = include_str!("../../../samples/meeting.vtt");
 const SESSION: &str = include_str!("../../../samples/session.json");
@@ -27,6 +31,10 @@ pub(super) struct Sample {
     pub(super) error_code: Option<&'static str>,
     /// How many messages should be in Slack.
     pub(super) posts: usize,
+    /// Speakers whom the transcript should show.
+    pub(super) speakers: &'static [&'static str],
+    /// The provider that should have made the transcript. `None` where it does not matter, and where nobody made one.
+    pub(super) transcribed_by: Option<&'static str>,
     body: Body,
     /// How often the sample is sent.
     deliveries: usize,
@@ -35,6 +43,8 @@ pub(super) struct Sample {
 enum Body {
     Webhook(Value),
     Meeting,
+    /// A meeting that is brought to Zoom, which then sends its webhooks. The address is that of Zoom.
+    Zoom(String),
     Session,
 }
 
@@ -43,12 +53,16 @@ pub(super) const SUPPORT_NUMBER: &str = "+442079460100";
 const CUSTOMER_NUMBER: &str = "+442079460991";
 
 pub(super) fn samples(simulators: &Simulators) -> anyhow::Result<Vec<Sample>> {
-    let recorded = |name: &str, dialogue: &str| {
+    let recorded = |name: &str, dialogue: &str, sound: Sound<'_>| {
         let dialogue: Vec<Utterance> = serde_json::from_str(dialogue).context("read a sample's dialogue")?;
-        anyhow::Ok(simulators.put_recording(name, Recording::wav(recording_with(&dialogue))))
+        anyhow::Ok(simulators.put_recording(name, Recording::wav(recording_as(&dialogue, &sound))))
     };
-    let recording = recorded("harbour-714.wav", PHONE_CALL)?;
-    let callback = recorded("harbour-715.wav", CALLBACK)?;
+    let recording = recorded("harbour-714.wav", PHONE_CALL, Sound::default())?;
+    let callback = recorded("harbour-715.wav", CALLBACK, Sound::default())?;
+    let in_stereo = Sound { channels: &["customer", "agent"], ..Sound::default() };
+    let stereo = recorded("harbour-717.wav", STEREO_CALL, in_stereo)?;
+    let undecodable = Sound { undecodable_for: &["assemblyai"], ..Sound::default() };
+    let undecodable = recorded("harbour-718.wav", SECOND_PROVIDER, undecodable)?;
     let gone = simulators
         .put_recording("harbour-716.wav", Recording::variant(Variant::Status(StatusCode::NOT_FOUND)));
     let completed = |name, should, external_id: &str, body, deliveries| Sample {
@@ -59,6 +73,8 @@ pub(super) fn samples(simulators: &Simulators) -> anyhow::Result<Vec<Sample>> {
         direction: None,
         error_code: None,
         posts: 1,
+        speakers: &[],
+        transcribed_by: None,
         body,
         deliveries,
     };
@@ -71,6 +87,40 @@ pub(super) fn samples(simulators: &Simulators) -> anyhow::Result<Vec<Sample>> {
                 "transcribed, analysed, posted",
                 "DEMO-714",
                 webhook("DEMO-714", incoming, &recording),
+                1,
+            )
+        },
+        Sample {
+            direction: Some(Direction::Incoming),
+            speakers: &["Dana Whitfield", "customer"],
+            transcribed_by: Some("assemblyai"),
+            ..completed(
+                "a call in stereo",
+                "each channel is a speaker",
+                "DEMO-717",
+                webhook("DEMO-717", incoming, &stereo),
+                1,
+            )
+        },
+        Sample {
+            direction: Some(Direction::Incoming),
+            transcribed_by: Some("deepgram"),
+            ..completed(
+                "a call that one provider refuses",
+                "the second one transcribes it",
+                "DEMO-718",
+                webhook("DEMO-718", incoming, &undecodable),
+                1,
+            )
+        },
+        Sample {
+            posts: 2,
+            speakers: &["Iris Adeyemi", "Samira Holt"],
+            ..completed(
+                "Zoom recording by webhook",
+                "fetched, contact in Salesforce",
+                "zM7kQ2bWR5uDebriefDemo==",
+                Body::Zoom(simulators.of(&simulators::zoom::PROVIDER).url("")),
                 1,
             )
         },
@@ -137,6 +187,17 @@ fn webhook(call_id: &str, (from, to): (&str, &str), recording_url: &str) -> Body
     }))
 }
 
+/// The meeting as Zoom keeps it, with the transcript that Zoom made.
+fn zoom_meeting() -> anyhow::Result<Value> {
+    let mut meeting: Value = serde_json::from_str(ZOOM_MEETING).context("read the meeting of the sample")?;
+    meeting["recording_files"] = json!([{
+        "file_type": "TRANSCRIPT", "file_extension": "VTT", "recording_type": "audio_transcript",
+        "recording_start": "2026-03-05T10:00:12Z", "recording_end": "2026-03-05T10:24:50Z",
+        "content": ZOOM_TRANSCRIPT,
+    }]);
+    Ok(meeting)
+}
+
 impl Sample {
     /// Sends the sample as its source would send it.
     pub(super) async fn send(&self, address: &str) -> anyhow::Result<()> {
@@ -155,6 +216,10 @@ impl Sample {
                             Part::text(MEETING_TRANSCRIPT).file_name("meeting.vtt").mime_str("text/vtt")?,
                         );
                     client.post(format!("{address}/api/meetings")).multipart(form)
+                }
+                Body::Zoom(zoom) => {
+                    let notify = [("notify", format!("{address}/webhooks/zoom"))];
+                    client.post(format!("{zoom}/_control/meetings")).query(&notify).json(&zoom_meeting()?)
                 }
                 Body::Session => {
                     let session: Value = serde_json::from_str(SESSION).context("read the sample session")?;
