@@ -18,7 +18,7 @@ pub mod resample;
 mod source;
 mod tonality;
 pub mod voice;
-mod waveform;
+pub mod waveform;
 
 pub use decode::{Block, Decoder, Ended, Probed};
 pub use source::{AudioError, Source};

@@ -158,7 +158,7 @@ mod tests {
             (b"Please call me back.", "text"),
         ] {
             let error = measured(bytes.to_vec()).await.unwrap_err();
-            assert_eq!((error.fault.clone(), error.code), (Fault::Permanent, "recording_not_audio"));
+            assert_eq!((error.fault, error.code), (Fault::Permanent, "recording_not_audio"));
             assert!(error.to_string().contains(kind), "{error}");
         }
     }

@@ -4,11 +4,11 @@
 //! becomes an error, a packet that cannot be decoded is skipped and counted, and a file that ends too early gives what is
 //! there. Whoever measures a recording is told about all of it.
 
-use std::io::SeekFrom;
+use std::io::{Seek as _, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use symphonia::core::audio::GenericAudioBufferRef;
-use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_ADPCM_MS, CODEC_ID_OPUS};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error;
@@ -121,9 +121,24 @@ impl Decoder {
             source.seek(SeekFrom::Start(from)).map_err(AudioError::Source)?;
             return Self::samples("au", source, failed, raw);
         }
-        let is_whole = !head.starts_with(b"OggS") || container::ogg_is_whole(&mut source, bytes)?;
+        let is_whole = match head.get(..4) {
+            Some(b"OggS") => container::ogg_is_whole(&mut source, bytes)?,
+            Some(b"RIFF") => {
+                let (repairs, is_whole) = container::wav_repairs(&mut source, bytes)?;
+                source.repairs = repairs;
+                is_whole
+            }
+            _ => true,
+        };
         source.rewind_to_start()?;
-        let opened = guarded(|| open(source)).unwrap_or_else(|| Err(AudioError::Damaged(PANICKED.into())));
+        // Demuxers look at the end of a file, and some give up when it is damaged. They do not look at the end of a
+        // stream.
+        let mut stream = source.clone();
+        stream.is_seekable = false;
+        let opened = match attempt(source) {
+            Err(AudioError::Damaged(_)) => attempt(stream),
+            opened => opened,
+        };
         let (input, probed, is_reliable) = match opened {
             Err(error) => return Err(failed.take().unwrap_or(error)),
             Ok(opened) => opened,
@@ -309,6 +324,10 @@ fn fill(source: &mut impl Source, into: &mut [u8]) -> Result<usize, AudioError> 
     Ok(filled)
 }
 
+fn attempt<S: Source + 'static>(source: Noting<S>) -> Result<(Input, Probed, bool), AudioError> {
+    guarded(|| open(source)).unwrap_or_else(|| Err(AudioError::Damaged(PANICKED.into())))
+}
+
 fn open<S: Source + 'static>(source: Noting<S>) -> Result<(Input, Probed, bool), AudioError> {
     let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
     let tags = MetadataOptions::default()
@@ -372,6 +391,10 @@ impl Codec {
         if params.codec == CODEC_ID_OPUS {
             let channels = params.channels.as_ref().map(|channels| channels.count());
             return Ok(Self::Opus(Box::new(Opus::new(params.extra_data.as_deref(), channels)?)));
+        }
+        // What symphonia makes of this codec is noise where there are two channels.
+        if params.codec == CODEC_ID_ADPCM_MS {
+            return Err(AudioError::Unsupported("the codec ADPCM of Microsoft".into()));
         }
         let made = symphonia::default::get_codecs().make_audio_decoder(params, &AudioDecoderOptions::default());
         made.map(Self::Other).map_err(|error| {

