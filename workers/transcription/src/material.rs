@@ -101,7 +101,8 @@ impl Source {
         if self.blobs.head(&key).await.map_err(blob_fault)?.is_none() {
             let url = self.open(cx, sealed)?;
             let _held = cx.wait_for(Whom::Host(&host(&url))).await?;
-            let fetched = self.fetcher.recording(&url, kind::other_kind).await.map_err(|error| fetch_fault(&error))?;
+            let fetched =
+                self.fetcher.recording(&url, kind::other_kind).await.map_err(|error| fetch_fault(&error))?;
             let stored =
                 self.blobs.put_stream(&key, fetched.body, self.max_audio_bytes).await.map_err(blob_fault)?;
             tracing::debug!(bytes = stored.bytes, "fetched the recording");

@@ -199,7 +199,8 @@ impl Cutter {
 
     /// Writes the next `samples`, and returns how many these were.
     fn write(&mut self, out: &mut impl Write, samples: usize) -> io::Result<u64> {
-        let bytes: Vec<u8> = self.ready.drain(..samples).flat_map(|sample| pcm(sample).to_le_bytes()).collect();
+        let bytes: Vec<u8> =
+            self.ready.drain(..samples).flat_map(|sample| pcm(sample).to_le_bytes()).collect();
         out.write_all(&bytes)?;
         Ok(samples as u64)
     }
@@ -269,7 +270,8 @@ mod tests {
     fn counting(seconds: usize, pauses: &[usize]) -> Vec<i16> {
         (0..seconds * 16_000)
             .map(|at| {
-                let in_pause = pauses.iter().any(|pause| (pause * 8_000..pause * 8_000 + 8_000).contains(&at));
+                let in_pause =
+                    pauses.iter().any(|pause| (pause * 8_000..pause * 8_000 + 8_000).contains(&at));
                 let value = i16::try_from(at % 20_000).unwrap_or_default() - 10_000;
                 if in_pause { value % 3 } else { value }
             })
@@ -313,7 +315,10 @@ mod tests {
     fn a_recording_within_the_limit_is_one_piece_and_an_empty_one_is_none() {
         let limits = Limits { max_ms: i64::MAX / 100_000, max_bytes: 25 * 1024 * 1024 };
         let cut = pieces(&counting(3, &[]), limits);
-        assert_eq!(cut.iter().map(|(piece, _)| (piece.start_ms, piece.end_ms)).collect::<Vec<_>>(), [(0, 3_000)]);
+        assert_eq!(
+            cut.iter().map(|(piece, _)| (piece.start_ms, piece.end_ms)).collect::<Vec<_>>(),
+            [(0, 3_000)]
+        );
         assert!(pieces(&[], limits).is_empty());
     }
 

@@ -8,7 +8,7 @@ use std::io::{Seek as _, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use symphonia::core::audio::GenericAudioBufferRef;
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_ADPCM_MS, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error;
@@ -379,7 +379,9 @@ fn duration_ms(track: &Track, sample_rate: u32) -> Option<i64> {
 
 fn refused(error: &Error) -> AudioError {
     match error {
-        Error::Unsupported(what) if what.contains("no suitable format reader") => AudioError::UnknownContainer,
+        Error::Unsupported(what) if what.contains("no suitable format reader") => {
+            AudioError::UnknownContainer
+        }
         Error::Unsupported(what) => AudioError::Unsupported((*what).to_owned()),
         Error::IoError(error) => AudioError::Damaged(error.to_string()),
         error => AudioError::Damaged(error.to_string()),
@@ -392,11 +394,8 @@ impl Codec {
             let channels = params.channels.as_ref().map(|channels| channels.count());
             return Ok(Self::Opus(Box::new(Opus::new(params.extra_data.as_deref(), channels)?)));
         }
-        // What symphonia makes of this codec is noise where there are two channels.
-        if params.codec == CODEC_ID_ADPCM_MS {
-            return Err(AudioError::Unsupported("the codec ADPCM of Microsoft".into()));
-        }
-        let made = symphonia::default::get_codecs().make_audio_decoder(params, &AudioDecoderOptions::default());
+        let made =
+            symphonia::default::get_codecs().make_audio_decoder(params, &AudioDecoderOptions::default());
         made.map(Self::Other).map_err(|error| {
             AudioError::Unsupported(format!("the codec {} ({error})", codec::name(params.codec)))
         })
@@ -419,7 +418,11 @@ impl Codec {
             Self::Opus(opus) => {
                 block.start(SPEECH_RATE, opus.channels());
                 let trimmed = time_base.and_then(|base| base.calc_duration(packet.trim_end));
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a packet is short")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a packet is short"
+                )]
                 let trim_end = trimmed.map_or(0, |time| {
                     (time.as_secs_f64().clamp(0.0, 1.0) * f64::from(SPEECH_RATE)).round() as usize
                 });

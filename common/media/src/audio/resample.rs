@@ -113,7 +113,8 @@ impl Run {
         while self.given < wanted {
             let before = self.given;
             self.push(&silence, into)?;
-            let is_stuck = self.given == before && self.delay == 0 && self.taken > taken + 4 * u64::from(self.from);
+            let is_stuck =
+                self.given == before && self.delay == 0 && self.taken > taken + 4 * u64::from(self.from);
             if is_stuck {
                 break;
             }

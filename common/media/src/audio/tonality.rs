@@ -133,12 +133,13 @@ impl Tonality {
     fn is_tone(&self) -> bool {
         let mut last = self.past.iter().rev().take(TONE_SPECTRA);
         let Some(newest) = last.next() else { return false };
-        let is_pure = |spectrum: &Spectrum| {
-            spectrum.level_db > SILENT_DB && spectrum.share_of_strongest > TONE_SHARE
-        };
+        let is_pure =
+            |spectrum: &Spectrum| spectrum.level_db > SILENT_DB && spectrum.share_of_strongest > TONE_SHARE;
         self.past.len() >= TONE_SPECTRA
             && is_pure(newest)
-            && last.all(|spectrum| is_pure(spectrum) && spectrum.strongest.abs_diff(newest.strongest) <= TONE_WOBBLE)
+            && last.all(|spectrum| {
+                is_pure(spectrum) && spectrum.strongest.abs_diff(newest.strongest) <= TONE_WOBBLE
+            })
     }
 }
 

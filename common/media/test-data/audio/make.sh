@@ -16,7 +16,7 @@ make() {
     -filter_complex "[0][1]join=inputs=2:channel_layout=stereo,volume=6" -map_metadata -1 "$@" "$file"
 }
 
-for codec in pcm_u8 pcm_s16le pcm_s24le pcm_s32le pcm_f32le pcm_f64le pcm_mulaw pcm_alaw adpcm_ima_wav; do
+for codec in pcm_u8 pcm_s16le pcm_s24le pcm_s32le pcm_f32le pcm_f64le pcm_mulaw pcm_alaw adpcm_ms adpcm_ima_wav; do
   make "$codec.wav" 0.2 8000 -c:a "$codec"
 done
 make pcm.aiff 0.2 8000 -c:a pcm_s16be
@@ -30,8 +30,8 @@ make index-first.m4a 1 16000 -c:a aac -b:a 32k -movflags +faststart
 make fragmented.mp4 1 16000 -c:a aac -b:a 32k -movflags +frag_keyframe+empty_moov+default_base_moof
 make flac.flac 1 16000 -c:a flac
 make vorbis.ogg 1 16000 -c:a libvorbis -q:a 0 -page_duration 200000
-make opus.ogg 1 48000 -c:a libopus -b:a 24k -page_duration 200000
-make opus.webm 1 48000 -c:a libopus -b:a 24k
+make opus.ogg 1 48000 -c:a libopus -b:a 96k -page_duration 200000
+make opus.webm 1 48000 -c:a libopus -b:a 96k
 make vorbis.webm 1 16000 -c:a libvorbis -q:a 0
 make wma.wma 1 16000 -c:a wmav2 -b:a 32k
 ffmpeg -hide_banner -loglevel error -y -bitexact -f lavfi -i "color=c=black:size=16x16:rate=5:duration=1" \

@@ -16,7 +16,9 @@ use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;
 
-use super::{AnalysisView, AudioView, analysis, audio, free_object, name_of, one_of, one_of_or_null, transcript};
+use super::{
+    AnalysisView, AudioView, analysis, audio, free_object, name_of, one_of, one_of_or_null, transcript,
+};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Call)]
