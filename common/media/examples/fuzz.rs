@@ -31,8 +31,14 @@ const MEMORY_KIB: u64 = 1024 * 1024;
 /// Where the valid files are, from the folder of this crate.
 const RECORDINGS: &str = "test-data/audio";
 const TRANSCRIPTS: [(&str, &str); 4] = [
-    ("vtt", "WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.500\n<v Dana Ortiz>Good morning.\n\n00:01.500 --> 00:04.000\n<v B>Hello &amp; thanks.\n"),
-    ("srt", "1\n00:00:00,000 --> 00:00:01,500\nDana: Good morning.\n\n2\n00:00:01,500 --> 00:00:04,000\nB: Hello.\n"),
+    (
+        "vtt",
+        "WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.500\n<v Dana Ortiz>Good morning.\n\n00:01.500 --> 00:04.000\n<v B>Hello &amp; thanks.\n",
+    ),
+    (
+        "srt",
+        "1\n00:00:00,000 --> 00:00:01,500\nDana: Good morning.\n\n2\n00:00:01,500 --> 00:00:04,000\nB: Hello.\n",
+    ),
     ("text", "Dana Ortiz: Good morning.\n[00:01:02] B: My invoice is wrong.\nDana Ortiz (00:03): I see.\n"),
     (
         "session",
@@ -52,7 +58,9 @@ fn main() -> ExitCode {
     }
     let only = value("--only");
     let mut failed = 0;
-    for target in targets().into_iter().filter(|target| only.is_none_or(|only| target.contains(only.as_str()))) {
+    for target in
+        targets().into_iter().filter(|target| only.is_none_or(|only| target.contains(only.as_str())))
+    {
         if value("--count").is_some() {
             return child(&target, seed, first, number("--count", 1));
         }
@@ -97,7 +105,9 @@ fn run(target: &str, seed: u64, first: u64, time: Duration) -> u64 {
                     }
                 },
                 Err(RecvTimeoutError::Timeout) => break Some("hangs"),
-                Err(RecvTimeoutError::Disconnected) => break Some("ends the process, or takes too much memory"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    break Some("ends the process, or takes too much memory");
+                }
             }
             if left.is_zero() {
                 break None;
@@ -112,7 +122,10 @@ fn run(target: &str, seed: u64, first: u64, time: Duration) -> u64 {
             next += 1;
         }
     }
-    println!("{target}: {} inputs, {failed} failed, {caught} panics of decoders were caught", next - first + 1);
+    println!(
+        "{target}: {} inputs, {failed} failed, {caught} panics of decoders were caught",
+        next - first + 1
+    );
     failed
 }
 
@@ -193,7 +206,11 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
         return std::iter::once(text.as_bytes().to_vec()).chain(others).collect();
     }
     let read = |name: &str| std::fs::read(folder().join(name)).ok();
-    let own = if target == "raw" { Some((0..4_000_u32).map(|at| (at * 37 % 251) as u8).collect()) } else { read(target) };
+    let own = if target == "raw" {
+        Some((0..4_000_u32).map(|at| (at * 37 % 251) as u8).collect())
+    } else {
+        read(target)
+    };
     own.into_iter().chain(targets().iter().filter_map(|name| read(name))).collect()
 }
 
@@ -221,8 +238,14 @@ fn damaged(files: &[Vec<u8>], seed: u64, nth: u64) -> Vec<u8> {
             0 => input[at] ^= 1 << dice.roll(8),
             1 => input[at] = dice.roll(256) as u8,
             2 => {
-                let extreme: [&[u8]; 6] =
-                    [&[0; 4], &[0xff; 4], &[0x7f, 0xff, 0xff, 0xff], &[0x80, 0, 0, 0], &[0, 0, 0, 1], &[0xff; 8]];
+                let extreme: [&[u8]; 6] = [
+                    &[0; 4],
+                    &[0xff; 4],
+                    &[0x7f, 0xff, 0xff, 0xff],
+                    &[0x80, 0, 0, 0],
+                    &[0, 0, 0, 1],
+                    &[0xff; 8],
+                ];
                 for (byte, value) in input[at..].iter_mut().zip(extreme[dice.roll(extreme.len())]) {
                     *byte = *value;
                 }

@@ -33,8 +33,8 @@ pub use bucket::UPLOAD_BYTES;
 pub use copy::{AT_ONCE, Copied, copy};
 use folder::Folder;
 pub use incoming::Swept;
-pub use reader::BlobReader;
 use incoming::writer_of;
+pub use reader::BlobReader;
 pub use settings::{BucketSettings, Settings};
 
 const MAX_KEY_CHARS: usize = 512;

@@ -103,7 +103,8 @@ fn by_channel(facts: &AudioFacts, speakers: &[Speaker]) -> Vec<Vec<Interval>> {
         .map(|(_, channel)| *channel)
         .collect();
     let heard = |(speaker, channel): (&Speaker, &usize)| {
-        let speech = facts.channels.get(*channel).map(|channel| channel.speech.as_slice()).unwrap_or_default();
+        let speech =
+            facts.channels.get(*channel).map(|channel| channel.speech.as_slice()).unwrap_or_default();
         if shared.contains(channel) { overlap(&speaker.said, speech) } else { speech.to_vec() }
     };
     speakers.iter().zip(&of_speaker).map(heard).collect()
@@ -219,16 +220,10 @@ mod tests {
     #[test]
     fn two_speakers_on_one_channel_share_its_speech_by_their_segments() {
         let facts = facts(ChannelLayout::Separate, &[&[[0, 4_000], [8_000, 10_000]], &[[4_500, 7_500]]]);
-        let said = transcript(&[
-            ("Ann", None, 0, 4_400),
-            ("Cid", None, 4_400, 7_900),
-            ("Bob", None, 7_900, 10_000),
-        ]);
+        let said =
+            transcript(&[("Ann", None, 0, 4_400), ("Cid", None, 4_400, 7_900), ("Bob", None, 7_900, 10_000)]);
         let found = metrics_from_audio(&facts, &said).unwrap();
-        assert_eq!(
-            (found.talk_ms["Ann"], found.talk_ms["Bob"], found.talk_ms["Cid"]),
-            (4_000, 2_000, 3_000)
-        );
+        assert_eq!((found.talk_ms["Ann"], found.talk_ms["Bob"], found.talk_ms["Cid"]), (4_000, 2_000, 3_000));
     }
 
     #[test]

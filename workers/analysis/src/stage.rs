@@ -25,7 +25,9 @@ use queue_topology::{Cx, Outcome, Stage, StageError, Whom};
 use store::Write;
 
 use crate::schema::Reading;
-use crate::{audio_metrics, builtin, conversation, grounding, merge, metrics, promises, prompt, sides, turns};
+use crate::{
+    audio_metrics, builtin, conversation, grounding, merge, metrics, promises, prompt, sides, turns,
+};
 
 /// Analyzes calls, with a model when one is configured.
 pub struct Analyze {
@@ -180,8 +182,7 @@ impl Stage for Analyze {
             None => None,
         };
         let audio = cx.store.audio_facts(cx.run.workspace, cx.run.call).await?;
-        let analysis =
-            self.analyze_heard(&cx.call().await?, cx.transcript().await?, audio.as_ref()).await?;
+        let analysis = self.analyze_heard(&cx.call().await?, cx.transcript().await?, audio.as_ref()).await?;
         tracing::info!(analyzer = analysis.analyzer, words = analysis.metrics.words, "analyzed a call");
         if let Some(usage) = &analysis.usage {
             cx.keep(Write::Usage(usage.clone()));

@@ -49,11 +49,7 @@ impl Measured {
 }
 
 /// Measures a recording, or reads what was measured before. It is fetched for that, if it is behind a URL.
-pub(crate) async fn measured(
-    cx: &Cx,
-    source: &Source,
-    material: &Material,
-) -> Result<Measured, StageError> {
+pub(crate) async fn measured(cx: &Cx, source: &Source, material: &Material) -> Result<Measured, StageError> {
     let kept = format!("measured/{}/{}", cx.run.call, material.digest);
     match source.blobs.get(&kept, MAX_KEPT_BYTES).await {
         Ok(bytes) => {
@@ -118,7 +114,8 @@ fn listen(reader: BlobReader) -> Result<Option<MeasuredAudio>, AudioError> {
 }
 
 fn unmeasured(why: &str) -> Measured {
-    let text = format!("The recording could not be measured, so its times are those of the transcript: {why}.");
+    let text =
+        format!("The recording could not be measured, so its times are those of the transcript: {why}.");
     Measured { audio: None, note: Some(Note::new("audio_not_measured", text).of_field("audio")) }
 }
 
@@ -153,7 +150,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_recording_is_measured_even_where_its_index_stands_at_its_end() {
-        for (name, container) in [("index-last.m4a", "mp4"), ("opus.webm", "webm"), ("pcm_mulaw.wav", "wav")] {
+        for (name, container) in [("index-last.m4a", "mp4"), ("opus.webm", "webm"), ("pcm_mulaw.wav", "wav")]
+        {
             let found = measured(recording(name)).await.unwrap().audio.unwrap().facts;
             assert_eq!((found.container.as_str(), found.channels.len()), (container, 2), "{name}");
         }

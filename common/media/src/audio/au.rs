@@ -18,6 +18,7 @@ pub(super) fn header(head: &[u8]) -> Option<(Raw, u64)> {
         27 => Encoding::ALaw,
         _ => return None,
     };
-    let channels = usize::try_from(number(20)?).ok().filter(|channels| (1..=MAX_CHANNELS).contains(channels))?;
+    let channels =
+        usize::try_from(number(20)?).ok().filter(|channels| (1..=MAX_CHANNELS).contains(channels))?;
     Some((Raw { encoding, sample_rate: number(16)?, channels }, u64::from(number(4)?)))
 }

@@ -5,7 +5,11 @@ use std::io::{Read as _, SeekFrom};
 use symphonia::core::formats::FormatId;
 use symphonia::core::formats::well_known as format;
 
-use super::source::{AudioError, Source};
+use super::source::{AudioError, Repair, Source};
+
+/// How many chunks of a WAV file are looked at, and from which length on a length was never written.
+const MAX_CHUNKS: usize = 64;
+const NEVER_WRITTEN: u32 = 0x7fff_0000;
 
 /// How many bytes at the end of an Ogg file hold its last page. A page is at most so long.
 const OGG_PAGE_BYTES: u64 = 65_307;
@@ -27,6 +31,27 @@ pub(super) fn name(id: FormatId) -> Option<&'static str> {
         format::FORMAT_ID_MKV => "webm",
         _ => return None,
     })
+}
+
+/// A WAV file whose data chunk is longer than the file: what its header should say, and whether the file is whole. A
+/// program that writes while it records leaves the greatest number in the header, and then nothing is missing.
+pub(super) fn wav_repairs(source: &mut impl Source, bytes: u64) -> Result<(Vec<Repair>, bool), AudioError> {
+    let mut at = 12;
+    for _ in 0..MAX_CHUNKS {
+        let mut chunk = Vec::new();
+        source.seek(SeekFrom::Start(at)).map_err(AudioError::Source)?;
+        source.by_ref().take(8).read_to_end(&mut chunk).map_err(AudioError::Source)?;
+        let [name @ .., a, b, c, d] = chunk.as_slice() else { break };
+        let length = u32::from_le_bytes([*a, *b, *c, *d]);
+        let body = at + 8;
+        if name == b"data" && body + u64::from(length) > bytes {
+            let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
+            let repairs = vec![(4, number(bytes - 8)), (at + 4, number(bytes.saturating_sub(body)))];
+            return Ok((repairs, length >= NEVER_WRITTEN));
+        }
+        at = body + u64::from(length) + u64::from(length % 2);
+    }
+    Ok((Vec::new(), true))
 }
 
 /// Whether an Ogg file ends with a whole page that says that it is the last one. A program that was killed while it

@@ -121,9 +121,24 @@ impl Decoder {
             source.seek(SeekFrom::Start(from)).map_err(AudioError::Source)?;
             return Self::samples("au", source, failed, raw);
         }
-        let is_whole = !head.starts_with(b"OggS") || container::ogg_is_whole(&mut source, bytes)?;
+        let is_whole = match head.get(..4) {
+            Some(b"OggS") => container::ogg_is_whole(&mut source, bytes)?,
+            Some(b"RIFF") => {
+                let (repairs, is_whole) = container::wav_repairs(&mut source, bytes)?;
+                source.repairs = repairs;
+                is_whole
+            }
+            _ => true,
+        };
         source.rewind_to_start()?;
-        let opened = guarded(|| open(source)).unwrap_or_else(|| Err(AudioError::Damaged(PANICKED.into())));
+        // Demuxers look at the end of a file, and some give up when it is damaged. They do not look at the end of a
+        // stream.
+        let mut stream = source.clone();
+        stream.is_seekable = false;
+        let opened = match attempt(source) {
+            Err(AudioError::Damaged(_)) => attempt(stream),
+            opened => opened,
+        };
         let (input, probed, is_reliable) = match opened {
             Err(error) => return Err(failed.take().unwrap_or(error)),
             Ok(opened) => opened,
@@ -309,6 +324,10 @@ fn fill(source: &mut impl Source, into: &mut [u8]) -> Result<usize, AudioError> 
     Ok(filled)
 }
 
+fn attempt<S: Source + 'static>(source: Noting<S>) -> Result<(Input, Probed, bool), AudioError> {
+    guarded(|| open(source)).unwrap_or_else(|| Err(AudioError::Damaged(PANICKED.into())))
+}
+
 fn open<S: Source + 'static>(source: Noting<S>) -> Result<(Input, Probed, bool), AudioError> {
     let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
     let tags = MetadataOptions::default()
@@ -360,7 +379,9 @@ fn duration_ms(track: &Track, sample_rate: u32) -> Option<i64> {
 
 fn refused(error: &Error) -> AudioError {
     match error {
-        Error::Unsupported(what) if what.contains("no suitable format reader") => AudioError::UnknownContainer,
+        Error::Unsupported(what) if what.contains("no suitable format reader") => {
+            AudioError::UnknownContainer
+        }
         Error::Unsupported(what) => AudioError::Unsupported((*what).to_owned()),
         Error::IoError(error) => AudioError::Damaged(error.to_string()),
         error => AudioError::Damaged(error.to_string()),
@@ -373,7 +394,8 @@ impl Codec {
             let channels = params.channels.as_ref().map(|channels| channels.count());
             return Ok(Self::Opus(Box::new(Opus::new(params.extra_data.as_deref(), channels)?)));
         }
-        let made = symphonia::default::get_codecs().make_audio_decoder(params, &AudioDecoderOptions::default());
+        let made =
+            symphonia::default::get_codecs().make_audio_decoder(params, &AudioDecoderOptions::default());
         made.map(Self::Other).map_err(|error| {
             AudioError::Unsupported(format!("the codec {} ({error})", codec::name(params.codec)))
         })
@@ -396,7 +418,11 @@ impl Codec {
             Self::Opus(opus) => {
                 block.start(SPEECH_RATE, opus.channels());
                 let trimmed = time_base.and_then(|base| base.calc_duration(packet.trim_end));
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a packet is short")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a packet is short"
+                )]
                 let trim_end = trimmed.map_or(0, |time| {
                     (time.as_secs_f64().clamp(0.0, 1.0) * f64::from(SPEECH_RATE)).round() as usize
                 });

@@ -22,7 +22,7 @@ const PAUSE: f32 = 0.01;
 /// Two channels are the same when what is different in them has less than this share of their energy.
 const SAME_SHARE: f64 = 0.01;
 /// Channels hold speakers of their own, unless they speak at the same time for more than this share of the speech.
-const MIXED_SHARE: f64 = 0.5;
+const MIXED_SHARE: f64 = 0.8;
 /// A channel with less than this share of the speech has no speaker.
 const SPEAKER_SHARE: f64 = 0.02;
 

@@ -45,11 +45,7 @@ pub(super) fn notes(facts: &AudioFacts, seen: &Seen<'_>) -> Vec<Note> {
     );
     let damaged = seen.ended.damaged;
     note(damaged > 0, "audio_damaged", format!("{damaged} packets of the recording could not be decoded."));
-    note(
-        facts.duration_ms < SHORT_MS,
-        "audio_too_short",
-        format!("The recording is only {length} long."),
-    );
+    note(facts.duration_ms < SHORT_MS, "audio_too_short", format!("The recording is only {length} long."));
     let is_dead = |peak: f64| peak < DEAD_PEAK;
     let all_are_dead = facts.channels.iter().all(|channel| is_dead(channel.peak));
     note(all_are_dead, "audio_silent", "The recording is silent.".to_owned());
@@ -94,7 +90,8 @@ pub(super) fn notes(facts: &AudioFacts, seen: &Seen<'_>) -> Vec<Note> {
     note(
         seen.is_merged,
         "audio_intervals_merged",
-        "The recording has very many stretches of speech, so short pauses between them are not kept.".to_owned(),
+        "The recording has very many stretches of speech, so short pauses between them are not kept."
+            .to_owned(),
     );
     notes
 }

@@ -23,7 +23,8 @@ struct Head {
 impl Head {
     fn read(bytes: &[u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(HEAD)?;
-        let [_version, channels, skip_low, skip_high, _, _, _, _, gain_low, gain_high, family, ..] = *rest else {
+        let [_version, channels, skip_low, skip_high, _, _, _, _, gain_low, gain_high, family, ..] = *rest
+        else {
             return None;
         };
         Some(Self {
@@ -63,9 +64,9 @@ impl Opus {
         let unsupported = |error: opus_pure::Error| AudioError::Unsupported(format!("Opus: {error}"));
         let streams = match head.channels {
             1 | 2 => Streams::One(OpusDecoder::new(rate, head.channels).map_err(unsupported)?),
-            3..=MAX_CHANNELS => Streams::Several(
-                OpusMSDecoder::new(rate, head.channels, head.family).map_err(unsupported)?,
-            ),
+            3..=MAX_CHANNELS => {
+                Streams::Several(OpusMSDecoder::new(rate, head.channels, head.family).map_err(unsupported)?)
+            }
             other => return Err(AudioError::Unsupported(format!("Opus with {other} channels"))),
         };
         Ok(Self {
@@ -113,10 +114,7 @@ mod tests {
     #[test]
     fn a_header_says_what_is_to_be_skipped_and_a_short_one_is_none() {
         let head = b"OpusHead\x01\x02\x38\x01\x80\xbb\0\0\0\x01\0";
-        assert_eq!(
-            Head::read(head),
-            Some(Head { channels: 2, pre_skip: 312, gain_q8: 256, family: 0 })
-        );
+        assert_eq!(Head::read(head), Some(Head { channels: 2, pre_skip: 312, gain_q8: 256, family: 0 }));
         assert_eq!(Head::read(&head[..12]), None);
         assert_eq!(Head::read(b"nothing"), None);
     }
@@ -126,8 +124,9 @@ mod tests {
         let mut opus = Opus::new(None, Some(2)).unwrap();
         let mut channels = vec![Vec::new(), Vec::new()];
         for length in 1..200_usize {
-            let packet: Vec<u8> =
-                (0..length).map(|at| u8::try_from((at * 73 + length * 31) % 256).unwrap_or_default()).collect();
+            let packet: Vec<u8> = (0..length)
+                .map(|at| u8::try_from((at * 73 + length * 31) % 256).unwrap_or_default())
+                .collect();
             let _heard = opus.decode(&packet, 0, &mut channels);
         }
         assert_eq!(channels[0].len(), channels[1].len());

@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_values_of_g711_are_those_of_the_standard() {
-        assert_eq!([0xff, 0x7f, 0x80, 0x00, 0xce].map(mu_law), [0, 0, 32_124, -32_124, 716]);
+        assert_eq!([0xff, 0x7f, 0x80, 0x00, 0xce].map(mu_law), [0, 0, 32_124, -32_124, 988]);
         assert_eq!([0xd5, 0x55, 0xaa, 0x2a, 0x80].map(a_law), [8, -8, 32_256, -32_256, 5_504]);
     }
 }

@@ -45,11 +45,31 @@ impl Failed {
     }
 }
 
-/// A source of known length, as demuxers want it.
+/// Four bytes that are read in place of those of the file, and where they stand. A header that says something impossible
+/// is mended in this way, and the file itself stays as it is.
+pub(super) type Repair = (u64, [u8; 4]);
+
+/// A source of known length, as demuxers want it. Its clones read the same source, one after the other.
 pub(super) struct Noting<S> {
-    source: S,
+    source: Arc<Mutex<S>>,
+    at: u64,
     bytes: u64,
     failed: Failed,
+    pub(super) is_seekable: bool,
+    pub(super) repairs: Vec<Repair>,
+}
+
+impl<S> Clone for Noting<S> {
+    fn clone(&self) -> Self {
+        Self {
+            source: Arc::clone(&self.source),
+            at: 0,
+            bytes: self.bytes,
+            failed: self.failed.clone(),
+            is_seekable: self.is_seekable,
+            repairs: self.repairs.clone(),
+        }
+    }
 }
 
 impl<S: Source> Noting<S> {
@@ -57,7 +77,15 @@ impl<S: Source> Noting<S> {
         let bytes = source.seek(SeekFrom::End(0)).map_err(AudioError::Source)?;
         source.rewind().map_err(AudioError::Source)?;
         let failed = Failed::default();
-        Ok((Self { source, bytes, failed: failed.clone() }, failed))
+        let noting = Self {
+            source: Arc::new(Mutex::new(source)),
+            at: 0,
+            bytes,
+            failed: failed.clone(),
+            is_seekable: true,
+            repairs: Vec::new(),
+        };
+        Ok((noting, failed))
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -67,24 +95,43 @@ impl<S: Source> Noting<S> {
 
 impl<S: Source> Read for Noting<S> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.source.read(into).inspect_err(|error| {
+        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = source.seek(SeekFrom::Start(self.at)).and_then(|_| source.read(into));
+        drop(source);
+        let read = read.inspect_err(|error| {
             if error.kind() != io::ErrorKind::Interrupted {
                 self.failed.note(error);
             }
-        })
+        })?;
+        for (place, bytes) in &self.repairs {
+            for (place, byte) in (*place..).zip(bytes) {
+                let within = place.checked_sub(self.at).and_then(|within| usize::try_from(within).ok());
+                if let Some(read) = within.and_then(|within| into[..read].get_mut(within)) {
+                    *read = *byte;
+                }
+            }
+        }
+        self.at += read as u64;
+        Ok(read)
     }
 }
 
 impl<S: Source> Seek for Noting<S> {
     /// A place behind the end is an error of the file and not of the source: a damaged file names such places.
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.source.seek(to)
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::End(offset) => self.bytes.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.at.checked_add_signed(offset),
+        };
+        self.at = place.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.at)
     }
 }
 
 impl<S: Source> MediaSource for Noting<S> {
     fn is_seekable(&self) -> bool {
-        true
+        self.is_seekable
     }
 
     fn byte_len(&self) -> Option<u64> {
@@ -94,6 +141,6 @@ impl<S: Source> MediaSource for Noting<S> {
 
 impl<S: Source> Noting<S> {
     pub(super) fn rewind_to_start(&mut self) -> Result<(), AudioError> {
-        self.source.rewind().map_err(AudioError::Source)
+        self.rewind().map_err(AudioError::Source)
     }
 }

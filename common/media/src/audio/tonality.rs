@@ -32,7 +32,9 @@ const STRONGEST: usize = 5;
 const APART: usize = 3;
 /// A tone keeps its frequency for so many spectra, and so much of the energy is in its two peaks.
 const TONE_SPECTRA: usize = 6;
-const TONE_SHARE: f32 = 0.85;
+const TONE_SHARE: f32 = 0.95;
+/// How far the strongest bin may move: of two tones that are close together, now one and now the other is stronger.
+const TONE_WOBBLE: usize = 3;
 
 /// What a second of sound is like.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -131,12 +133,13 @@ impl Tonality {
     fn is_tone(&self) -> bool {
         let mut last = self.past.iter().rev().take(TONE_SPECTRA);
         let Some(newest) = last.next() else { return false };
-        let is_pure = |spectrum: &Spectrum| {
-            spectrum.level_db > SILENT_DB && spectrum.share_of_strongest > TONE_SHARE
-        };
+        let is_pure =
+            |spectrum: &Spectrum| spectrum.level_db > SILENT_DB && spectrum.share_of_strongest > TONE_SHARE;
         self.past.len() >= TONE_SPECTRA
             && is_pure(newest)
-            && last.all(|spectrum| is_pure(spectrum) && spectrum.strongest.abs_diff(newest.strongest) <= 1)
+            && last.all(|spectrum| {
+                is_pure(spectrum) && spectrum.strongest.abs_diff(newest.strongest) <= TONE_WOBBLE
+            })
     }
 }
 
@@ -184,5 +187,5 @@ fn strongest_peak_beside(power: &[f32], first: usize) -> Option<usize> {
 
 /// The energy of a peak with its flanks.
 fn lobe(power: &[f32], at: usize) -> f32 {
-    power[at.saturating_sub(2).max(LOWEST)..(at + 3).min(BINS)].iter().sum()
+    power[at.saturating_sub(4).max(LOWEST)..(at + 5).min(BINS)].iter().sum()
 }

@@ -148,7 +148,11 @@ impl VoiceDetector {
             self.frames.iter_mut().rev().take(TONE_FRAMES).for_each(|frame| frame.is_tone = true);
         }
         if tonal.steadiness >= MUSIC_STEADINESS {
-            self.frames.iter_mut().rev().take(STEADY_FRAMES + HOP / FRAME).for_each(|frame| frame.is_steady = true);
+            self.frames
+                .iter_mut()
+                .rev()
+                .take(STEADY_FRAMES + HOP / FRAME)
+                .for_each(|frame| frame.is_steady = true);
         }
     }
 

@@ -29,9 +29,9 @@ make index-last.m4a 1 16000 -c:a aac -b:a 32k
 make index-first.m4a 1 16000 -c:a aac -b:a 32k -movflags +faststart
 make fragmented.mp4 1 16000 -c:a aac -b:a 32k -movflags +frag_keyframe+empty_moov+default_base_moof
 make flac.flac 1 16000 -c:a flac
-make vorbis.ogg 1 16000 -c:a libvorbis -q:a 0
-make opus.ogg 1 48000 -c:a libopus -b:a 24k
-make opus.webm 1 48000 -c:a libopus -b:a 24k
+make vorbis.ogg 1 16000 -c:a libvorbis -q:a 0 -page_duration 200000
+make opus.ogg 1 48000 -c:a libopus -b:a 96k -page_duration 200000
+make opus.webm 1 48000 -c:a libopus -b:a 96k
 make vorbis.webm 1 16000 -c:a libvorbis -q:a 0
 make wma.wma 1 16000 -c:a wmav2 -b:a 32k
 ffmpeg -hide_banner -loglevel error -y -bitexact -f lavfi -i "color=c=black:size=16x16:rate=5:duration=1" \

@@ -99,7 +99,11 @@ fn spoken(voice: &str, speed: &str) -> Option<Talk> {
     let (mut samples, mut truth) = (vec![0.0; RATE], Vec::new());
     for (nth, sentence) in SENTENCES.iter().enumerate() {
         let path = folder.path().join(format!("{nth}.wav"));
-        let said = Command::new("espeak-ng").args(["-v", voice, "-s", speed, "-w"]).arg(&path).arg(sentence).output();
+        let said = Command::new("espeak-ng")
+            .args(["-v", voice, "-s", speed, "-w"])
+            .arg(&path)
+            .arg(sentence)
+            .output();
         if !said.is_ok_and(|said| said.status.success()) {
             return None;
         }
@@ -198,7 +202,8 @@ fn speech_after_music_on_hold_is_found() {
     let talk = sounds::talk(9, 120.0, 30);
     let mut samples = sounds::music(2, 20);
     samples.extend(&talk.samples);
-    let truth: Vec<[i64; 2]> = talk.truth.iter().map(|[from, until]| [from + 20_000, until + 20_000]).collect();
+    let truth: Vec<[i64; 2]> =
+        talk.truth.iter().map(|[from, until]| [from + 20_000, until + 20_000]).collect();
     let heard = hear(samples);
     let error = error(&heard, &truth, 50_000);
     println!("music and then speech: error {:.2} %", error * 100.0);
@@ -211,11 +216,10 @@ fn people_who_talk_at_the_same_time_are_each_found_on_their_channel() {
     let block = Block { sample_rate: RATE as u32, channels: vec![noisy(&one, 20.0), noisy(&other, 20.0)] };
     let voices = measure::measure_block(&block).unwrap();
     let together = |one: &[[i64; 2]], other: &[[i64; 2]]| -> i64 {
-        one.iter()
-            .flat_map(|a| other.iter().map(|b| (a[1].min(b[1]) - a[0].max(b[0])).max(0)))
-            .sum()
+        one.iter().flat_map(|a| other.iter().map(|b| (a[1].min(b[1]) - a[0].max(b[0])).max(0))).sum()
     };
-    let list = |voice: &Voice| -> Vec<[i64; 2]> { voice.speech.iter().map(|interval| (*interval).into()).collect() };
+    let list =
+        |voice: &Voice| -> Vec<[i64; 2]> { voice.speech.iter().map(|interval| (*interval).into()).collect() };
     let found = together(&list(&voices[0]), &list(&voices[1]));
     let wanted = together(&one.truth, &other.truth);
     println!("together: {found} ms found, {wanted} ms in truth");

@@ -63,7 +63,9 @@ impl BlobReader {
         let follows = self.held_from + self.held.len() as u64 == self.at && !self.held.is_empty();
         self.length = if follows { (self.length * 2).min(LONGEST) } else { SHORTEST };
         let fetched = match self.ahead.take() {
-            Some((from, ahead)) if from == self.at => self.runtime.block_on(ahead).map_err(io::Error::other)?,
+            Some((from, ahead)) if from == self.at => {
+                self.runtime.block_on(ahead).map_err(io::Error::other)?
+            }
             other => {
                 if let Some((_, unwanted)) = other {
                     unwanted.abort();
@@ -136,7 +138,9 @@ mod tests {
     use super::*;
 
     fn content() -> Vec<u8> {
-        (0..3_000_000_u32).map(|at| u8::try_from(at.wrapping_mul(2_654_435_761) >> 24).unwrap_or_default()).collect()
+        (0..3_000_000_u32)
+            .map(|at| u8::try_from(at.wrapping_mul(2_654_435_761) >> 24).unwrap_or_default())
+            .collect()
     }
 
     #[tokio::test]

@@ -58,7 +58,10 @@ pub(crate) async fn measure(bench: &Bench, how: &Audio) -> anyhow::Result<()> {
         let path = folder.path().join(format!("recording.{ending}"));
         make(&path, how.minutes, options).await?;
         let path = path.to_str().context("name the recording")?;
-        let ffmpeg = run("ffmpeg", &["-v", "error", "-threads", "1", "-i", path, "-ar", "16000", "-f", "s16le", "-y", "/dev/null"]);
+        let ffmpeg = run(
+            "ffmpeg",
+            &["-v", "error", "-threads", "1", "-i", path, "-ar", "16000", "-f", "s16le", "-y", "/dev/null"],
+        );
         let ffmpeg = ffmpeg.await?;
         let debrief = bench.program.path().to_str().context("name the program")?;
         let decoded = run(debrief, &["audio", "--decode-only", path]).await?;
@@ -66,7 +69,8 @@ pub(crate) async fn measure(bench: &Bench, how: &Audio) -> anyhow::Result<()> {
         let share = ffmpeg.processor_s / decoded.processor_s;
         slowest = slowest.min(share);
         largest = largest.max(measured.most_mb);
-        let times = |taken: &Taken| format!("{:.1} s ({:.0} x)", taken.processor_s, length_s / taken.processor_s);
+        let times =
+            |taken: &Taken| format!("{:.1} s ({:.0} x)", taken.processor_s, length_s / taken.processor_s);
         writeln!(
             text,
             "| {name} | {} | {} | {share:.2} | {} | {:.0} MB |",
@@ -99,7 +103,8 @@ async fn make(path: &Path, minutes: u32, options: &[&str]) -> anyhow::Result<()>
     let source = format!("aevalsrc={}|{}:s=16000:d={}", voice(140, 10), voice(210, 14), minutes * 60);
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-y", "-f", "lavfi", "-i", &source]).args(options).arg(path);
-    let ended = command.stdin(Stdio::null()).status().await.context("start ffmpeg; it makes the recordings")?;
+    let ended =
+        command.stdin(Stdio::null()).status().await.context("start ffmpeg; it makes the recordings")?;
     ensure!(ended.success(), "ffmpeg made no recording: {ended}");
     Ok(())
 }
