@@ -155,7 +155,8 @@ fn introduced(opening: &[&Segment], details: &CallDetails) -> Option<Evidence> {
 /// The one known person whose name, or whose first name, `words` begin with.
 fn known_as(words: &str, details: &CallDetails) -> Option<(String, Option<Role>)> {
     let agent = details.agent_name.as_deref().map(|name| (name, Some(Role::Agent)));
-    let people = details.participants.iter().filter_map(|person| Some((person.name.as_deref()?, person.role)));
+    let people =
+        details.participants.iter().filter_map(|person| Some((person.name.as_deref()?, person.role)));
     let said: Vec<String> = words.split_whitespace().map(folded).collect();
     let mut found: Option<(String, Option<Role>)> = None;
     for (name, role) in agent.into_iter().chain(people) {
@@ -189,10 +190,13 @@ fn by_channel(label: &str, known: &Known<'_>) -> Option<Evidence> {
         Direction::Incoming => !is_caller,
     };
     let (role, side) = if is_ours { (Role::Agent, "our side") } else { (Role::Customer, "the customer") };
-    let reason = format!("channel {label} of the recording is {side} in {} call", match known.direction? {
-        Direction::Outgoing => "an outgoing",
-        Direction::Incoming => "an incoming",
-    });
+    let reason = format!(
+        "channel {label} of the recording is {side} in {} call",
+        match known.direction? {
+            Direction::Outgoing => "an outgoing",
+            Direction::Incoming => "an incoming",
+        }
+    );
     Some(Evidence { name: None, role: Some(role), confidence: 0.8, reason })
 }
 
@@ -222,8 +226,7 @@ fn with_the_agents_name(evidence: Evidence, details: &CallDetails) -> Evidence {
 /// Where two people speak and one of them is known to be on one side, the other one is on the other side. Two people
 /// cannot both be the call's agent: the weaker of the two is not.
 fn complement(labels: &[String], found: &mut Vec<(String, Evidence)>, known: &Known<'_>) {
-    let agents: Vec<usize> =
-        (0..found.len()).filter(|at| found[*at].1.role == Some(Role::Agent)).collect();
+    let agents: Vec<usize> = (0..found.len()).filter(|at| found[*at].1.role == Some(Role::Agent)).collect();
     if let [one, other] = agents[..]
         && found[one].1.confidence < 1.0
         && found[other].1.confidence < 1.0
@@ -323,7 +326,8 @@ pub fn own_labels(transcript: &Transcript, shown: &str) -> Vec<String> {
 pub fn correct(mut transcript: Transcript, corrections: &[Correction]) -> Transcript {
     for correction in corrections {
         let present = transcript.speakers.iter().find(|speaker| speaker.label == correction.speaker);
-        let shown = present.and_then(|speaker| speaker.name.clone()).unwrap_or_else(|| correction.speaker.clone());
+        let shown =
+            present.and_then(|speaker| speaker.name.clone()).unwrap_or_else(|| correction.speaker.clone());
         let mut changed = false;
         for segment in transcript.segments.iter_mut().filter(|segment| is_of(segment, &shown)) {
             changed = true;

@@ -78,7 +78,12 @@ impl Transcript {
                 None => turns.push(segment.clone()),
             }
         }
-        Self { segments: turns, language: self.language.clone(), notes: self.notes.clone(), speakers: self.speakers.clone() }
+        Self {
+            segments: turns,
+            language: self.language.clone(),
+            notes: self.notes.clone(),
+            speakers: self.speakers.clone(),
+        }
     }
 
     pub fn segment(&self, id: u32) -> Option<&Segment> {

@@ -140,8 +140,7 @@ mod tests {
             text: (*text).to_owned(),
             confidence: None,
         };
-        Transcript { segments: segments.iter().map(segment).collect(), ..Transcript::default() }
-            .numbered()
+        Transcript { segments: segments.iter().map(segment).collect(), ..Transcript::default() }.numbered()
     }
 
     #[test]

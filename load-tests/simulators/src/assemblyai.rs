@@ -134,7 +134,8 @@ async fn upload(State(account): State<Arc<Account>>, headers: HeaderMap, body: B
     let url = format!("{}/upload/{}", account.base, Uuid::new_v4());
     let duration_ms = reader.duration_ms();
     let (channels, is_undecodable) = (reader.channels(), reader.is_undecodable_for("assemblyai"));
-    let upload = Upload { digest, channels, is_undecodable, utterances: reader.utterances().into(), duration_ms };
+    let upload =
+        Upload { digest, channels, is_undecodable, utterances: reader.utterances().into(), duration_ms };
     lock(&account.uploads).insert(url.clone(), upload);
     Json(json!({ "upload_url": url })).into_response()
 }

@@ -93,7 +93,8 @@ fn corrections(body: &Value, transcript: &Transcript) -> Result<Vec<Correction>,
         let pointer = format!("/{}", shown.replace('~', "~0").replace('/', "~1"));
         let own = speakers::own_labels(transcript, shown);
         if own.is_empty() {
-            let detail = format!("is no speaker of this transcript; its speakers are {}", shown_labels(transcript));
+            let detail =
+                format!("is no speaker of this transcript; its speakers are {}", shown_labels(transcript));
             problems.push(FieldProblem { pointer: pointer.clone(), detail });
         }
         match value {
@@ -102,7 +103,10 @@ fn corrections(body: &Value, transcript: &Transcript) -> Result<Vec<Correction>,
                 let empty = matches!((&name, &role), (Ok(None), Ok(None)));
                 for (field, problem) in [("name", name.as_ref().err()), ("role", role.as_ref().err())] {
                     if let Some(detail) = problem {
-                        problems.push(FieldProblem { pointer: format!("{pointer}/{field}"), detail: detail.clone() });
+                        problems.push(FieldProblem {
+                            pointer: format!("{pointer}/{field}"),
+                            detail: detail.clone(),
+                        });
                     }
                 }
                 for unknown in fields.keys().filter(|field| !matches!(field.as_str(), "name" | "role")) {
@@ -114,7 +118,11 @@ fn corrections(body: &Value, transcript: &Transcript) -> Result<Vec<Correction>,
                     problems.push(FieldProblem { pointer, detail });
                 }
                 if let (Ok(name), Ok(role)) = (name, role) {
-                    read.extend(own.into_iter().map(|speaker| Correction { speaker, name: name.clone(), role }));
+                    read.extend(own.into_iter().map(|speaker| Correction {
+                        speaker,
+                        name: name.clone(),
+                        role,
+                    }));
                 }
             }
             _ => problems.push(FieldProblem { pointer, detail: "must be an object".to_owned() }),
@@ -175,7 +183,8 @@ mod tests {
 
     #[test]
     fn speakers_are_named_as_the_transcript_shows_them() {
-        let body = json!({"Speaker A": {"name": " Dana  Ortiz ", "role": "agent"}, "B": {"role": "customer"}});
+        let body =
+            json!({"Speaker A": {"name": " Dana  Ortiz ", "role": "agent"}, "B": {"role": "customer"}});
         let read = corrections(&body, &transcript()).unwrap();
         assert_eq!(read[0].speaker, "B");
         assert_eq!(

@@ -3,9 +3,9 @@
 use std::io::{self, Cursor};
 
 use bytes::Bytes;
+use futures::channel::mpsc;
 use futures::stream::BoxStream;
 use futures::{SinkExt as _, StreamExt as _};
-use futures::channel::mpsc;
 use media::audio::cut::{self, Limits, Treatment};
 use media::audio::{AudioError, Decoder};
 use platform::blobs::{BlobError, BlobReader};
@@ -117,11 +117,19 @@ mod tests {
         let sound: Vec<u8> = (0..160_000_u32)
             .flat_map(|at| {
                 let is_pause = at % 16_000 > 14_000;
-                let sample: i16 = if is_pause { 0 } else if at / 40 % 2 == 0 { 8_000 } else { -8_000 };
+                let sample: i16 = if is_pause {
+                    0
+                } else if at / 40 % 2 == 0 {
+                    8_000
+                } else {
+                    -8_000
+                };
                 sample.to_le_bytes()
             })
             .collect();
-        let mut file = b"RIFF\x24\xe2\x04\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data".to_vec();
+        let mut file =
+            b"RIFF\x24\xe2\x04\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data"
+                .to_vec();
         file.extend(u32::try_from(sound.len()).unwrap().to_le_bytes());
         file.extend(sound);
         file

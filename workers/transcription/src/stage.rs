@@ -137,12 +137,23 @@ impl Transcription {
 
     /// Makes the stage with these providers, in the order in which they are tried.
     pub fn new(settings: Settings, speech: Vec<SpeechToText>, blobs: Blobs, sealer: Sealer) -> Self {
-        let Settings { zone, lines, allow, limits, credentials, public, words, language, away_for } = settings;
+        let Settings { zone, lines, allow, limits, credentials, public, words, language, away_for } =
+            settings;
         let max_audio_bytes = limits.max_bytes;
         let fetcher = Fetcher::new(allow, limits, credentials);
         let source = Source { blobs, sealer, fetcher, holders: Holders::default(), max_audio_bytes };
         let chain = Chain::new(speech, away_for);
-        Self { source, chain, zone, lines, public, words, language, cutter: Arc::new(AtSilence), attendance: Vec::new() }
+        Self {
+            source,
+            chain,
+            zone,
+            lines,
+            public,
+            words,
+            language,
+            cutter: Arc::new(AtSilence),
+            attendance: Vec::new(),
+        }
     }
 
     /// The same stage, with another way to cut recordings that are too long for a provider.
@@ -214,15 +225,14 @@ impl Transcription {
 
     /// Measures a recording before anybody is paid for it. Where nobody can transcribe it, it is not even fetched.
     async fn measured(&self, cx: &Cx, material: &Material) -> Result<Measured, StageError> {
-        if self.chain.is_empty() { Ok(Measured::default()) } else { audio::measured(cx, &self.source, material).await }
+        if self.chain.is_empty() {
+            Ok(Measured::default())
+        } else {
+            audio::measured(cx, &self.source, material).await
+        }
     }
 
-    async fn heard(
-        &self,
-        cx: &Cx,
-        material: &Material,
-        channels: Option<u16>,
-    ) -> Result<Heard, StageError> {
+    async fn heard(&self, cx: &Cx, material: &Material, channels: Option<u16>) -> Result<Heard, StageError> {
         let words = words::likely(&cx.call().await?.details, &self.words);
         let recording = Recording {
             cx,

@@ -80,7 +80,9 @@ fn the_one_who_answers_like_a_service_desk_is_the_agent_and_the_other_one_the_cu
 #[test]
 fn a_person_who_says_a_known_name_is_that_person() {
     let known = details(Some("Dana Ortiz"), &[("Rosa Delacroix", Some(Role::Customer))]);
-    for words in ["Hi, this is Dana from Larkfield.", "Dana speaking.", "My name is Dana Ortiz.", "Hello, I'm Dana."] {
+    for words in
+        ["Hi, this is Dana from Larkfield.", "Dana speaking.", "My name is Dana Ortiz.", "Hello, I'm Dana."]
+    {
         let found = found(&[("A", "Hello?"), ("B", words)], &known, Some(Direction::Outgoing));
         assert_eq!(who(&found)[1], ("Dana Ortiz", Some(Role::Agent)), "{words}");
         assert_eq!(who(&found)[0], ("Rosa Delacroix", Some(Role::Customer)), "{words}");
@@ -112,7 +114,8 @@ fn each_channel_is_one_party_and_the_first_is_the_one_who_called() {
 
 #[test]
 fn what_a_person_says_is_stronger_than_the_channel() {
-    let turns = [("1", "Thank you for calling Larkfield, this is Dana."), ("2", "Hello, I was charged twice.")];
+    let turns =
+        [("1", "Thank you for calling Larkfield, this is Dana."), ("2", "Hello, I was charged twice.")];
     let known = details(Some("Dana Ortiz"), &[]);
     let found = identify(said(&turns), &Known { details: &known, direction: INCOMING, is_by_channel: true });
     assert_eq!(who(&found), [("Dana Ortiz", Some(Role::Agent)), ("2", Some(Role::Customer))]);

@@ -232,8 +232,10 @@ mod tests {
 
     fn is(document: &Value, expected: &[Said<'_>]) {
         let found = said(document);
-        let found: Vec<Said<'_>> =
-            found.iter().map(|(who, start, end, text)| (who.as_deref(), *start, *end, text.as_str())).collect();
+        let found: Vec<Said<'_>> = found
+            .iter()
+            .map(|(who, start, end, text)| (who.as_deref(), *start, *end, text.as_str()))
+            .collect();
         assert_eq!(found, expected, "{document}");
     }
 
@@ -281,15 +283,13 @@ mod tests {
 
     #[test]
     fn a_list_without_times_keeps_its_words_and_its_speakers() {
-        is(
-            &json!({"segments": [{"speaker": "Ann", "text": "Hi."}]}),
-            &[(Some("Ann"), None, None, "Hi.")],
-        );
+        is(&json!({"segments": [{"speaker": "Ann", "text": "Hi."}]}), &[(Some("Ann"), None, None, "Hi.")]);
     }
 
     #[test]
     fn what_has_no_words_is_left_out_and_said_and_other_json_is_not_read() {
-        let odd = json!({"segments": [{"start": 0, "text": "Hi."}, 7, {"start": 2}, {"start": 1, "text": " "}]});
+        let odd =
+            json!({"segments": [{"start": 0, "text": "Hi."}, 7, {"start": 2}, {"start": 1, "text": " "}]});
         let found = read(&odd).unwrap().unwrap();
         assert_eq!((found.segments.len(), found.notes[0].code.as_str()), (1, "entries_skipped"));
         for other in [json!({}), json!([]), json!([1, 2]), json!({"segments": "x"}), json!({"results": []})] {
@@ -301,7 +301,8 @@ mod tests {
     #[test]
     fn a_time_that_cannot_be_read_loses_no_words() {
         for time in [json!(null), json!("soon"), json!(-1), json!(1e300), json!([]), json!({})] {
-            let document = json!({"segments": [{"start": 1.0, "text": "One."}, {"start": time, "text": "Two."}]});
+            let document =
+                json!({"segments": [{"start": 1.0, "text": "One."}, {"start": time, "text": "Two."}]});
             assert_eq!(said(&document)[1].3, "Two.", "{time}");
         }
     }

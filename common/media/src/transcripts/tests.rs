@@ -192,10 +192,7 @@ fn the_error_about_a_file_without_a_transcript_says_why_it_has_none() {
     let ttml = br#"<?xml version="1.0"?><tt xmlns="http://www.w3.org/ns/ttml"><body/></tt>"#;
     assert_eq!(why(ttml), "it is TTML, timed text in XML; export it as WebVTT or SubRip");
     assert_eq!(why(b"<?xml version=\"1.0\"?><report/>"), "it is an XML document");
-    assert_eq!(
-        why(br#"{"results":{"channels":[]}}"#),
-        "it is JSON, but no list of what was said is in it"
-    );
+    assert_eq!(why(br#"{"results":{"channels":[]}}"#), "it is JSON, but no list of what was said is in it");
     assert_eq!(why(b"<!DOCTYPE html><p>Sign in"), "it is a web page");
     assert!(
         session(sample("sessions/transcript_session_2025-10-23T12-05-00.000000.json"))

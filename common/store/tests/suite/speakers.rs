@@ -28,12 +28,7 @@ fn is(speaker: &str, name: Option<&str>, role: Option<Role>) -> Correction {
 async fn transcribed(store: &Store, generation: i64, speaker: &str) {
     let call = arrival("a", None).call;
     let claim = take(store, run(call, "transcription", generation)).await.1;
-    let child = store::NewRun {
-        stage: "analysis",
-        generation,
-        lane: "live".into(),
-        input: String::new(),
-    };
+    let child = store::NewRun { stage: "analysis", generation, lane: "live".into(), input: String::new() };
     let done = Settlement::Done { writes: &[Write::Transcript(said(speaker))], children: &[child] };
     assert_eq!(store.settle_run(&claim, &done).await.unwrap(), Settled::Yes);
 }

@@ -90,7 +90,8 @@ impl Job {
 
     fn add_transcript(&self, view: &mut Value, upload: &Upload) {
         let (labels, channels) = (self.asks_for("speaker_labels"), self.asks_for("multichannel"));
-        let mut names: Vec<&str> = if channels { upload.channels.iter().map(String::as_str).collect() } else { Vec::new() };
+        let mut names: Vec<&str> =
+            if channels { upload.channels.iter().map(String::as_str).collect() } else { Vec::new() };
         let mut utterances = Vec::new();
         for spoken in upload.utterances.iter() {
             let nth = names.iter().position(|name| *name == spoken.speaker).unwrap_or_else(|| {

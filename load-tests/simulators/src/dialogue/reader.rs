@@ -114,7 +114,9 @@ impl DialogueReader {
 
     /// Whether this provider cannot decode the recording.
     pub(crate) fn is_undecodable_for(&self, provider: &str) -> bool {
-        self.dialogue.as_ref().is_some_and(|dialogue| dialogue.undecodable_for.iter().any(|name| name == provider))
+        self.dialogue
+            .as_ref()
+            .is_some_and(|dialogue| dialogue.undecodable_for.iter().any(|name| name == provider))
     }
 
     /// Returns the dialogue that the audio carries, or else one sentence that says how long the audio is.

@@ -17,8 +17,8 @@ use utoipa::openapi::Object;
 use uuid::Uuid;
 
 use super::{
-    AnalysisView, AudioView, TranscriptionView, analysis, audio, free_object, name_of, one_of, one_of_or_null,
-    speech, transcript,
+    AnalysisView, AudioView, TranscriptionView, analysis, audio, free_object, name_of, one_of,
+    one_of_or_null, speech, transcript,
 };
 
 #[derive(Serialize, ToSchema)]

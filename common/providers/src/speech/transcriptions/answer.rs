@@ -45,7 +45,8 @@ pub(in super::super) fn read(title: &'static str, answer: &[u8]) -> Result<Readi
     }
     let language = text(&body.language).or_else(|| text(&body.languages[0]["code"])).map(language_tag);
     let words = body.words.iter().filter_map(timed).collect();
-    let transcript = Transcript { language, segments, notes: doubts.notes(), ..Transcript::default() }.numbered();
+    let transcript =
+        Transcript { language, segments, notes: doubts.notes(), ..Transcript::default() }.numbered();
     Ok(Reading { transcript, words, used })
 }
 
