@@ -4,11 +4,13 @@ use std::io::{self, Cursor};
 
 use bytes::Bytes;
 use futures::channel::mpsc;
-use futures::stream::BoxStream;
+use futures::future::ready;
+use futures::stream::{self, BoxStream};
 use futures::{SinkExt as _, StreamExt as _};
 use media::audio::cut::{self, Limits, Treatment};
 use media::audio::{AudioError, Decoder};
 use platform::blobs::{BlobError, BlobReader};
+use tokio::task::JoinError;
 
 /// The longest piece. It is 19 MB of sound, which is what is in memory of a recording.
 const LONGEST_MS: i64 = 10 * 60 * 1000;
@@ -51,7 +53,7 @@ impl Cutter for AtSilence {
         // The next piece is decoded while the one before it is stored.
         let (mut pieces, cut) = mpsc::channel(0);
         let runtime = tokio::runtime::Handle::current();
-        tokio::task::spawn_blocking(move || {
+        let cutting = tokio::task::spawn_blocking(move || {
             let limits = Limits { max_ms: LONGEST_MS, max_bytes };
             let mut cutter = match Decoder::open(recording) {
                 Ok(decoder) => cut::Cutter::new(decoder, limits, Treatment::default()),
@@ -77,7 +79,11 @@ impl Cutter for AtSilence {
                 }
             }
         });
-        cut.boxed()
+        // Where the decoder panics, the pieces end too early. That must not look like the end of the recording.
+        let gave_up = |ended: Result<(), JoinError>| {
+            ready(ended.err().map(|_| Err(CutError::Undecodable("the decoder gave up".to_owned()))))
+        };
+        cut.chain(stream::once(cutting).filter_map(gave_up)).boxed()
     }
 }
 

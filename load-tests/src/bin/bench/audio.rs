@@ -58,11 +58,9 @@ pub(crate) async fn measure(bench: &Bench, how: &Audio) -> anyhow::Result<()> {
         let path = folder.path().join(format!("recording.{ending}"));
         make(&path, how.minutes, options).await?;
         let path = path.to_str().context("name the recording")?;
-        let ffmpeg = run(
-            "ffmpeg",
-            &["-v", "error", "-threads", "1", "-i", path, "-ar", "16000", "-f", "s16le", "-y", "/dev/null"],
-        );
-        let ffmpeg = ffmpeg.await?;
+        let arguments =
+            ["-v", "error", "-threads", "1", "-i", path, "-ar", "16000", "-f", "s16le", "-y", "/dev/null"];
+        let ffmpeg = run("ffmpeg", &arguments).await?;
         let debrief = bench.program.path().to_str().context("name the program")?;
         let decoded = run(debrief, &["audio", "--decode-only", path]).await?;
         let measured = run(debrief, &["audio", "--json", path]).await?;
