@@ -183,6 +183,7 @@ fn full(kind: CallKind, material: MaterialKind, at: MaterialAt, role: Role) -> C
             ended_at: time,
             duration_ms: Some(1_000),
             source_status: text(),
+            agent_email: None,
             agent_name: text(),
             agent_phone: text(),
             agent_slack_handle: text(),
