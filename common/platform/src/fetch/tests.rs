@@ -123,7 +123,8 @@ async fn a_permitted_host_and_port_can_be_fetched_from_and_another_port_cannot()
     let ours = server(ResponseTemplate::new(200).set_body_raw(AUDIO, "audio/mpeg")).await;
     let other = server(ResponseTemplate::new(200).set_body_bytes(AUDIO)).await;
     let fetcher = fetcher_allowing(&[*ours.address()]);
-    let found = fetcher.recording(&format!("{}/a.mp3?token=x", ours.uri()), other_kind).await.unwrap();
+    let address = Address::from_outside(format!("{}/a.mp3?token=x", ours.uri()));
+    let found = fetcher.recording(&address, other_kind).await.unwrap();
     assert_eq!(found.content_type.as_deref(), Some("audio/mpeg"));
     assert_eq!(fetched(&fetcher, &ours.uri()).await.unwrap(), AUDIO);
     assert_eq!(code(&fetcher, &other.uri()).await, "recording_url_refused");

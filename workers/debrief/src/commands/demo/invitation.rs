@@ -11,7 +11,7 @@ use platform::config;
 
 pub(super) const INTRODUCTION: &str = "\
 Debrief turns every call and meeting into a transcript, an analysis, a CRM update and a Slack
-message. This demo runs all of it in one process and sends five sample calls through it. Only the
+message. This demo runs all of it in one process and sends eight sample calls through it. Only the
 providers (speech to text, a model, Slack, Salesforce, a call-data API) are not the real ones: they
 are simulated on this machine. Nothing leaves it, and everything is deleted when the demo ends.";
 
