@@ -177,7 +177,7 @@ fn slack_the_call_data_record_and_the_api_say_the_same_of_who_called_whom() {
         assert_eq!(record["callDetails"]["direction"], name, "call data, case {number}");
         assert_eq!(record["callDetails"]["callerNumber"], json!(customer), "call data, case {number}");
 
-        let view = api::view::call(&call, &installation.lines, None, &[], &[]);
+        let view = api::view::call(&call, &installation.lines, None, &[], &[], None);
         let name = if direction == OUTGOING { "outgoing" } else { "incoming" };
         assert_eq!(view.direction.as_deref(), Some(name), "the API, case {number}");
     }

@@ -125,6 +125,7 @@ mod tests {
     use platform::blobs::Blobs;
     use platform::fetch::{Allow, Fetcher, Limits};
     use platform::seal::Sealer;
+    use providers::recordings::Holders;
 
     use super::*;
 
@@ -143,6 +144,7 @@ mod tests {
             blobs,
             sealer: Sealer::from_key([7; 32]),
             fetcher: Fetcher::new(Allow::None, Limits::default(), Vec::new()),
+            holders: Holders::default(),
             max_audio_bytes: 1_000_000,
         };
         of_blob(&source, "recording").await

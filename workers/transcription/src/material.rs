@@ -242,7 +242,13 @@ mod tests {
         let of = |name: &str| {
             let kind = MaterialKind::Recording;
             let at = MaterialAt::Blob("b".into());
-            declared(&Material { kind, digest: "d".into(), at, media_type: Some(name.into()) })
+            declared(&Material {
+                kind,
+                digest: "d".into(),
+                at,
+                media_type: Some(name.into()),
+                starts_at: None,
+            })
         };
         assert_eq!(of("audio/mpeg; codecs=mp3").as_deref(), Some("audio/mpeg; codecs=mp3"));
         assert_eq!((of("audio"), of("audio/\nmpeg")), (None, None));

@@ -1,7 +1,5 @@
 //! Tests the stage on a real store and real blobs, with a provider that follows the script of a test.
 
-#![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
-
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -563,7 +561,7 @@ async fn a_recording_is_measured_once_and_what_was_measured_is_kept_with_its_tra
     let bench = Bench::new().await;
     let speech = Scripted::saying([Progress::Running, hello()]);
     let stage = bench.stage(Some(Arc::clone(&speech)), |_| {});
-    let wav = include_bytes!("../../../common/media/test-data/audio/pcm_s16le.wav");
+    let wav = include_bytes!("../../../../common/media/test-data/audio/pcm_s16le.wav");
     let cx = bench.arrives(MaterialKind::Recording, bench.blob(wav).await).await;
     assert_eq!(handle(&stage, &cx).await.unwrap(), Outcome::Later(Duration::from_millis(200)));
     let kept_at = format!("measured/{}/d1", bench.call);

@@ -1,8 +1,6 @@
 //! Tests the stage on calls in pieces and on meetings of Zoom, with a provider of speech to text that repeats what it is
 //! sent and with a server that answers like Zoom.
 
-#![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,7 +19,7 @@ use platform::config::{Installation, Values};
 use platform::seal::{self, Sealer};
 use providers::meetings;
 use providers::recordings::Holders;
-use providers::speech::{Answer, Audio, SpeechAtOnce, SpeechToText, Unreadable};
+use providers::speech::{Answer, Audio, Reading, SpeechAtOnce, SpeechToText, Unreadable, Wanted};
 use providers::{Check, Checked, Slots};
 use queue_topology::broker::Lane;
 use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
@@ -69,7 +67,7 @@ impl SpeechAtOnce for Echo {
         &REMOTE
     }
 
-    fn transcribe(&self, audio: Audio) -> BoxFuture<'_, Result<Answer, Refusal>> {
+    fn transcribe<'a>(&'a self, audio: Audio, _: &'a Wanted) -> BoxFuture<'a, Result<Answer, Refusal>> {
         async {
             let pieces: Vec<Bytes> = audio.body.try_collect().await.unwrap();
             let text = String::from_utf8_lossy(&pieces.concat()[SOUND.len()..]).into_owned();
@@ -83,7 +81,7 @@ impl SpeechAtOnce for Echo {
         Duration::from_mins(1)
     }
 
-    fn read(&self, answer: &[u8]) -> Result<Transcript, Unreadable> {
+    fn read(&self, answer: &[u8]) -> Result<Reading, Unreadable> {
         let segment = Segment {
             id: 1,
             speaker: Some("A".into()),
@@ -93,7 +91,8 @@ impl SpeechAtOnce for Echo {
             text: String::from_utf8_lossy(answer).into_owned(),
             confidence: None,
         };
-        Ok(Transcript { segments: vec![segment], ..Transcript::default() })
+        let transcript = Transcript { segments: vec![segment], ..Transcript::default() };
+        Ok(Reading { transcript, ..Reading::default() })
     }
 }
 
@@ -201,7 +200,7 @@ impl Bench {
         let slots = Slots::of_this_process();
         let settings = Settings::read(&values, &Installation::read(&values).unwrap()).unwrap();
         let speech = SpeechToText::AtOnce(Arc::clone(&self.echo) as Arc<dyn SpeechAtOnce>);
-        let stage = Transcription::new(settings, Some(speech), self.blobs.clone(), self.sealer.clone())
+        let stage = Transcription::new(settings, vec![speech], self.blobs.clone(), self.sealer.clone())
             .with_holders(Holders::configured(&values, &slots).unwrap())
             .with_attendance(meetings::attendance(&values, &slots).unwrap());
         let event = Envelope {

@@ -286,6 +286,7 @@ impl World {
                 digest: format!("digest-of-{name}"),
                 at: MaterialAt::Blob(name.into()),
                 media_type: None,
+                starts_at: None,
             }],
         };
         self.store.take_in(&arrival, &["transcription"], "live", |_| String::new()).await.unwrap();

@@ -1,7 +1,5 @@
 //! Tests how the stage fetches a recording that a provider keeps, with a holder that follows the script of a test.
 
-#![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
-
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -159,7 +157,7 @@ impl Bench {
         let values = Values::default();
         let settings = Settings::read(&values, &Installation::read(&values).unwrap()).unwrap();
         let holders = Holders::of(holder.map(|holder| holder as Arc<dyn RecordingHolder>));
-        let stage = Transcription::new(settings, None, self.blobs.clone(), self.sealer.clone());
+        let stage = Transcription::new(settings, Vec::new(), self.blobs.clone(), self.sealer.clone());
         let event = Envelope {
             id: Uuid::new_v4(),
             workspace: WORKSPACE,

@@ -1,7 +1,5 @@
 //! Several providers in their order: who is asked, who is paid, and what a run does when nobody answers.
 
-#![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
-
 mod world;
 
 use std::sync::Arc;
