@@ -231,7 +231,10 @@ mod tests {
         let facts = facts(ChannelLayout::Mono, &[&[[500, 2_000], [4_000, 6_000]]]);
         let said = transcript(&[("A", None, 0, 3_000), ("B", None, 3_000, 7_000)]);
         let found = metrics_from_audio(&facts, &said).unwrap();
-        assert_eq!((found.talk_ms["A"], found.talk_ms["B"], found.silence_ms), (1_500, 2_000, 2_000));
+        assert_eq!(
+            (found.talk_ms["Speaker A"], found.talk_ms["Speaker B"], found.silence_ms),
+            (1_500, 2_000, 2_000)
+        );
         assert_eq!(found.interruptions, 0);
     }
 

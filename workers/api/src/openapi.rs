@@ -105,7 +105,7 @@ impl Modify for Responses {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [item.get.as_mut(), item.post.as_mut()].into_iter().flatten()
+    [item.get.as_mut(), item.post.as_mut(), item.patch.as_mut()].into_iter().flatten()
 }
 
 /// `/openapi.json` and `/docs`. The text of the document is made once: it is long, and anybody may ask for it without

@@ -53,6 +53,7 @@ pub struct WaveformView {
     /// How much time one point stands for.
     pub bucket_ms: i64,
     /// For each channel the highest sample of each stretch of time, from 0 to 255.
+    #[schema(value_type = Vec<Vec<i64>>)]
     pub channels: Vec<Vec<u8>>,
 }
 

@@ -22,7 +22,7 @@ async fn every_reference_in_the_openapi_document_can_be_resolved() {
     let interruptions = &document["components"]["schemas"]["Metrics"]["properties"]["interruptions"];
     assert!(interruptions["description"].as_str().unwrap().contains("has not ended when the segment starts"));
     let status = &document["components"]["schemas"]["Call"]["properties"]["status"];
-    assert_eq!(status["enum"].as_array().unwrap().len(), 6);
+    assert_eq!(status["enum"].as_array().unwrap().len(), 7);
 }
 
 #[tokio::test]

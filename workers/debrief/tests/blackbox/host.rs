@@ -352,7 +352,7 @@ async fn a_path_that_was_named_and_brings_nothing_in_is_an_error() {
         (files.file("deck.pdf", "%PDF-1.7"), "a PDF document"),
         (files.file("words.txt", "%PDF-1.7\nTitle: words"), "a PDF document"),
         (files.file("caption.vtt", "%PDF-1.7\n"), "a PDF document"),
-        (files.file("other.json", "{\"results\": []}"), "no session, lead or meeting"),
+        (files.file("other.json", "{\"results\": []}"), "no session, lead, meeting or transcript"),
         (files.file("other.vtt", "{\"results\": []}"), "JSON"),
         (files.file("ttml.vtt", "<?xml version=\"1.0\"?><tt xmlns=\"http://www.w3.org/ns/ttml\"/>"), "it is"),
         (files.file("cyrillic.vtt", b"WEBVTT\n\n00:01.000 --> 00:02.000\n\xc0\xed\xed\xe0\xc0\xed\xed\xe0\xc0\xed\xed\xe0\xc0\xed\xed\xe0\xc0\xed\xed\xe0\n"), "not text"),
