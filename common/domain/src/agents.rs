@@ -146,6 +146,7 @@ mod tests {
     use super::*;
     use crate::call::Participant;
 
+    #[expect(clippy::unnecessary_wraps, reason = "the fields of an agent are optional")]
     fn text(text: &str) -> Option<String> {
         Some(text.to_owned())
     }

@@ -77,7 +77,9 @@ fn folder() -> PathBuf {
 fn targets() -> Vec<String> {
     let files = std::fs::read_dir(folder()).into_iter().flatten().flatten();
     let names = files.filter_map(|file| file.file_name().into_string().ok());
-    let mut targets: Vec<String> = names.filter(|name| !name.ends_with(".sh")).collect();
+    let mut targets: Vec<String> = names
+        .filter(|name| std::path::Path::new(name).extension().is_none_or(|ending| ending != "sh"))
+        .collect();
     targets.push("raw".to_owned());
     targets.extend(TRANSCRIPTS.iter().map(|(name, _)| (*name).to_owned()));
     targets.sort();
@@ -217,6 +219,10 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
 struct Dice(u64);
 
 impl Dice {
+    fn byte(&mut self) -> u8 {
+        u8::try_from(self.roll(256)).unwrap_or_default()
+    }
+
     fn roll(&mut self, below: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -230,13 +236,13 @@ fn damaged(files: &[Vec<u8>], seed: u64, nth: u64) -> Vec<u8> {
     let mixed = (seed << 40 ^ nth).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mut dice = Dice(mixed ^ mixed >> 31 | 1);
     let mut input = files.first().cloned().unwrap_or_default();
-    for _ in 0..1 + dice.roll(8) {
+    for _ in 0..=dice.roll(8) {
         let length = input.len();
         let at = if dice.roll(3) == 0 { dice.roll(length.min(256)) } else { dice.roll(length) };
         match dice.roll(9) {
             _ if length == 0 => break,
             0 => input[at] ^= 1 << dice.roll(8),
-            1 => input[at] = dice.roll(256) as u8,
+            1 => input[at] = dice.byte(),
             2 => {
                 let extreme: [&[u8]; 6] = [
                     &[0; 4],
@@ -268,7 +274,9 @@ fn damaged(files: &[Vec<u8>], seed: u64, nth: u64) -> Vec<u8> {
             }
             7 => {
                 let until = (at + 1 + dice.roll(32)).min(length);
-                input[at..until].iter_mut().for_each(|byte| *byte = dice.roll(256) as u8);
+                for byte in &mut input[at..until] {
+                    *byte = dice.byte();
+                }
             }
             _ => input[at] = input[at].wrapping_add(1),
         }

@@ -4,6 +4,7 @@
 //! channels, and not on the length of a recording.
 
 mod au;
+mod block;
 mod codec;
 mod container;
 pub mod cut;
@@ -20,7 +21,8 @@ mod tonality;
 pub mod voice;
 pub mod waveform;
 
-pub use decode::{Block, Decoder, Ended, Probed};
+pub use block::Block;
+pub use decode::{Decoder, Ended, Probed};
 pub use source::{AudioError, Source};
 
 /// The sample rate in Hz at which speech is detected, and that every piece for a provider has.
@@ -40,6 +42,8 @@ pub fn mix(channels: &[Vec<f32>]) -> Vec<f32> {
     }
     #[expect(clippy::cast_precision_loss, reason = "there are few channels")]
     let share = 1.0 / channels.len() as f32;
-    mixed.iter_mut().for_each(|sample| *sample *= share);
+    for sample in &mut mixed {
+        *sample *= share;
+    }
     mixed
 }

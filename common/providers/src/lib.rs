@@ -8,6 +8,7 @@
 pub mod chat;
 pub mod crm;
 mod descriptor;
+pub mod holders;
 pub mod meetings;
 pub mod models;
 pub mod recordings;
@@ -30,7 +31,7 @@ use platform::config::{Group, Values};
 /// Every provider, in the order in which the settings are documented.
 pub fn all() -> Vec<&'static dyn Provider> {
     let speech = speech::ALL.iter().map(|provider| *provider as &dyn Provider);
-    let holders = recordings::ALL.iter().map(|provider| *provider as &dyn Provider);
+    let holders = holders::ALL.iter().map(|provider| *provider as &dyn Provider);
     let models = models::ALL.iter().map(|provider| *provider as &dyn Provider);
     let others: [&dyn Provider; 3] =
         [&chat::slack::DESCRIPTOR, &crm::salesforce::DESCRIPTOR, &crm::call_data::DESCRIPTOR];

@@ -3,7 +3,6 @@
 //! Such a file is announced before it is there, or with an address that is valid for some minutes only. So the holder
 //! is asked where the file is when it is needed, and again each time that it could not be fetched.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,20 +11,12 @@ use domain::held_file::{HeldFile, Holder};
 use domain::refusal::{Refusal, Remote};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use platform::config::{ConfigError, Values};
 use platform::fetch::{Address, Credential};
 
-use crate::descriptor::{Check, Checked, Descriptor};
-use crate::meetings::zoom;
-use crate::slots::Slots;
-use crate::telephony::{exotel, twilio};
+use crate::descriptor::{Check, Checked};
 
 const SOONEST_LOOK: Duration = Duration::from_secs(2);
 const LATEST_LOOK: Duration = Duration::from_mins(2);
-
-/// Every system that keeps files.
-pub static ALL: &[&Descriptor<Arc<dyn RecordingHolder>>] =
-    &[&exotel::DESCRIPTOR, &twilio::DESCRIPTOR, &zoom::DESCRIPTOR];
 
 /// A system that keeps files and gives them out by an id.
 pub trait RecordingHolder: Check + Send + Sync {
@@ -92,39 +83,4 @@ impl Check for Arc<dyn RecordingHolder> {
     fn remarks(&self) -> Vec<String> {
         (**self).remarks()
     }
-}
-
-/// The holders that are turned on.
-#[derive(Clone, Default)]
-pub struct Holders(Vec<Arc<dyn RecordingHolder>>);
-
-impl Holders {
-    pub fn of(holders: impl IntoIterator<Item = Arc<dyn RecordingHolder>>) -> Self {
-        Self(holders.into_iter().collect())
-    }
-
-    pub fn configured(values: &Values, slots: &Slots) -> Result<Self, ConfigError> {
-        let made = ALL.iter().map(|holder| (holder.make)(values, slots));
-        Ok(Self::of(made.collect::<Result<Vec<_>, _>>()?.into_iter().flatten()))
-    }
-
-    pub fn get(&self, holder: Holder) -> Option<&Arc<dyn RecordingHolder>> {
-        self.0.iter().find(|known| known.holder() == holder)
-    }
-
-    /// The credentials of all holders. Each belongs to the hosts of its holder.
-    pub fn credentials(&self) -> Vec<Credential> {
-        self.0.iter().filter_map(|holder| holder.credential()).collect()
-    }
-}
-
-impl fmt::Debug for Holders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|holder| holder.holder())).finish()
-    }
-}
-
-/// The setting that turns a holder on, for a message.
-pub fn key(holder: Holder) -> &'static str {
-    ALL.iter().find(|known| known.name == holder.name()).map_or(holder.name(), |known| known.key)
 }

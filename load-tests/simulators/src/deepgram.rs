@@ -147,6 +147,7 @@ async fn listen(
     Json(response(&heard, &wanted)).into_response()
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "these are the switches of the request")]
 struct Wanted {
     channels: bool,
     voices: bool,

@@ -1,4 +1,4 @@
-//! ElevenLabs Scribe: one form with audio, which is answered with words, or with one transcript for each channel.
+//! `ElevenLabs` Scribe: one form with audio, which is answered with words, or with one transcript for each channel.
 //!
 //! The key stands in `xi-api-key`. A form that is wrong gets 422 and a list; other errors are an object.
 

@@ -154,7 +154,8 @@ fn role(fields: &Map<String, Value>) -> Result<Option<Role>, String> {
 
 /// The labels that the transcript shows, each once.
 fn shown_labels(transcript: &Transcript) -> String {
-    let mut labels: Vec<String> = transcript.segments.iter().map(|segment| segment.label()).collect();
+    let mut labels: Vec<String> =
+        transcript.segments.iter().map(domain::transcript::Segment::label).collect();
     labels.sort();
     labels.dedup();
     labels.truncate(20);

@@ -125,7 +125,7 @@ mod tests {
     use platform::blobs::Blobs;
     use platform::fetch::{Allow, Fetcher, Limits};
     use platform::seal::Sealer;
-    use providers::recordings::Holders;
+    use providers::holders::Holders;
 
     use super::*;
 

@@ -11,7 +11,8 @@ use domain::held_file::HeldFile;
 use domain::moment::in_words;
 use domain::note::Note;
 use platform::fetch::{Address, FetchError};
-use providers::recordings::{self, Holders, Located, RecordingHolder};
+use providers::holders::{self, Holders};
+use providers::recordings::{Located, RecordingHolder};
 use queue_topology::{Cx, StageError, Whom};
 
 /// The code of a file that its holder announced and did not have in time.
@@ -41,7 +42,7 @@ pub(crate) async fn place<'a>(
             "recording_holder_not_configured",
             anyhow!(
                 "{name} keeps the recording, and it is not configured: set {}",
-                recordings::key(file.holder())
+                holders::key(file.holder())
             ),
         ));
     };

@@ -11,6 +11,7 @@ mod job;
 mod join;
 mod kept;
 mod material;
+mod paid_request;
 mod participants;
 mod pieces;
 mod pieces_of_audio;

@@ -15,7 +15,7 @@ use media::audio::kind;
 use platform::blobs::{BlobError, Blobs};
 use platform::fetch::{FetchError, Fetcher};
 use platform::seal::{self, Sealer};
-use providers::recordings::Holders;
+use providers::holders::Holders;
 use providers::speech::Audio;
 use queue_topology::{Cx, StageError, Whom};
 use sha2::{Digest as _, Sha256};

@@ -34,7 +34,7 @@ pub(crate) async fn found(
     };
     match asked {
         Ok(participants) => Ok(Some(CallDetails { participants, ..CallDetails::default() })),
-        Err(refusal) if is_passing(&refusal) && i64::from(cx.run.attempt) < ATTEMPTS => Err(refusal.into()),
+        Err(refusal) if is_passing(&refusal) && cx.run.attempt < ATTEMPTS => Err(refusal.into()),
         Err(refusal) => {
             tracing::warn!(error = %refusal, code = refusal.code.name(), "the participants are not known");
             let text = format!(

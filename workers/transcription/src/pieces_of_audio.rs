@@ -13,11 +13,11 @@ use providers::speech::{SpeechAtOnce, Used};
 use queue_topology::StageError;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Request, Sound, answered};
 use crate::cutting::CutError;
 use crate::join::{self, Part};
 use crate::kept;
 use crate::material;
+use crate::paid_request::{Request, Sound, answered};
 use crate::recording::{Heard, Made, Recording};
 
 /// How long one delivery works on pieces. A broker allows half an hour for a delivery, and the last request of this

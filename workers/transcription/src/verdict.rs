@@ -8,7 +8,7 @@ use queue_topology::StageError;
 use store::SpeechOutcome;
 
 /// A wait that is longer than this is a reason to ask the next provider.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 /// How old a run may become whose provider has no room. After this the run would end for good, so it waits for a provider
 /// that is away instead.
 const NEARLY_TOO_OLD: Duration = Duration::from_hours(23);

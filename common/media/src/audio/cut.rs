@@ -14,7 +14,8 @@ use super::source::AudioError;
 use super::{SPEECH_RATE, mix};
 
 /// The length of the header of a WAV file.
-pub const WAV_HEADER_BYTES: u64 = 44;
+pub const WAV_HEADER_BYTES: u64 = HEADER_LENGTH as u64;
+const HEADER_LENGTH: usize = 44;
 const BYTES_PER_SAMPLE: u64 = 2;
 /// In how much of the end of a piece the quietest moment is looked for: half a minute, and not more than half the piece.
 const WINDOW_SAMPLES: u64 = 30 * SPEECH_RATE as u64;
@@ -170,12 +171,11 @@ impl Cutter {
         while !self.is_over && self.ready.len() < samples {
             let channels = self.decoder.probed().channels;
             let mut resampled = vec![Vec::new(); channels];
-            match self.decoder.next_block()? {
-                Some(block) => self.resampler.push(block, &mut resampled)?,
-                None => {
-                    self.resampler.finish(&mut resampled)?;
-                    self.is_over = true;
-                }
+            if let Some(block) = self.decoder.next_block()? {
+                self.resampler.push(block, &mut resampled)?;
+            } else {
+                self.resampler.finish(&mut resampled)?;
+                self.is_over = true;
             }
             let mut sound = match self.treatment.channel {
                 Some(channel) => resampled.get(channel).cloned().unwrap_or_default(),
@@ -231,9 +231,9 @@ fn quietest(samples: &[f32]) -> usize {
 }
 
 /// The header of a WAV file with so many samples.
-fn header(samples: u64) -> [u8; WAV_HEADER_BYTES as usize] {
+fn header(samples: u64) -> [u8; HEADER_LENGTH] {
     let data = u32::try_from(samples * BYTES_PER_SAMPLE).unwrap_or(u32::MAX);
-    let mut header = [0; WAV_HEADER_BYTES as usize];
+    let mut header = [0; HEADER_LENGTH];
     let fields: [&[u8]; 13] = [
         b"RIFF",
         &data.saturating_add(36).to_le_bytes(),

@@ -7,7 +7,7 @@
 use std::io::{Seek as _, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use symphonia::core::audio::GenericAudioBufferRef;
+use symphonia::core::audio::{Channels, GenericAudioBufferRef};
 use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::common::Limit;
@@ -19,6 +19,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
+use super::block::Block;
 use super::opus::Opus;
 use super::raw::{Raw, RawReader};
 use super::source::{AudioError, Failed, Noting, Source};
@@ -47,28 +48,6 @@ pub struct Probed {
     pub sample_rate: u32,
     /// How long the container says that the recording is.
     pub duration_ms: Option<i64>,
-}
-
-/// Some samples of each channel. All channels have the same number of them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Block {
-    /// In Hz.
-    pub sample_rate: u32,
-    /// From -1 to 1, or slightly beyond.
-    pub channels: Vec<Vec<f32>>,
-}
-
-impl Block {
-    pub fn frames(&self) -> usize {
-        self.channels.first().map_or(0, Vec::len)
-    }
-
-    /// Empties the block for samples of this shape.
-    pub(super) fn start(&mut self, sample_rate: u32, channels: usize) {
-        self.sample_rate = sample_rate;
-        self.channels.resize_with(channels, Vec::new);
-        self.channels.iter_mut().for_each(Vec::clear);
-    }
 }
 
 /// How a recording ended.
@@ -391,7 +370,7 @@ fn refused(error: &Error) -> AudioError {
 impl Codec {
     fn new(params: &AudioCodecParameters) -> Result<Self, AudioError> {
         if params.codec == CODEC_ID_OPUS {
-            let channels = params.channels.as_ref().map(|channels| channels.count());
+            let channels = params.channels.as_ref().map(Channels::count);
             return Ok(Self::Opus(Box::new(Opus::new(params.extra_data.as_deref(), channels)?)));
         }
         let made =
@@ -409,7 +388,7 @@ impl Codec {
                 .channels
                 .as_ref()
                 .or(params.channels.as_ref())
-                .map_or(1, |channels| channels.count()),
+                .map_or(1, Channels::count),
         }
     }
 
@@ -432,8 +411,7 @@ impl Codec {
                 }
             }
             Self::Other(decoder) => match decoder.decode(packet) {
-                Ok(decoded) => read(&decoded, block),
-                Err(Error::IoError(_) | Error::DecodeError(_)) => Step::Damaged,
+                Ok(sound) => read(&sound, block),
                 Err(Error::ResetRequired) => {
                     decoder.reset();
                     Step::Damaged

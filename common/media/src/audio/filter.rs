@@ -5,7 +5,7 @@ use std::f32::consts::{FRAC_1_SQRT_2, TAU};
 use nnnoiseless::DenoiseState;
 
 use super::SPEECH_RATE;
-use super::decode::Block;
+use super::block::Block;
 use super::resample::Resampler;
 use super::source::AudioError;
 
@@ -32,7 +32,7 @@ impl Default for HighPass {
         let (sin, cos) = omega.sin_cos();
         let alpha = sin * FRAC_1_SQRT_2;
         let scale = 1.0 / (1.0 + alpha);
-        let side = (1.0 + cos) / 2.0 * scale;
+        let side = f32::midpoint(1.0, cos) * scale;
         Self {
             input: [side, -(1.0 + cos) * scale, side],
             feedback: [-2.0 * cos * scale, (1.0 - alpha) * scale],

@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use domain::audio::{AudioFacts, ChannelFacts, ChannelLayout, MeasuredAudio, overlap, total_ms, union};
 use ebur128::{EbuR128, Mode};
 
-use super::decode::{Block, Decoder};
+use super::block::Block;
+use super::decode::Decoder;
 use super::filter::HighPass;
 use super::notes::{Seen, notes};
 use super::resample::Resampler;
@@ -45,17 +46,14 @@ fn measure_all(mut decoder: Decoder) -> Result<Option<MeasuredAudio>, AudioError
     let mut samples: u64 = 0;
     loop {
         let mut heard = vec![Vec::new(); channels];
-        let is_over = match decoder.next_block()? {
-            Some(block) => {
-                ears.iter_mut().zip(&block.channels).for_each(|(ear, samples)| ear.clipping.push(samples));
-                resampler.push(block, &mut heard)?;
-                false
-            }
-            None => {
-                resampler.finish(&mut heard)?;
-                true
-            }
-        };
+        let block = decoder.next_block()?;
+        let is_over = block.is_none();
+        if let Some(block) = block {
+            ears.iter_mut().zip(&block.channels).for_each(|(ear, samples)| ear.clipping.push(samples));
+            resampler.push(block, &mut heard)?;
+        } else {
+            resampler.finish(&mut heard)?;
+        }
         samples += heard.first().map_or(0, Vec::len) as u64;
         outline.push(&heard);
         difference.push(&heard);
@@ -226,11 +224,11 @@ fn layout(channels: &[ChannelFacts], speech_ms: i64, is_same: bool) -> ChannelLa
 
 /// Measures samples that are in memory: for tests and for short sounds.
 pub fn measure_block(block: &Block) -> Result<Vec<Voice>, AudioError> {
-    let mut resampled = vec![Vec::new(); block.channels.len()];
+    let mut heard = vec![Vec::new(); block.channels.len()];
     let mut resampler = Resampler::new(SPEECH_RATE);
-    resampler.push(block, &mut resampled)?;
-    resampler.finish(&mut resampled)?;
-    let voices = resampled.iter_mut().map(|samples| {
+    resampler.push(block, &mut heard)?;
+    resampler.finish(&mut heard)?;
+    let voices = heard.iter_mut().map(|samples| {
         let mut detector = VoiceDetector::default();
         HighPass::default().run(samples);
         detector.push(samples);

@@ -37,7 +37,7 @@ impl Head {
 }
 
 enum Streams {
-    One(OpusDecoder),
+    One(Box<OpusDecoder>),
     Several(OpusMSDecoder),
 }
 
@@ -63,7 +63,7 @@ impl Opus {
         let rate = i32::try_from(SPEECH_RATE).unwrap_or(i32::MAX);
         let unsupported = |error: opus_pure::Error| AudioError::Unsupported(format!("Opus: {error}"));
         let streams = match head.channels {
-            1 | 2 => Streams::One(OpusDecoder::new(rate, head.channels).map_err(unsupported)?),
+            1 | 2 => Streams::One(Box::new(OpusDecoder::new(rate, head.channels).map_err(unsupported)?)),
             3..=MAX_CHANNELS => {
                 Streams::Several(OpusMSDecoder::new(rate, head.channels, head.family).map_err(unsupported)?)
             }

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use super::decode::Block;
+use super::block::Block;
 use super::source::{AudioError, Source};
 
 /// How many frames a block has.
@@ -105,7 +105,7 @@ impl RawReader {
                 channel.push(self.raw.encoding.sample(bytes));
             }
         }
-        Ok(Some(self.bytes.len() % frame == 0))
+        Ok(Some(self.bytes.len().is_multiple_of(frame)))
     }
 }
 

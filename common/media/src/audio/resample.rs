@@ -3,7 +3,7 @@
 use rubato::audioadapter_buffers::direct::SequentialSliceOfVecs;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
 
-use super::decode::Block;
+use super::block::Block;
 use super::source::AudioError;
 
 /// About how many frames are resampled at a time.

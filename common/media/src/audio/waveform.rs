@@ -47,13 +47,17 @@ impl Outline {
         let stretches = i64::try_from(self.stretch / SHORTEST).unwrap_or(i64::MAX);
         Waveform {
             bucket_ms: stretches * SHORTEST_MS,
-            channels: self.channels.iter().map(|channel| channel.peaks.iter().map(byte).collect()).collect(),
+            channels: self
+                .channels
+                .iter()
+                .map(|channel| channel.peaks.iter().copied().map(byte).collect())
+                .collect(),
         }
     }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the value is from 0 to 255")]
-fn byte(peak: &f32) -> u8 {
+fn byte(peak: f32) -> u8 {
     (peak.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 

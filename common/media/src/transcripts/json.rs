@@ -224,7 +224,9 @@ mod tests {
 
     type Said<'a> = (Option<&'a str>, Option<i64>, Option<i64>, &'a str);
 
-    fn said(document: &Value) -> Vec<(Option<String>, Option<i64>, Option<i64>, String)> {
+    type OwnedSaid = (Option<String>, Option<i64>, Option<i64>, String);
+
+    fn said(document: &Value) -> Vec<OwnedSaid> {
         let read = read(document).unwrap().unwrap_or_else(|| panic!("nothing is read from {document}"));
         let part = |segment: Segment| (segment.speaker, segment.start_ms, segment.end_ms, segment.text);
         read.segments.into_iter().map(part).collect()

@@ -123,7 +123,9 @@ pub(crate) fn talk(seed: u64, pitch: f32, seconds: usize) -> Talk {
 
 fn normalize(samples: &mut [f32], peak: f32) {
     let loudest = samples.iter().fold(1e-9_f32, |loudest, sample| loudest.max(sample.abs()));
-    samples.iter_mut().for_each(|sample| *sample *= peak / loudest);
+    for sample in samples {
+        *sample *= peak / loudest;
+    }
 }
 
 fn power(samples: &[f32]) -> f32 {
@@ -226,7 +228,9 @@ pub(crate) fn music(seed: u64, seconds: usize) -> Vec<f32> {
         let from = beat * RATE / 2;
         let chord = chords[beat / 4 % chords.len()];
         if beat % 2 == 0 {
-            chord.iter().for_each(|half_tones| strike(from, 1.0, note(*half_tones), 0.3));
+            for half_tones in chord {
+                strike(from, 1.0, note(half_tones), 0.3);
+            }
             strike(from, 1.0, note(chord[0] - 24), 0.5);
         }
         let melody = scale[(dice.unit() * 7.99) as usize] + 12;

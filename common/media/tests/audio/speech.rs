@@ -165,7 +165,7 @@ fn noise_is_no_speech() {
     let changing: Vec<f32> = room
         .iter()
         .enumerate()
-        .map(|(at, sample)| sample * if at / (5 * RATE) % 2 == 0 { 0.2 } else { 1.0 })
+        .map(|(at, sample)| sample * if (at / (5 * RATE)).is_multiple_of(2) { 0.2 } else { 1.0 })
         .collect();
     for (name, noise) in [("white", white), ("room", room), ("quiet", quiet), ("changing", changing)] {
         let duration_ms = noise.len() * 1_000 / RATE;

@@ -1,4 +1,4 @@
-//! ElevenLabs Scribe: one request with a form, which is answered with words.
+//! `ElevenLabs` Scribe: one request with a form, which is answered with words.
 //!
 //! The key stands in `xi-api-key`. An account without credit is refused with 401 or with 400. A recording with two
 //! channels gets an answer of another shape: one transcript for each channel.
@@ -47,7 +47,7 @@ const MAX_AUDIO_BYTES: u64 = 2_900_000_000;
 /// The provider takes 1000 terms of at most five words and 50 characters. More than 100 cost more.
 const WORDS: Limits = Limits { entries: 100, words_of_entry: 5, chars_of_entry: 49, chars: 5_000 };
 /// How long to wait where the provider's system as a whole is busy.
-const BUSY_FOR: Duration = Duration::from_secs(60);
+const BUSY_FOR: Duration = Duration::from_mins(1);
 
 static REMOTE: Remote = Remote {
     destination: Destination::named(NAME),

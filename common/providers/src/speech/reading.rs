@@ -89,7 +89,7 @@ pub(super) fn turns(words: impl IntoIterator<Item = Piece>, glue: &str) -> Vec<S
         #[expect(clippy::cast_precision_loss, reason = "a turn has far fewer than 2^52 words")]
         let mean = |sum: f64| sum / count as f64;
         turn.confidence = turn.confidence.map(mean);
-        turn.text = turn.text.trim().to_owned();
+        turn.text = String::from(turn.text.trim());
         turn.segment()
     };
     turns.into_iter().map(turn).filter(|turn| !turn.text.is_empty()).collect()

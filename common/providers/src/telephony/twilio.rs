@@ -97,16 +97,14 @@ impl Twilio {
             let host = url.host_str().unwrap_or_default();
             url.scheme() == "https" && (host == "twilio.com" || host.ends_with(".twilio.com"))
         };
-        let mut url = match announced.filter(|url| !self.is_base_given && is_twilio(url)) {
-            Some(url) => url,
-            None => {
-                let account = file.value("account").unwrap_or(&self.account);
-                let segment =
-                    |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-                let path =
-                    format!("/2010-04-01/Accounts/{}/Recordings/{}", segment(account), segment(file.id()));
-                Url::parse(&http::join(&self.base, &path)).unwrap_or_else(|_| self.base.clone())
-            }
+        let mut url = if let Some(url) = announced.filter(|url| !self.is_base_given && is_twilio(url)) {
+            url
+        } else {
+            let account = file.value("account").unwrap_or(&self.account);
+            let segment =
+                |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let path = format!("/2010-04-01/Accounts/{}/Recordings/{}", segment(account), segment(file.id()));
+            Url::parse(&http::join(&self.base, &path)).unwrap_or_else(|_| self.base.clone())
         };
         let path = url.path().to_owned();
         let bare = [".wav", ".mp3", ".json"].iter().find_map(|end| path.strip_suffix(end)).unwrap_or(&path);

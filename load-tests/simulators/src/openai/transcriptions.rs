@@ -32,9 +32,8 @@ const FIELDS: [&str; 14] = [
 ];
 
 pub(super) async fn transcribe(control: &Control, request: Request) -> Response {
-    let parts = match Multipart::from_request(request, &()).await {
-        Ok(parts) => parts,
-        Err(_) => return wrong("Could not parse multipart form", None),
+    let Ok(parts) = Multipart::from_request(request, &()).await else {
+        return wrong("Could not parse multipart form", None);
     };
     let form = match heard::form(parts, MAX_AUDIO_BYTES).await {
         Ok(form) => form,

@@ -69,7 +69,7 @@ async fn openai_refuses_what_a_model_does_not_have() {
         contract::check(OPENAI, "ErrorResponse", &body);
         assert_eq!(body["error"]["param"], param);
     }
-    assert!(play.of(&openai::PROVIDER).effects().get("transcription").is_none());
+    assert!(!play.of(&openai::PROVIDER).effects().contains_key("transcription"));
 }
 
 fn listen(play: &Playground, query: &str) -> RequestBuilder {

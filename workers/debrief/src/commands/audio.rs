@@ -46,16 +46,16 @@ fn audio_of(path: &Path, how: How) -> Ended {
 
 fn decode(mut decoder: Decoder) -> Ended {
     let mut resampler = Resampler::new(SPEECH_RATE);
-    let mut resampled = vec![Vec::new(); decoder.probed().channels];
+    let mut heard = vec![Vec::new(); decoder.probed().channels];
     let mut samples = 0;
     let failed = "decode the recording";
     while let Some(block) = decoder.next_block().context(failed)? {
-        resampler.push(block, &mut resampled).context(failed)?;
-        samples += resampled.first().map_or(0, Vec::len);
-        resampled.iter_mut().for_each(Vec::clear);
+        resampler.push(block, &mut heard).context(failed)?;
+        samples += heard.first().map_or(0, Vec::len);
+        heard.iter_mut().for_each(Vec::clear);
     }
-    resampler.finish(&mut resampled).context(failed)?;
-    samples += resampled.first().map_or(0, Vec::len);
+    resampler.finish(&mut heard).context(failed)?;
+    samples += heard.first().map_or(0, Vec::len);
     say!("{samples} samples of {SPEECH_RATE} Hz");
     Ok(ExitCode::SUCCESS)
 }

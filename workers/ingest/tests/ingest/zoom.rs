@@ -50,6 +50,7 @@ fn file(id: &str, kind: &str, start: &str) -> Value {
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the files are written where they are passed")]
 fn event(name: &str, files: Value) -> Value {
     json!({
         "event": name, "event_ts": 1_772_620_000_123_i64, "download_token": "download-token",

@@ -55,16 +55,13 @@ pub(super) fn words(at: usize, part: &Part) -> Vec<Word> {
             let bare = bare(text);
             let place = Place { segment: SegmentAt { part: at, segment }, word };
             let found = listed.iter().skip(next).take(LOOK_AHEAD).position(|(listed, _)| *listed == bare);
-            let (start, end, is_exact) = match found {
-                Some(skipped) => {
-                    next += skipped + 1;
-                    let word = listed[next - 1].1;
-                    (word.start_ms, word.end_ms, true)
-                }
-                None => {
-                    let nth = i64::try_from(word).unwrap_or_default();
-                    (from + (to - from) * nth / all, from + (to - from) * (nth + 1) / all, false)
-                }
+            let (start, end, is_exact) = if let Some(skipped) = found {
+                next += skipped + 1;
+                let word = listed[next - 1].1;
+                (word.start_ms, word.end_ms, true)
+            } else {
+                let nth = i64::try_from(word).unwrap_or_default();
+                (from + (to - from) * nth / all, from + (to - from) * (nth + 1) / all, false)
             };
             words.push(Word {
                 place,

@@ -75,19 +75,18 @@ impl Names {
         let mut here: HashMap<String, String> = HashMap::new();
         for segment in segments.iter_mut() {
             let Some(label) = segment.speaker.as_ref().filter(|label| is_letter(label)) else { continue };
-            let new = match here.get(label) {
-                Some(new) => new.clone(),
-                None => {
-                    let given = here.values();
-                    let used: HashSet<&String> = self.taken.iter().chain(given).collect();
-                    let new = if used.contains(label) {
-                        free(&used).unwrap_or_else(|| label.clone())
-                    } else {
-                        label.clone()
-                    };
-                    here.insert(label.clone(), new.clone());
-                    new
-                }
+            let new = if let Some(new) = here.get(label) {
+                new.clone()
+            } else {
+                let given = here.values();
+                let used: HashSet<&String> = self.taken.iter().chain(given).collect();
+                let new = if used.contains(label) {
+                    free(&used).unwrap_or_else(|| label.clone())
+                } else {
+                    label.clone()
+                };
+                here.insert(label.clone(), new.clone());
+                new
             };
             self.renamed |= new != *label;
             segment.speaker = Some(new);

@@ -152,6 +152,7 @@ mod tests {
         })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the files are written where they are passed")]
     fn ids(files: Value) -> Vec<String> {
         chosen(&json!({ "uuid": "a==", "recording_files": files })).into_iter().map(|file| file.id).collect()
     }

@@ -56,8 +56,10 @@ struct Alternative {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Word {
-    word: Value,
-    punctuated_word: Value,
+    #[serde(rename = "word")]
+    bare: Value,
+    #[serde(rename = "punctuated_word")]
+    punctuated: Value,
     start: Value,
     end: Value,
     confidence: Value,
@@ -117,7 +119,7 @@ fn without_utterances(of: &Channel, name: Option<String>) -> Vec<Segment> {
     let words = best.words.iter().filter_map(|word| {
         Some(Piece {
             speaker: name.clone().or_else(|| word.speaker.as_u64().map(voice)),
-            text: text(&word.punctuated_word).or_else(|| text(&word.word))?.to_owned(),
+            text: text(&word.punctuated).or_else(|| text(&word.bare))?.to_owned(),
             start_ms: millis_of_seconds(&word.start),
             end_ms: millis_of_seconds(&word.end),
             confidence: share(&word.confidence),

@@ -89,7 +89,7 @@ async fn a_busy_system_is_given_more_time_than_too_many_requests_of_our_own() {
     let error = refused(detail(429, "too_many_concurrent_requests")).await;
     assert_eq!(error.fault, Fault::Throttled(Duration::from_secs(10)));
     let error = refused(detail(429, "system_busy")).await;
-    assert_eq!(error.fault, Fault::Throttled(Duration::from_secs(60)));
+    assert_eq!(error.fault, Fault::Throttled(Duration::from_mins(1)));
     let error = refused(detail(429, "system_busy").insert_header("Retry-After", "5")).await;
     assert_eq!(error.fault, Fault::Throttled(Duration::from_secs(5)));
 }

@@ -24,7 +24,8 @@ struct Body {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Word {
-    word: Value,
+    #[serde(rename = "word")]
+    said: Value,
     start: Value,
     end: Value,
 }
@@ -63,7 +64,7 @@ fn piece(segment: &Value) -> Option<Piece> {
 fn timed(word: &Word) -> Option<TimedWord> {
     let start_ms = millis_of_seconds(&word.start)?;
     let end_ms = millis_of_seconds(&word.end)?.max(start_ms);
-    Some(TimedWord { text: text(&word.word)?.trim().to_owned(), start_ms, end_ms })
+    Some(TimedWord { text: text(&word.said)?.trim().to_owned(), start_ms, end_ms })
 }
 
 /// The provider counts what it is paid for in tokens or in seconds, as the model has it.

@@ -103,7 +103,7 @@ fn complaint(status: u16, code: &str, param: &str) -> ResponseTemplate {
 
 #[tokio::test]
 async fn a_used_up_quota_is_no_rate_limit_and_a_missing_model_is_no_fault_of_the_audio() {
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     for (answer, fault, code, sent) in [
         (
             complaint(429, "rate_limit_exceeded", "").insert_header("Retry-After", "60"),

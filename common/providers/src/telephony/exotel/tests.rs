@@ -32,6 +32,7 @@ async fn server(answer: ResponseTemplate) -> MockServer {
     server
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the fields are written where they are passed")]
 fn call(fields: Value) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({ "Call": fields }))
 }

@@ -52,6 +52,7 @@ enum Body {
 pub(super) const SUPPORT_NUMBER: &str = "+442079460100";
 const CUSTOMER_NUMBER: &str = "+442079460991";
 
+#[expect(clippy::too_many_lines, reason = "it is one table")]
 pub(super) fn samples(simulators: &Simulators) -> anyhow::Result<Vec<Sample>> {
     let recorded = |name: &str, dialogue: &str, sound: Sound<'_>| {
         let dialogue: Vec<Utterance> = serde_json::from_str(dialogue).context("read a sample's dialogue")?;

@@ -147,7 +147,7 @@ impl Watch<'_> {
             for file in &files {
                 match &ended {
                     Ok(remark) => {
-                        self.folder.done(file, remark.as_deref()).context("move a file to `done`")?
+                        self.folder.done(file, remark.as_deref()).context("move a file to `done`")?;
                     }
                     Err(why) => self.folder.failed(file, why).context("move a file to `failed`")?,
                 }

@@ -214,7 +214,11 @@ impl Backfill<'_> {
 }
 
 fn digests(arrivals: &[Arrival]) -> Vec<String> {
-    arrivals.iter().flat_map(|arrival| &arrival.materials).map(|material| material.digest()).collect()
+    arrivals
+        .iter()
+        .flat_map(|arrival| &arrival.materials)
+        .map(queue_topology::intake::NewMaterial::digest)
+        .collect()
 }
 
 /// How a meeting is named in what the user reads. Its topic can be anything, and is not needed.

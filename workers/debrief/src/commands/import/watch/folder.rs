@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(bench.ready(), Vec::<PathBuf>::new());
         bench.write("a.wav", "RIFF, and more of it");
         assert_eq!(bench.ready(), Vec::<PathBuf>::new(), "it has grown");
-        assert_eq!(bench.ready(), [file.clone()]);
+        assert_eq!(bench.ready(), std::slice::from_ref(&file));
         assert_eq!(bench.folder.look(&[file]).unwrap().ready, Vec::<PathBuf>::new(), "it is in hand");
     }
 
