@@ -231,7 +231,7 @@ fn complement(labels: &[String], found: &mut Vec<(String, Evidence)>, known: &Kn
         && found[one].1.confidence < 1.0
         && found[other].1.confidence < 1.0
     {
-        // Of two who seem to be ours, the one with the weaker evidence is not. Equal evidence decides nothing.
+        // Two speakers seem to be ours. The one with the weaker evidence is not. Equal evidence decides nothing.
         let (one_is, other_is) = (found[one].1.confidence, found[other].1.confidence);
         let mut out: Vec<usize> = match one_is.total_cmp(&other_is) {
             std::cmp::Ordering::Less => vec![one],

@@ -252,8 +252,8 @@ pub struct Wanted {
     pub words: Vec<String>,
     /// The language of the call as a BCP 47 tag. `None` where the provider has to find out.
     pub language: Option<String>,
-    /// How many channels the recording has, where each of them holds speakers of its own. `None` where there is one
-    /// channel, where everybody is heard in every channel, and where that is not known.
+    /// How many channels the recording has, where each of them holds speakers of its own. 1 for a
+    /// piece in which all channels are mixed. `None` where everybody is heard in every channel, and where that is not known.
     pub channels: Option<u16>,
 }
 

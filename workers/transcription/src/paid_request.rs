@@ -103,7 +103,8 @@ impl Request<'_> {
         let opened = source.audio(key, material).await?;
         let channels = match sound {
             Sound::Recording(_) => wanted.channels,
-            Sound::Piece(_) => None,
+            // All channels are mixed in a piece.
+            Sound::Piece(_) => Some(1),
         };
         Ok((opened.audio, Wanted { channels, ..wanted.clone() }, opened.broken))
     }

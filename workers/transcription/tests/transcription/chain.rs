@@ -239,7 +239,7 @@ async fn a_recording_that_is_too_long_is_transcribed_in_pieces_and_each_is_paid_
 }
 
 #[tokio::test]
-async fn where_nobody_can_cut_a_recording_that_is_too_long_the_next_provider_gets_it() {
+async fn where_a_recording_that_is_too_long_cannot_be_cut_the_next_provider_gets_it() {
     let world = World::new().await;
     let first = AtOnce::taking(&FIRST, Some(10), []);
     let second = AtOnce::new(&SECOND, [says("Hello.")]);
@@ -247,7 +247,7 @@ async fn where_nobody_can_cut_a_recording_that_is_too_long_the_next_provider_get
     let cx = world.arrives("call").await;
     assert_eq!(handle(&stage, &cx).await.unwrap(), DONE);
     let code = world.attempts(&cx).await[0].error_code.clone();
-    assert_eq!(code.as_deref(), Some("transcription_recording_too_large"));
+    assert_eq!(code.as_deref(), Some("transcription_recording_uncut"));
 }
 
 #[tokio::test]

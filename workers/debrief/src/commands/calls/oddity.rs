@@ -138,7 +138,7 @@ fn standing_advice(code: &str) -> &'static str {
         "transcription_timed_out" => {
             "The provider did not finish the recording. Replay the call, or name another in SPEECH."
         }
-        "transcription_recording_too_large" | "transcription_recording_uncut" => {
+        "transcription_recording_uncut" => {
             "The recording is too large for the provider and cannot be cut. Name a provider in SPEECH that takes larger ones."
         }
         "speech_to_text_answer_too_long" => "The recording is too long for this provider's answer. Split it.",
