@@ -31,7 +31,7 @@ pub(super) fn agents(values: &Values, region: Region) -> Result<Agents, ConfigEr
     let Some(path) = values.text(FILE) else { return Ok(Agents::default()) };
     let failed = |problem: String| ConfigError::new(FILE, problem);
     let bytes =
-        read(Path::new(&path)).map_err(|error| failed(format!("the file cannot be read: {error}")))?;
+        read(Path::new(&path)).map_err(|error| failed(format!("`{path}` cannot be read: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|_| failed(format!("`{path}` is not a text in UTF-8")))?;
     parse(&text, region)
         .map_err(|Mistake { line, problem }| failed(format!("`{path}`, line {line}: {problem}")))
