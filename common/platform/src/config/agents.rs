@@ -30,8 +30,8 @@ struct Mistake {
 pub(super) fn agents(values: &Values, region: Region) -> Result<Agents, ConfigError> {
     let Some(path) = values.text(FILE) else { return Ok(Agents::default()) };
     let failed = |problem: String| ConfigError::new(FILE, problem);
-    let bytes =
-        read(Path::new(&path)).map_err(|error| failed(format!("`{path}` cannot be read: {error}")))?;
+    let bytes = read(Path::new(&path))
+        .map_err(|error| ConfigError::not(FILE, &path, &format!("a file that can be read: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|_| failed(format!("`{path}` is not a text in UTF-8")))?;
     parse(&text, region)
         .map_err(|Mistake { line, problem }| failed(format!("`{path}`, line {line}: {problem}")))
