@@ -8,14 +8,18 @@ import yaml
 from rendering import CHART, SECRETS, container, of_kind, pod, render
 
 
-def test_ingress_sends_what_brings_calls_in_to_ingest_and_the_rest_to_the_api():
+def test_ingress_sends_what_brings_calls_in_to_ingest_and_pages_to_the_console():
     values = {"ingress": {"enabled": True, "className": "nginx", "hosts": ["calls.example.com"]}}
     (rule,) = render(values)["Ingress", "d-debrief"]["spec"]["rules"]
     assert rule["host"] == "calls.example.com"
     found = {(p["path"], p["pathType"]): p["backend"]["service"]["name"] for p in rule["http"]["paths"]}
     assert found["/webhook", "Prefix"] == "d-debrief-ingest"
     assert found["/api/calls", "Exact"] == "d-debrief-ingest"
-    assert found["/", "Prefix"] == "d-debrief-api"
+    assert found["/api", "Prefix"] == "d-debrief-api"
+    assert found["/", "Prefix"] == "d-debrief-console"
+    values["roles"] = {"console": {"enabled": False}}
+    (rule,) = render(values)["Ingress", "d-debrief"]["spec"]["rules"]
+    assert rule["http"]["paths"][-1]["backend"]["service"]["name"] == "d-debrief-api"
 
 
 def test_every_route_that_brings_calls_in_leads_to_ingest():
@@ -34,8 +38,10 @@ def test_every_route_that_brings_calls_in_leads_to_ingest():
     routes = [route for file in sources.glob("*.rs") for route in re.findall(r'path = "(/[^"]+)"', file.read_text())]
     assert len(routes) >= 5
     assert {route: leads_to(route) for route in routes} == dict.fromkeys(routes, "d-debrief-ingest")
-    for route in ["/", "/docs", "/api/calls/history", "/api/calls/7/recording", "/metrics"]:
+    for route in ["/docs", "/openapi.json", "/stats", "/call/A1", "/api/calls/history", "/api/calls/7/recording", "/metrics"]:
         assert leads_to(route) == "d-debrief-api", route
+    for route in ["/", "/calls", "/calls/7", "/assets/console.css", "/updates", "/login"]:
+        assert leads_to(route) == "d-debrief-console", route
 
 
 def test_the_gateway_route_has_the_same_paths_as_the_ingress():
