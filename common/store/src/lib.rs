@@ -25,6 +25,7 @@ mod instances;
 mod invitations;
 mod intents;
 pub mod keys;
+mod last_change;
 mod open_error;
 mod opening;
 mod outbox;
