@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::loopback::is_this_machine;
 use crate::peer::{Peer, network};
-use crate::{Problem, key};
+use crate::{Problem, credentials, key};
 
 const TOKEN_PREFIX: &str = "session_";
 const SESSION: &str = "debrief_session";
@@ -79,8 +79,13 @@ fn named(name: &str, headers: &HeaderMap) -> String {
 
 /// Whether the browser addresses this machine by a loopback name. There a cookie need not be `Secure`, because nobody
 /// else sees the traffic.
-fn is_plain_loopback(headers: &HeaderMap) -> bool {
+pub fn is_plain_loopback(headers: &HeaderMap) -> bool {
     headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(is_this_machine)
+}
+
+/// The name and the password of basic auth.
+pub fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
+    credentials::basic(headers).map(|(name, password)| (name, password.into()))
 }
 
 /// The value of a cookie of the request.

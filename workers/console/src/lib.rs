@@ -54,6 +54,12 @@ pub fn router(console: Console) -> Router {
 fn routes() -> Router<Console> {
     Router::new()
         .merge(pages::overview::routes())
+        .merge(pages::sign_in::routes())
+        .merge(pages::register::routes())
+        .merge(pages::account::routes())
+        .merge(pages::users::routes())
+        .merge(pages::keys::routes())
+        .merge(pages::audit::routes())
         .merge(texts::routes())
         .route("/updates", get(updates::stream))
         .route("/assets/{name}", get(assets::serve))
