@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_call_is_only_its_own_agents() {
-        let of = |name: Option<&str>| CallDetails { agent_name: name.map(Into::into), ..CallDetails::default() };
+        let of =
+            |name: Option<&str>| CallDetails { agent_name: name.map(Into::into), ..CallDetails::default() };
         let dana = Sees::OnlyOf(AgentIdentity::new("Dana Ortiz").unwrap());
         assert!(dana.includes(&of(Some("Dana Ortiz"))));
         for other in [None, Some(""), Some("Imre"), Some("dana ortiz"), Some("Dana Ortiz "), Some("Dana")] {

@@ -131,11 +131,7 @@ impl Store {
     }
 
     /// Takes an invitation back. Returns whether it was open.
-    pub async fn revoke_invitation(
-        &self,
-        (workspace, actor): (WorkspaceId, &str),
-        id: Uuid,
-    ) -> Result<bool> {
+    pub async fn revoke_invitation(&self, (workspace, actor): (WorkspaceId, &str), id: Uuid) -> Result<bool> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         let ended = query!(

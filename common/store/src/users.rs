@@ -248,7 +248,11 @@ impl Store {
     }
 
     /// Lets somebody in again who was shut out.
-    pub async fn enable_user(&self, (workspace, actor): (WorkspaceId, &str), id: UserId) -> Result<UserChange> {
+    pub async fn enable_user(
+        &self,
+        (workspace, actor): (WorkspaceId, &str),
+        id: UserId,
+    ) -> Result<UserChange> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         let enabled = query!(

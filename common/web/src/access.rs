@@ -152,13 +152,12 @@ impl Access {
     /// The caller has to call [`look`](Self::look) before the first request, and to run [`watch`](Self::watch) while
     /// requests are served.
     pub fn new(settings: &Settings, directory: Arc<dyn KeyDirectory>) -> Self {
-        let principal =
-            |actor: &str, scopes| Principal {
-                workspace: INSTALLATION,
-                actor: actor.into(),
-                scopes,
-                sees: Sees::All,
-            };
+        let principal = |actor: &str, scopes| Principal {
+            workspace: INSTALLATION,
+            actor: actor.into(),
+            scopes,
+            sees: Sees::All,
+        };
         let only = |scope| Scopes::from_iter([scope]);
         let keys = [
             (settings.api, principal("api key", Scopes::ALL)),
@@ -194,7 +193,9 @@ impl Access {
             && made.any().await?
         {
             self.is_open.store(false, Ordering::Relaxed);
-            tracing::info!("a key or an account was made: from now on every request needs a key or a session");
+            tracing::info!(
+                "a key or an account was made: from now on every request needs a key or a session"
+            );
         }
         Ok(())
     }

@@ -105,7 +105,8 @@ impl Accounts {
         if let Some(user) = self.store.user_by_subject(&who.issuer, &who.subject).await? {
             return self.begin(user, client, "oidc", SESSION_LIFETIME).await;
         }
-        let email = who.verified_email.as_deref().and_then(account::login).ok_or(AccountError::NotVerified)?;
+        let email =
+            who.verified_email.as_deref().and_then(account::login).ok_or(AccountError::NotVerified)?;
         let user = match self.store.user_by_login(&email).await? {
             Some(known) => known.user,
             None => self.make_verified(who, &email, role).await?,
@@ -177,8 +178,15 @@ impl Accounts {
         let login = account::login(login).ok_or(AccountError::UnusableLogin)?;
         account::check_password(password.expose_secret(), &login)?;
         let hash = self.passwords.hash(password).await?;
-        let new =
-            NewUser { workspace, login: &login, name: &login, role, agent, password_hash: Some(&hash), actor };
+        let new = NewUser {
+            workspace,
+            login: &login,
+            name: &login,
+            role,
+            agent,
+            password_hash: Some(&hash),
+            actor,
+        };
         self.store.create_user(new).await?.ok_or(AccountError::LoginTaken)
     }
 
@@ -323,6 +331,13 @@ impl Accounts {
             None => Err(AccountError::Wrong),
         }
     }
+}
+
+/// Makes a password that nobody chose. It has a character of each kind that a password needs.
+pub fn generate_password() -> SecretString {
+    let random = key::generate_with("Aa1-");
+    let short: String = random.expose_secret().chars().take(24).collect();
+    short.into()
 }
 
 /// The name that pages show.

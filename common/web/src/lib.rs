@@ -33,7 +33,8 @@ use loopback::remote_header;
 pub use access::{Access, Admitted, Door, INSTALLATION, Settings};
 pub use accounts::{AccountError, Accounts};
 pub use authorized::{
-    Administer, Authorized, BringIn, BringInUnsigned, Guarded, Needs, Operate, Read, ReadInstallation, ReadOwn,
+    Administer, Authorized, BringIn, BringInUnsigned, Guarded, Needs, Operate, Read, ReadInstallation,
+    ReadOwn,
 };
 pub use body::{
     TooSlow, broke_off, check_length, idempotency_key, json, key_of_another_request, media_type, parse, raw,
@@ -113,8 +114,7 @@ mod tests {
         }
         let router = Router::new().route("/broken", axum::routing::get(broken));
         let request = Request::get("/broken").body(Body::empty()).unwrap();
-        let everybody =
-            Principal {
+        let everybody = Principal {
             workspace: INSTALLATION,
             actor: "no key".into(),
             scopes: Scopes::default(),

@@ -15,7 +15,8 @@ const AT_ONCE: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The hash of a text that nobody knows. It is compared where there is no account, so that the time tells nobody whether
 /// there is one.
-const OF_NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$8hVKj2Wl0sOQ9d0m5mJ1Ag$7gPvK1m8oYb1y2bS8f6F3mZ8Qe1q9wXo0Kf0n3W4d2E";
+const OF_NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$8hVKj2Wl0sOQ9d0m5mJ1Ag$7gPvK1m8oYb1y2bS8f6F3mZ8Qe1q9wXo0Kf0n3W4d2E";
 
 /// Too many passwords are being hashed.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +55,9 @@ impl Passwords {
 
 fn hash(password: &SecretString) -> Option<String> {
     let hash = Argon2::default().hash_password(password.expose_secret().as_bytes());
-    hash.inspect_err(|error| tracing::error!(%error, "failed to hash a password")).ok().map(|hash| hash.to_string())
+    hash.inspect_err(|error| tracing::error!(%error, "failed to hash a password"))
+        .ok()
+        .map(|hash| hash.to_string())
 }
 
 #[cfg(test)]
@@ -66,7 +69,11 @@ mod tests {
         let passwords = Passwords::new();
         let hash = passwords.hash(&"Passw0rd".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_ne!(hash, passwords.hash(&"Passw0rd".into()).await.unwrap(), "each hash has a salt of its own");
+        assert_ne!(
+            hash,
+            passwords.hash(&"Passw0rd".into()).await.unwrap(),
+            "each hash has a salt of its own"
+        );
         assert!(passwords.is(&"Passw0rd".into(), Some(&hash)).await.unwrap());
         assert!(!passwords.is(&"passw0rd".into(), Some(&hash)).await.unwrap());
         assert!(!passwords.is(&"Passw0rd".into(), None).await.unwrap());

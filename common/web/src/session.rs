@@ -106,9 +106,8 @@ pub struct FormToken {
 
 impl FormToken {
     pub fn of(headers: &HeaderMap) -> Self {
-        let known = our_cookie(headers, FORM).filter(|secret| {
-            secret.len() == 64 && secret.bytes().all(|byte| byte.is_ascii_hexdigit())
-        });
+        let known = our_cookie(headers, FORM)
+            .filter(|secret| secret.len() == 64 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let is_new = known.is_none();
         let secret = known.map_or_else(|| hex::encode(rand::random::<[u8; 32]>()), ToOwned::to_owned);
         let session = token(headers).unwrap_or_default();
@@ -146,7 +145,8 @@ pub fn check_origin(head: &Parts) -> Result<(), Problem> {
     let says = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
     let host = says("host").or_else(|| head.uri.authority().map(|authority| authority.as_str()));
     let site = says("sec-fetch-site");
-    let origin = says("origin").map(|origin| origin.split_once("://").is_some_and(|(_, from)| Some(from) == host));
+    let origin =
+        says("origin").map(|origin| origin.split_once("://").is_some_and(|(_, from)| Some(from) == host));
     // Behind a proxy that changes `Host`, only the browser's own word can be right.
     let is_ours = match (site, origin) {
         (Some(site), _) => site == "same-origin" && says("origin") != Some("null"),
@@ -176,7 +176,8 @@ impl Client {
             last.parse::<IpAddr>().ok().map(network)
         };
         let network = peer.map(|peer| if is_private(peer) { forwarded().unwrap_or(peer) } else { peer });
-        let user_agent = says(USER_AGENT.as_str()).unwrap_or_default().chars().take(MAX_AGENT_CHARS).collect();
+        let user_agent =
+            says(USER_AGENT.as_str()).unwrap_or_default().chars().take(MAX_AGENT_CHARS).collect();
         Self { network: network.unwrap_or(Ipv4Addr::UNSPECIFIED.into()).to_string(), user_agent }
     }
 }

@@ -18,7 +18,7 @@ use platform::blobs::{BlobError, Blobs};
 use url::Url;
 use web::Problem;
 
-use crate::request::{Answer, Id, CallReader, find, not_found};
+use crate::request::{Answer, CallReader, Id, find, not_found};
 use crate::state::Api;
 
 /// How many bytes of a recording are in memory while it is sent.

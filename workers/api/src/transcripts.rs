@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use domain::transcript::Transcript;
 use web::Problem;
 
-use crate::request::{Answer, Id, CallReader, find, not_found};
+use crate::request::{Answer, CallReader, Id, find, not_found};
 use crate::state::Api;
 use crate::view::{self, TranscriptView};
 use media::captions;

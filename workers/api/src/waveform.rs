@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use web::Problem;
 
-use crate::request::{Answer, Id, CallReader, find, not_found};
+use crate::request::{Answer, CallReader, Id, find, not_found};
 use crate::state::Api;
 use crate::view::{self, WaveformView};
 

@@ -53,7 +53,9 @@ async fn only_one_visitor_becomes_the_first_administrator() {
         let second = store.create_first_administrator(new("eve@x.com", Role::Administrator));
         let (first, second) = tokio::join!(first, second);
         assert_eq!([first.unwrap(), second.unwrap()].iter().flatten().count(), 1);
-        assert!(store.create_first_administrator(new("bob@x.com", Role::Administrator)).await.unwrap().is_none());
+        assert!(
+            store.create_first_administrator(new("bob@x.com", Role::Administrator)).await.unwrap().is_none()
+        );
         assert_eq!(store.users(WORKSPACE).await.unwrap().len(), 1);
     })
     .await;
@@ -100,7 +102,9 @@ async fn sessions_are_listed_and_ended_one_by_one_and_all() {
         assert!(store.signed_in("c").await.unwrap().is_none());
         let kept = store.signed_in("a").await.unwrap().unwrap().session;
         assert_eq!(store.end_sessions(ADMIN, ada.id, None, Some(kept)).await.unwrap(), 1);
-        assert!(store.signed_in("a").await.unwrap().is_some() && store.signed_in("b").await.unwrap().is_none());
+        assert!(
+            store.signed_in("a").await.unwrap().is_some() && store.signed_in("b").await.unwrap().is_none()
+        );
         store.sign_out("a").await.unwrap();
         assert!(store.signed_in("a").await.unwrap().is_none());
         assert_eq!(store.sessions(WORKSPACE, ada.id).await.unwrap(), []);
@@ -116,8 +120,7 @@ async fn the_last_administrator_stays() {
         assert_eq!(store.disable_user(ADMIN, ada.id).await.unwrap(), last);
         assert_eq!(store.change_user(ADMIN, ada.id, Role::Viewer, None).await.unwrap(), last);
         let bob = user(&store, "bob@x.com", Role::Administrator).await;
-        let (one, other) =
-            tokio::join!(store.disable_user(ADMIN, ada.id), store.disable_user(ADMIN, bob.id));
+        let (one, other) = tokio::join!(store.disable_user(ADMIN, ada.id), store.disable_user(ADMIN, bob.id));
         let both = [one.unwrap(), other.unwrap()];
         assert!(both.contains(&UserChange::Done) && both.contains(&last), "{both:?}");
     })
@@ -168,7 +171,13 @@ async fn only_an_administrator_of_the_installation_enters_another_workspace() {
     .await;
 }
 
-async fn invite(store: &Store, workspace: WorkspaceId, login: &str, token_hash: &str, lifetime: Duration) -> bool {
+async fn invite(
+    store: &Store,
+    workspace: WorkspaceId,
+    login: &str,
+    token_hash: &str,
+    lifetime: Duration,
+) -> bool {
     let actor = "user:ada@x.com";
     let new =
         NewInvitation { workspace, login, role: Role::Manager, agent: None, token_hash, lifetime, actor };
@@ -242,7 +251,13 @@ async fn every_change_is_on_record_and_the_record_is_read_in_pages() {
             names.extend(page.into_iter().map(|row| row.action));
         }
         let wanted = [
-            "user_link", "user_enable", "user_disable", "session_end", "user_invite", "user_create", "user_create",
+            "user_link",
+            "user_enable",
+            "user_disable",
+            "session_end",
+            "user_invite",
+            "user_create",
+            "user_create",
         ];
         assert_eq!(names, wanted);
         let filter = AuditFilter { action: Some(Action::DisableUser), ..AuditFilter::default() };
