@@ -6,7 +6,8 @@ use web::session::{CSRF_FIELD, CSRF_HEADER, check_form};
 
 use crate::{Console, Fields, Refusal};
 
-const MAX_FORM_BYTES: u64 = 1024 * 1024;
+/// The longest form that is read.
+pub(crate) const MAX_FORM_BYTES: u64 = 1024 * 1024;
 
 /// The fields of a form that one of our pages sent. It is the last argument of a handler that changes something.
 pub(crate) struct Posted(pub(crate) Fields);

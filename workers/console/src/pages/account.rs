@@ -105,17 +105,14 @@ async fn end_sessions(
 ) -> Answer {
     let who = who(&visitor)?;
     let only = fields.text("session").parse::<Uuid>().ok();
-    let ended = console.store.end_sessions((who.home, &visitor.actor), who.user, only, Some(who.session)).await;
+    let ended =
+        console.store.end_sessions((who.home, &visitor.actor), who.user, only, Some(who.session)).await;
     visitor.store(ended)?;
     console.access.forget_sessions();
     Ok(visitor.go_to("/account"))
 }
 
-async fn enter(
-    visitor: Visitor<ReadOwn>,
-    State(console): State<Console>,
-    Posted(fields): Posted,
-) -> Answer {
+async fn enter(visitor: Visitor<ReadOwn>, State(console): State<Console>, Posted(fields): Posted) -> Answer {
     let who = who(&visitor)?;
     let workspace = fields.text("workspace").parse::<Uuid>().map(WorkspaceId);
     let missing = || visitor.refuse(Problem::new(StatusCode::NOT_FOUND, "there is no such workspace"));

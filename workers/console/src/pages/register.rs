@@ -87,7 +87,10 @@ async fn register(guest: Guest, State(console): State<Console>, request: Request
                 let error = Some(texts.wrong_key.to_owned());
                 return page(&guest, &console, StatusCode::FORBIDDEN, &fields, error).await;
             };
-            console.accounts.register_first(fields.text("login"), fields.text("name"), &password, &actor).await
+            console
+                .accounts
+                .register_first(fields.text("login"), fields.text("name"), &password, &actor)
+                .await
         }
         token => console.accounts.accept(token, fields.text("name"), &password).await,
     };
@@ -100,9 +103,7 @@ async fn register(guest: Guest, State(console): State<Console>, request: Request
     };
     match begun {
         Ok(begun) => Ok(sign_in::signed_in(&console, &head.headers, &begun, "/")),
-        Err(error) => {
-            page(&guest, &console, seed::status(&error), &fields, Some(texts.error(&error))).await
-        }
+        Err(error) => page(&guest, &console, seed::status(&error), &fields, Some(texts.error(&error))).await,
     }
 }
 
@@ -116,7 +117,8 @@ pub(crate) async fn actor_of(console: &Console, head: &Parts, key: &str) -> Resu
         return Ok(None);
     }
     let principal = console.access.of_key(key, head).await?;
-    let principal = principal.filter(|who| who.scopes.has(Scope::Administer) && who.workspace == INSTALLATION);
+    let principal =
+        principal.filter(|who| who.scopes.has(Scope::Administer) && who.workspace == INSTALLATION);
     Ok(principal.map(|who| who.actor.to_string()))
 }
 

@@ -1,12 +1,12 @@
 //! `POST /register` and `POST /login` for programs: JSON or basic auth comes in, and JSON goes out. A program gets a token
 //! and no cookie, so a page of somebody else cannot sign a browser in this way.
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::Json;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use web::accounts::TOKEN_LIFETIME;
@@ -31,7 +31,9 @@ pub(crate) fn status(error: &AccountError) -> StatusCode {
         AccountError::Wrong => StatusCode::UNAUTHORIZED,
         AccountError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
         AccountError::Busy(_) | AccountError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
-        AccountError::Weak(_) | AccountError::UnusableLogin | AccountError::LoginTaken => StatusCode::BAD_REQUEST,
+        AccountError::Weak(_) | AccountError::UnusableLogin | AccountError::LoginTaken => {
+            StatusCode::BAD_REQUEST
+        }
         AccountError::Closed
         | AccountError::InvitationGone
         | AccountError::NotInvited(_)
@@ -92,8 +94,9 @@ pub(crate) async fn register(console: &Console, head: &Parts, body: &Bytes) -> R
 }
 
 fn object(body: &Bytes) -> Result<Value, Problem> {
-    let body: Value = serde_json::from_slice(body)
-        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the body is no JSON: {error}")))?;
+    let body: Value = serde_json::from_slice(body).map_err(|error| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the body is no JSON: {error}"))
+    })?;
     Ok(body)
 }
 

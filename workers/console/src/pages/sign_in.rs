@@ -91,7 +91,8 @@ async fn sign_in(guest: Guest, State(console): State<Console>, request: Request)
 /// Reads the body of a form or of a program's request.
 pub(crate) async fn read(guest: &Guest, request: Request) -> Result<(Parts, Bytes), crate::Refusal> {
     let (head, body) = request.into_parts();
-    let body = web::raw(&head.headers, body, MAX_BODY_BYTES).await.map_err(|problem| guest.refuse(problem))?;
+    let body =
+        web::raw(&head.headers, body, MAX_BODY_BYTES).await.map_err(|problem| guest.refuse(problem))?;
     Ok((head, body.into()))
 }
 

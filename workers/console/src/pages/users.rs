@@ -157,7 +157,8 @@ async fn invite(
             list_page(&visitor, &console, StatusCode::OK, &Fields::default(), None, link).await
         }
         Err(error) => {
-            list_page(&visitor, &console, seed::status(&error), &fields, Some(texts.error(&error)), None).await
+            list_page(&visitor, &console, seed::status(&error), &fields, Some(texts.error(&error)), None)
+                .await
         }
     }
 }

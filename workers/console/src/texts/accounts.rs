@@ -102,10 +102,9 @@ texts! { AccountTexts {
     filter: "Show" | "Zeigen",
     older: "Older" | "Ältere",
     nothing: "Nothing is on record here." | "Hier ist nichts verzeichnet.",
-    ended: "Your session has ended, and nothing was done. What you typed is below: sign in, and send it again." |
-        "Ihre Sitzung ist abgelaufen, und es wurde nichts getan. Was Sie eingegeben haben, steht unten: Melden Sie sich an und schicken Sie es noch einmal.",
+    ended: "Your session has ended, and nothing was done. What you typed is below. Sign in, and then send it again." |
+        "Ihre Sitzung ist abgelaufen, und es wurde nichts getan. Was Sie eingegeben haben, steht unten. Melden Sie sich an und schicken Sie es dann noch einmal.",
     typed: "What you typed" | "Was Sie eingegeben haben",
-    send_again: "Send it again" | "Noch einmal senden",
 }}
 
 impl AccountTexts {
@@ -129,7 +128,9 @@ impl AccountTexts {
             AccountError::Wrong => self.wrong.to_owned(),
             AccountError::TooMany(wait) => fill(self.too_many, &[&wait.as_secs().max(1).to_string()]),
             AccountError::Busy(_) => self.busy.to_owned(),
-            AccountError::Weak(WeakPassword::TooSimple) => format!("{} {}", self.too_simple, self.password_rule),
+            AccountError::Weak(WeakPassword::TooSimple) => {
+                format!("{} {}", self.too_simple, self.password_rule)
+            }
             AccountError::Weak(WeakPassword::TooLong) => self.too_long.to_owned(),
             AccountError::Weak(WeakPassword::HasTheLogin) => self.has_login.to_owned(),
             AccountError::UnusableLogin => self.unusable_login.to_owned(),
