@@ -71,7 +71,9 @@ impl World {
             updates: Updates::new(),
             stopping: CancellationToken::new(),
         };
-        let router = web_console::at_the_root(web_console::router(console.clone()), console);
+        // What a program gets at `/` comes from another crate.
+        let others = Router::new().route("/", axum::routing::get(async || "for programs"));
+        let router = web_console::at_the_root(others.merge(web_console::router(console.clone())), console);
         Self { router: web::finish(router, &access), store, accounts, _dir: dir }
     }
 
