@@ -232,12 +232,11 @@ impl Access {
             let admitted = Admitted { principal: self.everybody.clone(), signed_in: None };
             (KeyDigest::default(), admitted)
         } else {
-            let found = match self.find_session(head, by_header).await? {
-                Some(found) => found,
-                None => {
-                    let (key, principal) = self.find(door, head).await?;
-                    (key, Admitted { principal, signed_in: None })
-                }
+            let found = if let Some(found) = self.find_session(head, by_header).await? {
+                found
+            } else {
+                let (key, principal) = self.find(door, head).await?;
+                (key, Admitted { principal, signed_in: None })
             };
             if let Some(peer) = head.extensions.get::<Peer>() {
                 peer.showed_a_key();
@@ -288,13 +287,11 @@ impl Access {
     /// The principal of a key that somebody typed into a page. `None` for a wrong key. Wrong keys are counted as those of
     /// requests are.
     pub async fn of_key(&self, key: &str, head: &Parts) -> Result<Option<Principal>, Problem> {
-        match self.whose(key).await.map_err(|Unavailable| unavailable())? {
-            Some((_, principal)) => Ok(Some(principal)),
-            None => {
-                self.refuse_many_wrong_keys(head).await?;
-                Ok(None)
-            }
+        let found = self.whose(key).await.map_err(|Unavailable| unavailable())?;
+        if found.is_none() {
+            self.refuse_many_wrong_keys(head).await?;
         }
+        Ok(found.map(|(_, principal)| principal))
     }
 
     /// Forgets the sessions that this process remembers, because one was changed. Another process learns of it within

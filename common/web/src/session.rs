@@ -143,7 +143,7 @@ pub fn check_form(head: &Parts, given: &str) -> Result<(), Problem> {
 /// every browser says it of a request that changes something.
 pub fn check_origin(head: &Parts) -> Result<(), Problem> {
     let says = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let host = says("host").or_else(|| head.uri.authority().map(|authority| authority.as_str()));
+    let host = says("host").or_else(|| head.uri.authority().map(axum::http::uri::Authority::as_str));
     let site = says("sec-fetch-site");
     let origin =
         says("origin").map(|origin| origin.split_once("://").is_some_and(|(_, from)| Some(from) == host));
@@ -211,14 +211,14 @@ mod tests {
     fn away_from_this_machine_a_cookie_needs_tls_and_no_other_host_can_set_it() {
         let token = generate();
         let away = head(&[("host", "calls.example.com")]).headers;
-        let set = set_token(&away, &token, Duration::from_secs(60));
+        let set = set_token(&away, &token, Duration::from_mins(1));
         let wanted = format!(
             "__Host-debrief_session={}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure",
             token.expose_secret()
         );
         assert_eq!(set, wanted);
         let here = head(&[("host", "127.0.0.1:8000")]).headers;
-        let set = set_token(&here, &token, Duration::from_secs(60));
+        let set = set_token(&here, &token, Duration::from_mins(1));
         assert!(set.starts_with("debrief_session=") && !set.contains("Secure"), "{set}");
         let plain = format!("debrief_session={}", token.expose_secret());
         assert!(super::token(&head(&[("host", "localhost"), ("cookie", &plain)]).headers).is_some());

@@ -63,6 +63,7 @@ impl Page<'_> {
         GROUPS
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "a template passes references")]
     fn is_shown(&self, section: &Section) -> bool {
         self.frame.principal.as_ref().is_some_and(|who| section.is_for(who))
     }

@@ -15,7 +15,7 @@ use crate::databases::{WORKSPACE, on_both};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-fn new<'a>(login: &'a str, role: Role) -> NewUser<'a> {
+fn new(login: &str, role: Role) -> NewUser<'_> {
     let agent = (role == Role::Agent).then_some("Dana Ortiz");
     let (workspace, password_hash) = (WORKSPACE, Some("hash"));
     NewUser { workspace, login, name: "Somebody", role, agent, password_hash, actor: "cli:test" }

@@ -93,7 +93,7 @@ pub(crate) async fn read(guest: &Guest, request: Request) -> Result<(Parts, Byte
     let (head, body) = request.into_parts();
     let body =
         web::raw(&head.headers, body, MAX_BODY_BYTES).await.map_err(|problem| guest.refuse(problem))?;
-    Ok((head, body.into()))
+    Ok((head, body))
 }
 
 /// Gives the browser its session, and sends it on.
