@@ -1,6 +1,7 @@
 //! The domain: plain types and pure rules. Nothing here does I/O or draws random numbers, and no rule reads a
 //! clock: a time is always an argument.
 
+pub mod account;
 pub mod agents;
 pub mod analysis;
 pub mod audio;
@@ -22,5 +23,6 @@ pub mod phone;
 pub mod principal;
 pub mod refusal;
 pub mod shown_text;
+pub mod sign_in;
 pub mod speakers;
 pub mod transcript;

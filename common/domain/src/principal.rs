@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::call::WorkspaceId;
+use crate::call::{CallDetails, WorkspaceId};
 
 /// One thing that a key can be allowed to do. No scope includes another scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,68 @@ pub struct Principal {
     /// The name on the audit record: `api key`, `webhook key`, `key:<its name>`, or `no key`.
     pub actor: Arc<str>,
     pub scopes: Scopes,
+    /// Whose calls it may see within its workspace.
+    pub sees: Sees,
+}
+
+/// Whose calls a principal may see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sees {
+    /// The calls of everybody in the workspace.
+    #[default]
+    All,
+    /// Only the calls of this agent.
+    OnlyOf(AgentIdentity),
+}
+
+impl Sees {
+    pub fn is_restricted(&self) -> bool {
+        matches!(self, Self::OnlyOf(_))
+    }
+
+    /// The agent to whom a list of calls has to be narrowed.
+    pub fn agent(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::OnlyOf(agent) => Some(agent.name()),
+        }
+    }
+
+    /// Whether a call with these details may be seen.
+    pub fn includes(&self, details: &CallDetails) -> bool {
+        match self {
+            Self::All => true,
+            Self::OnlyOf(agent) => agent.is_agent_of(details),
+        }
+    }
+}
+
+/// Who an agent is in the calls: the name that stands as the agent of her calls, letter for letter.
+///
+/// A call of another spelling is not hers. So a mistake in the name shows her too few calls, and never those of somebody
+/// else. Names are what every source can send; where a source sends only a number or an address, the directory of agents
+/// fills in the name when the call is taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentIdentity(Arc<str>);
+
+/// How much of an agent's name the store compares, in characters.
+pub const MAX_AGENT_CHARS: usize = 200;
+
+impl AgentIdentity {
+    /// `None` for a name without a visible character: it would be the agent of every call without an agent.
+    pub fn new(name: &str) -> Option<Self> {
+        let name: String = name.chars().filter(|c| *c != '\0').take(MAX_AGENT_CHARS).collect();
+        (!crate::shown_text::visible(&name).trim().is_empty()).then(|| Self(name.into()))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn is_agent_of(&self, details: &CallDetails) -> bool {
+        let agent = details.agent_name.as_deref().unwrap_or_default();
+        agent.chars().filter(|c| *c != '\0').take(MAX_AGENT_CHARS).eq(self.0.chars())
+    }
 }
 
 #[cfg(test)]
@@ -111,5 +173,28 @@ mod tests {
     fn a_set_with_two_scopes_is_not_only_one_of_them() {
         let scopes = Scopes::from_iter([Scope::BringIn, Scope::Read]);
         assert!(scopes.has(Scope::BringIn) && !scopes.is_only(Scope::BringIn));
+    }
+
+    #[test]
+    fn a_call_is_only_its_own_agents() {
+        let of =
+            |name: Option<&str>| CallDetails { agent_name: name.map(Into::into), ..CallDetails::default() };
+        let dana = Sees::OnlyOf(AgentIdentity::new("Dana Ortiz").unwrap());
+        assert!(dana.includes(&of(Some("Dana Ortiz"))));
+        for other in [None, Some(""), Some("Imre"), Some("dana ortiz"), Some("Dana Ortiz "), Some("Dana")] {
+            assert!(!dana.includes(&of(other)), "{other:?}");
+            assert!(Sees::All.includes(&of(other)));
+        }
+    }
+
+    #[test]
+    fn a_name_that_shows_nothing_is_no_agent() {
+        for name in ["", "  ", "\u{200b}", "\0"] {
+            assert_eq!(AgentIdentity::new(name), None, "{name:?}");
+        }
+        let long = "ä".repeat(300);
+        let agent = AgentIdentity::new(&long).unwrap();
+        assert_eq!(agent.name().chars().count(), MAX_AGENT_CHARS);
+        assert!(agent.is_agent_of(&CallDetails { agent_name: Some(long), ..CallDetails::default() }));
     }
 }

@@ -1,5 +1,5 @@
-//! The audit: who had something done again, who corrected a speaker, who said what became of an effect, and who made or revoked a key. Every
-//! request has one row.
+//! The audit: who had something done again, who corrected a speaker, who said what became of an effect, who made or revoked a key, and
+//! who changed an account. Every request has one row.
 //!
 //! The transaction that does one piece of a request also counts it in the row. So the count is right even if the
 //! request is cut off half-way. Whoever makes the same request within a day continues the one that was cut off: both
@@ -34,6 +34,26 @@ pub enum Action {
     CreateKey,
     #[strum(serialize = "key_revoke")]
     RevokeKey,
+    #[strum(serialize = "user_create")]
+    CreateUser,
+    #[strum(serialize = "user_invite")]
+    InviteUser,
+    #[strum(serialize = "invitation_revoke")]
+    RevokeInvitation,
+    #[strum(serialize = "user_change")]
+    ChangeUser,
+    #[strum(serialize = "user_disable")]
+    DisableUser,
+    #[strum(serialize = "user_enable")]
+    EnableUser,
+    #[strum(serialize = "user_link")]
+    LinkUser,
+    #[strum(serialize = "password_set")]
+    SetPassword,
+    #[strum(serialize = "session_end")]
+    EndSessions,
+    #[strum(serialize = "workspace_enter")]
+    EnterWorkspace,
 }
 
 impl Action {
@@ -83,6 +103,26 @@ pub struct AuditRow {
     pub ended_at: Option<Moment>,
 }
 
+/// Which rows of the audit a page shows. Every field that is set narrows the page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    pub action: Option<Action>,
+    pub actor: Option<String>,
+    pub from: Option<Moment>,
+    /// The rows are older than this.
+    pub until: Option<Moment>,
+}
+
+/// The last row of the page before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditCursor {
+    pub at: Moment,
+    pub id: Uuid,
+}
+
+/// Later than every row: the last second of the year 9999.
+const LAST: Moment = Moment::from_micros(253_402_300_799_000_000);
+
 impl Store {
     /// Notes that somebody asks. If the same request was cut off within the last day, this one continues it and has
     /// its bound.
@@ -125,6 +165,34 @@ impl Store {
             (String, i64),
             self,
             "SELECT action, CAST(SUM(done) AS BIGINT) FROM audit GROUP BY action",
+        )?)
+    }
+
+    /// One page of the audit, newest first, of the rows that match. The next page begins behind the last row of this one.
+    pub async fn audit_matching(
+        &self,
+        workspace: WorkspaceId,
+        filter: &AuditFilter,
+        after: Option<AuditCursor>,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>> {
+        let cursor = after.unwrap_or(AuditCursor { at: LAST, id: Uuid::max() });
+        Ok(read!(
+            fetch_all,
+            AuditRow,
+            self,
+            "SELECT id, batch, at, actor, action, asked, resumed, done, ended_at FROM audit
+             WHERE workspace = $1 AND at >= $2 AND at < $3 AND (at < $4 OR (at = $4 AND id < $5))
+                AND (CAST($6 AS TEXT) IS NULL OR action = $6) AND (CAST($7 AS TEXT) IS NULL OR actor = $7)
+             ORDER BY at DESC, id DESC LIMIT $8",
+            workspace,
+            filter.from.unwrap_or(Moment::from_micros(0)),
+            filter.until.unwrap_or(LAST),
+            cursor.at,
+            cursor.id,
+            filter.action.map(Action::name),
+            filter.actor.as_deref(),
+            limit,
         )?)
     }
 

@@ -11,6 +11,7 @@ use super::{EffectName, Result, Store, read};
 use domain::call::{Call, CallDetails, CallId, CallStatus, WorkspaceId};
 use domain::event::Material;
 use domain::moment::Moment;
+use domain::principal::Sees;
 
 /// Material that arrived, with its time.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +40,19 @@ pub struct CallFilter {
     pub agent: Option<String>,
     pub from: Option<Moment>,
     pub to: Option<Moment>,
+}
+
+impl CallFilter {
+    /// Narrows the list to the calls that somebody may see. `None` where these are none at all.
+    pub fn seen_by(self, sees: &Sees) -> Option<Self> {
+        match sees.agent() {
+            None => Some(self),
+            Some(agent) if self.agent.as_deref().is_none_or(|asked| asked == agent) => {
+                Some(Self { agent: Some(agent.to_owned()), ..self })
+            }
+            Some(_) => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

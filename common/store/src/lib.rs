@@ -4,7 +4,7 @@
 //! it belongs to. The few real differences are an explicit `match`. Every method takes the workspace, or
 //! the id of something that belongs to one. Only some methods read across workspaces. They serve the operator of the
 //! installation and the keeper, and never a request: counts of runs and of open effects, runs that are due, the outbox,
-//! instances, and the keys and workspaces themselves.
+//! instances, the keys, sessions and workspaces themselves, and what somebody signs in with.
 
 mod audio;
 mod audit;
@@ -23,6 +23,7 @@ mod group_commit;
 mod idempotency;
 mod instances;
 mod intents;
+mod invitations;
 pub mod keys;
 mod last_change;
 mod open_error;
@@ -33,11 +34,14 @@ mod resolutions;
 mod results;
 mod run_claims;
 mod run_views;
+mod sessions;
 mod settlements;
+mod sign_ins;
 mod speech_attempts;
 mod stage_runs;
 mod taking_in;
 mod usage;
+mod users;
 mod versions;
 mod wake_ups;
 mod workspaces;
@@ -46,7 +50,7 @@ use std::time::Duration;
 
 use sqlx::SqlitePool;
 
-pub use audit::{Action, Audit, AuditRow, OperatorRequest};
+pub use audit::{Action, Audit, AuditCursor, AuditFilter, AuditRow, OperatorRequest};
 pub use calls::{CallFilter, DeliveredRow, Page, Stats, StoredMaterial};
 pub use corrections::Corrected;
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
@@ -54,6 +58,7 @@ pub use effects::{EffectKey, EffectName, EffectRow, EffectState};
 pub use idempotency::KeyClaim;
 pub use instances::InstanceId;
 pub use intents::{Intent, WantedEffect};
+pub use invitations::{Acceptance, Invitation, InvitationRow, NewAccount, NewInvitation};
 pub use keys::{KeyCreation, KeyRevocation, KeyRow, NewKey};
 pub use open_error::{FileError, OpenError};
 pub use outbox::OutboxRow;
@@ -61,12 +66,16 @@ pub use resolutions::EffectFilter;
 pub use results::{StoredTranscript, Write};
 pub use run_claims::{Begun, BegunRun, RunRequest};
 pub use run_views::{EndedRun, RunRow, RunningRun, StageCounts};
+pub use sessions::{NewSession, SessionRow, SignedIn};
 pub use settlements::{ErrorText, Settled, Settlement};
+pub use sign_ins::SignInTry;
 pub use speech_attempts::{PaidSpeech, SpeechAttempt, SpeechAttemptRow, SpeechOutcome};
 pub use stage_runs::{Claim, NewRun, RunKey, RunState};
 pub use taking_in::{Arrival, TakenIn};
 pub use usage::{UsageBy, UsageRow, UsageTime};
+pub use users::{NewUser, UserChange, UserRow, UserWithPassword};
 pub use wake_ups::Due;
+pub use workspaces::WorkspaceRow;
 
 use clock::Clock;
 use connections::{Connections, LentConnection};

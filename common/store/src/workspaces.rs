@@ -6,7 +6,24 @@ use super::{Result, Store, Tx, execute, query, read};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
 
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct WorkspaceRow {
+    pub id: WorkspaceId,
+    pub name: String,
+}
+
 impl Store {
+    /// Every workspace, by name, for an administrator of the installation.
+    pub async fn workspaces(&self) -> Result<Vec<WorkspaceRow>> {
+        Ok(read!(fetch_all, WorkspaceRow, self, "SELECT id, name FROM workspaces ORDER BY name")?)
+    }
+
+    /// The name of a workspace.
+    pub async fn workspace_name(&self, id: WorkspaceId) -> Result<Option<String>> {
+        let row = read!(fetch_optional, (String,), self, "SELECT name FROM workspaces WHERE id = $1", id)?;
+        Ok(row.map(|(name,)| name))
+    }
+
     /// The workspace of this name, for whoever runs the installation: a command, not a request.
     pub async fn workspace(&self, name: &str) -> Result<Option<WorkspaceId>> {
         let row =

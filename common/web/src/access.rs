@@ -1,7 +1,9 @@
 //! Finds the principal behind a request, and limits how often the principal may send requests.
 //!
+//! A browser in which somebody is signed in shows its session instead of a key; see [`crate::session`].
+//!
 //! There are two kinds of keys. The configuration holds up to two keys, which need no database. Other keys are made
-//! with `debrief keys create`. As soon as there is a key of either kind, every request needs a key. Until then the
+//! with `debrief keys create`. As soon as there is a key of either kind or an account, every request needs a key or a session. Until then the
 //! process listens on loopback only, and everybody on this machine may do everything. A revoked key still counts as a
 //! key, because revoking the last key must not open what was closed.
 
@@ -12,17 +14,18 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use domain::call::WorkspaceId;
-use domain::principal::{Principal, Scope, Scopes};
+use domain::principal::{Principal, Scope, Scopes, Sees};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use platform::config::{ConfigError, Values};
+use store::SignedIn;
 use subtle::ConstantTimeEq as _;
 
 use crate::directory::{KeyDirectory, MadeKeys, Unavailable};
 use crate::key::{self, KeyDigest};
 use crate::peer::Peer;
 use crate::wrong_keys::WrongKeys;
-use crate::{Problem, credentials};
+use crate::{Problem, credentials, session};
 
 /// The workspace that an installation begins with. The keys of the configuration belong to it. Only its keys may read
 /// data about the whole installation.
@@ -44,18 +47,24 @@ pub enum Door {
     Unsigned,
     /// The route reads data of the workspace.
     Read,
+    /// The route reads data of the workspace and shows a principal only the calls that it may see. At every other route a
+    /// principal that does not see every call is refused.
+    ReadOwn,
     /// The route reads data about the whole installation, over all workspaces.
     ReadInstallation,
     /// The route starts work again.
     Operate,
+    /// The route decides who else gets access.
+    Administer,
 }
 
 impl Door {
     fn scope(self) -> Scope {
         match self {
             Self::BringIn | Self::Unsigned => Scope::BringIn,
-            Self::Read | Self::ReadInstallation => Scope::Read,
+            Self::Read | Self::ReadOwn | Self::ReadInstallation => Scope::Read,
             Self::Operate => Scope::Operate,
+            Self::Administer => Scope::Administer,
         }
     }
 
@@ -66,6 +75,10 @@ impl Door {
         if !principal.scopes.has(scope) {
             let (needed, has) = (scope.name(), principal.scopes);
             return refused(format!("this takes a key with the scope `{needed}`; this key has `{has}`"));
+        }
+        if principal.sees.is_restricted() && self != Self::ReadOwn {
+            let detail = "you see only your own calls, and this is about the calls of everybody";
+            return refused(detail.to_owned());
         }
         if self == Self::ReadInstallation && principal.workspace != INSTALLATION {
             let detail = "this tells of the whole installation, so it takes a key of the workspace `default`";
@@ -114,6 +127,14 @@ impl Settings {
     }
 }
 
+/// Who was let in.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    pub principal: Principal,
+    /// Who is signed in, where a session was shown and not a key.
+    pub signed_in: Option<Arc<SignedIn>>,
+}
+
 /// Finds the principal of each request.
 pub struct Access {
     configured: Vec<(KeyDigest, Principal)>,
@@ -131,8 +152,12 @@ impl Access {
     /// The caller has to call [`look`](Self::look) before the first request, and to run [`watch`](Self::watch) while
     /// requests are served.
     pub fn new(settings: &Settings, directory: Arc<dyn KeyDirectory>) -> Self {
-        let principal =
-            |actor: &str, scopes| Principal { workspace: INSTALLATION, actor: actor.into(), scopes };
+        let principal = |actor: &str, scopes| Principal {
+            workspace: INSTALLATION,
+            actor: actor.into(),
+            scopes,
+            sees: Sees::All,
+        };
         let only = |scope| Scopes::from_iter([scope]);
         let keys = [
             (settings.api, principal("api key", Scopes::ALL)),
@@ -168,7 +193,9 @@ impl Access {
             && made.any().await?
         {
             self.is_open.store(false, Ordering::Relaxed);
-            tracing::info!("a key was made: from now on every request needs one");
+            tracing::info!(
+                "a key or an account was made: from now on every request needs a key or a session"
+            );
         }
         Ok(())
     }
@@ -187,24 +214,92 @@ impl Access {
     /// Finds the principal of a request. The error is 401 for a missing or wrong key, and 403 for a key that may not
     /// use this route. It is 429 for a key that was used too often, and for a wrong key from an address that has shown
     /// many. It is 503 where the key has to be looked up and the store cannot be used.
+    ///
+    /// A browser shows its session instead of a key. A request with which it changes something has to hold the text of
+    /// our own pages in the header `X-CSRF-Token`.
     pub async fn admit(&self, door: Door, head: &Parts) -> Result<Principal, Problem> {
-        let (key, principal) = if self.is_open() {
-            (KeyDigest::default(), self.everybody.clone())
+        self.admit_as(door, head, true).await.map(|admitted| admitted.principal)
+    }
+
+    /// The same for a page. Its form holds the text of our own pages, so the handler has to check it, with
+    /// [`crate::session::check_form`].
+    pub async fn admit_to_page(&self, door: Door, head: &Parts) -> Result<Admitted, Problem> {
+        self.admit_as(door, head, false).await
+    }
+
+    async fn admit_as(&self, door: Door, head: &Parts, by_header: bool) -> Result<Admitted, Problem> {
+        let (key, admitted) = if self.is_open() {
+            let admitted = Admitted { principal: self.everybody.clone(), signed_in: None };
+            (KeyDigest::default(), admitted)
         } else {
-            let found = self.find(door, head).await?;
+            let found = if let Some(found) = self.find_session(head, by_header).await? {
+                found
+            } else {
+                let (key, principal) = self.find(door, head).await?;
+                (key, Admitted { principal, signed_in: None })
+            };
             if let Some(peer) = head.extensions.get::<Peer>() {
                 peer.showed_a_key();
             }
             found
         };
-        door.let_in(&principal)?;
+        door.let_in(&admitted.principal)?;
         if let Some(limit) = &self.limit
             && let Err(until) = limit.check_key(&key)
         {
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests with this key");
             return Err(problem.retry_after(until.wait_time_from(DefaultClock::default().now())));
         }
-        Ok(principal)
+        Ok(admitted)
+    }
+
+    /// Who is signed in, by the cookie of her browser or by a bearer token. `None` where the request shows no session
+    /// that goes on.
+    async fn find_session(
+        &self,
+        head: &Parts,
+        by_header: bool,
+    ) -> Result<Option<(KeyDigest, Admitted)>, Problem> {
+        let Some(made) = &self.made else { return Ok(None) };
+        let bearer = credentials::bearer(&head.headers);
+        let (token, is_cookie) = match (&bearer, session::token(&head.headers)) {
+            (Some(bearer), _) if session::is_token(bearer) => (&**bearer, false),
+            (None, Some(cookie)) => (cookie, true),
+            _ => return Ok(None),
+        };
+        let digest = key::digest(token);
+        let Some(signed_in) = made.signed_in(digest).await.map_err(|Unavailable| unavailable())? else {
+            return Ok(None);
+        };
+        // A browser sends the cookie with every request, whoever made it. A bearer token it does not send by itself.
+        if is_cookie && !head.method.is_safe() {
+            if by_header {
+                let given = head.headers.get(session::CSRF_HEADER).and_then(|value| value.to_str().ok());
+                session::check_form(head, given.unwrap_or_default())?;
+            } else {
+                session::check_origin(head)?;
+            }
+        }
+        let principal = signed_in.principal.clone();
+        Ok(Some((digest, Admitted { principal, signed_in: Some(signed_in) })))
+    }
+
+    /// The principal of a key that somebody typed into a page. `None` for a wrong key. Wrong keys are counted as those of
+    /// requests are.
+    pub async fn of_key(&self, key: &str, head: &Parts) -> Result<Option<Principal>, Problem> {
+        let found = self.whose(key).await.map_err(|Unavailable| unavailable())?;
+        if found.is_none() {
+            self.refuse_many_wrong_keys(head).await?;
+        }
+        Ok(found.map(|(_, principal)| principal))
+    }
+
+    /// Forgets the sessions that this process remembers, because one was changed. Another process learns of it within
+    /// some seconds.
+    pub fn forget_sessions(&self) {
+        if let Some(made) = &self.made {
+            made.forget_sessions();
+        }
     }
 
     async fn find(&self, door: Door, head: &Parts) -> Result<(KeyDigest, Principal), Problem> {
@@ -225,18 +320,23 @@ impl Access {
             }
         }
         if is_unknown {
-            let detail = "the key cannot be looked up at the moment";
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(COME_BACK_IN));
+            return Err(unavailable());
         }
-        if has_wrong_key
-            && let Some(peer) = head.extensions.get::<Peer>()
+        if has_wrong_key {
+            self.refuse_many_wrong_keys(head).await?;
+        }
+        let refusal = Problem::new(StatusCode::UNAUTHORIZED, "the key is missing or wrong");
+        Err(refusal.challenge(r#"Bearer realm="debrief""#))
+    }
+
+    async fn refuse_many_wrong_keys(&self, head: &Parts) -> Result<(), Problem> {
+        if let Some(peer) = head.extensions.get::<Peer>()
             && let Some(wait) = self.wrong_keys.count(peer.network()).await
         {
             let detail = "the key is wrong, and many wrong keys came from this address";
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait));
         }
-        let refusal = Problem::new(StatusCode::UNAUTHORIZED, "the key is missing or wrong");
-        Err(refusal.challenge(r#"Bearer realm="debrief""#))
+        Ok(())
     }
 
     /// Finds the principal of this key, and the name under which its requests are counted.
@@ -250,6 +350,11 @@ impl Access {
         let Some(made) = self.made.as_ref().filter(|_| key::is_ours(key)) else { return Ok(None) };
         Ok(made.find(digest).await?.map(|principal| (digest, principal)))
     }
+}
+
+fn unavailable() -> Problem {
+    let detail = "the key cannot be looked up at the moment";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(COME_BACK_IN)
 }
 
 #[cfg(test)]

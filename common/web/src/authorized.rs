@@ -24,10 +24,14 @@ pub struct BringIn;
 pub struct BringInUnsigned;
 /// The right to read data of the workspace.
 pub struct Read;
+/// The right to read calls, of which the handler shows only those that the principal may see; see [`Door::ReadOwn`].
+pub struct ReadOwn;
 /// The right to read data about the whole installation.
 pub struct ReadInstallation;
 /// The right to start work again.
 pub struct Operate;
+/// The right to decide who else gets access.
+pub struct Administer;
 
 impl Needs for BringIn {
     const DOOR: Door = Door::BringIn;
@@ -39,6 +43,14 @@ impl Needs for BringInUnsigned {
 
 impl Needs for Read {
     const DOOR: Door = Door::Read;
+}
+
+impl Needs for ReadOwn {
+    const DOOR: Door = Door::ReadOwn;
+}
+
+impl Needs for Administer {
+    const DOOR: Door = Door::Administer;
 }
 
 impl Needs for ReadInstallation {

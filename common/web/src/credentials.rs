@@ -11,9 +11,15 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<String> {
 
 /// Reads the password of basic auth. The user's name is ignored.
 pub(crate) fn password(headers: &HeaderMap) -> Option<String> {
+    basic(headers).map(|(_, password)| password)
+}
+
+/// Reads the name and the password of basic auth.
+pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let basic = authorization(headers, "basic")?;
     let bytes = base64::engine::general_purpose::STANDARD.decode(basic).ok()?;
-    String::from_utf8(bytes).ok()?.split_once(':').map(|(_, password)| password.to_owned())
+    let text = String::from_utf8(bytes).ok()?;
+    text.split_once(':').map(|(name, password)| (name.to_owned(), password.to_owned()))
 }
 
 /// Reads the parameter `?key=` of the address.

@@ -1,4 +1,4 @@
-//! Looks up the keys that were made with a command in the store, and remembers the results for some seconds.
+//! Looks up keys and sessions in the store, and remembers the results for some seconds.
 //!
 //! A revoked key is accepted as long as its result is remembered: for [`REMEMBERED_FOR`] after an answer that took at
 //! most [`LOOK_UP_WITHIN`]. Together this is less than the promised ten seconds. It is also remembered that a key is
@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use domain::principal::Principal;
+use domain::principal::{Principal, Sees};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use moka::future::Cache;
-use store::Store;
+use store::{SignedIn, Store};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -34,7 +34,11 @@ pub trait KeyDirectory: Send + Sync {
     /// never made.
     fn find<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, anyhow::Result<Option<Principal>>>;
 
-    /// Whether a key was ever made, even if it is revoked by now.
+    /// Finds who is signed in. `hash` is the result of [`key::hash`] for the token of a session. `None` for a session
+    /// that has ended or never was.
+    fn signed_in<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, anyhow::Result<Option<Arc<SignedIn>>>>;
+
+    /// Whether a key or an account was ever made, even if it is revoked by now.
     fn has_keys(&self) -> BoxFuture<'_, anyhow::Result<bool>>;
 }
 
@@ -46,13 +50,18 @@ impl KeyDirectory for Store {
                 workspace: row.workspace,
                 actor: format!("key:{}", row.name).into(),
                 scopes: row.scopes,
+                sees: Sees::All,
             }))
         }
         .boxed()
     }
 
+    fn signed_in<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, anyhow::Result<Option<Arc<SignedIn>>>> {
+        async move { Ok(Self::signed_in(self, hash).await?.map(Arc::new)) }.boxed()
+    }
+
     fn has_keys(&self) -> BoxFuture<'_, anyhow::Result<bool>> {
-        async move { Ok(Self::has_keys(self).await?) }.boxed()
+        async move { Ok(Self::has_keys(self).await? || self.has_users().await?) }.boxed()
     }
 }
 
@@ -63,13 +72,15 @@ pub(crate) struct Unavailable;
 pub(crate) struct MadeKeys {
     directory: Arc<dyn KeyDirectory>,
     remembered: Cache<key::KeyDigest, Option<Principal>>,
+    sessions: Cache<key::KeyDigest, Option<Arc<SignedIn>>>,
     look_ups: Semaphore,
 }
 
 impl MadeKeys {
     pub(crate) fn new(directory: Arc<dyn KeyDirectory>) -> Self {
         let remembered = Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(REMEMBERED_FOR).build();
-        Self { directory, remembered, look_ups: Semaphore::new(LOOK_UPS_AT_ONCE) }
+        let sessions = Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(REMEMBERED_FOR).build();
+        Self { directory, remembered, sessions, look_ups: Semaphore::new(LOOK_UPS_AT_ONCE) }
     }
 
     /// Finds the principal of a key. Requests that come with the same key at the same time share one look-up.
@@ -78,6 +89,29 @@ impl MadeKeys {
             tracing::warn!(error = format!("{error:#}"), "failed to look a key up");
             Unavailable
         })
+    }
+
+    /// Finds who is signed in with a token.
+    pub(crate) async fn signed_in(
+        &self,
+        digest: key::KeyDigest,
+    ) -> Result<Option<Arc<SignedIn>>, Unavailable> {
+        let asking = async {
+            let asking = async {
+                let _place = self.look_ups.acquire().await?;
+                self.directory.signed_in(&hex::encode(digest)).await
+            };
+            timeout(LOOK_UP_WITHIN, asking).await.context("the store did not answer in time")?
+        };
+        self.sessions.try_get_with(digest, asking).await.map_err(|error| {
+            tracing::warn!(error = format!("{error:#}"), "failed to look a session up");
+            Unavailable
+        })
+    }
+
+    /// Forgets every session that is remembered, because one of them was changed.
+    pub(crate) fn forget_sessions(&self) {
+        self.sessions.invalidate_all();
     }
 
     async fn look_up(&self, digest: key::KeyDigest) -> anyhow::Result<Option<Principal>> {

@@ -19,8 +19,13 @@ pub(crate) type KeyDigest = [u8; 32];
 
 /// Makes a key of 256 random bits, in characters that need no escaping in a URL or a header.
 pub fn generate() -> SecretString {
+    generate_with(PREFIX)
+}
+
+/// Makes a secret of 256 random bits that begins with `prefix`.
+pub(crate) fn generate_with(prefix: &str) -> SecretString {
     let random: [u8; RANDOM_BYTES] = rand::random();
-    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)).into()
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random)).into()
 }
 
 /// The part of a key that the store keeps and searches for: its SHA-256 in hexadecimal digits.
@@ -34,7 +39,12 @@ pub(crate) fn digest(key: &str) -> KeyDigest {
 
 /// Whether the text has the form of a key that [`generate`] makes.
 pub(crate) fn is_ours(key: &str) -> bool {
-    key.strip_prefix(PREFIX).is_some_and(|random| {
+    has_form(key, PREFIX)
+}
+
+/// Whether the text has the form of a secret that [`generate_with`] makes.
+pub(crate) fn has_form(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|random| {
         random.len() == RANDOM_CHARS
             && random.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     })

@@ -3,6 +3,7 @@
 
 pub mod accept;
 mod access;
+pub mod accounts;
 mod authorized;
 mod body;
 mod credentials;
@@ -11,9 +12,11 @@ pub mod key;
 mod lenient;
 mod loopback;
 pub mod openapi;
+mod passwords;
 mod peer;
 mod problem;
 mod request;
+pub mod session;
 mod wrong_keys;
 
 use std::sync::Arc;
@@ -27,8 +30,12 @@ use axum::routing::Router;
 
 use loopback::remote_header;
 
-pub use access::{Access, Door, INSTALLATION, Settings};
-pub use authorized::{Authorized, BringIn, BringInUnsigned, Guarded, Needs, Operate, Read, ReadInstallation};
+pub use access::{Access, Admitted, Door, INSTALLATION, Settings};
+pub use accounts::{AccountError, Accounts};
+pub use authorized::{
+    Administer, Authorized, BringIn, BringInUnsigned, Guarded, Needs, Operate, Read, ReadInstallation,
+    ReadOwn,
+};
 pub use body::{
     TooSlow, broke_off, check_length, idempotency_key, json, key_of_another_request, media_type, parse, raw,
 };
@@ -95,7 +102,7 @@ fn refusal(name: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use domain::principal::{Principal, Scopes};
+    use domain::principal::{Principal, Scopes, Sees};
     use tower::ServiceExt as _;
 
     use super::*;
@@ -107,8 +114,12 @@ mod tests {
         }
         let router = Router::new().route("/broken", axum::routing::get(broken));
         let request = Request::get("/broken").body(Body::empty()).unwrap();
-        let everybody =
-            Principal { workspace: INSTALLATION, actor: "no key".into(), scopes: Scopes::default() };
+        let everybody = Principal {
+            workspace: INSTALLATION,
+            actor: "no key".into(),
+            scopes: Scopes::default(),
+            sees: Sees::All,
+        };
         let access = Arc::new(Access::of(everybody));
         let response = finish(router, &access).oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

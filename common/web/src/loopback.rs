@@ -29,7 +29,7 @@ fn is_page_of_this_machine(origin: &str) -> bool {
 }
 
 /// Whether a text is a loopback name, and perhaps a port behind a colon.
-fn is_this_machine(authority: &str) -> bool {
+pub(crate) fn is_this_machine(authority: &str) -> bool {
     // The colons of an IPv6 address stand in brackets.
     let end_of_name = authority.rfind(']').map_or_else(|| authority.find(':'), |bracket| Some(bracket + 1));
     let (name, port) = authority.split_at(end_of_name.unwrap_or(authority.len()));

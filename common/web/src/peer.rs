@@ -35,7 +35,7 @@ impl Peer {
 }
 
 /// An IPv4 address stands for itself. A site usually gets a whole /64 of IPv6 addresses, so these count as one.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address @ IpAddr::V4(_) => address,

@@ -15,7 +15,7 @@ use web::{self, Problem};
 
 use crate::health::StatsView;
 use crate::idempotency::answer_once;
-use crate::request::{self, Answer, Id, Operator, Params, Reader, find, find_by_source_id};
+use crate::request::{self, Answer, CallReader, Id, Operator, Params, Reader, find, find_by_source_id};
 use crate::state::Api;
 use crate::view::{self, CallList, CallView, Replayed, SourceCallView, TimelineView};
 
@@ -42,10 +42,10 @@ pub(crate) async fn stats(State(api): State<Api>, reader: Reader) -> Answer<Json
         (status = 404, description = "There is no such call", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn by_source_id(
     State(api): State<Api>,
-    reader: Reader,
+    reader: CallReader,
     Id(id): Id,
 ) -> Answer<Json<SourceCallView>> {
-    let call = find_by_source_id(&api.store, reader.workspace, &id).await?;
+    let call = find_by_source_id(&api.store, &reader, &id).await?;
     let transcript = api.store.transcript(reader.workspace, call.id).await?;
     let analysis = api.store.analysis(reader.workspace, call.id).await?;
     let effects = api.store.effects_of(reader.workspace, call.id).await?;
@@ -66,7 +66,7 @@ pub(crate) async fn by_source_id(
         ("to" = Option<String>, Query, description = "Only calls received at this time or earlier; a day means the whole day")),
     responses((status = 200, body = CallList),
         (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<CallList>> {
+pub(crate) async fn history(State(api): State<Api>, reader: CallReader, uri: Uri) -> Answer<Json<CallList>> {
     let mut params = Params::of_query(&uri);
     let page = params.page();
     let statuses = format!("one of {}", CallStatus::NAMES.join(", "));
@@ -78,7 +78,10 @@ pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) ->
         to: params.moment("to", true),
     };
     params.check()?;
-    let (calls, total) = api.store.calls(reader.workspace, &filter, page).await?;
+    let (calls, total) = match filter.seen_by(&reader.sees) {
+        Some(filter) => api.store.calls(reader.workspace, &filter, page).await?,
+        None => (Vec::new(), 0),
+    };
     Ok(Json(CallList {
         calls: calls.iter().map(|call| view::summary(call, &api.installation.lines)).collect(),
         page: request::number(page),
@@ -92,8 +95,8 @@ pub(crate) async fn history(State(api): State<Api>, reader: Reader, uri: Uri) ->
 #[utoipa::path(get, path = "/api/calls/{id}", operation_id = "getCall", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
     responses((status = 200, body = CallView),
         (status = 404, description = "There is no such call", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Json<CallView>> {
-    let call = find(&api.store, reader.workspace, &id).await?;
+pub(crate) async fn one(State(api): State<Api>, reader: CallReader, Id(id): Id) -> Answer<Json<CallView>> {
+    let call = find(&api.store, &reader, &id).await?;
     let analysis = api.store.analysis(reader.workspace, call.id).await?;
     let effects = api.store.effects_of(reader.workspace, call.id).await?;
     let heard = api.store.audio_facts(reader.workspace, call.id).await?;
@@ -119,11 +122,11 @@ pub(crate) async fn one(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
         (status = 404, description = "There is no such call", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn timeline(
     State(api): State<Api>,
-    reader: Reader,
+    reader: CallReader,
     Id(id): Id,
 ) -> Answer<Json<TimelineView>> {
     let Api { store, .. } = &api;
-    let call = find(store, reader.workspace, &id).await?;
+    let call = find(store, &reader, &id).await?;
     let delivered = store.deliveries(reader.workspace, call.id).await?;
     let runs = store.runs(reader.workspace, call.id).await?;
     let ended = store.ended_runs(reader.workspace, call.id).await?;
@@ -167,7 +170,7 @@ pub(crate) async fn replay(
     params.check()?;
     let from = from.unwrap_or(replays::Start::WHOLE_CALL);
     let stage = from.stage;
-    let call = find(&api.store, operator.workspace, &id).await?;
+    let call = find(&api.store, &operator, &id).await?;
     let (store, id) = (api.store.clone(), call.id);
     let workspace = operator.workspace;
     let named = json!(["replay", id, stage]);

@@ -203,7 +203,7 @@ pub(crate) async fn effects(State(api): State<Api>, reader: Reader, uri: Uri) ->
     params.check()?;
     let (effects, total) = match call {
         Some(id) => {
-            let call = find(&api.store, reader.workspace, &id).await?;
+            let call = find(&api.store, &reader, &id).await?;
             let effects = api.store.effects_of(reader.workspace, call.id).await?;
             let total = i64::try_from(effects.len()).unwrap_or(i64::MAX);
             let [offset, limit] =

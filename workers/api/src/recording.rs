@@ -18,7 +18,7 @@ use platform::blobs::{BlobError, Blobs};
 use url::Url;
 use web::Problem;
 
-use crate::request::{Answer, Id, Reader, find, not_found};
+use crate::request::{Answer, CallReader, Id, find, not_found};
 use crate::state::Api;
 
 /// How many bytes of a recording are in memory while it is sent.
@@ -43,12 +43,12 @@ const HEAD_BYTES: u64 = 64;
         (status = 416, description = "It is shorter than that", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn recording(
     State(api): State<Api>,
-    reader: Reader,
+    reader: CallReader,
     Id(id): Id,
     method: Method,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let call = find(&api.store, reader.workspace, &id).await?;
+    let call = find(&api.store, &reader, &id).await?;
     let materials = api.store.materials(reader.workspace, call.id).await?;
     let newest_first = materials.iter().rev().map(|stored| &stored.material);
     for material in newest_first.filter(|material| material.kind == MaterialKind::Recording) {

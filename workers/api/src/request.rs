@@ -9,13 +9,14 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, NaiveTime};
-use domain::call::{Call, CallId, WorkspaceId};
+use domain::call::{Call, CallId};
 use domain::moment::Moment;
+use domain::principal::Principal;
 use platform::blobs::BlobError;
 use serde_json::Value;
 use store::{Page, Store, StoreError};
 use uuid::Uuid;
-use web::{Authorized, FieldProblem, Operate, Problem, Read};
+use web::{Authorized, FieldProblem, Operate, Problem, Read, ReadOwn};
 
 /// How long an answer may take. A database that is only busy answers sooner.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -77,6 +78,8 @@ pub(crate) async fn in_time(request: Request, next: Next) -> Response {
 /// The sender of a request, whose key may read. This stands before a handler's other arguments, so that a sender without
 /// such a key learns nothing from the checks of the other arguments.
 pub(crate) type Reader = Authorized<Read>;
+/// The sender of a request, who may read calls, and perhaps only the own ones.
+pub(crate) type CallReader = Authorized<ReadOwn>;
 /// The sender of a request, whose key may have something done again.
 pub(crate) type Operator = Authorized<Operate>;
 
@@ -96,25 +99,31 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// The call with this id. It is our id or the source's.
-pub(crate) async fn find(store: &Store, workspace: WorkspaceId, id: &str) -> Answer<Call> {
+/// The call with this id, if the sender may see it. It is our id or the source's.
+pub(crate) async fn find(store: &Store, who: &Principal, id: &str) -> Answer<Call> {
     let ours = match id.parse::<Uuid>() {
-        Ok(uuid) => store.call(workspace, CallId(uuid)).await?,
+        Ok(uuid) => store.call(who.workspace, CallId(uuid)).await?,
         Err(_) => None,
     };
     match ours {
-        Some(call) => Ok(call),
-        None => find_by_source_id(store, workspace, id).await,
+        Some(call) => seen(who, Some(call), id),
+        None => find_by_source_id(store, who, id).await,
     }
 }
 
 /// The call with this id of its source. Blanks around an id do not count when a call arrives, so they do not count here.
-pub(crate) async fn find_by_source_id(store: &Store, workspace: WorkspaceId, id: &str) -> Answer<Call> {
-    let found = match store.call_by_external_id(workspace, id).await? {
-        None if id.trim().len() < id.len() => store.call_by_external_id(workspace, id.trim()).await?,
+pub(crate) async fn find_by_source_id(store: &Store, who: &Principal, id: &str) -> Answer<Call> {
+    let found = match store.call_by_external_id(who.workspace, id).await? {
+        None if id.trim().len() < id.len() => store.call_by_external_id(who.workspace, id.trim()).await?,
         found => found,
     };
-    found.ok_or_else(|| not_found(format!("there is no call `{id}`")))
+    seen(who, found, id)
+}
+
+/// A call that the sender may not see is answered as if it were not there.
+fn seen(who: &Principal, call: Option<Call>, id: &str) -> Answer<Call> {
+    call.filter(|call| who.sees.includes(&call.details))
+        .ok_or_else(|| not_found(format!("there is no call `{id}`")))
 }
 
 /// The parameters of a request, from its query or from a JSON object. All values that cannot be used are collected, so

@@ -64,7 +64,7 @@ pub(crate) async fn correct(
 ) -> Answer<(StatusCode, Json<SpeakersCorrected>)> {
     let (parts, body) = request.into_parts();
     let body = web::json(&parts.headers, body, MAX_BODY_BYTES).await?;
-    let call = find(&api.store, operator.workspace, &id).await?;
+    let call = find(&api.store, &operator, &id).await?;
     let transcript = api.store.transcript(operator.workspace, call.id).await?.ok_or_else(|| {
         let status = call.status.name();
         Problem::new(StatusCode::CONFLICT, format!("this call has no transcript; its status is {status}"))

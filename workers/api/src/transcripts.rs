@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use domain::transcript::Transcript;
 use web::Problem;
 
-use crate::request::{Answer, Id, Reader, find, not_found};
+use crate::request::{Answer, CallReader, Id, find, not_found};
 use crate::state::Api;
 use crate::view::{self, TranscriptView};
 use media::captions;
@@ -67,7 +67,7 @@ impl Format {
         (status = 406, description = "The `Accept` header names none of these formats", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn negotiated(
     State(api): State<Api>,
-    reader: Reader,
+    reader: CallReader,
     Id(id): Id,
     headers: HeaderMap,
 ) -> Answer<Response> {
@@ -85,7 +85,7 @@ pub(crate) async fn negotiated(
 #[utoipa::path(get, path = "/api/calls/{id}/transcript.json", operation_id = "getTranscriptJson", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
     responses((status = 200, body = TranscriptView),
         (status = 404, description = "There is no such call, or it has no transcript yet", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn json(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
+pub(crate) async fn json(State(api): State<Api>, reader: CallReader, Id(id): Id) -> Answer<Response> {
     answer(&api, &reader, &id, Format::Json).await
 }
 
@@ -93,7 +93,7 @@ pub(crate) async fn json(State(api): State<Api>, reader: Reader, Id(id): Id) -> 
 #[utoipa::path(get, path = "/api/calls/{id}/transcript.vtt", operation_id = "getTranscriptVtt", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
     responses((status = 200, body = String, content_type = "text/vtt"),
         (status = 404, description = "There is no such call, or it has no transcript yet", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn vtt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
+pub(crate) async fn vtt(State(api): State<Api>, reader: CallReader, Id(id): Id) -> Answer<Response> {
     answer(&api, &reader, &id, Format::Vtt).await
 }
 
@@ -101,7 +101,7 @@ pub(crate) async fn vtt(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
 #[utoipa::path(get, path = "/api/calls/{id}/transcript.srt", operation_id = "getTranscriptSrt", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
     responses((status = 200, body = String, content_type = "application/x-subrip"),
         (status = 404, description = "There is no such call, or it has no transcript yet", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn srt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
+pub(crate) async fn srt(State(api): State<Api>, reader: CallReader, Id(id): Id) -> Answer<Response> {
     answer(&api, &reader, &id, Format::Srt).await
 }
 
@@ -111,12 +111,12 @@ pub(crate) async fn srt(State(api): State<Api>, reader: Reader, Id(id): Id) -> A
 #[utoipa::path(get, path = "/api/calls/{id}/transcript.txt", operation_id = "getTranscriptText", tag = "calls", params(("id" = String, Path, description = "Our id or the source's id")),
     responses((status = 200, body = String, content_type = "text/plain"),
         (status = 404, description = "There is no such call, or it has no transcript yet", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn txt(State(api): State<Api>, reader: Reader, Id(id): Id) -> Answer<Response> {
+pub(crate) async fn txt(State(api): State<Api>, reader: CallReader, Id(id): Id) -> Answer<Response> {
     answer(&api, &reader, &id, Format::Text).await
 }
 
-async fn answer(api: &Api, reader: &Reader, id: &str, format: Format) -> Answer<Response> {
-    let call = find(&api.store, reader.workspace, id).await?;
+async fn answer(api: &Api, reader: &CallReader, id: &str, format: Format) -> Answer<Response> {
+    let call = find(&api.store, reader, id).await?;
     let transcript = api.store.transcript(reader.workspace, call.id).await?;
     let none = || not_found(format!("this call has no transcript; its status is {}", call.status.name()));
     Ok(format.write(transcript.ok_or_else(none)?))

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use web::Problem;
 
-use crate::request::{Answer, Id, Reader, find, not_found};
+use crate::request::{Answer, CallReader, Id, find, not_found};
 use crate::state::Api;
 use crate::view::{self, WaveformView};
 
@@ -16,10 +16,10 @@ use crate::view::{self, WaveformView};
         (status = 404, description = "There is no such call, or its recording was not measured", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn waveform(
     State(api): State<Api>,
-    reader: Reader,
+    reader: CallReader,
     Id(id): Id,
 ) -> Answer<Json<WaveformView>> {
-    let call = find(&api.store, reader.workspace, &id).await?;
+    let call = find(&api.store, &reader, &id).await?;
     let waveform = api.store.waveform(reader.workspace, call.id).await?;
     let none = || not_found("no recording of this call was measured");
     Ok(Json(view::waveform(waveform.ok_or_else(none)?)))

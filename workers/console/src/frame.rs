@@ -11,8 +11,9 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use domain::principal::Principal;
+use web::Admitted;
+use web::session::FormToken;
 
-use crate::csrf::Token;
 use crate::sections::{GROUPS, Group, Section};
 use crate::texts::{FrameTexts, Language};
 use crate::{Console, assets};
@@ -27,14 +28,20 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 #[derive(Clone)]
 pub(crate) struct Frame {
     pub(crate) language: Language,
-    token: Token,
     csrf: String,
+    /// The header `Set-Cookie` for a browser that has no text for its forms yet.
+    form_cookie: Option<String>,
     /// The path and the query of the page.
     here: String,
     /// Nobody has to sign in, because the process has no key and listens on loopback only.
     is_open: bool,
     /// The name of the visitor, where one is known.
     actor: Option<String>,
+    /// The rights of the visitor. A visitor who is not known has none.
+    principal: Option<Principal>,
+    is_signed_in: bool,
+    /// Whether the visitor works in another workspace than her own.
+    is_elsewhere: bool,
 }
 
 #[derive(Template)]
@@ -56,6 +63,15 @@ impl Page<'_> {
         GROUPS
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "a template passes references")]
+    fn is_shown(&self, section: &Section) -> bool {
+        self.frame.principal.as_ref().is_some_and(|who| section.is_for(who))
+    }
+
+    fn is_group_shown(&self, group: &Group) -> bool {
+        group.sections.iter().any(|section| self.is_shown(section))
+    }
+
     fn is_here(&self, section: &Section) -> bool {
         self.section.as_ref() == Some(section)
     }
@@ -67,14 +83,37 @@ impl Frame {
     }
 
     pub(crate) fn without_visitor(head: &Parts) -> Self {
-        let token = Token::of(&head.headers);
+        let token = FormToken::of(&head.headers);
         let here = head.uri.path_and_query().map_or("/", |here| here.as_str()).to_owned();
         let language = Language::of(&head.headers);
-        Self { language, csrf: token.in_forms(), token, here, is_open: false, actor: None }
+        Self {
+            language,
+            csrf: token.in_forms().to_owned(),
+            form_cookie: token.set_cookie(&head.headers),
+            here,
+            is_open: false,
+            actor: None,
+            principal: None,
+            is_signed_in: false,
+            is_elsewhere: false,
+        }
     }
 
-    pub(crate) fn of_principal(self, principal: &Principal) -> Self {
-        Self { actor: Some(principal.actor.to_string()), ..self }
+    pub(crate) fn of_visitor(self, admitted: &Admitted) -> Self {
+        let signed_in = admitted.signed_in.as_ref();
+        let name = signed_in.map_or_else(|| admitted.principal.actor.to_string(), |who| who.name.clone());
+        Self {
+            actor: Some(name),
+            principal: Some(admitted.principal.clone()),
+            is_signed_in: signed_in.is_some(),
+            is_elsewhere: signed_in.is_some_and(|who| who.home != who.principal.workspace),
+            ..self
+        }
+    }
+
+    /// The path and the query of the page.
+    pub(crate) fn here(&self) -> &str {
+        &self.here
     }
 
     pub(crate) fn texts(&self) -> &'static FrameTexts {
@@ -95,8 +134,8 @@ impl Frame {
         let content = content.render()?;
         let page = Page { frame: self, texts: self.texts(), title, section, content }.render()?;
         let mut response = (status, [(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response();
-        if self.token.is_new
-            && let Ok(cookie) = HeaderValue::from_str(&self.token.set_cookie())
+        if let Some(cookie) = &self.form_cookie
+            && let Ok(cookie) = HeaderValue::from_str(cookie)
         {
             response.headers_mut().append(SET_COOKIE, cookie);
         }

@@ -15,6 +15,7 @@
 
 mod assets;
 mod csrf;
+mod ended;
 mod fields;
 mod frame;
 mod pages;
@@ -48,12 +49,19 @@ type Answer = Result<Response, Refusal>;
 /// All routes of the console. The caller has to pass the routes of all roles together to [`web::finish`], and then to
 /// [`at_the_root`].
 pub fn router(console: Console) -> Router {
-    routes().layer(axum::middleware::from_fn(frame::protect)).with_state(console)
+    let keeping = from_fn_with_state(console.clone(), ended::keep_typed);
+    routes().layer(keeping).layer(axum::middleware::from_fn(frame::protect)).with_state(console)
 }
 
 fn routes() -> Router<Console> {
     Router::new()
         .merge(pages::overview::routes())
+        .merge(pages::sign_in::routes())
+        .merge(pages::register::routes())
+        .merge(pages::account::routes())
+        .merge(pages::users::routes())
+        .merge(pages::keys::routes())
+        .merge(pages::audit::routes())
         .merge(texts::routes())
         .route("/updates", get(updates::stream))
         .route("/assets/{name}", get(assets::serve))

@@ -7,12 +7,20 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use store::StoreError;
+use url::form_urlencoded::byte_serialize;
 use web::Problem;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, go_to};
 
-/// A problem, and the frame of the page that tells it.
-pub(crate) struct Refusal(Box<(Frame, Problem)>);
+/// Why a page is not shown.
+pub(crate) struct Refusal(Why);
+
+enum Why {
+    /// A problem, and the frame of the page that tells it.
+    Told(Box<(Frame, Problem)>),
+    /// The visitor has to sign in, and comes back to this path.
+    SignIn(String),
+}
 
 #[derive(Template)]
 #[template(path = "refusal.html")]
@@ -23,7 +31,11 @@ struct Page<'a> {
 
 impl Refusal {
     pub(crate) fn new(frame: Frame, problem: Problem) -> Self {
-        Self(Box::new((frame, problem)))
+        Self(Why::Told(Box::new((frame, problem))))
+    }
+
+    pub(crate) fn sign_in(next: &str) -> Self {
+        Self(Why::SignIn(next.to_owned()))
     }
 
     pub(crate) fn of_head(head: &Parts, problem: Problem) -> Self {
@@ -46,7 +58,13 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (frame, problem) = *self.0;
+        let (frame, problem) = match self.0 {
+            Why::Told(told) => *told,
+            Why::SignIn(next) => {
+                let next: String = byte_serialize(next.as_bytes()).collect();
+                return go_to(&format!("/login?next={next}"));
+            }
+        };
         let title = frame.texts().refusal_title(problem.status);
         let page = frame.page(problem.status, None, title, &Page { frame: &frame, problem: &problem });
         page.unwrap_or_else(|_| problem.into_response())

@@ -1,11 +1,16 @@
 //! The rooms of the console, in the order of the navigation.
 
+use domain::principal::{Principal, Scope};
+
 use crate::texts::FrameTexts;
 
 /// A room that the navigation names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     Overview,
+    Users,
+    Keys,
+    Audit,
 }
 
 /// Rooms that belong together.
@@ -15,18 +20,40 @@ pub(crate) struct Group {
     pub(crate) sections: &'static [Section],
 }
 
-pub(crate) const GROUPS: &[Group] = &[Group { heading: None, sections: &[Section::Overview] }];
+pub(crate) const GROUPS: &[Group] = &[
+    Group { heading: None, sections: &[Section::Overview] },
+    Group {
+        heading: Some(|texts| texts.administration),
+        sections: &[Section::Users, Section::Keys, Section::Audit],
+    },
+];
 
 impl Section {
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Overview => "/",
+            Self::Users => "/users",
+            Self::Keys => "/keys",
+            Self::Audit => "/audit",
         }
     }
 
     pub(crate) fn name(self, texts: &FrameTexts) -> &'static str {
         match self {
             Self::Overview => texts.overview,
+            Self::Users => texts.users,
+            Self::Keys => texts.keys,
+            Self::Audit => texts.audit,
+        }
+    }
+
+    /// Whether the visitor may use the room. A room that she may not use is not named to her.
+    pub(crate) fn is_for(self, visitor: &Principal) -> bool {
+        let sees_all = visitor.scopes.has(Scope::Read) && !visitor.sees.is_restricted();
+        match self {
+            Self::Overview => true,
+            Self::Users | Self::Keys => sees_all && visitor.scopes.has(Scope::Administer),
+            Self::Audit => sees_all,
         }
     }
 }

@@ -9,7 +9,7 @@ use queue_topology::broker::Broker;
 use queue_topology::intake::Intake;
 use store::Store;
 use tokio_util::sync::CancellationToken;
-use web::{Access, Guarded};
+use web::{Access, Accounts, Guarded};
 
 use crate::updates::Updates;
 
@@ -22,6 +22,7 @@ pub struct Console {
     /// The way in for the calls that people bring in a browser.
     pub intake: Intake,
     pub access: Arc<Access>,
+    pub accounts: Arc<Accounts>,
     pub installation: Arc<Installation>,
     /// What this process runs, by the names of its roles.
     pub roles: Vec<&'static str>,

@@ -3,6 +3,7 @@
 //! Each room has one file with a table: a name, then the words in each language. A table that lacks a language does not
 //! compile, so every language is complete. A text with a place for a value has `{}` in it; see [`fill`].
 
+mod accounts;
 mod frame;
 mod overview;
 
@@ -11,13 +12,14 @@ use axum::http::header::{ACCEPT_LANGUAGE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use axum::routing::post;
-use web::Read;
+use web::session::cookie;
 
+pub(crate) use accounts::AccountTexts;
 pub(crate) use frame::FrameTexts;
 pub(crate) use overview::OverviewTexts;
 
-use crate::csrf::cookie;
-use crate::{Answer, Console, Posted, Visitor, frame as page_frame};
+use crate::visitor::Guest;
+use crate::{Answer, Console, Posted, frame as page_frame};
 
 const COOKIE: &str = "debrief_language";
 
@@ -99,8 +101,8 @@ pub(crate) fn routes() -> Router<Console> {
 }
 
 /// Keeps the language that the visitor chose.
-async fn choose(visitor: Visitor<Read>, Posted(fields): Posted) -> Answer {
-    let language = Language::from_tag(fields.text("language")).unwrap_or(visitor.language);
+async fn choose(guest: Guest, Posted(fields): Posted) -> Answer {
+    let language = Language::from_tag(fields.text("language")).unwrap_or(guest.language);
     let mut response: Response = page_frame::go_to(local_path(fields.text("back")));
     let cookie = format!("{COOKIE}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax", language.tag());
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {

@@ -13,7 +13,7 @@ use futures::Stream;
 use futures::stream::unfold;
 use store::Store;
 use tokio::sync::watch;
-use web::Read;
+use web::ReadOwn;
 
 use crate::{Console, Visitor};
 
@@ -58,7 +58,7 @@ impl Default for Updates {
 /// `GET /updates`: one event `changed` for each time that something changed, at most one a second.
 pub(crate) async fn stream(
     State(console): State<Console>,
-    _: Visitor<Read>,
+    _: Visitor<ReadOwn>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let changes = console.updates.0.subscribe();
     let events = unfold((changes, console.stopping), async |(mut changes, stopping)| {

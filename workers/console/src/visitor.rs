@@ -2,13 +2,16 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use domain::principal::Principal;
-use web::{Authorized, Needs};
+use store::SignedIn;
+use web::{Admitted, Door, Guarded as _, Needs, Problem};
 
 use crate::frame::{self, Frame};
 use crate::sections::Section;
@@ -19,6 +22,8 @@ use crate::{Answer, Console, Refusal};
 pub(crate) struct Visitor<N> {
     pub(crate) principal: Principal,
     pub(crate) language: Language,
+    /// Who is signed in, where somebody is.
+    pub(crate) signed_in: Option<Arc<SignedIn>>,
     frame: Frame,
     needs: PhantomData<N>,
 }
@@ -34,13 +39,13 @@ impl<N> Deref for Visitor<N> {
 impl<N> Visitor<N> {
     /// The page, inside the frame. `section` is marked in the navigation.
     pub(crate) fn page(&self, section: Section, title: &str, content: &impl Template) -> Answer {
-        self.page_with(axum::http::StatusCode::OK, section, title, content)
+        self.page_with(StatusCode::OK, section, title, content)
     }
 
     /// The same with another status, for example for a form that comes back with its mistakes (422).
     pub(crate) fn page_with(
         &self,
-        status: axum::http::StatusCode,
+        status: StatusCode,
         section: Section,
         title: &str,
         content: &impl Template,
@@ -55,7 +60,7 @@ impl<N> Visitor<N> {
     }
 
     /// A refusal as a page for this visitor.
-    pub(crate) fn refuse(&self, problem: web::Problem) -> Refusal {
+    pub(crate) fn refuse(&self, problem: Problem) -> Refusal {
         Refusal::new(self.frame.clone(), problem)
     }
 
@@ -76,9 +81,56 @@ impl<N: Needs + Send> FromRequestParts<Console> for Visitor<N> {
 
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Refusal> {
         let frame = Frame::of(parts, console);
-        let authorized = Authorized::<N>::from_request_parts(parts, console).await;
-        let principal = authorized.map_err(|problem| Refusal::new(frame.clone(), problem))?;
-        let frame = frame.of_principal(&principal);
-        Ok(Self { principal: principal.clone(), language: frame.language, frame, needs: PhantomData })
+        match console.access().admit_to_page(N::DOOR, parts).await {
+            Ok(admitted) => {
+                let frame = frame.of_visitor(&admitted);
+                let Admitted { principal, signed_in } = admitted;
+                Ok(Self { principal, language: frame.language, signed_in, frame, needs: PhantomData })
+            }
+            // Nobody is signed in. The page for that is shown first, and then this one.
+            Err(problem) if problem.status == StatusCode::UNAUTHORIZED && parts.method.is_safe() => {
+                Err(Refusal::sign_in(frame.here()))
+            }
+            Err(problem) => {
+                // A visitor who may not see this page still sees the frame with her name.
+                let known = console.access().admit_to_page(Door::ReadOwn, parts).await;
+                let frame = if let Ok(admitted) = &known { frame.of_visitor(admitted) } else { frame };
+                Err(Refusal::new(frame, problem))
+            }
+        }
+    }
+}
+
+/// A visitor of a page that everybody may see, such as the one for signing in.
+pub(crate) struct Guest {
+    pub(crate) language: Language,
+    frame: Frame,
+}
+
+impl Guest {
+    pub(crate) fn page(&self, status: StatusCode, title: &str, content: &impl Template) -> Answer {
+        let page = self.frame.page(status, None, title, content);
+        page.map_err(|error| Refusal::failed(&self.frame, &error))
+    }
+
+    pub(crate) fn csrf(&self) -> &str {
+        self.frame.csrf()
+    }
+
+    pub(crate) fn refuse(&self, problem: Problem) -> Refusal {
+        Refusal::new(self.frame.clone(), problem)
+    }
+
+    pub(crate) fn store<T>(&self, result: store::Result<T>) -> Result<T, Refusal> {
+        result.map_err(|error| Refusal::of_store(&self.frame, &error))
+    }
+}
+
+impl FromRequestParts<Console> for Guest {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Refusal> {
+        let frame = Frame::of(parts, console);
+        Ok(Self { language: frame.language, frame })
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use domain::account::Role as AccountRole;
 use domain::moment::Moment;
 use domain::principal::Scope;
 use domain::shown_text;
@@ -73,6 +74,11 @@ enum Command {
     Keys {
         #[command(subcommand)]
         what: Keys,
+    },
+    /// Make, list, shut out and let in the people who sign in to the console
+    Users {
+        #[command(subcommand)]
+        what: Users,
     },
     /// Show the calls that the store knows
     Calls {
@@ -191,6 +197,42 @@ enum Keys {
     Revoke {
         #[arg(value_name = "NAME")]
         name: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum Users {
+    /// Make an account. Its password is printed once, alone on standard output
+    Create {
+        /// The e-mail address or the name with which she signs in
+        #[arg(value_name = "LOGIN")]
+        login: String,
+        /// `administrator`, `manager`, `agent` or `viewer`
+        #[arg(long, value_name = "ROLE", value_parser = commands::users::role)]
+        role: AccountRole,
+        /// For the role `agent`: her name as it stands in the calls
+        #[arg(long, value_name = "NAME")]
+        agent: Option<String>,
+    },
+    /// List the accounts of the workspace
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shut somebody out, and end her sessions
+    Disable {
+        #[arg(value_name = "LOGIN")]
+        login: String,
+    },
+    /// Let somebody in again who was shut out
+    Enable {
+        #[arg(value_name = "LOGIN")]
+        login: String,
+    },
+    /// Give an account a new password, which is printed once, and forget the wrong ones that were tried
+    Reset {
+        #[arg(value_name = "LOGIN")]
+        login: String,
     },
 }
 
@@ -397,6 +439,7 @@ impl Command {
             | Self::Check { .. } => Some("this command is about the installation as a whole"),
             Self::Import(_)
             | Self::Keys { .. }
+            | Self::Users { .. }
             | Self::Calls { .. }
             | Self::Replay { .. }
             | Self::Dead { .. }
@@ -427,6 +470,15 @@ async fn dispatch(command: Command, values: Values, workspace: &str) -> Ended {
         Command::Keys { what: Keys::Revoke { name } } => {
             commands::keys::revoke(&values, workspace, &name).await
         }
+        Command::Users { what } => match what {
+            Users::Create { login, role, agent } => {
+                commands::users::create(&values, workspace, &login, role, agent.as_deref()).await
+            }
+            Users::List { json } => commands::users::list(&values, workspace, json).await,
+            Users::Disable { login } => commands::users::set_disabled(&values, workspace, &login, true).await,
+            Users::Enable { login } => commands::users::set_disabled(&values, workspace, &login, false).await,
+            Users::Reset { login } => commands::users::reset(&values, workspace, &login).await,
+        },
         Command::Calls { what: Calls::List { status, limit, json } } => {
             commands::calls::list(&values, workspace, status.as_deref(), limit, json).await
         }

@@ -19,3 +19,4 @@ pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod topology;
 pub(crate) mod usage;
+pub(crate) mod users;

@@ -16,7 +16,7 @@ use queue_topology::intake::Intake;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use web::{self, Access};
+use web::{self, Access, Accounts};
 use web_console::{Console, Updates};
 
 use crate::deployment::{Deployment, StartError};
@@ -145,6 +145,7 @@ fn console(
         sealer: sealer.clone(),
         intake: intake(deployment),
         access: Arc::clone(access),
+        accounts: Arc::new(Accounts::new(store.clone())),
         installation: Arc::clone(installation),
         roles: roles.iter().map(|role| role.name()).collect(),
         services: providers::services(values),

@@ -16,6 +16,7 @@ use crate::wrong_keys::WRONG_KEYS_AT_ONCE;
 #[derive(Default)]
 struct Directory {
     keys: Mutex<Vec<(String, Principal)>>,
+    sessions: Mutex<Vec<(String, Arc<SignedIn>)>>,
     look_ups: AtomicUsize,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
@@ -38,6 +39,7 @@ impl Directory {
             workspace: other(),
             actor: "key:test".into(),
             scopes: scopes.iter().copied().collect(),
+            sees: Sees::All,
         };
         self.keys.lock().unwrap().push((key::hash(&key), principal));
         key
@@ -72,6 +74,14 @@ impl KeyDirectory for Directory {
             }
             let keys = self.keys.lock().unwrap();
             Ok(keys.iter().find(|(known, _)| known == hash).map(|(_, whose)| whose.clone()))
+        }
+        .boxed()
+    }
+
+    fn signed_in<'a>(&'a self, hash: &'a str) -> BoxFuture<'a, anyhow::Result<Option<Arc<SignedIn>>>> {
+        async move {
+            let sessions = self.sessions.lock().unwrap();
+            Ok(sessions.iter().find(|(known, _)| known == hash).map(|(_, whose)| Arc::clone(whose)))
         }
         .boxed()
     }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::routing::get;
 use domain::call::Call;
 use store::{CallFilter, EffectName, Page, Stats};
-use web::Read;
+use web::ReadOwn;
 
 use crate::sections::Section;
 use crate::texts::{FrameTexts, OverviewTexts};
@@ -20,7 +20,7 @@ const SLACK_POST: EffectName<'static> = EffectName { target: "slack", object: "p
 #[template(path = "overview/overview.html")]
 struct Overview<'a> {
     texts: &'static OverviewTexts,
-    stats: Stats,
+    stats: Option<Stats>,
     calls: Vec<Row>,
     services: &'a [(&'static str, bool)],
     roles: String,
@@ -43,10 +43,17 @@ pub(crate) fn at_the_root() -> Router<Console> {
     Router::new().route("/", get(show_page))
 }
 
-async fn show_page(visitor: Visitor<Read>, State(console): State<Console>) -> Answer {
-    let stats = visitor.store(console.store.stats(visitor.workspace, SLACK_POST).await)?;
-    let newest = console.store.calls(visitor.workspace, &CallFilter::default(), NEWEST).await;
-    let (calls, _) = visitor.store(newest)?;
+async fn show_page(visitor: Visitor<ReadOwn>, State(console): State<Console>) -> Answer {
+    // Counts over the calls of everybody are nothing for somebody who sees only her own.
+    let stats = if visitor.sees.is_restricted() {
+        None
+    } else {
+        Some(visitor.store(console.store.stats(visitor.workspace, SLACK_POST).await)?)
+    };
+    let calls = match CallFilter::default().seen_by(&visitor.sees) {
+        Some(filter) => visitor.store(console.store.calls(visitor.workspace, &filter, NEWEST).await)?.0,
+        None => Vec::new(),
+    };
     let content = Overview {
         texts: OverviewTexts::of(visitor.language),
         stats,

@@ -18,6 +18,12 @@ texts! { FrameTexts {
     overview: "Overview" | "Übersicht",
     operations: "Operations" | "Betrieb",
     administration: "Administration" | "Verwaltung",
+    users: "People" | "Personen",
+    keys: "Keys" | "Schlüssel",
+    audit: "Audit" | "Änderungsprotokoll",
+    account: "Your account" | "Ihr Konto",
+    sign_out: "Sign out" | "Abmelden",
+    elsewhere: "You work in another workspace than your own." | "Sie arbeiten in einem anderen Arbeitsbereich als Ihrem eigenen.",
     to_the_overview: "To the overview" | "Zur Übersicht",
     store_unavailable: "The store cannot be used at the moment. Nothing was changed. Try again in a moment." |
         "Die Datenbank ist gerade nicht erreichbar. Es wurde nichts geändert. Versuchen Sie es gleich noch einmal.",

@@ -28,6 +28,13 @@ impl web::KeyDirectory for NoKeys {
         Box::pin(std::future::ready(Ok(None)))
     }
 
+    fn signed_in<'a>(
+        &'a self,
+        _: &'a str,
+    ) -> futures::future::BoxFuture<'a, anyhow::Result<Option<Arc<store::SignedIn>>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     fn has_keys(&self) -> futures::future::BoxFuture<'_, anyhow::Result<bool>> {
         Box::pin(std::future::ready(Ok(false)))
     }

@@ -49,8 +49,12 @@ async fn listener(connections: usize) -> (SocketAddr, CancellationToken) {
                 Body::from_stream(pieces)
             }),
         );
-    let everybody =
-        Principal { workspace: web::INSTALLATION, actor: "no key".into(), scopes: Scopes::default() };
+    let everybody = Principal {
+        workspace: web::INSTALLATION,
+        actor: "no key".into(),
+        scopes: Scopes::default(),
+        sees: domain::principal::Sees::All,
+    };
     let access = Arc::new(Access::of(everybody));
     let closing = CancellationToken::new();
     let until = closing.clone().cancelled_owned();

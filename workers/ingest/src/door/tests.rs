@@ -123,8 +123,12 @@ impl World {
         let (folder, outbox) = (tempfile::tempdir().unwrap(), Arc::<Kept>::default());
         let values = Values::default();
         // A key of ours does not help at this door: only a signature opens it.
-        let without_any_scope =
-            Principal { workspace: web::INSTALLATION, actor: "nobody".into(), scopes: Scopes::from_iter([]) };
+        let without_any_scope = Principal {
+            workspace: web::INSTALLATION,
+            actor: "nobody".into(),
+            scopes: Scopes::from_iter([]),
+            sees: domain::principal::Sees::All,
+        };
         let ingest = Ingest {
             settings: Settings::read(&values, &platform::config::Installation::read(&values).unwrap())
                 .unwrap(),

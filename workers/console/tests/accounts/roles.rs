@@ -1,0 +1,90 @@
+//! What each role sees and may do.
+
+use axum::http::StatusCode;
+use domain::account::Role;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn an_agent_sees_only_her_own_calls_on_the_first_page() {
+    let world = World::new().await;
+    world.account("ada@x.com", Role::Administrator).await;
+    world.account("dana@x.com", Role::Agent).await;
+    world.call("0111", "Dana Ortiz").await;
+    world.call("0222", "Imre Kovács").await;
+    let mut dana = world.signed_in("dana@x.com").await;
+    let page = dana.get("/").await;
+    assert!(page.text.contains("+12025550111") && !page.text.contains("+12025550222"), "{}", page.text);
+    let all = world.signed_in("ada@x.com").await.get("/").await;
+    assert!(all.text.contains("+12025550111") && all.text.contains("+12025550222"));
+}
+
+#[tokio::test]
+async fn a_page_is_shown_to_those_whose_role_has_it() {
+    let world = World::new().await;
+    for (login, role) in [
+        ("ada@x.com", Role::Administrator),
+        ("max@x.com", Role::Manager),
+        ("vera@x.com", Role::Viewer),
+        ("dana@x.com", Role::Agent),
+    ] {
+        world.account(login, role).await;
+    }
+    let (yes, no) = (StatusCode::OK, StatusCode::FORBIDDEN);
+    for (path, wanted) in [
+        ("/", [yes, yes, yes, yes]),
+        ("/account", [yes, yes, yes, yes]),
+        ("/audit", [yes, yes, yes, no]),
+        ("/users", [yes, no, no, no]),
+        ("/keys", [yes, no, no, no]),
+    ] {
+        let mut found = Vec::new();
+        for login in ["ada@x.com", "max@x.com", "vera@x.com", "dana@x.com"] {
+            found.push(world.signed_in(login).await.get(path).await.status);
+        }
+        assert_eq!(found, wanted, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_made_with_its_scopes_shown_once_and_revoked() {
+    let world = World::new().await;
+    world.account("ada@x.com", Role::Administrator).await;
+    let mut ada = world.signed_in("ada@x.com").await;
+    let none = ada.post("/keys", &[("name", "ci")]).await;
+    assert_eq!(none.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(none.text.contains(r#"value="ci""#), "what was typed stays");
+    let made = ada.post("/keys", &[("name", "ci"), ("scope", "read"), ("scope", "operate")]).await;
+    let (_, behind) = made.text.split_once("<code>debrief_").unwrap();
+    let key = format!("debrief_{}", behind.split('<').next().unwrap());
+    let row = world.store.key(&web::key::hash(&key)).await.unwrap().unwrap();
+    assert_eq!(
+        (row.scopes.to_string().as_str(), row.created_by.as_str()),
+        ("read operate", "user:ada@x.com")
+    );
+    assert!(!ada.get("/keys").await.text.contains(&key));
+    assert_eq!(ada.post("/keys", &[("name", "ci"), ("scope", "read")]).await.status, StatusCode::CONFLICT);
+    ada.post("/keys/revoke", &[("name", "ci")]).await;
+    assert_eq!(world.store.key(&web::key::hash(&key)).await.unwrap(), None);
+    let audit = ada.get("/audit?action=key_revoke").await;
+    assert!(
+        audit.text.contains("user:ada@x.com") && !audit.text.contains("key_create</td>"),
+        "{}",
+        audit.text
+    );
+}
+
+#[tokio::test]
+async fn the_last_administrator_cannot_shut_herself_out() {
+    let world = World::new().await;
+    world.account("ada@x.com", Role::Administrator).await;
+    let mut ada = world.signed_in("ada@x.com").await;
+    let page = ada.get("/users").await;
+    let (_, behind) = page.text.split_once("href=\"/users/").unwrap();
+    let path = format!("/users/{}", behind.split('"').next().unwrap());
+    for (end, fields) in [("disable", &[][..]), ("role", &[("role", "viewer")])] {
+        let answer = ada.post(&format!("{path}/{end}"), fields).await;
+        assert_eq!(answer.status, StatusCode::CONFLICT, "{end}");
+        assert!(answer.text.contains("This is the last administrator"));
+    }
+}
