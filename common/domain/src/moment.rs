@@ -21,7 +21,7 @@ impl Moment {
         Self::from(Utc::now())
     }
 
-    pub fn from_micros(micros: i64) -> Self {
+    pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 

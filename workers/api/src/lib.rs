@@ -5,6 +5,7 @@
 //! data needs a key that may read. The answers for a load balancer and the documentation need no key.
 
 mod accept;
+mod analytics;
 mod calls;
 mod health;
 mod home;
@@ -13,6 +14,7 @@ mod openapi;
 mod operations;
 mod recording;
 mod request;
+mod search;
 mod speakers;
 mod state;
 mod transcripts;
@@ -61,6 +63,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(calls::stats))
         .routes(routes!(calls::by_source_id))
         .routes(routes!(calls::history))
+        .routes(routes!(search::search))
+        .routes(routes!(search::changes))
+        .routes(routes!(analytics::dashboard))
         .routes(routes!(calls::one))
         .routes(routes!(calls::timeline))
         .routes(routes!(calls::replay))

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
 
 mod audio;
+mod changes;
 mod copies;
+mod counting;
 mod damaged;
 mod databases;
 mod effects;
@@ -14,6 +16,7 @@ mod keys;
 mod nothing_made;
 mod replays;
 mod runs;
+mod searching;
 mod speakers;
 mod speech;
 mod taking_in;
