@@ -11,7 +11,7 @@ use store::{Store, Walk};
 const SHORT_PAUSE: Duration = Duration::from_millis(100);
 const LONG_PAUSE: Duration = Duration::from_secs(30);
 /// How many facts are added up at once.
-const FACTS: i64 = 1000;
+const FACTS: i64 = 2000;
 /// A fact that changed a moment ago will probably change again: a call is taken in, transcribed and analyzed within
 /// minutes.
 const UNCHANGED: Duration = Duration::from_mins(5);

@@ -108,3 +108,7 @@ CREATE TRIGGER call_facts_changed AFTER UPDATE ON call_facts FOR EACH ROW
     WHEN (OLD.rolled AND NOT NEW.rolled) EXECUTE FUNCTION take_fact_out();
 CREATE TRIGGER call_facts_gone AFTER DELETE ON call_facts FOR EACH ROW
     WHEN (OLD.rolled) EXECUTE FUNCTION take_fact_out();
+
+-- For lists of the calls of one agent or of one source.
+CREATE INDEX calls_by_agent ON calls (workspace, agent, received_at DESC, id);
+CREATE INDEX calls_by_source ON calls (workspace, source, received_at DESC, id);

@@ -125,3 +125,7 @@ CREATE TRIGGER call_facts_gone AFTER DELETE ON call_facts WHEN OLD.rolled BEGIN
         -(CASE WHEN OLD.resolution = 'pending' THEN 1 ELSE 0 END),
         -(CASE WHEN OLD.resolution = 'escalated' THEN 1 ELSE 0 END));
 END;
+
+-- For lists of the calls of one agent or of one source.
+CREATE INDEX calls_by_agent ON calls (workspace, agent, received_at DESC, id);
+CREATE INDEX calls_by_source ON calls (workspace, source, received_at DESC, id);
