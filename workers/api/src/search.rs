@@ -12,6 +12,7 @@ use crate::state::Api;
 use crate::view::{self, ChangedCalls, FoundCalls};
 
 const DEFAULT_FOUND: usize = 20;
+/// No more calls are found at once, because each of them is read to show what was found in it.
 const MAX_FOUND: usize = 100;
 const DEFAULT_CHANGED: i64 = 100;
 const MAX_CHANGED: i64 = 1000;
@@ -24,7 +25,7 @@ const MAX_CHANGED: i64 = 1000;
 /// blanks between their words.
 #[utoipa::path(get, path = "/api/calls/search", operation_id = "searchCalls", tag = "calls",
     params(("q" = String, Query, description = "What to look for: words, words in quotes, and beginnings of words such as `refund*`"),
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "How many calls to find at most; 20 when it is absent"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "How many calls to find at most; 20 when it is absent, and never more than 100"),
         ("from" = Option<String>, Query, description = "Only calls that began at this time or later: RFC 3339 with an offset, or a day in UTC"),
         ("to" = Option<String>, Query, description = "Only calls that began at this time or earlier; a day means the whole day")),
     responses((status = 200, body = FoundCalls),
@@ -34,15 +35,15 @@ pub(crate) async fn search(State(api): State<Api>, reader: Reader, uri: Uri) -> 
     let mut params = Params::of_query(&uri);
     let text = params.text("q").unwrap_or_default();
     let query = Query::read(&text).map_err(|error| params.refuse("q", error.to_string())).ok();
-    let limit = params.read("limit", "a number from 1 to 100", |text| {
-        text.parse().ok().filter(|limit| (1..=MAX_FOUND).contains(limit))
+    let limit = params.read("limit", "a number from 1 to 1000", |text| {
+        text.parse().ok().filter(|limit| (1..=1000).contains(limit))
     });
     let (from, to) = (params.moment("from", false), params.moment("to", true));
     params.check()?;
     let Some(query) = query else {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "`q` is missing").into());
     };
-    let search = Search { query, from, to, limit: limit.unwrap_or(DEFAULT_FOUND) };
+    let search = Search { query, from, to, limit: limit.unwrap_or(DEFAULT_FOUND).min(MAX_FOUND) };
     let found = api.store.search(reader.workspace, &search, &Visible::All).await;
     let found = found.map_err(|error| match error {
         SearchError::TooSlow => too_slow(),

@@ -107,11 +107,10 @@ fn identify(part: &mut Part, header: Header<'_>) {
         add_bounded(part, text);
     }
     let phones = details.participants.iter().map(|who| &who.phone);
-    for number in [&details.from_number, &details.to_number, &details.agent_phone].into_iter().chain(phones) {
-        if let Some(number) = number {
-            add_bounded(part, number);
-            part.add(ends_of(number));
-        }
+    let own = [&details.from_number, &details.to_number, &details.agent_phone];
+    for number in own.into_iter().chain(phones).flatten() {
+        add_bounded(part, number);
+        part.add(ends_of(number));
     }
     let own = [
         &details.agent_name,

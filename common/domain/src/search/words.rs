@@ -84,12 +84,11 @@ fn add_mark(run: &mut Vec<Folded>, mark: char, end: usize) {
     if canonical_combining_class(mark) > NO_ACCENT {
         return;
     }
-    match compose(last.char, mark) {
-        Some(composed) => last.char = composed,
-        None => {
-            let start = last.start;
-            run.push(Folded { char: mark, start, end });
-        }
+    if let Some(composed) = compose(last.char, mark) {
+        last.char = composed;
+    } else {
+        let start = last.start;
+        run.push(Folded { char: mark, start, end });
     }
 }
 

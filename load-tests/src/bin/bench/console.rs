@@ -17,7 +17,7 @@ use hdrhistogram::Histogram;
 
 use crate::bench::Bench;
 use load_tests::harness::http::Connection;
-use load_tests::harness::process::{Running, Settings};
+use load_tests::harness::process::Running;
 use load_tests::harness::report::verdict;
 use load_tests::harness::servers::{Place, Servers};
 

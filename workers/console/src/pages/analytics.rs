@@ -32,6 +32,8 @@ struct Page<'a> {
     zone: &'static str,
     fields: &'a Fields,
     figures: Vec<Figure>,
+    /// The list of all calls that were counted.
+    all_calls: String,
     read_by: String,
     bars: Vec<Bar>,
     highest: String,
@@ -70,7 +72,8 @@ struct List {
 
 struct ListRow {
     name: String,
-    link: String,
+    /// Absent for the calls without a name, for which the list of calls has no filter.
+    link: Option<String>,
     calls: i64,
     duration: String,
     talk_ratio: String,
@@ -155,7 +158,7 @@ fn page<'a>(
             .take(MAX_ROWS)
             .map(|(group, sums)| ListRow {
                 name: group.clone().unwrap_or_else(|| texts.unknown.to_owned()),
-                link: link(scope, key, group.as_deref().unwrap_or_default()),
+                link: group.as_deref().map(|group| link(scope, key, group)),
                 calls: sums.calls,
                 duration: seconds(sums.duration_ms, sums.timed),
                 talk_ratio: share(sums),
@@ -172,6 +175,7 @@ fn page<'a>(
         zone: scope.period.zone.name(),
         fields,
         figures,
+        all_calls: link(scope, "", ""),
         read_by: fill(texts.read_by, &[&by_model.to_string(), &sums.by_builtin.to_string()]),
         bars: bars(scope, found, highest),
         highest: fill(texts.trend_alt, &[&highest.to_string()]),

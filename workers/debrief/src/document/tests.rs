@@ -40,6 +40,9 @@ const ROUTES: [&str; 34] = [
     "GET /api/audit",
     "GET /api/usage",
     "PATCH /api/calls/{id}/speakers",
+    "GET /api/calls/search",
+    "GET /api/calls/changes",
+    "GET /api/analytics/dashboard",
 ];
 
 #[test]
