@@ -54,8 +54,10 @@ pub(crate) const SILENCE_MS: i64 = 9000;
 pub(crate) fn call(number: u64, now: DateTime<Utc>) -> Call {
     let mut dice = StdRng::seed_from_u64(number);
     let mut pick = |of: usize| dice.random_range(0..of);
-    let agent = format!("{} {}", FIRST_NAMES[pick(10)], LAST_NAMES[pick(4)]);
-    let team = TEAMS[pick(4)];
+    // An agent belongs to one team.
+    let (first, last) = (pick(10), pick(4));
+    let agent = format!("{} {}", FIRST_NAMES[first], LAST_NAMES[last]);
+    let team = TEAMS[last];
     let source = SOURCES[pick(3)];
     let topics = vec![TOPICS[pick(6)], TOPICS[6 + pick(6)]];
     let tone = ["Positive", "Neutral", "Neutral", "Negative"][pick(4)];
