@@ -95,7 +95,7 @@ pub enum SearchError {
 impl From<sqlx::Error> for SearchError {
     fn from(error: sqlx::Error) -> Self {
         // PostgreSQL says so when a statement is cancelled, and SQLite when it is interrupted.
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         match code.as_deref() {
             Some("57014" | "9") => Self::TooSlow,
             _ => Self::Store(error.into()),

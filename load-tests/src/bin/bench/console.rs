@@ -100,7 +100,8 @@ async fn in_place(
     for (name, path, values) in ASKED {
         let times =
             ask(&debrief, path, values, how.requests).await.with_context(|| format!("ask for {name}"))?;
-        let ms = |quantile: f64| times.value_at_quantile(quantile) as f64 / 1000.0;
+        let ms =
+            |quantile: f64| Duration::from_micros(times.value_at_quantile(quantile)).as_secs_f64() * 1000.0;
         let line = format!(
             "| {name} | {} | {:.1} ms | {:.1} ms | {:.1} ms |\n",
             how.requests,

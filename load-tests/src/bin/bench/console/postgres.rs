@@ -11,7 +11,7 @@ use super::calls::{self, AGENT_MS, CUSTOMER_MS, Call, SILENCE_MS, WORKSPACE};
 
 /// How many calls one COPY writes.
 const AT_ONCE: u64 = 10_000;
-const ADDED_UP_WITHIN: Duration = Duration::from_mins(60);
+const ADDED_UP_WITHIN: Duration = Duration::from_hours(1);
 
 /// What is copied: a table with its columns.
 const TABLES: [&str; 6] = [
