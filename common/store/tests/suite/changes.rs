@@ -85,7 +85,8 @@ async fn a_transaction_that_began_early_and_commits_late_is_not_missed() {
     let mut late = read(&store, &mut cursor).await;
     late.sort();
     assert_eq!(late, ["a", "b"]);
-    (early.close().await.unwrap(), later.close().await.unwrap());
+    early.close().await.unwrap();
+    later.close().await.unwrap();
     store.close().await;
     drop_it.await;
 }

@@ -151,7 +151,7 @@ fn page<'a>(
         figure(texts.resolved, |sums| sums.resolved.to_string()),
     ];
     let tone = |name, value, calls| (name, calls, link(scope, "tone", value));
-    let list = |name, key, groups: &[(Option<String>, Sums)]| List {
+    let breakdown = |name, key, groups: &[(Option<String>, Sums)]| List {
         name,
         rows: groups
             .iter()
@@ -185,10 +185,10 @@ fn page<'a>(
             tone(texts.negative, "Negative", sums.upset),
         ],
         lists: vec![
-            list(texts.agents, "agent", &found.agents),
-            list(texts.teams, "team", &found.teams),
-            list(texts.sources, "source", &found.sources),
-            list(texts.direction, "direction", &found.directions),
+            breakdown(texts.agents, "agent", &found.agents),
+            breakdown(texts.teams, "team", &found.teams),
+            breakdown(texts.sources, "source", &found.sources),
+            breakdown(texts.direction, "direction", &found.directions),
         ],
         topics: found
             .topics
