@@ -5,7 +5,7 @@ use utoipa::openapi::OpenApi;
 
 use super::*;
 
-const ROUTES: [&str; 34] = [
+const ROUTES: [&str; 37] = [
     "GET /",
     "POST /webhook/zapier",
     "POST /webhooks/exotel",
