@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::broker::{BrokerError, Delivery, Message, Route};
 use crate::engine::Engine;
+use crate::index;
 use crate::metrics::waiting;
 use crate::scrubbing;
 use crate::table::{self, Lane};
@@ -42,6 +43,7 @@ pub async fn run(engine: Engine, shutdown: CancellationToken) -> Result<(), Brok
     tokio::select! {
         ended = keeping => ended,
         () = report_metrics(&engine) => Ok(()),
+        () = index::tend(&engine.store) => Ok(()),
         () = engine.waits.show(&engine.store) => Ok(()),
     }
 }

@@ -7,6 +7,7 @@ mod delivery;
 pub mod effect;
 mod emission;
 mod engine;
+mod index;
 pub mod intake;
 pub mod keeper;
 pub mod layout;

@@ -81,7 +81,7 @@ pub(super) struct CallRow {
     status: String,
     pub(super) generation: i64,
     pub(super) details: Json<CallDetails>,
-    received_at: Moment,
+    pub(super) received_at: Moment,
     updated_at: Moment,
     pub(super) nothing_made: Option<String>,
 }

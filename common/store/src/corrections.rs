@@ -7,6 +7,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit::{self, OperatorRequest};
+use super::call_index;
 use super::columns::storable;
 use super::replays::{Start, start_again};
 use super::stage_runs::RunKey;
@@ -63,6 +64,17 @@ impl Store {
         )?;
         let start = Start { workspace: request.workspace, call, stage, lane: "live" };
         let run = start_again(&mut tx, &start, input_of, now).await?;
+        if run.is_none() {
+            // Nothing else changes the call, and whoever follows the changes has to read the transcript again.
+            execute!(
+                tx,
+                "UPDATE calls SET updated_at = $3 WHERE workspace = $1 AND id = $2",
+                request.workspace,
+                call,
+                now,
+            )?;
+        }
+        call_index::refresh(&mut tx, &self.facts, call, now).await?;
         let batch = audit::note(&mut tx, request, now).await?;
         tx.commit().await?;
         Ok(Corrected { batch, run })

@@ -8,14 +8,20 @@
 
 mod audio;
 mod audit;
+mod call_changes;
+mod call_index;
+mod call_search;
 mod call_status;
+mod call_sums;
 mod calls;
+mod catch_up;
 mod clock;
 mod columns;
 mod connections;
 pub mod copies;
 mod corrections;
 mod damage;
+mod dashboard;
 mod dead_letters;
 mod doubts;
 mod effects;
@@ -32,6 +38,7 @@ mod outbox;
 mod replays;
 mod resolutions;
 mod results;
+mod rollups;
 mod run_claims;
 mod run_views;
 mod sessions;
@@ -46,13 +53,19 @@ mod versions;
 mod wake_ups;
 mod workspaces;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::SqlitePool;
 
 pub use audit::{Action, Audit, AuditCursor, AuditFilter, AuditRow, OperatorRequest};
+pub use call_changes::Changes;
+pub use call_search::{FoundCall, FoundMoment, Search, SearchError, Visible};
+pub use call_sums::Sums;
 pub use calls::{CallFilter, DeliveredRow, Page, Stats, StoredMaterial};
+pub use catch_up::Walk;
 pub use corrections::Corrected;
+pub use dashboard::{Dashboard, Scope, TOPIC_CALLS};
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
 pub use effects::{EffectKey, EffectName, EffectRow, EffectState};
 pub use idempotency::KeyClaim;
@@ -79,6 +92,7 @@ pub use workspaces::WorkspaceRow;
 
 use clock::Clock;
 use connections::{Connections, LentConnection};
+use domain::call_facts::FactRules;
 use domain::moment::Moment;
 use group_commit::Writer;
 
@@ -124,6 +138,8 @@ pub struct Store {
     db: Db,
     clock: Clock,
     opened_at: Moment,
+    /// How the installation counts its calls.
+    facts: Arc<FactRules>,
 }
 
 #[derive(Clone, Debug)]
@@ -199,7 +215,7 @@ impl Store {
     }
 
     fn over(db: Db, now: Moment) -> Self {
-        Self { db, clock: Clock::new(now), opened_at: now }
+        Self { db, clock: Clock::new(now), opened_at: now, facts: Arc::default() }
     }
 
     async fn begin_tx(&self) -> Result<Tx> {

@@ -32,6 +32,13 @@ pub enum Write {
     NoRecording(Note),
 }
 
+impl Write {
+    /// Whether the call is found or counted in another way with this result.
+    pub(super) fn is_indexed(&self) -> bool {
+        matches!(self, Self::Transcript(_) | Self::Analysis(_) | Self::Details(_))
+    }
+}
+
 /// Stores a result of `run`. The result of an older generation never replaces the result of a newer one.
 pub(super) async fn save(tx: &mut Tx, run: &RunKey, write: &Write, now: Moment) -> Result<()> {
     match write {
@@ -120,7 +127,7 @@ pub enum StoredTranscript {
 }
 
 /// The transcript with what people said about its speakers.
-fn corrected(transcript: Transcript, corrections: Option<Json<Vec<Correction>>>) -> Transcript {
+pub(super) fn corrected(transcript: Transcript, corrections: Option<Json<Vec<Correction>>>) -> Transcript {
     match corrections {
         Some(Json(corrections)) => speakers::correct(transcript, &corrections),
         None => transcript,

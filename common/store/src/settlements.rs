@@ -5,6 +5,7 @@
 
 use uuid::Uuid;
 
+use super::call_index;
 use super::call_status::{refresh_status, status};
 use super::columns::bounded;
 use super::results;
@@ -66,6 +67,12 @@ impl Store {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         let settled = settle(&mut tx, claim, settlement, now).await?;
+        if let Settlement::Done { writes, .. } = settlement
+            && settled != Settled::NotOurs
+            && writes.iter().any(Write::is_indexed)
+        {
+            call_index::refresh(&mut tx, &self.facts, claim.run.call, now).await?;
+        }
         platform::failpoint!("settle.commit", claim.run.stage);
         match settled {
             Settled::NotOurs => tx.roll_back().await?,

@@ -4,6 +4,7 @@ use sqlx::types::Json;
 use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
+use super::call_index::{self, Indexed};
 use super::call_status;
 use super::calls::CallRow;
 use super::columns::{bounded, storable};
@@ -134,6 +135,20 @@ impl Store {
             generation,
             nothing_made.map(NothingMade::name),
         )?;
+        let indexed = Indexed {
+            call: arrival.call,
+            workspace: arrival.workspace,
+            source: &arrival.source,
+            external_id: &arrival.external_id,
+            kind: arrival.kind,
+            details: &details,
+            received_at: call.received_at,
+        };
+        if call.received_at == now {
+            call_index::begin(&mut tx, &self.facts, &indexed, now).await?;
+        } else {
+            call_index::refresh(&mut tx, &self.facts, arrival.call, now).await?;
+        }
         platform::failpoint!("take_in.commit");
         tx.commit().await?;
         platform::failpoint!("take_in.committed");
@@ -146,6 +161,7 @@ impl Store {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
         merge_facts(&mut tx, workspace, call, facts, now).await?;
+        call_index::refresh(&mut tx, &self.facts, call, now).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -57,6 +57,16 @@ The load comes from the machine that is measured, and shares its processor with 
 <!-- memory -->
 <!-- /memory -->
 
+## Many calls
+
+<!-- console -->
+<!-- /console -->
+
+## Many calls in an embedded store
+
+<!-- console-embedded -->
+<!-- /console-embedded -->
+
 ## Idle
 
 <!-- idle -->

@@ -4,6 +4,7 @@
 //! It reads the store and the broker. The only things that it writes are replays and what people say about the speakers of a call. Every answer that holds a person's
 //! data needs a key that may read. The answers for a load balancer and the documentation need no key.
 
+mod analytics;
 mod calls;
 mod health;
 mod home;
@@ -12,6 +13,7 @@ mod openapi;
 mod operations;
 mod recording;
 mod request;
+mod search;
 mod speakers;
 mod state;
 mod transcripts;
@@ -60,6 +62,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(calls::stats))
         .routes(routes!(calls::by_source_id))
         .routes(routes!(calls::history))
+        .routes(routes!(search::search))
+        .routes(routes!(search::changes))
+        .routes(routes!(analytics::dashboard))
         .routes(routes!(calls::one))
         .routes(routes!(calls::timeline))
         .routes(routes!(calls::replay))

@@ -6,6 +6,8 @@
 mod analysis;
 mod audio;
 mod call;
+mod dashboard;
+mod found;
 mod operations;
 mod speech;
 mod timeline;
@@ -22,6 +24,8 @@ pub use audio::{AudioView, WaveformView, audio, waveform};
 pub use call::{
     CallList, CallSummary, CallView, EffectOfCall, SLACK_POST, SourceCallView, call, source_call, summary,
 };
+pub use dashboard::{DashboardView, dashboard};
+pub use found::{ChangedCalls, FoundCalls, found_calls};
 pub use operations::{
     Audit, AuditEntry, Batch, DeadLetterDetail, DeadLetterView, DeadLetters, EffectView, Effects, QueueView,
     Queues, Replayed, audit_entry, batch, dead_group, dead_letter, dead_letter_detail, effect, queues,

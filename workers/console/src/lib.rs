@@ -62,6 +62,8 @@ fn routes() -> Router<Console> {
         .merge(pages::users::routes())
         .merge(pages::keys::routes())
         .merge(pages::audit::routes())
+        .merge(pages::search::routes())
+        .merge(pages::analytics::routes())
         .merge(texts::routes())
         .route("/updates", get(updates::stream))
         .route("/assets/{name}", get(assets::serve))

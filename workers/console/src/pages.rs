@@ -9,3 +9,5 @@ mod seed;
 mod session_rows;
 pub(crate) mod sign_in;
 pub(crate) mod users;
+pub(crate) mod analytics;
+pub(crate) mod search;

@@ -11,6 +11,8 @@ pub(crate) enum Section {
     Users,
     Keys,
     Audit,
+    Search,
+    Analytics,
 }
 
 /// Rooms that belong together.
@@ -21,7 +23,7 @@ pub(crate) struct Group {
 }
 
 pub(crate) const GROUPS: &[Group] = &[
-    Group { heading: None, sections: &[Section::Overview] },
+    Group { heading: None, sections: &[Section::Overview, Section::Search, Section::Analytics] },
     Group {
         heading: Some(|texts| texts.administration),
         sections: &[Section::Users, Section::Keys, Section::Audit],
@@ -35,12 +37,16 @@ impl Section {
             Self::Users => "/users",
             Self::Keys => "/keys",
             Self::Audit => "/audit",
+            Self::Search => "/search",
+            Self::Analytics => "/analytics",
         }
     }
 
     pub(crate) fn name(self, texts: &FrameTexts) -> &'static str {
         match self {
             Self::Overview => texts.overview,
+            Self::Search => texts.search_go,
+            Self::Analytics => texts.analytics,
             Self::Users => texts.users,
             Self::Keys => texts.keys,
             Self::Audit => texts.audit,
@@ -53,7 +59,7 @@ impl Section {
         match self {
             Self::Overview => true,
             Self::Users | Self::Keys => sees_all && visitor.scopes.has(Scope::Administer),
-            Self::Audit => sees_all,
+            Self::Search | Self::Analytics | Self::Audit => sees_all,
         }
     }
 }

@@ -4,8 +4,10 @@
 //! compile, so every language is complete. A text with a place for a value has `{}` in it; see [`fill`].
 
 mod accounts;
+mod analytics;
 mod frame;
 mod overview;
+mod search;
 
 use axum::Router;
 use axum::http::header::{ACCEPT_LANGUAGE, SET_COOKIE};
@@ -15,8 +17,10 @@ use axum::routing::post;
 use web::session::cookie;
 
 pub(crate) use accounts::AccountTexts;
+pub(crate) use analytics::AnalyticsTexts;
 pub(crate) use frame::FrameTexts;
 pub(crate) use overview::OverviewTexts;
+pub(crate) use search::SearchTexts;
 
 use crate::visitor::Guest;
 use crate::{Answer, Console, Posted, frame as page_frame};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use domain::call::WorkspaceId;
+use domain::call_facts::FactRules;
 use platform::blobs::{self, Blobs, Swept};
 use platform::cache::{Cache, Memory, Redis};
 use platform::config::{ConfigError, Installation, Values};
@@ -79,6 +80,8 @@ impl Deployment {
         let sealer = Sealer::from_key(seal_key(&kept)?);
         let blobs = open_blobs(&values, &installation)?;
         sweep(&blobs).await;
+        let rules = FactRules { zone: installation.timezone, lines: installation.lines.clone() };
+        let store = store.with_facts_by(rules);
         let installation = Arc::new(installation);
         Ok(Self { values, installation, store, broker, blobs, cache, sealer, _folder: lock })
     }

@@ -4,7 +4,9 @@
 
 mod accounts;
 mod audio;
+mod changes;
 mod copies;
+mod counting;
 mod damaged;
 mod databases;
 mod effects;
@@ -15,6 +17,7 @@ mod keys;
 mod nothing_made;
 mod replays;
 mod runs;
+mod searching;
 mod speakers;
 mod speech;
 mod taking_in;

@@ -6,6 +6,7 @@
 mod audio;
 mod autoscale;
 mod bench;
+mod console;
 mod deployment;
 mod drain;
 mod history;
@@ -69,6 +70,8 @@ enum What {
     Large(large::Large),
     /// Measure the memory that a process takes for each megabyte of a transcript
     Memory(memory::Memory),
+    /// Measure how fast lists, searches and the dashboard are when there are many calls
+    Console(console::Console),
     /// Measure the memory and the time that a two-hour recording needs, beside ffmpeg
     Audio(audio::Audio),
     /// Measure what one process with all roles needs when it has nothing to do
@@ -122,6 +125,7 @@ async fn measure(bench: &Bench, what: What) -> anyhow::Result<()> {
         What::Large(how) => large::measure(bench, &how).await.context("measure a large recording"),
         What::Memory(how) => memory::measure(bench, &how).await.context("measure the memory of transcripts"),
         What::Audio(how) => audio::measure(bench, &how).await.context("measure a long recording"),
+        What::Console(how) => console::measure(bench, &how).await.context("measure the console"),
         What::Idle => idle::measure(bench).await.context("measure idle"),
         What::Start => start::measure(bench).await.context("measure the start"),
         What::All { servers } => all(bench, &servers).await,

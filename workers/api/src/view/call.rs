@@ -261,7 +261,7 @@ fn is_slack_post(effect: &EffectRow) -> bool {
     effect.is_named(SLACK_POST) && states.contains(&effect.state.as_str())
 }
 
-fn started(of: &Call) -> Option<String> {
+pub(super) fn started(of: &Call) -> Option<String> {
     of.details.started_at.map(|time| time.to_string()).or_else(|| of.details.started_text.clone())
 }
 

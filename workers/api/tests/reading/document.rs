@@ -43,6 +43,9 @@ async fn an_answer_has_exactly_the_fields_that_the_openapi_document_names() {
         ("/api/dead-letters".into(), "DeadLetters"),
         (format!("/api/effects?call={id}"), "Effects"),
         ("/api/audit".into(), "Audit"),
+        ("/api/calls/search?q=ortiz".into(), "FoundCalls"),
+        ("/api/calls/changes".into(), "ChangedCalls"),
+        ("/api/analytics/dashboard".into(), "Dashboard"),
     ] {
         let answer = world.json(&path).await;
         let described = document["components"]["schemas"][schema]["properties"].as_object();

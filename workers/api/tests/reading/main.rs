@@ -8,6 +8,7 @@ mod health;
 mod home;
 mod operations;
 mod recordings;
+mod searching;
 mod speakers;
 mod speech;
 mod transcripts;

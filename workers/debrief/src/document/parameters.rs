@@ -24,6 +24,18 @@ pub(super) fn of(place: &str, name: &str) -> Option<(Value, Value)> {
         ("query", "call") => text("CA-77"),
         ("query", "source") => text("exotel"),
         ("query", "agent") => text("Dana Ortiz"),
+        ("query", "team") => text("Support"),
+        ("query", "tz") => text("Asia/Kolkata"),
+        ("query", "direction") => {
+            (json!({"type": "string", "enum": ["incoming", "outgoing"]}), json!("incoming"))
+        }
+        ("query", "q") => (
+            json!({"type": "string", "minLength": 1, "maxLength": 400, "pattern": NO_NUL}),
+            json!("refund \"next friday\""),
+        ),
+        ("query", "after") => {
+            (json!({"type": "string", "pattern": "^[0-9]{1,18}$"}), json!("1772720342000001"))
+        }
         ("query", "stage") => text("slack"),
         ("query", "group") => text("transcription:recording_gone"),
         ("query", "key") => text("debrief_a-key-that-can-only-bring-in"),

@@ -5,7 +5,7 @@ use utoipa::openapi::OpenApi;
 
 use super::*;
 
-const ROUTES: [&str; 34] = [
+const ROUTES: [&str; 37] = [
     "GET /",
     "POST /webhook/zapier",
     "POST /webhooks/exotel",
@@ -40,6 +40,9 @@ const ROUTES: [&str; 34] = [
     "GET /api/audit",
     "GET /api/usage",
     "PATCH /api/calls/{id}/speakers",
+    "GET /api/calls/search",
+    "GET /api/calls/changes",
+    "GET /api/analytics/dashboard",
 ];
 
 #[test]

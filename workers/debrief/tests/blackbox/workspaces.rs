@@ -27,6 +27,8 @@ struct Operation {
     /// The scope that the route needs. `None` where it needs no key.
     scope: Option<String>,
     takes_call: bool,
+    /// The route looks for a text.
+    looks_for: bool,
 }
 
 impl Operation {
@@ -38,7 +40,11 @@ impl Operation {
     fn address(&self, id: &str) -> String {
         let mut parts = self.path.split(['{', '}']).enumerate();
         let path = parts.by_ref().map(|(n, part)| if n % 2 == 1 { id } else { part }).collect::<String>();
-        if self.takes_call { format!("{path}?call={id}") } else { path }
+        match self {
+            Self { takes_call: true, .. } => format!("{path}?call={id}"),
+            Self { looks_for: true, .. } => format!("{path}?q={id}"),
+            _ => path,
+        }
     }
 
     fn request(&self, world: &World, address: &str, key: Option<&str>, body: &Value) -> RequestBuilder {
@@ -63,9 +69,13 @@ async fn operations(world: &World) -> Vec<Operation> {
                 .collect();
             let public = security.iter().any(|way| way.as_object().unwrap().is_empty());
             assert!(scopes.len() == usize::from(!public), "{what} names no scope, or several: {security:?}");
-            let mut parameters = operation["parameters"].as_array().into_iter().flatten();
+            let takes = |name: &str| {
+                let mut parameters = operation["parameters"].as_array().into_iter().flatten();
+                parameters.any(|one| one["in"] == "query" && one["name"] == name)
+            };
             operations.push(Operation {
-                takes_call: parameters.any(|one| one["in"] == "query" && one["name"] == "call"),
+                takes_call: takes("call"),
+                looks_for: takes("q"),
                 method: method.to_uppercase(),
                 path: path.clone(),
                 role: if operation["tags"][0] == "bringing in" { "ingest" } else { "api" },
@@ -182,9 +192,11 @@ async fn nothing_is_seen(kind: Kind) {
                 format!("{} {address} with another workspace's key: {status} {body}", operation.method);
             let refused = matches!(status, 403 | 404);
             assert!(refused || !operation.names_something(), "{what}");
-            // A refusal may repeat the id that was in the request.
-            let told: Vec<_> =
-                planted.told_by(&body).filter(|told| !(status >= 400 && *told == id)).collect();
+            // A refusal and a search may repeat the id that was in the request.
+            let told: Vec<_> = planted
+                .told_by(&body)
+                .filter(|told| !((status >= 400 || operation.looks_for) && *told == id))
+                .collect();
             assert!(told.is_empty(), "{told:?} in {what}");
         }
     }
