@@ -24,6 +24,7 @@ mod idempotency;
 mod instances;
 mod intents;
 pub mod keys;
+mod last_change;
 mod open_error;
 mod opening;
 mod outbox;

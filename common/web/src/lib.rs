@@ -1,6 +1,7 @@
 //! What all our HTTP listeners share: the bodies of errors, the reading of JSON bodies, who asks and what they may do,
 //! and the check that protects a process without a key.
 
+pub mod accept;
 mod access;
 mod authorized;
 mod body;

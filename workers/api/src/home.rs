@@ -22,8 +22,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::accept::{accepted, prefers_html};
 use crate::health::{HealthView, Monitor};
+use web::accept::{accepted, prefers_html};
 
 const SERVICE: &str = "debrief";
 const DOCUMENTATION: &str = "/docs";

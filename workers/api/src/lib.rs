@@ -4,7 +4,6 @@
 //! It reads the store and the broker. The only things that it writes are replays and what people say about the speakers of a call. Every answer that holds a person's
 //! data needs a key that may read. The answers for a load balancer and the documentation need no key.
 
-mod accept;
 mod calls;
 mod health;
 mod home;

@@ -8,11 +8,11 @@ use axum::response::{IntoResponse as _, Response};
 use domain::transcript::Transcript;
 use web::Problem;
 
-use crate::accept::{accepted, media_ranges};
 use crate::request::{Answer, Id, Reader, find, not_found};
 use crate::state::Api;
 use crate::view::{self, TranscriptView};
 use media::captions;
+use web::accept::{accepted, media_ranges};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {

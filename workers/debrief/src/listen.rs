@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use web::{self, Access};
+use web_console::{Console, Updates};
 
 use crate::deployment::{Deployment, StartError};
 use crate::document::document;
@@ -60,8 +61,7 @@ impl Listener {
         roles: &[Role],
         shutdown: CancellationToken,
     ) -> Result<impl Future<Output = ()> + Send + use<>, StartError> {
-        let Deployment { values, installation, store, broker, blobs, cache, sealer, .. } =
-            deployment.as_ref();
+        let Deployment { values, installation, .. } = deployment.as_ref();
         let api = api(deployment, access, roles, &shutdown);
         let mut router = api::health(api.clone());
         if roles.contains(&Role::Api) {
@@ -71,21 +71,25 @@ impl Listener {
             router = router.merge(ingest::router(Ingest {
                 settings: ingest::Settings::read(values, installation)?,
                 access: Arc::clone(access),
-                intake: Intake {
-                    broker: Some(Arc::clone(broker)),
-                    outbox: Arc::new(store.clone()),
-                    blobs: blobs.clone(),
-                    sealer: sealer.clone(),
-                    cache: Arc::clone(cache),
-                    lane: Lane::Live,
-                },
+                intake: intake(deployment),
             }));
+        }
+        let console = roles.contains(&Role::Console).then(|| console(deployment, access, roles, &shutdown));
+        if let Some(console) = &console {
+            router = router.merge(web_console::router(console.clone()));
+            router = web_console::at_the_root(router, console.clone());
         }
         let mut router = web::finish(router, access);
         if let Some(cors) = cors(values)? {
             router = router.layer(cors);
         }
         let (doors, access) = (Doors::read(values)?, Arc::clone(access));
+        let changes = async move {
+            match console {
+                Some(console) => console.updates.watch(&console.store).await,
+                None => std::future::pending().await,
+            }
+        };
         Ok(async move {
             let closing = shutdown.clone();
             let serving = serve(self.socket, doors, access, router, async move {
@@ -99,6 +103,7 @@ impl Listener {
             tokio::select! {
                 () = serving => {}
                 () = too_long => tracing::warn!("some requests did not end in time"),
+                () = changes => {}
             }
         })
     }
@@ -122,6 +127,41 @@ pub(crate) fn api(
         roles: roles.iter().map(|role| role.name()).collect(),
         services: providers::services(values),
         stopping: shutdown.clone(),
+    }
+}
+
+/// What the console needs.
+fn console(
+    deployment: &Deployment,
+    access: &Arc<Access>,
+    roles: &[Role],
+    shutdown: &CancellationToken,
+) -> Console {
+    let Deployment { values, installation, store, broker, blobs, sealer, .. } = deployment;
+    Console {
+        store: store.clone(),
+        broker: Arc::clone(broker),
+        blobs: blobs.clone(),
+        sealer: sealer.clone(),
+        intake: intake(deployment),
+        access: Arc::clone(access),
+        installation: Arc::clone(installation),
+        roles: roles.iter().map(|role| role.name()).collect(),
+        services: providers::services(values),
+        updates: Updates::new(),
+        stopping: shutdown.clone(),
+    }
+}
+
+/// The one way in for what comes over the listener.
+fn intake(deployment: &Deployment) -> Intake {
+    Intake {
+        broker: Some(Arc::clone(&deployment.broker)),
+        outbox: Arc::new(deployment.store.clone()),
+        blobs: deployment.blobs.clone(),
+        sealer: deployment.sealer.clone(),
+        cache: Arc::clone(&deployment.cache),
+        lane: Lane::Live,
     }
 }
 

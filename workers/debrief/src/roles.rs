@@ -35,6 +35,8 @@ pub(crate) enum Role {
     Ingest,
     /// Serves the API from which people and programs read.
     Api,
+    /// Serves the pages for people.
+    Console,
     /// Wakes runs that are due. Every process that runs stages does this too. This role is for a process that does
     /// nothing else.
     Keeper,
@@ -44,13 +46,14 @@ pub(crate) enum Role {
 impl Role {
     pub(crate) fn all() -> Vec<Self> {
         let stages = table::ALL.iter().map(|queue| Self::Stage(queue.stage));
-        [Self::Ingest, Self::Api, Self::Keeper].into_iter().chain(stages).collect()
+        [Self::Ingest, Self::Api, Self::Console, Self::Keeper].into_iter().chain(stages).collect()
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
             Self::Api => "api",
+            Self::Console => "console",
             Self::Keeper => "keeper",
             Self::Stage(stage) => stage,
         }

@@ -4,13 +4,13 @@ use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 
 /// The header, which may be sent in several lines, as one text; empty where it is not sent.
-pub(crate) fn accepted(headers: &HeaderMap) -> String {
+pub fn accepted(headers: &HeaderMap) -> String {
     let lines: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     lines.join(",")
 }
 
 /// The media ranges of the header with their weights, in its order. What is not wanted at all (`q=0`) is left out.
-pub(crate) fn media_ranges(accept: &str) -> impl Iterator<Item = (&str, f32)> {
+pub fn media_ranges(accept: &str) -> impl Iterator<Item = (&str, f32)> {
     accept.split(',').filter_map(|part| {
         let (range, parameters) = part.split_once(';').unwrap_or((part, ""));
         let weight = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
@@ -20,7 +20,7 @@ pub(crate) fn media_ranges(accept: &str) -> impl Iterator<Item = (&str, f32)> {
 }
 
 /// Whether the sender would rather have HTML than JSON, as a browser would.
-pub(crate) fn prefers_html(accept: &str) -> bool {
+pub fn prefers_html(accept: &str) -> bool {
     let weight = |names: &[&str]| {
         let named = |range: &str| names.iter().any(|name| range.eq_ignore_ascii_case(name));
         media_ranges(accept).filter(|(range, _)| named(range)).map(|(_, weight)| weight).fold(0.0, f32::max)

@@ -1,0 +1,130 @@
+//! What is around every page: its head, the navigation, the box for searching, and the headers that protect it.
+
+use askama::Template;
+use axum::extract::Request;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE, VARY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use domain::principal::Principal;
+
+use crate::csrf::Token;
+use crate::sections::{GROUPS, Group, Section};
+use crate::texts::{FrameTexts, Language};
+use crate::{Console, assets};
+
+/// A browser may take scripts, styles, pictures and sound from this process alone, and shows no page inside another
+/// site's page.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    media-src 'self' blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'self'; \
+    base-uri 'none'; frame-ancestors 'none'";
+
+/// What the frame of a page shows of its visitor.
+#[derive(Clone)]
+pub(crate) struct Frame {
+    pub(crate) language: Language,
+    token: Token,
+    csrf: String,
+    /// The path and the query of the page.
+    here: String,
+    /// Nobody has to sign in, because the process has no key and listens on loopback only.
+    is_open: bool,
+    /// The name of the visitor, where one is known.
+    actor: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "frame.html")]
+struct Page<'a> {
+    frame: &'a Frame,
+    texts: &'static FrameTexts,
+    title: &'a str,
+    section: Option<Section>,
+    content: String,
+}
+
+impl Page<'_> {
+    fn version() -> &'static str {
+        &assets::VERSION
+    }
+
+    fn groups() -> &'static [Group] {
+        GROUPS
+    }
+
+    fn is_here(&self, section: &Section) -> bool {
+        self.section.as_ref() == Some(section)
+    }
+}
+
+impl Frame {
+    pub(crate) fn of(head: &Parts, console: &Console) -> Self {
+        Self { is_open: console.access.is_open(), ..Self::without_visitor(head) }
+    }
+
+    pub(crate) fn without_visitor(head: &Parts) -> Self {
+        let token = Token::of(&head.headers);
+        let here = head.uri.path_and_query().map_or("/", |here| here.as_str()).to_owned();
+        let language = Language::of(&head.headers);
+        Self { language, csrf: token.in_forms(), token, here, is_open: false, actor: None }
+    }
+
+    pub(crate) fn of_principal(self, principal: &Principal) -> Self {
+        Self { actor: Some(principal.actor.to_string()), ..self }
+    }
+
+    pub(crate) fn texts(&self) -> &'static FrameTexts {
+        FrameTexts::of(self.language)
+    }
+
+    pub(crate) fn csrf(&self) -> &str {
+        &self.csrf
+    }
+
+    pub(crate) fn page(
+        &self,
+        status: StatusCode,
+        section: Option<Section>,
+        title: &str,
+        content: &impl Template,
+    ) -> askama::Result<Response> {
+        let content = content.render()?;
+        let page = Page { frame: self, texts: self.texts(), title, section, content }.render()?;
+        let mut response = (status, [(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response();
+        if self.token.is_new
+            && let Ok(cookie) = HeaderValue::from_str(&self.token.set_cookie())
+        {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        Ok(response)
+    }
+}
+
+/// Sends the browser to another page of ours, after a form was carried out.
+pub(crate) fn go_to(path: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(LOCATION, path.to_owned())]).into_response()
+}
+
+/// Adds the headers that protect a page. What names people is kept in no cache.
+pub(crate) async fn protect(request: Request, next: Next) -> Response {
+    const PROTECTION: [(HeaderName, &str); 7] = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(self)"),
+        (VARY, "accept, accept-language, cookie"),
+    ];
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in PROTECTION {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,76 @@
+//! The console: what people see and do in a browser. It is another reader of the same store, and what it changes goes
+//! through the same functions as the API and the commands.
+//!
+//! How a page is made:
+//!
+//! - A file in `pages/` is one room of the console, for example the queues. It has its routes, what it reads, and the
+//!   structs of its templates. Its templates are in `templates/<room>/`, and its words in `texts/<room>.rs`, in every
+//!   language.
+//! - A handler's first argument is a [`Visitor`], whose type says which right the handler needs. A handler that changes
+//!   something takes a [`Posted`] form as its last argument; this has checked that the form was ours.
+//! - A handler answers with [`Visitor::page`], and with a [`Refusal`] where it cannot. Both are pages in the same
+//!   [`frame`].
+//! - Every page works without scripts. An element with the attribute `data-live` is fetched again when something changed
+//!   ([`updates`]). No page has a script or a style inside; the browser is told to refuse them.
+
+mod assets;
+mod csrf;
+mod fields;
+mod frame;
+mod pages;
+mod refusal;
+mod sections;
+mod show;
+mod state;
+mod texts;
+mod updates;
+mod visitor;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::get;
+use tower::ServiceExt as _;
+
+pub use state::Console;
+pub use updates::Updates;
+
+use csrf::Posted;
+use fields::Fields;
+use refusal::Refusal;
+use visitor::Visitor;
+
+/// What a handler answers.
+type Answer = Result<Response, Refusal>;
+
+/// All routes of the console. The caller has to pass the routes of all roles together to [`web::finish`], and then to
+/// [`at_the_root`].
+pub fn router(console: Console) -> Router {
+    routes().layer(axum::middleware::from_fn(frame::protect)).with_state(console)
+}
+
+fn routes() -> Router<Console> {
+    Router::new()
+        .merge(pages::overview::routes())
+        .merge(texts::routes())
+        .route("/updates", get(updates::stream))
+        .route("/assets/{name}", get(assets::serve))
+}
+
+/// Shows the console's first page to a browser that asks for `/`. A program gets what it would get without the console.
+pub fn at_the_root(router: Router, console: Console) -> Router {
+    router.layer(from_fn_with_state(console, first_page))
+}
+
+async fn first_page(State(console): State<Console>, request: Request, next: Next) -> Response {
+    let is_for_people = matches!(*request.method(), Method::GET | Method::HEAD)
+        && request.uri().path() == "/"
+        && web::accept::prefers_html(&web::accept::accepted(request.headers()));
+    if !is_for_people {
+        return next.run(request).await;
+    }
+    let page = pages::overview::at_the_root().layer(axum::middleware::from_fn(frame::protect));
+    page.with_state(console).oneshot(request).await.unwrap_or_else(|never| match never {})
+}

@@ -1,0 +1,3 @@
+//! The rooms of the console, one file each.
+
+pub(crate) mod overview;

@@ -1,0 +1,37 @@
+//! How values look on a page: times in the time zone of the installation, lengths in minutes and seconds.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use domain::moment::Moment;
+
+/// A time as people read it, in the time zone of the installation: `2026-11-30 14:05`.
+pub(crate) fn time(moment: Moment, zone: Tz) -> String {
+    moment.utc().with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
+}
+
+/// A length of time: `1:02:05`, `2:05`.
+pub(crate) fn length(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_shown_in_the_time_zone_of_the_installation() {
+        let moment = Moment::from_micros(1_764_500_000_000_000);
+        assert_eq!(time(moment, Tz::UTC), "2025-11-30 10:53");
+        assert_eq!(time(moment, Tz::Asia__Kolkata), "2025-11-30 16:23");
+    }
+
+    #[test]
+    fn a_length_has_hours_only_where_there_are_some() {
+        for (seconds, shown) in [(0, "0:00"), (65, "1:05"), (3599, "59:59"), (3725, "1:02:05")] {
+            assert_eq!(length(Duration::from_secs(seconds)), shown);
+        }
+    }
+}
