@@ -10,7 +10,7 @@ import { speed } from "./speed.mjs";
 
 const [binary, folder, ...wanted] = process.argv.slice(2);
 // Every other page is found by its links.
-const MUST = ["/"];
+const MUST = ["/", "/queues", "/dead-letters", "/effects", "/providers", "/deployment", "/settings"];
 const FIRST_PAGES = ["/"];
 const nobody = async () => {};
 

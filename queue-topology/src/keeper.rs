@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::broker::{BrokerError, Delivery, Message, Route};
 use crate::engine::Engine;
+use crate::history;
 use crate::metrics::waiting;
 use crate::scrubbing;
 use crate::table::{self, Lane};
@@ -43,6 +44,7 @@ pub async fn run(engine: Engine, shutdown: CancellationToken) -> Result<(), Brok
         ended = keeping => ended,
         () = report_metrics(&engine) => Ok(()),
         () = engine.waits.show(&engine.store) => Ok(()),
+        () = history::keep(&engine) => Ok(()),
     }
 }
 

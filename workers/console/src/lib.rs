@@ -14,6 +14,8 @@
 //!   ([`updates`]). No page has a script or a style inside; the browser is told to refuse them.
 
 mod assets;
+mod bounds;
+mod chart;
 mod csrf;
 mod fields;
 mod frame;
@@ -54,6 +56,12 @@ pub fn router(console: Console) -> Router {
 fn routes() -> Router<Console> {
     Router::new()
         .merge(pages::overview::routes())
+        .merge(pages::queues::routes())
+        .merge(pages::dead_letters::routes())
+        .merge(pages::effects::routes())
+        .merge(pages::providers::routes())
+        .merge(pages::deployment::routes())
+        .merge(pages::settings::routes())
         .merge(texts::routes())
         .route("/updates", get(updates::stream))
         .route("/assets/{name}", get(assets::serve))

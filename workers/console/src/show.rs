@@ -10,6 +10,11 @@ pub(crate) fn time(moment: Moment, zone: Tz) -> String {
     moment.utc().with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
 }
 
+/// A time of today: `14:05:09`.
+pub(crate) fn time_of_day(moment: Moment, zone: Tz) -> String {
+    moment.utc().with_timezone(&zone).format("%H:%M:%S").to_string()
+}
+
 /// A length of time: `1:02:05`, `2:05`.
 pub(crate) fn length(span: Duration) -> String {
     let seconds = span.as_secs();

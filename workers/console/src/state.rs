@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use platform::blobs::Blobs;
-use platform::config::Installation;
+use platform::config::{Installation, Known, Values};
 use platform::seal::Sealer;
 use queue_topology::broker::Broker;
 use queue_topology::intake::Intake;
@@ -23,6 +23,9 @@ pub struct Console {
     pub intake: Intake,
     pub access: Arc<Access>,
     pub installation: Arc<Installation>,
+    /// Every setting that was given, and every setting that there is.
+    pub values: Arc<Values>,
+    pub known: Arc<Known>,
     /// What this process runs, by the names of its roles.
     pub roles: Vec<&'static str>,
     /// The services that can be configured, and whether each of them is.

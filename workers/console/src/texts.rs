@@ -3,8 +3,14 @@
 //! Each room has one file with a table: a name, then the words in each language. A table that lacks a language does not
 //! compile, so every language is complete. A text with a place for a value has `{}` in it; see [`fill`].
 
+mod dead_letters;
+mod deployment;
+mod effects;
 mod frame;
 mod overview;
+mod providers;
+mod queues;
+mod settings;
 
 use axum::Router;
 use axum::http::header::{ACCEPT_LANGUAGE, SET_COOKIE};
@@ -13,8 +19,14 @@ use axum::response::Response;
 use axum::routing::post;
 use web::Read;
 
+pub(crate) use dead_letters::DeadLetterTexts;
+pub(crate) use deployment::DeploymentTexts;
+pub(crate) use effects::EffectTexts;
 pub(crate) use frame::FrameTexts;
 pub(crate) use overview::OverviewTexts;
+pub(crate) use providers::ProviderTexts;
+pub(crate) use queues::QueueTexts;
+pub(crate) use settings::SettingTexts;
 
 use crate::csrf::cookie;
 use crate::{Answer, Console, Posted, Visitor, frame as page_frame};

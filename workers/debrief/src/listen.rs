@@ -24,6 +24,7 @@ use crate::document::document;
 use crate::doors::Doors;
 use crate::roles::Role;
 use crate::serve::serve;
+use crate::settings;
 
 /// How long the listener still takes requests after it said "not ready". In this time a load balancer can learn to
 /// send requests elsewhere.
@@ -146,6 +147,8 @@ fn console(
         intake: intake(deployment),
         access: Arc::clone(access),
         installation: Arc::clone(installation),
+        values: Arc::new(values.clone()),
+        known: Arc::new(settings::known()),
         roles: roles.iter().map(|role| role.name()).collect(),
         services: providers::services(values),
         updates: Updates::new(),

@@ -75,7 +75,8 @@ async fn what_runs_wait_for_is_summed_by_what_was_said_about_it() {
             let arrival = arrival(call, Some("https://r.example.com/a.mp3"));
             take_in(&store, &arrival).await;
             let (_, claim) = take(&store, run(arrival.call, "transcription", 1)).await;
-            let why = ErrorText { code: "assemblyai_account", text: "assemblyai refuses the key: invalid_api_key" };
+            let why =
+                ErrorText { code: "assemblyai_account", text: "assemblyai refuses the key: invalid_api_key" };
             let parked = Settlement::Parked {
                 destination: "assemblyai",
                 probe_at: store.now().plus(Duration::from_mins(1)),

@@ -24,7 +24,10 @@ async fn a_process_says_what_it_is_and_how_much_it_holds() {
         let listed = store.instances().await.unwrap();
         let of = |id: InstanceId| listed.iter().find(|one| one.id == id.0).unwrap();
         let told = of(claim.owner);
-        assert_eq!((&*told.host, &*told.version, &*told.roles), ("worker-1", "0.9.0", "keeper transcription"));
+        assert_eq!(
+            (&*told.host, &*told.version, &*told.roles),
+            ("worker-1", "0.9.0", "keeper transcription")
+        );
         assert_eq!(told.runs, 1);
         assert_eq!((&*of(silent).host, of(silent).runs), ("", 0));
     })

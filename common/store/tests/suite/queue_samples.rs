@@ -28,9 +28,10 @@ fn sample(due: i64, consumers: i64) -> QueueSample {
 #[tokio::test]
 async fn the_first_keeper_of_a_minute_writes_it_and_the_others_write_nothing() {
     on_both(|store| async move {
+        let measured = [sample(4, 2)];
         let (first, second) = tokio::join!(
-            store.keep_queue_samples(noon().plus(Duration::from_secs(3)), &[sample(4, 2)]),
-            store.keep_queue_samples(noon().plus(Duration::from_secs(9)), &[sample(4, 2)]),
+            store.keep_queue_samples(noon().plus(Duration::from_secs(3)), &measured),
+            store.keep_queue_samples(noon().plus(Duration::from_secs(9)), &measured),
         );
         assert!(first.unwrap() ^ second.unwrap(), "exactly one of them writes");
         assert!(store.keep_queue_samples(noon().plus(MINUTE), &[sample(1, 2)]).await.unwrap());
@@ -50,10 +51,8 @@ async fn ten_minutes_hold_their_worst_minute() {
         let unknown = QueueSample { depth: None, consumers: None, ..sample(0, 0) };
         store.keep_queue_samples(noon().plus(MINUTE * 4), &[unknown]).await.unwrap();
         let kept = store.queue_samples(SampleSpan::TenMinutes, noon()).await.unwrap();
-        let kept: Vec<_> = kept
-            .iter()
-            .map(|row| (row.at, row.due, row.depth, row.consumers, row.oldest_due_ms))
-            .collect();
+        let kept: Vec<_> =
+            kept.iter().map(|row| (row.at, row.due, row.depth, row.consumers, row.oldest_due_ms)).collect();
         assert_eq!(
             kept,
             [(noon(), 9, Some(9), Some(0), 9000), (noon().plus(MINUTE * 10), 5, Some(5), Some(1), 5000)]

@@ -18,6 +18,12 @@ texts! { FrameTexts {
     overview: "Overview" | "Übersicht",
     operations: "Operations" | "Betrieb",
     administration: "Administration" | "Verwaltung",
+    queues: "Queues" | "Warteschlangen",
+    dead_letters: "Dead letters" | "Aufgegebene Arbeit",
+    effects: "Effects" | "Wirkungen",
+    providers: "Providers" | "Anbieter",
+    deployment: "Deployment" | "Installation",
+    settings: "Settings" | "Einstellungen",
     to_the_overview: "To the overview" | "Zur Übersicht",
     store_unavailable: "The store cannot be used at the moment. Nothing was changed. Try again in a moment." |
         "Die Datenbank ist gerade nicht erreichbar. Es wurde nichts geändert. Versuchen Sie es gleich noch einmal.",

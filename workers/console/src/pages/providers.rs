@@ -1,0 +1,233 @@
+//! `/providers`: whether each system works that Debrief asks and tells, what it said last where it does not, what it cost
+//! today, and a test.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use chrono_tz::Tz;
+use domain::call::WorkspaceId;
+use domain::moment::Moment;
+use platform::config::Values;
+use providers::{Checked, Provider, models, speech};
+use store::{Page, ProviderTrouble, UsageBy, UsageRow, UsageTime};
+use web::{Operate, Problem, ReadInstallation};
+
+use crate::bounds::bound;
+use crate::sections::Section;
+use crate::texts::{FrameTexts, ProviderTexts, fill};
+use crate::{Answer, Console, Posted, Visitor, show};
+
+const SHOWN_TROUBLES: i64 = 100;
+const ALL_MODELS: Page = Page { offset: 0, limit: 1000 };
+
+#[derive(Template)]
+#[template(path = "providers/providers.html")]
+struct Providers<'a> {
+    texts: &'static ProviderTexts,
+    tested: Option<Tested>,
+    providers: Vec<Row>,
+    models: Vec<Model>,
+    csrf: &'a str,
+}
+
+/// What a test found.
+struct Tested {
+    is_well: bool,
+    sentences: Vec<String>,
+}
+
+struct Row {
+    name: &'static str,
+    does: &'static str,
+    is_on: bool,
+    /// What is wrong with its settings, or what turns it on.
+    advice: Option<String>,
+    rate: String,
+    cost: String,
+    troubles: Vec<Trouble>,
+}
+
+struct Trouble {
+    code: String,
+    text: String,
+    runs: String,
+}
+
+struct Model {
+    name: String,
+    cost: String,
+}
+
+pub(crate) fn routes() -> Router<Console> {
+    Router::new().route("/providers", get(list)).route("/providers/{name}/test", post(test))
+}
+
+async fn list(visitor: Visitor<ReadInstallation>, State(console): State<Console>) -> Answer {
+    show_page(&visitor, &console, None).await
+}
+
+/// Tries the provider as `debrief check --connect` does.
+async fn test(
+    visitor: Visitor<Operate>,
+    State(console): State<Console>,
+    Path(name): Path<String>,
+    Posted(_): Posted,
+) -> Answer {
+    let texts = ProviderTexts::of(visitor.language);
+    let provider = providers::all().into_iter().find(|provider| provider.name() == name);
+    let is_operator = visitor.workspace == WorkspaceId::DEFAULT;
+    let Some(provider) = provider.filter(|_| is_operator) else {
+        return Err(visitor.refuse(Problem::new(StatusCode::NOT_FOUND, texts.no_provider)));
+    };
+    let sentence = |text: &str, values: &[&str]| vec![fill(text, values)];
+    let tested = match providers::tried(provider, &console.values).await {
+        Err(problem) => Tested { is_well: false, sentences: sentence(texts.wrong, &[&problem.to_string()]) },
+        Ok(None) => Tested { is_well: false, sentences: sentence(texts.is_off, &[&name]) },
+        Ok(Some(Ok(Checked::Reached { notes }))) => {
+            let sentences = sentence(texts.reached, &[&name]).into_iter().chain(notes).collect();
+            Tested { is_well: true, sentences }
+        }
+        Ok(Some(Ok(Checked::Untried { why }))) => {
+            Tested { is_well: true, sentences: sentence(texts.untried, &[&name, why]) }
+        }
+        Ok(Some(Err(error))) => {
+            Tested { is_well: false, sentences: sentence(texts.failed, &[&name, &error.to_string()]) }
+        }
+    };
+    tracing::info!(
+        provider = name,
+        is_well = tested.is_well,
+        actor = &*visitor.actor,
+        "a provider was tested"
+    );
+    show_page(&visitor, &console, Some(tested)).await
+}
+
+async fn show_page<N>(visitor: &Visitor<N>, console: &Console, tested: Option<Tested>) -> Answer {
+    let (texts, zone) = (ProviderTexts::of(visitor.language), console.installation.timezone);
+    let troubles = visitor.store(console.store.troubles(visitor.workspace, SHOWN_TROUBLES).await)?;
+    let today = UsageTime { from: Some(start_of_day(console.store.now(), zone)), to: None };
+    let (models, _) =
+        visitor.store(console.store.usage(visitor.workspace, UsageBy::Model, today, ALL_MODELS).await)?;
+    let facts = Facts { troubles: &troubles, models: &models, values: &console.values, texts, zone };
+    let content = Providers {
+        texts,
+        tested,
+        providers: providers::all().into_iter().map(|provider| facts.row(provider)).collect(),
+        models: models
+            .iter()
+            .map(|model| Model { name: model.name.clone(), cost: cost(&[model], texts) })
+            .collect(),
+        csrf: visitor.csrf(),
+    };
+    visitor.page(Section::Providers, FrameTexts::of(visitor.language).providers, &content)
+}
+
+/// What is known of all providers.
+struct Facts<'a> {
+    troubles: &'a [ProviderTrouble],
+    models: &'a [UsageRow],
+    values: &'a Values,
+    texts: &'static ProviderTexts,
+    zone: Tz,
+}
+
+impl Facts<'_> {
+    fn row(&self, provider: &'static dyn Provider) -> Row {
+        let texts = self.texts;
+        let is_on = provider.is_on(self.values);
+        let advice = match &is_on {
+            Ok(true) => None,
+            Ok(false) => Some(fill(texts.turn_on, &[provider.key()])),
+            Err(problem) => Some(fill(texts.wrong, &[&problem.to_string()])),
+        };
+        let is_on = is_on.unwrap_or(false);
+        let of_it = self.troubles.iter().filter(|trouble| is_about(trouble, provider.name()));
+        let used: Vec<_> =
+            self.models.iter().filter(|model| is_of(&model.name, provider, self.values)).collect();
+        Row {
+            name: provider.name(),
+            does: does(provider, texts),
+            is_on,
+            advice,
+            rate: self.rate(provider),
+            cost: cost(&used, texts),
+            troubles: of_it.map(|trouble| self.trouble(trouble)).collect(),
+        }
+    }
+
+    /// How often it may be asked, as its settings say.
+    fn rate(&self, provider: &'static dyn Provider) -> String {
+        let key = provider.settings().keys.iter().find(|key| key.name.ends_with("_RATE"));
+        let rate = key.map(|key| self.values.text(key.name).unwrap_or_else(|| key.default.to_owned()));
+        rate.filter(|rate| !rate.is_empty()).unwrap_or_else(|| self.texts.no_limit.to_owned())
+    }
+
+    fn trouble(&self, trouble: &ProviderTrouble) -> Trouble {
+        Trouble {
+            code: trouble.code.clone(),
+            text: trouble.text.clone(),
+            runs: fill(
+                self.texts.trouble_runs,
+                &[&trouble.runs.to_string(), &show::time(trouble.last, self.zone)],
+            ),
+        }
+    }
+}
+
+/// Whether runs wait because of this provider: they are parked for it, or the code of their failure begins with its name.
+fn is_about(trouble: &ProviderTrouble, provider: &str) -> bool {
+    trouble.destination.as_deref() == Some(provider)
+        || trouble.code.strip_prefix(provider).is_some_and(|rest| rest.starts_with('_'))
+}
+
+/// Whether the usage under this name is the provider's. Speech is kept as `provider/model`, and a model of text under its
+/// own name; the first provider of models that is on has made it.
+fn is_of(model: &str, provider: &'static dyn Provider, values: &Values) -> bool {
+    match model.split_once('/') {
+        Some((of, _)) if speech::is_provider(of) => of == provider.name() && does_speech(provider),
+        _ => {
+            let on = models::ALL.iter().find(|one| one.is_on(values).unwrap_or(false));
+            on.is_some_and(|on| Provider::name(*on) == provider.name() && !does_speech(provider))
+        }
+    }
+}
+
+fn does_speech(provider: &dyn Provider) -> bool {
+    provider.service() == Some("transcription")
+}
+
+fn does(provider: &dyn Provider, texts: &ProviderTexts) -> &'static str {
+    match provider.service() {
+        Some("transcription") => texts.transcription,
+        Some("model") => texts.model,
+        Some("slack") => texts.slack,
+        Some("crm") => texts.crm,
+        Some("meetings") => texts.meetings,
+        Some("telephony") | None => texts.telephony,
+        Some(other) => other,
+    }
+}
+
+fn cost(used: &[&UsageRow], texts: &ProviderTexts) -> String {
+    if used.is_empty() {
+        return texts.no_cost.to_owned();
+    }
+    let dollars: f64 = used.iter().filter_map(|row| row.cost_usd).sum();
+    let (uses, unpriced) =
+        used.iter().fold((0, 0), |(uses, unpriced), row| (uses + row.uses, unpriced + row.unpriced));
+    let uses_text = fill(texts.uses, &[&uses.to_string()]);
+    match unpriced {
+        0 => format!("$ {dollars:.2}, {uses_text}"),
+        all if all == uses => format!("{uses_text}, {}", fill(texts.unpriced, &[&all.to_string()])),
+        some => format!("$ {dollars:.2}, {uses_text}, {}", fill(texts.unpriced, &[&some.to_string()])),
+    }
+}
+
+/// The first moment of this day in the time zone of the installation.
+fn start_of_day(now: Moment, zone: Tz) -> Moment {
+    let day = now.utc().with_timezone(&zone).date_naive().to_string();
+    bound(&day, zone, false).unwrap_or(now)
+}
