@@ -69,7 +69,11 @@ fn path(values: &[Option<i64>], highest: i64, is_area: bool) -> String {
                         add('M', x, floor);
                         add('L', x, y);
                     }
-                    (None, false) => add('M', x, y),
+                    // A place without neighbours is a dot, which a line of no length becomes.
+                    (None, false) => {
+                        add('M', x, y);
+                        add('L', x, y);
+                    }
                     (Some(_), _) => add('L', x, y),
                 }
                 last = Some(x);
@@ -99,7 +103,7 @@ mod tests {
     #[test]
     fn the_highest_value_reaches_the_top_and_a_missing_one_is_a_gap() {
         let values = [Some(0), Some(4), None, Some(2), Some(0)];
-        assert_eq!(path(&values, 4, false), "M0.0 68.0L80.0 16.0M240.0 42.0L320.0 68.0");
+        assert_eq!(path(&values, 4, false), "M0.0 68.0L0.0 68.0L80.0 16.0M240.0 42.0L240.0 42.0L320.0 68.0");
         assert_eq!(
             path(&values, 4, true),
             "M0.0 68.0L0.0 68.0L80.0 16.0L80.0 68.0M240.0 68.0L240.0 42.0L320.0 68.0L320.0 68.0"

@@ -36,7 +36,7 @@ use axum::response::Response;
 use axum::routing::get;
 use tower::ServiceExt as _;
 
-pub use state::Console;
+pub use state::{Console, ProviderStates};
 pub use updates::Updates;
 
 use csrf::Posted;

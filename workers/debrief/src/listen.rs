@@ -10,21 +10,20 @@ use anyhow::Context as _;
 use api::Api;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use ingest::Ingest;
-use platform::config::{ConfigError, Values};
+use platform::config::{ConfigError, Known, Values};
 use queue_topology::broker::Lane;
 use queue_topology::intake::Intake;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use web::{self, Access};
-use web_console::{Console, Updates};
+use web_console::{Console, ProviderStates, Updates};
 
 use crate::deployment::{Deployment, StartError};
 use crate::document::document;
 use crate::doors::Doors;
 use crate::roles::Role;
 use crate::serve::serve;
-use crate::settings;
 
 /// How long the listener still takes requests after it said "not ready". In this time a load balancer can learn to
 /// send requests elsewhere.
@@ -148,7 +147,8 @@ fn console(
         access: Arc::clone(access),
         installation: Arc::clone(installation),
         values: Arc::new(values.clone()),
-        known: Arc::new(settings::known()),
+        known: Arc::new(Known::with(providers::settings())),
+        providers: ProviderStates::default(),
         roles: roles.iter().map(|role| role.name()).collect(),
         services: providers::services(values),
         updates: Updates::new(),

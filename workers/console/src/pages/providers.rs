@@ -10,12 +10,13 @@ use chrono_tz::Tz;
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
 use platform::config::Values;
-use providers::{Checked, Provider, models, speech};
+use providers::{Checked, Provider, speech};
 use store::{Page, ProviderTrouble, UsageBy, UsageRow, UsageTime};
 use web::{Operate, Problem, ReadInstallation};
 
 use crate::bounds::bound;
 use crate::sections::Section;
+use crate::state::ProviderState;
 use crate::texts::{FrameTexts, ProviderTexts, fill};
 use crate::{Answer, Console, Posted, Visitor, show};
 
@@ -40,6 +41,7 @@ struct Tested {
 
 struct Row {
     name: &'static str,
+    service: &'static str,
     does: &'static str,
     is_on: bool,
     /// What is wrong with its settings, or what turns it on.
@@ -73,10 +75,14 @@ async fn test(
     visitor: Visitor<Operate>,
     State(console): State<Console>,
     Path(name): Path<String>,
-    Posted(_): Posted,
+    Posted(fields): Posted,
 ) -> Answer {
     let texts = ProviderTexts::of(visitor.language);
-    let provider = providers::all().into_iter().find(|provider| provider.name() == name);
+    // A company can be a provider twice, for speech and for a model.
+    let is_meant = |provider: &&'static dyn Provider| {
+        provider.name() == name && provider.service().unwrap_or_default() == fields.text("service")
+    };
+    let provider = providers::all().into_iter().find(is_meant);
     let is_operator = visitor.workspace == WorkspaceId::DEFAULT;
     let Some(provider) = provider.filter(|_| is_operator) else {
         return Err(visitor.refuse(Problem::new(StatusCode::NOT_FOUND, texts.no_provider)));
@@ -111,11 +117,22 @@ async fn show_page<N>(visitor: &Visitor<N>, console: &Console, tested: Option<Te
     let today = UsageTime { from: Some(start_of_day(console.store.now(), zone)), to: None };
     let (models, _) =
         visitor.store(console.store.usage(visitor.workspace, UsageBy::Model, today, ALL_MODELS).await)?;
-    let facts = Facts { troubles: &troubles, models: &models, values: &console.values, texts, zone };
+    let writer =
+        console.providers().iter().find(|one| one.is_on() && one.provider.service() == Some("model"));
+    let facts = Facts {
+        troubles: &troubles,
+        models: &models,
+        writer: writer.map(|one| one.provider.name()),
+        values: &console.values,
+        texts,
+        zone,
+    };
+    let mut rows: Vec<_> = console.providers().iter().map(|state| facts.row(state)).collect();
+    rows.sort_by_key(|row| !row.is_on);
     let content = Providers {
         texts,
         tested,
-        providers: providers::all().into_iter().map(|provider| facts.row(provider)).collect(),
+        providers: rows,
         models: models
             .iter()
             .map(|model| Model { name: model.name.clone(), cost: cost(&[model], texts) })
@@ -129,28 +146,28 @@ async fn show_page<N>(visitor: &Visitor<N>, console: &Console, tested: Option<Te
 struct Facts<'a> {
     troubles: &'a [ProviderTrouble],
     models: &'a [UsageRow],
+    /// The provider of the models that write: the first one that is on.
+    writer: Option<&'static str>,
     values: &'a Values,
     texts: &'static ProviderTexts,
     zone: Tz,
 }
 
 impl Facts<'_> {
-    fn row(&self, provider: &'static dyn Provider) -> Row {
-        let texts = self.texts;
-        let is_on = provider.is_on(self.values);
-        let advice = match &is_on {
+    fn row(&self, state: &ProviderState) -> Row {
+        let (texts, provider) = (self.texts, state.provider);
+        let advice = match &state.is_on {
             Ok(true) => None,
             Ok(false) => Some(fill(texts.turn_on, &[provider.key()])),
             Err(problem) => Some(fill(texts.wrong, &[&problem.to_string()])),
         };
-        let is_on = is_on.unwrap_or(false);
         let of_it = self.troubles.iter().filter(|trouble| is_about(trouble, provider.name()));
-        let used: Vec<_> =
-            self.models.iter().filter(|model| is_of(&model.name, provider, self.values)).collect();
+        let used: Vec<_> = self.models.iter().filter(|model| self.is_of(&model.name, provider)).collect();
         Row {
             name: provider.name(),
+            service: provider.service().unwrap_or_default(),
             does: does(provider, texts),
-            is_on,
+            is_on: state.is_on(),
             advice,
             rate: self.rate(provider),
             cost: cost(&used, texts),
@@ -163,6 +180,17 @@ impl Facts<'_> {
         let key = provider.settings().keys.iter().find(|key| key.name.ends_with("_RATE"));
         let rate = key.map(|key| self.values.text(key.name).unwrap_or_else(|| key.default.to_owned()));
         rate.filter(|rate| !rate.is_empty()).unwrap_or_else(|| self.texts.no_limit.to_owned())
+    }
+
+    /// Whether the usage under this name is the provider's. Speech is kept as `provider` or `provider/model`, and a model that writes
+    /// under its own name.
+    fn is_of(&self, model: &str, provider: &dyn Provider) -> bool {
+        let of = model.split_once('/').map_or(model, |(of, _)| of);
+        if speech::is_provider(of) {
+            of == provider.name() && does_speech(provider)
+        } else {
+            self.writer == Some(provider.name()) && !does_speech(provider)
+        }
     }
 
     fn trouble(&self, trouble: &ProviderTrouble) -> Trouble {
@@ -183,18 +211,6 @@ fn is_about(trouble: &ProviderTrouble, provider: &str) -> bool {
         || trouble.code.strip_prefix(provider).is_some_and(|rest| rest.starts_with('_'))
 }
 
-/// Whether the usage under this name is the provider's. Speech is kept as `provider/model`, and a model of text under its
-/// own name; the first provider of models that is on has made it.
-fn is_of(model: &str, provider: &'static dyn Provider, values: &Values) -> bool {
-    match model.split_once('/') {
-        Some((of, _)) if speech::is_provider(of) => of == provider.name() && does_speech(provider),
-        _ => {
-            let on = models::ALL.iter().find(|one| one.is_on(values).unwrap_or(false));
-            on.is_some_and(|on| Provider::name(*on) == provider.name() && !does_speech(provider))
-        }
-    }
-}
-
 fn does_speech(provider: &dyn Provider) -> bool {
     provider.service() == Some("transcription")
 }
@@ -204,8 +220,8 @@ fn does(provider: &dyn Provider, texts: &ProviderTexts) -> &'static str {
         Some("transcription") => texts.transcription,
         Some("model") => texts.model,
         Some("slack") => texts.slack,
-        Some("crm") => texts.crm,
-        Some("meetings") => texts.meetings,
+        Some("salesforce" | "call_data") => texts.crm,
+        Some("zoom") => texts.meetings,
         Some("telephony") | None => texts.telephony,
         Some(other) => other,
     }

@@ -51,7 +51,7 @@ async fn show_page(
 ) -> Answer {
     let texts = SettingTexts::of(visitor.language);
     let only_set = Fields::parse(query.unwrap_or_default().as_bytes()).text("only") == "set";
-    let off = providers::all().into_iter().filter(|one| !one.is_on(&console.values).unwrap_or(false));
+    let off = console.providers().iter().filter(|one| !one.is_on()).map(|one| one.provider);
     let groups = console.known.shown(&console.values);
     let content = Settings {
         texts,

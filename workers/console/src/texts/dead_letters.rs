@@ -25,7 +25,7 @@ texts! { DeadLetterTexts {
     bad_time: "`{}` is neither a day such as 2026-01-31 nor a time such as 2026-01-31T12:00:00Z." |
         "`{}` ist weder ein Tag wie 2026-01-31 noch eine Zeit wie 2026-01-31T12:00:00Z.",
     list: "Letters" | "Einträge",
-    count: "{} letters match." | "{} Einträge passen.",
+    count: "Letters that match: {}." | "Passende Einträge: {}.",
     died: "Died" | "Aufgegeben",
     call: "Call" | "Anruf",
     attempts: "Attempts" | "Versuche",
@@ -33,8 +33,8 @@ texts! { DeadLetterTexts {
     older: "Older" | "Ältere",
     replay_all: "Do all that match again …" | "Alle passenden wiederholen …",
     replay_title: "Do dead letters again" | "Aufgegebene Arbeit wiederholen",
-    would: "{} letters match and would be done again. Nothing has been changed yet." |
-        "{} Einträge passen und würden wiederholt. Es wurde noch nichts geändert.",
+    would: "Letters that match and would be done again: {}. Nothing has been changed yet." |
+        "Passende Einträge, die wiederholt würden: {}. Es wurde noch nichts geändert.",
     would_filter: "They are chosen by" | "Sie sind ausgewählt durch",
     would_all: "all dead letters of this workspace" | "alle Einträge dieses Arbeitsbereichs",
     effect_note: "What was already made in other systems is found again and not made twice." |
@@ -43,11 +43,11 @@ texts! { DeadLetterTexts {
     why_hint: "The reason is kept in the audit log with your name." |
         "Die Begründung steht mit Ihrem Namen im Prüfprotokoll.",
     why_missing: "Say why this is done." | "Nennen Sie den Grund.",
-    replay_now: "Do {} letters again" | "{} Einträge wiederholen",
+    replay_now: "Do them again ({})" | "Wiederholen ({})",
     replay_one: "Do this letter again" | "Diesen Eintrag wiederholen",
     cancel: "Cancel" | "Abbrechen",
-    replayed: "{} of {} letters are being done again (batch {})." |
-        "{} von {} Einträgen werden wiederholt (Stapel {}).",
+    replayed: "Letters that are being done again: {} of {} (batch {})." |
+        "Einträge, die wiederholt werden: {} von {} (Stapel {}).",
     replayed_one: "The letter is being done again." | "Der Eintrag wird wiederholt.",
     not_replayed: "Nothing was changed: the letter was done again before, or its call has gone on since." |
         "Es wurde nichts geändert: Der Eintrag wurde schon wiederholt, oder sein Anruf ist inzwischen weiter.",

@@ -7,8 +7,8 @@ texts! { EffectTexts {
         "Alles, was ein anderes System ändert, wird vor dem Senden notiert. Diese Änderungen sind nicht bestätigt.",
     none: "Every change is confirmed." | "Jede Änderung ist bestätigt.",
     none_match: "No change matches." | "Keine Änderung passt.",
-    unknown_hint: "{} changes wait for a person: nobody knows whether they arrived, and nobody can be asked." |
-        "{} Änderungen warten auf einen Menschen: Niemand weiß, ob sie angekommen sind, und niemand kann gefragt werden.",
+    unknown_hint: "Changes that wait for a person: {}. Nobody knows whether they arrived, and the destination cannot be asked." |
+        "Änderungen, die auf einen Menschen warten: {}. Niemand weiß, ob sie angekommen sind, und das Ziel kann nicht gefragt werden.",
     target: "Target" | "Ziel",
     object: "Object" | "Gegenstand",
     state: "State" | "Zustand",
@@ -35,8 +35,8 @@ texts! { EffectTexts {
     about_confirmed: "It was made, and the destination said so." | "Sie wurde gemacht, und das Ziel hat es bestätigt.",
     resolve_all: "Decide about all that match …" | "Über alle passenden entscheiden …",
     resolve_title: "Decide about changes that nobody knows" | "Über unbekannte Änderungen entscheiden",
-    would: "{} changes match and wait for a person. Nothing has been changed yet." |
-        "{} Änderungen passen und warten auf einen Menschen. Es wurde noch nichts geändert.",
+    would: "Changes that match and wait for a person: {}. Nothing has been changed yet." |
+        "Passende Änderungen, die auf einen Menschen warten: {}. Es wurde noch nichts geändert.",
     decide: "Decide" | "Entscheiden",
     look_first: "Look at the destination first, because a change that is sent again can be there twice." |
         "Sehen Sie zuerst beim Ziel nach, denn eine erneut gesendete Änderung kann dort doppelt stehen.",
@@ -52,7 +52,7 @@ texts! { EffectTexts {
     resend: "It is not there: send it again" | "Es ist nicht da: erneut senden",
     confirm: "Keep the decision" | "Entscheidung festhalten",
     cancel: "Cancel" | "Abbrechen",
-    resolved: "{} changes are decided (batch {})." | "Über {} Änderungen ist entschieden (Stapel {}).",
+    resolved: "Changes that are decided: {} (batch {})." | "Entschiedene Änderungen: {} (Stapel {}).",
     not_resolved: "Nothing was changed: somebody has decided already, or the request may still be on its way." |
         "Es wurde nichts geändert: Jemand hat schon entschieden, oder die Anfrage ist noch unterwegs.",
     effect: "Change" | "Änderung",
