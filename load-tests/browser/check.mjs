@@ -5,6 +5,7 @@
 
 import { started } from "./browser.mjs";
 import { running } from "./deployment.mjs";
+import { keyboard } from "./keyboard.mjs";
 import { pages } from "./pages.mjs";
 import { speed } from "./speed.mjs";
 
@@ -16,6 +17,7 @@ const nobody = async () => {};
 
 const CHECKS = {
     pages: (browser, { address }) => pages(browser, address, folder, { must: MUST, signIn: nobody }),
+    keyboard: (browser, { address }) => keyboard(browser, address, nobody),
     speed: (browser, { address }) => speed(browser, address, FIRST_PAGES, nobody),
 };
 

@@ -19,7 +19,8 @@ pub(crate) struct Line<'a> {
 /// A chart of lines over the same times. `label` says in words what it shows, for those who do not see it. `ends` are the
 /// first and the last time.
 pub(crate) fn lines(lines: &[Line<'_>], label: &str, ends: (&str, &str)) -> String {
-    let highest = lines.iter().flat_map(|line| line.values).flatten().max().copied().unwrap_or(0).max(1);
+    let highest = lines.iter().flat_map(|line| line.values).flatten().max().copied().unwrap_or(0);
+    let scale = highest.max(1);
     let mut svg = String::new();
     let mut write = |part: std::fmt::Arguments<'_>| {
         svg.write_fmt(part).unwrap_or_else(|_| unreachable!("writing to a string cannot fail"));
@@ -32,7 +33,7 @@ pub(crate) fn lines(lines: &[Line<'_>], label: &str, ends: (&str, &str)) -> Stri
     write(format_args!("<path class=\"grid\" d=\"M0 {TOP}H{WIDTH}M0 {floor}H{WIDTH}\"/>"));
     for line in lines {
         for (path, is_area) in
-            [(path(line.values, highest, true), true), (path(line.values, highest, false), false)]
+            [(path(line.values, scale, true), true), (path(line.values, scale, false), false)]
         {
             let class = if is_area { "area" } else { "line" };
             write(format_args!("<path class=\"{class} {}\" d=\"{path}\"/>", line.class));

@@ -33,6 +33,8 @@ struct List<'a> {
     done: Option<String>,
     fields: &'a Fields,
     stages: Vec<&'static str>,
+    /// The groups that the filter offers, and their names.
+    causes: Vec<(String, String)>,
     wrong: Wrong,
     groups: Vec<Group>,
     letters: Vec<Row>,
@@ -115,6 +117,7 @@ async fn list(visitor: Visitor<Read>, State(console): State<Console>, RawQuery(q
         done: done(&fields, texts),
         stages: table::ALL.iter().map(|queue| queue.stage).collect(),
         wrong,
+        causes: causes(&groups, fields.given("group")),
         groups: groups.into_iter().map(|group| cause(group, zone)).collect(),
         letters: letters.into_iter().map(|letter| row(letter, zone)).collect(),
         total,
@@ -220,6 +223,18 @@ fn done(fields: &Fields, texts: &DeadLetterTexts) -> Option<String> {
         "left" => Some(texts.not_replayed.to_owned()),
         _ => None,
     }
+}
+
+/// The groups that there are, and the one that is chosen: perhaps its last letter was just done again.
+fn causes(groups: &[DeadGroup], chosen: Option<&str>) -> Vec<(String, String)> {
+    let name = |group: &DeadGroup| format!("{} · {} ({})", group.stage, group.error_code, group.letters);
+    let mut causes: Vec<_> = groups.iter().map(|group| (group.error_group.clone(), name(group))).collect();
+    if let Some(chosen) = chosen
+        && !causes.iter().any(|(group, _)| group == chosen)
+    {
+        causes.push((chosen.to_owned(), chosen.to_owned()));
+    }
+    causes
 }
 
 fn cause(group: DeadGroup, zone: Tz) -> Group {

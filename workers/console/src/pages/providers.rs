@@ -158,6 +158,10 @@ impl Facts<'_> {
         let (texts, provider) = (self.texts, state.provider);
         let advice = match &state.is_on {
             Ok(true) => None,
+            // A company whose key serves two purposes does speech only where it is named.
+            Ok(false) if self.values.text(provider.key()).is_some() => {
+                Some(fill(texts.name_in_order, &["SPEECH"]))
+            }
             Ok(false) => Some(fill(texts.turn_on, &[provider.key()])),
             Err(problem) => Some(fill(texts.wrong, &[&problem.to_string()])),
         };
@@ -178,7 +182,12 @@ impl Facts<'_> {
     /// How often it may be asked, as its settings say.
     fn rate(&self, provider: &'static dyn Provider) -> String {
         let key = provider.settings().keys.iter().find(|key| key.name.ends_with("_RATE"));
-        let rate = key.map(|key| self.values.text(key.name).unwrap_or_else(|| key.default.to_owned()));
+        // A company that does two things has one rate for both, in the settings of one of them.
+        let of_company = || self.values.text(&format!("{}_RATE", provider.name().to_ascii_uppercase()));
+        let rate = match key {
+            Some(key) => Some(self.values.text(key.name).unwrap_or_else(|| key.default.to_owned())),
+            None => of_company(),
+        };
         rate.filter(|rate| !rate.is_empty()).unwrap_or_else(|| self.texts.no_limit.to_owned())
     }
 

@@ -8,6 +8,8 @@ texts! { ProviderTexts {
     on: "on" | "an",
     off: "off" | "aus",
     turn_on: "Set {} to turn it on." | "Setzen Sie {}, um ihn einzuschalten.",
+    name_in_order: "Its key is set. Name it in {} to turn it on." |
+        "Sein Schlüssel ist gesetzt. Nennen Sie ihn in {}, um ihn einzuschalten.",
     wrong: "Its settings cannot be used: {}" | "Seine Einstellungen sind nicht brauchbar: {}",
     rate: "Rate" | "Rate",
     no_limit: "no limit" | "keine Grenze",
