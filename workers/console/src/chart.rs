@@ -62,30 +62,20 @@ fn path(values: &[Option<i64>], highest: i64, is_area: bool) -> String {
     let mut last: Option<f64> = None;
     for (place, value) in values.iter().enumerate() {
         let x = step * place as f64;
-        match value {
-            Some(value) => {
-                let y = floor - (floor - TOP) * (*value as f64) / (highest as f64);
-                match (last, is_area) {
-                    (None, true) => {
-                        add('M', x, floor);
-                        add('L', x, y);
-                    }
-                    // A place without neighbours is a dot, which a line of no length becomes.
-                    (None, false) => {
-                        add('M', x, y);
-                        add('L', x, y);
-                    }
-                    (Some(_), _) => add('L', x, y),
-                }
-                last = Some(x);
+        let Some(value) = value else {
+            if let (Some(x), true) = (last, is_area) {
+                add('L', x, floor);
             }
-            None => {
-                if let (Some(x), true) = (last, is_area) {
-                    add('L', x, floor);
-                }
-                last = None;
-            }
+            last = None;
+            continue;
+        };
+        let y = floor - (floor - TOP) * (*value as f64) / (highest as f64);
+        if last.is_none() {
+            // A place without neighbours is a dot, which a line of no length becomes.
+            add('M', x, if is_area { floor } else { y });
         }
+        add('L', x, y);
+        last = Some(x);
     }
     if let (Some(x), true) = (last, is_area) {
         add('L', x, floor);

@@ -28,7 +28,7 @@ const ALL_MODELS: Page = Page { offset: 0, limit: 1000 };
 struct Providers<'a> {
     texts: &'static ProviderTexts,
     tested: Option<Tested>,
-    providers: Vec<Row>,
+    rows: Vec<Row>,
     models: Vec<Model>,
     csrf: &'a str,
 }
@@ -132,7 +132,7 @@ async fn show_page<N>(visitor: &Visitor<N>, console: &Console, tested: Option<Te
     let content = Providers {
         texts,
         tested,
-        providers: rows,
+        rows,
         models: models
             .iter()
             .map(|model| Model { name: model.name.clone(), cost: cost(&[model], texts) })
@@ -241,13 +241,13 @@ fn cost(used: &[&UsageRow], texts: &ProviderTexts) -> String {
         return texts.no_cost.to_owned();
     }
     let dollars: f64 = used.iter().filter_map(|row| row.cost_usd).sum();
-    let (uses, unpriced) =
-        used.iter().fold((0, 0), |(uses, unpriced), row| (uses + row.uses, unpriced + row.unpriced));
-    let uses_text = fill(texts.uses, &[&uses.to_string()]);
+    let unpriced: i64 = used.iter().map(|row| row.unpriced).sum();
+    let count: i64 = used.iter().map(|row| row.uses).sum();
+    let told = fill(texts.uses, &[&count.to_string()]);
     match unpriced {
-        0 => format!("$ {dollars:.2}, {uses_text}"),
-        all if all == uses => format!("{uses_text}, {}", fill(texts.unpriced, &[&all.to_string()])),
-        some => format!("$ {dollars:.2}, {uses_text}, {}", fill(texts.unpriced, &[&some.to_string()])),
+        0 => format!("$ {dollars:.2}, {told}"),
+        all if all == count => format!("{told}, {}", fill(texts.unpriced, &[&all.to_string()])),
+        some => format!("$ {dollars:.2}, {told}, {}", fill(texts.unpriced, &[&some.to_string()])),
     }
 }
 
