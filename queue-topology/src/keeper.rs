@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::broker::{BrokerError, Delivery, Message, Route};
 use crate::engine::Engine;
 use crate::index;
+use crate::history;
 use crate::metrics::waiting;
 use crate::scrubbing;
 use crate::table::{self, Lane};
@@ -45,6 +46,7 @@ pub async fn run(engine: Engine, shutdown: CancellationToken) -> Result<(), Brok
         () = report_metrics(&engine) => Ok(()),
         () = index::tend(&engine.store) => Ok(()),
         () = engine.waits.show(&engine.store) => Ok(()),
+        () = history::keep(&engine) => Ok(()),
     }
 }
 

@@ -11,7 +11,7 @@ mod renewals;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use store::{InstanceId, Store};
+use store::{InstanceId, Process, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,7 @@ pub struct Lease {
     permits: Arc<Semaphore>,
     renewals: Arc<Mutex<Renewals>>,
     requests: TaskTracker,
+    process: Arc<Mutex<Option<Process>>>,
 }
 
 impl Lease {
@@ -53,7 +54,29 @@ impl Lease {
         let requests = TaskTracker::new();
         // A tracker must be closed before somebody can wait until it is empty. New requests still count in it.
         requests.close();
-        Ok(Self { store, length, term: watch::Sender::new(term), permits, renewals, requests })
+        Ok(Self {
+            store,
+            length,
+            term: watch::Sender::new(term),
+            permits,
+            renewals,
+            requests,
+            process: Arc::default(),
+        })
+    }
+
+    /// Shows what this process is, under its name of now and under each later one.
+    pub async fn describe(&self, process: Process) {
+        *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
+        self.show_process(self.current().instance).await;
+    }
+
+    async fn show_process(&self, instance: InstanceId) {
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(process) = process else { return };
+        if let Err(error) = self.store.describe_instance(instance, &process).await {
+            tracing::debug!(%error, "failed to show what this process is");
+        }
     }
 
     /// The current term. While the lease is lost, this waits for the next one.
@@ -116,6 +139,7 @@ impl Lease {
                     self.renewals().succeeded(before, Instant::now());
                     if lost {
                         self.term.send_replace(Term { instance, lost: CancellationToken::new() });
+                        self.show_process(instance).await;
                     }
                     continue;
                 }

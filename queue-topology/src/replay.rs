@@ -113,17 +113,18 @@ pub struct Batch {
     pub replayed: i64,
 }
 
-/// Replays the letters that match, oldest first, with a `pause` after each, because `actor` asked for it.
+/// Replays the letters that match, oldest first, with a `pause` after each, because `actor` asked for it. The audit keeps
+/// `why`.
 ///
 /// A letter is marked in the transaction that starts its run again. So if this is cut off, whoever asks for the same
 /// continues where it stopped. Runs that die meanwhile do not belong to the batch: otherwise it might never end.
 pub async fn letters(
     store: &Store,
     (workspace, actor): (WorkspaceId, &str),
-    filter: &DeadFilter,
+    (filter, why): (&DeadFilter, Option<&str>),
     pause: Option<Duration>,
 ) -> store::Result<Batch> {
-    let what = letters_as_asked(filter);
+    let what = letters_as_asked(filter, why);
     let request = OperatorRequest { workspace, actor, action: Action::ReplayDeadLetters, what };
     let now = store.now();
     let audit = store.begin_audit(&request, filter.until.map_or(now, |until| until.min(now))).await?;
@@ -159,18 +160,39 @@ async fn replay_letter(store: &Store, audit: &Audit, letter: &DeadLetter) -> sto
     }
 }
 
+/// Replays one letter, because `actor` asked for it. Returns false if that was done before, or if nobody needs the letter
+/// any more.
+pub async fn letter(
+    store: &Store,
+    (workspace, actor): (WorkspaceId, &str),
+    letter: &DeadLetter,
+    why: Option<&str>,
+) -> store::Result<bool> {
+    let mut what = json!({"letter": letter.id});
+    if let Some(why) = why {
+        what["why"] = json!(why);
+    }
+    let request = OperatorRequest { workspace, actor, action: Action::ReplayDeadLetters, what };
+    let audit = store.begin_audit(&request, store.now()).await?;
+    let replayed = replay_letter(store, &audit, letter).await?;
+    store.end_audit(&audit).await?;
+    tracing::info!(letter = %letter.id, replayed, actor, "a dead letter is replayed");
+    Ok(replayed)
+}
+
 /// A request to do a call again, as the audit keeps it.
 pub fn call_as_asked(call: CallId, stage: &str) -> Value {
     json!({"call": call, "from": stage})
 }
 
-/// A request to replay dead letters, as the audit keeps it: the filter, as it was given.
-pub fn letters_as_asked(filter: &DeadFilter) -> Value {
+/// A request to replay dead letters, as the audit keeps it: the filter and the reason, as they were given.
+pub fn letters_as_asked(filter: &DeadFilter, why: Option<&str>) -> Value {
     let given = [
         ("stage", filter.stage.clone()),
         ("group", filter.group.clone()),
         ("since", filter.since.map(|since| since.to_string())),
         ("until", filter.until.map(|until| until.to_string())),
+        ("why", why.map(str::to_owned)),
     ];
     given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?)))).collect()
 }

@@ -59,11 +59,16 @@ fn is_day(text: &str) -> bool {
     matches!(parts[..], [(4, Ok(_)), (2, Ok(1..=12)), (2, Ok(1..=31))])
 }
 
-/// The group of an error: its code, and its text with ids, numbers and quoted names taken out.
-pub fn group(code: &str, scrubbed: &str) -> String {
-    let shape = VARIABLE
+/// What the errors of a group have in common beside their code: the text, with `#` for each id, number and quoted name.
+pub fn shape(scrubbed: &str) -> String {
+    VARIABLE
         .as_ref()
-        .map_or_else(|| scrubbed.to_owned(), |variable| variable.replace_all(scrubbed, "#").into_owned());
+        .map_or_else(|| scrubbed.to_owned(), |variable| variable.replace_all(scrubbed, "#").into_owned())
+}
+
+/// The group of an error: its code and its [`shape`].
+pub fn group(code: &str, scrubbed: &str) -> String {
+    let shape = shape(scrubbed);
     let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, shape.as_bytes());
     format!("{code}-{}", &id.simple().to_string()[..8])
 }

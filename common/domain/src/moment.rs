@@ -7,7 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant in UTC with microsecond precision; its text form is RFC 3339.
@@ -27,6 +27,19 @@ impl Moment {
 
     pub fn micros(self) -> i64 {
         self.0
+    }
+
+    /// Reads one end of a period: a time with an offset, or a day in UTC. The day starts at its first microsecond, and
+    /// ends (`is_end`) at its last.
+    pub fn parse_bound(text: &str, is_end: bool) -> Option<Self> {
+        if let Ok(day) = text.parse::<NaiveDate>() {
+            let time =
+                if is_end { NaiveTime::from_hms_micro_opt(23, 59, 59, 999_999)? } else { NaiveTime::MIN };
+            return Some(day.and_time(time).and_utc().into());
+        }
+        // A `+` in a query means a space, so a `+` that the sender did not encode arrives as a space.
+        let text = text.replace(' ', "+");
+        DateTime::parse_from_rfc3339(&text).ok().map(|time| time.to_utc().into())
     }
 
     pub fn utc(self) -> DateTime<Utc> {

@@ -15,6 +15,7 @@ mod installation;
 pub mod keys;
 mod load;
 mod misspelling;
+mod overview;
 mod rate;
 mod span;
 
@@ -22,6 +23,7 @@ pub use installation::Installation;
 pub use keys::{Group, Key, Known};
 pub use load::{FILE, environment, load};
 pub use misspelling::Misspelling;
+pub use overview::{Place, ShownGroup, ShownSetting, Source};
 pub use rate::Rate;
 
 /// Says which setting is wrong and why. The user can mend it.
@@ -57,6 +59,8 @@ impl ConfigError {
 #[derive(Clone, Debug, Default)]
 pub struct Values {
     given: BTreeMap<String, SecretString>,
+    /// Where the values came from that were loaded.
+    sources: BTreeMap<&'static str, Source>,
     misspellings: Vec<Misspelling>,
     asked: Option<Asked>,
 }

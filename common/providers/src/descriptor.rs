@@ -1,5 +1,7 @@
 //! Describes a provider to the rest of Debrief, which does not know the providers themselves.
 
+use std::time::Duration;
+
 use domain::refusal::Refusal;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -48,10 +50,35 @@ impl Checked {
     }
 }
 
+/// Why a check found nothing good.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    #[error(transparent)]
+    Refused(Refusal),
+    #[error("no answer in {0:?}")]
+    NoAnswer(Duration),
+}
+
+/// How long a provider may take for a check.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Checks a provider with these settings. `None` where it is off.
+pub async fn tried(
+    provider: &'static dyn Provider,
+    values: &Values,
+) -> Result<Option<Result<Checked, CheckError>>, ConfigError> {
+    match tokio::time::timeout(PATIENCE, provider.check(values)).await {
+        Ok(checked) => Ok(checked?.map(|checked| checked.map_err(CheckError::Refused))),
+        Err(_) => Ok(Some(Err(CheckError::NoAnswer(PATIENCE)))),
+    }
+}
+
 /// A [`Descriptor`] for any type of client.
 pub trait Provider: Sync {
     fn name(&self) -> &'static str;
     fn service(&self) -> Option<&'static str>;
+    /// The name of the setting that turns the provider on.
+    fn key(&self) -> &'static str;
     fn settings(&'static self) -> &'static Group;
     /// Whether the provider is turned on. An error says what is wrong with its settings.
     fn is_on(&self, values: &Values) -> Result<bool, ConfigError>;
@@ -71,6 +98,10 @@ impl<T: Check + Send + Sync> Provider for Descriptor<T> {
 
     fn service(&self) -> Option<&'static str> {
         self.service
+    }
+
+    fn key(&self) -> &'static str {
+        self.key
     }
 
     fn settings(&'static self) -> &'static Group {

@@ -21,7 +21,7 @@ pub mod telephony;
 mod testing;
 pub mod versions;
 
-pub use descriptor::{Check, Checked, Descriptor, Provider};
+pub use descriptor::{Check, CheckError, Checked, Descriptor, Provider, tried};
 pub use slots::Slots;
 
 use std::iter;

@@ -43,6 +43,17 @@ pub struct DeadGroup {
     pub letters: i64,
     pub first: Moment,
     pub last: Moment,
+    /// The text of one of them. The others have the same text, but for ids, numbers and quoted names.
+    pub example: String,
+}
+
+/// The letters before and after a letter, in the order of the list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LetterBeside {
+    /// The letter above it, which died later.
+    pub above: Option<Uuid>,
+    /// The letter below it, which died earlier.
+    pub below: Option<Uuid>,
 }
 
 impl DeadFilter {
@@ -194,6 +205,50 @@ impl Store {
         )?)
     }
 
+    /// The letters beside `letter` in the list of those that match.
+    pub async fn letters_beside(
+        &self,
+        workspace: WorkspaceId,
+        filter: &DeadFilter,
+        letter: &DeadLetter,
+    ) -> Result<LetterBeside> {
+        macro_rules! beside {
+            ($than:literal, $order:literal) => {
+                concat!(
+                    "SELECT id FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND replayed_at IS NULL
+                        AND died_at >= $3 AND died_at <= $4
+                        AND (CAST($5 AS TEXT) IS NULL OR stage = $5)
+                        AND (CAST($6 AS TEXT) IS NULL OR error_group = $6) AND ",
+                    $than,
+                    " ORDER BY ",
+                    $order,
+                    " LIMIT 1"
+                )
+            };
+        }
+        let (since, until) = filter.span();
+        let find = async |sql| -> Result<Option<Uuid>> {
+            let id = read!(
+                fetch_optional,
+                (Uuid,),
+                self,
+                sql,
+                OPERATORS,
+                workspace,
+                since,
+                until,
+                filter.stage.as_deref(),
+                filter.group.as_deref(),
+                letter.died_at,
+                letter.id,
+            )?;
+            Ok(id.map(|(id,)| id))
+        };
+        let above = find(beside!("(died_at > $7 OR (died_at = $7 AND id < $8))", "died_at, id DESC"));
+        let below = find(beside!("(died_at < $7 OR (died_at = $7 AND id > $8))", "died_at DESC, id"));
+        Ok(LetterBeside { above: above.await?, below: below.await? })
+    }
+
     /// How many letters nobody has replayed yet, by their stage. It counts over all workspaces. A stage without letters
     /// is missing.
     pub async fn open_letter_counts(&self) -> Result<Vec<(String, i64)>> {
@@ -210,7 +265,8 @@ impl Store {
             fetch_all,
             DeadGroup,
             self,
-            "SELECT stage, error_group, error_code, COUNT(*) AS letters, MIN(died_at) AS first, MAX(died_at) AS last
+            "SELECT stage, error_group, error_code, COUNT(*) AS letters, MIN(died_at) AS first, MAX(died_at) AS last,
+                MIN(error_text) AS example
              FROM dead_letters WHERE COALESCE(workspace, $1) = $2 AND replayed_at IS NULL
              GROUP BY stage, error_group, error_code ORDER BY letters DESC, stage, error_group",
             OPERATORS,

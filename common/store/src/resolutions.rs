@@ -106,6 +106,24 @@ impl Store {
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 
+    /// How many effects match that only a person can resolve.
+    pub async fn count_doubtful(&self, workspace: WorkspaceId, filter: &EffectFilter) -> Result<i64> {
+        let (total,) = read!(
+            fetch_one,
+            (i64,),
+            self,
+            "SELECT COUNT(*) FROM effects WHERE workspace = $1 AND updated_at >= $2
+                AND (CAST($3 AS TEXT) IS NULL OR target = $3) AND (CAST($4 AS TEXT) IS NULL OR state = $4)
+                AND (state = 'unknown' OR (state = 'intent' AND deadline < $5))",
+            workspace,
+            filter.since.unwrap_or(Moment::from_micros(0)),
+            filter.target.as_deref(),
+            filter.state.map(EffectState::name),
+            self.now(),
+        )?;
+        Ok(total)
+    }
+
     /// How many effects are in each state other than confirmed. The count is over all workspaces, for whoever
     /// operates the system.
     pub async fn open_effect_counts(&self) -> Result<Vec<(String, i64)>> {

@@ -93,7 +93,7 @@ async fn a_batch_that_is_cut_off_continues_where_it_stopped_and_replays_every_de
         // The batch is cut off twice, wherever it is then.
         for at_most in [200, 100] {
             tokio::select! {
-                _ = replay::letters(&store, WHO, &filter, None) => panic!("the batch was not cut off"),
+                _ = replay::letters(&store, WHO, (&filter, None), None) => panic!("the batch was not cut off"),
                 () = async { while left().await > at_most { tokio::task::yield_now().await; } } => {}
             }
         }
@@ -102,7 +102,7 @@ async fn a_batch_that_is_cut_off_continues_where_it_stopped_and_replays_every_de
         // A run that was replayed and died again meanwhile does not belong to the batch.
         let first = generations(&store, &calls).await.iter().position(|generation| *generation == 2).unwrap();
         die(&store, owner, calls[first], 2).await;
-        let rest = replay::letters(&store, WHO, &filter, None).await.unwrap();
+        let rest = replay::letters(&store, WHO, (&filter, None), None).await.unwrap();
         assert_eq!((rest.resumed, rest.matched, rest.replayed), (true, cut_off_at, cut_off_at));
         assert!(generations(&store, &calls).await.iter().all(|generation| *generation == 2));
         let (rows, _) = store.audit(WORKSPACE, ALL).await.unwrap();
@@ -110,9 +110,9 @@ async fn a_batch_that_is_cut_off_continues_where_it_stopped_and_replays_every_de
         assert_eq!(rows.iter().map(|row| row.resumed).collect::<Vec<_>>(), [true, true, false]);
         assert_eq!(rows.iter().map(|row| row.done).sum::<i64>(), 250);
         // The run that died again belongs to the next batch. After that there is nothing to do.
-        let next = replay::letters(&store, WHO, &filter, None).await.unwrap();
+        let next = replay::letters(&store, WHO, (&filter, None), None).await.unwrap();
         assert_eq!((next.resumed, next.matched, next.replayed), (false, 1, 1));
-        let none = replay::letters(&store, WHO, &filter, None).await.unwrap();
+        let none = replay::letters(&store, WHO, (&filter, None), None).await.unwrap();
         assert_eq!((none.resumed, none.matched, none.replayed), (false, 0, 0));
         assert_eq!(generations(&store, &calls).await.iter().sum::<i64>(), 250 * 2 + 1);
     })
@@ -129,7 +129,7 @@ async fn a_pause_limits_how_fast_letters_are_replayed() {
         }
         let begun = Instant::now();
         let pause = Some(Duration::from_millis(50));
-        replay::letters(&store, WHO, &DeadFilter::default(), pause).await.unwrap();
+        replay::letters(&store, WHO, (&DeadFilter::default(), None), pause).await.unwrap();
         assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
     })
     .await;

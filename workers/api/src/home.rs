@@ -127,7 +127,7 @@ fn page(health: &HealthView, host: &str) -> String {
         format_args!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n\
-         <style>{STYLE}</style>\n</head>\n<body>\n<h1>Debrief <small>{}</small></h1>\n\
+         <style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>Debrief <small>{}</small></h1>\n\
          <p>Debrief turns every call and meeting into a transcript, an analysis, a CRM update and a Slack \
          message.</p>\n<h2>What runs here</h2>\n<table>\n",
             Escaped(&title),
@@ -170,7 +170,7 @@ fn page(health: &HealthView, host: &str) -> String {
         format_args!(
             "</table>\n<p>Where a key is set, <code>/metrics</code> and the API ask for it, in the header \
          <code>Authorization: Bearer KEY</code>.</p>\n<h2>Commands to try</h2>\n\
-         <p>On this machine, with the settings of this process:</p>\n<pre>{}</pre>\n",
+         <p>On this machine, with the settings of this process:</p>\n<pre tabindex=\"0\">{}</pre>\n",
             Escaped(COMMANDS),
         ),
     );
@@ -178,12 +178,12 @@ fn page(health: &HealthView, host: &str) -> String {
         push(
             &mut html,
             format_args!(
-                "<p>From anywhere that reaches it, to bring a call in:</p>\n<pre>{}</pre>\n",
+                "<p>From anywhere that reaches it, to bring a call in:</p>\n<pre tabindex=\"0\">{}</pre>\n",
                 Escaped(&bring_in(host)),
             ),
         );
     }
-    html.push_str("</body>\n</html>\n");
+    html.push_str("</main>\n</body>\n</html>\n");
     html
 }
 

@@ -1,16 +1,11 @@
 //! The routes for people who operate Debrief: queues, dead letters, effects, and the audit.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::Uri;
-use futures::future::join_all;
-use queue_topology::broker::{BrokerError, Depth, Lane};
-use queue_topology::{replay as replays, table};
+use queue_topology::{replay as replays, work};
 use serde_json::{Value, json};
 use store::DeadFilter;
-use tokio::time::timeout;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Authorized, Problem, ReadInstallation};
@@ -22,10 +17,6 @@ use crate::request::{self, Answer, Id, Operator, Params, Reader, find, not_found
 use crate::state::Api;
 use crate::view::{self, Audit, Batch, DeadLetterDetail, DeadLetters, Effects, Queues};
 
-/// When the broker takes longer than this, the depth of the queue is shown as unknown.
-const DEPTH_TIMEOUT: Duration = Duration::from_secs(1);
-/// How many of the runs that hold places are listed.
-const SHOWN_RUNS: i64 = 200;
 const MAX_FILTER_BYTES: usize = 16 * 1024;
 
 /// What waits at each stage, as the broker and the store report it.
@@ -33,32 +24,8 @@ const MAX_FILTER_BYTES: usize = 16 * 1024;
 /// The numbers are those of all workspaces, so this takes a key of the workspace `default`.
 #[utoipa::path(get, path = "/api/queues", operation_id = "listQueues", tag = "operations", responses((status = 200, body = Queues)))]
 pub(crate) async fn queues(State(api): State<Api>, _: Authorized<ReadInstallation>) -> Answer<Json<Queues>> {
-    let Api { store, broker, .. } = &api;
-    let lanes = table::ALL.iter().map(|queue| {
-        let [live, bulk] = Lane::BOTH.map(|lane| depth(broker.depth(queue.stage, lane)));
-        async { <[_; 2]>::from(tokio::join!(live, bulk)) }
-    });
-    let (depths, rejected, counts, running) = tokio::join!(
-        join_all(lanes),
-        depth(broker.dead_depth()),
-        store.stage_counts(),
-        store.running_runs(SHOWN_RUNS)
-    );
-    Ok(Json(Queues {
-        broker: broker_state(broker.state()),
-        items: view::queues(&depths, &counts?, &running?, store.now()),
-        rejected: rejected.map(|depth| depth.ready),
-    }))
-}
-
-async fn depth(question: impl Future<Output = Result<Depth, BrokerError>>) -> Option<Depth> {
-    let problem = match timeout(DEPTH_TIMEOUT, question).await {
-        Ok(Ok(depth)) => return Some(depth),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "no answer in time".to_owned(),
-    };
-    tracing::debug!(problem, "failed to get the depth of a queue");
-    None
+    let work = work::look(&api.store, Some(&*api.broker)).await?;
+    Ok(Json(view::queues(broker_state(api.broker.state()), &work)))
 }
 
 fn dead_filter(params: &mut Params) -> DeadFilter {
@@ -130,6 +97,8 @@ pub(crate) struct DeadLettersReplay {
     until: Option<String>,
     /// Only counts the letters that match, and changes nothing. It is false where it is missing.
     dry_run: Option<bool>,
+    /// Why they are done again. The audit keeps it.
+    why: Option<String>,
 }
 
 /// Does dead letters again: those that match, or all.
@@ -149,14 +118,15 @@ pub(crate) async fn replay(
     request: Request,
 ) -> Answer<Json<Value>> {
     let key = web::idempotency_key(request.headers())?;
-    let known = ["stage", "group", "since", "until", "dry_run"];
+    let known = ["stage", "group", "since", "until", "dry_run", "why"];
     let mut params = body_params(request, &known, MAX_FILTER_BYTES).await?;
     let filter = dead_filter(&mut params);
     let dry_run = params.flag("dry_run");
+    let why = params.text("why");
     params.check()?;
     // A dry run changes nothing. It is done every time, so that the count is never an old one.
     let key = key.filter(|_| !dry_run);
-    let named = json!(["dead-letters", &filter.stage, &filter.group, &filter.since, &filter.until]);
+    let named = json!(["dead-letters", &filter.stage, &filter.group, &filter.since, &filter.until, &why]);
     let store = api.store.clone();
     answer_once(&api.store, operator.workspace, key, &named, async move {
         if dry_run {
@@ -164,7 +134,7 @@ pub(crate) async fn replay(
             return Ok(Batch { id: None, resumed: false, matched, replayed: 0 });
         }
         let who = (operator.workspace, &*operator.actor);
-        Ok(view::batch(&replays::letters(&store, who, &filter, None).await?))
+        Ok(view::batch(&replays::letters(&store, who, (&filter, why.as_deref()), None).await?))
     })
     .await
 }

@@ -8,7 +8,6 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, NaiveDate, NaiveTime};
 use domain::call::{Call, CallId};
 use domain::moment::Moment;
 use domain::principal::Principal;
@@ -210,7 +209,7 @@ impl Params {
     /// ends at its last.
     pub(crate) fn moment(&mut self, name: &str, end: bool) -> Option<Moment> {
         self.read(name, "a time such as 2025-10-23T10:18:31Z, or a day such as 2025-10-23", |text| {
-            moment(text, end)
+            Moment::parse_bound(text, end)
         })
     }
 
@@ -250,16 +249,6 @@ pub(crate) fn number(page: Page) -> i64 {
     page.offset / page.limit + 1
 }
 
-fn moment(text: &str, end: bool) -> Option<Moment> {
-    if let Ok(day) = text.parse::<NaiveDate>() {
-        let time = if end { NaiveTime::from_hms_micro_opt(23, 59, 59, 999_999)? } else { NaiveTime::MIN };
-        return Some(day.and_time(time).and_utc().into());
-    }
-    // A `+` in a query means a space, so a `+` that the sender did not encode arrives as a space.
-    let text = text.replace(' ', "+");
-    DateTime::parse_from_rfc3339(&text).ok().map(|time| time.to_utc().into())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -296,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_day_means_the_whole_day_and_an_unencoded_plus_is_accepted() {
-        let time = |text: &str, end| moment(text, end).map(|time| time.to_string());
+        let time = |text: &str, end| Moment::parse_bound(text, end).map(|time| time.to_string());
         assert_eq!(time("2025-10-23", false).as_deref(), Some("2025-10-23T00:00:00Z"));
         assert_eq!(time("2025-10-23", true).as_deref(), Some("2025-10-23T23:59:59.999999Z"));
         assert_eq!(time("2025-10-23T10:00:00 05:30", false).as_deref(), Some("2025-10-23T04:30:00Z"));

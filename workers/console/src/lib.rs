@@ -14,6 +14,8 @@
 //!   ([`updates`]). No page has a script or a style inside; the browser is told to refuse them.
 
 mod assets;
+mod bounds;
+mod chart;
 mod csrf;
 mod ended;
 mod fields;
@@ -35,7 +37,7 @@ use axum::response::Response;
 use axum::routing::get;
 use tower::ServiceExt as _;
 
-pub use state::Console;
+pub use state::{Console, ProviderStates};
 pub use updates::Updates;
 
 use csrf::Posted;
@@ -64,6 +66,12 @@ fn routes() -> Router<Console> {
         .merge(pages::audit::routes())
         .merge(pages::search::routes())
         .merge(pages::analytics::routes())
+        .merge(pages::queues::routes())
+        .merge(pages::dead_letters::routes())
+        .merge(pages::effects::routes())
+        .merge(pages::providers::routes())
+        .merge(pages::deployment::routes())
+        .merge(pages::settings::routes())
         .merge(texts::routes())
         .route("/updates", get(updates::stream))
         .route("/assets/{name}", get(assets::serve))

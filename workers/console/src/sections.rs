@@ -13,6 +13,12 @@ pub(crate) enum Section {
     Audit,
     Search,
     Analytics,
+    Queues,
+    DeadLetters,
+    Effects,
+    Providers,
+    Deployment,
+    Settings,
 }
 
 /// Rooms that belong together.
@@ -25,8 +31,18 @@ pub(crate) struct Group {
 pub(crate) const GROUPS: &[Group] = &[
     Group { heading: None, sections: &[Section::Overview, Section::Search, Section::Analytics] },
     Group {
+        heading: Some(|texts| texts.operations),
+        sections: &[Section::Queues, Section::DeadLetters, Section::Effects, Section::Providers],
+    },
+    Group {
         heading: Some(|texts| texts.administration),
-        sections: &[Section::Users, Section::Keys, Section::Audit],
+        sections: &[
+            Section::Deployment,
+            Section::Settings,
+            Section::Users,
+            Section::Keys,
+            Section::Audit,
+        ],
     },
 ];
 
@@ -39,6 +55,12 @@ impl Section {
             Self::Audit => "/audit",
             Self::Search => "/search",
             Self::Analytics => "/analytics",
+            Self::Queues => "/queues",
+            Self::DeadLetters => "/dead-letters",
+            Self::Effects => "/effects",
+            Self::Providers => "/providers",
+            Self::Deployment => "/deployment",
+            Self::Settings => "/settings",
         }
     }
 
@@ -47,6 +69,12 @@ impl Section {
             Self::Overview => texts.overview,
             Self::Search => texts.search_go,
             Self::Analytics => texts.analytics,
+            Self::Queues => texts.queues,
+            Self::DeadLetters => texts.dead_letters,
+            Self::Effects => texts.effects,
+            Self::Providers => texts.providers,
+            Self::Deployment => texts.deployment,
+            Self::Settings => texts.settings,
             Self::Users => texts.users,
             Self::Keys => texts.keys,
             Self::Audit => texts.audit,
@@ -59,7 +87,7 @@ impl Section {
         match self {
             Self::Overview => true,
             Self::Users | Self::Keys => sees_all && visitor.scopes.has(Scope::Administer),
-            Self::Search | Self::Analytics | Self::Audit => sees_all,
+            _ => sees_all,
         }
     }
 }

@@ -10,11 +10,21 @@ pub(crate) fn time(moment: Moment, zone: Tz) -> String {
     moment.utc().with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
 }
 
+/// A time of today: `14:05:09`.
+pub(crate) fn time_of_day(moment: Moment, zone: Tz) -> String {
+    moment.utc().with_timezone(&zone).format("%H:%M:%S").to_string()
+}
+
 /// A length of time: `1:02:05`, `2:05`.
 pub(crate) fn length(span: Duration) -> String {
     let seconds = span.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// The beginning of an id, for a list. The whole id stands behind the link.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
 }
 
 #[cfg(test)]

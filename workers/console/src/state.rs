@@ -1,10 +1,11 @@
 //! The parts of a process that the console needs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use platform::blobs::Blobs;
-use platform::config::Installation;
+use platform::config::{ConfigError, Installation, Known, Values};
 use platform::seal::Sealer;
+use providers::Provider;
 use queue_topology::broker::Broker;
 use queue_topology::intake::Intake;
 use store::Store;
@@ -24,6 +25,10 @@ pub struct Console {
     pub access: Arc<Access>,
     pub accounts: Arc<Accounts>,
     pub installation: Arc<Installation>,
+    /// Every setting that was given, and every setting that there is.
+    pub values: Arc<Values>,
+    pub known: Arc<Known>,
+    pub providers: ProviderStates,
     /// What this process runs, by the names of its roles.
     pub roles: Vec<&'static str>,
     /// The services that can be configured, and whether each of them is.
@@ -31,6 +36,31 @@ pub struct Console {
     pub updates: Updates,
     /// Cancelled when the process is asked to stop. From then on no page is told about changes.
     pub stopping: CancellationToken,
+}
+
+/// Whether each provider is on. This cannot change while the process runs, and it takes a while to find out, because each
+/// provider makes its client. So it is found out once, when a page asks for the first time.
+#[derive(Clone, Default)]
+pub struct ProviderStates(Arc<OnceLock<Vec<ProviderState>>>);
+
+/// A provider, and whether it is on. An error says what is wrong with its settings.
+pub(crate) struct ProviderState {
+    pub(crate) provider: &'static dyn Provider,
+    pub(crate) is_on: Result<bool, ConfigError>,
+}
+
+impl Console {
+    pub(crate) fn providers(&self) -> &[ProviderState] {
+        let state =
+            |provider: &'static dyn Provider| ProviderState { provider, is_on: provider.is_on(&self.values) };
+        self.providers.0.get_or_init(|| providers::all().into_iter().map(state).collect())
+    }
+}
+
+impl ProviderState {
+    pub(crate) fn is_on(&self) -> bool {
+        *self.is_on.as_ref().unwrap_or(&false)
+    }
 }
 
 impl Guarded for Console {

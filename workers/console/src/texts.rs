@@ -8,6 +8,12 @@ mod analytics;
 mod frame;
 mod overview;
 mod search;
+mod dead_letters;
+mod deployment;
+mod effects;
+mod providers;
+mod queues;
+mod settings;
 
 use axum::Router;
 use axum::http::header::{ACCEPT_LANGUAGE, SET_COOKIE};
@@ -21,6 +27,12 @@ pub(crate) use analytics::AnalyticsTexts;
 pub(crate) use frame::FrameTexts;
 pub(crate) use overview::OverviewTexts;
 pub(crate) use search::SearchTexts;
+pub(crate) use dead_letters::DeadLetterTexts;
+pub(crate) use deployment::DeploymentTexts;
+pub(crate) use effects::EffectTexts;
+pub(crate) use providers::ProviderTexts;
+pub(crate) use queues::QueueTexts;
+pub(crate) use settings::SettingTexts;
 
 use crate::visitor::Guest;
 use crate::{Answer, Console, Posted, frame as page_frame};

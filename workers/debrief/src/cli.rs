@@ -278,6 +278,9 @@ enum Dead {
         /// The highest number of dead letters that are started again in a second
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         rate: Option<u32>,
+        /// The reason, which the audit keeps
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
     },
 }
 
@@ -317,6 +320,9 @@ enum Effects {
         /// The effects did not happen. They are sent again
         #[arg(long)]
         resend: bool,
+        /// The reason, which the audit keeps
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
     },
 }
 
@@ -490,8 +496,8 @@ async fn dispatch(command: Command, values: Values, workspace: &str) -> Ended {
             commands::dead::list(&values, workspace, which, json).await
         }
         Command::Dead { what: Dead::Show { id } } => commands::dead::show(&values, workspace, id).await,
-        Command::Dead { what: Dead::Replay { which, dry_run, rate } } => {
-            commands::dead::replay(&values, workspace, which, dry_run, rate).await
+        Command::Dead { what: Dead::Replay { which, dry_run, rate, why } } => {
+            commands::dead::replay(&values, workspace, which, dry_run, rate, why.as_deref()).await
         }
         Command::Queues { watch, json } => commands::queues::queues(values, watch, json).await,
         Command::Audit { what: Audit::List { limit, json } } => {
@@ -507,8 +513,8 @@ async fn dispatch(command: Command, values: Values, workspace: &str) -> Ended {
             commands::effects::show(&values, workspace, id).await
         }
         Command::Effects { what: Effects::Doubt { since } } => commands::effects::doubt(&values, since).await,
-        Command::Effects { what: Effects::Resolve { ids, filter, sent, .. } } => {
-            commands::effects::resolve(&values, workspace, &ids, &filter, sent).await
+        Command::Effects { what: Effects::Resolve { ids, filter, sent, why, .. } } => {
+            commands::effects::resolve(&values, workspace, &ids, &filter, sent, why.as_deref()).await
         }
         Command::Topology { what } => match what {
             Topology::Apply => commands::topology::apply(&values).await,

@@ -10,14 +10,14 @@ use anyhow::Context as _;
 use api::Api;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use ingest::Ingest;
-use platform::config::{ConfigError, Values};
+use platform::config::{ConfigError, Known, Values};
 use queue_topology::broker::Lane;
 use queue_topology::intake::Intake;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use web::{self, Access, Accounts};
-use web_console::{Console, Updates};
+use web_console::{Console, ProviderStates, Updates};
 
 use crate::deployment::{Deployment, StartError};
 use crate::document::document;
@@ -147,6 +147,9 @@ fn console(
         access: Arc::clone(access),
         accounts: Arc::new(Accounts::new(store.clone())),
         installation: Arc::clone(installation),
+        values: Arc::new(values.clone()),
+        known: Arc::new(Known::with(providers::settings())),
+        providers: ProviderStates::default(),
         roles: roles.iter().map(|role| role.name()).collect(),
         services: providers::services(values),
         updates: Updates::new(),

@@ -45,6 +45,10 @@ impl Known {
         Self(CORE.iter().chain(others).collect())
     }
 
+    pub(super) fn groups(&self) -> impl Iterator<Item = &'static Group> + '_ {
+        self.0.iter().copied()
+    }
+
     pub fn keys(&self) -> impl Iterator<Item = &'static Key> + '_ {
         self.0.iter().flat_map(|group| group.keys)
     }

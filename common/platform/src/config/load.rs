@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::keys::{Key, Known};
 use super::misspelling::Misspelling;
+use super::overview::{Place, Source};
 use super::{ConfigError, Values};
 
 /// The file in the working directory that is read where the user names no file. It need not exist.
@@ -21,6 +22,23 @@ pub const FILE: &str = "debrief.toml";
 enum Given {
     Here(String),
     InFile { said_as: String, path: PathBuf },
+}
+
+impl Given {
+    fn put_into(self, values: &mut Values, name: &'static str, place: &Place) -> Result<(), ConfigError> {
+        let (value, secret_file) = match self {
+            Self::Here(value) => (value, None),
+            Self::InFile { said_as, path } => {
+                let value = read_file(&path).map_err(|error| {
+                    ConfigError::new(said_as, format!("failed to read `{}`: {error}", path.display()))
+                })?;
+                (value, Some(path))
+            }
+        };
+        values.set(name, &value);
+        values.sources.insert(name, Source { place: place.clone(), secret_file });
+        Ok(())
+    }
 }
 
 /// The settings of one source. The values of the environment replace those of the file.
@@ -47,24 +65,17 @@ pub fn load(
     file: Option<&Path>,
     env: impl Iterator<Item = (String, OsString)>,
 ) -> Result<Values, ConfigError> {
-    let mut given = match file {
-        Some(path) => from_file(known, path)?,
-        None if Path::new(FILE).exists() => from_file(known, Path::new(FILE))?,
-        None => Layer::new(),
-    };
-    let (from_env, misspellings) = from_environment(known, env)?;
-    given.extend(from_env);
+    let file = file.or_else(|| Some(Path::new(FILE)).filter(|file| file.exists()));
+    let in_file = file.map_or_else(|| Ok(Layer::new()), |file| from_file(known, file))?;
+    let (in_env, misspellings) = from_environment(known, env)?;
 
     let mut values = Values { misspellings, ..Values::default() };
-    for (name, given) in given {
-        match given {
-            Given::Here(value) => values.set(name, &value),
-            Given::InFile { said_as, path } => {
-                let value = read_file(&path).map_err(|error| {
-                    ConfigError::new(said_as, format!("failed to read `{}`: {error}", path.display()))
-                })?;
-                values.set(name, &value);
-            }
+    // What the environment replaces is not looked at.
+    let in_file = in_file.into_iter().filter(|(name, _)| !in_env.contains_key(name)).collect::<Layer>();
+    let of_file = file.map(|file| (Place::File(file.to_owned()), in_file));
+    for (place, layer) in of_file.into_iter().chain([(Place::Environment, in_env)]) {
+        for (name, given) in layer {
+            given.put_into(&mut values, name, &place)?;
         }
     }
     Ok(values)

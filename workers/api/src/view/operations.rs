@@ -1,12 +1,15 @@
 //! The JSON for people who operate Debrief: queues, dead letters, replays, the audit and effects.
 
+use std::time::Duration;
+
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
 use queue_topology::broker::Depth;
-use queue_topology::{replay, table};
+use queue_topology::replay;
+use queue_topology::work::{StageWork, Work};
 use serde::Serialize;
 use serde_json::Value;
-use store::{AuditRow, DeadGroup, DeadLetter, EffectRow, RunningRun, StageCounts};
+use store::{AuditRow, DeadGroup, DeadLetter, EffectRow, RunningRun};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;
@@ -71,36 +74,22 @@ pub struct LaneView {
     pub consumers: u32,
 }
 
-/// The depths of a stage's live queue and of its bulk queue. A depth is absent when the broker did not answer.
-type Depths = [Option<Depth>; 2];
-
-/// One entry for each stage of the table. `depths` are in the order of the table.
-pub fn queues(
-    depths: &[Depths],
-    counts: &[StageCounts],
-    running: &[RunningRun],
-    now: Moment,
-) -> Vec<QueueView> {
+pub fn queues(broker: &'static str, work: &Work) -> Queues {
     let lane =
         |depth: Option<Depth>| depth.map(|depth| LaneView { ready: depth.ready, consumers: depth.consumers });
-    let view = |(queue, depths): (&table::QueueSpec, &Depths)| {
-        let count = counts.iter().find(|count| count.stage == queue.stage);
-        let number = |of: fn(&StageCounts) -> i64| count.map_or(0, of);
-        let oldest = count.and_then(|count| count.oldest_due);
-        let [live, bulk] = *depths;
-        QueueView {
-            stage: queue.stage,
-            lanes: Lanes { live: lane(live), bulk: lane(bulk) },
-            running: number(|count| count.running),
-            waiting_due: number(|count| count.waiting_due),
-            waiting_later: number(|count| count.waiting_later),
-            parked: number(|count| count.parked),
-            dead: number(|count| count.dead),
-            held: running.iter().filter(|run| run.stage == queue.stage).map(|run| held(run, now)).collect(),
-            oldest_due_ms: oldest.and_then(|due| i64::try_from(now.since(due).as_millis()).ok()),
-        }
+    let milliseconds = |span: Duration| i64::try_from(span.as_millis()).ok();
+    let view = |of: &StageWork| QueueView {
+        stage: of.stage,
+        lanes: Lanes { live: lane(of.live), bulk: lane(of.bulk) },
+        running: of.running,
+        waiting_due: of.waiting_due,
+        waiting_later: of.waiting_later,
+        parked: of.parked,
+        dead: of.dead,
+        oldest_due_ms: of.oldest_due_for(work.at).and_then(milliseconds),
+        held: of.held.iter().map(|run| held(run, work.at)).collect(),
     };
-    table::ALL.iter().zip(depths).map(view).collect()
+    Queues { broker, items: work.stages.iter().map(view).collect(), rejected: work.rejected }
 }
 
 fn held(run: &RunningRun, now: Moment) -> HeldView {

@@ -25,6 +25,12 @@ texts! { FrameTexts {
     account: "Your account" | "Ihr Konto",
     sign_out: "Sign out" | "Abmelden",
     elsewhere: "You work in another workspace than your own." | "Sie arbeiten in einem anderen Arbeitsbereich als Ihrem eigenen.",
+    queues: "Queues" | "Warteschlangen",
+    dead_letters: "Dead letters" | "Aufgegebene Arbeit",
+    effects: "Effects" | "Wirkungen",
+    providers: "Providers" | "Anbieter",
+    deployment: "Deployment" | "Installation",
+    settings: "Settings" | "Einstellungen",
     to_the_overview: "To the overview" | "Zur Übersicht",
     store_unavailable: "The store cannot be used at the moment. Nothing was changed. Try again in a moment." |
         "Die Datenbank ist gerade nicht erreichbar. Es wurde nichts geändert. Versuchen Sie es gleich noch einmal.",

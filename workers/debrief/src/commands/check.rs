@@ -9,7 +9,7 @@ use std::time::Duration;
 use platform::blobs::{self, Blobs};
 use platform::cache::Redis;
 use platform::config::{Installation, Values};
-use providers::{Checked, Provider};
+use providers::Checked;
 use queue_topology::broker::{self, Amqp, Broker as _};
 use store::Store;
 
@@ -66,7 +66,7 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
         say("blobs", within(async { Ok(Blobs::bucket(bucket, 0)?.try_out().await?) }).await);
     }
     for provider in providers::all() {
-        let Some(checked) = tried(provider, values).await? else { continue };
+        let Some(checked) = providers::tried(provider, values).await? else { continue };
         match checked {
             Ok(Checked::Reached { notes }) => {
                 say(provider.name(), Ok(()));
@@ -75,7 +75,7 @@ pub(crate) async fn check(values: &Values, connect: bool, defaults: bool) -> End
                 }
             }
             Ok(Checked::Untried { why }) => say!("{}: {why}", provider.name()),
-            Err(error) => say(provider.name(), Err(error)),
+            Err(error) => say(provider.name(), Err(error.into())),
         }
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
@@ -120,17 +120,6 @@ async fn ping(values: &Values) -> anyhow::Result<()> {
     store.ping().await?;
     store.close().await;
     Ok(())
-}
-
-/// Checks a provider. `None` where the provider is off.
-async fn tried(
-    provider: &'static dyn Provider,
-    values: &Values,
-) -> Result<Option<anyhow::Result<Checked>>, StartError> {
-    match tokio::time::timeout(PATIENCE, provider.check(values)).await {
-        Ok(checked) => Ok(checked?.map(|checked| checked.map_err(anyhow::Error::from))),
-        Err(_) => Ok(Some(Err(no_answer()))),
-    }
 }
 
 fn no_answer() -> anyhow::Error {

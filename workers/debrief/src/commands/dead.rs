@@ -79,6 +79,7 @@ pub(crate) async fn replay(
     which: Which,
     dry_run: bool,
     rate: Option<u32>,
+    why: Option<&str>,
 ) -> Ended {
     let (store, workspace) = open_workspace(values, workspace).await?;
     let filter = DeadFilter::from(which);
@@ -91,7 +92,7 @@ pub(crate) async fn replay(
     let pause = rate.map(|rate| Duration::from_secs(1) / rate);
     let actor = audit::actor();
     let who = (workspace, &*actor);
-    let batch = replay::letters(&store, who, &filter, pause).await.map_err(anyhow::Error::from)?;
+    let batch = replay::letters(&store, who, (&filter, why), pause).await.map_err(anyhow::Error::from)?;
     store.close().await;
     let replay::Batch { id, resumed, matched, replayed } = batch;
     say!("{replayed} of {matched} are done again (batch {id})");
@@ -100,7 +101,7 @@ pub(crate) async fn replay(
             "this was the rest of a batch that was interrupted; dead letters that are newer than the batch were left out"
         );
     }
-    audit::told(&actor, Action::ReplayDeadLetters, &replay::letters_as_asked(&filter), id);
+    audit::told(&actor, Action::ReplayDeadLetters, &replay::letters_as_asked(&filter, why), id);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,11 +4,11 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use domain::call::WorkspaceId;
 use domain::moment::Moment;
 use platform::config::{ConfigError, Values};
+use queue_topology::resolution::{self, Decision, Resolved, Which};
 use serde_json::json;
-use store::{Action, Audit, EffectFilter, EffectRow, EffectState, OperatorRequest, Store};
+use store::{Action, EffectFilter, EffectRow, EffectState};
 use uuid::Uuid;
 
 use super::{audit, calls, print};
@@ -115,53 +115,26 @@ pub(crate) async fn resolve(
     ids: &[Uuid],
     parts: &[String],
     sent: bool,
+    why: Option<&str>,
 ) -> Ended {
     let filter = filter(parts)?;
     let (store, workspace) = open_workspace(values, workspace).await?;
-    let word = if sent { "sent" } else { "resend" };
-    let what =
-        if ids.is_empty() { json!({"as": word, "filter": parts}) } else { json!({"as": word, "ids": ids}) };
+    let which = if ids.is_empty() { Which::All(filter) } else { Which::These(ids.to_vec()) };
+    let decision = Decision { which, sent, why: why.map(str::to_owned) };
     let actor = audit::actor();
-    let request = OperatorRequest { workspace, actor: &actor, action: Action::ResolveEffects, what };
-    let audit = store.begin_audit(&request, store.now()).await.map_err(anyhow::Error::from)?;
-    audit::told(&actor, request.action, &request.what, audit.batch);
-    let (mut resolved, mut refused) = (0, 0);
-    let mut some = next(&store, workspace, ids, &filter, &audit).await?;
-    while !some.is_empty() {
-        let before = resolved;
-        for id in &some {
-            let taken = store.resolve_effect(&audit, workspace, *id, sent).await;
-            if taken.map_err(anyhow::Error::from)? {
-                resolved += 1;
-                say!("{id}: {}", if sent { "taken as sent" } else { "is sent again" });
-            } else {
-                refused += 1;
-                say!("{id}: is not unknown; nothing was changed");
-            }
-        }
-        // A resolved effect does not match any more, so fewer effects match each time.
-        let more = ids.is_empty() && resolved > before;
-        some = if more { next(&store, workspace, ids, &filter, &audit).await? } else { Vec::new() };
-    }
-    store.end_audit(&audit).await.map_err(anyhow::Error::from)?;
+    let each = |id: Uuid, taken: bool| match (taken, sent) {
+        (true, true) => say!("{id}: taken as sent"),
+        (true, false) => say!("{id}: is sent again"),
+        (false, _) => say!("{id}: is not unknown; nothing was changed"),
+    };
+    let done = resolution::resolve(&store, (workspace, &actor), &decision, each).await;
+    let Resolved { batch, resolved, refused } = done.map_err(anyhow::Error::from)?;
+    audit::told(&actor, Action::ResolveEffects, &decision.as_asked(), batch);
     store.close().await;
     if ids.is_empty() {
         say!("{resolved} of those that match are resolved");
     }
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
-}
-
-async fn next(
-    store: &Store,
-    workspace: WorkspaceId,
-    ids: &[Uuid],
-    filter: &EffectFilter,
-    audit: &Audit,
-) -> anyhow::Result<Vec<Uuid>> {
-    if !ids.is_empty() {
-        return Ok(ids.to_vec());
-    }
-    Ok(store.doubtful_effects(workspace, filter, audit.bound, SHOWN).await?)
 }
 
 fn view(effect: &EffectRow) -> serde_json::Value {

@@ -13,7 +13,8 @@ use providers::requests;
 use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
-use queue_topology::{Engine, Memory, Waits, Worker, keeper};
+use queue_topology::{Engine, Memory, Waits, Worker, keeper, presence};
+use store::Process;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -87,11 +88,17 @@ impl Running {
             let shutdown = shutdown.clone();
             async move { shutdown.run_until_cancelled(access.watch()).await.unwrap_or_default() }
         });
+        let process = Process {
+            host: whoami::hostname().unwrap_or_default(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            roles: roles.iter().map(|role| role.name().to_owned()).collect(),
+        };
         let mut running = Self { deployment, lease: None, shutdown, tasks, monitoring, address };
         if !workers.is_empty() || roles.contains(&Role::Keeper) {
             let store = running.deployment.store.clone();
             let take = || Lease::acquire(store.clone(), lease_length);
             let lease = until_answered("take a lease on the store", take).await?;
+            lease.describe(process).await;
             running.lease = Some(lease.clone());
             let broker = Arc::clone(&running.deployment.broker);
             let waits = Waits::default();
@@ -99,6 +106,8 @@ impl Running {
             running.work(&engine, workers);
         } else {
             running.declare();
+            let (store, shutdown) = (running.deployment.store.clone(), running.shutdown.clone());
+            running.tasks.spawn(presence::keep(store, process, lease_length, shutdown));
         }
         let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
         let roles = names.join(" ");
