@@ -11,6 +11,7 @@ mod full;
 mod given_up;
 mod idempotency;
 mod keys;
+mod later_looks;
 mod nothing_made;
 mod replays;
 mod runs;

@@ -50,6 +50,27 @@ async fn exotel(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_length_that_settles_after_the_transcript_was_made_comes_onto_the_call() {
+    let world = World::start_with(Kind::Embedded, &[("EXOTEL_SETTLED_AFTER", "1s")]).await;
+    let call = PhoneCall::new();
+    // The recording is here at once, so the details are read before Exotel knows the length.
+    let url = world.record(&call).await;
+    let fields =
+        json!({ "CallSid": call.id, "From": call.customer, "Status": "completed", "RecordingUrl": url });
+    let told = world.keyed("ingest", "POST", "/webhooks/exotel").json(&fields).send().await.unwrap();
+    assert_eq!(told.status(), 200);
+    world.completed(&call.id).await;
+    let settled = async |world: &World| {
+        let call = shown(world, &call.id).await;
+        (call["duration_ms"] == 48_000 && call["metadata"]["Price"] == "0.800").then_some(call)
+    };
+    let settled = world.wait("the final length of the call", settled).await;
+    assert_eq!(settled["status"], "completed", "{settled}");
+    assert_eq!(world.received("assemblyai", "/v2/upload").await.len(), 1, "nothing is transcribed again");
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_was_not_recorded_ends_without_a_recording_and_goes_on_when_one_comes() {
     let world = World::start(Kind::Embedded).await;
     let call = PhoneCall::new();
