@@ -16,9 +16,12 @@ mod participants;
 mod pieces;
 mod pieces_of_audio;
 mod recording;
+mod settling;
 mod stage;
+mod twins;
 mod verdict;
 mod words;
 
 pub use cutting::{AtSilence, CutError, Cutter, Piece};
+pub use settling::Settling;
 pub use stage::{Settings, Transcription};

@@ -211,6 +211,7 @@ impl Transcription {
             }
             MaterialKind::Recording => {
                 let measured = self.measured(cx, material).await?;
+                let material = &measured.paid_as(material);
                 match self.heard(cx, material, measured.channels()).await? {
                     Heard::Transcript(Made { mut transcript, .. }) => {
                         transcript.notes.extend(measured.note);
@@ -275,7 +276,8 @@ impl Stage for Transcription {
             }
         };
         let mut call = cx.call().await?;
-        if let Some(found) = participants::found(cx, &self.attendance, &call).await? {
+        let found = participants::found(cx, &self.attendance, &call).await?;
+        for found in found.into_iter().chain(pieces::whole(&pieces, &sounds, &call)) {
             call.details.merge(found.clone());
             cx.keep(Write::Details(Box::new(found)));
         }

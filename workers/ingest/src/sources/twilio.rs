@@ -163,6 +163,8 @@ fn arrival(body: Value) -> Result<Arrival, Problem> {
     }
     let held =
         NewMaterial::Held { kind: MaterialKind::Recording, file, media_type: Some("audio/wav".into()) };
+    // A call can have several recordings. Each says when it begins, so they are joined in their order.
+    let held = held.starting(details.started_at);
     Ok(Arrival {
         source: SOURCE.to_owned(),
         external_id,
