@@ -49,6 +49,7 @@ impl Account {
         ("bodySHA256" = Option<String>, Query, description = "The SHA-256 of a body that is not a form, in hexadecimal digits")),
     responses((status = 204, description = "Taken"),
         (status = 401, description = "The signature is missing or wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is compressed. Every media type is taken", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`CallSid` or `RecordingSid` is missing or cannot be used", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It could not be kept: send it again", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn recording(
