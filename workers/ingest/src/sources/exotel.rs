@@ -112,7 +112,7 @@ struct ExotelCall {
     custom_field: Option<String>,
 }
 
-fn arrival(body: Value, can_be_asked: bool) -> Result<Arrival, Problem> {
+pub(super) fn arrival(body: Value, can_be_asked: bool) -> Result<Arrival, Problem> {
     let mut fields = Fields::of(body, "")?;
     // The key of the address stands in the same query as what a passthru applet says.
     fields.value("key");

@@ -116,7 +116,7 @@ struct TwilioRecording {
     recording_start_time: Option<String>,
 }
 
-fn arrival(body: Value) -> Result<Arrival, Problem> {
+pub(super) fn arrival(body: Value) -> Result<Arrival, Problem> {
     let mut fields = Fields::of(body, "")?;
     for name in ["CallSid", "RecordingSid"] {
         if !fields.has(name) {
