@@ -48,7 +48,7 @@ impl Settling {
                 Ok(done) if done >= usize::from(BATCH) => continue,
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "failed to look for calls whose details are final by now")
+                    tracing::warn!(%error, "failed to look for calls whose details are final by now");
                 }
             }
             tokio::time::sleep(LOOK_EVERY).await;

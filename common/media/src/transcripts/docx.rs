@@ -36,7 +36,7 @@ pub(super) fn may_be_office(head: &[u8]) -> bool {
 
 /// Returns the text of the document. Each paragraph is a block of lines, and a blank line stands before it.
 pub(super) fn text(bytes: &[u8]) -> Result<String, ReadError> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
     if archive.len() > MAX_ENTRIES {
         return Err(ReadError::Oversized);
     }
@@ -51,7 +51,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<String, ReadError> {
     let mut document = match archive.by_name(DOCUMENT) {
         Ok(document) => document,
         Err(ZipError::FileNotFound) => return Err(ReadError::OtherKind(kind)),
-        Err(error) => return Err(damaged(error)),
+        Err(error) => return Err(damaged(&error)),
     };
     let longest = document.compressed_size().saturating_mul(MAX_RATIO).clamp(64 * 1024, MAX_DOCUMENT_BYTES);
     let mut xml = Vec::new();
@@ -75,7 +75,7 @@ fn cues(text: &str) -> String {
     blocks
 }
 
-fn damaged(error: ZipError) -> ReadError {
+fn damaged(error: &ZipError) -> ReadError {
     ReadError::DamagedDocument(error.to_string())
 }
 
@@ -112,7 +112,7 @@ fn paragraphs(xml: &[u8]) -> Result<String, ReadError> {
                 text.push_str(&String::from_utf8_lossy(&words));
             }
             Ok(Event::GeneralRef(entity)) if in_words && second_version == 0 => {
-                text.push_str(&character(&entity))
+                text.push_str(&character(&entity));
             }
             Ok(_) => {}
             Err(error) => return Err(ReadError::DamagedDocument(error.to_string())),

@@ -1,5 +1,5 @@
-//! Reads the answers of providers of speech to text that list single words: Deepgram without utterances, ElevenLabs, and
-//! OpenAI's and Whisper's words without segments. The words of one speaker become a turn.
+//! Reads the answers of providers of speech to text that list single words: Deepgram without utterances, `ElevenLabs`, and
+//! the words of Whisper without segments. The words of one speaker become a turn.
 
 use domain::transcript::Segment;
 use serde_json::Value;
