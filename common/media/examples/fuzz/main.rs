@@ -89,7 +89,7 @@ fn read(target: &str, input: Vec<u8>) {
         _ if target == ARCHIVE
             || TRANSCRIPTS.iter().any(|(name, _)| *name == target && target != "session") =>
         {
-            transcript(MaterialKind::Transcript, &input)
+            transcript(MaterialKind::Transcript, &input);
         }
         "session" => transcript(MaterialKind::Session, &input),
         "raw" => {
