@@ -33,7 +33,7 @@ help:
 	@echo "               ARGS=\"drain --messages 10000\" runs one of them"
 	@echo "make faults    breaks a deployment in many ways, and checks that it keeps its promises;"
 	@echo "               ARGS=list lists the faults, ARGS=fast runs those of the CI, ARGS=\"run NAME\" runs one"
-	@echo "make fuzz      feeds damaged files to every reader of recordings and transcripts;"
+	@echo "make fuzz      feeds damaged files to every reader of recordings, transcripts, answers and webhooks;"
 	@echo "               ARGS=\"--seconds 60 --only flac\" says how long and which"
 	@echo "make upgrade   updates a deployment from the commit that deploy/upgrade-from names to this one under load, and"
 	@echo "               rolls it back"
@@ -74,6 +74,7 @@ BROKER_FAULTS := broker-killed broker-down broker-hangs memory-alarm queue-full 
 # The reader of media is optimized in this profile too, and overflows are found.
 fuzz:
 	$(CARGO) run $(LOCKED) -p media --example fuzz -- $(ARGS)
+	$(CARGO) run $(LOCKED) -p ingest --features testing --example fuzz_bodies -- $(ARGS)
 
 lint:
 	$(CARGO) fmt --all --check

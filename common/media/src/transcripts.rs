@@ -9,6 +9,7 @@
 //! The reader looks at each byte a bounded number of times, so that no file can keep it busy for long.
 
 mod cues;
+mod docx;
 mod encoding;
 mod json;
 mod markup;
@@ -19,6 +20,7 @@ mod speaker;
 #[cfg(test)]
 mod tests;
 mod text;
+mod word_lists;
 
 use chrono_tz::Tz;
 use domain::event::MaterialKind;
@@ -41,14 +43,15 @@ const MAX_QUOTED_CHARS: usize = 200;
 /// What was odd about the file, and what of it could not be used, is in the transcript's notes.
 pub fn parse(kind: MaterialKind, bytes: &[u8], zone: Tz, people: &People) -> Result<Transcript, ReadError> {
     let mut notes = Vec::new();
-    let text = encoding::decode(bytes, &mut notes)?;
+    let is_document = is_office_document(bytes);
+    let text = if is_document { docx::text(bytes)?.into() } else { encoding::decode(bytes, &mut notes)? };
     let text = text.trim_start_matches('\u{feff}');
     let mut transcript = if kind == MaterialKind::Session || is_json(text) {
         from_json(&serde_json::from_str(text)?, kind, zone)?
     } else if let Some(kind) = markup_language(text) {
         return Err(kind);
     } else if cues::is_cue_file(text) {
-        from_cues(text, people)?
+        from_cues(text, people, is_document)?
     } else {
         text::read(text, people)?
     };
@@ -82,10 +85,20 @@ fn from_json(document: &Value, kind: MaterialKind, zone: Tz) -> Result<Transcrip
     }
 }
 
-fn from_cues(text: &str, people: &People) -> Result<Transcript, ReadError> {
+/// Whether a file is an archive of Office, as far as its first bytes tell. A transcript in a Word document is read.
+pub fn is_office_document(bytes: &[u8]) -> bool {
+    bytes.starts_with(docx::START) && docx::may_be_office(bytes)
+}
+
+/// `names_on_lines` says that the name of the speaker may stand on a line of its own before the words, as in the documents of
+/// Teams.
+fn from_cues(text: &str, people: &People, names_on_lines: bool) -> Result<Transcript, ReadError> {
     let file = cues::read(text);
     if file.cues.len() > MAX_SEGMENTS {
         return Err(ReadError::TooMany);
+    }
+    if names_on_lines && has_names_on_lines(&file) {
+        return Ok(from_named_cues(&file));
     }
     // The voices are made twice, because to keep them would take the memory of the whole text once more.
     let voiced = || {
@@ -114,6 +127,36 @@ fn from_cues(text: &str, people: &People) -> Result<Transcript, ReadError> {
     }
     let notes = cue_notes(&file, segments.is_empty());
     Ok(Transcript { language: file.language, segments, notes, ..Transcript::default() })
+}
+
+/// Whether nearly every cue begins with a line that can be a name, and has words below it.
+fn has_names_on_lines(file: &cues::CueFile<'_>) -> bool {
+    let cues = || file.cues.iter().filter(|cue| cue.times_ms.is_some() && !cue.lines.is_empty());
+    let named =
+        cues().filter(|cue| cue.lines.len() > 1 && speaker::can_be_a_label(cue.lines[0].trim())).count();
+    named > 0 && named * 10 >= cues().count() * 8
+}
+
+fn from_named_cues(file: &cues::CueFile<'_>) -> Transcript {
+    let mut segments = Vec::with_capacity(file.cues.len());
+    for cue in &file.cues {
+        let (name, words) = match cue.lines.as_slice() {
+            [name, words @ ..] if !words.is_empty() && cue.times_ms.is_some() => {
+                (Some(one_line(name)), words)
+            }
+            lines => (None, lines),
+        };
+        let words = one_line(&words.join(" "));
+        if !words.is_empty() {
+            segments.push(Segment {
+                start_ms: cue.times_ms.map(|(start, _)| start),
+                end_ms: cue.times_ms.map(|(start, end)| end.max(start)),
+                ..segment(name, words)
+            });
+        }
+    }
+    let notes = cue_notes(file, segments.is_empty());
+    Transcript { language: file.language.clone(), segments, notes, ..Transcript::default() }
 }
 
 fn cue_notes(file: &cues::CueFile<'_>, silent: bool) -> Vec<Note> {

@@ -51,10 +51,16 @@ pub trait RecordingHolder: Check + Send + Sync {
     /// How long a file is waited for that is not ready.
     fn patience(&self) -> Duration;
 
-    /// What the system knows of the call by now. It is asked once, when the file is here, because a call's length may be
-    /// final only some minutes after the call.
+    /// What the system knows of the call by now. It is asked when the file is here, and again
+    /// after [`Self::facts_settle_after`].
     fn facts<'a>(&'a self, _file: &'a HeldFile) -> BoxFuture<'a, Result<Option<CallDetails>, Refusal>> {
         std::future::ready(Ok(None)).boxed()
+    }
+
+    /// How long after a file was fetched the system is asked once more for what it knows of the call. `None` where what it
+    /// said at first is final.
+    fn facts_settle_after(&self) -> Option<Duration> {
+        None
     }
 
     /// The credentials for files of this system whose addresses come from elsewhere, such as from a webhook of Zapier.

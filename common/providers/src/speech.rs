@@ -193,6 +193,11 @@ pub trait SpeechAtOnce: Check + Send + Sync {
         None
     }
 
+    /// The longest recording that the provider takes, in milliseconds. A longer one is cut into pieces, however small it is.
+    fn max_audio_ms(&self) -> Option<i64> {
+        None
+    }
+
     /// Reads a kept answer.
     fn read(&self, answer: &[u8]) -> Result<Reading, Unreadable>;
 

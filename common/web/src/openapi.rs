@@ -23,7 +23,7 @@ pub fn bytes() -> Object {
 
 /// The schema of bytes that are a transcript.
 pub fn transcript() -> Object {
-    bytes_builder("text/vtt").description(Some("`WebVTT` or `SubRip`.")).build()
+    bytes_builder("text/vtt").description(Some("`WebVTT`, `SubRip`, text with speakers, the JSON of a provider of speech to text, or a Word document of Teams.")).build()
 }
 
 /// The schema of bytes that are a recording.

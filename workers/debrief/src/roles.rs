@@ -8,7 +8,7 @@ use dedup::{Dedup, Rules};
 use domain::event::CallAnalyzed;
 use queue_topology::{Pipeline, table};
 use slack::Post;
-use transcription::Transcription;
+use transcription::{Settling, Transcription};
 
 use crate::deployment::{Deployment, StartError};
 
@@ -26,6 +26,12 @@ pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>
         .then(Analyze::from_values(values, installation, cache.clone())?)
         .ends_in(Crm::from_values(values, installation, blobs.clone(), cache.clone())?)
         .ends_in(Post::from_values(values, installation, cache.clone())?))
+}
+
+/// The task that reads the details of calls that settle late. It goes along with the stage that fetches recordings.
+pub(crate) fn settling(deployment: &Deployment) -> Result<Settling, StartError> {
+    let Deployment { values, store, cache, .. } = deployment;
+    Ok(Settling::from_values(values, store.clone(), cache.clone())?)
 }
 
 /// One part of the work that a process can do.

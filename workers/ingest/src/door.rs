@@ -69,6 +69,12 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
+    #[cfg(feature = "testing")]
+    pub(crate) fn of(request: Request) -> Self {
+        let (head, body) = request.into_parts();
+        Self { head, body, max_bytes: MAX_WEBHOOK_BYTES }
+    }
+
     fn headers(&self) -> &HeaderMap {
         &self.head.headers
     }

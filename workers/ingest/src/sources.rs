@@ -32,6 +32,17 @@ pub use twilio::Account as TwilioAccount;
 #[openapi(tags((name = "bringing in", description = "What the outside sends (role `ingest`)")))]
 struct Part;
 
+/// Reads the body of a telephony provider as its door does, and says whether it brings a call. For the fuzzer.
+#[cfg(feature = "testing")]
+pub async fn is_telephony(media_type: &str, body: Vec<u8>) -> bool {
+    let Ok(request) = axum::http::Request::post("/").header("content-type", media_type).body(body.into())
+    else {
+        return false;
+    };
+    let Ok(read) = crate::pairs::of_body(crate::door::Sent::of(request)).await else { return false };
+    exotel::arrival(read.clone(), true).is_ok() | twilio::arrival(read).is_ok()
+}
+
 /// Every source, with its route and its part of the document.
 fn all() -> OpenApiRouter<Arc<Ingest>> {
     OpenApiRouter::with_openapi(Part::openapi())

@@ -26,7 +26,10 @@ pub(crate) async fn heard(
         // The recording is fetched before the request, because a fetch may take long and costs nothing.
         let key = source.recording(recording.cx, recording.material).await?;
         let bytes = source.blobs.head(&key).await.map_err(material::blob_fault)?.unwrap_or_default();
-        if provider.max_audio_bytes().is_some_and(|max| bytes > max) {
+        let is_longer = |max| recording.sound.is_some_and(|sound| sound.duration_ms > max);
+        if provider.max_audio_bytes().is_some_and(|max| bytes > max)
+            || provider.max_audio_ms().is_some_and(is_longer)
+        {
             return pieces_of_audio::heard(recording, provider, &key).await;
         }
         Some(Sound::Recording(key))

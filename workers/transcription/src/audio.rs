@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use crate::material::{self, Source};
+use crate::twins;
 
 /// The longest measurement that is kept: that of eight channels with as many stretches of speech as there may be.
 const MAX_KEPT_BYTES: u64 = 16 * 1024 * 1024;
@@ -34,12 +35,22 @@ static CORES: LazyLock<Semaphore> = LazyLock::new(|| {
 /// What was found out about a recording.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Measured {
+    /// The digest of the material that brought the same bytes before. What was paid for is kept under that digest.
+    #[serde(default)]
+    pub(crate) same_as: Option<String>,
     /// `None` where the recording could not be measured, and then `note` says why.
     pub(crate) audio: Option<MeasuredAudio>,
     pub(crate) note: Option<Note>,
 }
 
 impl Measured {
+    /// The material under which is kept what was paid for the recording. It is another one where the same bytes came by
+    /// two ways.
+    pub(crate) fn paid_as(&self, material: &Material) -> Material {
+        let digest = self.same_as.clone().unwrap_or_else(|| material.digest.clone());
+        Material { digest, ..material.clone() }
+    }
+
     /// How many channels there are, where each of them holds speakers of its own. A meeting that was recorded in stereo
     /// has everybody in both channels, and a channel in which nobody is heard has no speaker.
     pub(crate) fn channels(&self) -> Option<u16> {
@@ -50,19 +61,22 @@ impl Measured {
 
 /// Measures a recording, or reads what was measured before. It is fetched for that, if it is behind a URL.
 pub(crate) async fn measured(cx: &Cx, source: &Source, material: &Material) -> Result<Measured, StageError> {
-    let kept = format!("measured/{}/{}", cx.run.call, material.digest);
-    match source.blobs.get(&kept, MAX_KEPT_BYTES).await {
-        Ok(bytes) => {
-            // What an older program kept may have another form. Then it is measured again.
-            if let Ok(measured) = serde_json::from_slice(&bytes) {
-                return Ok(measured);
-            }
-        }
-        Err(BlobError::NotFound(_)) => {}
-        Err(error) => return Err(material::blob_fault(error)),
+    let at = |digest: &str| format!("measured/{}/{digest}", cx.run.call);
+    let kept = at(&material.digest);
+    if let Some(measured) = read(source, &kept).await? {
+        return Ok(measured);
     }
-    let key = source.recording(cx, material).await?;
-    let measured = of_blob(source, &key).await?;
+    let stored = source.stored(cx, material).await?;
+    let same_as = twins::first_of(cx, source, material, &stored).await?;
+    let before = match &same_as {
+        Some(digest) => read(source, &at(digest)).await?,
+        None => None,
+    };
+    let measured = match before {
+        Some(before) => before,
+        None => of_blob(source, &stored.key).await?,
+    };
+    let measured = Measured { same_as, ..measured };
     let bytes = serde_json::to_vec(&measured)
         .map_err(|error| StageError::permanent("measurement_unwritable", error))?;
     source.blobs.put(&kept, Bytes::from(bytes)).await.map_err(material::blob_fault)?;
@@ -77,6 +91,16 @@ pub(crate) async fn measured(cx: &Cx, source: &Source, material: &Material) -> R
         );
     }
     Ok(measured)
+}
+
+/// What was measured before, if it is kept.
+async fn read(source: &Source, key: &str) -> Result<Option<Measured>, StageError> {
+    match source.blobs.get(key, MAX_KEPT_BYTES).await {
+        // What an older program kept may have another form. Then it is measured again.
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(BlobError::NotFound(_)) => Ok(None),
+        Err(error) => Err(material::blob_fault(error)),
+    }
 }
 
 async fn of_blob(source: &Source, key: &str) -> Result<Measured, StageError> {
@@ -97,7 +121,7 @@ async fn of_blob(source: &Source, key: &str) -> Result<Measured, StageError> {
         .await
         .map_err(|error| StageError::transient("measurement_failed", error))?;
     match measured {
-        Ok(Some(audio)) => Ok(Measured { audio: Some(audio), note: None }),
+        Ok(Some(audio)) => Ok(Measured { audio: Some(audio), ..Measured::default() }),
         Ok(None) => Ok(unmeasured("it holds no sound that can be decoded")),
         Err(AudioError::NoAudio) => {
             Err(StageError::permanent("recording_without_sound", AudioError::NoAudio))
@@ -116,7 +140,7 @@ fn listen(reader: BlobReader) -> Result<Option<MeasuredAudio>, AudioError> {
 fn unmeasured(why: &str) -> Measured {
     let text =
         format!("The recording could not be measured, so its times are those of the transcript: {why}.");
-    Measured { audio: None, note: Some(Note::new("audio_not_measured", text).of_field("audio")) }
+    Measured { note: Some(Note::new("audio_not_measured", text).of_field("audio")), ..Measured::default() }
 }
 
 #[cfg(test)]

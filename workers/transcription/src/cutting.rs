@@ -35,12 +35,21 @@ pub enum CutError {
     Source(BlobError),
 }
 
+/// How a recording is to be cut.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CutOrder {
+    /// The largest and the longest piece that the provider takes.
+    pub max_bytes: u64,
+    pub max_ms: i64,
+    pub treatment: Treatment,
+}
+
 /// Cuts recordings.
 pub trait Cutter: Send + Sync {
-    /// Cuts the recording at silences into pieces of at most `max_bytes`, in the order in which they were said. Together
+    /// Cuts the recording at silences into pieces, in the order in which they were said. Together
     /// they hold everything that was said. The same recording is cut in the same way each time, because what was paid for
     /// is found by the times of the pieces.
-    fn cut(&self, recording: BlobReader, max_bytes: u64) -> BoxStream<'static, Result<Piece, CutError>>;
+    fn cut(&self, recording: BlobReader, order: CutOrder) -> BoxStream<'static, Result<Piece, CutError>>;
 }
 
 /// Cuts every recording that our own decoder knows. All channels are mixed, and each piece begins where the one before
@@ -49,14 +58,15 @@ pub trait Cutter: Send + Sync {
 pub struct AtSilence;
 
 impl Cutter for AtSilence {
-    fn cut(&self, recording: BlobReader, max_bytes: u64) -> BoxStream<'static, Result<Piece, CutError>> {
+    fn cut(&self, recording: BlobReader, order: CutOrder) -> BoxStream<'static, Result<Piece, CutError>> {
         // The next piece is decoded while the one before it is stored.
         let (mut pieces, cut) = mpsc::channel(0);
         let runtime = tokio::runtime::Handle::current();
         let cutting = tokio::task::spawn_blocking(move || {
-            let limits = Limits { max_ms: LONGEST_MS, max_bytes };
+            let CutOrder { max_bytes, max_ms, treatment } = order;
+            let limits = Limits { max_ms: max_ms.min(LONGEST_MS), max_bytes };
             let mut cutter = match Decoder::open(recording) {
-                Ok(decoder) => cut::Cutter::new(decoder, limits, Treatment::default()),
+                Ok(decoder) => cut::Cutter::new(decoder, limits, treatment),
                 Err(error) => {
                     // Nobody waits for the pieces any more where this cannot be sent.
                     drop(runtime.block_on(pieces.send(Err(fault(error)))));
@@ -115,7 +125,8 @@ mod tests {
         let blobs = Blobs::local(folder.path()).unwrap();
         let length = bytes.len() as u64;
         blobs.put("recording", bytes.into()).await.unwrap();
-        AtSilence.cut(blobs.reader("recording", length), max_bytes).try_collect().await
+        let order = CutOrder { max_bytes, max_ms: i64::MAX, treatment: Treatment::default() };
+        AtSilence.cut(blobs.reader("recording", length), order).try_collect().await
     }
 
     /// Ten seconds of a tone with a pause after each second, in one channel of 16 bits at 16 kHz.

@@ -96,6 +96,9 @@ impl Place<'_> {
             Ok(None) => {}
             Err(refusal) => tracing::warn!(error = %refusal, "the details of a call cannot be read"),
         }
+        if let Some(after) = holder.facts_settle_after() {
+            cx.store.look_later(cx.run.workspace, cx.run.call, &file.name(), after).await?;
+        }
         Ok(())
     }
 }

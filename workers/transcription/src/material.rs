@@ -98,11 +98,20 @@ impl Source {
 
     /// Returns the key of the blob that holds the recording. A recording behind a URL is fetched once.
     pub(crate) async fn recording(&self, cx: &Cx, material: &Material) -> Result<String, StageError> {
+        Ok(self.stored(cx, material).await?.key)
+    }
+
+    /// Returns the recording as a blob. A recording behind a URL is fetched once.
+    pub(crate) async fn stored(&self, cx: &Cx, material: &Material) -> Result<StoredRecording, StageError> {
         let sealed = match &material.at {
-            MaterialAt::Blob(key) => return Ok(key.clone()),
+            MaterialAt::Blob(key) => {
+                let (key, sha256_hex) = (key.clone(), Some(material.digest.clone()));
+                return Ok(StoredRecording { key, sha256_hex });
+            }
             MaterialAt::SealedUrl(sealed) => sealed,
         };
         let key = format!("recordings/{}/{}", cx.run.call, material.digest);
+        let mut sha256_hex = None;
         if self.blobs.head(&key).await.map_err(blob_fault)?.is_none() {
             let place = held::place(cx, &self.holders, self.open(cx, sealed)?).await?;
             let held = cx.wait_for(Whom::Host(&host(&place.address.url))).await?;
@@ -118,9 +127,10 @@ impl Source {
                 self.blobs.put_stream(&key, fetched.body, self.max_audio_bytes).await.map_err(blob_fault)?;
             tracing::debug!(bytes = stored.bytes, "fetched the recording");
             drop(held);
+            sha256_hex = Some(stored.sha256_hex);
             place.add_facts(cx).await?;
         }
-        Ok(key)
+        Ok(StoredRecording { key, sha256_hex })
     }
 
     /// Opens the recording for a provider.
@@ -142,6 +152,13 @@ impl Source {
             .open(&seal::of_call(cx.run.workspace, cx.run.call), sealed)
             .map_err(|error| StageError::permanent("recording_url_sealed_by_another_key", error))
     }
+}
+
+/// A recording in a blob.
+pub(crate) struct StoredRecording {
+    pub(crate) key: String,
+    /// The digest of its bytes. `None` where an earlier run fetched it.
+    pub(crate) sha256_hex: Option<String>,
 }
 
 /// A recording that a provider can be sent.

@@ -9,6 +9,8 @@ mod joining;
 
 use std::time::Duration;
 
+use domain::audio::MeasuredAudio;
+use domain::call::{Call, CallDetails, CallKind};
 use domain::event::{Material, MaterialKind};
 use domain::fault::Fault;
 use domain::moment::Moment;
@@ -59,6 +61,25 @@ pub(crate) fn of(arrived: &[StoredMaterial]) -> Vec<Piece<'_>> {
         Some(given) => vec![**given],
         None => pieces,
     }
+}
+
+/// What the pieces say about the call as a whole. A source that tells of each recording by itself gives each time the
+/// start and the length of that recording as those of the call, so the last one that arrived would stay. `sounds` are the
+/// recordings that were measured, in the order of the pieces.
+pub(crate) fn whole(pieces: &[Piece<'_>], sounds: &[MeasuredAudio], known: &Call) -> Option<CallDetails> {
+    let [first, .., last] = pieces else { return None };
+    // The start of a meeting is that of the meeting.
+    if known.kind != CallKind::Phone {
+        return None;
+    }
+    let (first, last) = (first.starts_at?, last.starts_at?);
+    let is_of_a_piece = pieces.iter().any(|piece| piece.starts_at == known.details.started_at);
+    if !is_of_a_piece {
+        return None;
+    }
+    let last_ms = sounds.last().filter(|_| sounds.len() == pieces.len());
+    let duration_ms = last_ms.map(|sound| (last.micros() - first.micros()) / 1000 + sound.facts.duration_ms);
+    Some(CallDetails { started_at: Some(first), duration_ms, ..CallDetails::default() })
 }
 
 /// The material without what arrived again. A later delivery can say when it starts.

@@ -13,12 +13,13 @@ use providers::speech::{SpeechAtOnce, Used};
 use queue_topology::StageError;
 use serde::{Deserialize, Serialize};
 
-use crate::cutting::CutError;
+use crate::cutting::{CutError, CutOrder};
 use crate::join::{self, Part};
 use crate::kept;
 use crate::material;
 use crate::paid_request::{Request, Sound, answered};
 use crate::recording::{Heard, Made, Recording};
+use crate::treatment;
 
 /// How long one delivery works on pieces. A broker allows half an hour for a delivery, and the last request of this
 /// time may take as long as it is allowed to.
@@ -58,7 +59,7 @@ pub(crate) async fn heard_before(
     recording: &Recording<'_>,
     provider: &Arc<dyn SpeechAtOnce>,
 ) -> Result<Option<Heard>, StageError> {
-    if provider.max_audio_bytes().is_none() {
+    if provider.max_audio_bytes().is_none() && provider.max_audio_ms().is_none() {
         return Ok(None);
     }
     let name: &str = &provider.remote().destination;
@@ -82,12 +83,16 @@ pub(crate) async fn heard(
     key: &str,
 ) -> Result<Heard, StageError> {
     let remote = provider.remote();
-    let max_bytes = provider.max_audio_bytes().unwrap_or(u64::MAX);
+    let order = CutOrder {
+        max_bytes: provider.max_audio_bytes().unwrap_or(u64::MAX),
+        max_ms: provider.max_audio_ms().unwrap_or(i64::MAX),
+        treatment: recording.wishes.of(recording.sound),
+    };
     let name: &str = &remote.destination;
     let keys = Keys { recording, provider: name };
     let source = recording.source;
     let bytes = source.blobs.head(key).await.map_err(material::blob_fault)?;
-    let mut pieces = recording.cutter.cut(source.blobs.reader(key, bytes.unwrap_or_default()), max_bytes);
+    let mut pieces = recording.cutter.cut(source.blobs.reader(key, bytes.unwrap_or_default()), order);
     let mut spans = Vec::new();
     while let Some(piece) = pieces.try_next().await.map_err(cut_fault)? {
         let span = Span { start_ms: piece.start_ms, end_ms: piece.end_ms };
@@ -140,9 +145,11 @@ async fn transcribed(
     }
     let count = parts.len();
     let mut transcript = join::join(parts);
+    let title = provider.remote().title;
+    let treated = treatment::in_words(&recording.wishes.of(recording.sound));
     let text = format!(
-        "The recording is too large for {}, so it was transcribed in {count} pieces.",
-        provider.remote().title
+        "The recording is too long for {title}, so it was transcribed in {count} pieces{}.",
+        treated.map(|done| format!("; in them {done}")).unwrap_or_default()
     );
     transcript.notes.push(Note::new("transcribed_in_pieces", text));
     Ok(Heard::Transcript(Made { transcript, used }))

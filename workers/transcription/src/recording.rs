@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::audio::AudioFacts;
 use domain::event::Material;
 use domain::transcript::Transcript;
 use providers::speech::{Used, Wanted};
@@ -10,6 +11,7 @@ use url::Url;
 
 use crate::cutting::Cutter;
 use crate::material::Source;
+use crate::treatment::Wishes;
 
 /// Everything that a provider's client and the ledger need to know of the recording.
 pub(crate) struct Recording<'a> {
@@ -19,6 +21,10 @@ pub(crate) struct Recording<'a> {
     pub(crate) wanted: Wanted,
     /// Our own address as providers see it.
     pub(crate) public: Option<&'a Url>,
+    /// What was measured in the recording.
+    pub(crate) sound: Option<&'a AudioFacts>,
+    /// What is done to the sound of pieces.
+    pub(crate) wishes: Wishes,
     /// Cuts the recording where a provider does not take all of it.
     pub(crate) cutter: &'a dyn Cutter,
 }

@@ -34,6 +34,7 @@ use crate::cutting::{AtSilence, Cutter};
 use crate::material::Source;
 use crate::pieces::{self, Gathering, Part, Piece};
 use crate::recording::{Heard, Made, Recording};
+use crate::treatment::Wishes;
 use crate::{audio, held, participants, words};
 use media::transcripts::{self, People};
 
@@ -57,6 +58,8 @@ pub struct Settings {
     pub words: Vec<String>,
     /// `SPEECH_LANGUAGE`: the language of all calls. `None` where the provider finds out.
     pub language: Option<String>,
+    /// What is done to the sound of the pieces into which we cut a recording.
+    pub wishes: Wishes,
     /// How long a provider that is away is asked after the others.
     pub away_for: Duration,
 }
@@ -75,6 +78,7 @@ impl Settings {
             public: installation.public_url.clone(),
             words: values.list("SPEECH_WORDS"),
             language: language(values)?,
+            wishes: Wishes::read(values)?,
             away_for: AWAY_FOR,
         })
     }
@@ -102,6 +106,7 @@ pub struct Transcription {
     public: Option<Url>,
     words: Vec<String>,
     language: Option<String>,
+    wishes: Wishes,
     cutter: Arc<dyn Cutter>,
     attendance: Vec<Arc<dyn Attendance>>,
 }
@@ -137,7 +142,7 @@ impl Transcription {
 
     /// Makes the stage with these providers, in the order in which they are tried.
     pub fn new(settings: Settings, speech: Vec<SpeechToText>, blobs: Blobs, sealer: Sealer) -> Self {
-        let Settings { zone, lines, allow, limits, credentials, public, words, language, away_for } =
+        let Settings { zone, lines, allow, limits, credentials, public, words, language, wishes, away_for } =
             settings;
         let max_audio_bytes = limits.max_bytes;
         let fetcher = Fetcher::new(allow, limits, credentials);
@@ -151,6 +156,7 @@ impl Transcription {
             public,
             words,
             language,
+            wishes,
             cutter: Arc::new(AtSilence),
             attendance: Vec::new(),
         }
@@ -211,7 +217,8 @@ impl Transcription {
             }
             MaterialKind::Recording => {
                 let measured = self.measured(cx, material).await?;
-                match self.heard(cx, material, measured.channels()).await? {
+                let material = &measured.paid_as(material);
+                match self.heard(cx, material, &measured).await? {
                     Heard::Transcript(Made { mut transcript, .. }) => {
                         transcript.notes.extend(measured.note);
                         sounds.extend(measured.audio);
@@ -232,14 +239,16 @@ impl Transcription {
         }
     }
 
-    async fn heard(&self, cx: &Cx, material: &Material, channels: Option<u16>) -> Result<Heard, StageError> {
+    async fn heard(&self, cx: &Cx, material: &Material, measured: &Measured) -> Result<Heard, StageError> {
         let words = words::likely(&cx.call().await?.details, &self.words);
         let recording = Recording {
             cx,
             source: &self.source,
             material,
-            wanted: Wanted { words, language: self.language.clone(), channels },
+            wanted: Wanted { words, language: self.language.clone(), channels: measured.channels() },
             public: self.public.as_ref(),
+            sound: measured.audio.as_ref().map(|audio| &audio.facts),
+            wishes: self.wishes,
             cutter: self.cutter.as_ref(),
         };
         self.chain.heard(&recording).await
@@ -275,7 +284,8 @@ impl Stage for Transcription {
             }
         };
         let mut call = cx.call().await?;
-        if let Some(found) = participants::found(cx, &self.attendance, &call).await? {
+        let found = participants::found(cx, &self.attendance, &call).await?;
+        for found in found.into_iter().chain(pieces::whole(&pieces, &sounds, &call)) {
             call.details.merge(found.clone());
             cx.keep(Write::Details(Box::new(found)));
         }

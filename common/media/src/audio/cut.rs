@@ -45,19 +45,20 @@ pub struct Treatment {
     pub gain_db: f32,
 }
 
-/// The loudness that speech should have for a provider, in LUFS.
+/// The loudness that speech has unless somebody wants another one, in LUFS. Speech of this loudness has its highest samples
+/// well below the limit.
 pub const TARGET_LUFS: f64 = -20.0;
 /// More than this would only make noise louder, in dB.
 const MAX_GAIN_DB: f64 = 24.0;
 
-/// The gain that brings a sound of this loudness and this highest sample (from 0 to 1) to [`TARGET_LUFS`]. Nothing is
+/// The gain that brings a sound of this loudness and this highest sample (from 0 to 1) to `target_lufs`. Nothing is
 /// made so loud that it clips.
-pub fn gain_to(loudness_lufs: f64, peak: f64) -> f32 {
+pub fn gain_to(target_lufs: f64, loudness_lufs: f64, peak: f64) -> f32 {
     if !loudness_lufs.is_finite() {
         return 0.0;
     }
     let room = if peak > 0.0 { -20.0 * peak.log10() } else { MAX_GAIN_DB };
-    let gain = (TARGET_LUFS - loudness_lufs).clamp(-MAX_GAIN_DB, MAX_GAIN_DB).min(room.max(0.0));
+    let gain = (target_lufs - loudness_lufs).clamp(-MAX_GAIN_DB, MAX_GAIN_DB).min(room.max(0.0));
     #[expect(clippy::cast_possible_truncation, reason = "a gain needs no more digits")]
     let gain = gain as f32;
     gain
@@ -324,11 +325,11 @@ mod tests {
 
     #[test]
     fn speech_is_brought_to_the_target_and_never_made_to_clip() {
-        assert!((gain_to(-30.0, 0.1) - 10.0).abs() < 0.01);
-        assert!((gain_to(-30.0, 0.5) - 6.02).abs() < 0.01);
-        assert!((gain_to(-10.0, 1.0) + 10.0).abs() < 0.01);
-        assert!(gain_to(f64::NEG_INFINITY, 0.0).abs() < f32::EPSILON);
-        assert!(gain_to(f64::NAN, 0.0).abs() < f32::EPSILON);
+        assert!((gain_to(-20.0, -30.0, 0.1) - 10.0).abs() < 0.01);
+        assert!((gain_to(-20.0, -30.0, 0.5) - 6.02).abs() < 0.01);
+        assert!((gain_to(-20.0, -10.0, 1.0) + 10.0).abs() < 0.01);
+        assert!(gain_to(-20.0, f64::NEG_INFINITY, 0.0).abs() < f32::EPSILON);
+        assert!(gain_to(-20.0, f64::NAN, 0.0).abs() < f32::EPSILON);
     }
 
     proptest! {

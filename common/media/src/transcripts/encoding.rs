@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use domain::note::Note;
 
+use super::docx;
 use super::parsed::ReadError;
 
 /// What files of other kinds begin with, and what they are. People rename them, or choose the wrong file.
 const OTHER_KINDS: [(&[u8], &str); 12] = [
     (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive (DOCX, PPTX and XLSX files are such archives)"),
+    (b"PK\x03\x04", "a ZIP archive"),
     (b"{\\rtf", "an RTF document"),
     (b"\xd0\xcf\x11\xe0", "an old Microsoft Office document"),
     (b"\x1f\x8b", "a gzip archive"),
@@ -28,6 +29,10 @@ pub const HEAD_BYTES: usize = 1024;
 /// Looks at the first bytes of a file, and refuses it where they show that it is no text. Whether a text can be read is
 /// only known when all of it is there.
 pub fn check_head(head: &[u8]) -> Result<(), ReadError> {
+    if head.starts_with(docx::START) && docx::may_be_office(head) {
+        // Only the whole archive shows whether a Word document is in it.
+        return Ok(());
+    }
     if let Some((_, kind)) = OTHER_KINDS.iter().find(|(start, _)| head.starts_with(start)) {
         return Err(ReadError::OtherKind(kind));
     }

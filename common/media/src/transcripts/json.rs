@@ -10,6 +10,7 @@ use domain::transcript::{Segment, Transcript};
 use serde_json::Value;
 
 use super::parsed::{ReadError, segment};
+use super::word_lists;
 use crate::words::one_line;
 
 /// Where a product keeps what was said.
@@ -24,7 +25,7 @@ struct Shape {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
+pub(super) enum Unit {
     Milliseconds,
     Seconds,
     /// Times of the day, in RFC 3339. The first start is the start of the call.
@@ -145,7 +146,7 @@ pub(super) fn read(document: &Value) -> Result<Option<Transcript>, ReadError> {
         })
     };
     let Some((shape, list)) = with_times.or_else(without_times) else {
-        return Ok(None);
+        return of_words(document);
     };
     let mut began = None;
     let (mut segments, mut skipped) = (Vec::new(), 0);
@@ -167,6 +168,17 @@ pub(super) fn read(document: &Value) -> Result<Option<Transcript>, ReadError> {
     let language = ["language", "language_code"].iter().find_map(|name| document.get(name)?.as_str());
     let language = language.filter(|code| (2..=35).contains(&code.len())).map(str::to_owned);
     Ok(Some(Transcript { language, segments, notes, ..Transcript::default() }))
+}
+
+/// A document that lists single words only.
+fn of_words(document: &Value) -> Result<Option<Transcript>, ReadError> {
+    let Some(segments) = word_lists::read(document) else { return Ok(None) };
+    if segments.is_empty() {
+        return Err(ReadError::NoSpeech);
+    }
+    let language = word_lists::language(document).or_else(|| document["language_code"].as_str());
+    let language = language.filter(|code| (2..=35).contains(&code.len())).map(str::to_owned);
+    Ok(Some(Transcript { language, segments, ..Transcript::default() }))
 }
 
 /// What one entry says. Nothing where it has no text.
@@ -199,11 +211,11 @@ fn speaker(entry: &Value, shape: &Shape) -> Option<String> {
 }
 
 /// The first of these fields that has a value.
-fn first<'a>(entry: &'a Value, names: &[&str]) -> Option<&'a Value> {
+pub(super) fn first<'a>(entry: &'a Value, names: &[&str]) -> Option<&'a Value> {
     names.iter().find_map(|name| entry.get(name).filter(|value| !value.is_null()))
 }
 
-fn millis(time: &Value, unit: Unit, began: &mut Option<i64>) -> Option<i64> {
+pub(super) fn millis(time: &Value, unit: Unit, began: &mut Option<i64>) -> Option<i64> {
     if unit == Unit::Instants {
         let at = DateTime::parse_from_rfc3339(time.as_str()?).ok()?.timestamp_millis();
         return Some((at - *began.get_or_insert(at)).max(0));

@@ -18,6 +18,10 @@ pub enum ReadError {
     /// A file of a kind that no reader takes. The text says which.
     #[error("it is {0}")]
     OtherKind(&'static str),
+    #[error("it is a Word document that cannot be read: {0}")]
+    DamagedDocument(String),
+    #[error("it is an archive that holds more than any transcript does")]
+    Oversized,
     #[error("it is not JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error("it is JSON, but neither `items` nor `conversation` is a list in it")]

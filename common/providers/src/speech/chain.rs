@@ -25,6 +25,13 @@ pub static SETTINGS: Group = Group {
             "",
             "The language of all calls, such as en or pt-BR. Absent: the provider finds out.",
         ),
+        plain(
+            "AUDIO_HIGH_PASS",
+            "true",
+            "Filters out what lies below 80 Hz, where a recording is cut because it is too long for a provider.",
+        ),
+        plain("AUDIO_DENOISE", "false", "Removes steady noise there."),
+        plain("AUDIO_LOUDNESS", "-20", "The loudness in LUFS to which the sound is brought there, or off."),
     ],
 };
 

@@ -25,6 +25,9 @@ const BASE_URL: &str = "https://api.openai.com/v1";
 /// The provider takes 25 MB. The other parts of the form and the lines between them count too.
 const MAX_AUDIO_BYTES: u64 = 25_000_000;
 
+/// The GPT models refuse what is longer: some at 1,400 seconds, some at 1,500. `whisper-1` takes any length.
+const MAX_AUDIO_MS: i64 = 1_400_000;
+
 static REMOTE: Remote = Remote {
     destination: Destination::named(NAME),
     title: TITLE,
@@ -111,6 +114,10 @@ impl SpeechAtOnce for OpenAi {
 
     fn max_audio_bytes(&self) -> Option<u64> {
         Some(MAX_AUDIO_BYTES)
+    }
+
+    fn max_audio_ms(&self) -> Option<i64> {
+        self.api.model.starts_with("gpt-").then_some(MAX_AUDIO_MS)
     }
 
     fn read(&self, answer: &[u8]) -> Result<Reading, Unreadable> {

@@ -39,6 +39,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const HOSTS: [&str; 3] = ["exotel.com", "*.exotel.com", "*.exotel.in"];
 /// How long after the end of a call its recording can still come.
 const RECORDING_WITHIN: Duration = Duration::from_mins(15);
+/// The length, the end and the price of a call are final some two minutes after its end. Nobody asks before that.
+const SETTLED_AFTER: Duration = Duration::from_secs(150);
+const SETTLED: &str = "EXOTEL_SETTLED_AFTER";
 const KEY: &str = "EXOTEL_API_KEY";
 const TOKEN: &str = "EXOTEL_API_TOKEN";
 const SID: &str = "EXOTEL_SID";
@@ -63,6 +66,11 @@ pub static DESCRIPTOR: Descriptor<Arc<dyn RecordingHolder>> = Descriptor {
                 "The API of the account's region, such as https://api.in.exotel.com.",
             ),
             plain("EXOTEL_RATE", "3/s", "Requests for call details in a time."),
+            plain(
+                SETTLED,
+                "150s",
+                "How long after a recording was fetched the details of its call are read once more. They are final by then.",
+            ),
         ],
     },
     make: |values, slots| {
@@ -93,12 +101,14 @@ pub struct Exotel {
     sid: Option<String>,
     credential: Credential,
     limiter: Limiter,
+    settled_after: Duration,
 }
 
 impl Exotel {
     /// Reads the settings. A key without its token is a mistake: every recording would be refused later.
     pub fn from_values(values: &Values, slots: &Slots) -> Result<Option<Self>, ConfigError> {
         let rate = values.rate("EXOTEL_RATE")?.or("3/s".parse().ok());
+        let settled_after = values.duration(SETTLED, SETTLED_AFTER)?;
         let (base, sid) = (values.url("EXOTEL_BASE_URL", "https://api.exotel.com")?, values.text(SID));
         let missing = |name: &str, given: &str| {
             Err(ConfigError::new(name, format!("{given} is set, so this must be set too")))
@@ -111,7 +121,7 @@ impl Exotel {
         };
         let credential = Credential { hosts: HOSTS.map(str::to_owned).to_vec(), user, password };
         let limiter = slots.limiter(NAME, "EXOTEL_RATE", rate);
-        Ok(Some(Self { http: http::client(TIMEOUT), base, sid, credential, limiter }))
+        Ok(Some(Self { http: http::client(TIMEOUT), base, sid, credential, limiter, settled_after }))
     }
 
     async fn get(&self, path: &str) -> Result<Value, HttpError> {
@@ -208,6 +218,11 @@ impl RecordingHolder for Exotel {
     /// A passthru applet tells of a call that goes on, perhaps for hours.
     fn patience(&self) -> Duration {
         Duration::from_hours(6)
+    }
+
+    /// Without the account no details are read at all.
+    fn facts_settle_after(&self) -> Option<Duration> {
+        self.sid.as_ref().map(|_| self.settled_after)
     }
 
     fn credential(&self) -> Option<Credential> {

@@ -15,6 +15,7 @@ mod full;
 mod given_up;
 mod idempotency;
 mod keys;
+mod later_looks;
 mod nothing_made;
 mod processes;
 mod queue_samples;

@@ -13,6 +13,8 @@ use crate::heard::{self, Form, Heard};
 
 /// The provider takes 25 MiB.
 const MAX_AUDIO_BYTES: u64 = 25 * 1024 * 1024;
+/// The longest audio of the models that are no Whisper.
+const MAX_GPT_AUDIO_MS: u64 = 1_400_000;
 const EXTENSIONS: [&str; 9] = ["flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "wav", "webm"];
 const FIELDS: [&str; 14] = [
     "model",
@@ -95,6 +97,19 @@ fn refused(form: &Form) -> Option<Response> {
             let message = "chunking_strategy is required for diarization models";
             return Some(wrong(message, Some("chunking_strategy")));
         }
+    }
+    if model.starts_with("gpt-") && heard.duration_ms > MAX_GPT_AUDIO_MS {
+        let message = format!(
+            "audio duration {} seconds is longer than 1400 seconds which is the maximum for this model",
+            heard.seconds()
+        );
+        return Some(error(
+            StatusCode::BAD_REQUEST,
+            "invalid_request_error",
+            &message,
+            None,
+            Some("invalid_value"),
+        ));
     }
     if form.value("timestamp_granularities[]").is_some() && format != "verbose_json" {
         let message = "timestamp_granularities need response_format verbose_json";

@@ -13,7 +13,7 @@ use providers::requests;
 use queue_topology::broker::BrokerError;
 use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
-use queue_topology::{Engine, Memory, Waits, Worker, keeper, presence};
+use queue_topology::{Engine, Memory, Waits, Worker, keeper, presence, table};
 use store::Process;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -77,6 +77,10 @@ impl Running {
             .collect();
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
+        if roles.contains(&Role::Stage(table::TRANSCRIPTION.spec.stage)) {
+            let settling = roles::settling(&deployment)?.run();
+            tasks.spawn(shutdown.clone().run_until_cancelled_owned(settling).map(drop));
+        }
         let address = listener.address();
         let access = Arc::new(Access::new(&access, Arc::new(deployment.store.clone())));
         until_answered("look whether keys were made", || access.look()).await?;

@@ -50,6 +50,27 @@ async fn exotel(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_length_that_settles_after_the_transcript_was_made_comes_onto_the_call() {
+    let world = World::start_with(Kind::Embedded, &[("EXOTEL_SETTLED_AFTER", "1s")]).await;
+    let call = PhoneCall::new();
+    // The recording is here at once, so the details are read before Exotel knows the length.
+    let url = world.record(&call).await;
+    let fields =
+        json!({ "CallSid": call.id, "From": call.customer, "Status": "completed", "RecordingUrl": url });
+    let told = world.keyed("ingest", "POST", "/webhooks/exotel").json(&fields).send().await.unwrap();
+    assert_eq!(told.status(), 200);
+    world.completed(&call.id).await;
+    let settled = async |world: &World| {
+        let call = shown(world, &call.id).await;
+        (call["duration_ms"] == 48_000 && call["metadata"]["Price"] == "0.800").then_some(call)
+    };
+    let settled = world.wait("the final length of the call", settled).await;
+    assert_eq!(settled["status"], "completed", "{settled}");
+    assert_eq!(world.received("assemblyai", "/v2/upload").await.len(), 1, "nothing is transcribed again");
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_was_not_recorded_ends_without_a_recording_and_goes_on_when_one_comes() {
     let world = World::start(Kind::Embedded).await;
     let call = PhoneCall::new();
@@ -76,6 +97,31 @@ async fn a_call_that_was_not_recorded_ends_without_a_recording_and_goes_on_when_
     tell(Some(&url)).await;
     let seen = world.completed(&call.id).await;
     assert!(seen["transcription_text"].as_str().unwrap().contains(&call.request), "{seen}");
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_recording_that_is_too_long_for_the_model_is_transcribed_in_pieces() {
+    let settings = [("SPEECH", "openai"), ("OPENAI_TRANSCRIBE_MODEL", "gpt-4o-transcribe")];
+    let world = World::start_with(Kind::Embedded, &settings).await;
+    let call = PhoneCall::new();
+    // 24 minutes with 8 kHz and 8 bits are 12 MB, which the provider would take.
+    let last = simulators::Utterance {
+        speaker: "A".into(),
+        start: 1_438_000,
+        end: 1_440_000,
+        text: "Good bye.".into(),
+    };
+    let url = world.serve(&format!("{}.wav", call.id), "whole", simulators::recording_with(&[last])).await;
+    let answer = world.post("/webhook/zapier", &call.webhook(Some(&url))).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    world.completed(&call.id).await;
+    let shown = shown(&world, &call.id).await;
+    let notes = shown["notes"].as_array().unwrap();
+    let note = notes.iter().find(|note| note["code"] == "transcribed_in_pieces").expect("the note");
+    let text = note["text"].as_str().unwrap();
+    assert!(text.contains("in 3 pieces; in them what lies below 80 Hz was filtered out"), "{text}");
+    assert_eq!(world.received("openai", "/v1/audio/transcriptions").await.len(), 3, "no request is refused");
     world.finish().await;
 }
 

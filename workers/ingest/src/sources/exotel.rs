@@ -40,6 +40,7 @@ const NOBODY_TALKED: [&str; 7] =
     params(("key" = Option<String>, Query, description = "A key that can only bring in, where no header can be sent")),
     security(("key" = ["bring_in"]), ("password" = ["bring_in"])),
     responses((status = 200, body = Queued),
+        (status = 415, description = "The body is compressed. Every media type is taken", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`CallSid` is missing or cannot be used", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It could not be kept: send it again", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn callback(
@@ -111,7 +112,7 @@ struct ExotelCall {
     custom_field: Option<String>,
 }
 
-fn arrival(body: Value, can_be_asked: bool) -> Result<Arrival, Problem> {
+pub(super) fn arrival(body: Value, can_be_asked: bool) -> Result<Arrival, Problem> {
     let mut fields = Fields::of(body, "")?;
     // The key of the address stands in the same query as what a passthru applet says.
     fields.value("key");

@@ -49,6 +49,7 @@ impl Account {
         ("bodySHA256" = Option<String>, Query, description = "The SHA-256 of a body that is not a form, in hexadecimal digits")),
     responses((status = 204, description = "Taken"),
         (status = 401, description = "The signature is missing or wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is compressed. Every media type is taken", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`CallSid` or `RecordingSid` is missing or cannot be used", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It could not be kept: send it again", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn recording(
@@ -115,7 +116,7 @@ struct TwilioRecording {
     recording_start_time: Option<String>,
 }
 
-fn arrival(body: Value) -> Result<Arrival, Problem> {
+pub(super) fn arrival(body: Value) -> Result<Arrival, Problem> {
     let mut fields = Fields::of(body, "")?;
     for name in ["CallSid", "RecordingSid"] {
         if !fields.has(name) {
@@ -163,6 +164,8 @@ fn arrival(body: Value) -> Result<Arrival, Problem> {
     }
     let held =
         NewMaterial::Held { kind: MaterialKind::Recording, file, media_type: Some("audio/wav".into()) };
+    // A call can have several recordings. Each says when it begins, so they are joined in their order.
+    let held = held.starting(details.started_at);
     Ok(Arrival {
         source: SOURCE.to_owned(),
         external_id,

@@ -111,6 +111,16 @@ async fn a_transcript_is_taken_in_every_encoding_that_can_be_read() {
 }
 
 #[tokio::test]
+async fn a_transcript_in_a_word_document_is_taken_as_it_is() {
+    // The first entry of the archive: 30 bytes, and then its name.
+    let document = [&b"PK\x03\x04"[..], &[0; 26], b"[Content_Types].xml", &[7; 100]].concat();
+    let world = World::new();
+    let form = Form::default().part("transcript", "Pilot.docx", &document).part("meeting", "m.json", MEETING);
+    world.form("/api/meetings", form).await.accepted();
+    assert_eq!(world.material(&world.event(), 0).await, document);
+}
+
+#[tokio::test]
 async fn a_late_recording_of_a_known_meeting_is_the_same_call() {
     let world = World::new();
     let first = Form::default().part("meeting", "m", MEETING).part("transcript", "t.vtt", VTT);

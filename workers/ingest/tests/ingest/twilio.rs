@@ -80,6 +80,8 @@ async fn a_finished_recording_is_the_material_of_its_call() {
             .with("channels", "2");
         assert_eq!(HeldFile::read(&world.opened_url(&event)), Some(file));
         assert_eq!(details.metadata["RecordingSource"], "DialVerb");
+        // Another recording of the call begins at another time, so the two are joined.
+        assert_eq!(event.data.materials[0].starts_at, details.started_at);
     }
 }
 

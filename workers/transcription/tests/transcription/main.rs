@@ -5,3 +5,4 @@ mod chain;
 mod held;
 mod meetings;
 mod stage;
+mod twice;

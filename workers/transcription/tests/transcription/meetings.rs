@@ -96,24 +96,24 @@ impl SpeechAtOnce for Echo {
     }
 }
 
-fn at(second: i64) -> Moment {
+pub(crate) fn at(second: i64) -> Moment {
     Moment::from_micros(1_772_616_600_000_000 + second * 1_000_000)
 }
 
-struct Bench {
+pub(crate) struct Bench {
     _folder: tempfile::TempDir,
     store: Store,
     blobs: Blobs,
     sealer: Sealer,
     call: CallId,
     echo: Arc<Echo>,
-    zoom: MockServer,
+    pub(crate) zoom: MockServer,
     /// The run that was begun last.
     begun: Mutex<Option<Claim>>,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(folder.path()).await.unwrap();
@@ -124,7 +124,7 @@ impl Bench {
         Self { _folder: folder, store, blobs, sealer, call, echo, zoom, begun: Mutex::default() }
     }
 
-    async fn file(&self, kind: MaterialKind, content: &str, start: i64) -> Material {
+    pub(crate) async fn file(&self, kind: MaterialKind, content: &str, start: i64) -> Material {
         let content = match kind {
             MaterialKind::Recording => [SOUND, content.as_bytes()].concat(),
             _ => content.as_bytes().to_vec(),
@@ -135,7 +135,7 @@ impl Bench {
         Material { kind, digest: key, at: at_blob, media_type: None, starts_at: Some(at(start)) }
     }
 
-    fn held(&self, id: &str, values: &[(&str, &str)]) -> Material {
+    pub(crate) fn held(&self, id: &str, values: &[(&str, &str)]) -> Material {
         let file = HeldFile::new(Holder::Zoom, id).with("meeting", MEETING);
         let file = values.iter().fold(file, |file, (name, value)| file.with(name, *value));
         let sealed = self.sealer.seal(&seal::of_call(WORKSPACE, self.call), &file.address());
@@ -148,17 +148,22 @@ impl Bench {
         }
     }
 
-    /// Brings material in, and returns the run of its generation.
-    async fn arrives(&self, material: Material) -> Cx {
+    /// Brings material of a meeting in, and returns the run of its generation.
+    pub(crate) async fn arrives(&self, material: Material) -> Cx {
         let details = json!({ "metadata": { "host_email": "priya@tidegrid.example.com" } });
+        self.arrives_with(CallKind::Meeting, serde_json::from_value(details).unwrap(), material).await
+    }
+
+    /// Brings material of any call in.
+    pub(crate) async fn arrives_with(&self, kind: CallKind, details: CallDetails, material: Material) -> Cx {
         let arrival = Arrival {
             event_id: Uuid::new_v4(),
             workspace: WORKSPACE,
             call: self.call,
             source: "zoom".into(),
             external_id: MEETING.into(),
-            kind: CallKind::Meeting,
-            details: serde_json::from_value(details).unwrap(),
+            kind,
+            details,
             materials: vec![material],
         };
         let taken =
@@ -216,7 +221,7 @@ impl Bench {
     }
 
     /// Handles the run, and returns the transcript and what was found out about the call.
-    async fn transcribed(&self, cx: &Cx, credentials: bool) -> (Transcript, Option<CallDetails>) {
+    pub(crate) async fn transcribed(&self, cx: &Cx, credentials: bool) -> (Transcript, Option<CallDetails>) {
         let outcome = self.handled(cx, credentials).await.unwrap();
         assert_eq!(outcome, Outcome::Emit(CallTranscribed {}));
         let (mut transcript, mut details) = (None, None);
@@ -239,11 +244,11 @@ impl Bench {
         self.store.settle_run(&claim, &done).await.unwrap();
     }
 
-    fn paid(&self) -> Vec<String> {
+    pub(crate) fn paid(&self) -> Vec<String> {
         self.echo.paid.lock().unwrap().clone()
     }
 
-    async fn zoom_answers(&self, at: &str, token: &str, answer: ResponseTemplate) {
+    pub(crate) async fn zoom_answers(&self, at: &str, token: &str, answer: ResponseTemplate) {
         let bearer = format!("Bearer {token}");
         Mock::given(path(at))
             .and(header("authorization", bearer.as_str()))
@@ -253,7 +258,7 @@ impl Bench {
     }
 
     /// The API of Zoom with one recording, and with these participants.
-    async fn with_api(&self, file: &str, people: Value) {
+    pub(crate) async fn with_api(&self, file: &str, people: Value) {
         let token = json!({ "access_token": "account-token", "expires_in": 3599 });
         Mock::given(path("/oauth/token"))
             .respond_with(ResponseTemplate::new(200).set_body_json(token))
@@ -270,11 +275,11 @@ impl Bench {
     }
 }
 
-fn sound(text: &str) -> ResponseTemplate {
+pub(crate) fn sound(text: &str) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_bytes([SOUND, text.as_bytes()].concat())
 }
 
-fn lines(transcript: &Transcript) -> Vec<(&str, Option<i64>)> {
+pub(crate) fn lines(transcript: &Transcript) -> Vec<(&str, Option<i64>)> {
     transcript.segments.iter().map(|segment| (segment.text.as_str(), segment.start_ms)).collect()
 }
 

@@ -244,3 +244,13 @@ fn a_recording_above_25_mb_is_more_than_the_provider_takes() {
     testing::tls();
     assert_eq!(client("http://127.0.0.1:1", "whisper-1").max_audio_bytes(), Some(25_000_000));
 }
+
+#[test]
+fn a_recording_above_1400_seconds_is_more_than_the_gpt_models_take() {
+    testing::tls();
+    let longest = |model| client("http://127.0.0.1:1", model).max_audio_ms();
+    for model in ["gpt-4o-transcribe", "gpt-4o-transcribe-diarize", "gpt-transcribe"] {
+        assert_eq!(longest(model), Some(1_400_000), "{model}");
+    }
+    assert_eq!(longest("whisper-1"), None);
+}

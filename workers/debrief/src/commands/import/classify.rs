@@ -17,7 +17,7 @@ use super::ImportKind;
 
 const AUDIO: [&str; 8] = ["wav", "mp3", "m4a", "mp4", "flac", "ogg", "opus", "webm"];
 /// The extensions of transcripts, the richest format first. Of several files with one name, the first of these is taken.
-const TRANSCRIPTS: [&str; 4] = ["vtt", "webvtt", "srt", "txt"];
+const TRANSCRIPTS: [&str; 5] = ["vtt", "webvtt", "srt", "docx", "txt"];
 /// Fields of a meeting. An object that has two of them is a meeting.
 const OF_MEETINGS: [&str; 5] = ["uuid", "topic", "host_id", "participants", "start_time"];
 /// The longest JSON file that is read here. The limit is above the limits of the import itself, so that the import
@@ -71,7 +71,7 @@ pub(super) fn classify(path: &Path, kind: ImportKind, zone: &impl Zone) -> FileK
     };
     let text = text_of(&head);
     let start = text.trim_start_matches('\u{feff}').trim_start();
-    let cues = extension != "txt" && is(&TRANSCRIPTS);
+    let cues = extension != "txt" && extension != "docx" && is(&TRANSCRIPTS);
     match kind {
         ImportKind::Meeting if !start.starts_with('{') && extension != "json" => FileKind::Transcript,
         ImportKind::Auto if start.starts_with("WEBVTT") || cues => FileKind::Transcript,
@@ -80,6 +80,7 @@ pub(super) fn classify(path: &Path, kind: ImportKind, zone: &impl Zone) -> FileK
                 extension.as_str(),
                 transcripts::check_head(&head[..head.len().min(transcripts::HEAD_BYTES)]),
             ) {
+                ("docx", Ok(())) if transcripts::is_office_document(&head) => FileKind::Transcript,
                 _ if head.is_empty() => FileKind::Other("it is empty".to_owned()),
                 (_, Err(kind)) => FileKind::Other(kind.to_string()),
                 ("txt", Ok(())) if has_speakers(&text) => FileKind::Transcript,
@@ -289,6 +290,21 @@ mod tests {
         assert_eq!(found("captions", wide("WEBVTT\n\n")), FileKind::Transcript);
         assert_eq!(found("a.vtt", wide("WEBVTT\n\n")), FileKind::Transcript);
         assert_eq!(found("a.txt", wide("Priya: Hello\n")), FileKind::Transcript);
+    }
+
+    #[test]
+    fn a_word_document_is_a_transcript_and_other_archives_are_not() {
+        let archive = |name: &str| [&b"PK\x03\x04"[..], &[0; 26], name.as_bytes(), &[7; 100]].concat();
+        assert_eq!(found("Pilot.docx", archive("[Content_Types].xml")), FileKind::Transcript);
+        assert!(matches!(found("Pilot.docx", archive("photo.jpg")), FileKind::Other(_)));
+        assert!(matches!(found("Pilot.xlsx", archive("[Content_Types].xml")), FileKind::Other(_)));
+        assert_eq!(forced("Pilot.docx", archive("word/a"), ImportKind::Meeting), FileKind::Transcript);
+        let deepgram =
+            r#"{"results":{"channels":[{"alternatives":[{"words":[{"word":"hi","start":0,"end":1}]}]}]}}"#;
+        assert_eq!(found("a.json", deepgram), FileKind::Transcript);
+        let eleven_labs =
+            r#"{"language_code":"eng","words":[{"text":"Hi.","start":0,"end":1,"type":"word"}]}"#;
+        assert_eq!(found("b.json", eleven_labs), FileKind::Transcript);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use queue_topology::{Cx, Outcome, Run, Stage as _, StageError};
 use store::{
     Arrival, Begun, Claim, InstanceId, RunKey, RunRequest, Settlement, SpeechAttemptRow, Store, Write,
 };
-use transcription::{CutError, Cutter, Piece, Settings, Transcription};
+use transcription::{CutError, CutOrder, Cutter, Piece, Settings, Transcription};
 use uuid::Uuid;
 
 pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
@@ -230,7 +230,7 @@ impl SpeechJobs for Jobs {
 pub(crate) struct InTwo;
 
 impl Cutter for InTwo {
-    fn cut(&self, _: BlobReader, _: u64) -> BoxStream<'static, Result<Piece, CutError>> {
+    fn cut(&self, _: BlobReader, _: CutOrder) -> BoxStream<'static, Result<Piece, CutError>> {
         let piece = |start_ms, end_ms, bytes: &'static [u8]| {
             Ok(Piece { start_ms, end_ms, bytes: Bytes::from_static(bytes) })
         };

@@ -1,89 +1,49 @@
-//! Feeds damaged files to every reader of recordings and transcripts, and looks for panics, hangs and growth.
+//! Runs the targets of a fuzzer: it changes valid inputs at random and reads them in a child process with little memory.
 //!
-//! Each target begins with small valid files and changes them at random: bits, numbers, cut ends, doubled and removed
-//! parts, and parts of other files. The random numbers come from a seed, so every input can be made again:
-//!
-//! ```text
-//! cargo run -p media --example fuzz -- --seconds 60                  all targets, a minute each
-//! cargo run -p media --example fuzz -- --only flac --seed 7 --first 1234 --count 1
-//! ```
-//!
-//! The inputs are read in a child process with little memory. So an input that hangs or that takes too much memory ends
-//! the child, and the runner goes on behind it.
+//! The random numbers come from a seed, so every input can be made again. An input that hangs or that takes too much memory
+//! ends the child, and the runner goes on behind it.
 
-use std::io::{BufRead as _, BufReader, Cursor, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use domain::event::MaterialKind;
-use media::audio::raw::{Encoding, Raw};
-use media::audio::{Decoder, measure};
-use media::transcripts::{self, People};
-
 /// How long one input may take, and how much memory the child may have, in KiB of addresses.
 const HANGS_AFTER: Duration = Duration::from_secs(20);
 const MEMORY_KIB: u64 = 1024 * 1024;
 
-/// Where the valid files are, from the folder of this crate.
-const RECORDINGS: &str = "test-data/audio";
-const TRANSCRIPTS: [(&str, &str); 4] = [
-    (
-        "vtt",
-        "WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.500\n<v Dana Ortiz>Good morning.\n\n00:01.500 --> 00:04.000\n<v B>Hello &amp; thanks.\n",
-    ),
-    (
-        "srt",
-        "1\n00:00:00,000 --> 00:00:01,500\nDana: Good morning.\n\n2\n00:00:01,500 --> 00:00:04,000\nB: Hello.\n",
-    ),
-    ("text", "Dana Ortiz: Good morning.\n[00:01:02] B: My invoice is wrong.\nDana Ortiz (00:03): I see.\n"),
-    (
-        "session",
-        r#"{"items": [{"role": "assistant", "content": ["Good morning."]}, {"role": "user", "content": ["Hello."], "created_at": 1700000000.5}]}"#,
-    ),
-];
-
 static CAUGHT: AtomicU64 = AtomicU64::new(0);
 
-fn main() -> ExitCode {
+/// The inputs of a program and how it reads them.
+pub(crate) struct Fuzzer {
+    pub(crate) targets: Vec<String>,
+    /// The valid inputs of a target. The first is changed, and the others lend it parts.
+    pub(crate) corpus: fn(&str) -> Vec<Vec<u8>>,
+    pub(crate) read: fn(&str, Vec<u8>),
+}
+
+/// Does what the arguments of the program say.
+pub(crate) fn main(fuzzer: &Fuzzer) -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let value = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1));
     let number = |name: &str, default: u64| value(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     let (seed, first) = (number("--seed", 1), number("--first", 0));
     if let Some(target) = value("--child") {
-        return child(target, seed, first, number("--count", u64::MAX));
+        return child(fuzzer, target, seed, first, number("--count", u64::MAX));
     }
     let only = value("--only");
     let mut failed = 0;
     for target in
-        targets().into_iter().filter(|target| only.is_none_or(|only| target.contains(only.as_str())))
+        fuzzer.targets.iter().filter(|target| only.is_none_or(|only| target.contains(only.as_str())))
     {
         if value("--count").is_some() {
-            return child(&target, seed, first, number("--count", 1));
+            return child(fuzzer, target, seed, first, number("--count", 1));
         }
-        failed += run(&target, seed, first, Duration::from_secs(number("--seconds", 10)));
+        failed += run(target, seed, first, Duration::from_secs(number("--seconds", 10)));
     }
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(RECORDINGS)
-}
-
-/// The name of every target: a recording for each format, and the parsers of transcripts.
-fn targets() -> Vec<String> {
-    let files = std::fs::read_dir(folder()).into_iter().flatten().flatten();
-    let names = files.filter_map(|file| file.file_name().into_string().ok());
-    let mut targets: Vec<String> = names
-        .filter(|name| std::path::Path::new(name).extension().is_none_or(|ending| ending != "sh"))
-        .collect();
-    targets.push("raw".to_owned());
-    targets.extend(TRANSCRIPTS.iter().map(|(name, _)| (*name).to_owned()));
-    targets.sort();
-    targets
 }
 
 /// Runs a target for some time, and returns how many inputs failed.
@@ -155,11 +115,11 @@ fn spawn(target: &str, seed: u64, first: u64) -> std::io::Result<(Child, mpsc::R
 }
 
 /// Reads one input after the other, and writes down before each one which it is.
-fn child(target: &str, seed: u64, first: u64, count: u64) -> ExitCode {
+fn child(fuzzer: &Fuzzer, target: &str, seed: u64, first: u64, count: u64) -> ExitCode {
     std::panic::set_hook(Box::new(|_| {
         CAUGHT.fetch_add(1, Ordering::Relaxed);
     }));
-    let files = corpus(target);
+    let files = (fuzzer.corpus)(target);
     let mut out = std::io::stdout();
     for nth in first..first.saturating_add(count) {
         if writeln!(out, "at {nth}").and_then(|()| out.flush()).is_err() {
@@ -167,7 +127,7 @@ fn child(target: &str, seed: u64, first: u64, count: u64) -> ExitCode {
         }
         let input = damaged(&files, seed, nth);
         let before = CAUGHT.load(Ordering::Relaxed);
-        let escaped = catch_unwind(AssertUnwindSafe(|| read(target, input))).is_err();
+        let escaped = catch_unwind(AssertUnwindSafe(|| (fuzzer.read)(target, input))).is_err();
         let caught = CAUGHT.load(Ordering::Relaxed) - before;
         if escaped {
             let _unread = writeln!(out, "panic: input {nth} of seed {seed}");
@@ -176,44 +136,6 @@ fn child(target: &str, seed: u64, first: u64, count: u64) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
-}
-
-fn read(target: &str, input: Vec<u8>) {
-    match target {
-        "vtt" | "srt" | "text" => transcript(MaterialKind::Transcript, &input),
-        "session" => transcript(MaterialKind::Session, &input),
-        "raw" => {
-            let encoding = [Encoding::MuLaw, Encoding::ALaw, Encoding::Pcm16][input.len() % 3];
-            let raw = Raw { encoding, sample_rate: 8_000, channels: input.len() % 2 + 1 };
-            if let Ok(decoder) = Decoder::raw(Cursor::new(input), raw) {
-                let _measured = measure::measure(decoder);
-            }
-        }
-        _ => {
-            if let Ok(decoder) = Decoder::open(Cursor::new(input)) {
-                let _measured = measure::measure(decoder);
-            }
-        }
-    }
-}
-
-fn transcript(kind: MaterialKind, input: &[u8]) {
-    let _read = transcripts::parse(kind, input, chrono_tz::Tz::UTC, &People::default());
-}
-
-/// The file of the target first, and the other files for parts.
-fn corpus(target: &str) -> Vec<Vec<u8>> {
-    if let Some((_, text)) = TRANSCRIPTS.iter().find(|(name, _)| *name == target) {
-        let others = TRANSCRIPTS.iter().map(|(_, text)| text.as_bytes().to_vec());
-        return std::iter::once(text.as_bytes().to_vec()).chain(others).collect();
-    }
-    let read = |name: &str| std::fs::read(folder().join(name)).ok();
-    let own = if target == "raw" {
-        Some((0..4_000_u32).map(|at| (at * 37 % 251) as u8).collect())
-    } else {
-        read(target)
-    };
-    own.into_iter().chain(targets().iter().filter_map(|name| read(name))).collect()
 }
 
 struct Dice(u64);
