@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::broker::{BrokerError, Delivery, Message, Route};
 use crate::engine::Engine;
-use crate::index;
 use crate::history;
+use crate::index;
 use crate::metrics::waiting;
 use crate::scrubbing;
 use crate::table::{self, Lane};

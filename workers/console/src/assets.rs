@@ -34,7 +34,9 @@ assets! {
 /// ever and still gets the new one after an update.
 pub(crate) static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut digest = Sha256::new();
-    ASSETS.iter().for_each(|asset| digest.update(asset.bytes));
+    for asset in ASSETS {
+        digest.update(asset.bytes);
+    }
     hex::encode(&digest.finalize()[..6])
 });
 

@@ -72,6 +72,7 @@ impl Page<'_> {
         group.sections.iter().any(|section| self.is_shown(section))
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "a template passes references")]
     fn is_here(&self, section: &Section) -> bool {
         self.section.as_ref() == Some(section)
     }

@@ -15,6 +15,7 @@
 
 mod assets;
 mod bounds;
+mod changes;
 mod chart;
 mod csrf;
 mod ended;
@@ -37,8 +38,8 @@ use axum::response::Response;
 use axum::routing::get;
 use tower::ServiceExt as _;
 
+pub use changes::Updates;
 pub use state::{Console, ProviderStates};
-pub use updates::Updates;
 
 use csrf::Posted;
 use fields::Fields;
@@ -72,7 +73,7 @@ fn routes() -> Router<Console> {
         .merge(pages::providers::routes())
         .merge(pages::deployment::routes())
         .merge(pages::settings::routes())
-        .merge(texts::routes())
+        .merge(pages::language::routes())
         .route("/updates", get(updates::stream))
         .route("/assets/{name}", get(assets::serve))
 }

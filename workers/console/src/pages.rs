@@ -1,19 +1,20 @@
 //! The rooms of the console, one file each.
 
 pub(crate) mod account;
-pub(crate) mod audit;
-pub(crate) mod keys;
-pub(crate) mod overview;
-pub(crate) mod register;
-mod seed;
-mod session_rows;
-pub(crate) mod sign_in;
-pub(crate) mod users;
 pub(crate) mod analytics;
-pub(crate) mod search;
+pub(crate) mod audit;
 pub(crate) mod dead_letters;
 pub(crate) mod deployment;
 pub(crate) mod effects;
+pub(crate) mod keys;
+pub(crate) mod language;
+pub(crate) mod overview;
 pub(crate) mod providers;
 pub(crate) mod queues;
+pub(crate) mod register;
+pub(crate) mod search;
+mod seed;
+mod session_rows;
 pub(crate) mod settings;
+pub(crate) mod sign_in;
+pub(crate) mod users;

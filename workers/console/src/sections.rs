@@ -36,13 +36,7 @@ pub(crate) const GROUPS: &[Group] = &[
     },
     Group {
         heading: Some(|texts| texts.administration),
-        sections: &[
-            Section::Deployment,
-            Section::Settings,
-            Section::Users,
-            Section::Keys,
-            Section::Audit,
-        ],
+        sections: &[Section::Deployment, Section::Settings, Section::Users, Section::Keys, Section::Audit],
     },
 ];
 

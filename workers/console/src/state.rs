@@ -12,7 +12,7 @@ use store::Store;
 use tokio_util::sync::CancellationToken;
 use web::{Access, Accounts, Guarded};
 
-use crate::updates::Updates;
+use crate::changes::Updates;
 
 #[derive(Clone)]
 pub struct Console {

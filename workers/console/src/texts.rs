@@ -5,39 +5,34 @@
 
 mod accounts;
 mod analytics;
-mod frame;
-mod overview;
-mod search;
 mod dead_letters;
 mod deployment;
 mod effects;
+mod frame;
+mod overview;
 mod providers;
 mod queues;
+mod search;
 mod settings;
 
-use axum::Router;
-use axum::http::header::{ACCEPT_LANGUAGE, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue};
-use axum::response::Response;
-use axum::routing::post;
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT_LANGUAGE;
 use web::session::cookie;
 
 pub(crate) use accounts::AccountTexts;
 pub(crate) use analytics::AnalyticsTexts;
-pub(crate) use frame::FrameTexts;
-pub(crate) use overview::OverviewTexts;
-pub(crate) use search::SearchTexts;
 pub(crate) use dead_letters::DeadLetterTexts;
 pub(crate) use deployment::DeploymentTexts;
 pub(crate) use effects::EffectTexts;
+pub(crate) use frame::FrameTexts;
+pub(crate) use overview::OverviewTexts;
 pub(crate) use providers::ProviderTexts;
 pub(crate) use queues::QueueTexts;
+pub(crate) use search::SearchTexts;
 pub(crate) use settings::SettingTexts;
 
-use crate::visitor::Guest;
-use crate::{Answer, Console, Posted, frame as page_frame};
-
-const COOKIE: &str = "debrief_language";
+/// The cookie that keeps the choice of a visitor.
+pub(crate) const COOKIE: &str = "debrief_language";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
@@ -64,7 +59,7 @@ impl Language {
         }
     }
 
-    fn from_tag(tag: &str) -> Option<Self> {
+    pub(crate) fn from_tag(tag: &str) -> Option<Self> {
         let primary = tag.split(['-', '_']).next().unwrap_or_default();
         Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(primary))
     }
@@ -112,32 +107,9 @@ pub(crate) fn fill(text: &str, values: &[&str]) -> String {
     filled
 }
 
-pub(crate) fn routes() -> Router<Console> {
-    Router::new().route("/language", post(choose))
-}
-
-/// Keeps the language that the visitor chose.
-async fn choose(guest: Guest, Posted(fields): Posted) -> Answer {
-    let language = Language::from_tag(fields.text("language")).unwrap_or(guest.language);
-    let mut response: Response = page_frame::go_to(local_path(fields.text("back")));
-    let cookie = format!("{COOKIE}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax", language.tag());
-    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
-    Ok(response)
-}
-
-/// The path, if it leads to a page of ours, else the first page. A browser reads `//host` and `/\host` as another
-/// site's address.
-pub(crate) fn local_path(path: &str) -> &str {
-    let is_ours = path.starts_with('/')
-        && !path.starts_with("//")
-        && !path.contains(|c: char| c == '\\' || c.is_control());
-    if is_ours { path } else { "/" }
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
     use axum::http::header::COOKIE as COOKIES;
 
     use super::*;
@@ -161,15 +133,5 @@ mod tests {
         assert_eq!(of("fr", ""), Language::English);
         assert_eq!(of("de", "debrief_language=en"), Language::English);
         assert_eq!(of("de", "debrief_language=xx"), Language::German);
-    }
-
-    #[test]
-    fn a_form_sends_the_browser_to_no_other_site() {
-        assert_eq!(local_path("/calls?status=failed"), "/calls?status=failed");
-        for elsewhere in
-            ["//evil.example.com", "/\\evil.example.com", "https://evil.example.com", "", "calls", "/a\r\nb"]
-        {
-            assert_eq!(local_path(elsewhere), "/", "{elsewhere}");
-        }
     }
 }

@@ -14,7 +14,8 @@ use web::session::{self, CSRF_FIELD, Client, check_form};
 use web::{AccountError, Problem};
 
 use super::seed;
-use crate::texts::{AccountTexts, local_path};
+use crate::pages::language::local_path;
+use crate::texts::AccountTexts;
 use crate::visitor::Guest;
 use crate::{Answer, Console, Fields, Posted, frame};
 

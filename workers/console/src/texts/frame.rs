@@ -6,7 +6,6 @@ use super::texts;
 
 texts! { FrameTexts {
     skip: "Skip to the content" | "Zum Inhalt springen",
-    menu: "Menu" | "Menü",
     navigation: "Rooms" | "Bereiche",
     search: "Search calls" | "Anrufe durchsuchen",
     search_go: "Search" | "Suchen",
@@ -14,7 +13,6 @@ texts! { FrameTexts {
     language_go: "Change" | "Ändern",
     open: "This console needs no sign-in, because no key is set and only this machine can reach it." |
         "Diese Konsole braucht keine Anmeldung, weil kein Schlüssel gesetzt ist und nur dieser Rechner sie erreicht.",
-    updated: "This page has new content." | "Diese Seite hat neue Inhalte.",
     overview: "Overview" | "Übersicht",
     analytics: "Analytics" | "Auswertung",
     operations: "Operations" | "Betrieb",
