@@ -11,7 +11,7 @@ use domain::account::Role;
 use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
 use platform::blobs::Blobs;
 use platform::cache::Memory;
-use platform::config::{Installation, Values};
+use platform::config::{Installation, Known, Values};
 use platform::seal::Sealer;
 use queue_topology::broker::{Broker, Embedded, Lane};
 use queue_topology::intake::Intake;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 use web::{Access, Accounts};
-use web_console::{Console, Updates};
+use web_console::{Console, ProviderStates, Updates};
 
 pub(crate) const KEY: &str = "an-api-key-for-the-tests-0123456789";
 pub(crate) const PASSWORD: &str = "Passw0rd";
@@ -66,6 +66,9 @@ impl World {
             access: Arc::clone(&access),
             accounts: Arc::clone(&accounts),
             installation: Arc::new(Installation::read(&values).unwrap()),
+            values: Arc::new(values.clone()),
+            known: Arc::new(Known::with(providers::settings())),
+            providers: ProviderStates::default(),
             roles: vec!["console"],
             services: Vec::new(),
             updates: Updates::new(),

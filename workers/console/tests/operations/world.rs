@@ -67,6 +67,7 @@ impl World {
             sealer,
             intake,
             access: Arc::clone(&access),
+            accounts: Arc::new(web::Accounts::new(store.clone())),
             installation: Arc::new(Installation::read(&values).unwrap()),
             values: Arc::new(values),
             known: Arc::new(Known::with(providers::settings())),
