@@ -8,6 +8,7 @@
 
 mod audio;
 mod audit;
+mod call_pages;
 mod call_status;
 mod calls;
 mod clock;
@@ -47,6 +48,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 
 pub use audit::{Action, Audit, AuditRow, OperatorRequest};
+pub use call_pages::{Behind, FilterValues};
 pub use calls::{CallFilter, DeliveredRow, Page, Stats, StoredMaterial};
 pub use corrections::Corrected;
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter};
