@@ -13,6 +13,7 @@ mod loopback;
 pub mod openapi;
 mod peer;
 mod problem;
+pub mod recording;
 mod request;
 mod wrong_keys;
 

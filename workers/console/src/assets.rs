@@ -26,6 +26,7 @@ macro_rules! assets {
 
 assets! {
     "console.css": "text/css; charset=utf-8",
+    "call.js": "text/javascript; charset=utf-8",
     "console.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
@@ -34,7 +35,9 @@ assets! {
 /// ever and still gets the new one after an update.
 pub(crate) static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut digest = Sha256::new();
-    ASSETS.iter().for_each(|asset| digest.update(asset.bytes));
+    for asset in ASSETS {
+        digest.update(asset.bytes);
+    }
     hex::encode(&digest.finalize()[..6])
 });
 

@@ -56,8 +56,8 @@ impl Page<'_> {
         GROUPS
     }
 
-    fn is_here(&self, section: &Section) -> bool {
-        self.section.as_ref() == Some(section)
+    fn is_here(&self, section: Section) -> bool {
+        self.section == Some(section)
     }
 }
 

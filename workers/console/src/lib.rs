@@ -54,6 +54,8 @@ pub fn router(console: Console) -> Router {
 fn routes() -> Router<Console> {
     Router::new()
         .merge(pages::overview::routes())
+        .merge(pages::calls::routes())
+        .merge(pages::call::routes())
         .merge(texts::routes())
         .route("/updates", get(updates::stream))
         .route("/assets/{name}", get(assets::serve))

@@ -6,6 +6,7 @@ use crate::texts::FrameTexts;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     Overview,
+    Calls,
 }
 
 /// Rooms that belong together.
@@ -15,18 +16,21 @@ pub(crate) struct Group {
     pub(crate) sections: &'static [Section],
 }
 
-pub(crate) const GROUPS: &[Group] = &[Group { heading: None, sections: &[Section::Overview] }];
+pub(crate) const GROUPS: &[Group] =
+    &[Group { heading: None, sections: &[Section::Overview, Section::Calls] }];
 
 impl Section {
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Overview => "/",
+            Self::Calls => "/calls",
         }
     }
 
     pub(crate) fn name(self, texts: &FrameTexts) -> &'static str {
         match self {
             Self::Overview => texts.overview,
+            Self::Calls => texts.calls,
         }
     }
 }

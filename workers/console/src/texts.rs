@@ -3,6 +3,8 @@
 //! Each room has one file with a table: a name, then the words in each language. A table that lacks a language does not
 //! compile, so every language is complete. A text with a place for a value has `{}` in it; see [`fill`].
 
+mod call;
+mod calls;
 mod frame;
 mod overview;
 
@@ -13,6 +15,8 @@ use axum::response::Response;
 use axum::routing::post;
 use web::Read;
 
+pub(crate) use call::CallTexts;
+pub(crate) use calls::CallsTexts;
 pub(crate) use frame::FrameTexts;
 pub(crate) use overview::OverviewTexts;
 

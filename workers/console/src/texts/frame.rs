@@ -16,6 +16,7 @@ texts! { FrameTexts {
         "Diese Konsole braucht keine Anmeldung, weil kein Schlüssel gesetzt ist und nur dieser Rechner sie erreicht.",
     updated: "This page has new content." | "Diese Seite hat neue Inhalte.",
     overview: "Overview" | "Übersicht",
+    calls: "Calls" | "Anrufe",
     operations: "Operations" | "Betrieb",
     administration: "Administration" | "Verwaltung",
     to_the_overview: "To the overview" | "Zur Übersicht",
