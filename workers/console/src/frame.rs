@@ -56,8 +56,12 @@ impl Page<'_> {
         GROUPS
     }
 
-    fn is_here(&self, section: Section) -> bool {
-        self.section == Some(section)
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "a template passes what it counts through by reference"
+    )]
+    fn is_here(&self, section: &Section) -> bool {
+        self.section.as_ref() == Some(section)
     }
 }
 

@@ -62,12 +62,12 @@ pub(crate) async fn stream(
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let changes = console.updates.0.subscribe();
     let events = unfold((changes, console.stopping), async |(mut changes, stopping)| {
-        let changed = tokio::select! {
-            changed = changes.changed() => changed.is_ok(),
+        let goes_on = tokio::select! {
+            seen = changes.changed() => seen.is_ok(),
             () = stopping.cancelled() => false,
         };
         let event = Event::default().event("changed").data("");
-        changed.then_some((Ok(event), (changes, stopping)))
+        goes_on.then_some((Ok(event), (changes, stopping)))
     });
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }

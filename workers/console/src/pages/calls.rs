@@ -92,16 +92,15 @@ async fn export(visitor: Visitor<Read>, State(console): State<Console>, RawQuery
     if !filters.can_be_used() {
         return Err(visitor.refuse(Problem::new(filters.http_status(), texts.not_used)));
     }
-    let response: Response = csv::stream(console.store, visitor.workspace, filters.filter);
+    let response: Response =
+        csv::stream(console.store, console.installation, visitor.workspace, filters.filter);
     Ok(response)
 }
 
 fn row(call: &Call, console: &Console, texts: &'static CallsTexts) -> Row {
     let details = &call.details;
-    let number = match details.direction {
-        Some(Direction::Outgoing) => details.to_number.as_deref().or(details.from_number.as_deref()),
-        _ => details.from_number.as_deref().or(details.to_number.as_deref()),
-    };
+    let parties = console.installation.lines.parties(call);
+    let number = parties.customer.or(details.from_number.as_deref()).or(details.to_number.as_deref());
     let named = number.or(details.topic.as_deref()).unwrap_or(&call.external_id);
     Row {
         id: call.id.to_string(),
@@ -109,7 +108,7 @@ fn row(call: &Call, console: &Console, texts: &'static CallsTexts) -> Row {
         with: show::shortened(named),
         source: show::shortened(&call.source),
         agent: show::shortened(details.agent_name.as_deref().unwrap_or_default()),
-        direction: match details.direction {
+        direction: match parties.known_direction {
             Some(Direction::Incoming) => texts.incoming,
             Some(Direction::Outgoing) => texts.outgoing,
             None => "",

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use domain::call::{CallDetails, WorkspaceId};
+use store::Page;
 use uuid::Uuid;
 
 use crate::world::{WORKSPACE, World, analysis, details, transcript};
@@ -48,7 +49,7 @@ async fn a_call_that_is_not_there_or_not_ours_is_a_page_with_404() {
 }
 
 #[tokio::test]
-async fn a_transcript_of_sixteen_megabytes_is_shown_in_parts_within_a_second() {
+async fn a_transcript_of_sixteen_megabytes_is_shown_in_parts() {
     let world = World::new().await;
     let call = world.arrived("a", CallDetails::default()).await;
     let text = "word ".repeat(33);
@@ -58,7 +59,9 @@ async fn a_transcript_of_sixteen_megabytes_is_shown_in_parts_within_a_second() {
     let took = started.elapsed();
     assert!(page.contains("Lines 70001 to 70500 of 100000") && page.contains("id=\"s70123\""));
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
-    assert!(took < Duration::from_secs(5), "{took:?}, in a program without optimization");
+    // This program is not optimized, so it gets more than the second that a visitor waits.
+    println!("the page took {took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 #[tokio::test]
@@ -87,11 +90,15 @@ async fn a_call_is_done_again_from_a_stage_and_the_audit_log_names_it() {
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(world.store.call(WORKSPACE, call).await.unwrap().unwrap().generation, 1);
     let done = world.submit(&path, &[("from", "analysis")]).await;
-    assert_eq!((done.status, &done.headers["location"]), (StatusCode::SEE_OTHER, &*format!("/calls/{call}")));
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    assert_eq!(done.headers["location"], format!("/calls/{call}"));
     let analysis = world.store.runs(WORKSPACE, call).await.unwrap();
     assert!(
         analysis.iter().any(|run| run.stage == "analysis" && run.generation == 2 && run.state == "waiting")
     );
-    let audit = world.store.audit(WORKSPACE, 10).await.unwrap();
-    assert!(audit.iter().any(|entry| entry.what.to_string().contains(&call.to_string())), "{audit:?}");
+    let (audit, _) = world.store.audit(WORKSPACE, Page { offset: 0, limit: 10 }).await.unwrap();
+    assert!(
+        audit.iter().any(|entry| entry.action == "call_replay" && entry.asked.contains(&call.to_string())),
+        "{audit:?}"
+    );
 }

@@ -113,7 +113,8 @@ impl World {
         let request = request.header(COOKIE, cookie).header("host", "localhost").body(body).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         if let Some(set) = response.headers().get(SET_COOKIE) {
-            *self.cookie.lock().unwrap() = set.to_str().unwrap().split(';').next().unwrap().to_owned();
+            let pair = set.to_str().unwrap().split(';').next().unwrap();
+            pair.clone_into(&mut self.cookie.lock().unwrap());
         }
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();

@@ -1,10 +1,13 @@
 //! The list of calls as CSV (RFC 4180). It is sent while it is read, so it may be as long as the list is.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use domain::call::{Call, Direction, WorkspaceId};
 use futures::stream;
+use platform::config::Installation;
 use store::{Behind, CallFilter, Store, StoreError};
 
 /// How many calls are read at a time.
@@ -18,21 +21,28 @@ enum Next {
     Behind(Option<Behind>),
 }
 
-pub(super) fn stream(store: Store, workspace: WorkspaceId, filter: CallFilter) -> Response {
+pub(super) fn stream(
+    store: Store,
+    installation: Arc<Installation>,
+    workspace: WorkspaceId,
+    filter: CallFilter,
+) -> Response {
     let first = Some(Next::Head);
-    let parts = stream::try_unfold((store, filter, first), move |(store, filter, next)| async move {
+    let state = (store, installation, filter, first);
+    let parts = stream::try_unfold(state, move |(store, installation, filter, next)| async move {
         let behind = match next {
             None => return Ok(None),
             Some(Next::Head) => {
                 let next = Some(Next::Behind(None));
-                return Ok(Some((HEAD.to_owned(), (store, filter, next))));
+                return Ok(Some((HEAD.to_owned(), (store, installation, filter, next))));
             }
             Some(Next::Behind(behind)) => behind,
         };
         let calls = store.calls_behind(workspace, &filter, behind, AT_A_TIME).await?;
         let Some(last) = calls.last() else { return Ok(None) };
         let next = Next::Behind(Some(Behind { received_at: last.received_at, call: last.id }));
-        Ok::<_, StoreError>(Some((calls.iter().map(line).collect(), (store, filter, Some(next)))))
+        let lines = calls.iter().map(|call| line(call, &installation)).collect();
+        Ok::<_, StoreError>(Some((lines, (store, installation, filter, Some(next)))))
     });
     let headers = [
         (CONTENT_TYPE, "text/csv; charset=utf-8"),
@@ -41,9 +51,9 @@ pub(super) fn stream(store: Store, workspace: WorkspaceId, filter: CallFilter) -
     (headers, Body::from_stream(parts)).into_response()
 }
 
-fn line(call: &Call) -> String {
+fn line(call: &Call, installation: &Installation) -> String {
     let details = &call.details;
-    let direction = match details.direction {
+    let direction = match installation.lines.parties(call).known_direction {
         Some(Direction::Incoming) => "incoming",
         Some(Direction::Outgoing) => "outgoing",
         None => "",
