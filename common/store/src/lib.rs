@@ -11,6 +11,7 @@ mod audit;
 mod call_changes;
 mod call_index;
 mod call_search;
+mod call_pages;
 mod call_status;
 mod call_sums;
 mod calls;
@@ -65,6 +66,7 @@ pub use audit::{Action, Audit, AuditCursor, AuditFilter, AuditRow, OperatorReque
 pub use call_changes::Changes;
 pub use call_search::{FoundCall, FoundMoment, Search, SearchError, Visible};
 pub use call_sums::Sums;
+pub use call_pages::{Behind, FilterValues};
 pub use calls::{CallFilter, DeliveredRow, Page, Stats, StoredMaterial};
 pub use catch_up::Walk;
 pub use corrections::Corrected;

@@ -15,6 +15,7 @@ pub mod openapi;
 mod passwords;
 mod peer;
 mod problem;
+pub mod recording;
 mod request;
 pub mod session;
 mod wrong_keys;

@@ -15,6 +15,7 @@ use platform::blobs::BlobError;
 use serde_json::Value;
 use store::{Page, Store, StoreError};
 use uuid::Uuid;
+use web::recording::RecordingError;
 use web::{Authorized, FieldProblem, Operate, Problem, Read, ReadOwn};
 
 /// How long an answer may take. A database that is only busy answers sooner.
@@ -45,6 +46,15 @@ impl From<BlobError> for Refusal {
     fn from(error: BlobError) -> Self {
         tracing::warn!(%error, "failed to read a blob for a request");
         unavailable("the blobs cannot be read at the moment")
+    }
+}
+
+impl From<RecordingError> for Refusal {
+    fn from(error: RecordingError) -> Self {
+        match error {
+            RecordingError::Store(error) => error.into(),
+            RecordingError::Blob(error) => error.into(),
+        }
     }
 }
 

@@ -26,6 +26,7 @@ macro_rules! assets {
 
 assets! {
     "console.css": "text/css; charset=utf-8",
+    "call.js": "text/javascript; charset=utf-8",
     "console.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }

@@ -74,6 +74,8 @@ fn routes() -> Router<Console> {
         .merge(pages::deployment::routes())
         .merge(pages::settings::routes())
         .merge(pages::language::routes())
+        .merge(pages::calls::routes())
+        .merge(pages::call::routes())
         .route("/updates", get(updates::stream))
         .route("/assets/{name}", get(assets::serve))
 }

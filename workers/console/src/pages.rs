@@ -3,6 +3,8 @@
 pub(crate) mod account;
 pub(crate) mod analytics;
 pub(crate) mod audit;
+pub(crate) mod call;
+pub(crate) mod calls;
 pub(crate) mod dead_letters;
 pub(crate) mod deployment;
 pub(crate) mod effects;

@@ -8,6 +8,7 @@ use crate::texts::FrameTexts;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     Overview,
+    Calls,
     Users,
     Keys,
     Audit,
@@ -29,7 +30,10 @@ pub(crate) struct Group {
 }
 
 pub(crate) const GROUPS: &[Group] = &[
-    Group { heading: None, sections: &[Section::Overview, Section::Search, Section::Analytics] },
+    Group {
+        heading: None,
+        sections: &[Section::Overview, Section::Calls, Section::Search, Section::Analytics],
+    },
     Group {
         heading: Some(|texts| texts.operations),
         sections: &[Section::Queues, Section::DeadLetters, Section::Effects, Section::Providers],
@@ -44,6 +48,7 @@ impl Section {
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Overview => "/",
+            Self::Calls => "/calls",
             Self::Users => "/users",
             Self::Keys => "/keys",
             Self::Audit => "/audit",
@@ -61,6 +66,7 @@ impl Section {
     pub(crate) fn name(self, texts: &FrameTexts) -> &'static str {
         match self {
             Self::Overview => texts.overview,
+            Self::Calls => texts.calls,
             Self::Search => texts.search_go,
             Self::Analytics => texts.analytics,
             Self::Queues => texts.queues,

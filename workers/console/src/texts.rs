@@ -5,6 +5,8 @@
 
 mod accounts;
 mod analytics;
+mod call;
+mod calls;
 mod dead_letters;
 mod deployment;
 mod effects;
@@ -21,6 +23,8 @@ use web::session::cookie;
 
 pub(crate) use accounts::AccountTexts;
 pub(crate) use analytics::AnalyticsTexts;
+pub(crate) use call::CallTexts;
+pub(crate) use calls::CallsTexts;
 pub(crate) use dead_letters::DeadLetterTexts;
 pub(crate) use deployment::DeploymentTexts;
 pub(crate) use effects::EffectTexts;

@@ -15,6 +15,7 @@ texts! { FrameTexts {
         "Diese Konsole braucht keine Anmeldung, weil kein Schlüssel gesetzt ist und nur dieser Rechner sie erreicht.",
     overview: "Overview" | "Übersicht",
     analytics: "Analytics" | "Auswertung",
+    calls: "Calls" | "Anrufe",
     operations: "Operations" | "Betrieb",
     administration: "Administration" | "Verwaltung",
     users: "People" | "Personen",

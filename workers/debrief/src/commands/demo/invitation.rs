@@ -30,7 +30,7 @@ impl Demo<'_> {
         let Self { address, slack, config } = self;
         let debrief = format!("{} --config {}", program(), quoted(&config.display().to_string()));
         let places = [
-            (format!("{address}/"), "what runs here, and what is on and off"),
+            (format!("{address}/"), "the console, with the sample calls"),
             (format!("{address}/docs"), "the API, to try out"),
             (format!("{slack}/_control/received"), "what reached the simulated Slack"),
         ];

@@ -3,15 +3,16 @@
 use axum::http::StatusCode;
 use domain::account::Role;
 
+use crate::material::phoned;
 use crate::world::World;
 
 #[tokio::test]
 async fn an_agent_sees_only_her_own_calls_on_the_first_page() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     world.account("dana@x.com", Role::Agent).await;
-    world.call("0111", "Dana Ortiz").await;
-    world.call("0222", "Imre Kovács").await;
+    world.arrived("0111", phoned("Dana Ortiz", "+12025550111")).await;
+    world.arrived("0222", phoned("Imre Kovács", "+12025550222")).await;
     let mut dana = world.signed_in("dana@x.com").await;
     let page = dana.get("/").await;
     assert!(page.text.contains("+12025550111") && !page.text.contains("+12025550222"), "{}", page.text);
@@ -21,7 +22,7 @@ async fn an_agent_sees_only_her_own_calls_on_the_first_page() {
 
 #[tokio::test]
 async fn a_page_is_shown_to_those_whose_role_has_it() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     for (login, role) in [
         ("ada@x.com", Role::Administrator),
         ("max@x.com", Role::Manager),
@@ -48,7 +49,7 @@ async fn a_page_is_shown_to_those_whose_role_has_it() {
 
 #[tokio::test]
 async fn a_key_is_made_with_its_scopes_shown_once_and_revoked() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let mut ada = world.signed_in("ada@x.com").await;
     let none = ada.post("/keys", &[("name", "ci")]).await;
@@ -76,7 +77,7 @@ async fn a_key_is_made_with_its_scopes_shown_once_and_revoked() {
 
 #[tokio::test]
 async fn the_last_administrator_cannot_shut_herself_out() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let mut ada = world.signed_in("ada@x.com").await;
     let page = ada.get("/users").await;

@@ -8,6 +8,7 @@ use domain::principal::Scopes;
 use store::{KeyCreation, NewKey};
 use uuid::Uuid;
 
+use crate::material::phoned;
 use crate::world::{PASSWORD, World};
 
 /// Every path to which a form can be sent, from the source of the console. So a new form cannot be forgotten.
@@ -37,7 +38,7 @@ fn forms() -> Vec<String> {
 
 #[tokio::test]
 async fn no_form_is_taken_without_its_text_from_another_session_or_from_another_site() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let mut ada = world.signed_in("ada@x.com").await;
     let (own, other) = (ada.csrf().await, world.signed_in("ada@x.com").await.csrf().await);
@@ -57,7 +58,7 @@ async fn no_form_is_taken_without_its_text_from_another_session_or_from_another_
             (&own, "same-site"),
         ] {
             let fields = [("csrf", csrf), ("name", "x"), ("scope", "read")];
-            let answer = ada.post_as(path, &fields, site).await;
+            let answer = ada.post_as(path, &fields, Some(site)).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} with {csrf:?} from {site}");
         }
     }
@@ -66,7 +67,7 @@ async fn no_form_is_taken_without_its_text_from_another_session_or_from_another_
 
 #[tokio::test]
 async fn no_page_is_shown_inside_another_page_or_kept_in_a_cache() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let mut ada = world.signed_in("ada@x.com").await;
     for path in ["/", "/login", "/users", "/account", "/keys", "/audit", "/register"] {
@@ -82,7 +83,7 @@ async fn no_page_is_shown_inside_another_page_or_kept_in_a_cache() {
 
 #[tokio::test]
 async fn markup_in_a_field_is_shown_and_not_obeyed() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let mut ada = world.signed_in("ada@x.com").await;
     let markup = r#""><script>alert(1)</script>"#;
@@ -101,7 +102,7 @@ async fn markup_in_a_field_is_shown_and_not_obeyed() {
 
 #[tokio::test]
 async fn away_from_this_machine_the_cookie_needs_tls() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let mut browser = world.browser();
     browser.host = "calls.example.com".into();
@@ -116,9 +117,9 @@ async fn away_from_this_machine_the_cookie_needs_tls() {
 
 #[tokio::test]
 async fn an_administrator_of_another_workspace_finds_nothing_here() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
-    world.call("0111", "Dana Ortiz").await;
+    world.arrived("0111", phoned("Dana Ortiz", "+12025550111")).await;
     let key = NewKey { workspace: "other", name: "k", scopes: Scopes::ALL, hash: "k", actor: "cli:test" };
     let KeyCreation::Created { workspace, .. } = world.store.create_key(key).await.unwrap() else { panic!() };
     let role = (Role::Administrator, None);

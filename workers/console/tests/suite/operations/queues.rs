@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use domain::call::CallDetails;
 use domain::principal::Scope;
 use queue_topology::table;
 use store::{ErrorText, QueueSample, Settlement};
@@ -10,10 +11,10 @@ use crate::world::World;
 #[tokio::test]
 async fn a_page_shows_what_holds_the_places_and_why_runs_wait() {
     let world = World::new().await;
-    let held = world.arrived("held").await;
-    let claim = world.begin(held).await;
+    let held = world.arrived("held", CallDetails::default()).await;
+    let claim = world.begin(held, "transcription").await;
     world.store.show_wait(&claim, Some("assemblyai")).await.unwrap();
-    let parked = world.begin(world.arrived("parked").await).await;
+    let parked = world.begin(world.arrived("parked", CallDetails::default()).await, "transcription").await;
     let error = ErrorText { code: "assemblyai_account", text: "assemblyai refuses the key: invalid_api_key" };
     let probe_at = world.store.now().plus(Duration::from_mins(1));
     world.settle(&parked, Settlement::Parked { destination: "assemblyai", probe_at, error }).await;

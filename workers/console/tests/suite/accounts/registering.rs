@@ -11,7 +11,7 @@ const ADA: [(&str, &str); 3] = [("login", "ada@x.com"), ("name", "Ada"), ("passw
 
 #[tokio::test]
 async fn the_first_visitor_shows_the_api_key_and_is_the_administrator() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     let mut browser = world.browser();
     assert_eq!(browser.get("/").await.location(), "/login?next=%2F");
     assert_eq!(browser.get("/login").await.location(), "/register");
@@ -40,7 +40,7 @@ async fn without_a_key_the_console_is_open_and_says_so_until_there_is_an_account
 
 #[tokio::test]
 async fn a_program_registers_with_the_words_and_the_rules_of_the_first_system() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     let register = async |body: &str| {
         let request =
             Request::post("/register").header("host", HERE).header("content-type", "application/json");
@@ -72,7 +72,7 @@ async fn a_program_registers_with_the_words_and_the_rules_of_the_first_system() 
 
 #[tokio::test]
 async fn an_invitation_makes_one_account_with_the_role_that_it_says() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let mut ada = world.signed_in("ada@x.com").await;
     let page = ada.post("/users/invite", &[("login", "max@x.com"), ("role", "manager")]).await;

@@ -11,7 +11,7 @@ const SESSION: &str = "debrief_session";
 
 #[tokio::test]
 async fn who_is_not_signed_in_signs_in_first_and_comes_back_to_the_page() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let mut browser = world.browser();
     assert_eq!(browser.get("/users?a=b").await.location(), "/login?next=%2Fusers%3Fa%3Db");
@@ -25,7 +25,7 @@ async fn who_is_not_signed_in_signs_in_first_and_comes_back_to_the_page() {
 
 #[tokio::test]
 async fn a_sign_in_leads_to_no_other_site() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     for next in [
         "//evil.example.com",
@@ -45,7 +45,7 @@ async fn a_sign_in_leads_to_no_other_site() {
 
 #[tokio::test]
 async fn a_sign_in_makes_a_new_session_and_ends_the_one_before() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let mut browser = world.browser();
     // A session that somebody else has put into the browser.
@@ -65,7 +65,7 @@ async fn a_sign_in_makes_a_new_session_and_ends_the_one_before() {
 
 #[tokio::test]
 async fn the_text_of_the_form_stays_after_a_mistake_and_the_password_does_not() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let mut browser = world.browser();
     let answers = [
@@ -82,7 +82,7 @@ async fn the_text_of_the_form_stays_after_a_mistake_and_the_password_does_not() 
 
 #[tokio::test]
 async fn after_some_wrong_passwords_even_the_right_one_has_to_wait() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let mut browser = world.browser();
     for _ in 0..5 {
@@ -96,7 +96,7 @@ async fn after_some_wrong_passwords_even_the_right_one_has_to_wait() {
 
 #[tokio::test]
 async fn a_session_that_was_ended_ends_at_once_in_this_process() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     world.account("max@x.com", Role::Manager).await;
     let mut max = world.signed_in("max@x.com").await;
@@ -115,7 +115,7 @@ async fn a_session_that_was_ended_ends_at_once_in_this_process() {
 
 #[tokio::test]
 async fn what_was_typed_comes_back_when_the_session_has_ended() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let mut browser = world.signed_in("ada@x.com").await;
     let csrf = browser.csrf().await;
@@ -128,7 +128,7 @@ async fn what_was_typed_comes_back_when_the_session_has_ended() {
     let mut other = world.signed_in_with("ada@x.com", "Passw0rd-2").await;
     assert_eq!(other.get("/").await.status, StatusCode::OK);
     let fields = [("name", "a <long> name"), ("password", "Secret-1"), ("csrf", &*csrf)];
-    let answer = browser.post_as("/keys", &fields, "same-origin").await;
+    let answer = browser.post_as("/keys", &fields, Some("same-origin")).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert!(answer.text.contains("a &#60;long&#62; name"), "{}", answer.text);
     assert!(!answer.text.contains("Secret-1"));
@@ -136,7 +136,7 @@ async fn what_was_typed_comes_back_when_the_session_has_ended() {
 
 #[tokio::test]
 async fn a_program_signs_in_with_json_or_basic_auth_and_gets_a_token_and_no_cookie() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
     let json = Request::post("/login").header("host", HERE).header("content-type", "application/json");
     let body = format!(r#"{{"username": "ada@x.com", "password": "{PASSWORD}"}}"#);
@@ -156,7 +156,7 @@ async fn a_program_signs_in_with_json_or_basic_auth_and_gets_a_token_and_no_cook
 
 #[tokio::test]
 async fn a_new_password_ends_the_other_sessions() {
-    let world = World::new().await;
+    let world = World::with_key().await;
     world.account("ada@x.com", Role::Viewer).await;
     let mut other = world.signed_in("ada@x.com").await;
     let mut browser = world.signed_in("ada@x.com").await;

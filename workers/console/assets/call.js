@@ -1,0 +1,51 @@
+// The page of a call works without this script. With it, the transcript follows the sound, and a click on a line or on
+// the outline of the recording plays from there. An address with #t=12345 begins at that millisecond.
+(() => {
+  "use strict";
+
+  const sound = document.getElementById("sound");
+  const lines = [...document.querySelectorAll("#lines [data-ms]")];
+  if (sound === null) return;
+
+  const play = (ms) => {
+    sound.currentTime = ms / 1000;
+    sound.play().catch(() => {
+      // A browser may want a click on the player first. The place is kept.
+    });
+  };
+
+  const lineAt = (ms) => lines.findLast((line) => Number(line.dataset.ms) <= ms);
+
+  let current = null;
+  sound.addEventListener("timeupdate", () => {
+    const line = lineAt(sound.currentTime * 1000) ?? null;
+    if (line === current) return;
+    current?.removeAttribute("aria-current");
+    line?.setAttribute("aria-current", "true");
+    if (!sound.paused) line?.scrollIntoView({ block: "nearest" });
+    current = line;
+  });
+
+  for (const line of lines) {
+    line.querySelector("a").addEventListener("click", () => play(Number(line.dataset.ms)));
+  }
+
+  const outline = document.getElementById("outline");
+  outline?.addEventListener("click", (event) => {
+    const box = outline.getBoundingClientRect();
+    play(Number(outline.dataset.length) * (event.clientX - box.left) / box.width);
+  });
+
+  const speed = document.getElementById("speed");
+  speed.hidden = false;
+  speed.querySelector("select").addEventListener("change", (event) => {
+    sound.playbackRate = Number(event.target.value);
+  });
+
+  const moment = /^#t=(\d+)$/.exec(location.hash);
+  if (moment !== null) {
+    const ms = Number(moment[1]);
+    sound.currentTime = ms / 1000;
+    lineAt(ms)?.scrollIntoView({ block: "center" });
+  }
+})();

@@ -1,0 +1,181 @@
+//! The parts of a call's page: the lines of the transcript, the effects, and what happened when.
+
+use chrono_tz::Tz;
+use domain::moment::Moment;
+use domain::transcript::{Segment, Transcript};
+use store::{DeliveredRow, EffectRow, EndedRun, RunRow};
+
+use crate::show;
+use crate::texts::{CallTexts, fill};
+
+/// How many lines of a transcript a page shows. A meeting of a day has many thousands.
+const ON_A_PAGE: usize = 500;
+
+/// The lines of a transcript that a page shows.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Lines {
+    pub(super) shown: Vec<Line>,
+    pub(super) language: Option<String>,
+    /// Which lines these are, where they are not all.
+    pub(super) part: Option<String>,
+    /// The first line of the page before and of the page behind.
+    pub(super) earlier: Option<usize>,
+    pub(super) later: Option<usize>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) id: u32,
+    pub(super) who: String,
+    pub(super) start_ms: Option<i64>,
+    pub(super) at: String,
+    pub(super) text: String,
+}
+
+impl Lines {
+    /// The page of the transcript that has the line with the number `wanted`.
+    pub(super) fn around(wanted: usize, transcript: Option<&Transcript>, texts: &CallTexts) -> Self {
+        let Some(transcript) = transcript else { return Self::default() };
+        let count = transcript.segments.len();
+        let last = count.saturating_sub(1) / ON_A_PAGE;
+        let page = (wanted.saturating_sub(1) / ON_A_PAGE).min(last);
+        let start = page * ON_A_PAGE;
+        let end = count.min(start + ON_A_PAGE);
+        let number = |number: usize| number.to_string();
+        let part = || fill(texts.segments, &[&number(start + 1), &number(end), &number(count)]);
+        Self {
+            shown: transcript.segments[start..end].iter().map(line).collect(),
+            language: transcript.language.clone(),
+            part: (count > ON_A_PAGE).then(part),
+            earlier: (page > 0).then(|| start + 1 - ON_A_PAGE),
+            later: (end < count).then_some(end + 1),
+        }
+    }
+}
+
+fn line(segment: &Segment) -> Line {
+    Line {
+        id: segment.id,
+        who: segment.label(),
+        start_ms: segment.start_ms,
+        at: segment.start_ms.map(show::milliseconds).unwrap_or_default(),
+        text: segment.text.clone(),
+    }
+}
+
+/// What a stage made in another system.
+pub(super) struct EffectLine {
+    pub(super) target: String,
+    pub(super) object: String,
+    pub(super) state: String,
+    pub(super) remote: String,
+    pub(super) error: String,
+}
+
+impl EffectLine {
+    pub(super) fn of(effect: EffectRow) -> Self {
+        Self {
+            target: effect.target,
+            object: effect.object,
+            state: effect.state,
+            remote: effect.remote_id.unwrap_or_default(),
+            error: effect.error_code.unwrap_or_default(),
+        }
+    }
+}
+
+/// Something that happened to the call: a delivery, or the work of a stage.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Happened {
+    since: Moment,
+    pub(super) at: String,
+    pub(super) what: String,
+    pub(super) state: String,
+    /// The round of a stage, and how often it was tried. A delivery has neither.
+    pub(super) round: Option<i64>,
+    pub(super) tries: Option<i64>,
+    pub(super) error: String,
+}
+
+/// Everything that happened, the oldest first.
+pub(super) fn happened(
+    delivered: &[DeliveredRow],
+    runs: &[RunRow],
+    ended: &[EndedRun],
+    zone: Tz,
+) -> Vec<Happened> {
+    let at = |since| show::time(since, zone);
+    let arrived = delivered.iter().map(|row| Happened {
+        since: row.received_at,
+        at: at(row.received_at),
+        what: row.kind.clone(),
+        state: "received".into(),
+        round: None,
+        tries: None,
+        error: String::new(),
+    });
+    let done = ended.iter().map(|run| Happened {
+        since: run.since,
+        at: at(run.since),
+        what: run.stage.clone(),
+        state: run.state.clone(),
+        round: Some(run.generation),
+        tries: Some(run.attempts),
+        error: run.error_code.clone().unwrap_or_default(),
+    });
+    let is_listed = |run: &&RunRow| {
+        ended.iter().any(|other| other.stage == run.stage && other.generation == run.generation)
+    };
+    let open = runs.iter().filter(|run| !is_listed(run)).map(|run| Happened {
+        since: run.since,
+        at: at(run.since),
+        what: run.stage.clone(),
+        state: run.state.clone(),
+        round: Some(run.generation),
+        tries: Some(run.attempts),
+        error: run.error_code.clone().unwrap_or_default(),
+    });
+    let mut all: Vec<Happened> = arrived.chain(done).chain(open).collect();
+    all.sort_by_key(|happened| happened.since);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::texts::Language;
+
+    fn lines(count: usize, wanted: usize) -> Lines {
+        let segment = Segment {
+            id: 0,
+            speaker: Some("A".into()),
+            role: None,
+            start_ms: Some(65_000),
+            end_ms: None,
+            text: "Good morning.".into(),
+            confidence: None,
+        };
+        let segments = vec![segment; count];
+        let transcript =
+            Transcript { language: None, segments, notes: Vec::new(), speakers: Vec::new() }.numbered();
+        Lines::around(wanted, Some(&transcript), CallTexts::of(Language::English))
+    }
+
+    #[test]
+    fn a_long_transcript_is_shown_in_parts_and_the_wanted_line_is_on_the_page() {
+        let first = lines(1200, 1);
+        assert_eq!((first.shown.len(), first.earlier, first.later), (500, None, Some(501)));
+        assert_eq!(first.part.as_deref(), Some("Lines 1 to 500 of 1200"));
+        let middle = lines(1200, 777);
+        assert_eq!((middle.shown[0].id, middle.earlier, middle.later), (501, Some(1), Some(1001)));
+        let last = lines(1200, usize::MAX);
+        assert_eq!((last.shown.len(), last.earlier, last.later), (200, Some(501), None));
+    }
+
+    #[test]
+    fn a_short_transcript_is_one_part_and_an_empty_one_is_none() {
+        let short = lines(1, 0);
+        assert_eq!((&*short.shown[0].who, &*short.shown[0].at, short.part), ("Speaker A", "1:05", None));
+        assert_eq!(lines(0, 1), Lines::default());
+    }
+}

@@ -1,0 +1,6 @@
+//! Accounts: signing in, roles, and what a hostile page could try.
+
+mod hostile;
+mod registering;
+mod roles;
+mod signing_in;

@@ -1,0 +1,4 @@
+//! The pages about calls.
+
+mod call;
+mod list;

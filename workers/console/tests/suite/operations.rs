@@ -1,0 +1,6 @@
+//! The pages for people who operate Debrief.
+
+mod dead_letters;
+mod effects;
+mod installation;
+mod queues;
