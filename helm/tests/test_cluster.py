@@ -136,10 +136,22 @@ def everything(namespace):
 
 
 def all_ready(namespace, release="d"):
-    deployments = items("deployments", namespace)
+    """The Deployments by component, when each has the pods that it asks for, all of them new.
+
+    Helm's `--wait` is content with a Deployment whose new pods are ready, also while old ones are still there.
+    """
+
+    def settled(deployment):
+        status, wanted = deployment["status"], deployment["spec"]["replicas"]
+        counts = {name: status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")}
+        return status.get("observedGeneration") == deployment["metadata"]["generation"] and set(counts.values()) == {wanted}
+
+    def look():
+        found = items("deployments", namespace)
+        return found if all(settled(one) for one in found) else None
+
+    deployments = eventually(look, "each Deployment has its pods, and no old ones")
     assert len(deployments) == len(ROLES)
-    for one in deployments:
-        assert one["status"].get("readyReplicas") == one["spec"]["replicas"], one["metadata"]["name"]
     return {one["metadata"]["labels"]["app.kubernetes.io/component"]: one for one in deployments}
 
 
