@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
@@ -35,11 +36,22 @@ pub enum Sentiment {
 }
 
 /// How the customer sounded. The names are the words that the Slack message shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantNames,
+)]
+#[strum(const_into_str)]
 pub enum Tone {
     Positive,
     Neutral,
     Negative,
+}
+
+impl Tone {
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
+    pub const fn name(self) -> &'static str {
+        self.into_str()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -81,11 +81,22 @@ impl CallKind {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Direction {
     Incoming,
     Outgoing,
+}
+
+impl Direction {
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
+    pub const fn name(self) -> &'static str {
+        self.into_str()
+    }
 }
 
 /// The state of a call, as people see it. It is derived from the call's stage runs.

@@ -75,12 +75,7 @@ impl CallFacts {
         Self {
             at,
             day: day_of(at, rules.zone),
-            direction: rules.lines.parties_of(kind, details).known_direction.map(
-                |direction| match direction {
-                    Direction::Incoming => "incoming",
-                    Direction::Outgoing => "outgoing",
-                },
-            ),
+            direction: rules.lines.parties_of(kind, details).known_direction.map(Direction::name),
             agent: text(details.agent_name.as_ref()),
             team: text(details.department.as_ref()),
             duration_ms: details.said_duration_ms().or(said_ms),

@@ -21,6 +21,7 @@ use super::{Db, Result, Store, StoreError, in_time, read};
 use domain::analysis::Analysis;
 use domain::call::{Call, CallId, WorkspaceId};
 use domain::moment::Moment;
+use domain::principal::Sees;
 use domain::search::{Excerpt, Phrase, Query, excerpt};
 use domain::speakers::Correction;
 use domain::transcript::Transcript;
@@ -37,24 +38,6 @@ const SNIPPET_CHARS: usize = 200;
 const MOMENT_CHARS: usize = 300;
 /// How many calls are read at once, to show what was found in them.
 const READ_AT_ONCE: usize = 4;
-
-/// Which calls somebody may see.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Visible {
-    #[default]
-    All,
-    /// Only the calls of the agent with this name.
-    OfAgent(String),
-}
-
-impl Visible {
-    pub(super) fn agent(&self) -> Option<&str> {
-        match self {
-            Self::All => None,
-            Self::OfAgent(agent) => Some(agent),
-        }
-    }
-}
 
 /// What is looked for, in which time, and how many calls at most. Both ends of the time belong to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,12 +121,12 @@ macro_rules! shown {
 }
 
 impl Store {
-    /// Finds calls of a workspace that `visible` lets somebody see.
+    /// Finds calls of a workspace that `sees` lets somebody see.
     pub async fn search(
         &self,
         workspace: WorkspaceId,
         search: &Search,
-        visible: &Visible,
+        sees: &Sees,
     ) -> std::result::Result<Vec<FoundCall>, SearchError> {
         let words = match &self.db {
             Db::Postgres(_) => tsquery(&search.query),
@@ -154,7 +137,7 @@ impl Store {
             words,
             from: search.from.unwrap_or(Moment::from_micros(0)),
             to: search.to.unwrap_or(Moment::from_micros(253_402_300_799_000_000)),
-            agent: visible.agent(),
+            agent: sees.agent(),
         };
         let ids = self.found_ids(&wanted, search.limit).await?;
         let shown = futures::stream::iter(ids)

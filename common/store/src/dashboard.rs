@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::call_search::Visible;
 use super::call_sums::{Sums, of_fact, sum_columns, summed};
 use super::{Db, Result, Store, read};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
 use domain::period::{Period, QUARTER_MICROS, begin_of_day};
+use domain::principal::Sees;
 
 /// Topics are counted in the newest calls of a period. So a year costs no more than a week.
 pub const TOPIC_CALLS: i64 = 10_000;
@@ -116,15 +116,10 @@ macro_rules! read_sums {
 }
 
 impl Store {
-    /// What the calls of `scope` were like that `visible` lets somebody see.
-    pub async fn dashboard(
-        &self,
-        workspace: WorkspaceId,
-        scope: &Scope,
-        visible: &Visible,
-    ) -> Result<Dashboard> {
+    /// What the calls of `scope` were like that `sees` lets somebody see.
+    pub async fn dashboard(&self, workspace: WorkspaceId, scope: &Scope, sees: &Sees) -> Result<Dashboard> {
         let mut scope = scope.clone();
-        if let Some(agent) = visible.agent() {
+        if let Some(agent) = sees.agent() {
             scope.agent = Some(agent.to_owned());
         }
         let period = &scope.period;

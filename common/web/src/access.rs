@@ -68,6 +68,11 @@ impl Door {
         }
     }
 
+    /// Whether a principal may use this route.
+    pub fn opens_for(self, principal: &Principal) -> bool {
+        self.let_in(principal).is_ok()
+    }
+
     /// Returns a 403 for a principal that may not use this route.
     fn let_in(self, principal: &Principal) -> Result<(), Problem> {
         let refused = |detail| Err(Problem::new(StatusCode::FORBIDDEN, detail));

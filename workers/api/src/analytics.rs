@@ -5,12 +5,13 @@ use axum::extract::State;
 use axum::http::Uri;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
+use domain::call::Direction;
 use domain::moment::Moment;
 use domain::period::{Period, midnight};
-use store::{Scope, Visible};
+use store::Scope;
 use web::Problem;
 
-use crate::request::{Answer, Params, Reader};
+use crate::request::{Answer, CallReader, Params};
 use crate::state::Api;
 use crate::view::{self, DashboardView};
 
@@ -34,7 +35,7 @@ const MAX_DAYS: i64 = 3660;
         (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn dashboard(
     State(api): State<Api>,
-    reader: Reader,
+    reader: CallReader,
     uri: Uri,
 ) -> Answer<Json<DashboardView>> {
     let mut params = Params::of_query(&uri);
@@ -59,7 +60,7 @@ pub(crate) async fn dashboard(
         }
     }
     let direction = params.read("direction", "one of incoming, outgoing", |name| {
-        ["incoming", "outgoing"].contains(&name).then(|| name.to_owned())
+        Direction::NAMES.contains(&name).then(|| name.to_owned())
     });
     let scope = Scope {
         period,
@@ -69,7 +70,7 @@ pub(crate) async fn dashboard(
         direction,
     };
     params.check()?;
-    let dashboard = api.store.dashboard(reader.workspace, &scope, &Visible::All).await?;
+    let dashboard = api.store.dashboard(reader.workspace, &scope, &reader.sees).await?;
     Ok(Json(view::dashboard(&scope.period, &dashboard)))
 }
 

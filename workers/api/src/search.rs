@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use domain::search::Query;
-use store::{Search, SearchError, Visible};
+use store::{Search, SearchError};
 use web::Problem;
 
-use crate::request::{Answer, Params, Reader, Refusal};
+use crate::request::{Answer, CallReader, Params, Reader, Refusal};
 use crate::state::Api;
 use crate::view::{self, ChangedCalls, FoundCalls};
 
@@ -31,7 +31,7 @@ const MAX_CHANGED: i64 = 1000;
     responses((status = 200, body = FoundCalls),
         (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The search took too long and was stopped", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn search(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<FoundCalls>> {
+pub(crate) async fn search(State(api): State<Api>, reader: CallReader, uri: Uri) -> Answer<Json<FoundCalls>> {
     let mut params = Params::of_query(&uri);
     let text = params.text("q").unwrap_or_default();
     let query = Query::read(&text).map_err(|error| params.refuse("q", error.to_string())).ok();
@@ -44,7 +44,7 @@ pub(crate) async fn search(State(api): State<Api>, reader: Reader, uri: Uri) -> 
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "`q` is missing").into());
     };
     let search = Search { query, from, to, limit: limit.unwrap_or(DEFAULT_FOUND).min(MAX_FOUND) };
-    let found = api.store.search(reader.workspace, &search, &Visible::All).await;
+    let found = api.store.search(reader.workspace, &search, &reader.sees).await;
     let found = found.map_err(|error| match error {
         SearchError::TooSlow => too_slow(),
         SearchError::Store(error) => error.into(),

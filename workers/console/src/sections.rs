@@ -86,6 +86,7 @@ impl Section {
         let sees_all = visitor.scopes.has(Scope::Read) && !visitor.sees.is_restricted();
         match self {
             Self::Overview => true,
+            Self::Calls | Self::Search | Self::Analytics => visitor.scopes.has(Scope::Read),
             Self::Users | Self::Keys => sees_all && visitor.scopes.has(Scope::Administer),
             _ => sees_all,
         }

@@ -54,6 +54,11 @@ impl<N> Visitor<N> {
         page.map_err(|error| Refusal::failed(&self.frame, &error))
     }
 
+    /// Whether the visitor has the right that `M` names too.
+    pub(crate) fn may<M: Needs>(&self) -> bool {
+        M::DOOR.opens_for(&self.principal)
+    }
+
     /// What stands in the hidden field `csrf` of each form.
     pub(crate) fn csrf(&self) -> &str {
         self.frame.csrf()

@@ -6,10 +6,11 @@ use chrono_tz::Tz;
 use domain::call::CallDetails;
 use domain::moment::Moment;
 use domain::period::Period;
-use store::{Dashboard, Scope, Store, Visible, Write};
+use domain::principal::Sees;
+use store::{Dashboard, Scope, Store, Write};
 
 use crate::databases::{WORKSPACE, arrival, on_both, take_in};
-use crate::searching::{analysis, said, settle};
+use crate::searching::{analysis, only_of, said, settle};
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -19,11 +20,11 @@ fn scope(store: &Store, zone: Tz) -> Scope {
 }
 
 async fn dashboard(store: &Store, scope: &Scope) -> Dashboard {
-    store.dashboard(WORKSPACE, scope, &Visible::All).await.unwrap()
+    store.dashboard(WORKSPACE, scope, &Sees::All).await.unwrap()
 }
 
 /// An analyzed call of this agent that began so many hours ago.
-async fn call(store: &Store, name: &str, agent: &str, hours_ago: i64) {
+pub(crate) async fn call(store: &Store, name: &str, agent: &str, hours_ago: i64) {
     let mut call = arrival(name, Some(name));
     call.details = CallDetails {
         started_at: Some(Moment::from_micros(store.now().micros() - hours_ago * HOUR)),
@@ -77,8 +78,8 @@ async fn a_dashboard_sums_up_a_period_by_agent_team_source_and_day() {
         .await;
         let anns = Scope { agent: Some("Ann".into()), ..all.clone() };
         assert_eq!(dashboard(&store, &anns).await.sums.calls, 2);
-        let visible = Visible::OfAgent("Bob".into());
-        assert_eq!(store.dashboard(WORKSPACE, &anns, &visible).await.unwrap().sums.calls, 1);
+        let bob = only_of("Bob");
+        assert_eq!(store.dashboard(WORKSPACE, &anns, &bob).await.unwrap().sums.calls, 1);
     })
     .await;
 }

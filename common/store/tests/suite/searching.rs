@@ -3,11 +3,12 @@
 use domain::analysis::{Analysis, Category, Metrics, Priority, Resolution, Sentiment, Tone};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
+use domain::principal::{AgentIdentity, Sees};
 use domain::search::Query;
 use domain::speakers::Correction;
 use domain::transcript::{Segment, Transcript};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
-use store::{Action, Arrival, FoundCall, NewRun, Search, Settled, Settlement, Store, Visible, Walk, Write};
+use store::{Action, Arrival, FoundCall, NewRun, Search, Settled, Settlement, Store, Walk, Write};
 use uuid::Uuid;
 
 use crate::databases::{WORKSPACE, arrival, on_both, postgres, request, run, take, take_in};
@@ -67,7 +68,7 @@ async fn heard(store: &Store, arrival: &Arrival, texts: &[&str]) {
 
 async fn found(store: &Store, query: &str) -> Vec<FoundCall> {
     let search = Search { query: Query::read(query).unwrap(), from: None, to: None, limit: 10 };
-    store.search(WORKSPACE, &search, &Visible::All).await.unwrap()
+    store.search(WORKSPACE, &search, &Sees::All).await.unwrap()
 }
 
 async fn ids(store: &Store, query: &str) -> Vec<String> {
@@ -75,6 +76,11 @@ async fn ids(store: &Store, query: &str) -> Vec<String> {
         found(store, query).await.into_iter().map(|found| found.call.external_id).collect();
     ids.sort();
     ids
+}
+
+/// Somebody who sees only the calls of this agent.
+pub(crate) fn only_of(agent: &str) -> Sees {
+    Sees::OnlyOf(AgentIdentity::new(agent).unwrap())
 }
 
 #[tokio::test]
@@ -191,17 +197,17 @@ async fn a_search_keeps_to_its_workspace_its_agent_its_time_and_its_limit_and_be
             heard(&store, &call, &["The same words."]).await;
         }
         let search = |from, to, limit| Search { query: Query::read("same").unwrap(), from, to, limit };
-        let names = async |search: Search, visible: Visible, workspace| {
-            let found = store.search(workspace, &search, &visible).await.unwrap();
+        let names = async |search: Search, sees: Sees, workspace| {
+            let found = store.search(workspace, &search, &sees).await.unwrap();
             found.into_iter().map(|found| found.call.external_id).collect::<Vec<_>>()
         };
-        assert_eq!(names(search(None, None, 3), Visible::All, WORKSPACE).await, ["1", "2", "3"]);
+        assert_eq!(names(search(None, None, 3), Sees::All, WORKSPACE).await, ["1", "2", "3"]);
         let two = search(Some(day(4)), Some(day(3)), 9);
-        assert_eq!(names(two, Visible::All, WORKSPACE).await, ["3", "4"]);
-        let anns = Visible::OfAgent("Ann".into());
+        assert_eq!(names(two, Sees::All, WORKSPACE).await, ["3", "4"]);
+        let anns = only_of("Ann");
         assert_eq!(names(search(None, None, 9), anns, WORKSPACE).await, ["3"]);
         let other = WorkspaceId(Uuid::new_v4());
-        assert!(names(search(None, None, 9), Visible::All, other).await.is_empty());
+        assert!(names(search(None, None, 9), Sees::All, other).await.is_empty());
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! Arrivals, and how they change a call.
 
 use domain::call::{CallId, CallStatus, WorkspaceId};
-use store::{Arrival, Behind, CallFilter, EffectName, Page, Store, TakenIn};
+use store::{Arrival, CallFilter, EffectName, Page, Store, TakenIn};
 use uuid::Uuid;
 
 use crate::databases::{WORKSPACE, arrival, on_both, take_in};
@@ -90,46 +90,6 @@ async fn facts_that_arrive_later_are_added_and_a_nul_in_them_loses_nothing() {
         assert_eq!(details.agent_name.as_deref(), Some("Dana Ortiz"));
         assert!(details.department.unwrap().starts_with("Sales"));
         assert_eq!(details.metadata.len(), 1);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn the_page_behind_a_call_repeats_none_and_leaves_none_out_while_calls_come_in() {
-    on_both(|store| async move {
-        let names = ["a", "b", "c", "d", "e"];
-        for name in names {
-            take_in(&store, &arrival(name, None)).await;
-        }
-        let mut seen = Vec::new();
-        let mut behind = None;
-        loop {
-            let page = store.calls_behind(WORKSPACE, &CallFilter::default(), behind, 2).await.unwrap();
-            let Some(last) = page.last() else { break };
-            behind = Some(Behind { received_at: last.received_at, call: last.id });
-            seen.extend(page.iter().map(|call| call.external_id.clone()));
-            take_in(&store, &arrival(&format!("new {}", seen.len()), None)).await;
-        }
-        seen.sort();
-        assert_eq!(seen, names);
-        let elsewhere = WorkspaceId(Uuid::from_u128(7));
-        assert_eq!(store.calls_behind(elsewhere, &CallFilter::default(), None, 9).await.unwrap(), []);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_form_can_offer_the_sources_and_agents_of_its_own_workspace() {
-    on_both(|store| async move {
-        for (name, agent) in [("a", None), ("b", Some("Mo")), ("c", Some("Dana Ortiz")), ("d", Some("Mo"))] {
-            let mut announced = arrival(name, None);
-            announced.details.agent_name = agent.map(Into::into);
-            take_in(&store, &announced).await;
-        }
-        let values = store.filter_values(WORKSPACE).await.unwrap();
-        assert_eq!((values.sources.len(), values.agents), (1, vec!["Dana Ortiz".into(), "Mo".into()]));
-        let elsewhere = store.filter_values(WorkspaceId(Uuid::from_u128(7))).await.unwrap();
-        assert_eq!(elsewhere, store::FilterValues::default());
     })
     .await;
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use domain::analysis::Analysis;
 use domain::audio::AudioFacts;
-use domain::call::{Call, CallKind, CallStatus, Participant};
+use domain::call::{Call, CallKind, CallStatus, Direction, Participant};
 use domain::moment::Moment;
 use domain::note::Note;
 use domain::parties::SupportLines;
@@ -311,7 +311,7 @@ pub(super) fn status() -> Object {
 }
 
 fn direction() -> Object {
-    one_of_or_null(&["incoming", "outgoing"])
+    one_of_or_null(Direction::NAMES)
 }
 
 pub(super) fn effect_state() -> Object {

@@ -9,8 +9,8 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use domain::moment::Moment;
 use domain::period::{Period, Step, date_of};
-use store::{Dashboard, Scope, Sums, Visible};
-use web::Read;
+use store::{Dashboard, Scope, Sums};
+use web::ReadOwn;
 
 use crate::fields::Fields;
 use crate::sections::Section;
@@ -84,7 +84,7 @@ pub(crate) fn routes() -> Router<Console> {
     Router::new().route("/analytics", get(show_page))
 }
 
-async fn show_page(visitor: Visitor<Read>, State(console): State<Console>, uri: Uri) -> Answer {
+async fn show_page(visitor: Visitor<ReadOwn>, State(console): State<Console>, uri: Uri) -> Answer {
     let texts = AnalyticsTexts::of(visitor.language);
     let fields = Fields::parse(uri.query().unwrap_or_default().as_bytes());
     let scope = match scope(&fields, &console, texts) {
@@ -99,7 +99,7 @@ async fn show_page(visitor: Visitor<Read>, State(console): State<Console>, uri: 
             );
         }
     };
-    let found = console.store.dashboard(visitor.workspace, &scope, &Visible::All).await;
+    let found = console.store.dashboard(visitor.workspace, &scope, &visitor.sees).await;
     let found = visitor.store(found)?;
     let page = page(texts, &fields, &scope, &found);
     visitor.page(Section::Analytics, texts.title, &page)

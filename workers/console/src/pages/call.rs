@@ -13,7 +13,7 @@ use domain::call::{Call, CallId};
 use domain::note::Note;
 use queue_topology::replay;
 use uuid::Uuid;
-use web::{Operate, Problem, Read};
+use web::{Operate, Problem, ReadOwn};
 
 use crate::sections::Section;
 use crate::texts::{CallTexts, fill};
@@ -35,6 +35,7 @@ struct Page<'a> {
     notes: Vec<Note>,
     effects: Vec<EffectLine>,
     happened: Vec<Happened>,
+    may_replay: bool,
 }
 
 impl Page<'_> {
@@ -65,15 +66,16 @@ pub(crate) fn routes() -> Router<Console> {
         .route("/calls/{id}/replay", post(replay_call))
 }
 
-/// The call with this id in the visitor's workspace. Another workspace's call is as if it did not exist.
+/// The call with this id in the visitor's workspace, if the visitor may see it. Any other call is as if it did not exist.
 async fn find<N>(visitor: &Visitor<N>, console: &Console, id: &str) -> Result<Call, Refusal> {
     let none = || visitor.refuse(Problem::new(StatusCode::NOT_FOUND, CallTexts::of(visitor.language).none));
     let id = id.parse::<Uuid>().map_err(|_| none())?;
-    visitor.store(console.store.call(visitor.workspace, CallId(id)).await)?.ok_or_else(none)
+    let call = visitor.store(console.store.call(visitor.workspace, CallId(id)).await)?;
+    call.filter(|call| visitor.sees.includes(&call.details)).ok_or_else(none)
 }
 
 async fn show_page(
-    visitor: Visitor<Read>,
+    visitor: Visitor<ReadOwn>,
     State(console): State<Console>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
@@ -107,13 +109,14 @@ async fn show_page(
         notes,
         effects: effects.into_iter().map(EffectLine::of).collect(),
         happened: parts::happened(&delivered, &runs, &ended, zone),
+        may_replay: visitor.may::<Operate>(),
     };
     visitor.page(Section::Calls, &fill(texts.title, &[&show::time(call.received_at, zone)]), &content)
 }
 
 /// The bytes of the recording for the player of the page.
 async fn recording(
-    visitor: Visitor<Read>,
+    visitor: Visitor<ReadOwn>,
     State(console): State<Console>,
     Path(id): Path<String>,
     headers: HeaderMap,

@@ -8,9 +8,10 @@ use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use axum::routing::get;
-use domain::call::{Call, CallStatus, Direction};
-use store::FilterValues;
-use web::{Problem, Read};
+use domain::analysis::Tone;
+use domain::call::{CallStatus, Direction};
+use store::{FilterValues, ListedCall};
+use web::{Problem, ReadOwn};
 
 use crate::sections::Section;
 use crate::texts::CallsTexts;
@@ -25,8 +26,13 @@ struct List<'a> {
     texts: &'static CallsTexts,
     fields: &'a Fields,
     filters: &'a Filters,
-    values: FilterValues,
+    /// The filters whose value is written, each with its words and the values that it can be completed to.
+    written: [(&'static str, &'static str, Vec<String>); 4],
+    /// The filters with a choice of values.
+    chosen: [(&'static str, &'static str, &'static [&'static str]); 3],
     rows: Vec<Row>,
+    /// Calls of before an update are not in the list yet.
+    is_catching_up: bool,
     /// The query of the page of older calls, where there are some.
     older: Option<String>,
     /// The query of the first page, where this is another one.
@@ -36,8 +42,15 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    fn statuses() -> &'static [&'static str] {
-        CallStatus::NAMES
+    /// The filters for days and numbers, each with its words and the type of its field.
+    fn entered(&self) -> [(&'static str, &'static str, &'static str); 4] {
+        let texts = self.texts;
+        [
+            ("from", texts.from, "date"),
+            ("to", texts.to, "date"),
+            ("min", texts.min, "number"),
+            ("max", texts.max, "number"),
+        ]
     }
 }
 
@@ -49,6 +62,7 @@ struct Row {
     agent: String,
     direction: &'static str,
     length: String,
+    tone: &'static str,
     status: &'static str,
 }
 
@@ -56,15 +70,20 @@ pub(crate) fn routes() -> Router<Console> {
     Router::new().route("/calls", get(list)).route("/calls.csv", get(export))
 }
 
-async fn list(visitor: Visitor<Read>, State(console): State<Console>, RawQuery(query): RawQuery) -> Answer {
+async fn list(
+    visitor: Visitor<ReadOwn>,
+    State(console): State<Console>,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
     let texts = CallsTexts::of(visitor.language);
     let filters = Filters::read(&fields, console.installation.timezone, texts);
-    let values = visitor.store(console.store.filter_values(visitor.workspace).await)?;
+    let store = &console.store;
+    let values = visitor.store(store.filter_values(visitor.workspace, &visitor.sees).await)?;
     let mut calls = if filters.can_be_used() {
         let limit = i64::try_from(ON_A_PAGE).unwrap_or(i64::MAX).saturating_add(1);
-        let found = console.store.calls_behind(visitor.workspace, &filters.filter, filters.behind, limit);
-        visitor.store(found.await)?
+        let (filter, behind) = (&filters.filter, filters.behind);
+        visitor.store(store.call_list(visitor.workspace, filter, &visitor.sees, behind, limit).await)?
     } else {
         Vec::new()
     };
@@ -72,48 +91,65 @@ async fn list(visitor: Visitor<Read>, State(console): State<Console>, RawQuery(q
     calls.truncate(ON_A_PAGE);
     let last = calls.last().filter(|_| has_older);
     let all = fields.query_with("after", "");
+    let FilterValues { sources, agents, teams, topics } = values;
     let content = List {
         texts,
         fields: &fields,
         filters: &filters,
-        values,
+        written: [
+            ("source", texts.source, sources),
+            ("agent", texts.agent, agents),
+            ("team", texts.team, teams),
+            ("topic", texts.topic, topics),
+        ],
+        chosen: [
+            ("status", texts.status, CallStatus::NAMES),
+            ("direction", texts.direction, Direction::NAMES),
+            ("tone", texts.tone, Tone::NAMES),
+        ],
         rows: calls.iter().map(|call| row(call, &console, texts)).collect(),
-        older: last.map(|last| fields.query_with("after", &filters::place(last))),
+        is_catching_up: visitor.store(store.is_catching_up().await)?,
+        older: last.map(|last| fields.query_with("after", &filters::place(last.place()))),
         newest: fields.given("after").map(|_| all.clone()),
         all,
     };
     visitor.page_with(filters.http_status(), Section::Calls, texts.title, &content)
 }
 
-async fn export(visitor: Visitor<Read>, State(console): State<Console>, RawQuery(query): RawQuery) -> Answer {
+async fn export(
+    visitor: Visitor<ReadOwn>,
+    State(console): State<Console>,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
     let texts = CallsTexts::of(visitor.language);
     let filters = Filters::read(&fields, console.installation.timezone, texts);
     if !filters.can_be_used() {
         return Err(visitor.refuse(Problem::new(filters.http_status(), texts.not_used)));
     }
-    let response: Response =
-        csv::stream(console.store, console.installation, visitor.workspace, filters.filter);
+    let response: Response = csv::stream(console.store, &visitor.principal, filters.filter);
     Ok(response)
 }
 
-fn row(call: &Call, console: &Console, texts: &'static CallsTexts) -> Row {
+fn row(listed: &ListedCall, console: &Console, texts: &'static CallsTexts) -> Row {
+    let call = &listed.call;
     let details = &call.details;
     let parties = console.installation.lines.parties(call);
     let number = parties.customer.or(details.from_number.as_deref()).or(details.to_number.as_deref());
     let named = number.or(details.topic.as_deref()).unwrap_or(&call.external_id);
     Row {
         id: call.id.to_string(),
-        at: show::time(call.received_at, console.installation.timezone),
+        at: show::time(listed.began_at, console.installation.timezone),
         with: show::shortened(named),
         source: show::shortened(&call.source),
         agent: show::shortened(details.agent_name.as_deref().unwrap_or_default()),
-        direction: match parties.known_direction {
+        direction: match listed.direction {
             Some(Direction::Incoming) => texts.incoming,
             Some(Direction::Outgoing) => texts.outgoing,
             None => "",
         },
-        length: details.said_duration_ms().map(show::milliseconds).unwrap_or_default(),
+        length: listed.duration_ms.map(show::milliseconds).unwrap_or_default(),
+        tone: listed.tone.map_or("", Tone::name),
         status: call.status.name(),
     }
 }

@@ -8,8 +8,8 @@ use axum::routing::get;
 use chrono::NaiveDate;
 use domain::period::Period;
 use domain::search::{Excerpt, Query};
-use store::{FoundCall, Search, SearchError, Visible};
-use web::Read;
+use store::{FoundCall, Search, SearchError};
+use web::ReadOwn;
 
 use crate::fields::Fields;
 use crate::sections::Section;
@@ -55,7 +55,7 @@ pub(crate) fn routes() -> Router<Console> {
     Router::new().route("/search", get(show_page))
 }
 
-async fn show_page(visitor: Visitor<Read>, State(console): State<Console>, uri: Uri) -> Answer {
+async fn show_page(visitor: Visitor<ReadOwn>, State(console): State<Console>, uri: Uri) -> Answer {
     let texts = SearchTexts::of(visitor.language);
     let fields = Fields::parse(uri.query().unwrap_or_default().as_bytes());
     let mut page = Page { texts, fields: &fields, problem: None, count: None, calls: Vec::new() };
@@ -67,7 +67,7 @@ async fn show_page(visitor: Visitor<Read>, State(console): State<Console>, uri: 
             return visitor.page_with(StatusCode::UNPROCESSABLE_ENTITY, Section::Search, texts.title, &page);
         }
     };
-    let found = match console.store.search(visitor.workspace, &search, &Visible::All).await {
+    let found = match console.store.search(visitor.workspace, &search, &visitor.sees).await {
         Ok(found) => found,
         Err(SearchError::TooSlow) => {
             page.problem = Some(texts.too_slow);

@@ -148,11 +148,7 @@ async fn row(
             sample.name.to_owned(),
             sample.should.to_owned(),
             status.to_owned(),
-            match direction {
-                Some(Direction::Incoming) => "incoming".to_owned(),
-                Some(Direction::Outgoing) => "outgoing".to_owned(),
-                None => "-".to_owned(),
-            },
+            direction.map_or("-", Direction::name).to_owned(),
             shorten(text),
             slack.to_string(),
             crm.to_string(),

@@ -1,19 +1,18 @@
 //! The list of calls as CSV (RFC 4180). It is sent while it is read, so it may be as long as the list is.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
-use domain::call::{Call, Direction, WorkspaceId};
+use domain::analysis::Tone;
+use domain::call::Direction;
+use domain::principal::Principal;
 use futures::stream;
-use platform::config::Installation;
-use store::{Behind, CallFilter, Store, StoreError};
+use store::{Behind, ListFilter, ListedCall, Store, StoreError};
 
 /// How many calls are read at a time.
 const AT_A_TIME: i64 = 500;
-const HEAD: &str =
-    "received_at,call_id,source,external_id,status,direction,from,to,agent,duration_seconds\r\n";
+const HEAD: &str = "began_at,received_at,call_id,source,external_id,status,direction,from,to,agent,team,\
+                    duration_seconds,tone\r\n";
 
 /// What is sent next: the head, or the calls behind one.
 enum Next {
@@ -21,28 +20,23 @@ enum Next {
     Behind(Option<Behind>),
 }
 
-pub(super) fn stream(
-    store: Store,
-    installation: Arc<Installation>,
-    workspace: WorkspaceId,
-    filter: CallFilter,
-) -> Response {
-    let first = Some(Next::Head);
-    let state = (store, installation, filter, first);
-    let parts = stream::try_unfold(state, move |(store, installation, filter, next)| async move {
+/// The calls that match and that `reader` may see.
+pub(super) fn stream(store: Store, reader: &Principal, filter: ListFilter) -> Response {
+    let (workspace, sees) = (reader.workspace, reader.sees.clone());
+    let state = (store, filter, sees, Some(Next::Head));
+    let parts = stream::try_unfold(state, move |(store, filter, sees, next)| async move {
         let behind = match next {
             None => return Ok(None),
             Some(Next::Head) => {
-                let next = Some(Next::Behind(None));
-                return Ok(Some((HEAD.to_owned(), (store, installation, filter, next))));
+                return Ok(Some((HEAD.to_owned(), (store, filter, sees, Some(Next::Behind(None))))));
             }
             Some(Next::Behind(behind)) => behind,
         };
-        let calls = store.calls_behind(workspace, &filter, behind, AT_A_TIME).await?;
+        let calls = store.call_list(workspace, &filter, &sees, behind, AT_A_TIME).await?;
         let Some(last) = calls.last() else { return Ok(None) };
-        let next = Next::Behind(Some(Behind { received_at: last.received_at, call: last.id }));
-        let lines = calls.iter().map(|call| line(call, &installation)).collect();
-        Ok::<_, StoreError>(Some((lines, (store, installation, filter, Some(next)))))
+        let next = Next::Behind(Some(last.place()));
+        let lines = calls.iter().map(line).collect();
+        Ok::<_, StoreError>(Some((lines, (store, filter, sees, Some(next)))))
     });
     let headers = [
         (CONTENT_TYPE, "text/csv; charset=utf-8"),
@@ -51,25 +45,24 @@ pub(super) fn stream(
     (headers, Body::from_stream(parts)).into_response()
 }
 
-fn line(call: &Call, installation: &Installation) -> String {
+fn line(listed: &ListedCall) -> String {
+    let call = &listed.call;
     let details = &call.details;
-    let direction = match installation.lines.parties(call).known_direction {
-        Some(Direction::Incoming) => "incoming",
-        Some(Direction::Outgoing) => "outgoing",
-        None => "",
-    };
-    let seconds = details.said_duration_ms().map(|ms| (ms / 1000).to_string());
-    let cells = [
+    let seconds = listed.duration_ms.map(|ms| (ms / 1000).to_string());
+    let cells: [&str; 13] = [
+        &listed.began_at.to_string(),
         &call.received_at.to_string(),
         &call.id.to_string(),
         &call.source,
         &call.external_id,
         call.status.name(),
-        direction,
+        listed.direction.map_or("", Direction::name),
         details.from_number.as_deref().unwrap_or_default(),
         details.to_number.as_deref().unwrap_or_default(),
         details.agent_name.as_deref().unwrap_or_default(),
+        details.department.as_deref().unwrap_or_default(),
         seconds.as_deref().unwrap_or_default(),
+        listed.tone.map_or("", Tone::name),
     ];
     cells.map(cell).join(",") + "\r\n"
 }

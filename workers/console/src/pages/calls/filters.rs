@@ -1,11 +1,14 @@
 //! Which calls a list shows, as the query of its address says it.
 
+use std::str::FromStr;
+
 use axum::http::StatusCode;
-use chrono::{Days, NaiveDate, NaiveTime, TimeZone as _};
+use chrono::NaiveDate;
 use chrono_tz::Tz;
-use domain::call::{Call, CallId};
+use domain::call::CallId;
 use domain::moment::Moment;
-use store::{Behind, CallFilter};
+use domain::period::Period;
+use store::{Behind, ListFilter};
 use uuid::Uuid;
 
 use crate::Fields;
@@ -14,11 +17,10 @@ use crate::texts::CallsTexts;
 /// The filters of a list, and what is wrong with each that cannot be read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filters {
-    pub(crate) filter: CallFilter,
+    pub(crate) filter: ListFilter,
     pub(crate) behind: Option<Behind>,
-    pub(crate) wrong_status: Option<&'static str>,
-    pub(crate) wrong_from: Option<&'static str>,
-    pub(crate) wrong_to: Option<&'static str>,
+    /// The name of each filter that cannot be read, and what is wrong with it.
+    wrong: Vec<(&'static str, &'static str)>,
     /// The list is shown all the same, from its begin.
     pub(crate) wrong_place: Option<&'static str>,
 }
@@ -26,33 +28,37 @@ pub(crate) struct Filters {
 impl Filters {
     /// A day begins and ends in `zone`.
     pub(crate) fn read(fields: &Fields, zone: Tz, texts: &'static CallsTexts) -> Self {
-        let mut filters = Self::default();
+        let mut reader = Reader { fields, wrong: Vec::new() };
         let text = |name| fields.given(name).map(|text| text.replace('\0', ""));
-        filters.filter.source = text("source");
-        filters.filter.agent = text("agent");
-        if let Some(name) = fields.given("status") {
-            filters.filter.status = name.parse().ok();
-            filters.wrong_status = filters.filter.status.is_none().then_some(texts.not_a_status);
-        }
-        if let Some(day) = fields.given("from") {
-            filters.filter.from = start_of(day, 0, zone);
-            filters.wrong_from = filters.filter.from.is_none().then_some(texts.not_a_day);
-        }
-        if let Some(day) = fields.given("to") {
-            let end = start_of(day, 1, zone).map(|next| Moment::from_micros(next.micros() - 1));
-            filters.filter.to = end;
-            filters.wrong_to = end.is_none().then_some(texts.not_a_day);
-        }
-        if let Some(place) = fields.given("after") {
-            filters.behind = behind(place);
-            filters.wrong_place = filters.behind.is_none().then_some(texts.not_a_place);
-        }
-        filters
+        let day =
+            |text: &str| Some(text.parse::<NaiveDate>().ok()?).map(|day| Period::of_days(day, day, zone));
+        let filter = ListFilter {
+            source: text("source"),
+            agent: text("agent"),
+            team: text("team"),
+            topic: text("topic"),
+            status: reader.one_of("status", texts.not_a_status),
+            direction: reader.one_of("direction", texts.not_a_direction),
+            tone: reader.one_of("tone", texts.not_a_tone),
+            from: reader.with("from", texts.not_a_day, day).map(|day| day.from),
+            to: reader.with("to", texts.not_a_day, day).map(|day| Moment::from_micros(day.to.micros() - 1)),
+            min_duration_ms: reader.with("min", texts.not_a_length, minutes),
+            max_duration_ms: reader.with("max", texts.not_a_length, minutes),
+        };
+        let place = fields.given("after");
+        let behind = place.and_then(behind);
+        let wrong_place = (place.is_some() && behind.is_none()).then_some(texts.not_a_place);
+        Self { filter, behind, wrong: reader.wrong, wrong_place }
     }
 
     /// Whether every filter can be read. With one that is left out, a list would show calls that nobody asked for.
     pub(crate) fn can_be_used(&self) -> bool {
-        [self.wrong_status, self.wrong_from, self.wrong_to].iter().all(Option::is_none)
+        self.wrong.is_empty()
+    }
+
+    /// What is wrong with the filter of this name.
+    pub(crate) fn wrong(&self, name: &str) -> Option<&'static str> {
+        self.wrong.iter().find(|(wrong, _)| *wrong == name).map(|(_, text)| *text)
     }
 
     pub(crate) fn http_status(&self) -> StatusCode {
@@ -60,30 +66,57 @@ impl Filters {
     }
 }
 
-/// The moment at which the day begins that is `later` days after the day in `text`.
-fn start_of(text: &str, later: u64, zone: Tz) -> Option<Moment> {
-    let day = text.parse::<NaiveDate>().ok()?.checked_add_days(Days::new(later))?;
-    // Where a clock is put forward at midnight, the day begins an hour later.
-    let hours = [NaiveTime::MIN, NaiveTime::from_hms_opt(1, 0, 0)?];
-    let start =
-        hours.into_iter().find_map(|time| zone.from_local_datetime(&day.and_time(time)).earliest())?;
-    Some(start.to_utc().into())
+/// Reads fields, and keeps what is wrong with those that cannot be read.
+struct Reader<'a> {
+    fields: &'a Fields,
+    wrong: Vec<(&'static str, &'static str)>,
+}
+
+impl Reader<'_> {
+    fn one_of<T: FromStr>(&mut self, name: &'static str, problem: &'static str) -> Option<T> {
+        self.with(name, problem, |text| text.parse().ok())
+    }
+
+    fn with<T>(
+        &mut self,
+        name: &'static str,
+        problem: &'static str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.fields.given(name)?;
+        let value = read(text);
+        if value.is_none() {
+            self.wrong.push((name, problem));
+        }
+        value
+    }
+}
+
+/// A length in minutes, with or without a fraction, as milliseconds.
+fn minutes(text: &str) -> Option<i64> {
+    const MAX_MINUTES: f64 = 100_000.0;
+    let minutes: f64 = text.replace(',', ".").parse().ok()?;
+    #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+    (0.0..=MAX_MINUTES).contains(&minutes).then(|| (minutes * 60_000.0) as i64)
 }
 
 /// The place behind a call, as the address of the next page says it.
-pub(crate) fn place(call: &Call) -> String {
-    format!("{}.{}", call.received_at.micros(), call.id)
+pub(crate) fn place(behind: Behind) -> String {
+    format!("{}.{}", behind.began_at.micros(), behind.call)
 }
 
 fn behind(place: &str) -> Option<Behind> {
     let (micros, call) = place.split_once('.')?;
     // PostgreSQL knows no time after the year 9999 in our form, and none that is before the first call.
     let micros = micros.parse().ok().filter(|micros| (0..253_402_300_800_000_000).contains(micros))?;
-    Some(Behind { received_at: Moment::from_micros(micros), call: CallId(call.parse::<Uuid>().ok()?) })
+    Some(Behind { began_at: Moment::from_micros(micros), call: CallId(call.parse::<Uuid>().ok()?) })
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::analysis::Tone;
+    use domain::call::Direction;
+
     use super::*;
     use crate::texts::Language;
 
@@ -102,17 +135,32 @@ mod tests {
 
     #[test]
     fn a_filter_that_cannot_be_read_is_told_and_the_others_are_kept() {
-        let filters = read("status=lost&from=30.11.2026&to=2026-11-30&source=+zoom+", Tz::UTC);
-        assert!(filters.wrong_status.is_some() && filters.wrong_from.is_some() && filters.wrong_to.is_none());
+        let filters =
+            read("status=lost&from=30.11.2026&to=2026-11-30&source=+zoom+&tone=sad&min=-1&max=x", Tz::UTC);
+        for (name, is_wrong) in
+            [("status", true), ("from", true), ("to", false), ("tone", true), ("min", true), ("max", true)]
+        {
+            assert_eq!(filters.wrong(name).is_some(), is_wrong, "{name}");
+        }
         assert_eq!(filters.filter.source.as_deref(), Some("zoom"));
         assert!(!filters.can_be_used());
     }
 
     #[test]
+    fn a_tone_a_direction_and_a_length_in_minutes_are_read() {
+        let filter = read("tone=Negative&direction=outgoing&min=1.5&max=2,5", Tz::UTC).filter;
+        assert_eq!((filter.tone, filter.direction), (Some(Tone::Negative), Some(Direction::Outgoing)));
+        assert_eq!((filter.min_duration_ms, filter.max_duration_ms), (Some(90_000), Some(150_000)));
+        for text in ["nan", "inf", "1e300", "100001"] {
+            assert!(!read(&format!("min={text}"), Tz::UTC).can_be_used(), "{text}");
+        }
+    }
+
+    #[test]
     fn a_place_in_the_list_is_read_back_or_told() {
         let id = Uuid::from_u128(7);
-        let known = read(&format!("after=5.{id}"), Tz::UTC);
-        assert_eq!(known.behind, Some(Behind { received_at: Moment::from_micros(5), call: CallId(id) }));
+        let known = Behind { began_at: Moment::from_micros(5), call: CallId(id) };
+        assert_eq!(read(&format!("after={}", place(known)), Tz::UTC).behind, Some(known));
         for place in ["5", "x.y", "-5.00000000-0000-0000-0000-000000000007", "999999999999999999.x"] {
             let filters = read(&format!("after={place}"), Tz::UTC);
             assert!(filters.wrong_place.is_some() && filters.can_be_used(), "{place}");

@@ -21,6 +21,41 @@ async fn an_agent_sees_only_her_own_calls_on_the_first_page() {
 }
 
 #[tokio::test]
+async fn an_agent_finds_only_her_own_calls_in_every_list_and_search_and_opens_no_other() {
+    let world = World::with_key().await;
+    world.account("ada@x.com", Role::Administrator).await;
+    world.account("dana@x.com", Role::Agent).await;
+    let hers = world.arrived("0111", phoned("Dana Ortiz", "+12025550111")).await;
+    let his = world.arrived("0222", phoned("Imre Kovács", "+12025550222")).await;
+    let mut dana = world.signed_in("dana@x.com").await;
+    let mut ada = world.signed_in("ada@x.com").await;
+    for path in
+        ["/calls", "/calls.csv", "/search?q=%2B1202555*", "/calls?agent=Imre+Kov%C3%A1cs", "/calls?topic=x"]
+    {
+        let page = dana.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        let (his, name) = (his.to_string(), "+12025550222");
+        assert!(!page.text.contains(&his) && !page.text.contains(name), "{path}: {}", page.text);
+        assert!(!page.text.contains("value=\"Imre Kovács\"></option>"), "{path} offers his name");
+    }
+    for path in ["/calls", "/calls.csv", "/search?q=%2B1202555*"] {
+        assert!(dana.get(path).await.text.contains(&hers.to_string()), "{path}");
+        let all = ada.get(path).await.text;
+        assert!(all.contains(&hers.to_string()) && all.contains(&his.to_string()), "{path}");
+    }
+    for (path, status) in [
+        (format!("/calls/{hers}"), StatusCode::OK),
+        (format!("/calls/{his}"), StatusCode::NOT_FOUND),
+        (format!("/calls/{his}/recording"), StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(dana.get(&path).await.status, status, "{path}");
+    }
+    assert!(!dana.get(&format!("/calls/{hers}")).await.text.contains("/replay"));
+    let again = dana.post(&format!("/calls/{hers}/replay"), &[("from", "analysis")]).await;
+    assert_eq!(again.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
 async fn a_page_is_shown_to_those_whose_role_has_it() {
     let world = World::with_key().await;
     for (login, role) in [
@@ -35,6 +70,12 @@ async fn a_page_is_shown_to_those_whose_role_has_it() {
     for (path, wanted) in [
         ("/", [yes, yes, yes, yes]),
         ("/account", [yes, yes, yes, yes]),
+        ("/calls", [yes, yes, yes, yes]),
+        ("/search", [yes, yes, yes, yes]),
+        ("/analytics", [yes, yes, yes, yes]),
+        ("/queues", [yes, yes, yes, no]),
+        ("/dead-letters", [yes, yes, yes, no]),
+        ("/effects", [yes, yes, yes, no]),
         ("/audit", [yes, yes, yes, no]),
         ("/users", [yes, no, no, no]),
         ("/keys", [yes, no, no, no]),

@@ -68,10 +68,7 @@ fn facts(shown: &Shown<'_>) -> Vec<Said> {
     let length = length.map(|ms| in_words(Duration::from_millis(ms)));
     let agent = [&details.agent_name, &details.agent_slack_handle, &details.agent_phone];
     let agent = agent.into_iter().filter_map(|text| given(text.as_ref()));
-    let direction = parties.known_direction.map(|direction| match direction {
-        Direction::Incoming => "incoming",
-        Direction::Outgoing => "outgoing",
-    });
+    let direction = parties.known_direction.map(Direction::name);
     vec![
         ("Status", vec![call.status.name().replace('_', " ")]),
         ("When", joined(started.into_iter().chain(length))),
