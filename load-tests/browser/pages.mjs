@@ -11,7 +11,7 @@ import { opened, SIZES } from "./browser.mjs";
 import { faultsOfHtml } from "./html.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const OF_ONE_KIND = 3;
+const OF_ONE_KIND = 2;
 // Pages of other people's making, files, and links that change something.
 const NOT_OURS = /^\/(docs|openapi\.json|metrics|health|ready|logout|api\/|static\/)/;
 

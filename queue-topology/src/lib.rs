@@ -3,6 +3,7 @@
 
 pub mod broker;
 mod context;
+pub mod correction;
 mod delivery;
 pub mod effect;
 mod emission;

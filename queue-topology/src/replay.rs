@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use domain::call::{CallId, WorkspaceId};
 use domain::event::Event;
-use domain::speakers::Correction;
 use serde_json::{Value, json};
 use store::{Action, Audit, DeadFilter, DeadLetter, OperatorRequest, RunKey, Store};
 use uuid::Uuid;
@@ -38,7 +37,7 @@ impl Start {
         table::ALL.iter().filter_map(Self::of).map(|start| start.stage).collect()
     }
 
-    const fn at<E: Event + Default>(queue: &Queue<E>) -> Self {
+    pub(crate) const fn at<E: Event + Default>(queue: &Queue<E>) -> Self {
         Self { stage: queue.spec.stage, input: emission::input::<E> }
     }
 
@@ -47,7 +46,7 @@ impl Start {
     }
 
     /// The event that starts `run`, as its waiting row keeps it.
-    fn input(&self, store: &Store, run: &RunKey) -> String {
+    pub(crate) fn input(&self, store: &Store, run: &RunKey) -> String {
         (self.input)(run, store.now())
     }
 }
@@ -80,25 +79,6 @@ pub async fn call(
     let Some((RunKey { generation, .. }, batch)) = replayed else { return Ok(None) };
     tracing::info!(%call, from = start.stage, generation, %batch, actor, "a call is done again");
     Ok(Some(Replayed { generation, batch }))
-}
-
-/// Keeps what `actor` says about the speakers of a call, and does again what follows from the speakers: the analysis,
-/// and every stage after it. Returns the generation that does that. It is absent where the call never came to its
-/// analysis.
-pub async fn correct_speakers(
-    store: &Store,
-    (workspace, actor): (WorkspaceId, &str),
-    call: CallId,
-    corrections: &[Correction],
-) -> store::Result<Option<i64>> {
-    let start = Start::at(&table::ANALYSIS);
-    let what = json!({"call": call, "speakers": corrections.len()});
-    let request = OperatorRequest { workspace, actor, action: Action::CorrectSpeakers, what };
-    let input = |run: &RunKey| start.input(store, run);
-    let corrected = store.correct_speakers(&request, call, corrections, start.stage, input).await?;
-    let generation = corrected.run.map(|run| run.generation);
-    tracing::info!(%call, speakers = corrections.len(), ?generation, actor, "speakers of a call are corrected");
-    Ok(generation)
 }
 
 /// What became of a request to replay dead letters.

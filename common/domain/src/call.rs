@@ -129,7 +129,9 @@ impl CallStatus {
 }
 
 /// The part that a person plays in a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Role {
@@ -143,6 +145,8 @@ pub enum Role {
 }
 
 impl Role {
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
     pub const fn name(self) -> &'static str {
         self.into_str()
     }

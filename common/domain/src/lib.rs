@@ -10,6 +10,7 @@ pub mod call;
 pub mod call_facts;
 #[cfg(feature = "sqlx")]
 mod column;
+pub mod corrections;
 pub mod due;
 pub mod email_address;
 pub mod event;

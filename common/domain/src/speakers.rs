@@ -291,6 +291,16 @@ impl Correction {
     }
 }
 
+/// The longest name of a person, in characters.
+pub const MAX_NAME_CHARS: usize = 200;
+
+/// The name of a person as it is kept: with single blanks between its words. None for a text that is no name.
+pub fn name(text: &str) -> Option<String> {
+    let name = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let is_name = (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    is_name.then_some(name)
+}
+
 /// The provider's own labels of the speaker whom `shown` names. The list is empty where it names nobody.
 pub fn own_labels(transcript: &Transcript, shown: &str) -> Vec<String> {
     let shown = shown.trim();

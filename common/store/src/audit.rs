@@ -28,6 +28,10 @@ pub enum Action {
     ReplayDeadLetters,
     #[strum(serialize = "speakers_correct")]
     CorrectSpeakers,
+    #[strum(serialize = "words_correct")]
+    CorrectWords,
+    #[strum(serialize = "summary_correct")]
+    CorrectSummary,
     #[strum(serialize = "effects_resolve")]
     ResolveEffects,
     #[strum(serialize = "key_create")]

@@ -8,14 +8,13 @@ use std::fmt::Write as _;
 use sqlx::types::Json;
 
 use super::columns::{bounded, storable};
-use super::results::corrected;
+use super::corrections::{KeptCorrections, corrections_columns};
 use super::{Result, Store, Tx, execute, query};
 use domain::analysis::Analysis;
 use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};
 use domain::call_facts::{CallFacts, FactRules, ReadFacts};
 use domain::moment::Moment;
 use domain::search::{Document, Header, Part};
-use domain::speakers::Correction;
 use domain::transcript::Transcript;
 
 /// A word that nobody can look for. It stands between two texts, so that no phrase is found across them.
@@ -43,15 +42,17 @@ struct IndexedRow {
     details: Json<CallDetails>,
     received_at: Moment,
     transcript: Option<Json<Transcript>>,
-    corrections: Option<Json<Vec<Correction>>>,
     analysis: Option<Json<Analysis>>,
+    #[sqlx(flatten)]
+    kept: KeptCorrections,
 }
 
 macro_rules! select_indexed {
     ($lock:literal) => {
         concat!(
-            "SELECT calls.workspace, source, external_id, kind, details, received_at, transcript, corrections, analysis
-             FROM calls LEFT JOIN transcripts ON transcripts.call_id = calls.id
+            "SELECT calls.workspace, source, external_id, kind, details, received_at, transcript, analysis, ",
+            corrections_columns!(),
+            " FROM calls LEFT JOIN transcripts ON transcripts.call_id = calls.id
                 LEFT JOIN speaker_corrections ON speaker_corrections.call_id = calls.id
                 LEFT JOIN analyses ON analyses.call_id = calls.id
              WHERE calls.id = $1",
@@ -72,7 +73,9 @@ pub(super) async fn refresh(tx: &mut Tx, rules: &FactRules, call: CallId, now: M
         .kind
         .parse()
         .map_err(|_| sqlx::Error::Decode(format!("`{}` is no kind of call", row.kind).into()))?;
-    let transcript = row.transcript.map(|Json(transcript)| corrected(transcript, row.corrections));
+    let corrections = row.kept.all();
+    let transcript = row.transcript.map(|Json(transcript)| corrections.of_transcript(transcript));
+    let analysis = row.analysis.map(|Json(analysis)| corrections.of_analysis(analysis));
     let indexed = Indexed {
         call,
         workspace: row.workspace,
@@ -82,8 +85,15 @@ pub(super) async fn refresh(tx: &mut Tx, rules: &FactRules, call: CallId, now: M
         details: &row.details.0,
         received_at: row.received_at,
     };
-    let analysis = row.analysis.as_ref().map(|Json(analysis)| analysis);
-    write(tx, rules, &indexed, Results { transcript: transcript.as_ref(), analysis }, Known::Yes, now).await
+    write(
+        tx,
+        rules,
+        &indexed,
+        Results { transcript: transcript.as_ref(), analysis: analysis.as_ref() },
+        Known::Yes,
+        now,
+    )
+    .await
 }
 
 /// Makes the index of a call that has just arrived, of which nothing else is there yet.

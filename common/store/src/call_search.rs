@@ -16,14 +16,13 @@ use sqlx::{Executor as _, SqlitePool};
 use super::call_status::{call_columns, shown_status};
 use super::calls::CallRow;
 use super::connections::Connections;
-use super::results::corrected;
+use super::corrections::{KeptCorrections, corrections_columns};
 use super::{Db, Result, Store, StoreError, in_time, read};
 use domain::analysis::Analysis;
 use domain::call::{Call, CallId, WorkspaceId};
 use domain::moment::Moment;
 use domain::principal::Sees;
 use domain::search::{Excerpt, Phrase, Query, excerpt};
-use domain::speakers::Correction;
 use domain::transcript::Transcript;
 
 /// How long a search may take. Nobody can bring the database down by searching.
@@ -100,8 +99,9 @@ struct ShownRow {
     #[sqlx(flatten)]
     call: CallRow,
     transcript: Option<Json<Transcript>>,
-    corrections: Option<Json<Vec<Correction>>>,
     analysis: Option<Json<Analysis>>,
+    #[sqlx(flatten)]
+    kept: KeptCorrections,
 }
 
 macro_rules! shown {
@@ -109,8 +109,9 @@ macro_rules! shown {
         concat!(
             "SELECT shown.*, CASE WHEN ",
             $size,
-            " <= $3 THEN transcript END AS transcript, corrections, analysis
-             FROM (SELECT ",
+            " <= $3 THEN transcript END AS transcript, analysis, ",
+            corrections_columns!(),
+            " FROM (SELECT ",
             call_columns!(),
             " FROM calls WHERE workspace = $1 AND id = $2) AS shown
                 LEFT JOIN transcripts ON transcripts.call_id = shown.id
@@ -181,9 +182,10 @@ impl Store {
         let row = read!(fetch_optional, ShownRow, self, sql, workspace, id, MAX_TRANSCRIPT_BYTES)?;
         let Some(row) = row else { return Ok(None) };
         let call = Call::try_from(row.call)?;
-        let transcript = row.transcript.map(|Json(transcript)| corrected(transcript, row.corrections));
+        let corrections = row.kept.all();
+        let transcript = row.transcript.map(|Json(transcript)| corrections.of_transcript(transcript));
         let (best, moments) = moments(transcript.as_ref(), query);
-        let analysis = row.analysis.map(|Json(analysis)| analysis);
+        let analysis = row.analysis.map(|Json(analysis)| corrections.of_analysis(analysis));
         let snippet = best.unwrap_or_else(|| written(&call, analysis.as_ref(), query));
         Ok(Some(FoundCall { call, snippet, moments }))
     }

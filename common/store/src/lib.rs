@@ -69,7 +69,7 @@ pub use call_search::{FoundCall, FoundMoment, Search, SearchError};
 pub use call_sums::Sums;
 pub use calls::{CallFilter, DeliveredRow, Page, Stats, StoredMaterial};
 pub use catch_up::Walk;
-pub use corrections::Corrected;
+pub use corrections::{Again, Corrected, LineSaid, Rewritten};
 pub use dashboard::{Dashboard, Scope, TOPIC_CALLS};
 pub use dead_letters::{DeadFilter, DeadGroup, DeadLetter, LetterBeside};
 pub use effects::{EffectKey, EffectName, EffectRow, EffectState};

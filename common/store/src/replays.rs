@@ -12,11 +12,11 @@ use super::{DeadLetter, Result, Store, Tx, execute, query};
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
 
-/// The stage of a call from which the call is done again.
+/// The stages of a call from which the call is done again.
 pub(super) struct Start<'a> {
     pub(super) workspace: WorkspaceId,
     pub(super) call: CallId,
-    pub(super) stage: &'static str,
+    pub(super) stages: &'a [&'static str],
     pub(super) lane: &'a str,
 }
 
@@ -33,8 +33,8 @@ impl Store {
     ) -> Result<Option<(RunKey, Uuid)>> {
         let now = self.now();
         let mut tx = self.begin_tx().await?;
-        let start = Start { workspace: request.workspace, call, stage, lane: "live" };
-        let Some(run) = start_again(&mut tx, &start, input_of, now).await? else {
+        let start = Start { workspace: request.workspace, call, stages: &[stage], lane: "live" };
+        let Some(run) = start_again(&mut tx, &start, input_of, now).await?.pop() else {
             tx.roll_back().await?;
             return Ok(None);
         };
@@ -59,8 +59,8 @@ impl Store {
         if mark(&mut tx, letter, now).await? && is_dead(&mut tx, died).await? {
             // Letters come in thousands, and calls that a person waits for must not stand behind them.
             let RunKey { workspace, call, stage, .. } = *died;
-            let start = Start { workspace, call, stage, lane: "bulk" };
-            done = start_again(&mut tx, &start, input_of, now).await?.is_some();
+            let start = Start { workspace, call, stages: &[stage], lane: "bulk" };
+            done = !start_again(&mut tx, &start, input_of, now).await?.is_empty();
         }
         if done {
             audit::count(&mut tx, audit).await?;
@@ -114,45 +114,71 @@ async fn is_dead(tx: &mut Tx, run: &RunKey) -> Result<bool> {
     Ok(row.is_some_and(|(state,)| state == RunState::Dead.name()))
 }
 
-/// Raises the call's generation and makes the run of `start` wait. Returns nothing if that stage has no row.
+/// Raises the call's generation and makes the runs of `start` wait. Returns those runs: none of a stage that has no row.
 pub(super) async fn start_again(
     tx: &mut Tx,
     start: &Start<'_>,
     input_of: impl Fn(&RunKey) -> String + Send,
     now: Moment,
-) -> Result<Option<RunKey>> {
-    let Start { workspace, call, stage, lane } = *start;
+) -> Result<Vec<RunKey>> {
+    let Start { workspace, call, stages, lane } = *start;
+    // Whoever adds a stage to the call locks this row too. So a stage that comes meanwhile is either seen here, or it begins
+    // after this transaction.
+    let lock = match tx {
+        Tx::Postgres(_) => "SELECT generation FROM calls WHERE workspace = $1 AND id = $2 FOR UPDATE",
+        Tx::Sqlite(_) => "SELECT generation FROM calls WHERE workspace = $1 AND id = $2",
+    };
+    if query!(fetch_optional, (i64,), *tx, lock, workspace, call)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut known = Vec::new();
+    for stage in stages {
+        let row = query!(
+            fetch_optional,
+            (i64,),
+            *tx,
+            "SELECT generation FROM stage_runs WHERE workspace = $1 AND call_id = $2 AND stage = $3",
+            workspace,
+            call,
+            stage,
+        )?;
+        known.extend(row.map(|_| *stage));
+    }
+    if known.is_empty() {
+        return Ok(Vec::new());
+    }
     let row = query!(
         fetch_optional,
         (i64,),
         *tx,
         "UPDATE calls SET generation = generation + 1, nothing_made = NULL, updated_at = $3 WHERE workspace = $1 AND id = $2
-            AND EXISTS (SELECT 1 FROM stage_runs WHERE stage_runs.call_id = calls.id AND stage_runs.stage = $4)
          RETURNING generation",
         workspace,
         call,
         now,
-        stage,
     )?;
-    let Some((generation,)) = row else { return Ok(None) };
-    let key = RunKey { workspace, call, stage, generation };
-    let run = NewRun { stage, generation, lane: lane.to_owned(), input: input_of(&key) };
-    put_waiting(tx, workspace, call, &[run], now).await?;
-    // No message is sent for the run, so the keeper has to wake it at once.
-    execute!(
-        *tx,
-        "UPDATE stage_runs SET wake_at = $3 WHERE call_id = $1 AND stage = $2 AND state = 'waiting'",
-        call,
-        stage,
-        now,
-    )?;
-    execute!(
-        *tx,
-        "UPDATE dead_letters SET replayed_at = $3 WHERE call_id = $1 AND stage = $2 AND replayed_at IS NULL",
-        call,
-        stage,
-        now,
-    )?;
+    let Some((generation,)) = row else { return Ok(Vec::new()) };
+    let keys: Vec<_> = known.into_iter().map(|stage| RunKey { workspace, call, stage, generation }).collect();
+    let run =
+        |key: &RunKey| NewRun { stage: key.stage, generation, lane: lane.to_owned(), input: input_of(key) };
+    put_waiting(tx, workspace, call, &keys.iter().map(run).collect::<Vec<_>>(), now).await?;
+    for RunKey { stage, .. } in &keys {
+        // No message is sent for the run, so the keeper has to wake it at once.
+        execute!(
+            *tx,
+            "UPDATE stage_runs SET wake_at = $3 WHERE call_id = $1 AND stage = $2 AND state = 'waiting'",
+            call,
+            stage,
+            now,
+        )?;
+        execute!(
+            *tx,
+            "UPDATE dead_letters SET replayed_at = $3 WHERE call_id = $1 AND stage = $2 AND replayed_at IS NULL",
+            call,
+            stage,
+            now,
+        )?;
+    }
     refresh_status(tx, call, now).await?;
-    Ok(Some(key))
+    Ok(keys)
 }

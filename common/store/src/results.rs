@@ -3,6 +3,7 @@
 use sqlx::types::Json;
 
 use super::columns::storable;
+use super::corrections::{KeptCorrections, corrections_columns};
 use super::speech_attempts::{self, SpeechAttempt};
 use super::stage_runs::RunKey;
 use super::taking_in;
@@ -12,7 +13,6 @@ use domain::audio::MeasuredAudio;
 use domain::call::{CallDetails, CallId, WorkspaceId};
 use domain::moment::Moment;
 use domain::note::Note;
-use domain::speakers::{self, Correction};
 use domain::transcript::Transcript;
 
 /// A result of a run, stored in the transaction that ends it.
@@ -126,12 +126,19 @@ pub enum StoredTranscript {
     },
 }
 
-/// The transcript with what people said about its speakers.
-pub(super) fn corrected(transcript: Transcript, corrections: Option<Json<Vec<Correction>>>) -> Transcript {
-    match corrections {
-        Some(Json(corrections)) => speakers::correct(transcript, &corrections),
-        None => transcript,
-    }
+macro_rules! sized {
+    ($size:literal) => {
+        concat!(
+            "SELECT size, CASE WHEN size <= $3 THEN transcript END AS transcript, ",
+            corrections_columns!(),
+            " FROM (SELECT transcript, ",
+            $size,
+            " AS size, ",
+            corrections_columns!(),
+            " FROM transcripts LEFT JOIN speaker_corrections USING (call_id)
+                 WHERE transcripts.workspace = $1 AND call_id = $2) AS sized"
+        )
+    };
 }
 
 impl Store {
@@ -144,57 +151,72 @@ impl Store {
     ) -> Result<Option<StoredTranscript>> {
         // PostgreSQL keeps a long text compressed, mostly to a quarter, and knows the length of that without reading it.
         let sql = match &self.db {
-            Db::Postgres(_) => {
-                "SELECT size, CASE WHEN size <= $3 THEN transcript END, corrections FROM
-                    (SELECT transcript, CAST(pg_column_size(transcript) AS BIGINT) * 4 AS size, corrections
-                     FROM transcripts LEFT JOIN speaker_corrections USING (call_id)
-                     WHERE transcripts.workspace = $1 AND call_id = $2) AS sized"
-            }
-            Db::Sqlite { .. } => {
-                "SELECT size, CASE WHEN size <= $3 THEN transcript END, corrections FROM
-                    (SELECT transcript, octet_length(transcript) AS size, corrections
-                     FROM transcripts LEFT JOIN speaker_corrections USING (call_id)
-                     WHERE transcripts.workspace = $1 AND call_id = $2) AS sized"
-            }
+            Db::Postgres(_) => sized!("CAST(pg_column_size(transcript) AS BIGINT) * 4"),
+            Db::Sqlite { .. } => sized!("octet_length(transcript)"),
         };
         let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
-        let row = read!(
-            fetch_optional,
-            (i64, Option<Json<Transcript>>, Option<Json<Vec<Correction>>>),
-            self,
-            sql,
-            workspace,
-            call,
-            max_bytes,
-        )?;
-        Ok(row.map(|(size, transcript, corrections)| match transcript {
-            Some(Json(transcript)) => StoredTranscript::Read(corrected(transcript, corrections)),
-            None => StoredTranscript::Longer { bytes: u64::try_from(size).unwrap_or_default() },
+        let row = read!(fetch_optional, SizedRow, self, sql, workspace, call, max_bytes)?;
+        Ok(row.map(|row| match row.transcript {
+            Some(Json(transcript)) => StoredTranscript::Read(row.kept.all().of_transcript(transcript)),
+            None => StoredTranscript::Longer { bytes: u64::try_from(row.size).unwrap_or_default() },
         }))
     }
 
+    /// The transcript of a call as people corrected it.
     pub async fn transcript(&self, workspace: WorkspaceId, call: CallId) -> Result<Option<Transcript>> {
         let row = read!(
             fetch_optional,
-            (Json<Transcript>, Option<Json<Vec<Correction>>>),
+            TranscriptRow,
             self,
-            "SELECT transcript, corrections FROM transcripts LEFT JOIN speaker_corrections USING (call_id)
-             WHERE transcripts.workspace = $1 AND call_id = $2",
+            concat!(
+                "SELECT transcript, ",
+                corrections_columns!(),
+                " FROM transcripts LEFT JOIN speaker_corrections USING (call_id)
+                 WHERE transcripts.workspace = $1 AND call_id = $2"
+            ),
             workspace,
             call,
         )?;
-        Ok(row.map(|(Json(transcript), corrections)| corrected(transcript, corrections)))
+        Ok(row.map(|row| row.kept.all().of_transcript(row.transcript.0)))
     }
 
+    /// The analysis of a call as people corrected it.
     pub async fn analysis(&self, workspace: WorkspaceId, call: CallId) -> Result<Option<Analysis>> {
         let row = read!(
             fetch_optional,
-            (Json<Analysis>,),
+            AnalysisRow,
             self,
-            "SELECT analysis FROM analyses WHERE workspace = $1 AND call_id = $2",
+            concat!(
+                "SELECT analysis, ",
+                corrections_columns!(),
+                " FROM analyses LEFT JOIN speaker_corrections USING (call_id)
+                 WHERE analyses.workspace = $1 AND call_id = $2"
+            ),
             workspace,
             call,
         )?;
-        Ok(row.map(|(Json(analysis),)| analysis))
+        Ok(row.map(|row| row.kept.all().of_analysis(row.analysis.0)))
     }
+}
+
+#[derive(sqlx::FromRow)]
+struct SizedRow {
+    size: i64,
+    transcript: Option<Json<Transcript>>,
+    #[sqlx(flatten)]
+    kept: KeptCorrections,
+}
+
+#[derive(sqlx::FromRow)]
+struct TranscriptRow {
+    transcript: Json<Transcript>,
+    #[sqlx(flatten)]
+    kept: KeptCorrections,
+}
+
+#[derive(sqlx::FromRow)]
+struct AnalysisRow {
+    analysis: Json<Analysis>,
+    #[sqlx(flatten)]
+    kept: KeptCorrections,
 }

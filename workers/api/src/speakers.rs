@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use domain::call::Role;
 use domain::speakers::{self, Correction};
 use domain::transcript::Transcript;
-use queue_topology::replay as replays;
+use queue_topology::correction;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -18,7 +18,6 @@ use crate::state::Api;
 use crate::view::{self, SpeakerView};
 
 const MAX_BODY_BYTES: u64 = 64 * 1024;
-const MAX_NAME_CHARS: usize = 200;
 
 /// What a person says about one speaker. One of the two fields must be there.
 #[derive(ToSchema)]
@@ -71,7 +70,7 @@ pub(crate) async fn correct(
     })?;
     let corrections = corrections(&body, &transcript)?;
     let who = (operator.workspace, &*operator.actor);
-    let generation = replays::correct_speakers(&api.store, who, call.id, &corrections).await?;
+    let generation = correction::speakers(&api.store, who, call.id, &corrections).await?;
     let corrected = speakers::correct(transcript, &corrections);
     let answer = SpeakersCorrected {
         call_id: call.id.0,
@@ -132,15 +131,13 @@ fn corrections(body: &Value, transcript: &Transcript) -> Result<Vec<Correction>,
 }
 
 fn name(fields: &Map<String, Value>) -> Result<Option<String>, String> {
-    let name = match fields.get("name") {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(name)) => name.split_whitespace().collect::<Vec<_>>().join(" "),
-        Some(_) => return Err("must be a text".to_owned()),
-    };
-    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(format!("must have 1 to {MAX_NAME_CHARS} characters, and no control character"));
+    match fields.get("name") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => speakers::name(text).map(Some).ok_or_else(|| {
+            format!("must have 1 to {} characters, and no control character", speakers::MAX_NAME_CHARS)
+        }),
+        Some(_) => Err("must be a text".to_owned()),
     }
-    Ok(Some(name))
 }
 
 fn role(fields: &Map<String, Value>) -> Result<Option<Role>, String> {

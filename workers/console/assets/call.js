@@ -1,7 +1,31 @@
 // The page of a call works without this script. With it, the transcript follows the sound, and a click on a line or on
-// the outline of the recording plays from there. An address with #t=12345 begins at that millisecond.
+// the outline of the recording plays from there. An address with #t=12345 begins at that millisecond. What somebody writes
+// into a correction stays in the browser until it is saved, so a closed tab loses nothing.
 (() => {
   "use strict";
+
+  const name = (place) => `debrief-draft:${place}`;
+  const form = document.querySelector("[data-draft]");
+  if (form !== null) {
+    const key = name(form.dataset.draft);
+    const draft = localStorage.getItem(key);
+    if (draft !== null && draft !== form.value) {
+      form.value = draft;
+      document.getElementById("draft")?.removeAttribute("hidden");
+    }
+    form.addEventListener("input", () => localStorage.setItem(key, form.value));
+    form.focus();
+  }
+  // What was saved, or what somebody gave up, needs no draft any more.
+  for (const link of document.querySelectorAll("[data-undraft]")) {
+    link.addEventListener("click", () => localStorage.removeItem(name(link.dataset.undraft)));
+  }
+  for (const shown of document.querySelectorAll("[data-place]")) {
+    const key = name(shown.dataset.place);
+    if (localStorage.getItem(key)?.trim().replace(/\s+/g, " ") === shown.textContent.replace(/\s+/g, " ")) {
+      localStorage.removeItem(key);
+    }
+  }
 
   const sound = document.getElementById("sound");
   const lines = [...document.querySelectorAll("#lines [data-ms]")];

@@ -21,6 +21,7 @@ mod csrf;
 mod ended;
 mod fields;
 mod frame;
+mod marked;
 mod pages;
 mod refusal;
 mod sections;

@@ -6,6 +6,7 @@ mod accounts;
 mod audio;
 mod changes;
 mod copies;
+mod corrections;
 mod counting;
 mod damaged;
 mod databases;

@@ -8,7 +8,9 @@ use domain::search::Query;
 use domain::speakers::Correction;
 use domain::transcript::{Segment, Transcript};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
-use store::{Action, Arrival, FoundCall, NewRun, Search, Settled, Settlement, Store, Walk, Write};
+use store::{
+    Action, Again, Arrival, FoundCall, NewRun, RunKey, Search, Settled, Settlement, Store, Walk, Write,
+};
 use uuid::Uuid;
 
 use crate::databases::{WORKSPACE, arrival, on_both, postgres, request, run, take, take_in};
@@ -71,7 +73,7 @@ async fn found(store: &Store, query: &str) -> Vec<FoundCall> {
     store.search(WORKSPACE, &search, &Sees::All).await.unwrap()
 }
 
-async fn ids(store: &Store, query: &str) -> Vec<String> {
+pub(crate) async fn ids(store: &Store, query: &str) -> Vec<String> {
     let mut ids: Vec<String> =
         found(store, query).await.into_iter().map(|found| found.call.external_id).collect();
     ids.sort();
@@ -174,7 +176,15 @@ async fn what_was_made_again_and_what_a_person_corrected_is_what_is_found() {
         heard(&store, &one, &["An old sentence."]).await;
         let is = Correction { speaker: "A".into(), name: Some("Ines Ferreira".into()), role: None };
         let asked = request(Action::CorrectSpeakers);
-        store.correct_speakers(&asked, one.call, &[is], "analysis", |_| String::new()).await.unwrap();
+        store
+            .correct_speakers(
+                &asked,
+                one.call,
+                &[is],
+                Again { stages: &["analysis"], input_of: |_: &RunKey| String::new() },
+            )
+            .await
+            .unwrap();
         assert_eq!(ids(&store, "ferreira old").await, ["a"]);
         take_in(&store, &Arrival { event_id: Uuid::new_v4(), ..arrival("a", Some("b")) }).await;
         settle(&store, one.call, "transcription", 3, Write::Transcript(said(&["A newer one."]))).await;

@@ -3,7 +3,7 @@
 use domain::call::Role;
 use domain::speakers::Correction;
 use domain::transcript::{Segment, Transcript};
-use store::{Action, RunKey, RunState, Settled, Settlement, Store, Write};
+use store::{Action, Again, RunKey, RunState, Settled, Settlement, Store, Write};
 use uuid::Uuid;
 
 use crate::databases::{WORKSPACE, arrival, on_both, request, run, take, take_in};
@@ -37,7 +37,8 @@ async fn correct(store: &Store, correction: Correction) -> store::Corrected {
     let call = arrival("a", None).call;
     let asked = request(Action::CorrectSpeakers);
     let input = |run: &RunKey| format!("input {}", run.generation);
-    store.correct_speakers(&asked, call, &[correction], "analysis", input).await.unwrap()
+    let again = Again { stages: &["analysis"], input_of: input };
+    store.correct_speakers(&asked, call, &[correction], again).await.unwrap()
 }
 
 async fn speaker(store: &Store) -> (Option<String>, Option<Role>) {
@@ -52,7 +53,7 @@ async fn a_correction_holds_for_the_transcript_and_for_one_that_is_made_again() 
         take_in(&store, &arrival("a", Some("a"))).await;
         transcribed(&store, 1, "A").await;
         let corrected = correct(&store, is("A", Some("Dana Ortiz"), None)).await;
-        assert_eq!(corrected.run.map(|run| (run.stage, run.generation)), Some(("analysis", 2)));
+        assert_eq!(corrected.runs.first().map(|run| (run.stage, run.generation)), Some(("analysis", 2)));
         assert_eq!(speaker(&store).await, (Some("Dana Ortiz".into()), None));
         correct(&store, is("A", None, Some(Role::Agent))).await;
         assert_eq!(speaker(&store).await, (Some("Dana Ortiz".into()), Some(Role::Agent)));
@@ -89,7 +90,7 @@ async fn what_follows_from_the_speakers_waits_to_be_done_again_and_the_audit_say
 async fn before_the_call_came_to_its_analysis_only_the_correction_is_kept() {
     on_both(|store| async move {
         take_in(&store, &arrival("a", Some("a"))).await;
-        assert_eq!(correct(&store, is("A", Some("Dana"), None)).await.run, None);
+        assert_eq!(correct(&store, is("A", Some("Dana"), None)).await.runs, []);
         transcribed(&store, 1, "A").await;
         assert_eq!(speaker(&store).await.0.as_deref(), Some("Dana"));
     })

@@ -1,5 +1,7 @@
 //! `/calls/{id}`: one call, with its recording, its transcript, what was made of it, and what happened to it.
 
+mod correcting;
+mod finding;
 mod outline;
 mod parts;
 
@@ -9,7 +11,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use domain::analysis::Analysis;
-use domain::call::{Call, CallId};
+use domain::call::{Call, CallId, Role};
 use domain::note::Note;
 use queue_topology::replay;
 use uuid::Uuid;
@@ -18,6 +20,8 @@ use web::{Operate, Problem, ReadOwn};
 use crate::sections::Section;
 use crate::texts::{CallTexts, fill};
 use crate::{Answer, Console, Fields, Posted, Refusal, Visitor, show};
+use correcting::{Place, Rewriting, SpeakerRow};
+use finding::Finding;
 use outline::Outline;
 use parts::{EffectLine, Happened, Lines};
 
@@ -30,12 +34,20 @@ struct Page<'a> {
     status: &'static str,
     has_recording: bool,
     outline: Option<Outline>,
+    /// What the visitor typed into the search of the transcript.
+    find: &'a str,
+    finding: &'a Finding,
     lines: Lines,
+    rewriting: Option<Rewriting>,
+    speakers: Vec<SpeakerRow>,
+    /// The form for speakers as it came, where something in it cannot be used.
+    wrong_speakers: Option<Fields>,
     analysis: Option<Analysis>,
+    is_summary_corrected: bool,
     notes: Vec<Note>,
     effects: Vec<EffectLine>,
     happened: Vec<Happened>,
-    may_replay: bool,
+    may_operate: bool,
 }
 
 impl Page<'_> {
@@ -57,6 +69,61 @@ impl Page<'_> {
     fn stages() -> Vec<&'static str> {
         replay::Start::names()
     }
+
+    fn roles() -> &'static [&'static str] {
+        Role::NAMES
+    }
+
+    /// The form in which the visitor rewrites the summary.
+    fn rewritten_summary(&self) -> Option<&Rewriting> {
+        self.rewriting.as_ref().filter(|rewriting| rewriting.is_summary())
+    }
+
+    /// The form in which the visitor rewrites a line.
+    fn rewritten_line(&self, id: u32) -> Option<&Rewriting> {
+        self.rewriting.as_ref().filter(|rewriting| rewriting.is_line(id))
+    }
+
+    /// What stands in a field of the form for speakers.
+    fn typed<'a>(&'a self, field: &str, at: usize, shown: &'a str) -> &'a str {
+        match &self.wrong_speakers {
+            Some(fields) => fields.text(&format!("{field}-{at}")),
+            None => shown,
+        }
+    }
+
+    /// The address of the page at another found line.
+    fn found_at(&self, line: u32) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let query = query.append_pair("find", self.find).append_pair("line", &line.to_string()).finish();
+        format!("?{query}#s{line}")
+    }
+}
+
+/// What the visitor asked the page for.
+#[derive(Default)]
+struct Asked {
+    /// The line that must be on the page.
+    line: Option<u32>,
+    find: Option<String>,
+    rewriting: Option<Rewriting>,
+    wrong_speakers: Option<Fields>,
+}
+
+impl Asked {
+    fn read(fields: &Fields) -> Self {
+        let place = fields.given("edit").and_then(Place::named);
+        let line = match place {
+            Some(Place::Line(line)) => Some(line),
+            _ => fields.text("line").parse().ok(),
+        };
+        Self {
+            line,
+            find: fields.given("find").map(str::to_owned),
+            rewriting: place.map(Rewriting::of),
+            wrong_speakers: None,
+        }
+    }
 }
 
 pub(crate) fn routes() -> Router<Console> {
@@ -64,6 +131,7 @@ pub(crate) fn routes() -> Router<Console> {
         .route("/calls/{id}", get(show_page))
         .route("/calls/{id}/recording", get(recording))
         .route("/calls/{id}/replay", post(replay_call))
+        .merge(correcting::routes())
 }
 
 /// The call with this id in the visitor's workspace, if the visitor may see it. Any other call is as if it did not exist.
@@ -81,37 +149,59 @@ async fn show_page(
     RawQuery(query): RawQuery,
 ) -> Answer {
     let call = find(&visitor, &console, &id).await?;
+    let mut asked = Asked::read(&Fields::parse(query.unwrap_or_default().as_bytes()));
+    if !visitor.may::<Operate>() {
+        asked.rewriting = None;
+    }
+    render(&visitor, &console, &call, asked, StatusCode::OK).await
+}
+
+async fn render<N>(
+    visitor: &Visitor<N>,
+    console: &Console,
+    call: &Call,
+    asked: Asked,
+    status: StatusCode,
+) -> Answer {
     let (store, workspace, zone) = (&console.store, visitor.workspace, console.installation.timezone);
     let texts = CallTexts::of(visitor.language);
-    let has_recording = web::recording::exists(store, &console.blobs, &call)
+    let has_recording = web::recording::exists(store, &console.blobs, call)
         .await
-        .map_err(|error| unavailable(&visitor, &error))?;
+        .map_err(|error| unavailable(visitor, &error))?;
     let waveform = visitor.store(store.waveform(workspace, call.id).await)?;
     let transcript = visitor.store(store.transcript(workspace, call.id).await)?;
     let analysis = visitor.store(store.analysis(workspace, call.id).await)?;
+    let corrections = visitor.store(store.corrections(workspace, call.id).await)?;
     let effects = visitor.store(store.effects_of(workspace, call.id).await)?;
     let delivered = visitor.store(store.deliveries(workspace, call.id).await)?;
     let runs = visitor.store(store.runs(workspace, call.id).await)?;
     let ended = visitor.store(store.ended_runs(workspace, call.id).await)?;
     let mut notes = call.details.notes.clone();
     notes.extend(transcript.iter().flat_map(|transcript| transcript.notes.iter().cloned()));
-    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
-    let wanted = fields.text("line").parse().unwrap_or(1);
+    let finding = Finding::of(asked.find.as_deref(), transcript.as_ref(), asked.line);
+    let wanted = finding.line().or(asked.line).unwrap_or(1);
     let content = Page {
         texts,
         csrf: visitor.csrf(),
-        call: &call,
+        call,
         status: call.status.name(),
         has_recording,
         outline: waveform.as_ref().map(Outline::of),
-        lines: Lines::around(wanted, transcript.as_ref(), texts),
+        find: asked.find.as_deref().unwrap_or_default(),
+        lines: Lines::around(wanted, transcript.as_ref(), &corrections, &finding, texts),
+        finding: &finding,
+        rewriting: asked.rewriting,
+        speakers: correcting::speaker_rows(transcript.as_ref()),
+        wrong_speakers: asked.wrong_speakers,
         analysis,
+        is_summary_corrected: corrections.summary.is_some(),
         notes,
         effects: effects.into_iter().map(EffectLine::of).collect(),
         happened: parts::happened(&delivered, &runs, &ended, zone),
-        may_replay: visitor.may::<Operate>(),
+        may_operate: visitor.may::<Operate>(),
     };
-    visitor.page(Section::Calls, &fill(texts.title, &[&show::time(call.received_at, zone)]), &content)
+    let title = fill(texts.title, &[&show::time(call.received_at, zone)]);
+    visitor.page_with(status, Section::Calls, &title, &content)
 }
 
 /// The bytes of the recording for the player of the page.

@@ -7,11 +7,12 @@ use axum::http::{StatusCode, Uri};
 use axum::routing::get;
 use chrono::NaiveDate;
 use domain::period::Period;
-use domain::search::{Excerpt, Query};
+use domain::search::Query;
 use store::{FoundCall, Search, SearchError};
 use web::ReadOwn;
 
 use crate::fields::Fields;
+use crate::marked::{Piece, pieces_of};
 use crate::sections::Section;
 use crate::texts::{SearchTexts, fill};
 use crate::{Answer, Console, Visitor, show};
@@ -45,12 +46,6 @@ struct MomentRow {
     text: Vec<Piece>,
 }
 
-/// A piece of a text, which is marked or not.
-struct Piece {
-    text: String,
-    is_marked: bool,
-}
-
 pub(crate) fn routes() -> Router<Console> {
     Router::new().route("/search", get(show_page))
 }
@@ -77,7 +72,7 @@ async fn show_page(visitor: Visitor<ReadOwn>, State(console): State<Console>, ur
     };
     let text = if found.len() == LIMIT { texts.first_found } else { texts.found };
     page.count = Some(fill(text, &[&found.len().to_string()]));
-    page.calls = found.iter().map(|found| row(found, &console)).collect();
+    page.calls = found.iter().map(|found| row(found, fields.text("q"), &console)).collect();
     visitor.page(Section::Search, texts.title, &page)
 }
 
@@ -95,37 +90,29 @@ fn search(fields: &Fields, console: &Console, texts: &SearchTexts) -> Result<Opt
     Ok(Some(Search { query, from, to, limit: LIMIT }))
 }
 
-fn row(found: &FoundCall, console: &Console) -> Row {
+/// The moment on the page of its call, with what was looked for marked there too.
+fn link(query: &str, segment: u32) -> String {
+    let mut fields = url::form_urlencoded::Serializer::new(String::new());
+    let fields = fields.append_pair("find", query).append_pair("line", &segment.to_string()).finish();
+    format!("?{fields}#s{segment}")
+}
+
+fn row(found: &FoundCall, query: &str, console: &Console) -> Row {
     let details = &found.call.details;
     let with = details.topic.as_ref().or(details.agent_name.as_ref()).or(details.from_number.as_ref());
     let moments = found.moments.iter().map(|moment| MomentRow {
-        link: moment.start_ms.map_or_else(String::new, |ms| format!("#t={}", ms / 1000)),
+        link: link(query, moment.segment),
         at: moment.start_ms.map_or_else(String::new, |ms| {
             show::length(std::time::Duration::from_millis(u64::try_from(ms).unwrap_or_default()))
         }),
         speaker: moment.speaker.clone(),
-        text: pieces(&moment.text),
+        text: pieces_of(&moment.text),
     });
     Row {
         id: found.call.id.to_string(),
         at: show::time(details.started_at.unwrap_or(found.call.received_at), console.installation.timezone),
         with: with.unwrap_or(&found.call.external_id).clone(),
-        snippet: pieces(&found.snippet),
+        snippet: pieces_of(&found.snippet),
         moments: moments.collect(),
     }
-}
-
-fn pieces(of: &Excerpt) -> Vec<Piece> {
-    let chars: Vec<char> = of.text.chars().collect();
-    let piece =
-        |from: usize, to: usize, is_marked| Piece { text: chars[from..to].iter().collect(), is_marked };
-    let mut pieces = Vec::new();
-    let mut at = 0;
-    for (start, end) in &of.marks {
-        pieces.push(piece(at, *start, false));
-        pieces.push(piece(*start, *end, true));
-        at = *end;
-    }
-    pieces.push(piece(at, chars.len(), false));
-    pieces
 }

@@ -1,4 +1,5 @@
 //! The pages about calls.
 
 mod call;
+mod correcting;
 mod list;

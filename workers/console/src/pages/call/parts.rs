@@ -1,10 +1,14 @@
 //! The parts of a call's page: the lines of the transcript, the effects, and what happened when.
 
 use chrono_tz::Tz;
+use domain::corrections::Corrections;
 use domain::moment::Moment;
 use domain::transcript::{Segment, Transcript};
 use store::{DeliveredRow, EffectRow, EndedRun, RunRow};
 
+use super::correcting::seal;
+use super::finding::Finding;
+use crate::marked::{self, Piece};
 use crate::show;
 use crate::texts::{CallTexts, fill};
 
@@ -30,12 +34,31 @@ pub(super) struct Line {
     pub(super) start_ms: Option<i64>,
     pub(super) at: String,
     pub(super) text: String,
+    /// The text, with what the visitor looks for marked.
+    pub(super) pieces: Vec<Piece>,
+    /// The visitor looks at this line, because it has something of what was looked for.
+    pub(super) is_here: bool,
+    pub(super) is_corrected: bool,
+}
+
+impl Line {
+    /// What a form sends back instead of these words.
+    pub(super) fn seal(&self) -> String {
+        seal(&self.text)
+    }
 }
 
 impl Lines {
     /// The page of the transcript that has the line with the number `wanted`.
-    pub(super) fn around(wanted: usize, transcript: Option<&Transcript>, texts: &CallTexts) -> Self {
+    pub(super) fn around(
+        wanted: u32,
+        transcript: Option<&Transcript>,
+        corrections: &Corrections,
+        finding: &Finding,
+        texts: &CallTexts,
+    ) -> Self {
         let Some(transcript) = transcript else { return Self::default() };
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         let count = transcript.segments.len();
         let last = count.saturating_sub(1) / ON_A_PAGE;
         let page = (wanted.saturating_sub(1) / ON_A_PAGE).min(last);
@@ -44,7 +67,10 @@ impl Lines {
         let number = |number: usize| number.to_string();
         let part = || fill(texts.segments, &[&number(start + 1), &number(end), &number(count)]);
         Self {
-            shown: transcript.segments[start..end].iter().map(line).collect(),
+            shown: transcript.segments[start..end]
+                .iter()
+                .map(|segment| line(segment, corrections, finding))
+                .collect(),
             language: transcript.language.clone(),
             part: (count > ON_A_PAGE).then(part),
             earlier: (page > 0).then(|| start + 1 - ON_A_PAGE),
@@ -53,12 +79,18 @@ impl Lines {
     }
 }
 
-fn line(segment: &Segment) -> Line {
+fn line(segment: &Segment, corrections: &Corrections, finding: &Finding) -> Line {
     Line {
         id: segment.id,
         who: segment.label(),
         start_ms: segment.start_ms,
         at: segment.start_ms.map(show::milliseconds).unwrap_or_default(),
+        pieces: marked::pieces(&segment.text, &finding.places(&segment.text)),
+        is_here: finding.line() == Some(segment.id),
+        is_corrected: corrections
+            .lines
+            .iter()
+            .any(|line| line.segment == segment.id && line.text == segment.text),
         text: segment.text.clone(),
     }
 }
@@ -145,7 +177,7 @@ mod tests {
     use super::*;
     use crate::texts::Language;
 
-    fn lines(count: usize, wanted: usize) -> Lines {
+    fn lines(count: usize, wanted: u32) -> Lines {
         let segment = Segment {
             id: 0,
             speaker: Some("A".into()),
@@ -158,7 +190,8 @@ mod tests {
         let segments = vec![segment; count];
         let transcript =
             Transcript { language: None, segments, notes: Vec::new(), speakers: Vec::new() }.numbered();
-        Lines::around(wanted, Some(&transcript), CallTexts::of(Language::English))
+        let (corrections, finding) = (Corrections::default(), Finding::default());
+        Lines::around(wanted, Some(&transcript), &corrections, &finding, CallTexts::of(Language::English))
     }
 
     #[test]
@@ -168,7 +201,7 @@ mod tests {
         assert_eq!(first.part.as_deref(), Some("Lines 1 to 500 of 1200"));
         let middle = lines(1200, 777);
         assert_eq!((middle.shown[0].id, middle.earlier, middle.later), (501, Some(1), Some(1001)));
-        let last = lines(1200, usize::MAX);
+        let last = lines(1200, u32::MAX);
         assert_eq!((last.shown.len(), last.earlier, last.later), (200, Some(501), None));
     }
 
