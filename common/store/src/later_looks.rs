@@ -16,7 +16,7 @@ const MAX_TRIES: i64 = 5;
 pub struct LaterLook {
     pub workspace: WorkspaceId,
     pub call_id: CallId,
-    /// The name of the file that the system keeps, such as `exotel:CALL-1`.
+    /// The name of the file that the system keeps, such as `telephony:CALL-1`.
     pub held: String,
     /// When the look is tried again, if nobody says that it was done.
     due_at: Moment,

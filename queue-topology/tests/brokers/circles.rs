@@ -49,7 +49,7 @@ impl Sources {
         let mut rest: VecDeque<TokenTree> = tokens.into_iter().collect();
         while let Some(token) = rest.pop_front() {
             match token {
-                TokenTree::Punct(sign) if sign.as_char() == '#' && is_for_tests(rest.front()) => {
+                TokenTree::Punct(sign) if sign.as_char() == '#' && is_left_out(rest.front()) => {
                     skip_item(&mut rest);
                 }
                 TokenTree::Group(group) => self.read_tokens(group.stream(), folder, place, of_file),
@@ -222,10 +222,12 @@ fn is_sign(token: Option<&TokenTree>, sign: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
 }
 
-/// Whether an attribute says that its item is only for tests.
-fn is_for_tests(attribute: Option<&TokenTree>) -> bool {
+/// Whether an item with this attribute is left out: it is for tests, or it is a file of another crate that this one shares
+/// with it.
+fn is_left_out(attribute: Option<&TokenTree>) -> bool {
     let Some(TokenTree::Group(attribute)) = attribute else { return false };
-    attribute.stream().to_string().replace(' ', "") == "cfg(test)"
+    let attribute = attribute.stream().to_string().replace(' ', "");
+    attribute == "cfg(test)" || attribute.starts_with("path=")
 }
 
 /// Skips an item, after the sign of its first attribute.

@@ -103,7 +103,9 @@ async fn a_batch_that_is_cut_off_continues_where_it_stopped_and_replays_every_de
         let first = generations(&store, &calls).await.iter().position(|generation| *generation == 2).unwrap();
         die(&store, owner, calls[first], 2).await;
         let rest = replay::letters(&store, WHO, (&filter, None), None).await.unwrap();
-        assert_eq!((rest.resumed, rest.matched, rest.replayed), (true, cut_off_at, cut_off_at));
+        // A statement that was on its way to the database when the batch was cut off can be carried out all the same.
+        assert!((cut_off_at - 1..=cut_off_at).contains(&rest.matched), "{rest:?} after {cut_off_at}");
+        assert_eq!((rest.resumed, rest.replayed), (true, rest.matched));
         assert!(generations(&store, &calls).await.iter().all(|generation| *generation == 2));
         let (rows, _) = store.audit(WORKSPACE, ALL).await.unwrap();
         assert!(rows.iter().all(|row| row.batch == rest.id), "all rows belong to one batch: {rows:?}");
