@@ -7,7 +7,6 @@
 mod arrival;
 mod fingerprint;
 mod publish;
-mod upload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +18,6 @@ use platform::seal::Sealer;
 pub use arrival::{Accepted, Arrival, NewMaterial};
 pub use fingerprint::without_query;
 pub use publish::{Nudge, Outbox};
-pub use upload::Upload;
 
 use crate::broker::{Broker, Lane};
 use crate::metrics;

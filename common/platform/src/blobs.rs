@@ -27,6 +27,7 @@ mod reader;
 mod settings;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod upload;
 
 use bucket::Bucket;
 pub use bucket::UPLOAD_BYTES;
@@ -36,6 +37,7 @@ pub use incoming::Swept;
 use incoming::writer_of;
 pub use reader::BlobReader;
 pub use settings::{BucketSettings, Settings};
+pub use upload::Upload;
 
 const MAX_KEY_CHARS: usize = 512;
 /// How long the answer to the question whether the blobs work may take.

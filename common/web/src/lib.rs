@@ -8,6 +8,7 @@ mod authorized;
 mod body;
 mod credentials;
 mod directory;
+pub mod files;
 pub mod key;
 mod lenient;
 mod loopback;

@@ -9,12 +9,13 @@ use domain::event::{
 };
 use domain::held_file::HeldFile;
 use domain::moment::Moment;
+use platform::blobs::Upload;
 use platform::{seal, telemetry};
 use sha2::{Digest as _, Sha256};
 
 use super::fingerprint::{event_id, without_query};
 use super::publish::Durable;
-use super::{Intake, NotKept, Upload};
+use super::{Intake, NotKept};
 use crate::broker::{Message, Route};
 
 const SEEN_FOR: Duration = Duration::from_hours(24);

@@ -66,7 +66,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("platform", &["domain"]),
     ("store", &["domain", "platform"]),
     ("providers", &["domain", "media", "platform", "store"]),
-    ("web", &["domain", "platform", "store"]),
+    ("web", &["domain", "media", "platform", "store"]),
     ("queue-topology", &["domain", "platform", "store"]),
     ("simulators", &[]),
     ("load-tests", &["simulators"]),

@@ -28,6 +28,7 @@ assets! {
     "console.css": "text/css; charset=utf-8",
     "call.js": "text/javascript; charset=utf-8",
     "console.js": "text/javascript; charset=utf-8",
+    "upload.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::Request;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE, VARY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, REFERRER_POLICY, SET_COOKIE, VARY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::request::Parts;
@@ -33,6 +33,8 @@ pub(crate) struct Frame {
     form_cookie: Option<String>,
     /// The path and the query of the page.
     here: String,
+    /// The host and port in the address of the page.
+    host: String,
     /// Nobody has to sign in, because the process has no key and listens on loopback only.
     is_open: bool,
     /// The name of the visitor, where one is known.
@@ -92,6 +94,7 @@ impl Frame {
             csrf: token.in_forms().to_owned(),
             form_cookie: token.set_cookie(&head.headers),
             here,
+            host: host(head),
             is_open: false,
             actor: None,
             principal: None,
@@ -110,6 +113,10 @@ impl Frame {
             is_elsewhere: signed_in.is_some_and(|who| who.home != who.principal.workspace),
             ..self
         }
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 
     /// The path and the query of the page.
@@ -142,6 +149,12 @@ impl Frame {
         }
         Ok(response)
     }
+}
+
+fn host(head: &Parts) -> String {
+    let said = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let said = said.or_else(|| head.uri.authority().map(axum::http::uri::Authority::as_str));
+    said.unwrap_or("localhost").to_owned()
 }
 
 /// Sends the browser to another page of ours, after a form was carried out.

@@ -77,6 +77,7 @@ fn routes() -> Router<Console> {
         .merge(pages::language::routes())
         .merge(pages::calls::routes())
         .merge(pages::call::routes())
+        .merge(pages::upload::routes())
         .route("/updates", get(updates::stream))
         .route("/assets/{name}", get(assets::serve))
 }

@@ -19,4 +19,5 @@ mod seed;
 mod session_rows;
 pub(crate) mod settings;
 pub(crate) mod sign_in;
+pub(crate) mod upload;
 pub(crate) mod users;

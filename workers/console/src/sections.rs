@@ -9,6 +9,7 @@ use crate::texts::FrameTexts;
 pub(crate) enum Section {
     Overview,
     Calls,
+    Upload,
     Users,
     Keys,
     Audit,
@@ -32,7 +33,7 @@ pub(crate) struct Group {
 pub(crate) const GROUPS: &[Group] = &[
     Group {
         heading: None,
-        sections: &[Section::Overview, Section::Calls, Section::Search, Section::Analytics],
+        sections: &[Section::Overview, Section::Calls, Section::Upload, Section::Search, Section::Analytics],
     },
     Group {
         heading: Some(|texts| texts.operations),
@@ -49,6 +50,7 @@ impl Section {
         match self {
             Self::Overview => "/",
             Self::Calls => "/calls",
+            Self::Upload => "/upload",
             Self::Users => "/users",
             Self::Keys => "/keys",
             Self::Audit => "/audit",
@@ -67,6 +69,7 @@ impl Section {
         match self {
             Self::Overview => texts.overview,
             Self::Calls => texts.calls,
+            Self::Upload => texts.upload,
             Self::Search => texts.search_go,
             Self::Analytics => texts.analytics,
             Self::Queues => texts.queues,
@@ -87,6 +90,7 @@ impl Section {
         match self {
             Self::Overview => true,
             Self::Calls | Self::Search | Self::Analytics => visitor.scopes.has(Scope::Read),
+            Self::Upload => !visitor.sees.is_restricted() && visitor.scopes.has(Scope::BringIn),
             Self::Users | Self::Keys => sees_all && visitor.scopes.has(Scope::Administer),
             _ => sees_all,
         }

@@ -16,6 +16,7 @@ mod providers;
 mod queues;
 mod search;
 mod settings;
+mod upload;
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
@@ -34,6 +35,7 @@ pub(crate) use providers::ProviderTexts;
 pub(crate) use queues::QueueTexts;
 pub(crate) use search::SearchTexts;
 pub(crate) use settings::SettingTexts;
+pub(crate) use upload::UploadTexts;
 
 /// The cookie that keeps the choice of a visitor.
 pub(crate) const COOKIE: &str = "debrief_language";

@@ -64,6 +64,11 @@ impl<N> Visitor<N> {
         self.frame.csrf()
     }
 
+    /// The host and port at which the visitor reaches the console.
+    pub(crate) fn host(&self) -> &str {
+        self.frame.host()
+    }
+
     /// A refusal as a page for this visitor.
     pub(crate) fn refuse(&self, problem: Problem) -> Refusal {
         Refusal::new(self.frame.clone(), problem)

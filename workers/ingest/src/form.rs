@@ -5,12 +5,11 @@ use axum::extract::{FromRequest as _, Request};
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
-use platform::blobs::Blobs;
-use queue_topology::intake::Upload;
+use platform::blobs::{Blobs, Upload};
 use serde_json::Value;
 use web::{self, Problem, media_type};
 
-use crate::files;
+use web::files;
 
 /// Opens the form of a request. The answer is 415 for a body that is not a form, and 413 where the announced length
 /// is above `max` bytes.

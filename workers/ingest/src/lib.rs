@@ -5,7 +5,6 @@
 
 mod door;
 mod fields;
-pub mod files;
 mod form;
 mod overload;
 mod pairs;

@@ -4,10 +4,10 @@
 //! a usable `Content-Type` is read by how it begins.
 
 use serde_json::{Map, Value};
-use web::Problem;
+use web::{Problem, files};
 
 use crate::door::Sent;
-use crate::{files, form};
+use crate::form;
 
 /// The longest value of one part of a multipart form.
 const MAX_VALUE_BYTES: usize = 256 * 1024;

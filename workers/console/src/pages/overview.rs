@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::routing::get;
 use domain::call::Call;
 use store::{CallFilter, EffectName, Page, Stats};
-use web::ReadOwn;
+use web::{BringIn, ReadOwn};
 
 use crate::sections::Section;
 use crate::texts::{FrameTexts, OverviewTexts};
@@ -24,6 +24,7 @@ struct Overview<'a> {
     calls: Vec<Row>,
     services: &'a [(&'static str, bool)],
     roles: String,
+    may_bring_in: bool,
 }
 
 struct Row {
@@ -60,6 +61,7 @@ async fn show_page(visitor: Visitor<ReadOwn>, State(console): State<Console>) ->
         calls: calls.iter().map(|call| row(call, &console)).collect(),
         services: &console.services,
         roles: console.roles.join(" "),
+        may_bring_in: visitor.may::<BringIn>(),
     };
     visitor.page(Section::Overview, FrameTexts::of(visitor.language).overview, &content)
 }

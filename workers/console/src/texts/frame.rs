@@ -16,6 +16,7 @@ texts! { FrameTexts {
     overview: "Overview" | "Übersicht",
     analytics: "Analytics" | "Auswertung",
     calls: "Calls" | "Anrufe",
+    upload: "Bring calls in" | "Hereinholen",
     operations: "Operations" | "Betrieb",
     administration: "Administration" | "Verwaltung",
     users: "People" | "Personen",

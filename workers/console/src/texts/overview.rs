@@ -9,6 +9,7 @@ texts! { OverviewTexts {
     posted: "Posted to Slack" | "In Slack gemeldet",
     newest: "Newest calls" | "Neueste Anrufe",
     none: "No call has come in yet." | "Es ist noch kein Anruf eingegangen.",
+    bring_in: "Bring calls in" | "Anrufe hereinholen",
     when: "Time" | "Zeit",
     who: "With" | "Mit",
     source: "Source" | "Quelle",

@@ -86,6 +86,25 @@ impl Browser {
         self.send(request.body(Body::from(form)).unwrap()).await
     }
 
+    /// Sends a form with files, each with its name and its content. `csrf` is its first field.
+    pub(crate) async fn upload(&mut self, path: &str, csrf: &str, files: &[(&str, &[u8])]) -> Answer {
+        let mut body =
+            format!("--edge\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{csrf}\r\n").into_bytes();
+        for (name, content) in files {
+            let head = format!(
+                "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n"
+            );
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(content);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--edge--\r\n");
+        let request = Request::post(path)
+            .header(CONTENT_TYPE, "multipart/form-data; boundary=edge")
+            .header("sec-fetch-site", "same-origin");
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
     async fn send(&mut self, mut request: Request<Body>) -> Answer {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let headers = request.headers_mut();

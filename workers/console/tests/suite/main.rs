@@ -7,4 +7,5 @@ mod browser;
 mod calls;
 mod material;
 mod operations;
+mod uploading;
 mod world;

@@ -1,27 +1,31 @@
-//! Reads and checks files: recordings, transcripts and JSON documents. The doors and the import use the same checks.
+//! Reads and checks files that somebody brings: recordings, transcripts and JSON documents. The doors, the console and the
+//! import use the same checks.
 //!
 //! A file goes straight into the blobs, piece by piece, so memory does not grow with the size of the file.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
+use domain::event::MaterialKind;
 use futures::{Stream, StreamExt as _, stream};
 use media::audio::kind;
 use media::transcripts;
-use platform::blobs::{BlobError, Blobs};
-use queue_topology::intake::{NotKept, Upload};
+use platform::blobs::{BlobError, Blobs, Upload};
 use serde_json::Value;
-use web::Problem;
 
-use crate::refusal::not_kept;
+use crate::problem::Problem;
 
 /// The longest transcript. The transcript of a whole day has some 2 MB.
 const MAX_TRANSCRIPT_BYTES: u64 = 16 * 1024 * 1024;
+/// When a sender whose file could not be stored should try again.
+const COME_BACK_IN: Duration = Duration::from_secs(5);
 /// The formats of recordings, as the answer names them.
 const FORMATS: &str = "wav, mp3, m4a, mp4, flac, ogg, opus, webm, mkv, aac, amr, 3gp, aiff, au, avi, wma";
 
 /// Reads the JSON that describes a call. `pointer` is the JSON pointer to it in the request.
 pub fn json(bytes: &[u8], pointer: &str) -> Result<Value, Problem> {
-    web::parse(bytes).map_err(|problem| Problem::field(pointer, format!("is not valid JSON: {problem}")))
+    crate::parse(bytes).map_err(|problem| Problem::field(pointer, format!("is not valid JSON: {problem}")))
 }
 
 /// Stores a recording of at most `max` bytes. The answer is 415 when the bytes are not a recording, even where the
@@ -44,6 +48,22 @@ pub async fn recording(
         return Err(Problem::field(pointer, detail).status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     };
     store(blobs, whole, pointer, max, Some(media_type.to_owned())).await
+}
+
+/// Stores a recording or a transcript, whichever the file is. The answer is 415 when it is neither.
+pub async fn either(
+    blobs: &Blobs,
+    content: impl Stream<Item = Result<Bytes, Problem>> + Send,
+    pointer: &str,
+    max: u64,
+    file_name: Option<&str>,
+) -> Result<(MaterialKind, Upload), Problem> {
+    let (head, whole) = with_head(content, kind::HEAD_BYTES.max(transcripts::HEAD_BYTES)).await?;
+    if kind::media_type(&head).is_none() && transcripts::check_head(&head).is_ok() {
+        let stored = transcript(blobs, whole, pointer, None, file_name).await?;
+        return Ok((MaterialKind::Transcript, stored));
+    }
+    Ok((MaterialKind::Recording, recording(blobs, whole, pointer, max).await?))
 }
 
 /// Returns the first bytes of `content`, at least `bytes` where it has so many, and the whole of it.
@@ -110,7 +130,8 @@ async fn store(
         },
         error => {
             tracing::error!(%error, "failed to store an upload; its sender was told to send again");
-            not_kept(NotKept)
+            let detail = "this file cannot be stored at the moment; nothing was accepted, send it again";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(COME_BACK_IN)
         }
     })?;
     if upload.bytes == 0 {
@@ -119,6 +140,7 @@ async fn store(
     Ok(upload)
 }
 
-pub(crate) fn too_long(pointer: &str, max: u64) -> Problem {
+/// The problem of a file that is longer than `max` bytes.
+pub fn too_long(pointer: &str, max: u64) -> Problem {
     Problem::field(pointer, format!("is longer than {max} bytes")).status(StatusCode::PAYLOAD_TOO_LARGE)
 }

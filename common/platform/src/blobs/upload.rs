@@ -3,9 +3,9 @@
 //! The file is stored under a key of its own until everything beside it was read and its call is known. A file
 //! that does not get that far is removed again.
 
+use super::{BlobError, Blobs};
 use bytes::Bytes;
 use futures::Stream;
-use platform::blobs::{BlobError, Blobs};
 
 /// A file that is stored for now. It is removed when it is dropped before it became material of a call.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Upload {
     }
 
     /// Moves the file to where it stays.
-    pub(super) async fn keep_as(mut self, key: &str) -> Result<(), BlobError> {
+    pub async fn keep_as(mut self, key: &str) -> Result<(), BlobError> {
         self.place.blobs.rename(&self.place.key, key).await?;
         self.place.is_final = true;
         Ok(())
