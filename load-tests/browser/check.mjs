@@ -11,7 +11,7 @@ import { speed } from "./speed.mjs";
 
 const [binary, folder, ...wanted] = process.argv.slice(2);
 // Every other page is found by its links.
-const MUST = ["/", "/calls", "/search?q=invoice", "/analytics", "/users", "/keys", "/audit", "/login", "/register", "/queues", "/dead-letters", "/effects", "/providers", "/deployment", "/settings"];
+const MUST = ["/", "/calls", "/search?q=delivery", "/analytics", "/users", "/keys", "/audit", "/login", "/register", "/queues", "/dead-letters", "/effects", "/providers", "/deployment", "/settings"];
 const FIRST_PAGES = ["/"];
 const nobody = async () => {};
 

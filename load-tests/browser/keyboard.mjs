@@ -92,7 +92,7 @@ async function replayDeadLetters({ hands, go }) {
 
 // The first administrator is made, and signs in as everybody does from then on.
 async function signIn({ page, hands, go }) {
-    const [login, password] = ["keyboard@example.com", "Keyboard1only"];
+    const [login, password] = ["keyboard@example.com", "Walking4without"];
     await go("/register");
     await hands.type("E-mail address", login);
     await hands.type("Password", password);
@@ -106,11 +106,11 @@ async function signIn({ page, hands, go }) {
 
 async function findACall({ page, hands, go }) {
     await go("/");
-    await hands.type("Search calls", "invoice");
+    await hands.type("Search calls", "delivery");
     await hands.leave("Enter");
     await hands.follow("link", ":");
     if (!new URL(page.url()).pathname.startsWith("/calls/")) throw new Error(`the search leads to ${page.url()}`);
-    await hands.type("Find in the transcript", "invoice");
+    await hands.type("Find in the transcript", "delivery");
     await hands.leave("Enter");
     await page.locator("mark").first().waitFor();
 }
