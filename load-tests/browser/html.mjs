@@ -13,6 +13,8 @@ const validator = new HtmlValidate({
         // What comes from this process itself needs no digest.
         "require-sri": ["error", { target: "crossorigin" }],
         "long-title": "off",
+        // The boxes of one list share a name.
+        "form-dup-name": ["error", { shared: ["radio", "button", "reset", "submit", "checkbox"] }],
         // A text that was transcribed may hold any character that HTML allows.
         "tel-non-breaking": "off",
     },

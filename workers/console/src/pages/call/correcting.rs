@@ -127,7 +127,8 @@ async fn correct_speakers(
 fn speakers_said(fields: &Fields, transcript: &Transcript) -> Result<Vec<Correction>, ()> {
     let rows = speaker_rows(Some(transcript));
     let mut corrections = Vec::new();
-    for (at, shown) in fields.all("speaker").enumerate() {
+    for at in 0..MAX_SPEAKERS {
+        let shown = fields.text(&format!("speaker-{at}"));
         let Some(row) = rows.iter().find(|row| row.label == shown) else { continue };
         let typed = fields.text(&format!("name-{at}"));
         let name = match typed {

@@ -71,12 +71,24 @@ impl Lines {
                 .iter()
                 .map(|segment| line(segment, corrections, finding))
                 .collect(),
-            language: transcript.language.clone(),
+            language: transcript.language.as_deref().and_then(language_tag),
             part: (count > ON_A_PAGE).then(part),
             earlier: (page > 0).then(|| start + 1 - ON_A_PAGE),
             later: (end < count).then_some(end + 1),
         }
     }
+}
+
+/// The language as HTML names it (BCP 47), where a provider names one. Some write `en_us`.
+fn language_tag(language: &str) -> Option<String> {
+    let tag = language.replace('_', "-");
+    let mut parts = tag.split('-');
+    let is_primary =
+        |part: &str| matches!(part.len(), 2 | 3) && part.bytes().all(|b| b.is_ascii_alphabetic());
+    let is_further =
+        |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    let is_tag = parts.next().is_some_and(is_primary) && parts.all(is_further);
+    is_tag.then_some(tag)
 }
 
 fn line(segment: &Segment, corrections: &Corrections, finding: &Finding) -> Line {
@@ -203,6 +215,21 @@ mod tests {
         assert_eq!((middle.shown[0].id, middle.earlier, middle.later), (501, Some(1), Some(1001)));
         let last = lines(1200, u32::MAX);
         assert_eq!((last.shown.len(), last.earlier, last.later), (200, Some(501), None));
+    }
+
+    #[test]
+    fn a_language_is_named_as_html_names_it_or_not_at_all() {
+        for (said, shown) in [
+            ("en_us", Some("en-us")),
+            ("hi", Some("hi")),
+            ("zh-Hant-TW", Some("zh-Hant-TW")),
+            ("english", None),
+            ("\"><script>", None),
+            ("", None),
+            ("en-", None),
+        ] {
+            assert_eq!(language_tag(said).as_deref(), shown, "{said}");
+        }
     }
 
     #[test]

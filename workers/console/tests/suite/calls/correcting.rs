@@ -80,15 +80,15 @@ async fn a_speaker_gets_a_name_and_a_role_and_a_name_that_is_none_is_told() {
     let call = call(&world).await;
     let (form, path) = (format!("/calls/{call}"), format!("/calls/{call}/speakers"));
     let long = "n".repeat(201);
-    let wrong = [("speaker", "Speaker A"), ("name-0", &*long), ("role-0", "agent")];
+    let wrong = [("speaker-0", "Speaker A"), ("name-0", &*long), ("role-0", "agent")];
     let answer = world.submit(&form, &path, &wrong).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(answer.text.contains(&format!("value=\"{long}\"")), "what was typed stays");
-    let said = [("speaker", "Speaker A"), ("name-0", "Dana  Ortiz"), ("role-0", "agent")];
+    let said = [("speaker-0", "Speaker A"), ("name-0", "Dana  Ortiz"), ("role-0", "agent")];
     world.submit(&form, &path, &said).await.leads_to();
     assert_eq!(read(&world, call).await.segments[0].speaker.as_deref(), Some("Dana Ortiz"));
     let before = world.store.call(WORKSPACE, call).await.unwrap().unwrap().generation;
-    let same = [("speaker", "Dana Ortiz"), ("name-0", "Dana Ortiz"), ("role-0", "agent")];
+    let same = [("speaker-0", "Dana Ortiz"), ("name-0", "Dana Ortiz"), ("role-0", "agent")];
     world.submit(&form, &path, &same).await.leads_to();
     let after = world.store.call(WORKSPACE, call).await.unwrap().unwrap().generation;
     assert_eq!(after, before, "nothing new was said");
