@@ -200,7 +200,8 @@ async fn render<N>(
         happened: parts::happened(&delivered, &runs, &ended, zone),
         may_operate: visitor.may::<Operate>(),
     };
-    let title = fill(texts.title, &[&show::time(call.received_at, zone)]);
+    let began_at = call.details.started_at.unwrap_or(call.received_at);
+    let title = fill(texts.title, &[&show::time(began_at, zone)]);
     visitor.page_with(status, Section::Calls, &title, &content)
 }
 

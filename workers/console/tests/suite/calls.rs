@@ -1,5 +1,6 @@
 //! The pages about calls.
 
+mod analytics;
 mod call;
 mod correcting;
 mod list;
