@@ -19,6 +19,7 @@ pub mod resample;
 mod source;
 mod tonality;
 pub mod voice;
+pub mod wav;
 pub mod waveform;
 
 pub use block::Block;
