@@ -73,8 +73,13 @@ async fn analyzed(transcript: Transcript, people: Vec<String>, sum_up: &SumUp) -
 
 /// How the customer feels, by the tone of the last words.
 async fn mood(segments: &[Segment], people: &[String], sum_up: &SumUp) -> Mood {
-    let customers: Vec<Segment> =
-        segments.iter().rev().filter(|segment| segment.role == Some(Role::Customer)).take(MOOD_LINES).cloned().collect();
+    let customers: Vec<Segment> = segments
+        .iter()
+        .rev()
+        .filter(|segment| segment.role == Some(Role::Customer))
+        .take(MOOD_LINES)
+        .cloned()
+        .collect();
     if customers.is_empty() {
         return Mood::Neutral;
     }
@@ -117,7 +122,12 @@ fn insights(session: &str, advice: &Advice, mood: Mood, now: Moment) -> NewLiveE
 }
 
 /// A summary, as its listeners get it.
-pub(crate) fn summary_update(session: &str, analysis: &Analysis, is_final: bool, now: Moment) -> NewLiveEvent {
+pub(crate) fn summary_update(
+    session: &str,
+    analysis: &Analysis,
+    is_final: bool,
+    now: Moment,
+) -> NewLiveEvent {
     let data = json!({
         "session_id": session,
         "summary_text": analysis.summary,

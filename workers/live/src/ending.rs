@@ -62,7 +62,10 @@ pub(crate) async fn deliver(
     };
     platform::failpoint!("live.deliver");
     listen.intake.accept(session.workspace, arrival).await.map_err(|NotKept| {
-        StageError::transient("live_call_not_kept", anyhow::anyhow!("the call could not be kept at the moment"))
+        StageError::transient(
+            "live_call_not_kept",
+            anyhow::anyhow!("the call could not be kept at the moment"),
+        )
     })?;
     platform::failpoint!("live.delivered");
     let begun = json!({"stage": "starting_transcription", "files_to_process": session.pieces});
@@ -103,7 +106,8 @@ fn facts(session: &LiveSession, call: &Call, progress: &Progress) -> CallDetails
             if gap.from == gap.to { gap.from.to_string() } else { format!("{} to {}", gap.from, gap.to) }
         };
         let gaps = progress.gaps.iter().map(gap).collect::<Vec<_>>().join(", ");
-        let text = format!("These pieces of audio did not come in time: {gaps}. What was said in them is missing.");
+        let text =
+            format!("These pieces of audio did not come in time: {gaps}. What was said in them is missing.");
         facts.add_note(Note::new("live_pieces_missing", text));
     }
     if !progress.late.is_empty() {
@@ -114,8 +118,10 @@ fn facts(session: &LiveSession, call: &Call, progress: &Progress) -> CallDetails
         facts.add_note(Note::new("live_pieces_late", text));
     }
     if !progress.unreadable.is_empty() {
-        let text =
-            format!("These pieces of audio could not be decoded and are missing: {}.", sequences(&progress.unreadable));
+        let text = format!(
+            "These pieces of audio could not be decoded and are missing: {}.",
+            sequences(&progress.unreadable)
+        );
         facts.add_note(Note::new("live_pieces_unreadable", text));
     }
     facts

@@ -58,8 +58,7 @@ pub(crate) async fn hear(
             .iter()
             .map(|piece| Waiting { sequence: piece.sequence, received_at: piece.received_at })
             .collect();
-        let ready =
-            order::ready(&waiting, ears.progress.next_sequence, cx.now(), listen.settings.gap_for);
+        let ready = order::ready(&waiting, ears.progress.next_sequence, cx.now(), listen.settings.gap_for);
         let is_all = unheard.len() < usize::try_from(PIECES).unwrap_or(usize::MAX);
         let mut step = LiveStep::default();
         for piece in &unheard[..ready.pieces] {
@@ -162,12 +161,7 @@ impl Ears<'_> {
         let role = role(track.speaker.as_deref(), channel, &self.call.details, agents);
         for turn in &cut.turns {
             let sound = slice(&tail, turn).iter().map(|sample| wav::pcm(*sample)).collect();
-            self.cuts.push(NewCut {
-                channel,
-                speaker: track.speaker.clone(),
-                at: shifted(turn),
-                sound,
-            });
+            self.cuts.push(NewCut { channel, speaker: track.speaker.clone(), at: shifted(turn), sound });
         }
         for spoken in &cut.speech {
             track.add_speech(shifted(spoken), role);

@@ -25,5 +25,5 @@ mod windows;
 pub use counsel::SumUp;
 pub use hub::Hub;
 pub use routes::{Live, ReadMetadata, document, router};
-pub use settings::{SETTINGS, Settings};
+pub use settings::Settings;
 pub use stage::Listen;

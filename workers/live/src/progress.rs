@@ -114,12 +114,13 @@ impl Progress {
 
 impl Track {
     pub(crate) fn add_speech(&mut self, at: Interval, role: Option<Role>) {
+        let is_full = self.speech.len() >= MAX_STRETCHES;
         match self.speech.last_mut() {
             Some(last) if last.role == role && at.start_ms <= last.at.end_ms => {
                 last.at.end_ms = last.at.end_ms.max(at.end_ms);
             }
             // A session of many hours keeps its measures roughly right.
-            Some(last) if self.speech.len() >= MAX_STRETCHES => last.at.end_ms = at.end_ms,
+            Some(last) if is_full => last.at.end_ms = at.end_ms,
             _ => self.speech.push(Spoken { at, role }),
         }
     }

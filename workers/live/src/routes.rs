@@ -29,7 +29,8 @@ use crate::settings::Settings;
 
 /// Reads the metadata of a session, which may hold the fields of the Zapier webhook. Returns who issued the session's id,
 /// where the metadata says it, and the details of the call. The `&str` is the JSON pointer to the metadata.
-pub type ReadMetadata = Arc<dyn Fn(Value, &str) -> Result<(Option<String>, CallDetails), Problem> + Send + Sync>;
+pub type ReadMetadata =
+    Arc<dyn Fn(Value, &str) -> Result<(Option<String>, CallDetails), Problem> + Send + Sync>;
 
 /// What the routes of live calls need. The process that serves them fills this in.
 #[derive(Clone)]

@@ -3,30 +3,9 @@
 use std::time::Duration;
 
 use domain::agents::Agents;
-use platform::config::keys::plain;
-use platform::config::{ConfigError, Group, Installation, Values};
+use platform::config::{ConfigError, Installation, Values};
 
 use crate::help::Trackers;
-
-/// The settings of live calls, for the documentation.
-pub static SETTINGS: Group = Group {
-    title: "Live calls",
-    keys: &[
-        plain(
-            "LIVE_SPEECH",
-            "",
-            "The providers that transcribe a call while it is spoken, in the order in which they are tried. Absent: as SPEECH.",
-        ),
-        plain("LIVE_END_AFTER", "5m", "A live session that nobody ends ends by itself after so long a silence."),
-        plain("LIVE_GAP", "10s", "How long a live session waits for a piece of audio that is missing."),
-        plain(
-            "TRACKERS_FILE",
-            "",
-            "Phrases that an agent is told of when somebody says them: a JSON object of lists, by the name of what they stand \
-             for. Absent: a short list of our own.",
-        ),
-    ],
-};
 
 /// The settings of live calls.
 #[derive(Clone, Debug)]

@@ -9,10 +9,10 @@ use domain::call::Call;
 use domain::event::{Envelope, Nothing, SpeechHeard};
 use domain::transcript::Segment;
 use platform::blobs::Blobs;
-use providers::Slots;
-use providers::speech::{self, SpeechToText};
 use platform::cache::Cache;
 use platform::config::{ConfigError, Installation, Values};
+use providers::Slots;
+use providers::speech::{self, SpeechToText};
 use queue_topology::intake::Intake;
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError, live};
@@ -79,7 +79,10 @@ impl Listen {
     ) -> Result<(), StageError> {
         let stored = cx.store.save_live_step(&cx.claim(), step).await?;
         if stored.is_none() {
-            return Err(StageError::transient("run_taken_over", anyhow!("another process took the run over")));
+            return Err(StageError::transient(
+                "run_taken_over",
+                anyhow!("another process took the run over"),
+            ));
         }
         if !step.events.is_empty() {
             self.hub.tell(session.call);
@@ -88,7 +91,12 @@ impl Listen {
     }
 
     /// Works on a session whose call is not in the pipeline yet.
-    async fn work(&self, cx: &Cx, session: &LiveSession, call: &Call) -> Result<Outcome<Nothing>, StageError> {
+    async fn work(
+        &self,
+        cx: &Cx,
+        session: &LiveSession,
+        call: &Call,
+    ) -> Result<Outcome<Nothing>, StageError> {
         let mut progress = Progress::read(&session.progress);
         let Heard { gap, quiet_in } = hearing::hear(self, cx, (session, call), &mut progress).await?;
         let mut turns = cx.store.live_turns(session.workspace, session.call).await?;
@@ -99,7 +107,8 @@ impl Listen {
             let spoken = turns.iter().filter(|turn| turn.words.is_some()).count();
             self.counsel(cx, (session, call), segments.clone(), spoken, &mut progress).await?;
         }
-        let waits = [gap, quiet_in, if let Transcribed::Later(wait) = transcribed { Some(wait) } else { None }];
+        let waits =
+            [gap, quiet_in, if let Transcribed::Later(wait) = transcribed { Some(wait) } else { None }];
         if let Some(wait) = waits.into_iter().flatten().min() {
             return Ok(Outcome::Later(wait.min(LATEST_LOOK)));
         }

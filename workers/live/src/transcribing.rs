@@ -100,7 +100,8 @@ async fn said(listen: &Listen, cx: &Cx, call: &Call, turn: &LiveTurn) -> Result<
             Err(error) => return Err(error),
         }
     }
-    let nobody = || StageError::permanent("transcription_refused", anyhow::anyhow!("no provider takes the turn"));
+    let nobody =
+        || StageError::permanent("transcription_refused", anyhow::anyhow!("no provider takes the turn"));
     Err(failed.unwrap_or_else(nobody))
 }
 
@@ -144,7 +145,8 @@ pub(crate) fn segments(listen: &Listen, call: &Call, turns: &[LiveTurn]) -> Vec<
         let Some(words) = turn.words.as_ref().map(Words::read) else { continue };
         let role = role(turn.speaker.as_deref(), turn.channel, &call.details, &listen.settings.agents);
         for part in words.parts {
-            let label = turn.speaker.clone().or_else(|| (channels > 1).then(|| (turn.channel + 1).to_string()));
+            let label =
+                turn.speaker.clone().or_else(|| (channels > 1).then(|| (turn.channel + 1).to_string()));
             segments.push(Segment {
                 id: 0,
                 speaker: label,

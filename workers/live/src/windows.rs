@@ -56,7 +56,8 @@ fn groups(speech: &[Interval]) -> Vec<Interval> {
     for spoken in speech.iter().flat_map(|spoken| parts(*spoken)) {
         match groups.last_mut() {
             Some(last)
-                if spoken.start_ms - last.end_ms < PAUSE_MS && spoken.end_ms - last.start_ms <= LONGEST_MS =>
+                if spoken.start_ms - last.end_ms < PAUSE_MS
+                    && spoken.end_ms - last.start_ms <= LONGEST_MS =>
             {
                 last.end_ms = spoken.end_ms;
             }

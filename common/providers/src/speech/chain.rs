@@ -15,6 +15,7 @@ pub static SETTINGS: Group = Group {
             "assemblyai,deepgram,openai,elevenlabs,local",
             "The providers that transcribe, in the order in which they are tried. Those without a key are left out.",
         ),
+        plain("LIVE_SPEECH", "", "The same for calls that are being spoken. Absent: as SPEECH."),
         plain(
             "SPEECH_WORDS",
             "",
@@ -47,7 +48,11 @@ pub fn configured_for(values: &Values, slots: &Slots, first: &str) -> Result<Vec
     in_order(values, slots, order)
 }
 
-fn in_order(values: &Values, slots: &Slots, order: Vec<&'static str>) -> Result<Vec<SpeechToText>, ConfigError> {
+fn in_order(
+    values: &Values,
+    slots: &Slots,
+    order: Vec<&'static str>,
+) -> Result<Vec<SpeechToText>, ConfigError> {
     let mut made = Vec::new();
     for provider in ALL {
         made.push((provider.name, (provider.make)(values, slots)?));

@@ -34,11 +34,20 @@ pub struct NewLivePiece {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PieceKept {
     /// The piece is kept. `pieces` counts those of the session, and `generation` is that of the run that hears it.
-    New { pieces: i64, filename: String, generation: i64 },
+    New {
+        pieces: i64,
+        filename: String,
+        generation: i64,
+    },
     /// The same piece was kept before.
-    Known { pieces: i64, filename: String },
+    Known {
+        pieces: i64,
+        filename: String,
+    },
     /// Another piece has this place, so the sender counts in another way than we do.
-    PlaceTaken { sequence: i64 },
+    PlaceTaken {
+        sequence: i64,
+    },
     /// The session takes no audio any more.
     Ended,
     Unknown,

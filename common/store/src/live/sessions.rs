@@ -183,11 +183,7 @@ impl Store {
     }
 
     /// The session of this call.
-    pub async fn live_session_of(
-        &self,
-        workspace: WorkspaceId,
-        call: CallId,
-    ) -> Result<Option<LiveSession>> {
+    pub async fn live_session_of(&self, workspace: WorkspaceId, call: CallId) -> Result<Option<LiveSession>> {
         let row = read!(
             fetch_optional,
             SessionRow,

@@ -69,7 +69,11 @@ fn content(
 ) -> impl Stream<Item = Result<Bytes, StageError>> + Send + use<> {
     let of = |channel: i64| Track {
         channel,
-        pieces: pieces.iter().filter(|piece| piece.channel.is_none_or(|own| own == channel)).cloned().collect(),
+        pieces: pieces
+            .iter()
+            .filter(|piece| piece.channel.is_none_or(|own| own == channel))
+            .cloned()
+            .collect(),
         ready: VecDeque::new(),
     };
     let tracks: Vec<Track> = progress.tracks.keys().take(MAX_CHANNELS).map(|channel| of(*channel)).collect();

@@ -74,8 +74,14 @@ pub(crate) fn advise(lines: &[Line], measures: Measures, trackers: &Trackers) ->
     let mut advice = Advice::default();
     for line in last {
         for mention in trackers.find(&line.text) {
-            let who = line.role.map_or("Somebody", |role| if role == Role::Customer { "The customer" } else { "The agent" });
-            advice.add(mention.topic, format!("{who} mentioned “{}” ({}).", mention.phrase, mention.topic), Some(line));
+            let who = line
+                .role
+                .map_or("Somebody", |role| if role == Role::Customer { "The customer" } else { "The agent" });
+            advice.add(
+                mention.topic,
+                format!("{who} mentioned “{}” ({}).", mention.phrase, mention.topic),
+                Some(line),
+            );
             if line.role != Some(Role::Agent) && URGENT.contains(&mention.topic) {
                 advice.is_urgent = true;
                 advice.suggest("Ask what the reason is before you offer anything.");

@@ -30,20 +30,27 @@ pub(crate) struct Mention<'t> {
 impl Default for Trackers {
     fn default() -> Self {
         let own = [
-            ("cancel", &["cancel", "cancellation", "close my account", "end my contract", "switch provider"][..]),
+            (
+                "cancel",
+                &["cancel", "cancellation", "close my account", "end my contract", "switch provider"][..],
+            ),
             ("price", &["too expensive", "price", "discount", "cheaper", "how much does it cost"]),
             ("legal", &["lawyer", "sue you", "legal action", "data protection", "ombudsman"]),
             ("escalation", &["your manager", "supervisor", "complaint", "speak to somebody else"]),
         ];
-        Self(own.iter().flat_map(|(topic, phrases)| phrases.iter().filter_map(|text| phrase(topic, text))).collect())
+        Self(
+            own.iter()
+                .flat_map(|(topic, phrases)| phrases.iter().filter_map(|text| phrase(topic, text)))
+                .collect(),
+        )
     }
 }
 
 impl Trackers {
     /// Reads the JSON of a file: an object of lists of phrases.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
-        let lists: BTreeMap<String, Vec<String>> =
-            serde_json::from_str(text).map_err(|error| format!("is no JSON object of lists of phrases: {error}"))?;
+        let lists: BTreeMap<String, Vec<String>> = serde_json::from_str(text)
+            .map_err(|error| format!("is no JSON object of lists of phrases: {error}"))?;
         let phrases: Vec<Phrase> = lists
             .iter()
             .flat_map(|(topic, phrases)| phrases.iter().filter_map(|text| phrase(topic, text)))
@@ -86,7 +93,9 @@ fn is_near(said: &str, wanted: &str) -> bool {
         return true;
     }
     let lengths = (said.chars().count(), wanted.chars().count());
-    lengths.1 >= NEAR_FROM && lengths.0.abs_diff(lengths.1) <= 1 && strsim::damerau_levenshtein(said, wanted) <= 1
+    lengths.1 >= NEAR_FROM
+        && lengths.0.abs_diff(lengths.1) <= 1
+        && strsim::damerau_levenshtein(said, wanted) <= 1
 }
 
 #[cfg(test)]

@@ -82,7 +82,9 @@ pub(crate) async fn audio(
     let (filename, files_count) = match kept? {
         PieceKept::New { pieces, filename, .. } | PieceKept::Known { pieces, filename } => (filename, pieces),
         PieceKept::PlaceTaken { sequence } => {
-            let detail = format!("another piece has the sequence {sequence}; each piece has its own, over all channels");
+            let detail = format!(
+                "another piece has the sequence {sequence}; each piece has its own, over all channels"
+            );
             return Err(Problem::field("/sequence", detail).status(StatusCode::CONFLICT));
         }
         PieceKept::Ended => return Err(ended()),

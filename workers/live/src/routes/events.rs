@@ -8,6 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
+use domain::moment::Moment;
 use futures::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,7 +28,7 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Params {
+pub(crate) struct Asked {
     /// The number of the last event that the listener has.
     #[serde(default)]
     #[param(default = 0, minimum = 0)]
@@ -50,7 +51,8 @@ pub(crate) struct EventView {
     seq: i64,
     #[serde(rename = "type")]
     kind: String,
-    at: domain::moment::Moment,
+    #[schema(value_type = String, format = DateTime)]
+    at: Moment,
     #[schema(value_type = Object)]
     data: Value,
 }
@@ -66,7 +68,7 @@ impl From<LiveEvent> for EventView {
 /// comes back sends the last number as `Last-Event-ID`.
 #[utoipa::path(get, path = "/api/calls/{session_id}/events", operation_id = "liveEvents", tag = "live",
     security(("key" = ["read"])),
-    params(("session_id" = String, Path, description = "The sender's id of the session"), Params),
+    params(("session_id" = String, Path, description = "The sender's id of the session"), Asked),
     responses((status = 200, content((Events = "application/json"), (String = "text/event-stream"))),
         (status = 404, description = "There is no such session", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter cannot be used", body = Problem, content_type = "application/problem+json")))]
@@ -74,7 +76,7 @@ pub(crate) async fn events(
     who: Authorized<ReadOwn>,
     State(state): State<Live>,
     SessionId(id): SessionId,
-    Query(params): Query<Params>,
+    Query(params): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok());

@@ -13,6 +13,11 @@ use web::Problem;
 use crate::hearing::MAX_PIECE_BYTES;
 use crate::settings::Settings;
 
+/// Why a piece did not come to its end, for whoever stores it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.detail)]
+struct Broken(Problem);
+
 /// What a form may hold beside its piece.
 const BESIDE_AUDIO_BYTES: u64 = 64 * 1024;
 const MAX_TEXT_BYTES: usize = 1024;
@@ -65,7 +70,9 @@ pub(crate) async fn read(
     let mut form = Form::default();
     while let Some(part) = parts.next_field().await.map_err(|error| broken("", &error))? {
         match part.name().unwrap_or_default() {
-            "audio_file" if form.piece.is_some() => return Err(Problem::field("/audio_file", "was sent twice")),
+            "audio_file" if form.piece.is_some() => {
+                return Err(Problem::field("/audio_file", "was sent twice"));
+            }
             "audio_file" => form.piece = Some(piece(part, blobs, folder, longest_piece(settings)).await?),
             "sequence" => form.sequence = whole(part, "/sequence").await?,
             "channel" => form.channel = whole(part, "/channel").await?,
@@ -111,7 +118,7 @@ async fn piece(part: Field<'_>, blobs: &Blobs, folder: &str, max: u64) -> Result
     let mut head = BytesMut::new();
     while head.len() < kind::HEAD_BYTES {
         match content.next().await {
-            Some(chunk) => head.extend_from_slice(&chunk?),
+            Some(chunk) => head.extend_from_slice(&chunk.map_err(|Broken(problem)| problem)?),
             None => break,
         }
     }
@@ -132,17 +139,23 @@ async fn piece(part: Field<'_>, blobs: &Blobs, folder: &str, max: u64) -> Result
     Ok(Stored { blob, digest: stored.sha256_hex, bytes: stored.bytes, media_type, filename })
 }
 
-fn content(part: Field<'_>) -> impl Stream<Item = Result<Bytes, Problem>> + Send {
-    part.map(|chunk| chunk.map_err(|error| broken("/audio_file", &error)))
+fn content(part: Field<'_>) -> impl Stream<Item = Result<Bytes, Broken>> + Send {
+    part.map(|chunk| chunk.map_err(|error| Broken(broken("/audio_file", &error))))
 }
 
 fn broken(pointer: &str, error: &MultipartError) -> Problem {
     let (status, detail) = match (web::broke_off(error), error.status()) {
         (slow, _) if slow.status == StatusCode::REQUEST_TIMEOUT => (slow.status, slow.detail),
-        (_, StatusCode::PAYLOAD_TOO_LARGE) => (StatusCode::PAYLOAD_TOO_LARGE, "the form is too long".to_owned()),
+        (_, StatusCode::PAYLOAD_TOO_LARGE) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "the form is too long".to_owned())
+        }
         _ => (StatusCode::BAD_REQUEST, "the form is malformed, or broke off before its end".to_owned()),
     };
-    if pointer.is_empty() { Problem::new(status, detail) } else { Problem::field(pointer, detail).status(status) }
+    if pointer.is_empty() {
+        Problem::new(status, detail)
+    } else {
+        Problem::field(pointer, detail).status(status)
+    }
 }
 
 pub(crate) fn not_stored(error: BlobError, pointer: &str) -> Problem {
@@ -151,14 +164,15 @@ pub(crate) fn not_stored(error: BlobError, pointer: &str) -> Problem {
             let detail = format!("is longer than {max} bytes");
             Problem::field(pointer, detail).status(StatusCode::PAYLOAD_TOO_LARGE)
         }
-        BlobError::Source(source) => match source.downcast::<Problem>() {
-            Ok(problem) => *problem,
+        BlobError::Source(source) => match source.downcast::<Broken>() {
+            Ok(broken) => broken.0,
             Err(_) => Problem::new(StatusCode::BAD_REQUEST, "the body broke off before its end"),
         },
         error => {
             tracing::error!(%error, "failed to store a piece of a live call; its sender was told to send it again");
             let detail = "the piece could not be stored; nothing was accepted, send it again";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(std::time::Duration::from_secs(5))
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+                .retry_after(std::time::Duration::from_secs(5))
         }
     }
 }

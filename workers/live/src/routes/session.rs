@@ -5,9 +5,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use domain::call::Call;
 use domain::principal::Principal;
+use std::time::Duration;
 use store::StoreError;
 use store::live::LiveSession;
-use std::time::Duration;
 use web::Problem;
 
 use super::Live;
@@ -25,7 +25,9 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionId {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = Path::<String>::from_request_parts(parts, state).await.ok().map(|Path(id)| id);
         let usable = id.filter(|id| check(id).is_ok());
-        usable.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "the id in the path cannot be read"))
+        usable
+            .map(Self)
+            .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "the id in the path cannot be read"))
     }
 }
 
@@ -64,7 +66,8 @@ pub(crate) fn ended() -> Problem {
 impl Live {
     /// The session with this id and its call. Somebody who may not see the call is told that there is none.
     pub(crate) async fn session(&self, who: &Principal, id: &str) -> Result<(LiveSession, Call), Problem> {
-        let session = self.store.live_session(who.workspace, id.trim()).await.map_err(|error| away(&error))?;
+        let session =
+            self.store.live_session(who.workspace, id.trim()).await.map_err(|error| away(&error))?;
         let session = session.ok_or_else(|| unknown(id))?;
         let call = self.store.call(who.workspace, session.call).await.map_err(|error| away(&error))?;
         let call = call.filter(|call| who.sees.includes(&call.details)).ok_or_else(|| unknown(id))?;

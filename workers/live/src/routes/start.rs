@@ -7,8 +7,8 @@ use domain::call::{CallDetails, CallId, CallKind};
 use queue_topology::live;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use store::live::{NewLiveSession, SessionStart};
 use store::Arrival;
+use store::live::{NewLiveSession, SessionStart};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Authorized, BringIn, Problem};
@@ -119,7 +119,8 @@ impl Live {
         let begun = json!({"call_id": call});
         let told = told::call_status(&session_id, "started", &begun, self.store.now());
         let input = live::input(&self.store, workspace, call);
-        let started = self.store.start_live_session(&new, &told, &input).await.map_err(|error| away(&error))?;
+        let started =
+            self.store.start_live_session(&new, &told, &input).await.map_err(|error| away(&error))?;
         match started {
             SessionStart::Started { generation } => {
                 self.hub.tell(call);

@@ -52,7 +52,10 @@ pub(crate) async fn summary(
         Some(analysis) => {
             let is_final = call.status == CallStatus::Completed;
             let at = call.updated_at;
-            (Some(made(&session.session_id, analysis, &measures, is_final, at)), Some(numbers(analysis, &measures)))
+            (
+                Some(made(&session.session_id, analysis, &measures, is_final, at)),
+                Some(numbers(analysis, &measures)),
+            )
         }
         None => {
             let last = state.store.last_live_event(workspace, call_id, "summary_update").await;
@@ -146,7 +149,8 @@ fn scores(sentiment: Sentiment) -> Value {
 fn crm(effects: &[EffectRow]) -> Map<String, Value> {
     let mut status = Map::new();
     for effect in effects {
-        let is_crm = !NO_CRM.contains(&effect.target.as_str()) && !providers::speech::is_provider(&effect.target);
+        let is_crm =
+            !NO_CRM.contains(&effect.target.as_str()) && !providers::speech::is_provider(&effect.target);
         if is_crm {
             let rows = status.entry(effect.target.clone()).or_insert_with(|| json!([]));
             if let Some(rows) = rows.as_array_mut() {

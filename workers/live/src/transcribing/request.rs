@@ -62,7 +62,8 @@ pub(super) async fn job(
     if let Some(answer) = kept(listen, &kept_at).await? {
         return read(provider.read(&answer)).map(Some);
     }
-    let request = Job { provider: provider.as_ref(), blobs: &listen.blobs, turn, wanted: wanted(listen, call) };
+    let request =
+        Job { provider: provider.as_ref(), blobs: &listen.blobs, turn, wanted: wanted(listen, call) };
     let receipt = cx.once(&request).await?;
     let progress = {
         let _held = cx.wait_for(Whom::Provider(target)).await?;
@@ -175,9 +176,7 @@ impl Effect for AtOnce<'_> {
                 }
                 BlobError::Source(source) => match source.downcast::<Refusal>() {
                     Ok(refusal) => (*refusal).into(),
-                    Err(source) => {
-                        Refusal::of(remote, &Failure::Lost { problem: source.to_string() }).into()
-                    }
+                    Err(source) => Refusal::of(remote, &Failure::Lost { problem: source.to_string() }).into(),
                 },
                 error => faults::of_blobs(error).maybe_sent(),
             })?;

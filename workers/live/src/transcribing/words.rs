@@ -105,12 +105,17 @@ mod tests {
         let parts = parts(&turn(), &[segment("A", 0, "Hello."), segment("A", 1_500, " It is me. ")]);
         assert_eq!(parts.len(), 1);
         assert_eq!((parts[0].text.as_str(), parts[0].start_ms), ("Hello. It is me.", 10_000));
-        assert_eq!((parts[0].end_ms, parts[0].speaker.as_deref()), (12_000, None), "no time is beyond the turn");
+        assert_eq!(
+            (parts[0].end_ms, parts[0].speaker.as_deref()),
+            (12_000, None),
+            "no time is beyond the turn"
+        );
     }
 
     #[test]
     fn two_voices_in_one_turn_are_two_parts() {
-        let parts = parts(&turn(), &[segment("A", 0, "Hello."), segment("B", 900, "Hi."), segment("B", 950, " ")]);
+        let parts =
+            parts(&turn(), &[segment("A", 0, "Hello."), segment("B", 900, "Hi."), segment("B", 950, " ")]);
         assert_eq!(parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>(), ["Hello.", "Hi."]);
         assert!(super::parts(&turn(), &[]).is_empty());
     }
