@@ -73,7 +73,9 @@ impl Listener {
                 intake: deployment.intake(),
             }));
         }
-        if roles.contains(&Role::LIVE) {
+        // Whoever sends a piece or reads events under `/api` need not know which process works on the session.
+        let has_live = roles.contains(&Role::LIVE) || roles.contains(&Role::Api);
+        if has_live {
             router = router.merge(live::router(live(deployment, access, &shutdown)?));
         }
         let console = roles.contains(&Role::Console).then(|| console(deployment, access, roles, &shutdown));
@@ -87,9 +89,8 @@ impl Listener {
         }
         let (doors, access) = (Doors::read(values)?, Arc::clone(access));
         let (hub, store) = (deployment.hub.clone(), deployment.store.clone());
-        let listens = roles.contains(&Role::LIVE);
         let notices =
-            async move { if listens { hub.watch(&store).await } else { std::future::pending().await } };
+            async move { if has_live { hub.watch(&store).await } else { std::future::pending().await } };
         let changes = async move {
             match console {
                 Some(console) => console.updates.watch(&console.store).await,

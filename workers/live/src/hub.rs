@@ -37,6 +37,11 @@ impl Hub {
         self.rooms().retain(|_, room| room.send(()).is_ok());
     }
 
+    /// How many listeners a session has in this process.
+    pub(crate) fn listeners(&self, call: CallId) -> usize {
+        self.rooms().get(&call).map_or(0, watch::Sender::receiver_count)
+    }
+
     fn join(&self, call: CallId) -> watch::Receiver<()> {
         self.rooms().entry(call).or_default().subscribe()
     }

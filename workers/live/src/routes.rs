@@ -8,6 +8,8 @@ mod session;
 mod start;
 mod summary;
 
+pub(crate) use session::{SessionId, check, ended};
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -26,6 +28,8 @@ use web::{Access, Guarded, Problem};
 
 use crate::hub::Hub;
 use crate::settings::Settings;
+use crate::sockets;
+use crate::streams;
 
 /// Reads the metadata of a session, which may hold the fields of the Zapier webhook. Returns who issued the session's id,
 /// where the metadata says it, and the details of the call. The `&str` is the JSON pointer to the metadata.
@@ -62,13 +66,16 @@ fn all() -> OpenApiRouter<Live> {
         .routes(routes!(end::end))
         .routes(routes!(summary::summary))
         .routes(routes!(events::events))
+        .routes(routes!(streams::stream))
 }
 
 /// The routes of live calls. [`web::finish`] adds the layers that are common to the routes of all roles.
 pub fn router(live: Live) -> Router {
     let longest = form::longest(&live.settings);
     let (routes, _) = all().split_for_parts();
-    routes.layer(DefaultBodyLimit::max(usize::try_from(longest).unwrap_or(usize::MAX))).with_state(live)
+    let sockets = sockets::router(live.clone());
+    let limit = DefaultBodyLimit::max(usize::try_from(longest).unwrap_or(usize::MAX));
+    routes.layer(limit).with_state(live.clone()).merge(sockets).merge(streams::router(live))
 }
 
 /// The part of the OpenAPI document that describes the routes of live calls.

@@ -1,4 +1,4 @@
-//! Writes WAV files with 16 bits a sample, at the rate at which speech is detected.
+//! Writes WAV files with 16 bits a sample.
 
 use super::SPEECH_RATE;
 
@@ -6,8 +6,14 @@ use super::SPEECH_RATE;
 pub const HEADER_BYTES: usize = 44;
 const BYTES_PER_SAMPLE: u64 = 2;
 
-/// The header of a WAV file with so many frames. A frame is one sample of each channel.
+/// The header of a WAV file with so many frames, at the rate at which speech is detected. A frame is one sample of each
+/// channel.
 pub fn header(frames: u64, channels: u16) -> [u8; HEADER_BYTES] {
+    header_at(SPEECH_RATE, frames, channels)
+}
+
+/// The header of a WAV file with so many frames at this rate.
+pub fn header_at(rate: u32, frames: u64, channels: u16) -> [u8; HEADER_BYTES] {
     let frame = channels * 2;
     let data = u32::try_from(frames * BYTES_PER_SAMPLE * u64::from(channels)).unwrap_or(u32::MAX);
     let mut header = [0; HEADER_BYTES];
@@ -19,8 +25,8 @@ pub fn header(frames: u64, channels: u16) -> [u8; HEADER_BYTES] {
         &16_u32.to_le_bytes(),
         &1_u16.to_le_bytes(),
         &channels.to_le_bytes(),
-        &SPEECH_RATE.to_le_bytes(),
-        &(SPEECH_RATE * u32::from(frame)).to_le_bytes(),
+        &rate.to_le_bytes(),
+        &(rate * u32::from(frame)).to_le_bytes(),
         &frame.to_le_bytes(),
         &16_u16.to_le_bytes(),
         b"data",

@@ -146,6 +146,27 @@ impl Store {
         Ok(PieceKept::New { pieces, filename: piece.filename.clone(), generation })
     }
 
+    /// The name of the last piece whose request key begins with `prefix`.
+    pub async fn last_live_piece(
+        &self,
+        workspace: WorkspaceId,
+        call: CallId,
+        prefix: &str,
+    ) -> Result<Option<String>> {
+        let row = read!(
+            fetch_optional,
+            (String,),
+            self,
+            "SELECT filename FROM live_pieces
+             WHERE workspace = $1 AND call_id = $2 AND SUBSTR(request_key, 1, $4) = $3 ORDER BY sequence DESC LIMIT 1",
+            workspace,
+            call,
+            prefix,
+            i32::try_from(prefix.chars().count()).unwrap_or(i32::MAX),
+        )?;
+        Ok(row.map(|(filename,)| filename))
+    }
+
     /// The pieces that were not heard yet, in the order of their sequence.
     pub async fn unheard_live_pieces(
         &self,

@@ -16,6 +16,7 @@ mod given_up;
 mod idempotency;
 mod keys;
 mod later_looks;
+mod live;
 mod nothing_made;
 mod processes;
 mod queue_samples;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use store::EffectRow;
 use store::live::{LiveEvent, LiveState};
 use utoipa::ToSchema;
+use uuid::Uuid;
 use web::{Authorized, Problem, ReadOwn};
 
 use super::Live;
@@ -23,6 +24,8 @@ const NO_CRM: [&str; 2] = ["slack", "mail"];
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SummaryAnswer {
+    call_id: Uuid,
+    session_id: String,
     /// `active` while the call is spoken, then the status of the call.
     status: String,
     #[schema(value_type = Option<Object>)]
@@ -71,7 +74,14 @@ pub(crate) async fn summary(
         LiveState::Ended => call.status.name().to_owned(),
     };
     let effects = state.store.effects_of(workspace, call_id).await.map_err(|error| away(&error))?;
-    Ok(Json(SummaryAnswer { status, summary, analytics, crm_status: crm(&effects) }))
+    Ok(Json(SummaryAnswer {
+        call_id: call_id.0,
+        session_id: session.session_id.clone(),
+        status,
+        summary,
+        analytics,
+        crm_status: crm(&effects),
+    }))
 }
 
 fn talk_time(measures: &Measures) -> Value {

@@ -7,7 +7,9 @@ mod ending;
 mod hearing;
 mod listening;
 mod sessions;
+mod sockets;
 #[expect(dead_code, clippy::cast_precision_loss, reason = "the sounds are those of the tests of media")]
 #[path = "../../../../common/media/tests/audio/sounds.rs"]
 mod sounds;
+mod streams;
 mod world;

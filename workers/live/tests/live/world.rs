@@ -8,6 +8,7 @@ use axum::http::{Request, StatusCode};
 use axum::routing::Router;
 use domain::call::{CallId, WorkspaceId};
 use domain::event::{CallAccepted, CallReceived, Envelope, Kept, MaterialAt, MaterialKind};
+use domain::principal::{Scope, Scopes};
 use live::{Hub, Listen, Live, Settings};
 use platform::blobs::Blobs;
 use platform::cache::Memory as CacheInMemory;
@@ -19,8 +20,9 @@ use queue_topology::lease::Lease;
 use queue_topology::retry::Schedule;
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Engine, Memory, Outcome, Pipeline, Stage, StageError, Waits, keeper};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use store::Store;
+use store::{KeyCreation, NewKey, Store};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use web::Access;
@@ -197,6 +199,40 @@ impl World {
             assert!(tokio::time::Instant::now() < deadline, "{what}: it does not come true");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Serves the routes on an address of this machine.
+    pub(crate) async fn listen(&self) -> std::net::SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = self.router.clone();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        address
+    }
+
+    /// Makes a key that may read, in a workspace of its own. Returns its text.
+    pub(crate) async fn make_key(&self, workspace: &str, name: &str) -> String {
+        let text = web::key::generate();
+        let hash = web::key::hash(text.expose_secret());
+        let scopes = Scopes::from_iter([Scope::Read]);
+        let made =
+            self.store.create_key(NewKey { workspace, name, hash: &hash, scopes, actor: "test" }).await;
+        assert!(matches!(made.unwrap(), KeyCreation::Created { .. }));
+        text.expose_secret().to_owned()
+    }
+
+    pub(crate) async fn revoke_key(&self, workspace: &str, name: &str) {
+        let workspace = self.store.workspace(workspace).await.unwrap().unwrap();
+        self.store.revoke_key(workspace, name, "test").await.unwrap();
+    }
+
+    /// Begins a session with this key.
+    pub(crate) async fn start_with(&self, session: &str, key: &str) {
+        let request = Request::post("/api/calls/start")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {key}"));
+        let body = Body::from(json!({"session_id": session}).to_string());
+        assert_eq!(self.send(request.body(body).unwrap()).await.status, StatusCode::OK);
     }
 
     /// All events of a session.

@@ -1,0 +1,124 @@
+//! Writes what a stream heard in pieces. A piece that is on disk is acknowledged.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use sha2::{Digest as _, Sha256};
+use store::live::{LiveSession, NewLivePiece, PieceKept};
+use uuid::Uuid;
+
+use super::Closing;
+use super::format::{self, Format};
+use crate::hearing::place;
+use crate::routes::Live;
+
+pub(super) struct Recorder {
+    live: Live,
+    session: Arc<LiveSession>,
+    format: Format,
+    channel: Option<i64>,
+    speaker: Option<String>,
+    /// Tells the pieces of this stream from other pieces of the session.
+    stream: String,
+    /// How many bytes of the stream are on disk.
+    on_disk: u64,
+    /// How many of the next bytes are on disk already, because the sender did not hear of it.
+    skip: u64,
+    buffer: BytesMut,
+}
+
+impl Recorder {
+    /// A recorder of the stream with this name. It goes on where an earlier one stopped.
+    pub(super) async fn resumed(
+        live: &Live,
+        session: &Arc<LiveSession>,
+        stream: &str,
+        format: Format,
+    ) -> Result<Self, Closing> {
+        let last = live.store.last_live_piece(session.workspace, session.call, &format!("{stream}:")).await;
+        let last = last.map_err(|error| {
+            tracing::warn!(%error, "failed to look where a stream stopped");
+            Closing::again("the store cannot be used at the moment")
+        })?;
+        let on_disk = last.as_deref().and_then(format::bytes_until).unwrap_or(0);
+        Ok(Self {
+            live: live.clone(),
+            session: Arc::clone(session),
+            format,
+            channel: None,
+            speaker: None,
+            stream: stream.to_owned(),
+            on_disk,
+            skip: 0,
+            buffer: BytesMut::new(),
+        })
+    }
+
+    /// The same recorder, for the sound of one side.
+    pub(super) fn of(self, channel: i64, speaker: &str) -> Self {
+        Self { channel: Some(channel), speaker: Some(speaker.to_owned()), ..self }
+    }
+
+    /// How many bytes of the stream are on disk.
+    pub(super) fn on_disk(&self) -> u64 {
+        self.on_disk
+    }
+
+    /// The sender goes on from this byte on. Returns false where bytes between would be missing.
+    pub(super) fn goes_on_from(&mut self, from: u64) -> bool {
+        self.skip = self.on_disk.saturating_sub(from);
+        from <= self.on_disk
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
+        self.skip -= skipped as u64;
+        self.buffer.extend_from_slice(&bytes[skipped..]);
+    }
+
+    /// Whether there is enough for a piece.
+    pub(super) fn is_due(&self) -> bool {
+        self.buffer.len() >= self.format.second()
+    }
+
+    /// Writes what is there as a piece. What is less than a frame waits for its rest.
+    pub(super) async fn flush(&mut self) -> Result<(), Closing> {
+        let whole = self.buffer.len() - self.buffer.len() % self.format.frame();
+        if whole == 0 {
+            return Ok(());
+        }
+        let file = Bytes::from(self.format.file(&self.buffer[..whole]));
+        let (from, to) = (self.on_disk, self.on_disk + whole as u64);
+        let blob = place(&self.session, &format!("pieces/piece-{}", Uuid::now_v7()));
+        let (digest, bytes) =
+            (hex::encode(Sha256::digest(&file)), i64::try_from(file.len()).unwrap_or(i64::MAX));
+        self.live.blobs.put(&blob, file).await.map_err(|error| {
+            tracing::error!(%error, "failed to store a piece of a stream");
+            Closing::again("the audio cannot be stored at the moment")
+        })?;
+        let piece = NewLivePiece {
+            sequence: None,
+            blob,
+            digest,
+            bytes,
+            media_type: Some("audio/wav".into()),
+            filename: format::name(&self.stream, from, to),
+            channel: self.channel,
+            speaker: self.speaker.clone(),
+            request_key: Some(format!("{}:{from}", self.stream)),
+        };
+        let session = (self.session.workspace, self.session.call);
+        let kept = self.live.keep_piece(session, &self.session.session_id, &piece).await;
+        match kept.map_err(|problem| Closing::again(problem.detail))? {
+            PieceKept::New { .. } => {}
+            PieceKept::Ended | PieceKept::Unknown => return Err(Closing::policy("the session has ended")),
+            // Somebody else has written what comes here.
+            PieceKept::Known { .. } | PieceKept::PlaceTaken { .. } => {
+                return Err(Closing::policy("another stream has taken this session over"));
+            }
+        }
+        self.on_disk = to;
+        drop(self.buffer.split_to(whole));
+        Ok(())
+    }
+}
