@@ -79,7 +79,8 @@ pub(crate) async fn hear(
             break ready.wait;
         }
     };
-    let quiet_in = ears.quiet_in(cx);
+    // Where a piece is missing, what is said in it may go on what was said before.
+    let quiet_in = if gap.is_none() { ears.quiet_in(cx) } else { None };
     if quiet_in == Some(Duration::ZERO) {
         ears.cut_all(true).await;
         ears.store(cx, LiveStep::default()).await?;

@@ -17,7 +17,7 @@ use queue_topology::intake::Intake;
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError, live};
 use serde_json::json;
-use store::live::{LiveSession, LiveState, LiveStep};
+use store::live::{EndAsked, LiveSession, LiveState, LiveStep};
 
 use crate::counsel::{self, SoFar, SumUp};
 use crate::ending;
@@ -147,9 +147,13 @@ impl Listen {
         let why = json!({"reason": "silence", "silent_for_s": silent_for.as_secs()});
         let told = told::call_status(&session.session_id, "ended", &why, cx.now());
         let input = live::input(&cx.store, workspace, id);
-        cx.store.end_live_session((workspace, id), "silence", &told, &input).await?;
-        self.hub.tell(id);
-        tracing::info!(call = %id, "a live session ended by itself after a silence");
+        let silence = ("silence", Some(session.heard_at));
+        if let EndAsked::Ended { .. } =
+            cx.store.end_live_session((workspace, id), silence, &told, &input).await?
+        {
+            self.hub.tell(id);
+            tracing::info!(call = %id, "a live session ended by itself after a silence");
+        }
         // The end made the run due again.
         Ok(Outcome::Later(Duration::ZERO))
     }

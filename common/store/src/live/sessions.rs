@@ -78,7 +78,7 @@ pub enum SessionStart {
 pub enum EndAsked {
     /// The session ended by this request. This is the generation of the run that does the rest.
     Ended { generation: i64 },
-    /// The session had ended before.
+    /// The session had ended before, or audio came meanwhile.
     Before,
 }
 
@@ -208,11 +208,12 @@ impl Store {
         Ok(rows.into_iter().map(LiveSession::from).collect())
     }
 
-    /// Ends a session, once. `told` is what its listeners are told, and it is told only by the request that ends it.
+    /// Ends a session, once. `told` is what its listeners are told, and it is told only by the request that ends it. If
+    /// `silent_since` is given, the session goes on where audio came after that moment.
     pub async fn end_live_session(
         &self,
         (workspace, call): (WorkspaceId, CallId),
-        reason: &str,
+        (reason, silent_since): (&str, Option<Moment>),
         told: &NewLiveEvent,
         input_of: InputOf<'_>,
     ) -> Result<EndAsked> {
@@ -225,11 +226,13 @@ impl Store {
             (CallId,),
             tx,
             "UPDATE live_sessions SET state = 'ended', ended_at = $3, end_reason = $4
-             WHERE workspace = $1 AND call_id = $2 AND state = 'active' RETURNING call_id",
+             WHERE workspace = $1 AND call_id = $2 AND state = 'active' AND ($5 IS NULL OR heard_at <= $5)
+             RETURNING call_id",
             workspace,
             call,
             now,
             bounded(reason, MAX_REASON_CHARS),
+            silent_since,
         )?;
         if ended.is_none() {
             tx.roll_back().await?;

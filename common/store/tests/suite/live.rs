@@ -57,7 +57,7 @@ async fn a_session_begins_and_ends_once_and_its_id_belongs_to_its_workspace() {
         assert_eq!(started, SessionStart::Active);
         let end = async || {
             let told = event("ended");
-            store.end_live_session((WORKSPACE, call), "asked", &told, INPUT).await.unwrap()
+            store.end_live_session((WORKSPACE, call), ("asked", None), &told, INPUT).await.unwrap()
         };
         assert_eq!(end().await, EndAsked::Ended { generation: 2 });
         assert_eq!(end().await, EndAsked::Before);
@@ -69,6 +69,24 @@ async fn a_session_begins_and_ends_once_and_its_id_belongs_to_its_workspace() {
         assert!(store.live_events(other, call, 0, 10).await.unwrap().is_empty());
         let ended = store.start_live_session(&again, &event("again"), INPUT).await.unwrap();
         assert_eq!(ended, SessionStart::Ended);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_does_not_end_by_silence_when_audio_came_meanwhile() {
+    on_both(|store| async move {
+        let call = session(&store).await;
+        let silent_since = store.live_session(WORKSPACE, "s").await.unwrap().unwrap().heard_at;
+        let end = async |since| {
+            let told = event("ended");
+            store.end_live_session((WORKSPACE, call), ("silence", Some(since)), &told, INPUT).await.unwrap()
+        };
+        add(&store, call, &piece(None, "a")).await;
+        assert_eq!(end(silent_since).await, EndAsked::Before);
+        let heard_at = store.live_session(WORKSPACE, "s").await.unwrap().unwrap().heard_at;
+        assert!(heard_at > silent_since);
+        assert!(matches!(end(heard_at).await, EndAsked::Ended { .. }));
     })
     .await;
 }
@@ -90,7 +108,7 @@ async fn a_piece_is_kept_once_and_another_piece_never_takes_its_place() {
         assert!(matches!(add(&store, call, &repeated).await, PieceKept::Known { pieces: 2, .. }));
         let unheard = store.unheard_live_pieces(WORKSPACE, call, 9).await.unwrap();
         assert_eq!(unheard.iter().map(|piece| piece.sequence).collect::<Vec<_>>(), [4, 5]);
-        store.end_live_session((WORKSPACE, call), "asked", &event("ended"), INPUT).await.unwrap();
+        store.end_live_session((WORKSPACE, call), ("asked", None), &event("ended"), INPUT).await.unwrap();
         assert!(matches!(add(&store, call, &piece(Some(4), "a")).await, PieceKept::Known { .. }));
         assert_eq!(add(&store, call, &piece(Some(9), "e")).await, PieceKept::Ended);
         let nobody = CallId(uuid::Uuid::new_v4());

@@ -129,7 +129,7 @@ impl Planted {
         assert_eq!(replay.json(&json!({"from": "slack"})).send().await.unwrap().status(), 202);
         world.completed(&well.id).await;
 
-        let session = format!("session {mark}");
+        let session = format!("session-{mark}");
         let begun = world.keyed("api", "POST", "/api/calls/start").json(&json!({"session_id": session}));
         assert_eq!(begun.send().await.unwrap().status(), 200);
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use queue_topology::live;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::live::{EndAsked, LiveSession};
 use utoipa::ToSchema;
 use web::{Authorized, BringIn, Problem};
@@ -48,7 +48,7 @@ pub(crate) async fn end(
     let (head, body) = request.into_parts();
     let body = web::raw(&head.headers, body, MAX_BODY_BYTES).await?;
     if !body.is_empty() {
-        web::parse(&body).map_err(|problem| Problem::field("", format!("is not valid JSON: {problem}")))?;
+        check(&body)?;
     }
     let (session, _) = state.session(&who, &id).await?;
     state.end(&session, "asked").await?;
@@ -64,6 +64,20 @@ pub(crate) async fn end(
     }))
 }
 
+/// Nothing in the body changes anything, but a body of another form is a mistake of its sender.
+fn check(body: &[u8]) -> Result<(), Problem> {
+    let body =
+        web::parse(body).map_err(|problem| Problem::field("", format!("is not valid JSON: {problem}")))?;
+    match &body {
+        Value::Null => Ok(()),
+        Value::Object(fields) => match fields.get("generate_summary") {
+            None | Some(Value::Null | Value::Bool(_)) => Ok(()),
+            Some(_) => Err(Problem::field("/generate_summary", "must be true or false")),
+        },
+        _ => Err(Problem::field("", "must be an object")),
+    }
+}
+
 impl Live {
     /// Ends a session and wakes the work on it, unless it has ended before.
     pub(crate) async fn end(&self, session: &LiveSession, reason: &str) -> Result<(), Problem> {
@@ -71,7 +85,7 @@ impl Live {
         let why = json!({"reason": reason, "audio_files_count": session.pieces});
         let told = told::call_status(&session.session_id, "ended", &why, self.store.now());
         let input = live::input(&self.store, workspace, call);
-        let ended = self.store.end_live_session((workspace, call), reason, &told, &input).await;
+        let ended = self.store.end_live_session((workspace, call), (reason, None), &told, &input).await;
         if let EndAsked::Ended { generation } = ended.map_err(|error| away(&error))? {
             self.hub.tell(call);
             live::wake(self.broker.as_ref(), &self.store, &live::run(workspace, call, generation)).await;

@@ -70,7 +70,6 @@ fn fields(body: Value) -> Result<(String, Option<Value>), Problem> {
     };
     let id = match fields.remove("session_id") {
         Some(Value::String(id)) => id.trim().to_owned(),
-        Some(Value::Number(id)) if !id.is_f64() => id.to_string(),
         Some(Value::Null) | None => return Err(Problem::field("/session_id", "is missing")),
         Some(_) => return Err(Problem::field("/session_id", "must be a text")),
     };
