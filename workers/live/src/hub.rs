@@ -10,6 +10,8 @@ use store::Store;
 use store::live::{LiveEvent, LiveNotice};
 use tokio::sync::watch;
 
+use crate::metrics::Listener;
+
 /// How many events are read at a time.
 const BATCH: i64 = 200;
 /// A listener looks by itself after this time, in case a notice of another process was lost.
@@ -75,7 +77,7 @@ impl Hub {
     /// Follows a session from the event after `after` on.
     pub(crate) fn follow(&self, store: &Store, workspace: WorkspaceId, call: CallId, after: i64) -> Follower {
         let told = self.join(call);
-        Follower { store: store.clone(), workspace, call, after, told }
+        Follower { store: store.clone(), workspace, call, after, told, _listener: Listener::new() }
     }
 }
 
@@ -87,6 +89,7 @@ pub(crate) struct Follower {
     /// The number of the last event that was given out.
     pub(crate) after: i64,
     told: watch::Receiver<()>,
+    _listener: Listener,
 }
 
 impl Follower {

@@ -10,6 +10,7 @@ mod faults;
 mod hearing;
 mod help;
 mod hub;
+mod metrics;
 mod order;
 mod progress;
 mod roles;

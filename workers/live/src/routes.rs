@@ -27,6 +27,7 @@ use utoipa_axum::routes;
 use web::{Access, Guarded, Problem};
 
 use crate::hub::Hub;
+use crate::metrics;
 use crate::settings::Settings;
 use crate::sockets;
 use crate::streams;
@@ -71,6 +72,7 @@ fn all() -> OpenApiRouter<Live> {
 
 /// The routes of live calls. [`web::finish`] adds the layers that are common to the routes of all roles.
 pub fn router(live: Live) -> Router {
+    metrics::declare();
     let longest = form::longest(&live.settings);
     let (routes, _) = all().split_for_parts();
     let sockets = sockets::router(live.clone());

@@ -16,6 +16,7 @@ use store::live::{LiveSession, LiveStep, LiveTurn, NewLiveEvent};
 
 use crate::faults;
 use crate::hearing::MAX_PIECE_BYTES;
+use crate::metrics;
 use crate::roles::role;
 use crate::stage::Listen;
 use crate::told::{self, Said};
@@ -69,6 +70,7 @@ pub(crate) async fn transcribe(
         let kept = serde_json::to_value(&words).unwrap_or_default();
         let step = LiveStep { words: vec![(turn.number, kept.clone())], events, ..LiveStep::default() };
         listen.store_step(cx, session, &step).await?;
+        metrics::turn(words.problem.is_none());
         turn.words = Some(kept);
         any = true;
     }

@@ -13,6 +13,7 @@ use web::{Authorized, BringIn, Problem};
 use super::session::{SessionId, away, ended, unknown};
 use super::{Live, form};
 use crate::hearing::place;
+use crate::metrics::{self, Piece};
 use crate::told;
 
 #[derive(ToSchema)]
@@ -111,6 +112,11 @@ impl Live {
         let input = live::input(&self.store, workspace, call);
         let kept = self.store.add_live_piece((workspace, call), piece, &told, &input).await;
         let kept = kept.map_err(|error| away(&error))?;
+        metrics::piece(match kept {
+            PieceKept::New { .. } => Piece::Kept,
+            PieceKept::Known { .. } => Piece::Repeated,
+            PieceKept::PlaceTaken { .. } | PieceKept::Ended | PieceKept::Unknown => Piece::Refused,
+        });
         if let PieceKept::New { generation, .. } = kept {
             self.hub.tell(call);
             live::wake(self.broker.as_ref(), &self.store, &live::run(workspace, call, generation)).await;
