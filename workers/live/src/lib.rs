@@ -5,28 +5,36 @@
 //! It is stored first and sent second, so a listener that was away asks for what came after the number that it has.
 
 mod counsel;
-mod ending;
 mod faults;
-mod hearing;
 mod help;
 mod hub;
 mod metrics;
 mod order;
+mod places;
 mod progress;
 mod roles;
 mod routes;
+mod service;
 mod settings;
 mod sockets;
 mod sound;
 mod stage;
 mod streams;
-mod tails;
 mod told;
-mod transcribing;
 mod windows;
 
 pub use counsel::SumUp;
 pub use hub::Hub;
-pub use routes::{Live, ReadMetadata, document, router};
+pub use routes::document;
+pub use service::{Live, ReadMetadata};
 pub use settings::Settings;
 pub use stage::Listen;
+
+use axum::Router;
+
+/// The routes of live calls: those with a description, Socket.IO, and the streams of telephony providers.
+/// [`web::finish`] adds the layers that are common to the routes of all roles.
+pub fn router(live: Live) -> Router {
+    metrics::declare();
+    routes::router(live.clone()).merge(sockets::router(live.clone())).merge(streams::router(live))
+}

@@ -140,6 +140,12 @@ pub(crate) fn ms(samples: u64) -> i64 {
     i64::try_from(samples * 1_000 / u64::from(SPEECH_RATE)).unwrap_or(i64::MAX)
 }
 
+/// A time in seconds, as the seed gives it.
+#[expect(clippy::cast_precision_loss, reason = "a call has far fewer than 2^52 milliseconds")]
+pub(crate) fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1_000.0
+}
+
 /// How many samples there are in this time.
 pub(crate) fn samples(ms: i64) -> u64 {
     u64::try_from(ms).unwrap_or_default() * u64::from(SPEECH_RATE) / 1_000

@@ -18,7 +18,7 @@ use socketioxide::handler::ConnectHandler as _;
 use store::live::LiveState;
 use web::{Door, Problem};
 
-use crate::routes::Live;
+use crate::service::Live;
 use crate::told;
 use member::{Joined, Member};
 

@@ -1,6 +1,11 @@
 //! The stage that works on sessions. A run hears what came in, transcribes it, helps the agent and, once the session has
 //! ended, sends the whole call into the pipeline. Between two runs the session waits for audio, or for its end.
 
+mod ending;
+mod hearing;
+mod tails;
+mod transcribing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,27 +25,27 @@ use serde_json::json;
 use store::live::{EndAsked, LiveSession, LiveState, LiveStep};
 
 use crate::counsel::{self, SoFar, SumUp};
-use crate::ending;
-use crate::hearing::{self, Heard};
 use crate::hub::Hub;
 use crate::progress::Progress;
 use crate::settings::Settings;
-use crate::tails::Tails;
 use crate::told;
-use crate::transcribing::{self, Transcribed};
+
+use hearing::Heard;
+use tails::Tails;
+use transcribing::Transcribed;
 
 /// The longest time until a session is looked at again by itself.
 const LATEST_LOOK: Duration = Duration::from_mins(1);
 
 /// The stage that works on sessions.
 pub struct Listen {
-    pub(crate) settings: Settings,
-    pub(crate) speech: Vec<SpeechToText>,
-    pub(crate) blobs: Blobs,
-    pub(crate) intake: Intake,
-    pub(crate) hub: Hub,
-    pub(crate) sum_up: SumUp,
-    pub(crate) tails: Tails,
+    settings: Settings,
+    speech: Vec<SpeechToText>,
+    blobs: Blobs,
+    intake: Intake,
+    hub: Hub,
+    sum_up: SumUp,
+    tails: Tails,
 }
 
 impl Listen {
@@ -71,12 +76,7 @@ impl Listen {
     }
 
     /// Stores a step, and tells the listeners of this process.
-    pub(crate) async fn store_step(
-        &self,
-        cx: &Cx,
-        session: &LiveSession,
-        step: &LiveStep,
-    ) -> Result<(), StageError> {
+    async fn store_step(&self, cx: &Cx, session: &LiveSession, step: &LiveStep) -> Result<(), StageError> {
         let stored = cx.store.save_live_step(&cx.claim(), step).await?;
         if stored.is_none() {
             return Err(StageError::transient(

@@ -16,7 +16,7 @@ use axum::Router;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use axum::routing::any;
 
-use crate::routes::Live;
+use crate::service::Live;
 
 /// The largest message of a stream.
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024;

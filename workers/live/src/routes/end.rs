@@ -2,16 +2,12 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use queue_topology::live;
 use serde::Serialize;
-use serde_json::{Value, json};
-use store::live::{EndAsked, LiveSession};
+use serde_json::Value;
 use utoipa::ToSchema;
 use web::{Authorized, BringIn, Problem};
 
-use super::Live;
-use super::session::{SessionId, away};
-use crate::told;
+use crate::service::{Live, SessionId};
 
 const MAX_BODY_BYTES: u64 = 64 * 1024;
 
@@ -75,22 +71,5 @@ fn check(body: &[u8]) -> Result<(), Problem> {
             Some(_) => Err(Problem::field("/generate_summary", "must be true or false")),
         },
         _ => Err(Problem::field("", "must be an object")),
-    }
-}
-
-impl Live {
-    /// Ends a session and wakes the work on it, unless it has ended before.
-    pub(crate) async fn end(&self, session: &LiveSession, reason: &str) -> Result<(), Problem> {
-        let (workspace, call) = (session.workspace, session.call);
-        let why = json!({"reason": reason, "audio_files_count": session.pieces});
-        let told = told::call_status(&session.session_id, "ended", &why, self.store.now());
-        let input = live::input(&self.store, workspace, call);
-        let ended = self.store.end_live_session((workspace, call), (reason, None), &told, &input).await;
-        if let EndAsked::Ended { generation } = ended.map_err(|error| away(&error))? {
-            self.hub.tell(call);
-            live::wake(self.broker.as_ref(), &self.store, &live::run(workspace, call, generation)).await;
-            tracing::info!(%call, "a live session ended");
-        }
-        Ok(())
     }
 }

@@ -16,9 +16,8 @@ use store::live::LiveEvent;
 use utoipa::{IntoParams, ToSchema};
 use web::{Authorized, Problem, ReadOwn};
 
-use super::Live;
-use super::session::{SessionId, away};
 use crate::hub::Follower;
+use crate::service::{Live, SessionId, away};
 use crate::told;
 
 /// The longest wait for the next event.

@@ -10,7 +10,7 @@ use platform::blobs::{BlobError, Blobs};
 use uuid::Uuid;
 use web::Problem;
 
-use crate::hearing::MAX_PIECE_BYTES;
+use crate::places::MAX_PIECE_BYTES;
 use crate::settings::Settings;
 
 /// Why a piece did not come to its end, for whoever stores it.

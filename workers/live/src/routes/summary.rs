@@ -13,11 +13,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Authorized, Problem, ReadOwn};
 
-use super::Live;
-use super::session::{SessionId, away};
 use crate::counsel::sentiment_analysis;
-use crate::ending::seconds;
-use crate::progress::{Measures, Progress};
+use crate::progress::{Measures, Progress, seconds};
+use crate::service::{Live, SessionId, away};
 
 /// The destinations that are no CRM.
 const NO_CRM: [&str; 2] = ["slack", "mail"];

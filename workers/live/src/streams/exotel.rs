@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::MAX_MESSAGE_BYTES;
 use super::format::{Encoding, Format};
 use super::telephony::{self, Heard, Side, Start};
-use crate::routes::Live;
+use crate::service::Live;
 
 const SOURCE: &str = "exotel";
 const DEFAULT_RATE: u32 = 8_000;

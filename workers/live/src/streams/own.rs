@@ -20,7 +20,7 @@ use super::format::{Encoding, Format};
 use super::recorder::Recorder;
 use super::{Closing, MAX_MESSAGE_BYTES, close};
 use crate::hub::Follower;
-use crate::routes::{Live, SessionId, ended};
+use crate::service::{Live, SessionId, ended};
 use crate::told;
 
 /// How often what is there is written, and the key is looked at again.

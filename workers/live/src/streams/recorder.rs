@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::Closing;
 use super::format::{self, Format};
-use crate::hearing::place;
-use crate::routes::Live;
+use crate::places::place;
+use crate::service::Live;
 
 pub(super) struct Recorder {
     live: Live,

@@ -18,7 +18,7 @@ use web::Door;
 use super::format::Format;
 use super::recorder::Recorder;
 use super::{Closing, close};
-use crate::routes::Live;
+use crate::service::Live;
 
 /// The provider has to begin within this time.
 const BEGIN_WITHIN: Duration = Duration::from_secs(10);
@@ -161,7 +161,7 @@ impl OnCall {
         }
         let named = details.metadata.get("session_id").and_then(Value::as_str).map(str::to_owned);
         let id = named.unwrap_or(start.call);
-        crate::routes::check(&id).map_err(Closing::protocol)?;
+        crate::service::check(&id).map_err(Closing::protocol)?;
         let begun = live.begin(&who, source.to_owned(), id.clone(), details).await;
         begun.map_err(|problem| Closing::policy(problem.detail))?;
         let (session, _) =

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::MAX_MESSAGE_BYTES;
 use super::format::Format;
 use super::telephony::{self, Heard, Side, Start};
-use crate::routes::Live;
+use crate::service::Live;
 
 const SOURCE: &str = "twilio";
 

@@ -13,34 +13,34 @@ use store::live::{LivePiece, LiveSession, LiveState, LiveStep, NewLiveTurn};
 
 use crate::faults;
 use crate::order::{self, Waiting};
+use crate::places::{MAX_PIECE_BYTES, place};
 use crate::progress::{Progress, Track, ms, samples};
 use crate::roles::role;
 use crate::settings::Settings;
 use crate::sound;
-use crate::stage::Listen;
-use crate::tails::Tail;
 use crate::told;
 use crate::windows;
 
+use super::Listen;
+use super::tails::Tail;
+
 /// How many pieces one step hears.
 const PIECES: i64 = 25;
-/// The largest piece that is decoded.
-pub(crate) const MAX_PIECE_BYTES: u64 = 64 * 1024 * 1024;
 /// When no piece comes for so long, what was said last is a turn, though nobody paused. Senders of longer pieces are waited
 /// for longer.
 const QUIET_AFTER: Duration = Duration::from_millis(1_500);
 const QUIET_AT_MOST: Duration = Duration::from_secs(30);
 
 /// What a step of hearing left to do.
-pub(crate) struct Heard {
+pub(super) struct Heard {
     /// How long the next piece is waited for.
-    pub(crate) gap: Option<Duration>,
+    pub(super) gap: Option<Duration>,
     /// How long until what was said last is a turn, though nobody paused.
-    pub(crate) quiet_in: Option<Duration>,
+    pub(super) quiet_in: Option<Duration>,
 }
 
 /// Hears all that came in. Each step is stored before the next.
-pub(crate) async fn hear(
+pub(super) async fn hear(
     listen: &Listen,
     cx: &Cx,
     (session, call): (&LiveSession, &Call),
@@ -216,13 +216,8 @@ impl Ears<'_> {
     }
 }
 
-/// The key of a blob of this session.
-pub(crate) fn place(session: &LiveSession, name: &str) -> String {
-    format!("{}/{}/live/{name}", session.workspace, session.call)
-}
-
 /// The sound of a piece, by its channel. `None` where it cannot be decoded.
-pub(crate) async fn sound_of(
+pub(super) async fn sound_of(
     blobs: &Blobs,
     piece: &LivePiece,
 ) -> Result<Option<Vec<(i64, Vec<f32>)>>, StageError> {

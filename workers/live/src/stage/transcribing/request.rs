@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::kept;
 use crate::faults;
-use crate::hearing::MAX_PIECE_BYTES;
+use crate::places::MAX_PIECE_BYTES;
 use crate::stage::Listen;
 
 /// When a job is looked at again. Somebody waits for the words.

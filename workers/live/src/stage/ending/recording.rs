@@ -12,9 +12,10 @@ use queue_topology::{Cx, StageError};
 use store::live::{LivePiece, LiveSession};
 
 use crate::faults;
-use crate::hearing::sound_of;
 use crate::progress::Progress;
+
 use crate::stage::Listen;
+use crate::stage::hearing::sound_of;
 
 /// How many frames are written at a time: a second.
 const FRAMES: usize = 16_000;

@@ -15,10 +15,10 @@ use crate::progress::Progress;
 const KEPT_FOR: Duration = Duration::from_mins(2);
 
 /// The audio of the channels of a session that is not cut yet.
-pub(crate) type Tail = BTreeMap<i64, Vec<f32>>;
+pub(super) type Tail = BTreeMap<i64, Vec<f32>>;
 
 #[derive(Default)]
-pub(crate) struct Tails(Mutex<HashMap<CallId, Kept>>);
+pub(super) struct Tails(Mutex<HashMap<CallId, Kept>>);
 
 struct Kept {
     /// Where each channel was when this was kept: its samples, and how many of them are cut.
@@ -29,12 +29,12 @@ struct Kept {
 
 impl Tails {
     /// Takes the audio of a session out, if it is that of this progress.
-    pub(crate) fn take(&self, call: CallId, progress: &Progress) -> Option<Tail> {
+    pub(super) fn take(&self, call: CallId, progress: &Progress) -> Option<Tail> {
         let kept = self.all().remove(&call)?;
         (kept.at == at(progress)).then_some(kept.tail)
     }
 
-    pub(crate) fn keep(&self, call: CallId, progress: &Progress, tail: Tail) {
+    pub(super) fn keep(&self, call: CallId, progress: &Progress, tail: Tail) {
         let mut all = self.all();
         all.retain(|_, kept| kept.since.elapsed() < KEPT_FOR);
         all.insert(call, Kept { at: at(progress), tail, since: Instant::now() });

@@ -15,16 +15,18 @@ use queue_topology::{Cx, StageError};
 use store::live::{LiveSession, LiveStep, LiveTurn, NewLiveEvent};
 
 use crate::faults;
-use crate::hearing::MAX_PIECE_BYTES;
 use crate::metrics;
+use crate::places::MAX_PIECE_BYTES;
 use crate::roles::role;
-use crate::stage::Listen;
 use crate::told::{self, Said};
 
-pub(crate) use words::{Part, Words};
+use super::Listen;
+
+use words::Part;
+pub(super) use words::Words;
 
 /// How far the turns are.
-pub(crate) enum Transcribed {
+pub(super) enum Transcribed {
     /// All turns that can be transcribed are. Whether any was transcribed now.
     All { any: bool },
     /// A provider works on one. Look again after this time.
@@ -32,7 +34,7 @@ pub(crate) enum Transcribed {
 }
 
 /// Transcribes all turns that were not transcribed yet. `turns` has all of the session.
-pub(crate) async fn transcribe(
+pub(super) async fn transcribe(
     listen: &Listen,
     cx: &Cx,
     (session, call): (&LiveSession, &Call),
@@ -140,7 +142,7 @@ async fn kept(listen: &Listen, key: &str) -> Result<Option<bytes::Bytes>, StageE
 }
 
 /// The segments of all turns, in the order in which they were said, as the transcript of the call has them.
-pub(crate) fn segments(listen: &Listen, call: &Call, turns: &[LiveTurn]) -> Vec<Segment> {
+pub(super) fn segments(listen: &Listen, call: &Call, turns: &[LiveTurn]) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
     let channels = turns.iter().map(|turn| turn.channel).collect::<std::collections::BTreeSet<_>>().len();
     for turn in turns {
@@ -165,6 +167,6 @@ pub(crate) fn segments(listen: &Listen, call: &Call, turns: &[LiveTurn]) -> Vec<
 }
 
 /// What was paid for all turns together.
-pub(crate) fn paid(turns: &[LiveTurn]) -> Vec<Words> {
+pub(super) fn paid(turns: &[LiveTurn]) -> Vec<Words> {
     turns.iter().filter_map(|turn| turn.words.as_ref()).map(Words::read).collect()
 }

@@ -18,10 +18,11 @@ use store::{PaidSpeech, SpeechAttempt, SpeechOutcome, Write};
 
 use crate::counsel::summary_update;
 use crate::order::Gap;
-use crate::progress::Progress;
-use crate::stage::Listen;
+use crate::progress::{Progress, seconds};
 use crate::told;
-use crate::transcribing::{self, Words};
+
+use super::Listen;
+use super::transcribing::{self, Words};
 
 /// The soonest and the latest look at what the pipeline does.
 const SOONEST_LOOK: Duration = Duration::from_millis(300);
@@ -29,7 +30,7 @@ const LATEST_LOOK: Duration = Duration::from_secs(10);
 const WAITING_LOOK: Duration = Duration::from_secs(30);
 
 /// Sends the call into the pipeline.
-pub(crate) async fn deliver(
+pub(super) async fn deliver(
     listen: &Listen,
     cx: &Cx,
     (session, call): (&LiveSession, &Call),
@@ -128,7 +129,7 @@ fn facts(session: &LiveSession, call: &Call, progress: &Progress) -> CallDetails
 }
 
 /// Waits until the pipeline is done, and tells the listeners what it made.
-pub(crate) async fn watch(
+pub(super) async fn watch(
     listen: &Listen,
     cx: &Cx,
     session: &LiveSession,
@@ -170,11 +171,6 @@ pub(crate) async fn watch(
     let step = LiveStep { events, is_finished: true, ..LiveStep::default() };
     listen.store_step(cx, session, &step).await?;
     Ok(Outcome::Done)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a call has far fewer than 2^52 milliseconds")]
-pub(crate) fn seconds(ms: i64) -> f64 {
-    ms as f64 / 1_000.0
 }
 
 /// What the words of the session cost, for each provider.
