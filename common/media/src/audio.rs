@@ -13,6 +13,7 @@ pub mod filter;
 pub mod kind;
 pub mod measure;
 mod notes;
+pub mod ogg;
 mod opus;
 pub mod raw;
 pub mod resample;

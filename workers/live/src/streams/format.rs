@@ -1,7 +1,8 @@
 //! How the samples of a stream are written.
 
+use bytes::Bytes;
 use media::audio::raw::{a_law, mu_law};
-use media::audio::wav;
+use media::audio::{ogg, wav};
 use serde::Deserialize;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -12,6 +13,9 @@ pub(super) enum Encoding {
     MuLaw,
     #[serde(rename = "alaw")]
     ALaw,
+    /// Each message holds one packet.
+    #[serde(rename = "opus")]
+    Opus,
 }
 
 /// What a stream holds.
@@ -47,10 +51,16 @@ impl Format {
         self.frame() * usize::try_from(self.sample_rate).unwrap_or(usize::MAX)
     }
 
+    /// An Ogg file with these packets.
+    pub(super) fn file_of_packets(self, packets: &[Bytes]) -> Vec<u8> {
+        let channels = u8::try_from(self.channels).unwrap_or(1);
+        ogg::opus_file(packets.iter().map(|packet| &packet[..]), channels, self.sample_rate)
+    }
+
     /// A WAV file with these bytes, which are whole frames.
     pub(super) fn file(self, bytes: &[u8]) -> Vec<u8> {
         let samples: Vec<u8> = match self.encoding {
-            Encoding::Pcm => bytes.to_vec(),
+            Encoding::Pcm | Encoding::Opus => bytes.to_vec(),
             Encoding::MuLaw => bytes.iter().flat_map(|byte| mu_law(*byte).to_le_bytes()).collect(),
             Encoding::ALaw => bytes.iter().flat_map(|byte| a_law(*byte).to_le_bytes()).collect(),
         };

@@ -44,7 +44,7 @@ enum Said {
 #[utoipa::path(get, path = "/api/calls/{session_id}/stream", operation_id = "liveStream", tag = "live",
     security(("key" = ["bring_in"])),
     params(("session_id" = String, Path, description = "The sender's id of the session")),
-    responses((status = 101, description = "A WebSocket: `{\"type\":\"start\",\"encoding\":\"pcm_s16le|mulaw|alaw\",\"sample_rate\":8000,\"channels\":1,\"resume_from\":BYTES?}`, then binary audio, then `{\"type\":\"end\"}`; back come `{\"type\":\"ack\",\"bytes\":N}` and the events"),
+    responses((status = 101, description = "A WebSocket: `{\"type\":\"start\",\"encoding\":\"pcm_s16le|mulaw|alaw|opus\",\"sample_rate\":8000,\"channels\":1,\"resume_from\":BYTES?}`, then binary audio, then `{\"type\":\"end\"}`; back come `{\"type\":\"ack\",\"bytes\":N}` and the events"),
         (status = 404, description = "There is no such session", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The session has ended", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn stream(State(live): State<Live>, request: Request) -> Result<Response, Problem> {
@@ -119,14 +119,14 @@ impl Stream {
                 let recorder = self.recorder.as_mut();
                 let recorder =
                     recorder.ok_or_else(|| Closing::protocol("audio came before the start message"))?;
-                recorder.push(&bytes);
+                recorder.push(&bytes)?;
                 // Nothing more is read until this is written, so a sender that is too fast waits.
                 if recorder.is_due() { self.flush().await } else { Ok(()) }
             }
             Message::Text(text) => match serde_json::from_str(&text) {
                 Ok(Said::Start { encoding, sample_rate, channels, resume_from }) => {
                     let encoding: Encoding = serde_json::from_value(encoding)
-                        .map_err(|_| Closing::protocol("encoding must be pcm_s16le, mulaw or alaw"))?;
+                        .map_err(|_| Closing::protocol("encoding must be pcm_s16le, mulaw, alaw or opus"))?;
                     let format = Format { encoding, sample_rate, channels };
                     self.start(format.checked().map_err(Closing::protocol)?, resume_from).await
                 }

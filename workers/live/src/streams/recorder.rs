@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use media::audio::ogg::packet_samples;
 use sha2::{Digest as _, Sha256};
 use store::live::{LiveSession, NewLivePiece, PieceKept};
 use uuid::Uuid;
 
 use super::Closing;
-use super::format::{self, Format};
+use super::format::{self, Encoding, Format};
 use crate::places::place;
 use crate::service::Live;
 
@@ -24,8 +25,17 @@ pub(super) struct Recorder {
     on_disk: u64,
     /// How many of the next bytes are on disk already, because the sender did not hear of it.
     skip: u64,
-    buffer: BytesMut,
+    buffer: Buffer,
 }
+
+/// What was received and is not on disk yet.
+enum Buffer {
+    Samples(BytesMut),
+    Packets { packets: Vec<Bytes>, samples: u64 },
+}
+
+/// A second of Opus, in the samples in which it counts.
+const SECOND_OF_OPUS: u64 = 48_000;
 
 impl Recorder {
     /// A recorder of the stream with this name. It goes on where an earlier one stopped.
@@ -50,7 +60,11 @@ impl Recorder {
             stream: stream.to_owned(),
             on_disk,
             skip: 0,
-            buffer: BytesMut::new(),
+            buffer: if format.encoding == Encoding::Opus {
+                Buffer::Packets { packets: Vec::new(), samples: 0 }
+            } else {
+                Buffer::Samples(BytesMut::new())
+            },
         })
     }
 
@@ -70,24 +84,46 @@ impl Recorder {
         from <= self.on_disk
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// Takes a message of the sender.
+    pub(super) fn push(&mut self, bytes: &Bytes) -> Result<(), Closing> {
         let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
         self.skip -= skipped as u64;
-        self.buffer.extend_from_slice(&bytes[skipped..]);
+        match &mut self.buffer {
+            Buffer::Samples(buffer) => buffer.extend_from_slice(&bytes[skipped..]),
+            // A packet is on disk as a whole, or not at all.
+            Buffer::Packets { .. } if skipped > 0 => {}
+            Buffer::Packets { packets, samples } => {
+                *samples +=
+                    packet_samples(bytes).ok_or_else(|| Closing::protocol("a message is no Opus packet"))?;
+                packets.push(bytes.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Whether there is enough for a piece.
     pub(super) fn is_due(&self) -> bool {
-        self.buffer.len() >= self.format.second()
+        match &self.buffer {
+            Buffer::Samples(buffer) => buffer.len() >= self.format.second(),
+            Buffer::Packets { samples, .. } => *samples >= SECOND_OF_OPUS,
+        }
     }
 
     /// Writes what is there as a piece. What is less than a frame waits for its rest.
     pub(super) async fn flush(&mut self) -> Result<(), Closing> {
-        let whole = self.buffer.len() - self.buffer.len() % self.format.frame();
+        let (whole, file) = match &self.buffer {
+            Buffer::Samples(buffer) => {
+                let whole = buffer.len() - buffer.len() % self.format.frame();
+                (whole, self.format.file(&buffer[..whole]))
+            }
+            Buffer::Packets { packets, .. } => {
+                (packets.iter().map(Bytes::len).sum(), self.format.file_of_packets(packets))
+            }
+        };
         if whole == 0 {
             return Ok(());
         }
-        let file = Bytes::from(self.format.file(&self.buffer[..whole]));
+        let file = Bytes::from(file);
         let (from, to) = (self.on_disk, self.on_disk + whole as u64);
         let blob = place(&self.session, &format!("pieces/piece-{}", Uuid::now_v7()));
         let (digest, bytes) =
@@ -101,7 +137,9 @@ impl Recorder {
             blob,
             digest,
             bytes,
-            media_type: Some("audio/wav".into()),
+            media_type: Some(
+                if self.format.encoding == Encoding::Opus { "audio/ogg" } else { "audio/wav" }.into(),
+            ),
             filename: format::name(&self.stream, from, to),
             channel: self.channel,
             speaker: self.speaker.clone(),
@@ -118,7 +156,13 @@ impl Recorder {
             }
         }
         self.on_disk = to;
-        drop(self.buffer.split_to(whole));
+        match &mut self.buffer {
+            Buffer::Samples(buffer) => drop(buffer.split_to(whole)),
+            Buffer::Packets { packets, samples } => {
+                packets.clear();
+                *samples = 0;
+            }
+        }
         Ok(())
     }
 }

@@ -187,7 +187,7 @@ impl OnCall {
             self.sides.insert(side, recorder.of(channel, speaker));
         }
         let Some(recorder) = self.sides.get_mut(&side) else { return Ok(()) };
-        recorder.push(&bytes);
+        recorder.push(&bytes.into())?;
         if recorder.is_due() { recorder.flush().await } else { Ok(()) }
     }
 
