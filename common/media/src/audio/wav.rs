@@ -40,10 +40,10 @@ pub fn header_at(rate: u32, frames: u64, channels: u16) -> [u8; HEADER_BYTES] {
     header
 }
 
-/// A sample from -1 to 1 as it stands in the file.
+/// A sample from -1 to 1 as it stands in the file. A sample that was decoded from 16 bits becomes what it was.
 #[expect(clippy::cast_possible_truncation, reason = "the value is in the range of 16 bits")]
 pub fn pcm(sample: f32) -> i16 {
-    (sample.clamp(-1.0, 1.0) * 32_767.0).round() as i16
+    (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16
 }
 
 /// A whole file with one channel.
@@ -60,6 +60,14 @@ mod tests {
 
     use super::super::Decoder;
     use super::*;
+
+    #[test]
+    fn samples_that_are_read_and_written_again_are_the_same() {
+        let samples = [i16::MIN, -20_001, -1, 0, 1, 777, i16::MAX];
+        let mut decoder = Decoder::open(Cursor::new(file(&samples))).unwrap();
+        let block = decoder.next_block().unwrap().unwrap();
+        assert_eq!(block.channels[0].iter().map(|sample| pcm(*sample)).collect::<Vec<_>>(), samples);
+    }
 
     #[test]
     fn a_file_that_was_written_is_read_back_with_its_channels() {
