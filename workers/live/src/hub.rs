@@ -103,7 +103,7 @@ impl Follower {
                 return Ok(events);
             }
             // The sender stays in the hub as long as somebody listens.
-            drop(tokio::time::timeout(LOOK_AFTER, self.told.changed()).await);
+            tokio::time::timeout(LOOK_AFTER, self.told.changed()).await.ok();
         }
     }
 
