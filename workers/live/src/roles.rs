@@ -46,8 +46,8 @@ mod tests {
     fn the_senders_word_counts_before_the_channel_and_nobody_is_guessed() {
         let mut details = CallDetails { agent_name: Some("Dana Ortiz".into()), ..CallDetails::default() };
         let known = Agent { name: Some("Petra Novak".into()), ..Agent::default() };
-        let agents = Agents::new(vec![known], domain::phone::Region::default()).unwrap();
-        let mut asked = |speaker, channel| role(speaker, channel, &details, &agents);
+        let agents = Agents::new(vec![known], "IN".parse().unwrap()).unwrap();
+        let asked = |speaker, channel| role(speaker, channel, &details, &agents);
         assert_eq!(asked(Some(" Customer "), 0), Some(Role::Customer));
         assert_eq!(asked(Some("dana ortiz"), 0), Some(Role::Agent));
         assert_eq!(asked(Some("Petra Novak"), 1), Some(Role::Agent));

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::service::Live;
-use crate::streams;
+use crate::streams::own;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(tags((name = "live", description = "Calls while they are spoken (role `live`)")))]
@@ -28,7 +28,7 @@ fn all() -> OpenApiRouter<Live> {
         .routes(routes!(end::end))
         .routes(routes!(summary::summary))
         .routes(routes!(events::events))
-        .routes(routes!(streams::stream))
+        .routes(routes!(own::stream))
 }
 
 /// The routes that the document describes.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::header::AUTHORIZATION;
 use domain::principal::Principal;
 use serde_json::{Value, json};
 use socketioxide::SocketIo;
@@ -58,7 +59,7 @@ async fn admitted(live: &Live, socket: &SocketRef, auth: Value) -> Result<(), Pr
     if let Some(token) = token
         && let Ok(value) = format!("Bearer {token}").parse()
     {
-        head.headers.insert(axum::http::header::AUTHORIZATION, value);
+        head.headers.insert(AUTHORIZATION, value);
     }
     let principal = live.access.admit(Door::ReadOwn, &head).await?;
     socket.extensions.insert(Arc::new(Member::new(principal, head, live.stopping.child_token())));
@@ -96,7 +97,10 @@ fn on<F>(
         let session_id = match data.get("session_id") {
             Some(Value::String(id)) if !id.trim().is_empty() => id.trim().to_owned(),
             Some(Value::Number(id)) => id.to_string(),
-            _ => return send(&socket, "error", &json!({"message": "session_id is required"})),
+            _ => {
+                send(&socket, "error", &json!({"message": "session_id is required"}));
+                return;
+            }
         };
         let asked = Asked { live, member, socket: socket.clone(), session_id, data };
         if let Err(message) = handler(asked).await {

@@ -5,12 +5,10 @@
 
 mod exotel;
 mod format;
-mod own;
+pub(crate) mod own;
 mod recorder;
 mod telephony;
 mod twilio;
-
-pub(crate) use own::stream;
 
 use axum::Router;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};

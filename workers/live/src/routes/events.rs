@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use domain::moment::Moment;
@@ -13,7 +13,7 @@ use futures::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::live::LiveEvent;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use web::{Authorized, Problem, ReadOwn};
 
 use crate::hub::Follower;
@@ -25,16 +25,9 @@ const MAX_WAIT_S: u64 = 25;
 /// How often a stream without events shows that it lives.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Asked {
-    /// The number of the last event that the listener has.
-    #[serde(default)]
-    #[param(default = 0, minimum = 0)]
+#[derive(Default, Deserialize)]
+struct Asked {
     after: Option<String>,
-    /// How many seconds to wait for the next event, at most 25.
-    #[serde(default)]
-    #[param(default = 0, minimum = 0, maximum = 25)]
     wait: Option<String>,
 }
 
@@ -67,7 +60,9 @@ impl From<LiveEvent> for EventView {
 /// comes back sends the last number as `Last-Event-ID`.
 #[utoipa::path(get, path = "/api/calls/{session_id}/events", operation_id = "liveEvents", tag = "live",
     security(("key" = ["read"])),
-    params(("session_id" = String, Path, description = "The sender's id of the session"), Asked),
+    params(("session_id" = String, Path, description = "The sender's id of the session"),
+        ("after" = Option<i64>, Query, description = "The number of the last event that the listener has"),
+        ("wait" = Option<i64>, Query, description = "How many seconds to wait for the next event, at most 25")),
     responses((status = 200, content((Events = "application/json"), (String = "text/event-stream"))),
         (status = 404, description = "There is no such session", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter cannot be used", body = Problem, content_type = "application/problem+json")))]
@@ -75,9 +70,10 @@ pub(crate) async fn events(
     who: Authorized<ReadOwn>,
     State(state): State<Live>,
     SessionId(id): SessionId,
-    Query(params): Query<Asked>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let Query(params) = Query::<Asked>::try_from_uri(&uri).unwrap_or_default();
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let after = match params.after.as_deref().or(resumed) {
         Some(text) => number(text, "/after", i64::MAX)?,
