@@ -105,9 +105,9 @@ fn lines(segments: &[Segment]) -> Vec<Line> {
 
 fn insights(session: &str, advice: &Advice, mood: Mood, now: Moment) -> NewLiveEvent {
     let urgency = match (advice.is_urgent, mood) {
-        (true, Mood::Negative) | (true, Mood::Neutral | Mood::Positive) => "high",
+        (true, _) => "high",
         (false, Mood::Negative) => "medium",
-        (false, _) => "low",
+        (false, Mood::Neutral | Mood::Positive) => "low",
     };
     let data = json!({
         "session_id": session,

@@ -6,6 +6,7 @@
 
 mod member;
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use axum::http::header::AUTHORIZATION;
 use domain::principal::Principal;
 use serde_json::{Value, json};
 use socketioxide::SocketIo;
-use socketioxide::extract::{Data, SocketRef, TryData};
+use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler as _;
 use store::live::LiveState;
+use tokio::sync::mpsc;
 use web::{Door, Problem};
 
 use crate::service::Live;
@@ -27,6 +29,8 @@ use member::{Joined, Member};
 const MAX_MESSAGE_BYTES: u64 = 64 * 1024;
 /// How many events may wait for a socket that does not read. Then the socket is dropped.
 const WAITING_EVENTS: usize = 512;
+/// How many requests of a socket may wait for their answers.
+const WAITING_REQUESTS: usize = 256;
 /// A client that opens a connection has to show its key within this time.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How often the key of a socket is looked at again.
@@ -45,7 +49,7 @@ pub(crate) fn router(live: Live) -> Router {
     let admitting = Arc::clone(&live);
     let admit = move |socket: SocketRef, TryData(auth): TryData<Value>| {
         let live = Arc::clone(&admitting);
-        async move { admitted(&live, &socket, auth.unwrap_or_default()).await.map_err(|problem| problem.detail) }
+        async move { admitted(&live, &socket, &auth.unwrap_or_default()).await.map_err(|problem| problem.detail) }
     };
     let connected = async move |socket: SocketRef| connected(&live, &socket);
     io.ns("/", connected.with(admit));
@@ -53,7 +57,7 @@ pub(crate) fn router(live: Live) -> Router {
 }
 
 /// Lets a socket in that shows a key which may read calls.
-async fn admitted(live: &Live, socket: &SocketRef, auth: Value) -> Result<(), Problem> {
+async fn admitted(live: &Live, socket: &SocketRef, auth: &Value) -> Result<(), Problem> {
     let mut head = socket.req_parts().clone();
     let token = ["token", "key"].iter().find_map(|name| auth.get(name)?.as_str());
     if let Some(token) = token
@@ -69,9 +73,21 @@ async fn admitted(live: &Live, socket: &SocketRef, auth: Value) -> Result<(), Pr
 /// Registers what a socket can ask, and greets it.
 fn connected(live: &Arc<Live>, socket: &SocketRef) {
     let Some(member) = socket.extensions.get::<Arc<Member>>() else { return };
-    on(live, socket, &member, "join_call_session", join);
-    on(live, socket, &member, "leave_call_session", leave);
-    on(live, socket, &member, "request_session_status", status);
+    let (asking, asked) = mpsc::channel(WAITING_REQUESTS);
+    for (event, request) in [
+        ("join_call_session", Request::Join),
+        ("leave_call_session", Request::Leave),
+        ("request_session_status", Request::Status),
+    ] {
+        let asking = asking.clone();
+        socket.on(event, move |socket: SocketRef, TryData(data): TryData<Value>| {
+            // This is called in the order in which the socket asks, and what it returns is not.
+            if asking.try_send((request, data.unwrap_or_default())).is_err() {
+                send(&socket, "error", &json!({"message": "this socket asks too much at once"}));
+            }
+            ready(())
+        });
+    }
     let gone = Arc::clone(&member);
     socket.on_disconnect(async move |_: SocketRef| gone.end());
     send(
@@ -79,34 +95,47 @@ fn connected(live: &Arc<Live>, socket: &SocketRef) {
         "connection_status",
         &json!({"status": "connected", "message": "Connected to the live calls"}),
     );
+    tokio::spawn(answer(Arc::clone(live), socket.clone(), Arc::clone(&member), asked));
     tokio::spawn(watch(Arc::clone(live), socket.clone(), member));
 }
 
-/// Registers the handler of an event.
-fn on<F>(
-    live: &Arc<Live>,
-    socket: &SocketRef,
-    member: &Arc<Member>,
-    event: &'static str,
-    handler: impl Fn(Asked) -> F + Clone + Send + Sync + 'static,
-) where
-    F: Future<Output = Result<(), String>> + Send + 'static,
-{
-    let (live, member) = (Arc::clone(live), Arc::clone(member));
-    socket.on(event, async move |socket: SocketRef, Data(data): Data<Value>| {
+#[derive(Clone, Copy)]
+enum Request {
+    Join,
+    Leave,
+    Status,
+}
+
+/// Answers what a socket asks, one after the other.
+async fn answer(
+    live: Arc<Live>,
+    socket: SocketRef,
+    member: Arc<Member>,
+    mut asked: mpsc::Receiver<(Request, Value)>,
+) {
+    while let Some(Some((request, data))) = member.ended().run_until_cancelled(asked.recv()).await {
         let session_id = match data.get("session_id") {
             Some(Value::String(id)) if !id.trim().is_empty() => id.trim().to_owned(),
             Some(Value::Number(id)) => id.to_string(),
             _ => {
                 send(&socket, "error", &json!({"message": "session_id is required"}));
-                return;
+                continue;
             }
         };
-        let asked = Asked { live, member, socket: socket.clone(), session_id, data };
-        if let Err(message) = handler(asked).await {
-            send(&socket, "error", &json!({"message": message}));
+        let (live, member, socket) = (Arc::clone(&live), Arc::clone(&member), socket.clone());
+        let asked = Asked { live, member, socket, session_id, data };
+        let answered = match request {
+            Request::Join => join(&asked).await,
+            Request::Leave => {
+                leave(&asked);
+                Ok(())
+            }
+            Request::Status => status(&asked).await,
+        };
+        if let Err(message) = answered {
+            send(&asked.socket, "error", &json!({"message": message}));
         }
-    });
+    }
 }
 
 /// What a socket asks about a session.
@@ -126,12 +155,12 @@ impl Asked {
     }
 }
 
-async fn join(asked: Asked) -> Result<(), String> {
+async fn join(asked: &Asked) -> Result<(), String> {
     let who = asked.who().await?;
     let found = asked.live.session(who, &asked.session_id).await;
     let (session, _) = found.map_err(|problem| format!("Failed to join session: {}", problem.detail))?;
     let after = asked.data.get("after").and_then(Value::as_i64).filter(|after| *after >= 0);
-    let Asked { live, member, socket, session_id, .. } = &asked;
+    let Asked { live, member, socket, session_id, .. } = asked;
     let joined = member.join(session.call, session_id);
     if matches!(joined, Joined::TooMany) {
         return Err("Failed to join session: this socket listens to too many sessions".to_owned());
@@ -167,14 +196,13 @@ async fn join(asked: Asked) -> Result<(), String> {
     Ok(())
 }
 
-async fn leave(asked: Asked) -> Result<(), String> {
+fn leave(asked: &Asked) {
     asked.member.leave(&asked.session_id);
     let answer = json!({"session_id": asked.session_id, "message": "Left the session"});
     send(&asked.socket, "left_session", &answer);
-    Ok(())
 }
 
-async fn status(asked: Asked) -> Result<(), String> {
+async fn status(asked: &Asked) -> Result<(), String> {
     let who = asked.who().await?;
     let Ok((session, call)) = asked.live.session(who, &asked.session_id).await else {
         send(

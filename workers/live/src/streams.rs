@@ -1,4 +1,4 @@
-//! Audio that comes as a stream over a WebSocket: our own protocol, Twilio's Media Streams and Exotel's AgentStream.
+//! Audio that comes as a stream over a WebSocket: our own protocol, Twilio's Media Streams and Exotel's `AgentStream`.
 //!
 //! A stream is held by one process. What it heard goes into pieces as it comes, each of them acknowledged when it is on
 //! disk. So a stream that breaks off loses nothing of what was acknowledged, and any process takes it up again.

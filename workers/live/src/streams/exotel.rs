@@ -1,4 +1,4 @@
-//! Exotel's AgentStream: <https://support.exotel.com/support/solutions/articles/3000108630>.
+//! Exotel's `AgentStream`: <https://support.exotel.com/support/solutions/articles/3000108630>.
 //!
 //! Its names are in snake case. The audio is 16-bit PCM, low byte first, unless `start.media_format` says another encoding.
 //! Exotel sends the key in the address, as `?key=`.
