@@ -124,6 +124,12 @@ impl Cx {
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Proves to the store that this process holds the run. Only a stage that stores steps of its work before the run
+    /// ends needs it.
+    pub fn claim(&self) -> Claim {
+        self.claim
+    }
+
     /// The time of the store's clock.
     pub fn now(&self) -> Moment {
         self.store.now()

@@ -14,6 +14,7 @@ pub mod intake;
 pub mod keeper;
 pub mod layout;
 pub mod lease;
+pub mod live;
 pub mod management;
 mod memory;
 mod metrics;

@@ -86,6 +86,11 @@ impl<Tail: Event> Pipeline<Tail> {
         Self { workers: self.with(stage), tail: PhantomData }
     }
 
+    /// Adds a stage that stands beside the pipeline: no other stage emits the event that it consumes.
+    pub fn beside<S: Stage<Out = Nothing>>(self, stage: S) -> Self {
+        Self { workers: self.with(stage), tail: PhantomData }
+    }
+
     pub fn workers(self) -> Vec<Worker> {
         self.workers
     }

@@ -14,6 +14,7 @@ use store::{Action, Audit, DeadFilter, DeadLetter, OperatorRequest, RunKey, Stor
 use uuid::Uuid;
 
 use crate::emission;
+use crate::live;
 use crate::table::{self, MakeInput, Queue, QueueSpec};
 
 /// A stage from which a call can be done again.
@@ -135,6 +136,10 @@ async fn replay_letter(store: &Store, audit: &Audit, letter: &DeadLetter) -> sto
             let died = RunKey { workspace, call, stage: start.stage, generation: letter.generation };
             store.replay_letter(audit, letter, &died, |run| start.input(store, run)).await
         }
+        (None, Some(workspace), Some(call)) if letter.stage == table::LIVE.spec.stage => {
+            // A session goes on from where it is.
+            store.replay_live_letter(audit, letter, &live::input(store, workspace, call)).await
+        }
         // The event died before it had a row, so the event itself is published again.
         _ => store.requeue_letter(audit, letter).await,
     }
@@ -187,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_replay_starts_a_stage_with_the_event_that_its_queue_carries() {
-        for queue in table::ALL.iter().filter(|queue| queue.has_rows) {
+        let is_live = |queue: &&QueueSpec| queue.stage == table::LIVE.spec.stage;
+        for queue in table::ALL.iter().filter(|queue| queue.has_rows && !is_live(queue)) {
             let run = RunKey {
                 workspace: WorkspaceId::DEFAULT,
                 call: CallId(Uuid::from_u128(7)),
@@ -203,8 +209,8 @@ mod tests {
     }
 
     #[test]
-    fn a_call_can_be_done_again_from_every_stage_but_dedup() {
+    fn a_call_can_be_done_again_from_every_stage_but_dedup_and_the_live_one() {
         assert_eq!(Start::names(), ["transcription", "analysis", "crm", "slack"]);
-        assert!(Start::named("dedup").is_none());
+        assert!(Start::named("dedup").is_none() && Start::named("live").is_none());
     }
 }

@@ -7,7 +7,7 @@
 use std::marker::PhantomData;
 
 use domain::call::CallKind;
-use domain::event::{CallAccepted, CallAnalyzed, CallReceived, CallTranscribed, Event};
+use domain::event::{CallAccepted, CallAnalyzed, CallReceived, CallTranscribed, Event, SpeechHeard};
 use domain::moment::Moment;
 use store::RunKey;
 use strum::{EnumString, IntoStaticStr};
@@ -152,8 +152,25 @@ pub const ANALYSIS: Queue<CallTranscribed> = Queue::new("analysis", Takes::Every
 pub const CRM: Queue<CallAnalyzed> = Queue::new("crm", Takes::RealCalls, 40, (1, 2));
 pub const SLACK: Queue<CallAnalyzed> = Queue::new("slack", Takes::RealCalls, 20, (1, 1));
 
-/// All queues, in the order in which a call passes them.
-pub const ALL: [QueueSpec; 5] = [DEDUP.spec, TRANSCRIPTION.spec, ANALYSIS.spec, CRM.spec, SLACK.spec];
+/// Calls that are being spoken. A run hears what has come in since the last one, so there are many short runs. They are
+/// never replayed: a session goes on from where it is.
+pub const LIVE: Queue<SpeechHeard> = Queue {
+    spec: QueueSpec {
+        stage: store::live::STAGE,
+        key: SpeechHeard::KEY,
+        takes: Takes::EveryCall,
+        prefetch: 64,
+        provider_share: (3, 4),
+        max_length: None,
+        has_rows: true,
+        input: None,
+    },
+    carries: PhantomData,
+};
+
+/// All queues, in the order in which a call passes them. The last one stands beside the others: its calls are still spoken.
+pub const ALL: [QueueSpec; 6] =
+    [DEDUP.spec, TRANSCRIPTION.spec, ANALYSIS.spec, CRM.spec, SLACK.spec, LIVE.spec];
 
 /// The queue of the stage with this name.
 pub fn of_stage(name: &str) -> Option<&'static QueueSpec> {

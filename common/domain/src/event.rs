@@ -180,6 +180,11 @@ pub struct CallTranscribed {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallAnalyzed {}
 
+/// Audio of a call that is being spoken came in, or its session ended. This event only starts the work on the session: it
+/// stands in the run's row, and nothing publishes it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SpeechHeard {}
+
 /// The event type of a stage that emits no event, because no stage follows it. No value of it can exist, so
 /// nothing is ever published under its key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -196,6 +201,9 @@ impl Event for CallTranscribed {
 }
 impl Event for CallAnalyzed {
     const KEY: &'static str = "call.analyzed.v1";
+}
+impl Event for SpeechHeard {
+    const KEY: &'static str = "speech.heard.v1";
 }
 impl Event for Nothing {
     const KEY: &'static str = "nothing.v1";

@@ -13,12 +13,14 @@ pub mod filter;
 pub mod kind;
 pub mod measure;
 mod notes;
+pub mod ogg;
 mod opus;
 pub mod raw;
 pub mod resample;
 mod source;
 mod tonality;
 pub mod voice;
+pub mod wav;
 pub mod waveform;
 
 pub use block::Block;

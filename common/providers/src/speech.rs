@@ -31,7 +31,7 @@ use secrecy::SecretString;
 
 use crate::descriptor::{Check, Checked, Descriptor};
 
-pub use chain::{SETTINGS, configured};
+pub use chain::{SETTINGS, configured, configured_for};
 pub use reading::{Reading, TimedWord, Used};
 pub use requests::transcribed;
 

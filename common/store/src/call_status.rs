@@ -5,18 +5,23 @@ use domain::call::CallId;
 use domain::moment::Moment;
 
 /// The statement that derives the status of the call `$1` at the time `$2`. `$also` sets other columns with it.
+///
+/// The run that works on a live call counts only while the call is spoken. Once the whole call went into the pipeline, the
+/// run merely watches how the pipeline does.
 macro_rules! status {
     ($also:literal) => {
         concat!("UPDATE calls SET ", $also, "updated_at = $2, status = (
             SELECT CASE
                 WHEN COUNT(*) = 0 THEN 'no_recording'
                 WHEN COUNT(*) FILTER (WHERE state IN ('waiting', 'running')) > 0 THEN
-                    CASE WHEN COUNT(*) FILTER (WHERE NOT (state = 'waiting' AND attempts = 0)) = 0 THEN 'queued'
+                    CASE WHEN COUNT(*) FILTER (WHERE NOT (state = 'waiting' AND attempts = 0 AND stage <> 'live')) = 0
+                        THEN 'queued'
                     ELSE 'processing' END
                 WHEN COUNT(*) FILTER (WHERE state = 'dead') > 0 THEN 'failed'
                 WHEN COUNT(*) FILTER (WHERE state = 'parked') > 0 THEN 'waiting'
                 ELSE CASE WHEN nothing_made = 'no_recording' THEN 'no_recording' ELSE 'completed' END
-            END FROM stage_runs WHERE stage_runs.call_id = calls.id)
+            END FROM stage_runs WHERE stage_runs.call_id = calls.id
+                AND (stage <> 'live' OR (calls.generation = 0 AND state <> 'done')))
          WHERE id = $1")
     };
 }

@@ -52,6 +52,11 @@ impl Connections {
         Self { pool, free, kept: Arc::default() }
     }
 
+    /// How the pool connects, for somebody who needs a connection for himself.
+    pub(super) fn options(&self) -> sqlx::postgres::PgConnectOptions {
+        self.pool.connect_options().as_ref().clone()
+    }
+
     /// Lends a connection for reading, or for one statement, which commits itself.
     pub(super) async fn lend(&self) -> sqlx::Result<LentConnection> {
         let waiting = Arc::clone(&self.free).acquire_owned();

@@ -34,6 +34,7 @@ mod invitations;
 pub mod keys;
 mod last_change;
 mod later_looks;
+pub mod live;
 mod open_error;
 mod opening;
 mod outbox;

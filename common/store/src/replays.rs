@@ -69,6 +69,29 @@ impl Store {
         Ok(done)
     }
 
+    /// Lets a live session go on whose run is dead. Returns false if the letter was replayed before, or if the run is no
+    /// longer dead.
+    pub async fn replay_live_letter(
+        &self,
+        audit: &Audit,
+        letter: &DeadLetter,
+        input_of: super::live::InputOf<'_>,
+    ) -> Result<bool> {
+        let (Some(workspace), Some(call)) = (letter.workspace, letter.call_id) else { return Ok(false) };
+        let now = self.now();
+        let mut tx = self.begin_tx().await?;
+        super::live::lock_call(&mut tx, workspace, call).await?;
+        let died = RunKey { workspace, call, stage: super::live::STAGE, generation: letter.generation };
+        let mut done = false;
+        if mark(&mut tx, letter, now).await? && is_dead(&mut tx, &died).await? {
+            super::live::wake_now(&mut tx, (workspace, call), input_of, now).await?;
+            audit::count(&mut tx, audit).await?;
+            done = true;
+        }
+        tx.commit().await?;
+        Ok(done)
+    }
+
     /// Puts the event of a letter that has no run into the outbox again. Returns false when that was done before.
     pub async fn requeue_letter(&self, audit: &Audit, letter: &DeadLetter) -> Result<bool> {
         let now = self.now();

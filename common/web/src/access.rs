@@ -258,6 +258,26 @@ impl Access {
         Ok(admitted)
     }
 
+    /// Whether the sender of a request that was admitted before still is. This is for connections that stay open: it looks
+    /// the key up again, and it counts as no request. While the store cannot be asked, everybody stays.
+    pub async fn is_still_admitted(&self, door: Door, head: &Parts) -> bool {
+        if self.is_open() {
+            return true;
+        }
+        let bearer = credentials::bearer(&head.headers);
+        let Some(shown) = bearer.as_deref().or_else(|| session::token(&head.headers)) else { return false };
+        let digest = key::digest(shown);
+        if self.configured.iter().any(|(configured, _)| bool::from(configured.ct_eq(&digest))) {
+            return true;
+        }
+        let Some(made) = &self.made else { return false };
+        match made.find_fresh(digest, session::is_token(shown)).await {
+            Ok(Some(principal)) => door.let_in(&principal).is_ok(),
+            Ok(None) => false,
+            Err(Unavailable) => true,
+        }
+    }
+
     /// Who is signed in, by the cookie of her browser or by a bearer token. `None` where the request shows no session
     /// that goes on.
     async fn find_session(

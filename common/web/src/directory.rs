@@ -20,6 +20,8 @@ use tokio::time::timeout;
 use crate::key;
 
 const REMEMBERED_FOR: Duration = Duration::from_secs(5);
+/// How long a result is remembered for whoever stays connected. All connections with one key share a look-up.
+const FRESH_FOR: Duration = Duration::from_millis(400);
 /// How long a look-up may take. A store that takes longer counts as away.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(2);
 /// How many keys are remembered, both right and wrong ones. The least used ones are forgotten first.
@@ -75,6 +77,8 @@ pub(crate) struct MadeKeys {
     directory: Arc<dyn KeyDirectory>,
     remembered: Cache<key::KeyDigest, Option<Principal>>,
     sessions: Cache<key::KeyDigest, Option<Arc<SignedIn>>>,
+    /// Who shows a key or a token now: a look-up that is only some moments old.
+    fresh: Cache<key::KeyDigest, Option<Principal>>,
     look_ups: Semaphore,
 }
 
@@ -82,7 +86,8 @@ impl MadeKeys {
     pub(crate) fn new(directory: Arc<dyn KeyDirectory>) -> Self {
         let remembered = Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(REMEMBERED_FOR).build();
         let sessions = Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(REMEMBERED_FOR).build();
-        Self { directory, remembered, sessions, look_ups: Semaphore::new(LOOK_UPS_AT_ONCE) }
+        let fresh = Cache::builder().max_capacity(REMEMBERED_KEYS).time_to_live(FRESH_FOR).build();
+        Self { directory, remembered, sessions, fresh, look_ups: Semaphore::new(LOOK_UPS_AT_ONCE) }
     }
 
     /// Finds the principal of a key. Requests that come with the same key at the same time share one look-up.
@@ -107,6 +112,30 @@ impl MadeKeys {
         };
         self.sessions.try_get_with(digest, asking).await.map_err(|error| {
             tracing::warn!(error = format!("{error:#}"), "failed to look a session up");
+            Unavailable
+        })
+    }
+
+    /// Finds who shows a key or the token of a session, as the store knows it now.
+    pub(crate) async fn find_fresh(
+        &self,
+        digest: key::KeyDigest,
+        is_session: bool,
+    ) -> Result<Option<Principal>, Unavailable> {
+        let asking = async {
+            if !is_session {
+                return self.look_up(digest).await;
+            }
+            let asking = async {
+                let _place = self.look_ups.acquire().await?;
+                self.directory.signed_in(&hex::encode(digest)).await
+            };
+            let signed_in =
+                timeout(LOOK_UP_WITHIN, asking).await.context("the store did not answer in time")??;
+            Ok(signed_in.map(|signed_in| signed_in.principal.clone()))
+        };
+        self.fresh.try_get_with(digest, asking).await.map_err(|error: Arc<anyhow::Error>| {
+            tracing::debug!(error = format!("{error:#}"), "failed to look a key up again");
             Unavailable
         })
     }

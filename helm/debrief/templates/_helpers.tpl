@@ -282,8 +282,9 @@ scaleDown:
 {{- end -}}
 
 {{/*
-Which paths belong to which role. What brings calls in goes to ingest, what programs read goes to the API, and all other
-paths are pages of the console. Where the console is off, the API gets them too. As YAML, a list of {path, type, role}.
+Which paths belong to which role. What brings calls in goes to ingest, sockets and streams of live calls go to live, what
+programs read goes to the API, which also takes the pieces of live calls, and all other paths are pages of the console. Where
+the console is off, the API gets them too. As YAML, a list of {path, type, role}.
 */}}
 {{- define "debrief.paths" -}}
 - {path: /webhook, type: Prefix, role: ingest}
@@ -291,6 +292,10 @@ paths are pages of the console. Where the console is off, the API gets them too.
 - {path: /api/calls, type: Exact, role: ingest}
 - {path: /api/meetings, type: Exact, role: ingest}
 - {path: /api/sessions, type: Exact, role: ingest}
+{{- if hasKey (include "debrief.roles" . | fromYaml) "live" }}
+- {path: /socket.io, type: Prefix, role: live}
+- {path: /streams, type: Prefix, role: live}
+{{- end }}
 {{- if hasKey (include "debrief.roles" . | fromYaml) "console" }}
 {{- range $path := list "/api" "/call" "/stats" "/docs" "/openapi.json" "/health" "/ready" "/metrics" }}
 - {path: {{ $path }}, type: Prefix, role: api}

@@ -9,12 +9,14 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use domain::call::WorkspaceId;
 use domain::call_facts::FactRules;
+use live::Hub;
 use platform::blobs::{self, Blobs, Swept};
 use platform::cache::{Cache, Memory, Redis};
 use platform::config::{ConfigError, Installation, Values};
 use platform::seal::Sealer;
 use platform::{memory, private};
-use queue_topology::broker::{self, Amqp, Broker, BrokerError, Embedded};
+use queue_topology::broker::{self, Amqp, Broker, BrokerError, Embedded, Lane};
+use queue_topology::intake::Intake;
 use store::{OpenError, Store};
 
 pub(crate) const SEAL_KEY: &str = "DEBRIEF_SEAL_KEY";
@@ -36,6 +38,8 @@ pub(crate) struct Deployment {
     pub(crate) blobs: Blobs,
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) sealer: Sealer,
+    /// Tells the listeners of live calls in this process what is new.
+    pub(crate) hub: Hub,
     /// The lock of the embedded data folder. The process owns the folder as long as it holds the lock.
     _folder: Option<File>,
 }
@@ -83,7 +87,20 @@ impl Deployment {
         let rules = FactRules { zone: installation.timezone, lines: installation.lines.clone() };
         let store = store.with_facts_by(rules);
         let installation = Arc::new(installation);
-        Ok(Self { values, installation, store, broker, blobs, cache, sealer, _folder: lock })
+        let hub = Hub::default();
+        Ok(Self { values, installation, store, broker, blobs, cache, sealer, hub, _folder: lock })
+    }
+
+    /// The one way in for what comes over the listener, and for what a live call became.
+    pub(crate) fn intake(&self) -> Intake {
+        Intake {
+            broker: Some(Arc::clone(&self.broker)),
+            outbox: Arc::new(self.store.clone()),
+            blobs: self.blobs.clone(),
+            sealer: self.sealer.clone(),
+            cache: Arc::clone(&self.cache),
+            lane: Lane::Live,
+        }
     }
 
     /// Closes everything in an order in which nothing that was accepted stands only in memory.

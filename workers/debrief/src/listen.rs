@@ -10,9 +10,8 @@ use anyhow::Context as _;
 use api::Api;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use ingest::Ingest;
+use live::Live;
 use platform::config::{ConfigError, Known, Values};
-use queue_topology::broker::Lane;
-use queue_topology::intake::Intake;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -71,8 +70,13 @@ impl Listener {
             router = router.merge(ingest::router(Ingest {
                 settings: ingest::Settings::read(values, installation)?,
                 access: Arc::clone(access),
-                intake: intake(deployment),
+                intake: deployment.intake(),
             }));
+        }
+        // Whoever sends a piece or reads events under `/api` need not know which process works on the session.
+        let has_live = roles.contains(&Role::LIVE) || roles.contains(&Role::Api);
+        if has_live {
+            router = router.merge(live::router(live(deployment, access, &shutdown)?));
         }
         let console = roles.contains(&Role::Console).then(|| console(deployment, access, roles, &shutdown));
         if let Some(console) = &console {
@@ -84,6 +88,9 @@ impl Listener {
             router = router.layer(cors);
         }
         let (doors, access) = (Doors::read(values)?, Arc::clone(access));
+        let (hub, store) = (deployment.hub.clone(), deployment.store.clone());
+        let notices =
+            async move { if has_live { hub.watch(&store).await } else { std::future::pending().await } };
         let changes = async move {
             match console {
                 Some(console) => console.updates.watch(&console.store).await,
@@ -104,6 +111,7 @@ impl Listener {
                 () = serving => {}
                 () = too_long => tracing::warn!("some requests did not end in time"),
                 () = changes => {}
+                () = notices => {}
             }
         })
     }
@@ -143,7 +151,7 @@ fn console(
         broker: Arc::clone(broker),
         blobs: blobs.clone(),
         sealer: sealer.clone(),
-        intake: intake(deployment),
+        intake: deployment.intake(),
         access: Arc::clone(access),
         accounts: Arc::new(Accounts::new(store.clone())),
         installation: Arc::clone(installation),
@@ -157,16 +165,24 @@ fn console(
     }
 }
 
-/// The one way in for what comes over the listener.
-fn intake(deployment: &Deployment) -> Intake {
-    Intake {
-        broker: Some(Arc::clone(&deployment.broker)),
-        outbox: Arc::new(deployment.store.clone()),
-        blobs: deployment.blobs.clone(),
-        sealer: deployment.sealer.clone(),
-        cache: Arc::clone(&deployment.cache),
-        lane: Lane::Live,
-    }
+/// What the routes of live calls need.
+fn live(
+    deployment: &Deployment,
+    access: &Arc<Access>,
+    shutdown: &CancellationToken,
+) -> Result<Live, ConfigError> {
+    let Deployment { values, installation, store, broker, blobs, hub, .. } = deployment;
+    let zone = installation.timezone;
+    Ok(Live {
+        store: store.clone(),
+        broker: Arc::clone(broker),
+        blobs: blobs.clone(),
+        access: Arc::clone(access),
+        settings: live::Settings::read(values, installation)?,
+        read_metadata: Arc::new(move |metadata, pointer| ingest::sources::details(metadata, pointer, zone)),
+        hub: hub.clone(),
+        stopping: shutdown.clone(),
+    })
 }
 
 /// Lets a browser show our answers to pages whose origin stands in `CORS_ORIGINS`, or to all pages where `*` stands

@@ -1,11 +1,13 @@
 //! Shows the whole pipeline on one screen: which roles there are, and how the stages are joined.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use analysis::Analyze;
 use crm::Crm;
 use dedup::{Dedup, Rules};
 use domain::event::CallAnalyzed;
+use live::Listen;
 use queue_topology::{Pipeline, table};
 use slack::Post;
 use transcription::{Settling, Transcription};
@@ -25,7 +27,15 @@ pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>
         .then(Transcription::from_values(values, installation, blobs.clone(), sealer.clone(), cache.clone())?)
         .then(Analyze::from_values(values, installation, cache.clone())?)
         .ends_in(Crm::from_values(values, installation, blobs.clone(), cache.clone())?)
-        .ends_in(Post::from_values(values, installation, cache.clone())?))
+        .ends_in(Post::from_values(values, installation, cache.clone())?)
+        .beside(Listen::from_values(
+            values,
+            installation,
+            deployment.intake(),
+            cache.clone(),
+            deployment.hub.clone(),
+            Arc::new(analysis::builtin::analyze),
+        )?))
 }
 
 /// The task that reads the details of calls that settle late. It goes along with the stage that fetches recordings.
@@ -50,6 +60,9 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    /// Works on calls while they are spoken, and takes their audio over HTTP.
+    pub(crate) const LIVE: Self = Self::Stage(table::LIVE.spec.stage);
+
     pub(crate) fn all() -> Vec<Self> {
         let stages = table::ALL.iter().map(|queue| Self::Stage(queue.stage));
         [Self::Ingest, Self::Api, Self::Console, Self::Keeper].into_iter().chain(stages).collect()

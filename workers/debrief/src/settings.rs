@@ -25,7 +25,9 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, ConfigError> {
     web::Settings::read(values)?;
     ingest::Settings::read(values, &installation)?;
     transcription::Settings::read(values, &installation)?;
+    live::Settings::read(values, &installation)?;
     let slots = Slots::of_this_process();
+    providers::speech::configured_for(values, &slots, "LIVE_SPEECH")?;
     crm::Settings::read(values, &installation, &slots)?;
     slack::Settings::read(values, &installation, &slots)?;
     for provider in providers::all() {

@@ -15,12 +15,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use chrono_tz::Tz;
+use domain::call::CallDetails;
 use queue_topology::intake;
+use serde_json::Value;
 use tower::ServiceBuilder;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use web::Problem;
 
 use crate::Ingest;
 use crate::overload::{self, Places};
@@ -41,6 +45,25 @@ pub async fn is_telephony(media_type: &str, body: Vec<u8>) -> bool {
     };
     let Ok(read) = crate::pairs::of_body(crate::door::Sent::of(request)).await else { return false };
     exotel::arrival(read.clone(), true).is_ok() | twilio::arrival(read).is_ok()
+}
+
+/// Reads the fields of the Zapier webhook where they stand beside something else, such as in the metadata of a live session.
+/// Returns who issued the id of the call, where the fields say it. A `call_id` among them is kept in the metadata of the
+/// call, because there the call has its id already.
+pub fn details(
+    metadata: Value,
+    pointer: &str,
+    timezone: Tz,
+) -> Result<(Option<String>, CallDetails), Problem> {
+    let names_source = metadata
+        .get("source")
+        .is_some_and(|source| source.as_str().is_some_and(|text| !text.trim().is_empty()));
+    let zapier::CallFields { source, call_id, mut details, .. } =
+        zapier::read(metadata, pointer, false, timezone)?;
+    if let Some(call_id) = call_id {
+        details.metadata.insert("call_id".into(), call_id.into());
+    }
+    Ok((Some(source).filter(|_| names_source), details))
 }
 
 /// Every source, with its route and its part of the document.

@@ -11,11 +11,11 @@ use super::decode::Decoder;
 use super::filter::{Denoiser, HighPass};
 use super::resample::Resampler;
 use super::source::AudioError;
+use super::wav::{HEADER_BYTES, header, pcm};
 use super::{SPEECH_RATE, mix};
 
 /// The length of the header of a WAV file.
-pub const WAV_HEADER_BYTES: u64 = HEADER_LENGTH as u64;
-const HEADER_LENGTH: usize = 44;
+pub const WAV_HEADER_BYTES: u64 = HEADER_BYTES as u64;
 const BYTES_PER_SAMPLE: u64 = 2;
 /// In how much of the end of a piece the quietest moment is looked for: half a minute, and not more than half the piece.
 const WINDOW_SAMPLES: u64 = 30 * SPEECH_RATE as u64;
@@ -136,7 +136,7 @@ impl Cutter {
             return Ok(None);
         }
         let start = out.stream_position()?;
-        out.write_all(&header(0))?;
+        out.write_all(&header(0, 1))?;
         let begins = self.written;
         let surely = self.max_samples - self.window;
         let mut samples = 0;
@@ -161,7 +161,7 @@ impl Cutter {
         samples += self.write(out, last)?;
         let end = out.stream_position()?;
         out.seek(SeekFrom::Start(start))?;
-        out.write_all(&header(samples))?;
+        out.write_all(&header(samples, 1))?;
         out.seek(SeekFrom::Start(end))?;
         self.written += samples;
         Ok(Some(Piece { start_ms: ms(begins), end_ms: ms(self.written), bytes: end - start }))
@@ -207,11 +207,6 @@ impl Cutter {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the value is in the range of 16 bits")]
-fn pcm(sample: f32) -> i16 {
-    (sample.clamp(-1.0, 1.0) * 32_767.0).round() as i16
-}
-
 fn ms(samples: u64) -> i64 {
     i64::try_from(samples * 1_000 / u64::from(SPEECH_RATE)).unwrap_or(i64::MAX)
 }
@@ -229,33 +224,6 @@ fn quietest(samples: &[f32]) -> usize {
         }
     }
     best.1.clamp(1, samples.len())
-}
-
-/// The header of a WAV file with so many samples.
-fn header(samples: u64) -> [u8; HEADER_LENGTH] {
-    let data = u32::try_from(samples * BYTES_PER_SAMPLE).unwrap_or(u32::MAX);
-    let mut header = [0; HEADER_LENGTH];
-    let fields: [&[u8]; 13] = [
-        b"RIFF",
-        &data.saturating_add(36).to_le_bytes(),
-        b"WAVE",
-        b"fmt ",
-        &16_u32.to_le_bytes(),
-        &1_u16.to_le_bytes(),
-        &1_u16.to_le_bytes(),
-        &SPEECH_RATE.to_le_bytes(),
-        &(SPEECH_RATE * 2).to_le_bytes(),
-        &2_u16.to_le_bytes(),
-        &16_u16.to_le_bytes(),
-        b"data",
-        &data.to_le_bytes(),
-    ];
-    let mut at = 0;
-    for field in fields {
-        header[at..at + field.len()].copy_from_slice(field);
-        at += field.len();
-    }
-    header
 }
 
 #[cfg(test)]

@@ -282,6 +282,27 @@ pub const CORE: &[Group] = &[
         ],
     },
     Group {
+        title: "Live calls",
+        keys: &[
+            plain(
+                "LIVE_END_AFTER",
+                "5m",
+                "A live session that nobody ends ends by itself after so long a silence.",
+            ),
+            plain(
+                "LIVE_GAP",
+                "10s",
+                "How long a live session waits for a piece of audio that is missing. Then the call goes on and names the piece.",
+            ),
+            plain(
+                "TRACKERS_FILE",
+                "",
+                "Phrases that an agent is told of when somebody says them: a JSON object of lists, by the name of what they \
+                 stand for. Absent: a short list of our own.",
+            ),
+        ],
+    },
+    Group {
         title: "Logs, traces and metrics",
         keys: &[
             plain(

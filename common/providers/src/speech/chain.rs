@@ -15,6 +15,7 @@ pub static SETTINGS: Group = Group {
             "assemblyai,deepgram,openai,elevenlabs,local",
             "The providers that transcribe, in the order in which they are tried. Those without a key are left out.",
         ),
+        plain("LIVE_SPEECH", "", "The same for calls that are being spoken. Absent: as SPEECH."),
         plain(
             "SPEECH_WORDS",
             "",
@@ -38,11 +39,24 @@ pub static SETTINGS: Group = Group {
 /// Makes the providers that are turned on, in the order of `SPEECH`. The settings of the others are read too, so that
 /// mistakes in them are reported.
 pub fn configured(values: &Values, slots: &Slots) -> Result<Vec<SpeechToText>, ConfigError> {
+    in_order(values, slots, order(values)?)
+}
+
+/// The same, in the order of the setting `first` where it is given.
+pub fn configured_for(values: &Values, slots: &Slots, first: &str) -> Result<Vec<SpeechToText>, ConfigError> {
+    let order = if values.text(first).is_some() { order_of(values, first)? } else { order(values)? };
+    in_order(values, slots, order)
+}
+
+fn in_order(
+    values: &Values,
+    slots: &Slots,
+    order: Vec<&'static str>,
+) -> Result<Vec<SpeechToText>, ConfigError> {
     let mut made = Vec::new();
     for provider in ALL {
         made.push((provider.name, (provider.make)(values, slots)?));
     }
-    let order = order(values)?;
     let in_order = order.iter().filter_map(|name| {
         let (_, client) = made.iter_mut().find(|(made, _)| made == name)?;
         client.take()
@@ -58,11 +72,16 @@ pub(super) fn names(values: &Values, provider: &str) -> Result<bool, ConfigError
 
 /// The names of the providers in the order in which they are tried.
 fn order(values: &Values) -> Result<Vec<&'static str>, ConfigError> {
+    order_of(values, "SPEECH")
+}
+
+/// The same, by the setting with this name.
+fn order_of(values: &Values, setting: &str) -> Result<Vec<&'static str>, ConfigError> {
     let known = || ALL.iter().map(|provider| provider.name);
-    let named = values.list("SPEECH");
+    let named = values.list(setting);
     if named.is_empty() {
-        return match values.text("SPEECH") {
-            Some(_) => Err(ConfigError::new("SPEECH", "names no provider")),
+        return match values.text(setting) {
+            Some(_) => Err(ConfigError::new(setting, "names no provider")),
             None => Ok(known().collect()),
         };
     }
@@ -70,7 +89,7 @@ fn order(values: &Values) -> Result<Vec<&'static str>, ConfigError> {
     let mut order = Vec::new();
     for name in named {
         let found = known().find(|known| known.eq_ignore_ascii_case(&name));
-        let found = found.ok_or_else(|| ConfigError::not("SPEECH", &name, &expected()))?;
+        let found = found.ok_or_else(|| ConfigError::not(setting, &name, &expected()))?;
         if !order.contains(&found) {
             order.push(found);
         }

@@ -18,6 +18,7 @@ mod idempotency;
 mod keys;
 mod later_looks;
 mod listing;
+mod live;
 mod nothing_made;
 mod processes;
 mod queue_samples;

@@ -18,7 +18,7 @@ pub(super) fn of(place: &str, name: &str) -> Option<(Value, Value)> {
         (json!({"type": "integer", "format": "int64", "minimum": least}), json!(example))
     };
     Some(match (place, name) {
-        ("path", "id" | "call_id") => {
+        ("path", "id" | "call_id" | "session_id") => {
             (json!({"type": "string", "minLength": 1, "pattern": NO_NUL}), json!("CA-77"))
         }
         ("query", "call") => text("CA-77"),
@@ -35,6 +35,9 @@ pub(super) fn of(place: &str, name: &str) -> Option<(Value, Value)> {
         ),
         ("query", "after") => {
             (json!({"type": "string", "pattern": "^[0-9]{1,18}$"}), json!("1772720342000001"))
+        }
+        ("query", "wait") => {
+            (json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": 25}), json!(20))
         }
         ("query", "stage") => text("slack"),
         ("query", "group") => text("transcription:recording_gone"),

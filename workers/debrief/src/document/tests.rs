@@ -5,7 +5,7 @@ use utoipa::openapi::OpenApi;
 
 use super::*;
 
-const ROUTES: [&str; 37] = [
+const ROUTES: [&str; 43] = [
     "GET /",
     "POST /webhook/zapier",
     "POST /webhooks/exotel",
@@ -43,6 +43,12 @@ const ROUTES: [&str; 37] = [
     "GET /api/calls/search",
     "GET /api/calls/changes",
     "GET /api/analytics/dashboard",
+    "POST /api/calls/start",
+    "POST /api/calls/{session_id}/audio",
+    "POST /api/calls/{session_id}/end",
+    "GET /api/calls/{session_id}/summary",
+    "GET /api/calls/{session_id}/events",
+    "GET /api/calls/{session_id}/stream",
 ];
 
 #[test]

@@ -51,7 +51,7 @@ pub(super) async fn serve(
     if let Err(error) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES) {
         tracing::debug!(%error, "failed to limit what the system holds for a connection");
     }
-    let activity = place.activity();
+    let (activity, place) = (place.activity(), Arc::new(place));
     let service = service_fn({
         let activity = Arc::clone(&activity);
         move |request: hyper::Request<Incoming>| {
@@ -59,8 +59,16 @@ pub(super) async fn serve(
             let mut request: Request = request.map(|body| Body::new(Sent::new(body, Arc::clone(&activity))));
             request.extensions_mut().insert(peer.clone());
             let answer = answer(router.clone(), room, request);
+            let activity = Arc::clone(&activity);
             answer
-                .map(|response| Ok::<_, Infallible>(response.map(|body| Answer::new(body, in_hand))))
+                .map(move |response| {
+                    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                        // From here on the connection belongs to its handler until it is closed. So it never waits for a
+                        // request again.
+                        activity.taken();
+                    }
+                    Ok::<_, Infallible>(response.map(|body| Answer::new(body, in_hand)))
+                })
                 .boxed()
         }
     });
@@ -76,12 +84,14 @@ pub(super) async fn serve(
             TOLD_WITHIN
         }
     };
-    let mut connection = http.serve_connection(TokioIo::new(Socket::new(stream, activity)), service);
+    // The socket holds the place, too: after an upgrade it lives on without this task.
+    let socket = Socket::new(stream, activity).holding(Arc::clone(&place));
+    let mut connection = http.serve_connection(TokioIo::new(socket), service).with_upgrades();
     let until_ended = async {
         let mut is_closing = false;
         loop {
             tokio::select! {
-                ended = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)) => return ended,
+                ended = &mut connection => return ended,
                 () = closing.cancelled(), if !is_closing => {
                     is_closing = true;
                     std::pin::Pin::new(&mut connection).graceful_shutdown();
@@ -94,7 +104,8 @@ pub(super) async fn serve(
         () = place.given_away() => None,
     };
     drop(place);
-    let parts = connection.into_parts();
+    // A connection that was upgraded is closed by whoever has it now.
+    let Some(parts) = connection.into_parts() else { return };
     let Ended { mut stream, kept_back, is_stuck } = parts.io.into_inner().end();
     if is_stuck {
         return forget(&stream);

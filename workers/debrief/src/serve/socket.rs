@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::pace::Pace;
-use crate::doors::Activity;
+use crate::doors::{Activity, Place};
 
 pub(super) struct Socket<S> {
     stream: S,
@@ -24,6 +24,7 @@ pub(super) struct Socket<S> {
     /// Since when the client does not take what we write, and the moment at which we give it up.
     blocked: Option<(Instant, Pin<Box<Sleep>>)>,
     kept_back: Option<StatusCode>,
+    _place: Option<Arc<Place>>,
 }
 
 /// What is left when hyper has ended a connection.
@@ -37,7 +38,12 @@ pub(super) struct Ended<S> {
 
 impl<S> Socket<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, pace: Pace::new(), blocked: None, kept_back: None }
+        Self { stream, activity, pace: Pace::new(), blocked: None, kept_back: None, _place: None }
+    }
+
+    /// The same socket, which holds its place as long as it is open.
+    pub(super) fn holding(self, place: Arc<Place>) -> Self {
+        Self { _place: Some(place), ..self }
     }
 
     pub(super) fn end(self) -> Ended<S> {
@@ -117,8 +123,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    /// hyper would shut the stream down before the last problem is told. Whoever has the stream at the end closes it.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -24,6 +24,7 @@ mod happy;
 mod host;
 mod keys;
 mod killed;
+mod live;
 mod models;
 mod odd_fields;
 mod private;

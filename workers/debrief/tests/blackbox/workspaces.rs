@@ -104,8 +104,8 @@ struct Planted {
 }
 
 impl Planted {
-    /// Makes three calls: one that ended well and was replayed, one that failed, and one whose post in Slack has an
-    /// unknown outcome.
+    /// Makes four calls: one that ended well and was replayed, one that failed, one whose post in Slack has an unknown
+    /// outcome, and one that is being spoken.
     async fn plant(world: &World) -> Self {
         let mark = word();
         let call = |what: &str| PhoneCall {
@@ -131,8 +131,12 @@ impl Planted {
         assert_eq!(replay.json(&json!({"from": "slack"})).send().await.unwrap().status(), 202);
         world.completed(&well.id).await;
 
+        let session = format!("session-{mark}");
+        let begun = world.keyed("api", "POST", "/api/calls/start").json(&json!({"session_id": session}));
+        assert_eq!(begun.send().await.unwrap().status(), 200);
+
         let mut planted = Self { call: well, ids: BTreeSet::new(), mark };
-        planted.ids.insert(planted.call.id.clone());
+        planted.ids.extend([planted.call.id.clone(), session]);
         for path in [
             "/api/calls/history".to_owned(),
             "/api/dead-letters".into(),
@@ -297,7 +301,7 @@ async fn the_same_id_is_another_call(world: &World, planted: &Planted) {
     assert_ne!(ours["id"], theirs["id"]);
     // `/health` needs no key, so it must not count the calls of other workspaces.
     let (ours, health) = (world.get("/stats").await.unwrap(), world.health("api").await);
-    assert_eq!((&ours["stats"]["total_processed"], &health["stats"]), (&json!(3), &ours["stats"]));
+    assert_eq!((&ours["stats"]["total_processed"], &health["stats"]), (&json!(4), &ours["stats"]));
     let theirs = world.request_of("api", "GET", "/stats").bearer_auth(&reading);
     let theirs: Value = serde_json::from_str(&answer(theirs).await.1).unwrap();
     assert_eq!(theirs["stats"]["total_processed"], 1);

@@ -1,0 +1,50 @@
+//! The settings of live calls.
+
+use std::time::Duration;
+
+use domain::agents::Agents;
+use platform::config::{ConfigError, Installation, Values};
+
+use crate::help::Trackers;
+
+/// The settings of live calls.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `LIVE_END_AFTER`: after so long a silence a session ends by itself.
+    pub end_after: Duration,
+    /// `LIVE_GAP`: how long a missing piece is waited for.
+    pub gap_for: Duration,
+    /// `TRACKERS_FILE`: the phrases that an agent is told of.
+    pub(crate) trackers: Trackers,
+    /// `AGENTS_FILE`: our own people.
+    pub(crate) agents: Agents,
+    /// The longest recording, in bytes.
+    pub(crate) max_audio_bytes: u64,
+    /// `SPEECH_WORDS` and `SPEECH_LANGUAGE`.
+    pub(crate) words: Vec<String>,
+    pub(crate) language: Option<String>,
+}
+
+impl Settings {
+    pub fn read(values: &Values, installation: &Installation) -> Result<Self, ConfigError> {
+        const TRACKERS: &str = "TRACKERS_FILE";
+        let trackers = match values.text(TRACKERS) {
+            Some(path) => {
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| ConfigError::new(TRACKERS, format!("cannot read `{path}`: {error}")))?;
+                Trackers::read(&text).map_err(|problem| ConfigError::new(TRACKERS, problem))?
+            }
+            None => Trackers::default(),
+        };
+        let second = Duration::from_secs(1);
+        Ok(Self {
+            end_after: values.duration_from("LIVE_END_AFTER", Duration::from_mins(5), second)?,
+            gap_for: values.duration("LIVE_GAP", Duration::from_secs(10))?,
+            trackers,
+            agents: installation.agents.clone(),
+            max_audio_bytes: installation.max_upload_bytes,
+            words: values.list("SPEECH_WORDS"),
+            language: values.text("SPEECH_LANGUAGE"),
+        })
+    }
+}
