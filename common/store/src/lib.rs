@@ -36,6 +36,7 @@ mod later_looks;
 mod open_error;
 mod opening;
 mod outbox;
+mod practice;
 mod provider_views;
 mod queue_samples;
 mod replays;
@@ -79,6 +80,10 @@ pub use keys::{KeyCreation, KeyRevocation, KeyRow, NewKey};
 pub use later_looks::LaterLook;
 pub use open_error::{FileError, OpenError};
 pub use outbox::OutboxRow;
+pub use practice::{
+    CompanyRow, FloorClaim, MeetingRow, MeetingStatus, NewCompany, NewMeeting, NewRepresentative, NewTurn,
+    RepresentativeRow, Salesperson, SalespersonRow, StoredMaterialFile, TurnRow, TurnState,
+};
 pub use provider_views::{ProviderTrouble, SpeechSpent};
 pub use queue_samples::{QueueSample, QueueSampleRow, SampleSpan};
 pub use resolutions::EffectFilter;

@@ -126,7 +126,8 @@ fn spread(named: &mut [Named], said: &[Word]) {
         let (one, other) = (&named[at - 1], &named[at]);
         let is_beside = other.at.0 == one.at.1 + 2 && matches!(said[one.at.1 + 1].text.as_str(), "and" | "or");
         if is_beside && one.person != other.person && said[one.at.0].sentence == said[other.at.0].sentence {
-            let address = one.address.max(other.address);
+            let both = address::of(said, (one.at.0, other.at.1));
+            let address = one.address.max(other.address).max(both);
             (named[at - 1].address, named[at].address) = (address, address);
         }
     }
