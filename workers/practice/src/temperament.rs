@@ -133,7 +133,7 @@ const fn means(of: Trait) -> Means {
             words_per_minute: 145,
             patience: 5,
             stubbornness: 0,
-            voice: voice(0.5, 0.75, 0.0, true, 1.0),
+            voice: voice(0.5, 0.75, 0.0, true, 0.97),
             openers: &["Sure.", "Fair enough.", "No rush."],
             impatient: "All good, but let's move on.",
             directions: "You are relaxed and confident: short, casual sentences, never in a hurry.",
