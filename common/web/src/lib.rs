@@ -33,7 +33,7 @@ use loopback::remote_header;
 pub use access::{Access, Admitted, Door, INSTALLATION, Settings};
 pub use accounts::{AccountError, Accounts};
 pub use authorized::{
-    Administer, Authorized, BringIn, BringInUnsigned, Guarded, Needs, Operate, Read, ReadInstallation,
+    Administer, Authorized, BringIn, BringInUnsigned, Guarded, Needs, Operate, Practise, Read, ReadInstallation,
     ReadOwn,
 };
 pub use body::{

@@ -290,6 +290,8 @@ mod tests {
                 brief: Brief::of("cfo", 3),
             }],
             questions: Vec::new(),
+            claims: Vec::new(),
+            company: Value::Null,
             from_call: None,
         }
     }

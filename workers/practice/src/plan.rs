@@ -1,6 +1,7 @@
 //! What a meeting is: who takes part, what they want, and what the salesperson should ask.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::brief::Brief;
@@ -18,6 +19,12 @@ pub struct Plan {
     pub product: Product,
     pub cast: Vec<Member>,
     pub questions: Vec<Question>,
+    /// Sentences of the material that claim something.
+    #[serde(default)]
+    pub claims: Vec<String>,
+    /// What the company's pages said.
+    #[serde(default)]
+    pub company: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_call: Option<FromCall>,
 }

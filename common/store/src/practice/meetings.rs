@@ -178,7 +178,7 @@ impl Store {
         workspace: WorkspaceId,
         id: Uuid,
         holder: Uuid,
-        (call, score, ended_at): (CallId, &Value, Moment),
+        (call, score, ended_at): (Option<CallId>, &Value, Moment),
     ) -> Result<bool> {
         let mut tx = self.one_statement().await?;
         let ended = execute!(
