@@ -40,6 +40,8 @@ def test_every_route_that_brings_calls_in_leads_to_ingest():
     assert {route: leads_to(route) for route in routes} == dict.fromkeys(routes, "d-debrief-ingest")
     for route in ["/docs", "/openapi.json", "/stats", "/call/A1", "/api/calls/history", "/api/calls/7/recording", "/metrics"]:
         assert leads_to(route) == "d-debrief-api", route
+    for route in ["/api/salesperson/create", "/api/company/7/representatives", "/api/meeting/7/end", "/api/conversation/send-message"]:
+        assert leads_to(route) == "d-debrief-practice", route
     for route in ["/", "/calls", "/calls/7", "/assets/console.css", "/updates", "/login"]:
         assert leads_to(route) == "d-debrief-console", route
 

@@ -282,8 +282,8 @@ scaleDown:
 {{- end -}}
 
 {{/*
-Which paths belong to which role. What brings calls in goes to ingest, what programs read goes to the API, and all other
-paths are pages of the console. Where the console is off, the API gets them too. As YAML, a list of {path, type, role}.
+Which paths belong to which role. What brings calls in goes to ingest, practice has paths of its own, what programs read goes
+to the API, and all other paths are pages of the console. Where the console is off, the API gets them too. As YAML, a list of {path, type, role}.
 */}}
 {{- define "debrief.paths" -}}
 - {path: /webhook, type: Prefix, role: ingest}
@@ -291,6 +291,11 @@ paths are pages of the console. Where the console is off, the API gets them too.
 - {path: /api/calls, type: Exact, role: ingest}
 - {path: /api/meetings, type: Exact, role: ingest}
 - {path: /api/sessions, type: Exact, role: ingest}
+{{- if hasKey (include "debrief.roles" . | fromYaml) "practice" }}
+{{- range $path := list "/api/salesperson" "/api/company" "/api/meeting" "/api/conversation" }}
+- {path: {{ $path }}, type: Prefix, role: practice}
+{{- end }}
+{{- end }}
 {{- if hasKey (include "debrief.roles" . | fromYaml) "console" }}
 {{- range $path := list "/api" "/call" "/stats" "/docs" "/openapi.json" "/health" "/ready" "/metrics" }}
 - {path: {{ $path }}, type: Prefix, role: api}

@@ -44,8 +44,8 @@ struct Cli {
 enum Command {
     /// Run the roles that are named, or all roles where none is named
     Run {
-        /// A role to run: ingest, api, keeper, dedup, transcription, analysis, crm or slack. The option can be
-        /// repeated
+        /// A role to run: ingest, api, console, practice, keeper, dedup, transcription, analysis, crm or slack. The option
+        /// can be repeated
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<Role>,
     },

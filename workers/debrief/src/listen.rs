@@ -11,6 +11,7 @@ use api::Api;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use ingest::Ingest;
 use platform::config::{ConfigError, Known, Values};
+use practice::Practice;
 use queue_topology::broker::Lane;
 use queue_topology::intake::Intake;
 use tokio::net::TcpListener;
@@ -73,6 +74,9 @@ impl Listener {
                 access: Arc::clone(access),
                 intake: intake(deployment),
             }));
+        }
+        if roles.contains(&Role::Practice) {
+            router = router.merge(practice::router(practice(deployment, access)?));
         }
         let console = roles.contains(&Role::Console).then(|| console(deployment, access, roles, &shutdown));
         if let Some(console) = &console {
@@ -157,6 +161,13 @@ fn console(
     }
 }
 
+/// What practice needs.
+fn practice(deployment: &Deployment, access: &Arc<Access>) -> Result<Practice, ConfigError> {
+    let Deployment { values, store, blobs, cache, .. } = deployment;
+    let parts = (store.clone(), blobs.clone());
+    Practice::from_values(values, parts, Arc::clone(cache), Arc::clone(access), intake(deployment))
+}
+
 /// The one way in for what comes over the listener.
 fn intake(deployment: &Deployment) -> Intake {
     Intake {
@@ -181,7 +192,7 @@ fn cors(values: &Values) -> Result<Option<CorsLayer>, ConfigError> {
     };
     let layer = CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,

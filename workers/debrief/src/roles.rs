@@ -43,6 +43,8 @@ pub(crate) enum Role {
     Api,
     /// Serves the pages for people.
     Console,
+    /// Holds practice meetings.
+    Practice,
     /// Wakes runs that are due. Every process that runs stages does this too. This role is for a process that does
     /// nothing else.
     Keeper,
@@ -52,7 +54,7 @@ pub(crate) enum Role {
 impl Role {
     pub(crate) fn all() -> Vec<Self> {
         let stages = table::ALL.iter().map(|queue| Self::Stage(queue.stage));
-        [Self::Ingest, Self::Api, Self::Console, Self::Keeper].into_iter().chain(stages).collect()
+        [Self::Ingest, Self::Api, Self::Console, Self::Practice, Self::Keeper].into_iter().chain(stages).collect()
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -60,6 +62,7 @@ impl Role {
             Self::Ingest => "ingest",
             Self::Api => "api",
             Self::Console => "console",
+            Self::Practice => "practice",
             Self::Keeper => "keeper",
             Self::Stage(stage) => stage,
         }

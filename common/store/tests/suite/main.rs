@@ -17,6 +17,7 @@ mod idempotency;
 mod keys;
 mod later_looks;
 mod nothing_made;
+mod practice;
 mod processes;
 mod queue_samples;
 mod replays;

@@ -1,6 +1,6 @@
 use super::*;
 
-const UTTERANCES: &str = include_str!("../../tests/utterances.txt");
+const UTTERANCES: &str = include_str!("utterances.txt");
 /// How many of the utterances have to be decided right.
 const LEAST_RIGHT: f64 = 0.98;
 
