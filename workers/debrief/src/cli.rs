@@ -75,6 +75,12 @@ enum Command {
         #[command(subcommand)]
         what: Keys,
     },
+    /// Hold a practice meeting in the terminal, in text. Without `--meeting` one is made with two people
+    Practice {
+        /// The id of a meeting that was made before
+        #[arg(long, value_name = "ID")]
+        meeting: Option<Uuid>,
+    },
     /// Make, list, shut out and let in the people who sign in to the console
     Users {
         #[command(subcommand)]
@@ -446,6 +452,7 @@ impl Command {
             Self::Import(_)
             | Self::Keys { .. }
             | Self::Users { .. }
+            | Self::Practice { .. }
             | Self::Calls { .. }
             | Self::Replay { .. }
             | Self::Dead { .. }
@@ -476,6 +483,7 @@ async fn dispatch(command: Command, values: Values, workspace: &str) -> Ended {
         Command::Keys { what: Keys::Revoke { name } } => {
             commands::keys::revoke(&values, workspace, &name).await
         }
+        Command::Practice { meeting } => commands::practice::practice(&values, workspace, meeting).await,
         Command::Users { what } => match what {
             Users::Create { login, role, agent } => {
                 commands::users::create(&values, workspace, &login, role, agent.as_deref()).await

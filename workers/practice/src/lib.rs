@@ -26,6 +26,7 @@ pub mod sentences;
 mod state;
 mod talk;
 pub mod temperament;
+pub mod terminal;
 mod upload;
 pub mod who;
 

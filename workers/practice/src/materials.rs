@@ -9,7 +9,7 @@ mod read;
 
 use crate::sentences::sentences;
 pub use child::{Reader, asked_to_read, read_here};
-pub use kind::FileKind;
+pub use kind::{FileKind, TAKEN};
 pub use read::Content;
 
 /// The largest file, in bytes.

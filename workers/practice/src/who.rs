@@ -134,7 +134,7 @@ pub fn who_answers(people: &[Person<'_>], said: &str, before: &Before) -> Choice
     let heard = words(said);
     let topics = topics::topics(&heard);
     let topic = topics.first().map(|(topic, _)| *topic);
-    let kinds: Vec<Vec<Kind>> = people.iter().map(|person| roles::kinds(person.role)).collect();
+    let kinds: Vec<Vec<Kind>> = people.iter().map(|person| kinds(person.role)).collect();
     let room = Room { people, kinds: &kinds, before };
     if people.len() <= 1 {
         return Choice { first: 0, because: Because::OnlyOne, second: None, topic };

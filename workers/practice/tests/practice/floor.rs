@@ -129,3 +129,81 @@ async fn who_lost_the_floor_writes_nothing_more() {
     assert_eq!(world.store.free_all_floors().await.unwrap(), 1);
     assert_eq!(take(slow, Duration::from_mins(1)).await, FloorClaim::Taken);
 }
+
+/// A generator of numbers that gives the same numbers for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % most
+    }
+}
+
+#[tokio::test]
+async fn whatever_senders_and_deaths_do_there_is_one_holder_and_each_turn_is_there_once_in_order() {
+    const SCHEDULES: u64 = 150;
+    const LEASE: Duration = Duration::from_mins(10);
+    let world = World::new().await;
+    for seed in 1..=SCHEDULES {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let meeting: Uuid = world.meeting(&[("Maria Garcia", "cfo")]).await.parse().unwrap();
+        // Who holds the floor as far as the store said, and whose turn still comes.
+        let (mut holder, mut added, mut open): (Option<Uuid>, i64, Option<i64>) = (None, 0, None);
+        for step in 0..12 {
+            let me = Uuid::now_v7();
+            match dice.below(4) {
+                0 | 1 => {
+                    let claim = world.store.take_floor(WORKSPACE, meeting, me, LEASE).await.unwrap();
+                    assert_eq!(claim == FloorClaim::Taken, holder.is_none(), "seed {seed}, step {step}");
+                    if claim == FloorClaim::Taken {
+                        (holder, open) = (Some(me), None);
+                    }
+                }
+                2 => {
+                    let state = if open.is_some() || dice.below(2) == 0 { TurnState::Said } else { TurnState::Speaking };
+                    let said = format!("{step}");
+                    let turn = NewTurn {
+                        speaker: "salesperson",
+                        name: "",
+                        role: "",
+                        said: &said,
+                        state,
+                        details: &Value::Null,
+                        answers: None,
+                        request: None,
+                        audio: None,
+                        duration_ms: 0,
+                    };
+                    let number = world.store.add_turn(WORKSPACE, meeting, holder.unwrap_or(me), turn).await.unwrap();
+                    assert_eq!(number, holder.map(|_| added + 1), "seed {seed}, step {step}");
+                    added += i64::from(holder.is_some());
+                    if state == TurnState::Speaking && number.is_some() {
+                        open = number;
+                    }
+                }
+                _ => {
+                    let Some(dying) = holder.take() else { continue };
+                    if dice.below(2) == 0 {
+                        // The lease of a process that died is over.
+                        assert!(world.store.keep_floor(WORKSPACE, meeting, dying, Duration::ZERO).await.unwrap());
+                    } else if let Some(number) = open.take() {
+                        let whole = ("whole", TurnState::Said, 1);
+                        assert!(world.store.set_turn(WORKSPACE, meeting, dying, number, whole).await.unwrap());
+                        world.store.leave_floor(WORKSPACE, meeting, dying).await.unwrap();
+                    } else {
+                        world.store.leave_floor(WORKSPACE, meeting, dying).await.unwrap();
+                    }
+                }
+            }
+        }
+        let turns = world.store.turns_of(WORKSPACE, meeting).await.unwrap();
+        let numbers: Vec<i64> = turns.iter().map(|turn| turn.number).collect();
+        assert_eq!(numbers, (1..=added).collect::<Vec<_>>(), "seed {seed}");
+        // Only who has the floor can have words that still come.
+        let speaking = turns.iter().filter(|turn| turn.state == TurnState::Speaking).count();
+        assert!(holder.is_some() || speaking == 0 || open.is_some(), "seed {seed}: {turns:?}");
+    }
+}

@@ -5,6 +5,7 @@ mod companies;
 mod ending;
 mod files;
 mod floor;
+mod from_call;
 mod meetings;
 mod speaking;
 mod world;
