@@ -54,7 +54,10 @@ pub(crate) enum Role {
 impl Role {
     pub(crate) fn all() -> Vec<Self> {
         let stages = table::ALL.iter().map(|queue| Self::Stage(queue.stage));
-        [Self::Ingest, Self::Api, Self::Console, Self::Practice, Self::Keeper].into_iter().chain(stages).collect()
+        [Self::Ingest, Self::Api, Self::Console, Self::Practice, Self::Keeper]
+            .into_iter()
+            .chain(stages)
+            .collect()
     }
 
     pub(crate) fn name(self) -> &'static str {

@@ -37,14 +37,20 @@ const fn lines(kind: Kind) -> Lines {
     use Topic::{Legal, Marketing, Money, Operations, People, Sales, Security, Strategy, Technology};
     match kind {
         Kind::Ceo => Lines {
-            goals: ["growth that does not depend on me", "one number that tells me each week whether we are on course"],
+            goals: [
+                "growth that does not depend on me",
+                "one number that tells me each week whether we are on course",
+            ],
             objections: [
                 (Strategy, "I don't see how this moves us closer to our goals for the year."),
                 (Money, "We have three other projects that want the same money."),
                 (Strategy, "Your competitors tell me the same story."),
             ],
             limits: [
-                (Strategy, "Between us: the board decides in {months} months about our direction, and I will not start anything large before that."),
+                (
+                    Strategy,
+                    "Between us: the board decides in {months} months about our direction, and I will not start anything large before that.",
+                ),
                 (Money, "Between us: above {amount} a year I have to ask the board."),
             ],
         },
@@ -57,7 +63,10 @@ const fn lines(kind: Kind) -> Lines {
             ],
             limits: [
                 (Money, "Between us: I can sign up to {amount} this year by myself, and not a euro more."),
-                (Money, "Between us: our fiscal year ends in {months} months, and after that the budget is new."),
+                (
+                    Money,
+                    "Between us: our fiscal year ends in {months} months, and after that the budget is new.",
+                ),
             ],
         },
         Kind::Cto => Lines {
@@ -68,8 +77,14 @@ const fn lines(kind: Kind) -> Lines {
                 (Technology, "My team could build that itself."),
             ],
             limits: [
-                (Technology, "Between us: until our migration ends in {months} months, nobody of my team is free."),
-                (Security, "Between us: without single sign-on and a penetration test my security officer stops every purchase."),
+                (
+                    Technology,
+                    "Between us: until our migration ends in {months} months, nobody of my team is free.",
+                ),
+                (
+                    Security,
+                    "Between us: without single sign-on and a penetration test my security officer stops every purchase.",
+                ),
             ],
         },
         Kind::Cmo => Lines {
@@ -80,7 +95,10 @@ const fn lines(kind: Kind) -> Lines {
                 (Money, "My budget is spent until the autumn."),
             ],
             limits: [
-                (Marketing, "Between us: our large campaign starts in {months} months, and it has to be in place before."),
+                (
+                    Marketing,
+                    "Between us: our large campaign starts in {months} months, and it has to be in place before.",
+                ),
                 (Money, "Between us: from my budget I can give {amount}, the rest has to come from sales."),
             ],
         },
@@ -92,7 +110,10 @@ const fn lines(kind: Kind) -> Lines {
                 (Operations, "If it fails on a Monday morning, forty trucks stand still."),
             ],
             limits: [
-                (Operations, "Between us: in our season, which begins in {months} months, nothing may change."),
+                (
+                    Operations,
+                    "Between us: in our season, which begins in {months} months, nothing may change.",
+                ),
                 (Money, "Between us: a pilot of up to {amount} goes through without anybody else."),
             ],
         },
@@ -141,7 +162,10 @@ const fn lines(kind: Kind) -> Lines {
             ],
             limits: [
                 (Legal, "Between us: without a data processing agreement nobody here may sign."),
-                (Security, "Between us: the next audit is in {months} months, and nothing new comes in before."),
+                (
+                    Security,
+                    "Between us: the next audit is in {months} months, and nothing new comes in before.",
+                ),
             ],
         },
         Kind::Product | Kind::Support | Kind::Director | Kind::Manager => Lines {
@@ -152,7 +176,10 @@ const fn lines(kind: Kind) -> Lines {
                 (Money, "I cannot decide about money, and those who can want proof."),
             ],
             limits: [
-                (Operations, "Between us: a pilot with one team for {months} months is all that I can start by myself."),
+                (
+                    Operations,
+                    "Between us: a pilot with one team for {months} months is all that I can start by myself.",
+                ),
                 (Money, "Between us: I can sign {amount}, everything above goes to my boss."),
             ],
         },
@@ -167,13 +194,18 @@ impl Brief {
         let amounts = ["18,000 euro", "25,000 euro", "40,000 euro", "60,000 euro"];
         let months = ["two", "three", "four", "six"];
         let fill = |text: &str| {
-            let pick = |from: &[&str; 4], by: u64| from[usize::try_from((seed >> by) % 4).unwrap_or(0)].to_owned();
+            let pick =
+                |from: &[&str; 4], by: u64| from[usize::try_from((seed >> by) % 4).unwrap_or(0)].to_owned();
             text.replace("{amount}", &pick(&amounts, 3)).replace("{months}", &pick(&months, 7))
         };
         let (about, limit) = lines.limits[usize::try_from(seed % 2).unwrap_or(0)];
         Self {
             goals: lines.goals.iter().map(|goal| (*goal).to_owned()).collect(),
-            objections: lines.objections.iter().map(|(about, text)| Objection { about: *about, text: (*text).to_owned() }).collect(),
+            objections: lines
+                .objections
+                .iter()
+                .map(|(about, text)| Objection { about: *about, text: (*text).to_owned() })
+                .collect(),
             limit: Some(Limit { about, text: fill(limit) }),
         }
     }
@@ -185,7 +217,19 @@ mod tests {
 
     #[test]
     fn everybody_has_goals_objections_and_a_limit_whatever_the_role() {
-        for role in ["ceo", "cfo", "cto", "cmo", "coo", "vp_sales", "director", "manager", "Head of Procurement", "Beekeeper", ""] {
+        for role in [
+            "ceo",
+            "cfo",
+            "cto",
+            "cmo",
+            "coo",
+            "vp_sales",
+            "director",
+            "manager",
+            "Head of Procurement",
+            "Beekeeper",
+            "",
+        ] {
             for seed in 0..64 {
                 let brief = Brief::of(role, seed);
                 assert_eq!((brief.goals.len(), brief.objections.len()), (2, 3), "{role}");

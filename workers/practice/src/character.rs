@@ -54,9 +54,19 @@ struct Answered {
 }
 
 /// What the model lets the representatives answer. The error says why there is no answer that can be used.
-pub(crate) async fn answer(model: &dyn LanguageModel, plan: &Plan, heard: &[Heard], choice: &Choice) -> Result<Ready, String> {
+pub(crate) async fn answer(
+    model: &dyn LanguageModel,
+    plan: &Plan,
+    heard: &[Heard],
+    choice: &Choice,
+) -> Result<Ready, String> {
     let user = scene(plan, heard, choice).to_string();
-    let request = Request { system: SYSTEM, user: &user, schema: Some(Schema { name: NAME, schema: &SCHEMA }), repair: None };
+    let request = Request {
+        system: SYSTEM,
+        user: &user,
+        schema: Some(Schema { name: NAME, schema: &SCHEMA }),
+        repair: None,
+    };
     model.take_slots(1).await.map_err(|refusal| refusal.text)?;
     let reply = model.complete(&request).await.map_err(|refusal| refusal.text)?;
     read(&reply.text, plan, choice)
@@ -106,7 +116,8 @@ fn scene(plan: &Plan, heard: &[Heard], choice: &Choice) -> Value {
 }
 
 fn read(text: &str, plan: &Plan, choice: &Choice) -> Result<Ready, String> {
-    let answered: Answered = serde_json::from_str(text).map_err(|_| "the answer is not the JSON that was asked for".to_owned())?;
+    let answered: Answered =
+        serde_json::from_str(text).map_err(|_| "the answer is not the JSON that was asked for".to_owned())?;
     let named = plan.cast.iter().position(|member| member.id.to_string() == answered.speaker.trim());
     let first = match named {
         // Whoever was named has to answer, whatever the model thinks.
@@ -121,10 +132,11 @@ fn read(text: &str, plan: &Plan, choice: &Choice) -> Result<Ready, String> {
     if said.is_empty() {
         return Err("the answer is empty".to_owned());
     }
-    let second = choice.second.map(|(second, _)| second).filter(|second| *second != first).and_then(|second| {
-        let words = within(answered.second.as_deref()?, plan, second);
-        (!words.is_empty() && words != said).then_some((second, words))
-    });
+    let second =
+        choice.second.map(|(second, _)| second).filter(|second| *second != first).and_then(|second| {
+            let words = within(answered.second.as_deref()?, plan, second);
+            (!words.is_empty() && words != said).then_some((second, words))
+        });
     let why = answered.why.split_whitespace().collect::<Vec<_>>().join(" ");
     let why: String = why.chars().take(300).collect();
     Ok(Ready { first: (first, said), second, source: "model", why: Some(why).filter(|why| !why.is_empty()) })
@@ -167,7 +179,10 @@ mod tests {
             duration_minutes: 30,
             difficulty: Difficulty::Beginner,
             product: Product { name: "P".into(), description: "D".into() },
-            cast: vec![member(1, "John Smith", "ceo", &[]), member(2, "Maria Garcia", "cfo", &[Trait::ColdHearted])],
+            cast: vec![
+                member(1, "John Smith", "ceo", &[]),
+                member(2, "Maria Garcia", "cfo", &[Trait::ColdHearted]),
+            ],
             questions: Vec::new(),
             claims: Vec::new(),
             company: Value::Null,
@@ -176,11 +191,17 @@ mod tests {
     }
 
     fn choice(first: usize, because: Because, second: Option<usize>) -> Choice {
-        Choice { first, because, second: second.map(|second| (second, crate::who::WhySecond::Adds)), topic: None }
+        Choice {
+            first,
+            because,
+            second: second.map(|second| (second, crate::who::WhySecond::Adds)),
+            topic: None,
+        }
     }
 
     fn reply(speaker: u128, text: &str, second: Option<&str>) -> String {
-        json!({"speaker": Uuid::from_u128(speaker), "text": text, "second": second, "why": "It fits."}).to_string()
+        json!({"speaker": Uuid::from_u128(speaker), "text": text, "second": second, "why": "It fits."})
+            .to_string()
     }
 
     #[test]
@@ -188,7 +209,8 @@ mod tests {
         let plan = plan();
         let read = |text: &str, choice: &Choice| read(text, &plan, choice);
         let named = choice(1, Because::Named("maria".into()), None);
-        let ready = read(&reply(2, "Maria Garcia: It costs too much. Really. No.", Some("x")), &named).ok().unwrap();
+        let ready =
+            read(&reply(2, "Maria Garcia: It costs too much. Really. No.", Some("x")), &named).ok().unwrap();
         assert_eq!(ready.first, (1, vec!["It costs too much.".to_owned()]));
         assert!(ready.second.is_none(), "nobody was to be the second");
         assert!(read(&reply(1, "I am John.", None), &named).is_err());
@@ -196,7 +218,10 @@ mod tests {
         assert!(read(&reply(2, " ", None), &named).is_err());
         assert!(read("no json", &named).is_err());
         let open = choice(0, Because::Silent, Some(0));
-        assert_eq!(read(&reply(2, "Yes.", Some("I agree.")), &open).ok().unwrap().second.unwrap(), (0, vec!["I agree.".to_owned()]));
+        assert_eq!(
+            read(&reply(2, "Yes.", Some("I agree.")), &open).ok().unwrap().second.unwrap(),
+            (0, vec!["I agree.".to_owned()])
+        );
     }
 
     #[test]

@@ -126,7 +126,10 @@ fn address(text: &str) -> Result<Url, Problem> {
 }
 
 /// What the pages at this address say. The error is for an address to which we do not go.
-async fn looked_up(practice: &Practice, url: &Url) -> Result<(Value, Option<String>, Option<Moment>), Problem> {
+async fn looked_up(
+    practice: &Practice,
+    url: &Url,
+) -> Result<(Value, Option<String>, Option<Moment>), Problem> {
     let visit = practice.site.visit(url).await;
     let visit = visit.map_err(|why| Problem::field("/company_url", format!("is not visited: {why}")))?;
     let has_pages = !visit.pages.is_empty();
@@ -137,7 +140,8 @@ async fn looked_up(practice: &Practice, url: &Url) -> Result<(Value, Option<Stri
         facts(&[])
     });
     let nothing_said = has_pages && found["sources"].as_object().is_none_or(serde_json::Map::is_empty);
-    let note = visit.note.or_else(|| nothing_said.then(|| "The pages say nothing that could be used.".to_owned()));
+    let note =
+        visit.note.or_else(|| nothing_said.then(|| "The pages say nothing that could be used.".to_owned()));
     Ok((found, note, has_pages.then(|| practice.store.now())))
 }
 
@@ -149,7 +153,11 @@ async fn looked_up(practice: &Practice, url: &Url) -> Result<(Value, Option<Stri
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer")),
     responses((status = 201, body = Answered<CompanyMade>),
         (status = 422, description = "The address is missing, or is one to which we do not go", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn create(State(practice): State<Practice>, who: Trainee, request: Request) -> Answer<(StatusCode, Json<Value>)> {
+pub(crate) async fn create(
+    State(practice): State<Practice>,
+    who: Trainee,
+    request: Request,
+) -> Answer<(StatusCode, Json<Value>)> {
     let (parts, body) = request.into_parts();
     let body = json(&parts, body).await?;
     let mut fields = Fields::of(body.clone())?;
@@ -178,7 +186,11 @@ pub(crate) async fn create(State(practice): State<Practice>, who: Trainee, reque
     params(("id" = String, Path, description = "The id of the company")),
     responses((status = 200, body = Answered<CompanyView>),
         (status = 404, description = "There is no such company", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn one(State(practice): State<Practice>, who: Reader, Id(id): Id) -> Answer<Json<Answered<CompanyView>>> {
+pub(crate) async fn one(
+    State(practice): State<Practice>,
+    who: Reader,
+    Id(id): Id,
+) -> Answer<Json<Answered<CompanyView>>> {
     let row = practice.store.company(who.workspace, id).await?.ok_or_else(|| not_found("company"))?;
     Ok(Answered::plain(view(row)))
 }
@@ -189,7 +201,11 @@ pub(crate) async fn one(State(practice): State<Practice>, who: Reader, Id(id): I
     responses((status = 200, body = Answered<CompanyMade>),
         (status = 404, description = "There is no such company", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The address is one to which we do not go", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn refresh(State(practice): State<Practice>, who: Trainee, Id(id): Id) -> Answer<Json<Answered<CompanyMade>>> {
+pub(crate) async fn refresh(
+    State(practice): State<Practice>,
+    who: Trainee,
+    Id(id): Id,
+) -> Answer<Json<Answered<CompanyMade>>> {
     let row = practice.store.company(who.workspace, id).await?.ok_or_else(|| not_found("company"))?;
     let url = address(&row.url)?;
     let workspace = who.workspace;
@@ -200,7 +216,10 @@ pub(crate) async fn refresh(State(practice): State<Practice>, who: Trainee, Id(i
         if !practice.store.refresh_company(workspace, id, new).await? {
             return Err(not_found("company"));
         }
-        Ok(Answered::of(CompanyMade { company_id: id, company_data: data(&kept), note }, "The pages were read again."))
+        Ok(Answered::of(
+            CompanyMade { company_id: id, company_data: data(&kept), note },
+            "The pages were read again.",
+        ))
     })
     .await
 }
@@ -210,10 +229,15 @@ pub(crate) async fn refresh(State(practice): State<Practice>, who: Trainee, Id(i
     params(("id" = String, Path, description = "The id of the company")),
     responses((status = 200, body = Answered<Removed>),
         (status = 404, description = "There is no such company", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn delete(State(practice): State<Practice>, who: Trainee, Id(id): Id) -> Answer<Json<Answered<Removed>>> {
+pub(crate) async fn delete(
+    State(practice): State<Practice>,
+    who: Trainee,
+    Id(id): Id,
+) -> Answer<Json<Answered<Removed>>> {
     let workspace = who.workspace;
     finished(async move {
-        let blobs = practice.store.delete_company(workspace, id).await?.ok_or_else(|| not_found("company"))?;
+        let blobs =
+            practice.store.delete_company(workspace, id).await?.ok_or_else(|| not_found("company"))?;
         forget_blobs(&practice, blobs).await;
         Ok(Answered::of(Removed { id }, "The company was removed, with its representatives and meetings."))
     })
@@ -300,7 +324,10 @@ fn read(body: Value, known: Option<NewRepresentative>) -> Result<NewRepresentati
                 Ok(found) => traits.push(found.name().to_owned()),
                 Err(_) => {
                     let shown: String = given.chars().take(40).collect();
-                    fields.refuse("personality_traits", format!("`{shown}` is not one of {}", Trait::NAMES.join(", ")));
+                    fields.refuse(
+                        "personality_traits",
+                        format!("`{shown}` is not one of {}", Trait::NAMES.join(", ")),
+                    );
                 }
             }
         }
@@ -368,7 +395,9 @@ pub(crate) async fn representatives(
         return Err(not_found("company"));
     }
     let rows = practice.store.representatives(who.workspace, company).await?;
-    Ok(Answered::plain(RepresentativeList { representatives: rows.into_iter().map(representative).collect() }))
+    Ok(Answered::plain(RepresentativeList {
+        representatives: rows.into_iter().map(representative).collect(),
+    }))
 }
 
 /// Changes a representative. What the body does not have stays. Meetings that were made before do not change.
@@ -384,13 +413,17 @@ pub(crate) async fn change_representative(
     request: Request,
 ) -> Answer<Json<Answered<RepresentativeView>>> {
     let workspace = who.workspace;
-    let known = practice.store.representative(workspace, id).await?.ok_or_else(|| not_found("representative"))?;
+    let known =
+        practice.store.representative(workspace, id).await?.ok_or_else(|| not_found("representative"))?;
     let (parts, body) = request.into_parts();
     let new = read(json(&parts, body).await?, Some(known.is.clone()))?;
     if !practice.store.change_representative(workspace, id, &new).await? {
         return Err(not_found("representative"));
     }
-    Ok(Answered::of(representative(RepresentativeRow { is: new, ..known }), "The representative was changed."))
+    Ok(Answered::of(
+        representative(RepresentativeRow { is: new, ..known }),
+        "The representative was changed.",
+    ))
 }
 
 /// Removes a representative. Meetings in which the representative takes part keep what they need.
@@ -398,7 +431,11 @@ pub(crate) async fn change_representative(
     params(("id" = String, Path, description = "The id of the representative")),
     responses((status = 200, body = Answered<Removed>),
         (status = 404, description = "There is no such representative", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn delete_representative(State(practice): State<Practice>, who: Trainee, Id(id): Id) -> Answer<Json<Answered<Removed>>> {
+pub(crate) async fn delete_representative(
+    State(practice): State<Practice>,
+    who: Trainee,
+    Id(id): Id,
+) -> Answer<Json<Answered<Removed>>> {
     if !practice.store.delete_representative(who.workspace, id).await? {
         return Err(not_found("representative"));
     }

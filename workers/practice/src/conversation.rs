@@ -19,7 +19,7 @@ use uuid::Uuid;
 use web::Problem;
 
 use crate::fields::{Fields, MAX_TEXT};
-use crate::meetings::{find, scores_of, plan_of};
+use crate::meetings::{find, plan_of, scores_of};
 use crate::moves;
 
 use crate::request::{Answer, Answered, Id, Reader, Trainee, finished, json};
@@ -111,7 +111,11 @@ pub(crate) struct ScoreView {
         (status = 404, description = "There is no such meeting", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The meeting has not begun, or is over", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is missing or cannot be used", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn send(State(practice): State<Practice>, who: Trainee, request: Request) -> Answer<HttpResponse> {
+pub(crate) async fn send(
+    State(practice): State<Practice>,
+    who: Trainee,
+    request: Request,
+) -> Answer<HttpResponse> {
     let (parts, body) = request.into_parts();
     let body = json(&parts, body).await?;
     let mut fields = Fields::of(body.clone())?;
@@ -133,7 +137,11 @@ pub(crate) async fn send(State(practice): State<Practice>, who: Trainee, request
     let meeting = find(&practice, &who, meeting).await?;
     let plan = plan_of(&meeting)?;
     let (workspace, sent) = (who.workspace, Sent { said, request });
-    let streams = parts.headers.get(ACCEPT).and_then(|text| text.to_str().ok()).is_some_and(|text| text.contains("text/event-stream"));
+    let streams = parts
+        .headers
+        .get(ACCEPT)
+        .and_then(|text| text.to_str().ok())
+        .is_some_and(|text| text.contains("text/event-stream"));
     if streams {
         let (sender, spoken) = mpsc::channel(16);
         let done = tokio::spawn(async move {
@@ -141,7 +149,8 @@ pub(crate) async fn send(State(practice): State<Practice>, who: Trainee, request
         });
         return Ok(as_events(spoken, done));
     }
-    let exchange = finished(async move { talk::exchange(&practice, workspace, (&meeting, &plan), &sent, None).await });
+    let exchange =
+        finished(async move { talk::exchange(&practice, workspace, (&meeting, &plan), &sent, None).await });
     Ok(Answered::plain(exchange.await?).into_response())
 }
 
@@ -149,11 +158,15 @@ pub(crate) async fn send(State(practice): State<Practice>, who: Trainee, request
 fn key(parts: &Parts, who: &Trainee, meeting: Uuid, body: &Value) -> Answer<Option<(Uuid, Uuid)>> {
     let key = web::idempotency_key(&parts.headers)?;
     let space = Uuid::new_v5(&who.workspace.0, meeting.as_bytes());
-    Ok(key.map(|key| (Uuid::new_v5(&space, key.as_bytes()), Uuid::new_v5(&space, body.to_string().as_bytes()))))
+    Ok(key
+        .map(|key| (Uuid::new_v5(&space, key.as_bytes()), Uuid::new_v5(&space, body.to_string().as_bytes()))))
 }
 
 /// The sentences as they come, and then the whole answer or why there is none.
-fn as_events(spoken: mpsc::Receiver<talk::Spoken>, done: tokio::task::JoinHandle<Answer<Exchange>>) -> HttpResponse {
+fn as_events(
+    spoken: mpsc::Receiver<talk::Spoken>,
+    done: tokio::task::JoinHandle<Answer<Exchange>>,
+) -> HttpResponse {
     enum Next {
         Sentences(mpsc::Receiver<talk::Spoken>, tokio::task::JoinHandle<Answer<Exchange>>),
         End,
@@ -161,12 +174,18 @@ fn as_events(spoken: mpsc::Receiver<talk::Spoken>, done: tokio::task::JoinHandle
     let events = stream::unfold(Next::Sentences(spoken, done), |next| async move {
         let Next::Sentences(mut spoken, done) = next else { return None };
         if let Some(sentence) = spoken.recv().await {
-            let event = Event::default().event("ai_response_text").data(serde_json::to_string(&sentence).unwrap_or_default());
+            let event = Event::default()
+                .event("ai_response_text")
+                .data(serde_json::to_string(&sentence).unwrap_or_default());
             return Some((Ok::<_, Infallible>(event), Next::Sentences(spoken, done)));
         }
         let event = match done.await {
-            Ok(Ok(exchange)) => Event::default().event("done").data(serde_json::to_string(&exchange).unwrap_or_default()),
-            Ok(Err(refusal)) => Event::default().event("error").data(serde_json::to_string(&refusal.0).unwrap_or_default()),
+            Ok(Ok(exchange)) => {
+                Event::default().event("done").data(serde_json::to_string(&exchange).unwrap_or_default())
+            }
+            Ok(Err(refusal)) => {
+                Event::default().event("error").data(serde_json::to_string(&refusal.0).unwrap_or_default())
+            }
             Err(_) => Event::default().event("error").data("{}"),
         };
         Some((Ok(event), Next::End))
@@ -179,7 +198,11 @@ fn as_events(spoken: mpsc::Receiver<talk::Spoken>, done: tokio::task::JoinHandle
     params(("meeting_id" = String, Path, description = "The id of the meeting")),
     responses((status = 200, body = Answered<History>),
         (status = 404, description = "There is no such meeting", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn history(State(practice): State<Practice>, who: Reader, Id(id): Id) -> Answer<Json<Answered<History>>> {
+pub(crate) async fn history(
+    State(practice): State<Practice>,
+    who: Reader,
+    Id(id): Id,
+) -> Answer<Json<Answered<History>>> {
     let meeting = find(&practice, &who, id).await?;
     let turns = practice.store.turns_of(who.workspace, id).await?;
     let (ours, theirs) = talk_times(&turns);
@@ -214,7 +237,13 @@ fn turn_view(meeting: &MeetingRow, turn: TurnRow) -> TurnView {
 
 /// How long our side and the other side spoke, in milliseconds.
 fn talk_times(turns: &[TurnRow]) -> (i64, i64) {
-    let of = |is_ours: bool| turns.iter().filter(|turn| (turn.speaker == SALESPERSON) == is_ours).map(|turn| turn.duration_ms).sum();
+    let of = |is_ours: bool| {
+        turns
+            .iter()
+            .filter(|turn| (turn.speaker == SALESPERSON) == is_ours)
+            .map(|turn| turn.duration_ms)
+            .sum()
+    };
     (of(true), of(false))
 }
 
@@ -223,13 +252,18 @@ fn talk_times(turns: &[TurnRow]) -> (i64, i64) {
     params(("meeting_id" = String, Path, description = "The id of the meeting")),
     responses((status = 200, body = Answered<Analytics>),
         (status = 404, description = "There is no such meeting", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn analytics(State(practice): State<Practice>, who: Reader, Id(id): Id) -> Answer<Json<Answered<Analytics>>> {
+pub(crate) async fn analytics(
+    State(practice): State<Practice>,
+    who: Reader,
+    Id(id): Id,
+) -> Answer<Json<Answered<Analytics>>> {
     let meeting = find(&practice, &who, id).await?;
     let turns = practice.store.turns_of(who.workspace, id).await?;
     let ours: Vec<&TurnRow> = turns.iter().filter(|turn| turn.speaker == SALESPERSON).collect();
     let (our_time, their_time) = talk_times(&turns);
     let cards = scores_of(&meeting);
-    let score = cards.first().map(|card| ScoreView { overall: card.overall, criteria: card.criteria.clone() });
+    let score =
+        cards.first().map(|card| ScoreView { overall: card.overall, criteria: card.criteria.clone() });
     Ok(Answered::plain(Analytics {
         total_turns: turns.len(),
         salesperson_turns: ours.len(),

@@ -62,7 +62,13 @@ async fn settle(
     } else {
         let arrival = arrival(meeting, plan, &turns, ended_at, agent);
         let accepted = practice.intake.accept(workspace, arrival).await;
-        Some(accepted.map_err(|NotKept| unavailable("the meeting cannot be handed over at the moment; end it again"))?.call)
+        Some(
+            accepted
+                .map_err(|NotKept| {
+                    unavailable("the meeting cannot be handed over at the moment; end it again")
+                })?
+                .call,
+        )
     };
     let score = serde_json::to_value(&cards).map_err(|_| internal_error())?;
     if !practice.store.end_meeting(workspace, meeting.id, holder, (call, &score, ended_at)).await? {
@@ -83,7 +89,11 @@ pub(crate) fn judged(turns: &[TurnRow]) -> Vec<Turn> {
     turns
         .iter()
         .filter(|turn| !turn.said.trim().is_empty())
-        .map(|turn| Turn { number: turn.number, is_ours: turn.speaker == SALESPERSON, text: turn.said.clone() })
+        .map(|turn| Turn {
+            number: turn.number,
+            is_ours: turn.speaker == SALESPERSON,
+            text: turn.said.clone(),
+        })
         .collect()
 }
 
@@ -93,10 +103,20 @@ fn scorecards(turns: &[TurnRow], material: &str) -> Vec<Scorecard> {
 }
 
 /// What the pipeline gets.
-fn arrival(meeting: &MeetingRow, plan: &Plan, turns: &[TurnRow], ended_at: Moment, agent: Option<String>) -> Arrival {
+fn arrival(
+    meeting: &MeetingRow,
+    plan: &Plan,
+    turns: &[TurnRow],
+    ended_at: Moment,
+    agent: Option<String>,
+) -> Arrival {
     let started = meeting.started_at.unwrap_or(meeting.created_at);
     let ours = agent.clone().unwrap_or_else(|| "Salesperson".to_owned());
-    let person = |name: &str, role| Participant { name: Some(name.to_owned()), role: Some(role), ..Participant::default() };
+    let person = |name: &str, role| Participant {
+        name: Some(name.to_owned()),
+        role: Some(role),
+        ..Participant::default()
+    };
     let mut participants = vec![person(&ours, Role::Agent)];
     participants.extend(plan.cast.iter().map(|member| person(&member.name, Role::Customer)));
     let metadata: Map<String, Value> = [
@@ -122,8 +142,15 @@ fn arrival(meeting: &MeetingRow, plan: &Plan, turns: &[TurnRow], ended_at: Momen
     };
     let transcript = transcript(turns, started, &ours);
     let bytes = Bytes::from(transcript.to_string());
-    let materials = vec![NewMaterial::Document { kind: MaterialKind::Transcript, media_type: "application/json", bytes }];
-    Arrival { source: SOURCE.to_owned(), external_id: meeting.id.to_string(), kind: CallKind::Practice, details, materials }
+    let materials =
+        vec![NewMaterial::Document { kind: MaterialKind::Transcript, media_type: "application/json", bytes }];
+    Arrival {
+        source: SOURCE.to_owned(),
+        external_id: meeting.id.to_string(),
+        kind: CallKind::Practice,
+        details,
+        materials,
+    }
 }
 
 /// The transcript in our own form. A turn begins when it was said, and never before the one before it has ended.

@@ -93,8 +93,10 @@ impl Fields {
 
     pub(crate) fn texts(&mut self, name: &str) -> Vec<String> {
         let Some(value) = self.value(name) else { return Vec::new() };
-        let texts: Option<Vec<String>> =
-            value.as_array().map(|list| list.iter().map(|one| one.as_str().map(str::to_owned)).collect()).unwrap_or_default();
+        let texts: Option<Vec<String>> = value
+            .as_array()
+            .map(|list| list.iter().map(|one| one.as_str().map(str::to_owned)).collect())
+            .unwrap_or_default();
         match texts {
             Some(texts) => texts,
             None => {

@@ -23,7 +23,23 @@ pub fn claims(content: &str, most: usize) -> Vec<&str> {
         let words = sentence.split_whitespace().count();
         (4..=40).contains(&words)
             && (sentence.chars().any(|c| c.is_ascii_digit()) && crate::moves::is_proof(sentence)
-                || crate::moves::has_phrase(sentence, &["reduce*", "faster", "guarantee*", "save*", "increase*", "without", "never", "always", "improve*", "cuts", "easier", "secure"]))
+                || crate::moves::has_phrase(
+                    sentence,
+                    &[
+                        "reduce*",
+                        "faster",
+                        "guarantee*",
+                        "save*",
+                        "increase*",
+                        "without",
+                        "never",
+                        "always",
+                        "improve*",
+                        "cuts",
+                        "easier",
+                        "secure",
+                    ],
+                ))
     };
     sentences(content).into_iter().filter(claims).take(most).collect()
 }
@@ -35,7 +51,10 @@ mod tests {
     #[test]
     fn claims_are_whole_sentences_with_a_number_or_a_promise() {
         let text = "CloudSync Pro\nIt reduces backup time by 63 percent. We were founded in 2009. Hello. Your data is never lost again!";
-        assert_eq!(claims(text, 9), ["It reduces backup time by 63 percent.", "Your data is never lost again!"]);
+        assert_eq!(
+            claims(text, 9),
+            ["It reduces backup time by 63 percent.", "Your data is never lost again!"]
+        );
         assert_eq!(claims(text, 1).len(), 1);
     }
 }

@@ -16,7 +16,9 @@ use crate::ending;
 use crate::plan::{Member, Plan};
 use crate::planning::{self, Wanted};
 use crate::questions::Question;
-use crate::request::{Answer, Answered, Id, Reader, Removed, Trainee, conflict, finished, internal_error, json, not_found, once};
+use crate::request::{
+    Answer, Answered, Id, Reader, Removed, Trainee, conflict, finished, internal_error, json, not_found, once,
+};
 use crate::score::Scorecard;
 use crate::state::Practice;
 use crate::upload::forget_blobs;
@@ -201,7 +203,11 @@ pub(crate) async fn find(practice: &Practice, who: &Principal, id: Uuid) -> Answ
     responses((status = 201, body = Answered<MeetingMade>),
         (status = 404, description = "There is no such salesperson, company, representative or call", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is missing or cannot be used", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn create(State(practice): State<Practice>, who: Trainee, request: Request) -> Answer<(StatusCode, Json<Value>)> {
+pub(crate) async fn create(
+    State(practice): State<Practice>,
+    who: Trainee,
+    request: Request,
+) -> Answer<(StatusCode, Json<Value>)> {
     let (parts, body) = request.into_parts();
     let body = json(&parts, body).await?;
     let wanted = Wanted::read(body.clone())?;
@@ -210,7 +216,12 @@ pub(crate) async fn create(State(practice): State<Practice>, who: Trainee, reque
     let (workspace, actor, store) = (who.workspace, who.actor.clone(), practice.store.clone());
     let made = once(&store, &who, &parts, &body, async move {
         let kept = serde_json::to_value(&plan).map_err(|_| internal_error())?;
-        let new = NewMeeting { salesperson: wanted.salesperson, company: wanted.company, created_by: &actor, plan: &kept };
+        let new = NewMeeting {
+            salesperson: wanted.salesperson,
+            company: wanted.company,
+            created_by: &actor,
+            plan: &kept,
+        };
         if !practice.store.add_meeting(workspace, id, new).await? {
             return Err(not_found("salesperson or company"));
         }
@@ -231,7 +242,11 @@ pub(crate) async fn create(State(practice): State<Practice>, who: Trainee, reque
     params(("id" = String, Path, description = "The id of the meeting")),
     responses((status = 200, body = Answered<MeetingView>),
         (status = 404, description = "There is no such meeting", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn one(State(practice): State<Practice>, who: Reader, Id(id): Id) -> Answer<Json<Answered<MeetingView>>> {
+pub(crate) async fn one(
+    State(practice): State<Practice>,
+    who: Reader,
+    Id(id): Id,
+) -> Answer<Json<Answered<MeetingView>>> {
     Ok(Answered::plain(view(&find(&practice, &who, id).await?)?))
 }
 
@@ -240,7 +255,11 @@ pub(crate) async fn one(State(practice): State<Practice>, who: Reader, Id(id): I
     params(("id" = String, Path, description = "The id of the salesperson")),
     responses((status = 200, body = Answered<MeetingList>),
         (status = 404, description = "There is no such salesperson", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn of_salesperson(State(practice): State<Practice>, who: Reader, Id(id): Id) -> Answer<Json<Answered<MeetingList>>> {
+pub(crate) async fn of_salesperson(
+    State(practice): State<Practice>,
+    who: Reader,
+    Id(id): Id,
+) -> Answer<Json<Answered<MeetingList>>> {
     if practice.store.salesperson(who.workspace, id).await?.is_none() {
         return Err(not_found("salesperson"));
     }
@@ -256,7 +275,11 @@ pub(crate) async fn of_salesperson(State(practice): State<Practice>, who: Reader
     responses((status = 200, body = Answered<MeetingStarted>),
         (status = 404, description = "There is no such meeting", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The meeting was started before", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn start(State(practice): State<Practice>, who: Trainee, Id(id): Id) -> Answer<Json<Answered<MeetingStarted>>> {
+pub(crate) async fn start(
+    State(practice): State<Practice>,
+    who: Trainee,
+    Id(id): Id,
+) -> Answer<Json<Answered<MeetingStarted>>> {
     let meeting = find(&practice, &who, id).await?;
     if !practice.store.start_meeting(who.workspace, id).await? {
         let now = find(&practice, &who, id).await?.status.name();
@@ -272,7 +295,11 @@ pub(crate) async fn start(State(practice): State<Practice>, who: Trainee, Id(id)
     responses((status = 200, body = Answered<MeetingEnded>),
         (status = 404, description = "There is no such meeting", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The meeting has not begun, or is over", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn end(State(practice): State<Practice>, who: Trainee, Id(id): Id) -> Answer<Json<Answered<MeetingEnded>>> {
+pub(crate) async fn end(
+    State(practice): State<Practice>,
+    who: Trainee,
+    Id(id): Id,
+) -> Answer<Json<Answered<MeetingEnded>>> {
     let meeting = find(&practice, &who, id).await?;
     let (workspace, agent) = (who.workspace, who.sees.agent().map(str::to_owned));
     finished(async move {
@@ -287,11 +314,16 @@ pub(crate) async fn end(State(practice): State<Practice>, who: Trainee, Id(id): 
     params(("id" = String, Path, description = "The id of the meeting")),
     responses((status = 200, body = Answered<Removed>),
         (status = 404, description = "There is no such meeting", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn delete(State(practice): State<Practice>, who: Trainee, Id(id): Id) -> Answer<Json<Answered<Removed>>> {
+pub(crate) async fn delete(
+    State(practice): State<Practice>,
+    who: Trainee,
+    Id(id): Id,
+) -> Answer<Json<Answered<Removed>>> {
     find(&practice, &who, id).await?;
     let workspace = who.workspace;
     finished(async move {
-        let blobs = practice.store.delete_meeting(workspace, id).await?.ok_or_else(|| not_found("meeting"))?;
+        let blobs =
+            practice.store.delete_meeting(workspace, id).await?.ok_or_else(|| not_found("meeting"))?;
         forget_blobs(&practice, blobs).await;
         Ok(Answered::of(Removed { id }, "The meeting was removed."))
     })

@@ -33,8 +33,29 @@ pub fn plain_words(text: &str) -> Vec<String> {
 }
 
 const OPEN: &[&str] = &[
-    "what", "whats", "how", "why", "which", "tell me", "describe", "walk me", "walk us", "explain", "help me understand", "share with me", "talk me through", "could you tell",
-    "who else", "who is", "who decides", "where do", "where does", "where is", "in what way", "when do", "when does",
+    "what",
+    "whats",
+    "how",
+    "why",
+    "which",
+    "tell me",
+    "describe",
+    "walk me",
+    "walk us",
+    "explain",
+    "help me understand",
+    "share with me",
+    "talk me through",
+    "could you tell",
+    "who else",
+    "who is",
+    "who decides",
+    "where do",
+    "where does",
+    "where is",
+    "in what way",
+    "when do",
+    "when does",
 ];
 
 /// Whether the text asks a question.
@@ -45,7 +66,11 @@ pub fn is_question(text: &str) -> bool {
 /// Whether the text asks something that cannot be answered with yes or no.
 pub fn is_open_question(text: &str) -> bool {
     crate::sentences::sentences(text).into_iter().any(|sentence| {
-        let asks = is_question(sentence) || has_phrase(sentence, &["tell me", "walk me", "describe", "help me understand", "talk me through"]);
+        let asks = is_question(sentence)
+            || has_phrase(
+                sentence,
+                &["tell me", "walk me", "describe", "help me understand", "talk me through"],
+            );
         asks && has_phrase(sentence, OPEN)
     })
 }
@@ -53,9 +78,35 @@ pub fn is_open_question(text: &str) -> bool {
 /// Whether the text shows that its speaker has heard what was said.
 pub fn acknowledges(text: &str) -> bool {
     const PHRASES: &[&str] = &[
-        "i understand", "i see", "i hear you", "that makes sense", "fair point", "good point", "fair enough", "good question", "you said", "you mentioned",
-        "you are right", "youre right", "i can imagine", "that is understandable", "thats understandable", "if i understand", "so you", "let me make sure",
-        "you told me", "what i hear", "sounds like", "thank you for", "thanks for sharing", "thanks for being", "i appreciate", "valid concern", "understandable", "to summarize", "to sum up",
+        "i understand",
+        "i see",
+        "i hear you",
+        "that makes sense",
+        "fair point",
+        "good point",
+        "fair enough",
+        "good question",
+        "you said",
+        "you mentioned",
+        "you are right",
+        "youre right",
+        "i can imagine",
+        "that is understandable",
+        "thats understandable",
+        "if i understand",
+        "so you",
+        "let me make sure",
+        "you told me",
+        "what i hear",
+        "sounds like",
+        "thank you for",
+        "thanks for sharing",
+        "thanks for being",
+        "i appreciate",
+        "valid concern",
+        "understandable",
+        "to summarize",
+        "to sum up",
     ];
     has_phrase(text, PHRASES)
 }
@@ -78,8 +129,28 @@ fn plain_number(text: &str) -> String {
 /// Whether the text proves something: with a number, a customer or a source.
 pub fn is_proof(text: &str) -> bool {
     const PHRASES: &[&str] = &[
-        "case study", "case studies", "customer of ours", "customers of ours", "one of our customers", "our customers", "a customer", "for example", "reference*", "benchmark*",
-        "independent test", "study", "studies", "measured", "audit*", "certif*", "results show", "data shows", "proof", "evidence", "pilot with", "in our material",
+        "case study",
+        "case studies",
+        "customer of ours",
+        "customers of ours",
+        "one of our customers",
+        "our customers",
+        "a customer",
+        "for example",
+        "reference*",
+        "benchmark*",
+        "independent test",
+        "study",
+        "studies",
+        "measured",
+        "audit*",
+        "certif*",
+        "results show",
+        "data shows",
+        "proof",
+        "evidence",
+        "pilot with",
+        "in our material",
     ];
     !numbers(text).is_empty() || has_phrase(text, PHRASES)
 }
@@ -87,8 +158,35 @@ pub fn is_proof(text: &str) -> bool {
 /// Whether the text proposes what happens next.
 pub fn proposes_next_step(text: &str) -> bool {
     const PHRASES: &[&str] = &[
-        "next step", "next steps", "follow up", "schedule", "calendar", "a pilot", "pilot project", "trial", "proof of concept", "shall we meet", "meet again", "next week", "next month",
-        "send you", "a workshop", "demo", "second meeting", "set up a call", "book a", "sign", "agree on", "by friday", "on monday", "on tuesday", "on wednesday", "on thursday", "on friday", "tomorrow", "proposal",
+        "next step",
+        "next steps",
+        "follow up",
+        "schedule",
+        "calendar",
+        "a pilot",
+        "pilot project",
+        "trial",
+        "proof of concept",
+        "shall we meet",
+        "meet again",
+        "next week",
+        "next month",
+        "send you",
+        "a workshop",
+        "demo",
+        "second meeting",
+        "set up a call",
+        "book a",
+        "sign",
+        "agree on",
+        "by friday",
+        "on monday",
+        "on tuesday",
+        "on wednesday",
+        "on thursday",
+        "on friday",
+        "tomorrow",
+        "proposal",
     ];
     has_phrase(text, PHRASES)
 }
@@ -96,9 +194,42 @@ pub fn proposes_next_step(text: &str) -> bool {
 /// Whether the text raises a doubt against an offer.
 pub fn is_objection(text: &str) -> bool {
     const PHRASES: &[&str] = &[
-        "expensive", "too much", "no budget", "not convinced", "dont see", "do not see", "worry", "worries", "concern*", "risk*", "hidden cost*", "competitor*", "another vendor", "no time", "not now",
-        "too early", "already have", "we have a system", "doubt*", "problem is", "cannot", "will not like", "how do you prove", "who carries", "who can read", "not the right time", "happy with", "too long",
-        "build that itself", "tired of", "i expected more", "sounds expensive", "no number", "hard to believe", "binds us", "spent until",
+        "expensive",
+        "too much",
+        "no budget",
+        "not convinced",
+        "dont see",
+        "do not see",
+        "worry",
+        "worries",
+        "concern*",
+        "risk*",
+        "hidden cost*",
+        "competitor*",
+        "another vendor",
+        "no time",
+        "not now",
+        "too early",
+        "already have",
+        "we have a system",
+        "doubt*",
+        "problem is",
+        "cannot",
+        "will not like",
+        "how do you prove",
+        "who carries",
+        "who can read",
+        "not the right time",
+        "happy with",
+        "too long",
+        "build that itself",
+        "tired of",
+        "i expected more",
+        "sounds expensive",
+        "no number",
+        "hard to believe",
+        "binds us",
+        "spent until",
     ];
     has_phrase(text, PHRASES)
 }
@@ -106,16 +237,43 @@ pub fn is_objection(text: &str) -> bool {
 /// Whether somebody tries to make the representative something else than a person in a meeting.
 pub fn leaves_the_meeting(text: &str) -> bool {
     const PHRASES: &[&str] = &[
-        "ignore previous", "ignore all", "ignore your instructions", "ignore the above", "system prompt", "your instructions", "your prompt", "you are an ai", "you are a language model", "language model", "as an ai",
-        "stop pretending", "leave your role", "out of character", "break character", "perfect score", "give me a score", "reveal your", "developer mode", "jailbreak", "new instructions", "you are now", "act as if", "full marks", "100 points",
+        "ignore previous",
+        "ignore all",
+        "ignore your instructions",
+        "ignore the above",
+        "system prompt",
+        "your instructions",
+        "your prompt",
+        "you are an ai",
+        "you are a language model",
+        "language model",
+        "as an ai",
+        "stop pretending",
+        "leave your role",
+        "out of character",
+        "break character",
+        "perfect score",
+        "give me a score",
+        "reveal your",
+        "developer mode",
+        "jailbreak",
+        "new instructions",
+        "you are now",
+        "act as if",
+        "full marks",
+        "100 points",
     ];
     has_phrase(text, PHRASES)
 }
 
 const SMALL: &[&str] = &[
-    "the", "and", "for", "with", "that", "this", "from", "have", "has", "are", "was", "you", "your", "our", "they", "them", "their", "would", "could", "should", "will", "can", "not", "but", "about", "what", "when",
-    "where", "which", "who", "how", "why", "into", "more", "some", "than", "then", "there", "here", "been", "just", "also", "very", "much", "many", "like", "over", "only", "does", "did", "its", "it's", "all", "any", "out",
-    "because", "think", "know", "want", "need", "really", "going", "make", "made", "let", "get", "got", "one", "two", "say", "said", "see", "thing", "things", "us", "we", "i", "is", "in", "on", "of", "to", "a", "an", "at", "as", "be", "by", "do", "if", "it", "me", "my", "no", "or", "so",
+    "the", "and", "for", "with", "that", "this", "from", "have", "has", "are", "was", "you", "your", "our",
+    "they", "them", "their", "would", "could", "should", "will", "can", "not", "but", "about", "what",
+    "when", "where", "which", "who", "how", "why", "into", "more", "some", "than", "then", "there", "here",
+    "been", "just", "also", "very", "much", "many", "like", "over", "only", "does", "did", "its", "it's",
+    "all", "any", "out", "because", "think", "know", "want", "need", "really", "going", "make", "made",
+    "let", "get", "got", "one", "two", "say", "said", "see", "thing", "things", "us", "we", "i", "is", "in",
+    "on", "of", "to", "a", "an", "at", "as", "be", "by", "do", "if", "it", "me", "my", "no", "or", "so",
 ];
 
 /// The words of a text that carry its meaning, each without its ending.
@@ -148,7 +306,12 @@ mod tests {
 
     #[test]
     fn an_open_question_is_told_from_one_that_ends_with_yes() {
-        for text in ["What slows you down?", "How do you pay today? I ask because…", "Tell me about your week.", "And why is that?"] {
+        for text in [
+            "What slows you down?",
+            "How do you pay today? I ask because…",
+            "Tell me about your week.",
+            "And why is that?",
+        ] {
             assert!(is_open_question(text), "{text}");
         }
         for text in ["Do you like it?", "I know what you mean.", "Is that so?", ""] {
@@ -165,7 +328,10 @@ mod tests {
 
     #[test]
     fn what_was_said_is_taken_up_with_its_words() {
-        assert!(takes_up("How long does the migration of the warehouse take?", "Our warehouse migration is painful."));
+        assert!(takes_up(
+            "How long does the migration of the warehouse take?",
+            "Our warehouse migration is painful."
+        ));
         assert!(!takes_up("We are a young company.", "Our warehouse migration is painful."));
     }
 

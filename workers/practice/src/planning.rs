@@ -50,7 +50,9 @@ impl Wanted {
         let mut representatives = Vec::new();
         for (at, text) in fields.texts("representatives").into_iter().enumerate() {
             match text.parse::<Uuid>() {
-                Ok(id) if representatives.contains(&id) => fields.refuse(&format!("representatives/{at}"), "is named twice"),
+                Ok(id) if representatives.contains(&id) => {
+                    fields.refuse(&format!("representatives/{at}"), "is named twice")
+                }
                 Ok(id) => representatives.push(id),
                 Err(_) => fields.refuse(&format!("representatives/{at}"), "is no id"),
             }
@@ -103,7 +105,8 @@ fn below_from_call(mut problem: Problem) -> Problem {
 /// Makes the plan. `seed` decides about what differs from meeting to meeting.
 pub(crate) async fn plan(practice: &Practice, who: &Principal, wanted: &Wanted, seed: Uuid) -> Answer<Plan> {
     let (store, workspace) = (&practice.store, who.workspace);
-    let salesperson = store.salesperson(workspace, wanted.salesperson).await?.ok_or_else(|| not_found("salesperson"))?;
+    let salesperson =
+        store.salesperson(workspace, wanted.salesperson).await?.ok_or_else(|| not_found("salesperson"))?;
     let company = store.company(workspace, wanted.company).await?.ok_or_else(|| not_found("company"))?;
     let material = material(practice, who, wanted.salesperson).await?;
     let claims: Vec<String> = claims(&material, MAX_CLAIMS).into_iter().map(str::to_owned).collect();
@@ -163,7 +166,13 @@ fn number(seed: Uuid, at: usize) -> u64 {
 }
 
 /// What was said in a call up to a segment. The objections of the other side become those of the representatives.
-async fn from_call(practice: &Practice, who: &Principal, call: CallId, segment: u32, cast: &mut [Member]) -> Answer<FromCall> {
+async fn from_call(
+    practice: &Practice,
+    who: &Principal,
+    call: CallId,
+    segment: u32,
+    cast: &mut [Member],
+) -> Answer<FromCall> {
     let workspace = who.workspace;
     let known = practice.store.call(workspace, call).await?.filter(|call| who.sees.includes(&call.details));
     if known.is_none() {
@@ -175,7 +184,9 @@ async fn from_call(practice: &Practice, who: &Principal, call: CallId, segment: 
     };
     if transcript.segment(segment).is_none() {
         let last = transcript.segments.len();
-        return Err(Problem::field("/from_call/segment", format!("the call has the segments 1 to {last}")).into());
+        return Err(
+            Problem::field("/from_call/segment", format!("the call has the segments 1 to {last}")).into()
+        );
     }
     let before: Vec<FromCallTurn> = transcript
         .segments
@@ -189,7 +200,8 @@ async fn from_call(practice: &Practice, who: &Principal, call: CallId, segment: 
         .collect();
     for turn in before.iter().filter(|turn| !turn.is_ours) {
         for sentence in sentences(&turn.text).into_iter().filter(|sentence| moves::is_objection(sentence)) {
-            let by_name = cast.iter().position(|member| member.name.eq_ignore_ascii_case(&turn.speaker)).unwrap_or(0);
+            let by_name =
+                cast.iter().position(|member| member.name.eq_ignore_ascii_case(&turn.speaker)).unwrap_or(0);
             let Some(member) = cast.get_mut(by_name) else { continue };
             let objection = Objection { about: Topic::Money, text: sentence.to_owned() };
             if !member.brief.objections.iter().any(|known| known.text == objection.text) {

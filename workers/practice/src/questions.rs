@@ -37,7 +37,13 @@ fn sentence(company: &Value, field: &str) -> Option<(String, String)> {
 }
 
 /// Five questions, made from what is known. `claims` are sentences of the salesperson's material.
-pub fn five(product: &Product, claims: &[&str], company: &Value, cast: &[Member], goal: &str) -> Vec<Question> {
+pub fn five(
+    product: &Product,
+    claims: &[&str],
+    company: &Value,
+    cast: &[Member],
+    goal: &str,
+) -> Vec<Question> {
     let of_product = format!("the description of {}: “{}”", product.name, short(&product.description));
     let question = |aim: &str, question: String, reason: String, rests_on: Vec<String>| Question {
         question,
@@ -45,7 +51,9 @@ pub fn five(product: &Product, claims: &[&str], company: &Value, cast: &[Member]
         reason,
         rests_on,
     };
-    let fact = |field: &str| sentence(company, field).map(|(value, said)| (value, format!("{field}: “{}”", short(&said))));
+    let fact = |field: &str| {
+        sentence(company, field).map(|(value, said)| (value, format!("{field}: “{}”", short(&said))))
+    };
     let decider = cast.iter().find(|member| member.is_decision_maker).or(cast.first());
     let name = |member: Option<&Member>| member.map_or("you".to_owned(), |member| member.name.clone());
 
@@ -65,9 +73,14 @@ pub fn five(product: &Product, claims: &[&str], company: &Value, cast: &[Member]
     };
     let qualification = question(
         "qualification",
-        format!("{}, how does a decision like this one come about at your company, and who else takes part?", name(decider)),
+        format!(
+            "{}, how does a decision like this one come about at your company, and who else takes part?",
+            name(decider)
+        ),
         "You have to know who decides before you speak of a price.".into(),
-        vec![decider.map_or("the people of the meeting".into(), |member| format!("{} is {}", member.name, shown_role(&member.role)))],
+        vec![decider.map_or("the people of the meeting".into(), |member| {
+            format!("{} is {}", member.name, shown_role(&member.role))
+        })],
     );
     let rapport = match fact("latest_news").or(fact("open_positions")).or(fact("headquarters")) {
         Some((value, source)) => question(
@@ -82,10 +95,13 @@ pub fn five(product: &Product, claims: &[&str], company: &Value, cast: &[Member]
                 "rapport",
                 format!("{}, what has changed most since you came to the company?", name(member)),
                 "People like to tell what they have built.".into(),
-                vec![member.map_or("the people of the meeting".into(), |member| match member.tenure_months {
-                    Some(months) => format!("{} has been there for {months} months", member.name),
-                    None => format!("{} is {}", member.name, shown_role(&member.role)),
-                })],
+                vec![member.map_or(
+                    "the people of the meeting".into(),
+                    |member| match member.tenure_months {
+                        Some(months) => format!("{} has been there for {months} months", member.name),
+                        None => format!("{} is {}", member.name, shown_role(&member.role)),
+                    },
+                )],
             )
         }
     };
@@ -112,7 +128,10 @@ pub fn five(product: &Product, claims: &[&str], company: &Value, cast: &[Member]
     };
     let advance = question(
         "advance",
-        format!("If what you saw today holds, what would be a good next step towards this goal: {}?", short(goal).trim_end_matches('.')),
+        format!(
+            "If what you saw today holds, what would be a good next step towards this goal: {}?",
+            short(goal).trim_end_matches('.')
+        ),
         "Without a next step, a good talk stays a talk.".into(),
         vec![format!("the goal of the meeting: “{}”", short(goal))],
     );
@@ -122,7 +141,9 @@ pub fn five(product: &Product, claims: &[&str], company: &Value, cast: &[Member]
 /// The role as people say it.
 pub fn shown_role(role: &str) -> String {
     match role.to_ascii_lowercase().as_str() {
-        "ceo" | "cfo" | "cto" | "cmo" | "coo" | "cio" | "ciso" | "cpo" | "cro" | "chro" => role.to_uppercase(),
+        "ceo" | "cfo" | "cto" | "cmo" | "coo" | "cio" | "ciso" | "cpo" | "cro" | "chro" => {
+            role.to_uppercase()
+        }
         "vp_sales" => "VP of Sales".into(),
         _ => role.replace('_', " "),
     }
@@ -147,7 +168,8 @@ mod tests {
 
     #[test]
     fn there_are_five_questions_whatever_is_known_and_each_says_why() {
-        let product = Product { name: "CloudSync Pro".into(), description: "Cloud storage for companies".into() };
+        let product =
+            Product { name: "CloudSync Pro".into(), description: "Cloud storage for companies".into() };
         let known = json!({"industry": "Logistics", "tech_stack": ["SAP"], "latest_news": ["We open a hub in Porto"],
             "sources": {"tech_stack": {"url": "https://a.example/jobs", "sentence": "You know SAP."}}});
         for (company, claims) in [(json!({}), vec![]), (known, vec!["Saves 30% of the time."])] {

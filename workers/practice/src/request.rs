@@ -107,7 +107,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = Path::<String>::from_request_parts(parts, state).await.ok();
         let id = id.and_then(|Path(id)| id.parse().ok());
-        id.map(Self).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "the id in the path is the id of nothing"))
+        id.map(Self)
+            .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "the id in the path is the id of nothing"))
     }
 }
 
@@ -132,7 +133,9 @@ pub(crate) async fn once<T: Serialize + Send + 'static>(
     let asked = Uuid::new_v5(&workspace.0, asked.to_string().as_bytes());
     match store.claim_key(workspace, id, asked).await? {
         KeyClaim::Yours => {}
-        KeyClaim::Answered(answer) => return serde_json::from_str(&answer).map_err(|_| internal_error().into()),
+        KeyClaim::Answered(answer) => {
+            return serde_json::from_str(&answer).map_err(|_| internal_error().into());
+        }
         KeyClaim::Taken => return Err(web::key_of_another_request().into()),
         KeyClaim::InProgress => {
             let detail = "the request with this Idempotency-Key is still being done";
@@ -157,7 +160,9 @@ pub(crate) async fn once<T: Serialize + Send + 'static>(
 }
 
 /// Does the work to its end, even when nobody waits for it any more.
-pub(crate) async fn finished<T: Send + 'static>(work: impl Future<Output = Answer<T>> + Send + 'static) -> Answer<T> {
+pub(crate) async fn finished<T: Send + 'static>(
+    work: impl Future<Output = Answer<T>> + Send + 'static,
+) -> Answer<T> {
     tokio::spawn(work).await.map_err(|_| internal_error())?
 }
 

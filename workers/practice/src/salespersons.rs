@@ -136,12 +136,15 @@ pub(crate) async fn create(
     let workspace = who.workspace;
     let form = Form::read(&practice, workspace, request).await?;
     let missing = |name: &str, value: &Option<String>| {
-        value.is_none().then(|| FieldProblem { pointer: format!("/{name}"), detail: "is missing or empty".into() })
+        value
+            .is_none()
+            .then(|| FieldProblem { pointer: format!("/{name}"), detail: "is missing or empty".into() })
     };
-    let problems: Vec<FieldProblem> = [missing("product_name", &form.product_name), missing("description", &form.description)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let problems: Vec<FieldProblem> =
+        [missing("product_name", &form.product_name), missing("description", &form.description)]
+            .into_iter()
+            .flatten()
+            .collect();
     if !problems.is_empty() {
         form.forget(&practice).await;
         return Err(Problem::fields(problems).into());
@@ -172,7 +175,11 @@ pub(crate) async fn create(
     params(("id" = String, Path, description = "The id of the salesperson")),
     responses((status = 200, body = Answered<SalespersonView>),
         (status = 404, description = "There is no such salesperson", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn one(State(practice): State<Practice>, who: Reader, Id(id): Id) -> Answer<Json<Answered<SalespersonView>>> {
+pub(crate) async fn one(
+    State(practice): State<Practice>,
+    who: Reader,
+    Id(id): Id,
+) -> Answer<Json<Answered<SalespersonView>>> {
     let row = practice.store.salesperson(who.workspace, id).await?.ok_or_else(|| not_found("salesperson"))?;
     Ok(Answered::plain(view(&practice, who.workspace, row).await?))
 }
@@ -184,7 +191,11 @@ pub(crate) async fn one(State(practice): State<Practice>, who: Reader, Id(id): I
     params(("skip" = Option<i64>, Query, description = "How many are left out"), ("page" = Option<i64>, Query, description = "The number of the page, from 1"), ("limit" = Option<i64>, Query, description = "At most so many")),
     responses((status = 200, body = Answered<SalespersonList>),
         (status = 422, description = "A parameter cannot be used", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn list(State(practice): State<Practice>, who: Reader, uri: Uri) -> Answer<Json<Answered<SalespersonList>>> {
+pub(crate) async fn list(
+    State(practice): State<Practice>,
+    who: Reader,
+    uri: Uri,
+) -> Answer<Json<Answered<SalespersonList>>> {
     let page = page(&uri)?;
     let (rows, total) = practice.store.salespersons(who.workspace, page).await?;
     let mut salespersons = Vec::with_capacity(rows.len());
@@ -197,12 +208,21 @@ pub(crate) async fn list(State(practice): State<Practice>, who: Reader, uri: Uri
 /// Reads `skip` or `page`, and `limit`.
 fn page(uri: &Uri) -> Result<Page, Problem> {
     let mut problems = Vec::new();
-    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let pairs: Vec<(String, String)> =
+        url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let mut number = |name: &str, least: i64, most: i64| {
-        let text = pairs.iter().find(|(known, _)| known == name).map(|(_, text)| text.trim()).filter(|text| !text.is_empty())?;
+        let text = pairs
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, text)| text.trim())
+            .filter(|text| !text.is_empty())?;
         let number = text.parse().ok().filter(|number| (least..=most).contains(number));
         if number.is_none() {
-            let detail = if most == i64::MAX { format!("must be a number of {least} or more") } else { format!("must be a number from {least} to {most}") };
+            let detail = if most == i64::MAX {
+                format!("must be a number of {least} or more")
+            } else {
+                format!("must be a number from {least} to {most}")
+            };
             problems.push(FieldProblem { pointer: format!("/{name}"), detail });
         }
         number
@@ -210,7 +230,10 @@ fn page(uri: &Uri) -> Result<Page, Problem> {
     let limit = number("limit", 1, 1000).unwrap_or(10);
     let (skip, page) = (number("skip", 0, i64::MAX), number("page", 1, i64::MAX));
     if skip.is_some() && page.is_some() {
-        problems.push(FieldProblem { pointer: "/skip".into(), detail: "cannot be used together with `page`".into() });
+        problems.push(FieldProblem {
+            pointer: "/skip".into(),
+            detail: "cannot be used together with `page`".into(),
+        });
     }
     if !problems.is_empty() {
         return Err(Problem::fields(problems));
@@ -251,10 +274,18 @@ pub(crate) async fn change(
     params(("id" = String, Path, description = "The id of the salesperson")),
     responses((status = 200, body = Answered<Removed>),
         (status = 404, description = "There is no such salesperson", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn delete(State(practice): State<Practice>, who: Trainee, Id(id): Id) -> Answer<Json<Answered<Removed>>> {
+pub(crate) async fn delete(
+    State(practice): State<Practice>,
+    who: Trainee,
+    Id(id): Id,
+) -> Answer<Json<Answered<Removed>>> {
     let workspace = who.workspace;
     finished(async move {
-        let blobs = practice.store.delete_salesperson(workspace, id).await?.ok_or_else(|| not_found("salesperson"))?;
+        let blobs = practice
+            .store
+            .delete_salesperson(workspace, id)
+            .await?
+            .ok_or_else(|| not_found("salesperson"))?;
         forget_blobs(&practice, blobs).await;
         Ok(Answered::of(Removed { id }, "The salesperson was removed, with the files and the meetings."))
     })
@@ -274,8 +305,13 @@ pub(crate) async fn delete_material(
     let workspace = who.workspace;
     let id: Uuid = id.parse().map_err(|_| not_found("salesperson"))?;
     let materials = practice.store.materials_of(workspace, id).await?;
-    let file = index.parse::<usize>().ok().and_then(|index| materials.get(index)).ok_or_else(|| not_found("file"))?;
-    let blob = practice.store.delete_material(workspace, id, file.id).await?.ok_or_else(|| not_found("file"))?;
+    let file = index
+        .parse::<usize>()
+        .ok()
+        .and_then(|index| materials.get(index))
+        .ok_or_else(|| not_found("file"))?;
+    let blob =
+        practice.store.delete_material(workspace, id, file.id).await?.ok_or_else(|| not_found("file"))?;
     forget_blobs(&practice, vec![blob]).await;
     Ok(Answered::of(Removed { id: file.id }, format!("`{}` was removed.", file.file_name)))
 }

@@ -56,7 +56,8 @@ pub fn score(criteria: &Criteria, turns: &[Turn], material: &str) -> Scorecard {
         .criteria
         .iter()
         .map(|criterion| {
-            let found: Vec<Found> = criterion.signals.iter().map(|signal| conversation.look(signal)).collect();
+            let found: Vec<Found> =
+                criterion.signals.iter().map(|signal| conversation.look(signal)).collect();
             let points: i64 = found.iter().map(|one| one.points).sum();
             let mut turns: Vec<i64> = found.iter().flat_map(|one| one.turns.iter().copied()).collect();
             turns.sort_unstable();
@@ -98,7 +99,8 @@ pub fn score_call(criteria: &Criteria, transcript: &Transcript) -> Scorecard {
 
 fn reason(found: &[Found]) -> String {
     let said: Vec<String> = found.iter().filter(|one| one.count > 0).map(|one| one.in_words()).collect();
-    let missing: Vec<&str> = found.iter().filter(|one| one.count == 0 && one.is_good).map(|one| one.says.as_str()).collect();
+    let missing: Vec<&str> =
+        found.iter().filter(|one| one.count == 0 && one.is_good).map(|one| one.says.as_str()).collect();
     match (said.is_empty(), missing.is_empty()) {
         (true, true) => "Nothing speaks for it or against it.".to_owned(),
         (true, false) => format!("There are no {}.", missing.join(", no ")),

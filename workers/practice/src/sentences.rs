@@ -5,8 +5,9 @@
 
 /// What a point does not end a sentence behind, in small letters.
 const ABBREVIATIONS: &[&str] = &[
-    "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "etc", "e.g", "i.e", "inc", "ltd", "co", "corp", "approx", "no", "fig",
-    "dept", "est", "u.s", "u.k", "a.m", "p.m", "min", "max", "mio", "bn", "resp", "ca", "z.b", "d.h", "al", "vol", "pp", "ph.d",
+    "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "etc", "e.g", "i.e", "inc", "ltd", "co", "corp",
+    "approx", "no", "fig", "dept", "est", "u.s", "u.k", "a.m", "p.m", "min", "max", "mio", "bn", "resp",
+    "ca", "z.b", "d.h", "al", "vol", "pp", "ph.d",
 ];
 
 /// The end of the first whole sentence in `text`, as a number of bytes. `None` while no sentence has ended for sure. At the
@@ -25,7 +26,9 @@ pub fn end_of_first(text: &str, is_complete: bool) -> Option<usize> {
         }
         // `…`, `...`, `?!` and closing quotes belong to the end.
         let mut last = at;
-        while last + 1 < chars.len() && matches!(chars[last + 1].1, '.' | '!' | '?' | '…' | '"' | '”' | '’' | '\'' | ')' | '»') {
+        while last + 1 < chars.len()
+            && matches!(chars[last + 1].1, '.' | '!' | '?' | '…' | '"' | '”' | '’' | '\'' | ')' | '»')
+        {
             last += 1;
         }
         let end = chars[last].0 + chars[last].1.len_utf8();
@@ -52,7 +55,8 @@ pub fn end_of_first(text: &str, is_complete: bool) -> Option<usize> {
 /// Whether the sentence goes on behind the points from `at` to `last`.
 fn is_open(text: &str, chars: &[(usize, char)], at: usize, last: usize) -> bool {
     let next = chars[last + 1..].iter().map(|(_, next)| *next).find(|next| !next.is_whitespace());
-    let is_dots = chars[at].1 == '…' || last > at && chars[at..=last].iter().filter(|(_, c)| *c == '.').count() > 1;
+    let is_dots =
+        chars[at].1 == '…' || last > at && chars[at..=last].iter().filter(|(_, c)| *c == '.').count() > 1;
     if is_dots {
         // Somebody hesitates: `well… maybe`.
         return next.is_none_or(char::is_lowercase);
@@ -60,17 +64,23 @@ fn is_open(text: &str, chars: &[(usize, char)], at: usize, last: usize) -> bool 
     if chars[at].1 != '.' || last != at {
         return false;
     }
-    let word: String = text[..chars[at].0].chars().rev().take_while(|c| !c.is_whitespace() && *c != '(').collect();
+    let word: String =
+        text[..chars[at].0].chars().rev().take_while(|c| !c.is_whitespace() && *c != '(').collect();
     let word: String = word.chars().rev().collect::<String>();
     let small = word.trim_start_matches(['"', '“', '\'']).to_lowercase();
     let is_initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase) && word != "I";
     // `No.` is a number only before a digit.
     let is_abbreviation = match small.as_str() {
         "no" | "max" | "min" | "fig" | "pp" | "vol" => next.is_some_and(|next| next.is_ascii_digit()),
-        "etc" | "a.m" | "p.m" | "co" | "inc" | "ltd" | "corp" | "u.s" | "u.k" => next.is_some_and(char::is_lowercase),
+        "etc" | "a.m" | "p.m" | "co" | "inc" | "ltd" | "corp" | "u.s" | "u.k" => {
+            next.is_some_and(char::is_lowercase)
+        }
         small => ABBREVIATIONS.contains(&small),
     };
-    let is_ordinal = !small.is_empty() && small.len() <= 2 && small.chars().all(|c| c.is_ascii_digit()) && next.is_some_and(char::is_lowercase);
+    let is_ordinal = !small.is_empty()
+        && small.len() <= 2
+        && small.chars().all(|c| c.is_ascii_digit())
+        && next.is_some_and(char::is_lowercase);
     is_initial || is_abbreviation || is_ordinal
 }
 

@@ -100,8 +100,12 @@ impl<'a> Floor<'a> {
             match practice.store.take_floor(workspace, meeting, holder, LEASE).await? {
                 FloorClaim::Taken => return Ok(Self { practice, workspace, meeting, holder }),
                 FloorClaim::Gone => return Err(not_found("meeting")),
-                FloorClaim::NotActive(MeetingStatus::Completed) => return Err(conflict("the meeting is over")),
-                FloorClaim::NotActive(_) => return Err(conflict("the meeting has not begun; start it first")),
+                FloorClaim::NotActive(MeetingStatus::Completed) => {
+                    return Err(conflict("the meeting is over"));
+                }
+                FloorClaim::NotActive(_) => {
+                    return Err(conflict("the meeting has not begun; start it first"));
+                }
                 FloorClaim::Busy if Instant::now() >= until => {
                     return Err(unavailable("somebody else speaks in this meeting for a long time"));
                 }
@@ -178,7 +182,9 @@ async fn answered_before(
     sent: &Sent,
 ) -> Answer<Option<Exchange>> {
     let Some((key, hash)) = sent.request else { return Ok(None) };
-    let Some(own) = practice.store.turn_of_request(workspace, meeting.id, key).await? else { return Ok(None) };
+    let Some(own) = practice.store.turn_of_request(workspace, meeting.id, key).await? else {
+        return Ok(None);
+    };
     if own.request_hash != Some(hash) {
         return Err(web::key_of_another_request().into());
     }
@@ -233,7 +239,8 @@ pub(crate) fn heard(plan: &Plan, turns: &[TurnRow]) -> Vec<Heard> {
     let member = |id: &str| plan.cast.iter().position(|member| member.id.to_string() == id);
     let before = plan.from_call.iter().flat_map(|from| &from.said).map(|turn| Heard {
         turn: 0,
-        by: (!turn.is_ours).then(|| plan.cast.iter().position(|member| member.name == turn.speaker).unwrap_or(0)),
+        by: (!turn.is_ours)
+            .then(|| plan.cast.iter().position(|member| member.name == turn.speaker).unwrap_or(0)),
         text: turn.text.clone(),
     });
     let now = turns.iter().filter(|turn| !turn.said.is_empty()).map(|turn| Heard {
@@ -246,9 +253,12 @@ pub(crate) fn heard(plan: &Plan, turns: &[TurnRow]) -> Vec<Heard> {
 
 /// What the meeting was like before, for the decision who answers.
 fn before(plan: &Plan, turns: &[TurnRow]) -> Before {
-    let mut before = Before { spoken: vec![0; plan.cast.len()], last_turn: vec![0; plan.cast.len()], ..Before::default() };
+    let mut before =
+        Before { spoken: vec![0; plan.cast.len()], last_turn: vec![0; plan.cast.len()], ..Before::default() };
     for turn in turns {
-        let Some(at) = plan.cast.iter().position(|member| member.id.to_string() == turn.speaker) else { continue };
+        let Some(at) = plan.cast.iter().position(|member| member.id.to_string() == turn.speaker) else {
+            continue;
+        };
         before.spoken[at] += 1;
         before.last_turn[at] = u32::try_from(turn.number).unwrap_or(u32::MAX);
         before.last_spoke = Some(at);
@@ -305,7 +315,8 @@ async fn speak(
         }
     };
     let turns = store.turns_of(workspace, meeting).await?;
-    let earlier: Vec<TurnRow> = turns.iter().filter(|turn| turn.number < number || turn.answers.is_some()).cloned().collect();
+    let earlier: Vec<TurnRow> =
+        turns.iter().filter(|turn| turn.number < number || turn.answers.is_some()).cloned().collect();
     let mut heard = heard(plan, &turns);
     // What a process left half said comes before the words that are answered again.
     heard.retain(|one| one.turn != number);
@@ -332,7 +343,8 @@ async fn speak(
     let second_response = match ready.second {
         Some((second, sentences)) => {
             let why = choice.second.map_or(WhySecond::Adds, |(_, why)| why).say(&plan.cast[second].name);
-            let details = json!({"part": "second", "why": why, "source": ready.source, "topic": choice.topic});
+            let details =
+                json!({"part": "second", "why": why, "source": ready.source, "topic": choice.topic});
             Some(say(floor, plan, (number, second), &sentences, details, listener.as_ref()).await?)
         }
         None => None,
@@ -355,12 +367,23 @@ async fn ready(practice: &Practice, plan: &Plan, heard: &[Heard], choice: &Choic
         match character::answer(model.as_ref(), plan, heard, choice).await {
             Ok(ready) => return ready,
             Err(problem) => {
-                tracing::warn!(problem, "the model gave no answer in a practice meeting; built-in words are used");
+                tracing::warn!(
+                    problem,
+                    "the model gave no answer in a practice meeting; built-in words are used"
+                );
             }
         }
     }
     let claims: Vec<&str> = plan.claims.iter().map(String::as_str).collect();
-    let scene = |speaker, second| Scene { plan, speaker, heard, topic: choice.topic, second, company: &plan.company, claims: &claims };
+    let scene = |speaker, second| Scene {
+        plan,
+        speaker,
+        heard,
+        topic: choice.topic,
+        second,
+        company: &plan.company,
+        claims: &claims,
+    };
     let first = builtin::answer(&scene(choice.first, None));
     let second = choice.second.map(|(second, why)| {
         let mut heard_first = heard.to_vec();
@@ -369,7 +392,15 @@ async fn ready(practice: &Practice, plan: &Plan, heard: &[Heard], choice: &Choic
         let last = heard_first.len() - 1;
         heard_first.swap(last, last - 1);
         let claims = &claims;
-        let scene = Scene { plan, speaker: second, heard: &heard_first, topic: choice.topic, second: Some(why), company: &plan.company, claims };
+        let scene = Scene {
+            plan,
+            speaker: second,
+            heard: &heard_first,
+            topic: choice.topic,
+            second: Some(why),
+            company: &plan.company,
+            claims,
+        };
         (second, builtin::answer(&scene))
     });
     // Nobody repeats what was just said.

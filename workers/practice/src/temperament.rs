@@ -5,7 +5,18 @@ use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 /// A trait of a representative.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray, VariantNames,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    VariantNames,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
@@ -84,7 +95,11 @@ const fn means(of: Trait) -> Means {
             patience: 2,
             stubbornness: 1,
             voice: voice(0.3, 0.8, 0.6, true, 1.1),
-            openers: &["Look, I don't have time for this.", "Oh, come on!", "That is exactly what annoys me!"],
+            openers: &[
+                "Look, I don't have time for this.",
+                "Oh, come on!",
+                "That is exactly what annoys me!",
+            ],
             impatient: "We are going in circles, and I have had enough of that!",
             directions: "You are angry: you speak sharply, you challenge what you hear, and you lose patience soon. You never insult.",
         },
@@ -94,7 +109,11 @@ const fn means(of: Trait) -> Means {
             patience: 3,
             stubbornness: 1,
             voice: voice(0.7, 0.7, 0.5, true, 1.0),
-            openers: &["I have seen a dozen of these.", "Obviously.", "Let me explain how this works at our level."],
+            openers: &[
+                "I have seen a dozen of these.",
+                "Obviously.",
+                "Let me explain how this works at our level.",
+            ],
             impatient: "I expected more than that, frankly.",
             directions: "You are arrogant: you think you know better, you mention your experience, and you are not easily impressed.",
         },
@@ -124,7 +143,11 @@ const fn means(of: Trait) -> Means {
             patience: 6,
             stubbornness: -1,
             voice: voice(0.6, 0.7, 0.4, true, 1.0),
-            openers: &["Thanks for explaining that!", "That's a good thought.", "I'm happy to talk about this."],
+            openers: &[
+                "Thanks for explaining that!",
+                "That's a good thought.",
+                "I'm happy to talk about this.",
+            ],
             impatient: "I like our talk, but I would love to hear something more concrete.",
             directions: "You are friendly and warm: you thank people and help the talk along.",
         },
@@ -144,7 +167,11 @@ const fn means(of: Trait) -> Means {
             patience: 2,
             stubbornness: 0,
             voice: voice(0.55, 0.75, 0.0, false, 0.85),
-            openers: &["Sorry, I have a headache today.", "Excuse me, one moment.", "Could you say that more slowly?"],
+            openers: &[
+                "Sorry, I have a headache today.",
+                "Excuse me, one moment.",
+                "Could you say that more slowly?",
+            ],
             impatient: "I'm sorry, I can't concentrate any longer. Could we keep this short?",
             directions: "You are not well today: you tire soon, you ask for short answers, and you sometimes ask people to repeat.",
         },
@@ -154,7 +181,11 @@ const fn means(of: Trait) -> Means {
             patience: 5,
             stubbornness: 0,
             voice: voice(0.8, 0.6, 0.3, true, 0.98),
-            openers: &["Let me take that step by step.", "What is the number behind that?", "I would like to see the data."],
+            openers: &[
+                "Let me take that step by step.",
+                "What is the number behind that?",
+                "I would like to see the data.",
+            ],
             impatient: "I still have no number that I could check.",
             directions: "You are analytical: you ask for numbers, sources and definitions, and you notice gaps in a reasoning.",
         },
@@ -185,7 +216,8 @@ pub fn manner(traits: &[Trait]) -> Manner {
     let mean = |of: fn(&Voice) -> f64| all.iter().map(|one| of(&one.voice)).sum::<f64>() / count;
     Manner {
         max_sentences: all.iter().map(|one| one.max_sentences).min().unwrap_or(3),
-        words_per_minute: all.iter().map(|one| one.words_per_minute).sum::<u32>() / u32::try_from(all.len()).unwrap_or(1),
+        words_per_minute: all.iter().map(|one| one.words_per_minute).sum::<u32>()
+            / u32::try_from(all.len()).unwrap_or(1),
         patience: all.iter().map(|one| one.patience).min().unwrap_or(4),
         stubbornness: all.iter().map(|one| one.stubbornness).sum::<i32>().clamp(-2, 2),
         voice: Voice {
@@ -203,7 +235,19 @@ pub fn manner(traits: &[Trait]) -> Manner {
 
 /// How hard it is to win somebody over.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray, VariantNames,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    VariantNames,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
@@ -292,7 +336,8 @@ mod tests {
     fn concessions_come_later_as_difficulty_rises_whatever_the_temperament() {
         for traits in [&[][..], &[Trait::Soft], &[Trait::Angry, Trait::Arrogant]] {
             let manner = manner(traits);
-            let moves: Vec<u32> = Difficulty::ALL.iter().map(|one| one.moves_before_concession(&manner)).collect();
+            let moves: Vec<u32> =
+                Difficulty::ALL.iter().map(|one| one.moves_before_concession(&manner)).collect();
             assert!(moves.windows(2).all(|pair| pair[0] < pair[1]), "{moves:?}");
         }
         let limits: Vec<u32> = Difficulty::ALL.iter().map(|one| one.questions_before_limit()).collect();

@@ -39,7 +39,11 @@ fn of_store(error: StoreError) -> String {
 
 impl Talk {
     /// Goes on with a meeting, or makes one with two people whom nobody has to set up.
-    pub async fn open(practice: Practice, workspace: WorkspaceId, meeting: Option<Uuid>) -> Result<Self, String> {
+    pub async fn open(
+        practice: Practice,
+        workspace: WorkspaceId,
+        meeting: Option<Uuid>,
+    ) -> Result<Self, String> {
         let id = match meeting {
             Some(id) => id,
             None => sample(&practice, workspace).await.map_err(of_store)?,
@@ -47,7 +51,9 @@ impl Talk {
         let find = async || practice.store.meeting(workspace, id).await.map_err(of_store);
         let known = find().await?.ok_or_else(|| format!("there is no meeting `{id}`"))?;
         match known.status {
-            MeetingStatus::Pending => drop(practice.store.start_meeting(workspace, id).await.map_err(of_store)?),
+            MeetingStatus::Pending => {
+                drop(practice.store.start_meeting(workspace, id).await.map_err(of_store)?)
+            }
             MeetingStatus::Active => {}
             MeetingStatus::Completed => return Err(format!("the meeting `{id}` is over")),
         }
@@ -58,10 +64,19 @@ impl Talk {
 
     /// What somebody should know before the first word.
     pub fn opening(&self) -> Vec<String> {
-        let people: Vec<String> =
-            self.plan.cast.iter().map(|member| format!("{} ({})", member.name, shown_role(&member.role))).collect();
+        let people: Vec<String> = self
+            .plan
+            .cast
+            .iter()
+            .map(|member| format!("{} ({})", member.name, shown_role(&member.role)))
+            .collect();
         let mut lines = vec![
-            format!("Meeting {} about {}, with {}.", self.meeting.id, self.plan.product.name, people.join(" and ")),
+            format!(
+                "Meeting {} about {}, with {}.",
+                self.meeting.id,
+                self.plan.product.name,
+                people.join(" and ")
+            ),
             format!("Your goal: {}", self.plan.goal),
             "Questions worth asking:".to_owned(),
         ];
@@ -73,7 +88,8 @@ impl Talk {
     /// Says something, and returns what is answered.
     pub async fn say(&self, words: &str) -> Result<Vec<String>, String> {
         let sent = Sent { said: words.to_owned(), request: None };
-        let exchange = talk::exchange(&self.practice, self.workspace, (&self.meeting, &self.plan), &sent, None).await;
+        let exchange =
+            talk::exchange(&self.practice, self.workspace, (&self.meeting, &self.plan), &sent, None).await;
         let exchange = exchange.map_err(why)?;
         let answers = std::iter::once(&exchange.ai_response).chain(&exchange.second_response);
         Ok(answers.map(|one| format!("{}: {}", one.speaker_name, one.response_text)).collect())
@@ -87,7 +103,8 @@ impl Talk {
             lines.push(format!("Score: {} of 100", score.overall));
             for one in score.criteria {
                 let turns: Vec<String> = one.turns.iter().map(ToString::to_string).collect();
-                let turns = if turns.is_empty() { String::new() } else { format!(" Turns {}.", turns.join(", ")) };
+                let turns =
+                    if turns.is_empty() { String::new() } else { format!(" Turns {}.", turns.join(", ")) };
                 lines.push(format!("  {:<20} {:>3}  {}{turns}", one.title, one.score, one.reason));
             }
         }
@@ -103,15 +120,21 @@ async fn sample(practice: &Practice, workspace: WorkspaceId) -> Result<Uuid, Sto
     let (salesperson, company, meeting) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
     let product = Product {
         name: "CloudSync Pro".into(),
-        description: "Cloud storage for companies: files are the same on each machine, and nothing is lost.".into(),
+        description: "Cloud storage for companies: files are the same on each machine, and nothing is lost."
+            .into(),
     };
-    let new = Salesperson { product_name: product.name.clone(), description: product.description.clone(), product_url: None };
+    let new = Salesperson {
+        product_name: product.name.clone(),
+        description: product.description.clone(),
+        product_url: None,
+    };
     practice.store.add_salesperson(workspace, salesperson, &new, &[]).await?;
     let known = facts(&[]);
     let note = Some("This company was made for a first try.");
     let of_try = NewCompany { url: "https://example.com/", data: &known, note, fetched_at: None };
     practice.store.add_company(workspace, company, of_try).await?;
-    let people = [("John Smith", "ceo", Trait::Cool, true), ("Maria Garcia", "cfo", Trait::Analytical, false)];
+    let people =
+        [("John Smith", "ceo", Trait::Cool, true), ("Maria Garcia", "cfo", Trait::Analytical, false)];
     let mut cast = Vec::new();
     for (at, (name, role, one, decides)) in people.into_iter().enumerate() {
         let id = Uuid::now_v7();
@@ -151,7 +174,10 @@ async fn sample(practice: &Practice, workspace: WorkspaceId) -> Result<Uuid, Sto
         from_call: None,
     };
     let plan = json!(plan);
-    practice.store.add_meeting(workspace, meeting, NewMeeting { salesperson, company, created_by: ACTOR, plan: &plan }).await?;
+    practice
+        .store
+        .add_meeting(workspace, meeting, NewMeeting { salesperson, company, created_by: ACTOR, plan: &plan })
+        .await?;
     Ok(meeting)
 }
 

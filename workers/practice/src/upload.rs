@@ -77,7 +77,12 @@ impl Form {
         Ok(form)
     }
 
-    async fn take_file(&mut self, practice: &Practice, workspace: WorkspaceId, part: Field<'_>) -> Answer<()> {
+    async fn take_file(
+        &mut self,
+        practice: &Practice,
+        workspace: WorkspaceId,
+        part: Field<'_>,
+    ) -> Answer<()> {
         let file_name = file_name(part.file_name());
         let content = bytes(part, MAX_FILE_BYTES).await?;
         // A browser sends an empty part where nobody chose a file.
@@ -101,7 +106,10 @@ impl Form {
             }
         };
         if self.materials.len() >= MAX_FILES {
-            refuse(StatusCode::UNPROCESSABLE_ENTITY, format!("is one more than the {MAX_FILES} files that are kept"));
+            refuse(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                format!("is one more than the {MAX_FILES} files that are kept"),
+            );
             return Ok(());
         }
         let id = Uuid::now_v7();
@@ -160,7 +168,12 @@ async fn bytes(mut part: Field<'_>, most: usize) -> Answer<Option<Bytes>> {
     Ok((!is_too_long).then(|| content.freeze()))
 }
 
-async fn text(part: Field<'_>, name: &str, most: usize, problems: &mut Vec<FieldProblem>) -> Answer<Option<String>> {
+async fn text(
+    part: Field<'_>,
+    name: &str,
+    most: usize,
+    problems: &mut Vec<FieldProblem>,
+) -> Answer<Option<String>> {
     let mut refuse = |detail: String| problems.push(FieldProblem { pointer: format!("/{name}"), detail });
     let Some(bytes) = bytes(part, most * 4).await? else {
         refuse(format!("must have at most {most} characters"));
@@ -178,7 +191,9 @@ async fn text(part: Field<'_>, name: &str, most: usize, problems: &mut Vec<Field
 fn broken(error: &MultipartError) -> Problem {
     match (web::broke_off(error), error.status()) {
         (slow, _) if slow.status == StatusCode::REQUEST_TIMEOUT => slow,
-        (_, StatusCode::PAYLOAD_TOO_LARGE) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the form is too long"),
+        (_, StatusCode::PAYLOAD_TOO_LARGE) => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the form is too long")
+        }
         _ => Problem::new(StatusCode::BAD_REQUEST, "the form is malformed, or broke off before its end"),
     }
 }

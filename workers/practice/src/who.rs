@@ -7,9 +7,9 @@
 mod address;
 mod names;
 mod roles;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 mod topics;
 
 use address::Address;
@@ -111,23 +111,122 @@ impl WhySecond {
 }
 
 const EACH: &[&str] = &[
-    "both of you", "all of you", "you both", "you all", "you two", "you three", "each of you", "everyone", "everybody",
-    "the two of you", "the three of you", "yall", "all three of you", "both sides", "you guys", "all three", "each one of you",
-    "the whole team", "the whole room", "the group", "the two of you", "one by one", "go around the table", "around the table",
+    "both of you",
+    "all of you",
+    "you both",
+    "you all",
+    "you two",
+    "you three",
+    "each of you",
+    "everyone",
+    "everybody",
+    "the two of you",
+    "the three of you",
+    "yall",
+    "all three of you",
+    "both sides",
+    "you guys",
+    "all three",
+    "each one of you",
+    "the whole team",
+    "the whole room",
+    "the group",
+    "the two of you",
+    "one by one",
+    "go around the table",
+    "around the table",
 ];
-const ANY: &[&str] = &["any of you", "anyone", "anybody", "either of you", "one of you", "whoever", "which one of you", "who of you"];
+const ANY: &[&str] = &[
+    "any of you",
+    "anyone",
+    "anybody",
+    "either of you",
+    "one of you",
+    "whoever",
+    "which one of you",
+    "who of you",
+];
 /// With these somebody takes up what was said.
 const TAKES_UP: &[&str] = &[
-    "you said", "you just said", "you mentioned", "you just mentioned", "you told", "you raised", "your point", "your question",
-    "your concern", "your objection", "you asked", "you were saying", "you described", "you brought up", "that point", "you pointed",
-    "say more", "tell me more", "more about that", "go on", "go ahead", "what do you mean", "can you elaborate", "could you elaborate",
-    "elaborate", "expand on that", "fair point", "good point", "fair question", "good question", "great question", "fair enough",
-    "i understand your", "i hear you", "that answers", "does that answer", "did that answer", "does that help", "does that address",
-    "why is that", "why do you say", "how so", "how come", "for example", "an example", "such as", "and then", "what else",
-    "what happened then", "what happened next", "since when", "in what way", "you are saying", "youre saying", "as you said",
-    "like you said", "your answer", "you feel", "makes you say", "is that right", "is that correct", "would that work for you",
+    "you said",
+    "you just said",
+    "you mentioned",
+    "you just mentioned",
+    "you told",
+    "you raised",
+    "your point",
+    "your question",
+    "your concern",
+    "your objection",
+    "you asked",
+    "you were saying",
+    "you described",
+    "you brought up",
+    "that point",
+    "you pointed",
+    "say more",
+    "tell me more",
+    "more about that",
+    "go on",
+    "go ahead",
+    "what do you mean",
+    "can you elaborate",
+    "could you elaborate",
+    "elaborate",
+    "expand on that",
+    "fair point",
+    "good point",
+    "fair question",
+    "good question",
+    "great question",
+    "fair enough",
+    "i understand your",
+    "i hear you",
+    "that answers",
+    "does that answer",
+    "did that answer",
+    "does that help",
+    "does that address",
+    "why is that",
+    "why do you say",
+    "how so",
+    "how come",
+    "for example",
+    "an example",
+    "such as",
+    "and then",
+    "what else",
+    "what happened then",
+    "what happened next",
+    "since when",
+    "in what way",
+    "you are saying",
+    "youre saying",
+    "as you said",
+    "like you said",
+    "your answer",
+    "you feel",
+    "makes you say",
+    "is that right",
+    "is that correct",
+    "would that work for you",
 ];
-const GREETS: &[&str] = &["good morning", "good afternoon", "good evening", "hello", "hi", "hey", "nice to meet", "thanks for having", "thank you for having", "thanks for taking", "thank you for taking", "thank you for your time", "pleasure to meet", "welcome"];
+const GREETS: &[&str] = &[
+    "good morning",
+    "good afternoon",
+    "good evening",
+    "hello",
+    "hi",
+    "hey",
+    "nice to meet",
+    "thanks for having",
+    "thank you for having",
+    "thanks for taking",
+    "thank you for taking",
+    "thank you for your time",
+    "pleasure to meet",
+    "welcome",
+];
 
 /// Decides who answers to `said`. There is at least one person.
 pub fn who_answers(people: &[Person<'_>], said: &str, before: &Before) -> Choice {
@@ -148,7 +247,12 @@ pub fn who_answers(people: &[Person<'_>], said: &str, before: &Before) -> Choice
 }
 
 /// The one who answers, and who was spoken to beside.
-fn first(room: &Room<'_>, said: &str, heard: &[Word], topics: &[(Topic, u32)]) -> (usize, Because, Option<usize>) {
+fn first(
+    room: &Room<'_>,
+    said: &str,
+    heard: &[Word],
+    topics: &[(Topic, u32)],
+) -> (usize, Because, Option<usize>) {
     let names: Vec<&str> = room.people.iter().map(|person| person.name).collect();
     let named = names::named(&names, heard, said);
     let strong: Vec<_> = named.iter().filter(|one| one.address >= Address::Directed).collect();
@@ -167,17 +271,22 @@ fn first(room: &Room<'_>, said: &str, heard: &[Word], topics: &[(Topic, u32)]) -
             return (role.person, Because::Role(role.heard.clone()), None);
         }
         // `John, what would your CFO say?` is for John. `Thanks, John. What does the CFO say?` is not.
-        let later = asked_strong.iter().find(|role| heard[role.at.0].sentence > heard[one.at.0].sentence && role.person != one.person);
+        let later = asked_strong
+            .iter()
+            .find(|role| heard[role.at.0].sentence > heard[one.at.0].sentence && role.person != one.person);
         if let Some(role) = later.filter(|_| one.address < Address::Spoken || !asks(heard, one.at.0)) {
             return (role.person, Because::Role(role.heard.clone()), None);
         }
         let other = other.or_else(|| {
-            let beside = asked_strong.iter().find(|role| role.person != one.person && joined(heard, one.at, role.at));
+            let beside =
+                asked_strong.iter().find(|role| role.person != one.person && joined(heard, one.at, role.at));
             beside.map(|role| role.person)
         });
         return (one.person, because(one), other);
     }
-    if let Some((at, other)) = pick(&asked_strong, |one| (one.person, one.at, one.address), heard, room, topics) {
+    if let Some((at, other)) =
+        pick(&asked_strong, |one| (one.person, one.at, one.address), heard, room, topics)
+    {
         let one = asked_strong[at];
         return (one.person, Because::Role(one.heard.clone()), other);
     }
@@ -231,13 +340,16 @@ fn pick<T>(
             address == best || heard[span.0].sentence == last_sentence && best == Address::Directed
         })
         .collect();
-    let mut last = *candidates.iter().rev().find(|at| asks(heard, of(found[**at]).1.0)).or(candidates.last())?;
+    let mut last =
+        *candidates.iter().rev().find(|at| asks(heard, of(found[**at]).1.0)).or(candidates.last())?;
     // Two people have this name. The one whom the talk is about is meant.
     let (person, span, _) = of(found[last]);
     let same: Vec<usize> = candidates.iter().copied().filter(|at| of(found[*at]).1 == span).collect();
     if same.len() > 1 {
         let among: Vec<usize> = same.iter().map(|at| of(found[*at]).0).collect();
-        let meant = room.owner_among(&among, topics).or_else(|| among.iter().copied().find(|one| room.before.last_addressed == Some(*one)));
+        let meant = room
+            .owner_among(&among, topics)
+            .or_else(|| among.iter().copied().find(|one| room.before.last_addressed == Some(*one)));
         let meant = meant.unwrap_or(person);
         last = same.into_iter().find(|at| of(found[*at]).0 == meant)?;
         return Some((last, None));
@@ -258,7 +370,13 @@ fn pick<T>(
 fn asks(heard: &[Word], at: usize) -> bool {
     let sentence = heard[at].sentence;
     let of_sentence: Vec<Word> = heard.iter().filter(|word| word.sentence == sentence).cloned().collect();
-    has_any(&of_sentence, &["what", "how", "why", "who", "when", "where", "which", "you", "your", "tell", "share", "walk", "explain", "question"])
+    has_any(
+        &of_sentence,
+        &[
+            "what", "how", "why", "who", "when", "where", "which", "you", "your", "tell", "share", "walk",
+            "explain", "question",
+        ],
+    )
 }
 
 /// Whether only `and`, `or` or a comma stands between the two.
@@ -270,17 +388,71 @@ fn joined(heard: &[Word], one: (usize, usize), other: (usize, usize)) -> bool {
     let between = &heard[(first.1 + 1).min(second.0)..second.0];
     between.len() <= 2
         && between.iter().all(|word| {
-            matches!(word.text.as_str(), "and" | "or" | "then" | "also" | "maybe" | "perhaps" | "both" | "the" | "our" | "you" | "afterwards" | "mr" | "ms" | "mrs" | "dr")
+            matches!(
+                word.text.as_str(),
+                "and"
+                    | "or"
+                    | "then"
+                    | "also"
+                    | "maybe"
+                    | "perhaps"
+                    | "both"
+                    | "the"
+                    | "our"
+                    | "you"
+                    | "afterwards"
+                    | "mr"
+                    | "ms"
+                    | "mrs"
+                    | "dr"
+            )
         })
 }
 
 /// Whether the words need what was said before.
 fn follows_up(heard: &[Word]) -> bool {
     let first = heard.first().map_or("", |word| word.text.as_str());
-    let speaks_to = heard.iter().any(|word| matches!(word.text.as_str(), "you" | "your" | "that" | "it" | "this" | "why" | "yours"));
+    let speaks_to = heard
+        .iter()
+        .any(|word| matches!(word.text.as_str(), "you" | "your" | "that" | "it" | "this" | "why" | "yours"));
     let to_you = heard.iter().any(|word| matches!(word.text.as_str(), "you" | "your" | "yours"));
     let greets = has_any(heard, GREETS);
-    let opens = matches!(first, "and" | "so" | "but" | "then" | "because" | "why" | "how" | "ok" | "okay" | "right" | "yes" | "no" | "sure" | "really" | "exactly" | "understood" | "great" | "thats" | "what" | "which" | "when" | "is" | "would" | "could" | "can" | "do" | "does" | "if" | "interesting" | "got" | "absolutely" | "agreed" | "sounds");
+    let opens = matches!(
+        first,
+        "and"
+            | "so"
+            | "but"
+            | "then"
+            | "because"
+            | "why"
+            | "how"
+            | "ok"
+            | "okay"
+            | "right"
+            | "yes"
+            | "no"
+            | "sure"
+            | "really"
+            | "exactly"
+            | "understood"
+            | "great"
+            | "thats"
+            | "what"
+            | "which"
+            | "when"
+            | "is"
+            | "would"
+            | "could"
+            | "can"
+            | "do"
+            | "does"
+            | "if"
+            | "interesting"
+            | "got"
+            | "absolutely"
+            | "agreed"
+            | "sounds"
+    );
     !greets && (speaks_to && opens || to_you && heard.len() <= 14)
 }
 
@@ -302,8 +474,19 @@ impl Room<'_> {
     /// To whom the topics belong. A weak topic that belongs to somebody comes before a strong one that is nobody's.
     fn owner_among(&self, among: &[usize], topics: &[(Topic, u32)]) -> Option<usize> {
         topics.iter().find_map(|(topic, _)| {
-            let rank = |person: &usize| (affinity(&self.kinds[*person], *topic), self.people[*person].is_decision_maker, std::cmp::Reverse(self.count(*person)), std::cmp::Reverse(*person));
-            among.iter().copied().filter(|person| affinity(&self.kinds[*person], *topic) >= 4).max_by_key(rank)
+            let rank = |person: &usize| {
+                (
+                    affinity(&self.kinds[*person], *topic),
+                    self.people[*person].is_decision_maker,
+                    std::cmp::Reverse(self.count(*person)),
+                    std::cmp::Reverse(*person),
+                )
+            };
+            among
+                .iter()
+                .copied()
+                .filter(|person| affinity(&self.kinds[*person], *topic) >= 4)
+                .max_by_key(rank)
         })
     }
 
@@ -320,7 +503,9 @@ impl Room<'_> {
     fn by_silence(&self) -> Vec<usize> {
         let mut all = self.all();
         let last = |person: usize| self.before.last_turn.get(person).copied().unwrap_or(0);
-        all.sort_by_key(|person| (self.count(*person), last(*person), !self.people[*person].is_decision_maker, *person));
+        all.sort_by_key(|person| {
+            (self.count(*person), last(*person), !self.people[*person].is_decision_maker, *person)
+        });
         all
     }
 
@@ -343,8 +528,12 @@ impl Room<'_> {
             let interest = affinity(&self.kinds[person], *topic);
             let traits = self.people[person].traits;
             let impatient = traits.iter().any(|one| matches!(one, Trait::Angry | Trait::Arrogant));
-            let reserved = traits.iter().any(|one| matches!(one, Trait::ColdHearted | Trait::Soft | Trait::NotWell));
-            let named = matches!(because, Because::Named(_) | Because::Misspelt(_) | Because::Role(_) | Because::GoesOn);
+            let reserved =
+                traits.iter().any(|one| matches!(one, Trait::ColdHearted | Trait::Soft | Trait::NotWell));
+            let named = matches!(
+                because,
+                Because::Named(_) | Because::Misspelt(_) | Because::Role(_) | Because::GoesOn
+            );
             let why = match () {
                 () if impatient && interest >= 4 => WhySecond::Interrupts,
                 // Who was not asked leaves the answer to whoever was.

@@ -58,7 +58,13 @@ fn narrow_runs(bytes: &[u8]) -> Vec<(usize, String)> {
     runs
 }
 
-fn push(runs: &mut Vec<(usize, String)>, current: &mut String, start: &mut usize, c: Option<char>, at: usize) {
+fn push(
+    runs: &mut Vec<(usize, String)>,
+    current: &mut String,
+    start: &mut usize,
+    c: Option<char>,
+    at: usize,
+) {
     if let Some(c) = c {
         if current.is_empty() {
             *start = at;
@@ -74,13 +80,20 @@ fn push(runs: &mut Vec<(usize, String)>, current: &mut String, start: &mut usize
 }
 
 fn is_text(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a0}'..='\u{ff}' | '‘' | '’' | '“' | '”' | '–' | '—' | '…' | '€' | '•')
+    c.is_alphanumeric()
+        || matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a0}'..='\u{ff}' | '‘' | '’' | '“' | '”' | '–' | '—' | '…' | '€' | '•')
 }
 
 /// Whether a run is made of words, and not of names of fonts, of styles or of bytes.
 fn is_words(run: &str) -> bool {
     let words: Vec<&str> = run.split_whitespace().collect();
     let letters = run.chars().filter(|c| c.is_alphabetic() || c.is_whitespace()).count();
-    let of_letters = words.iter().filter(|word| word.chars().all(|c| c.is_alphabetic() || ",.;:!?'’“”()-–%".contains(c))).count();
-    words.len() >= 3 && letters * 10 >= run.chars().count() * 8 && of_letters * 10 >= words.len() * 7 && run.chars().any(char::is_lowercase)
+    let of_letters = words
+        .iter()
+        .filter(|word| word.chars().all(|c| c.is_alphabetic() || ",.;:!?'’“”()-–%".contains(c)))
+        .count();
+    words.len() >= 3
+        && letters * 10 >= run.chars().count() * 8
+        && of_letters * 10 >= words.len() * 7
+        && run.chars().any(char::is_lowercase)
 }

@@ -56,9 +56,10 @@ fn in_order(archive: &mut Archive<'_>, room: &mut u64) -> Result<Vec<String>, Re
         .collect();
     numbered.sort();
     let there: Vec<String> = numbered.into_iter().map(|(_, name)| name).collect();
-    let (Some(show), Some(links)) =
-        (entry(archive, "ppt/presentation.xml", room)?, entry(archive, "ppt/_rels/presentation.xml.rels", room)?)
-    else {
+    let (Some(show), Some(links)) = (
+        entry(archive, "ppt/presentation.xml", room)?,
+        entry(archive, "ppt/_rels/presentation.xml.rels", room)?,
+    ) else {
         return Ok(there);
     };
     let targets = relations(&links);
@@ -79,7 +80,9 @@ fn in_order(archive: &mut Archive<'_>, room: &mut u64) -> Result<Vec<String>, Re
 
 fn notes_of(archive: &mut Archive<'_>, slide: &str, room: &mut u64) -> Result<Option<Vec<u8>>, ReadError> {
     let Some(file) = slide.strip_prefix("ppt/slides/") else { return Ok(None) };
-    let Some(links) = entry(archive, &format!("ppt/slides/_rels/{file}.rels"), room)? else { return Ok(None) };
+    let Some(links) = entry(archive, &format!("ppt/slides/_rels/{file}.rels"), room)? else {
+        return Ok(None);
+    };
     let notes = relations(&links).into_iter().find(|(_, kind, _)| kind.ends_with("/notesSlide"));
     match notes.and_then(|(_, _, target)| target.rsplit('/').next().map(str::to_owned)) {
         Some(name) => entry(archive, &format!("ppt/notesSlides/{name}"), room),
@@ -94,7 +97,8 @@ fn entry(archive: &mut Archive<'_>, name: &str, room: &mut u64) -> Result<Option
         Err(ZipError::FileNotFound) => return Ok(None),
         Err(error) => return Err(damaged(&error)),
     };
-    let longest = file.compressed_size().saturating_mul(MAX_RATIO).clamp(64 * 1024, MAX_ENTRY_BYTES).min(*room);
+    let longest =
+        file.compressed_size().saturating_mul(MAX_RATIO).clamp(64 * 1024, MAX_ENTRY_BYTES).min(*room);
     let mut content = Vec::new();
     let read = file.by_ref().take(longest + 1).read_to_end(&mut content);
     read.map_err(|error| ReadError::DamagedDocument(error.to_string()))?;
@@ -117,7 +121,10 @@ fn relations(xml: &[u8]) -> Vec<(String, String, String)> {
             found.push((attribute(tag, b"Id"), attribute(tag, b"Type"), attribute(tag, b"Target")));
         }
     });
-    found.into_iter().map(|(id, kind, target)| (id, kind, target.trim_start_matches("../").to_owned())).collect()
+    found
+        .into_iter()
+        .map(|(id, kind, target)| (id, kind, target.trim_start_matches("../").to_owned()))
+        .collect()
 }
 
 /// The values of an attribute, with a prefix of a namespace, of each tag with this name.
@@ -125,9 +132,10 @@ fn attributes(xml: &[u8], tag_name: &[u8], name: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     each_tag(xml, |tag| {
         if tag.local_name().as_ref() == tag_name {
-            let value = tag.attributes().flatten().find(|one| {
-                one.key.prefix().is_some() && one.key.local_name().as_ref() == name
-            });
+            let value = tag
+                .attributes()
+                .flatten()
+                .find(|one| one.key.prefix().is_some() && one.key.local_name().as_ref() == name);
             found.extend(value.map(|value| String::from_utf8_lossy(&value.value).into_owned()));
         }
     });
@@ -207,7 +215,8 @@ fn slide(xml: &[u8]) -> Result<Part, ReadError> {
             Ok(Event::CData(words)) if in_words => shape.push_str(&String::from_utf8_lossy(&words)),
             Ok(Event::GeneralRef(entity)) if in_words => match entity.resolve_char_ref() {
                 Ok(Some(character)) => shape.push(character),
-                _ => shape.push_str(resolve_predefined_entity(&String::from_utf8_lossy(&entity)).unwrap_or(" ")),
+                _ => shape
+                    .push_str(resolve_predefined_entity(&String::from_utf8_lossy(&entity)).unwrap_or(" ")),
             },
             Ok(_) => {}
             Err(error) => return Err(ReadError::DamagedDocument(error.to_string())),

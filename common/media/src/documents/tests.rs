@@ -25,17 +25,32 @@ fn slide(title: &str, body: &str) -> String {
 fn slides_come_in_their_order_with_titles_tables_and_notes() {
     let table = "<p:sld xmlns:p=\"p\" xmlns:a=\"a\"><p:graphicFrame><a:tbl><a:tr><a:tc><a:p><a:t>Plan</a:t></a:p></a:tc><a:tc><a:p><a:t>Price</a:t></a:p></a:tc></a:tr></a:tbl></p:graphicFrame></p:sld>";
     let bytes = archive(&[
-        ("ppt/presentation.xml", "<p:x xmlns:p=\"p\" xmlns:r=\"r\"><p:sldId id=\"256\" r:id=\"rId2\"/><p:sldId id=\"257\" r:id=\"rId1\"/></p:x>"),
-        ("ppt/_rels/presentation.xml.rels", "<R><Relationship Id=\"rId1\" Type=\"t/slide\" Target=\"slides/slide1.xml\"/><Relationship Id=\"rId2\" Type=\"t/slide\" Target=\"slides/slide2.xml\"/></R>"),
+        (
+            "ppt/presentation.xml",
+            "<p:x xmlns:p=\"p\" xmlns:r=\"r\"><p:sldId id=\"256\" r:id=\"rId2\"/><p:sldId id=\"257\" r:id=\"rId1\"/></p:x>",
+        ),
+        (
+            "ppt/_rels/presentation.xml.rels",
+            "<R><Relationship Id=\"rId1\" Type=\"t/slide\" Target=\"slides/slide1.xml\"/><Relationship Id=\"rId2\" Type=\"t/slide\" Target=\"slides/slide2.xml\"/></R>",
+        ),
         ("ppt/slides/slide1.xml", table),
         ("ppt/slides/slide2.xml", &slide("Why &amp; how", "Saves 63 percent")),
-        ("ppt/slides/_rels/slide2.xml.rels", "<R><Relationship Id=\"a\" Type=\"t/notesSlide\" Target=\"../notesSlides/notesSlide1.xml\"/></R>"),
-        ("ppt/notesSlides/notesSlide1.xml", "<p:n xmlns:p=\"p\" xmlns:a=\"a\"><p:sp><a:p><a:t>Say it slowly</a:t></a:p></p:sp></p:n>"),
+        (
+            "ppt/slides/_rels/slide2.xml.rels",
+            "<R><Relationship Id=\"a\" Type=\"t/notesSlide\" Target=\"../notesSlides/notesSlide1.xml\"/></R>",
+        ),
+        (
+            "ppt/notesSlides/notesSlide1.xml",
+            "<p:n xmlns:p=\"p\" xmlns:a=\"a\"><p:sp><a:p><a:t>Say it slowly</a:t></a:p></p:sp></p:n>",
+        ),
     ]);
     let parts = presentation(&bytes).unwrap();
     assert_eq!(parts.len(), 2);
     assert_eq!(parts[0].title.as_deref(), Some("Why & how"));
-    assert_eq!((parts[0].text.as_str(), parts[0].notes.as_deref()), ("Saves 63 percent", Some("Say it slowly")));
+    assert_eq!(
+        (parts[0].text.as_str(), parts[0].notes.as_deref()),
+        ("Saves 63 percent", Some("Say it slowly"))
+    );
     assert_eq!(parts[1].text, "Plan | Price");
 }
 
@@ -63,7 +78,9 @@ fn text_of_an_old_document_is_found_between_its_bytes() {
     bytes.extend("The price depends on the number of users.".encode_utf16().flat_map(u16::to_le_bytes));
     bytes.extend([0xff; 64]);
     let text = old_office(&bytes);
-    for expected in ["Our product saves time", "in the cloud of your choice", "The price depends on the number of users"] {
+    for expected in
+        ["Our product saves time", "in the cloud of your choice", "The price depends on the number of users"]
+    {
         assert!(text.contains(expected), "{text}");
     }
     assert_eq!(old_office(&[0xff; 5_000]), "");

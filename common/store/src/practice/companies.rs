@@ -122,7 +122,12 @@ impl Store {
     }
 
     /// Keeps what a new visit found. Returns false where there is no such company.
-    pub async fn refresh_company(&self, workspace: WorkspaceId, id: Uuid, new: NewCompany<'_>) -> Result<bool> {
+    pub async fn refresh_company(
+        &self,
+        workspace: WorkspaceId,
+        id: Uuid,
+        new: NewCompany<'_>,
+    ) -> Result<bool> {
         let mut tx = self.one_statement().await?;
         let changed = execute!(
             tx,
@@ -192,12 +197,7 @@ impl Store {
             workspace,
             id,
         )?;
-        execute!(
-            tx,
-            "DELETE FROM practice_meetings WHERE workspace = $1 AND company = $2",
-            workspace,
-            id,
-        )?;
+        execute!(tx, "DELETE FROM practice_meetings WHERE workspace = $1 AND company = $2", workspace, id,)?;
         tx.commit().await?;
         Ok(Some(blobs.into_iter().map(|(blob,)| blob).collect()))
     }
@@ -261,7 +261,11 @@ impl Store {
         Ok(changed == 1)
     }
 
-    pub async fn representatives(&self, workspace: WorkspaceId, company: Uuid) -> Result<Vec<RepresentativeRow>> {
+    pub async fn representatives(
+        &self,
+        workspace: WorkspaceId,
+        company: Uuid,
+    ) -> Result<Vec<RepresentativeRow>> {
         let sql = concat!(
             representative_columns!(),
             "WHERE workspace = $1 AND company = $2 ORDER BY created_at, id"
@@ -270,7 +274,11 @@ impl Store {
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
-    pub async fn representative(&self, workspace: WorkspaceId, id: Uuid) -> Result<Option<RepresentativeRow>> {
+    pub async fn representative(
+        &self,
+        workspace: WorkspaceId,
+        id: Uuid,
+    ) -> Result<Option<RepresentativeRow>> {
         let sql = concat!(representative_columns!(), "WHERE workspace = $1 AND id = $2");
         Ok(read!(fetch_optional, RepresentativeColumns, self, sql, workspace, id)?.map(Into::into))
     }

@@ -80,7 +80,11 @@ impl Store {
     }
 
     /// The newest salespeople, and how many there are.
-    pub async fn salespersons(&self, workspace: WorkspaceId, page: Page) -> Result<(Vec<SalespersonRow>, i64)> {
+    pub async fn salespersons(
+        &self,
+        workspace: WorkspaceId,
+        page: Page,
+    ) -> Result<(Vec<SalespersonRow>, i64)> {
         let rows = read!(
             fetch_all,
             SalespersonRow,
@@ -135,7 +139,11 @@ impl Store {
     }
 
     /// The files of a salesperson in their order.
-    pub async fn materials_of(&self, workspace: WorkspaceId, salesperson: Uuid) -> Result<Vec<StoredMaterialFile>> {
+    pub async fn materials_of(
+        &self,
+        workspace: WorkspaceId,
+        salesperson: Uuid,
+    ) -> Result<Vec<StoredMaterialFile>> {
         Ok(read!(
             fetch_all,
             StoredMaterialFile,

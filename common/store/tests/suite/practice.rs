@@ -42,8 +42,12 @@ async fn plant(store: &Store) -> Planted {
         content: "Saves time.\0".into(),
     };
     store.add_salesperson(WORKSPACE, planted.salesperson, &new, &[file]).await.unwrap();
-    let company =
-        NewCompany { url: "https://a.example", data: &json!({"industry": null}), note: Some("n"), fetched_at: None };
+    let company = NewCompany {
+        url: "https://a.example",
+        data: &json!({"industry": null}),
+        note: Some("n"),
+        fetched_at: None,
+    };
     store.add_company(WORKSPACE, planted.company, company).await.unwrap();
     let maria = NewRepresentative {
         name: "Maria".into(),
@@ -52,7 +56,9 @@ async fn plant(store: &Store) -> Planted {
         is_decision_maker: true,
         ..NewRepresentative::default()
     };
-    assert!(store.add_representative(WORKSPACE, planted.company, planted.representative, &maria).await.unwrap());
+    assert!(
+        store.add_representative(WORKSPACE, planted.company, planted.representative, &maria).await.unwrap()
+    );
     let plan = json!({"goal": "g"});
     let meeting = NewMeeting {
         salesperson: planted.salesperson,
@@ -137,7 +143,10 @@ async fn a_request_names_one_turn_of_a_meeting() {
         assert!(store.add_turn(WORKSPACE, meeting, holder, again).await.is_err());
         let known = store.turn_of_request(WORKSPACE, meeting, key.0).await.unwrap().unwrap();
         assert_eq!((known.number, known.request_hash), (1, Some(key.1)));
-        assert_eq!(store.add_turn(WORKSPACE, meeting, holder, turn("c", TurnState::Said, None)).await.unwrap(), Some(2));
+        assert_eq!(
+            store.add_turn(WORKSPACE, meeting, holder, turn("c", TurnState::Said, None)).await.unwrap(),
+            Some(2)
+        );
     })
     .await;
 }
@@ -151,7 +160,10 @@ async fn what_is_kept_comes_back_and_deletes_take_along_what_belongs_to_it() {
         let company = store.company(WORKSPACE, planted.company).await.unwrap().unwrap();
         assert_eq!((company.note.as_deref(), &company.data["industry"]), (Some("n"), &Value::Null));
         let maria = store.representative(WORKSPACE, planted.representative).await.unwrap().unwrap();
-        assert_eq!((maria.is.personality_traits, maria.is.is_decision_maker), (vec!["angry".to_owned()], true));
+        assert_eq!(
+            (maria.is.personality_traits, maria.is.is_decision_maker),
+            (vec!["angry".to_owned()], true)
+        );
         let meetings = store.meetings_of(WORKSPACE, planted.salesperson, None).await.unwrap();
         assert_eq!(meetings[0].plan["goal"], "g");
         assert!(store.meetings_of(WORKSPACE, planted.salesperson, Some("imre")).await.unwrap().is_empty());

@@ -22,8 +22,40 @@ const MAX_BLOCKS: usize = 4_000;
 const MAX_LINKS: usize = 1_000;
 /// Tags that begin a new block of text.
 const BLOCKS: &[&str] = &[
-    "p", "div", "li", "ul", "ol", "section", "article", "header", "footer", "main", "nav", "table", "tr", "td", "th", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "address", "blockquote", "dd", "dt", "figure",
-    "figcaption", "form", "aside", "option", "button", "title",
+    "p",
+    "div",
+    "li",
+    "ul",
+    "ol",
+    "section",
+    "article",
+    "header",
+    "footer",
+    "main",
+    "nav",
+    "table",
+    "tr",
+    "td",
+    "th",
+    "br",
+    "hr",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "address",
+    "blockquote",
+    "dd",
+    "dt",
+    "figure",
+    "figcaption",
+    "form",
+    "aside",
+    "option",
+    "button",
+    "title",
 ];
 
 impl Page {
@@ -47,7 +79,8 @@ impl Page {
             let (tag, after) = (&rest[1..end], &rest[end + 1..]);
             rest = after;
             let (is_end, tag) = tag.strip_prefix('/').map_or((false, tag), |tag| (true, tag));
-            let name: String = tag.chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+            let name: String =
+                tag.chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
             match (name.as_str(), is_end) {
                 // Their content is no text.
                 ("script" | "style" | "noscript" | "template" | "svg", false) => {
@@ -69,7 +102,8 @@ impl Page {
             if BLOCKS.contains(&name.as_str()) {
                 let heading = open.take().filter(|(tag, _)| is_end && *tag == name).map(|(tag, _)| tag);
                 page.end_block(&mut block, heading);
-                let known = ["h1", "h2", "h3", "h4", "title", "address"].into_iter().find(|known| *known == name);
+                let known =
+                    ["h1", "h2", "h3", "h4", "title", "address"].into_iter().find(|known| *known == name);
                 open = known.filter(|_| !is_end).map(|known| (known, page.blocks.len()));
             }
         }
@@ -98,7 +132,10 @@ impl Page {
 
     fn take_meta(&mut self, tag: &str) {
         let Some(content) = attribute(tag, "content") else { return };
-        let name = attribute(tag, "name").or_else(|| attribute(tag, "property")).unwrap_or_default().to_ascii_lowercase();
+        let name = attribute(tag, "name")
+            .or_else(|| attribute(tag, "property"))
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         match name.as_str() {
             "description" => self.description = content,
             "og:description" if self.description.is_empty() => self.description = content,
@@ -245,7 +282,19 @@ mod tests {
 
     #[test]
     fn no_page_is_too_odd() {
-        for html in ["", "<", "<a", "<a href='", "</", "<!--", "<script>", "&#xffffffff;&;&", "<p>ü<p>İ</p", "<a href>x</a>", "<title>"] {
+        for html in [
+            "",
+            "<",
+            "<a",
+            "<a href='",
+            "</",
+            "<!--",
+            "<script>",
+            "&#xffffffff;&;&",
+            "<p>ü<p>İ</p",
+            "<a href>x</a>",
+            "<title>",
+        ] {
             Page::of("u", html);
         }
         let deep = "<div>".repeat(50_000);

@@ -54,7 +54,9 @@ impl Robots {
     /// allows.
     pub(super) fn allows(&self, path: &str) -> bool {
         let fitting = self.rules.iter().filter(|(rule, _)| fits(rule, path));
-        fitting.max_by_key(|(rule, is_allowed)| (rule.len(), *is_allowed)).is_none_or(|(_, is_allowed)| *is_allowed)
+        fitting
+            .max_by_key(|(rule, is_allowed)| (rule.len(), *is_allowed))
+            .is_none_or(|(_, is_allowed)| *is_allowed)
     }
 }
 
@@ -82,10 +84,12 @@ mod tests {
 
     #[test]
     fn the_longest_rule_decides_and_our_own_rules_come_first() {
-        let all = Robots::of("User-agent: *\nDisallow: /private\nAllow: /private/press # news\nDisallow: /*.pdf$");
+        let all =
+            Robots::of("User-agent: *\nDisallow: /private\nAllow: /private/press # news\nDisallow: /*.pdf$");
         assert!(all.allows("/") && all.allows("/private/press/1") && all.allows("/a.pdf.html"));
         assert!(!all.allows("/private") && !all.allows("/private/x") && !all.allows("/files/a.pdf"));
-        let ours = Robots::of("User-agent: other\nUser-agent: Debrief/1\nDisallow: /\n\nUser-agent: *\nDisallow:");
+        let ours =
+            Robots::of("User-agent: other\nUser-agent: Debrief/1\nDisallow: /\n\nUser-agent: *\nDisallow:");
         assert!(!ours.allows("/about"));
         assert!(Robots::of("User-agent: *\nDisallow:").allows("/about"));
         assert!(Robots::of("nonsense\n:::\nDisallow: /").allows("/"));

@@ -74,7 +74,9 @@ impl Site {
             Err(error) => return Ok(nothing(format!("The site could not be read: {error}."))),
         };
         let mut pages = vec![home];
-        for url in useful(address, &pages[0]).into_iter().filter(|url| robots.allows(url.path())).take(MAX_PAGES - 1) {
+        for url in
+            useful(address, &pages[0]).into_iter().filter(|url| robots.allows(url.path())).take(MAX_PAGES - 1)
+        {
             if Instant::now() >= deadline {
                 break;
             }
@@ -97,7 +99,10 @@ impl Site {
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
         timeout_at(deadline, fetching).await.unwrap_or_else(|_| {
-            Err(FetchError::TooSlow { host: url.host_str().unwrap_or_default().to_owned(), seconds: MAX_TIME.as_secs() })
+            Err(FetchError::TooSlow {
+                host: url.host_str().unwrap_or_default().to_owned(),
+                seconds: MAX_TIME.as_secs(),
+            })
         })
     }
 }
@@ -133,8 +138,18 @@ mod tests {
     #[test]
     fn the_pages_that_matter_are_chosen_of_the_same_site_only() {
         let address = Url::parse("https://acme.example/").unwrap();
-        let links = [("/about-us", "About"), ("https://other.example/about", "About"), ("jobs/", "Work here"), ("/x.pdf", "About us as PDF"), ("mailto:a@b", "contact"), ("/#about", "About")];
-        let page = Page { links: links.iter().map(|(href, text)| ((*href).into(), (*text).into())).collect(), ..Page::default() };
+        let links = [
+            ("/about-us", "About"),
+            ("https://other.example/about", "About"),
+            ("jobs/", "Work here"),
+            ("/x.pdf", "About us as PDF"),
+            ("mailto:a@b", "contact"),
+            ("/#about", "About"),
+        ];
+        let page = Page {
+            links: links.iter().map(|(href, text)| ((*href).into(), (*text).into())).collect(),
+            ..Page::default()
+        };
         let paths: Vec<String> = useful(&address, &page).iter().map(|url| url.path().to_owned()).collect();
         assert_eq!(paths, ["/about-us", "/jobs/"]);
     }

@@ -58,13 +58,18 @@ impl Reader {
     /// The words of a file. What goes wrong is a note.
     pub async fn read(&self, kind: FileKind, bytes: Bytes) -> Content {
         let Some(read_as) = kind.read_as() else {
-            return Content { note: Some("A picture is kept, and nothing is read in it.".into()), ..Content::default() };
+            return Content {
+                note: Some("A picture is kept, and nothing is read in it.".into()),
+                ..Content::default()
+            };
         };
         // The semaphore is never closed.
         let _place = self.places.acquire().await;
         let note = match tokio::time::timeout(self.max_time, self.ask(read_as, bytes)).await {
             Ok(Ok(Some(content))) => return content,
-            Ok(Ok(None)) => "The file could not be read: it broke its reader, or took too much memory or time.",
+            Ok(Ok(None)) => {
+                "The file could not be read: it broke its reader, or took too much memory or time."
+            }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "failed to start the process that reads documents");
                 "The file could not be read at the moment."
@@ -109,7 +114,12 @@ pub fn asked_to_read(mut arguments: impl Iterator<Item = OsString>) -> Option<St
 /// Reads the file on the standard input, and writes what was read to the standard output.
 pub fn read_here(kind: &str) -> ExitCode {
     let bounded = |most| Rlimit { current: Some(most), maximum: Some(most) };
-    for (resource, most) in [(Resource::As, MAX_MEMORY), (Resource::Cpu, MAX_CPU_SECONDS), (Resource::Core, 0), (Resource::Fsize, 0)] {
+    for (resource, most) in [
+        (Resource::As, MAX_MEMORY),
+        (Resource::Cpu, MAX_CPU_SECONDS),
+        (Resource::Core, 0),
+        (Resource::Fsize, 0),
+    ] {
         if setrlimit(resource, bounded(most)).is_err() {
             return ExitCode::FAILURE;
         }

@@ -19,7 +19,12 @@ impl FileKind {
         let head = &bytes[..bytes.len().min(1024)];
         let starts = |magic: &[u8]| head.starts_with(magic);
         // A program is refused first, because some files are valid in two ways.
-        if starts(b"MZ") || starts(b"\x7fELF") || starts(b"\xcf\xfa\xed\xfe") || starts(b"\xca\xfe\xba\xbe") || starts(b"#!") {
+        if starts(b"MZ")
+            || starts(b"\x7fELF")
+            || starts(b"\xcf\xfa\xed\xfe")
+            || starts(b"\xca\xfe\xba\xbe")
+            || starts(b"#!")
+        {
             return Err("a program");
         }
         if head.windows(5).any(|window| window == b"%PDF-") {

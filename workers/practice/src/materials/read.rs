@@ -49,21 +49,41 @@ fn pdf(bytes: &[u8]) -> Result<Content, String> {
 
 fn office(bytes: &[u8]) -> Result<Content, String> {
     match documents::word(bytes) {
-        Ok(text) => return Ok(Content { file_type: Some("docx".into()), text: lines(&text), ..Content::default() }),
+        Ok(text) => {
+            return Ok(Content { file_type: Some("docx".into()), text: lines(&text), ..Content::default() });
+        }
         Err(ReadError::OtherKind(_)) => {}
-        Err(error) => return Ok(Content { file_type: Some("docx".into()), note: Some(format!("Nothing was read: {error}.")), ..Content::default() }),
+        Err(error) => {
+            return Ok(Content {
+                file_type: Some("docx".into()),
+                note: Some(format!("Nothing was read: {error}.")),
+                ..Content::default()
+            });
+        }
     }
     let parts = match documents::presentation(bytes) {
         Ok(parts) => parts,
-        Err(error) => return Ok(Content { file_type: Some("pptx".into()), note: Some(format!("Nothing was read: {error}.")), ..Content::default() }),
+        Err(error) => {
+            return Ok(Content {
+                file_type: Some("pptx".into()),
+                note: Some(format!("Nothing was read: {error}.")),
+                ..Content::default()
+            });
+        }
     };
     let text = parts.iter().map(shown).collect::<Vec<_>>().join("\n");
-    Ok(Content { file_type: Some("pptx".into()), pages: i64::try_from(parts.len()).ok(), text, ..Content::default() })
+    Ok(Content {
+        file_type: Some("pptx".into()),
+        pages: i64::try_from(parts.len()).ok(),
+        text,
+        ..Content::default()
+    })
 }
 
 fn old_office(bytes: &[u8]) -> Content {
     let text = documents::old_office(bytes);
-    let note = (!text.is_empty()).then(|| "The file has an old format, so perhaps not all of it was read.".to_owned());
+    let note = (!text.is_empty())
+        .then(|| "The file has an old format, so perhaps not all of it was read.".to_owned());
     Content { text, note, ..Content::default() }
 }
 

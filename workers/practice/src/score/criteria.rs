@@ -26,22 +26,72 @@ pub(super) struct Criterion {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Signal {
-    OpenQuestions { points: i64, most: i64, says: String },
+    OpenQuestions {
+        points: i64,
+        most: i64,
+        says: String,
+    },
     /// Questions with one of the phrases.
-    AsksAbout { phrases: Vec<String>, points: i64, most: i64, says: String },
-    TakesUp { points: i64, most: i64, says: String },
+    AsksAbout {
+        phrases: Vec<String>,
+        points: i64,
+        most: i64,
+        says: String,
+    },
+    TakesUp {
+        points: i64,
+        most: i64,
+        says: String,
+    },
     /// Our share of the words is between the two.
-    TalkShare { from: f64, to: f64, points: i64, says: String },
+    TalkShare {
+        from: f64,
+        to: f64,
+        points: i64,
+        says: String,
+    },
     /// None of our turns has more words.
-    LongestTurn { words: usize, points: i64, says: String },
-    Proof { points: i64, most: i64, says: String },
+    LongestTurn {
+        words: usize,
+        points: i64,
+        says: String,
+    },
+    Proof {
+        points: i64,
+        most: i64,
+        says: String,
+    },
     /// The words of an answer stand in the material.
-    FromMaterial { points: i64, most: i64, says: String },
-    UnprovenNumbers { points: i64, most: i64, says: String },
-    ObjectionsMet { points: i64, most: i64, says: String },
-    ObjectionsMissed { points: i64, most: i64, says: String },
-    NextStep { points: i64, most: i64, says: String },
-    NextStepDated { points: i64, most: i64, says: String },
+    FromMaterial {
+        points: i64,
+        most: i64,
+        says: String,
+    },
+    UnprovenNumbers {
+        points: i64,
+        most: i64,
+        says: String,
+    },
+    ObjectionsMet {
+        points: i64,
+        most: i64,
+        says: String,
+    },
+    ObjectionsMissed {
+        points: i64,
+        most: i64,
+        says: String,
+    },
+    NextStep {
+        points: i64,
+        most: i64,
+        says: String,
+    },
+    NextStepDated {
+        points: i64,
+        most: i64,
+        says: String,
+    },
 }
 
 static ALL: LazyLock<Vec<Criteria>> = LazyLock::new(|| {

@@ -41,19 +41,28 @@ impl<'a> Conversation<'a> {
     }
 
     fn ours(&self) -> impl Iterator<Item = (usize, &Turn)> {
-        self.turns.iter().enumerate().filter(|(_, turn)| turn.is_ours && !moves::leaves_the_meeting(&turn.text))
+        self.turns
+            .iter()
+            .enumerate()
+            .filter(|(_, turn)| turn.is_ours && !moves::leaves_the_meeting(&turn.text))
     }
 
     /// What the other side said right before the turn at `at`, as far as nobody of us spoke between.
     fn heard_before(&self, at: usize) -> String {
-        let others: Vec<&str> = self.turns[..at].iter().rev().take_while(|turn| !turn.is_ours).map(|turn| turn.text.as_str()).collect();
+        let others: Vec<&str> = self.turns[..at]
+            .iter()
+            .rev()
+            .take_while(|turn| !turn.is_ours)
+            .map(|turn| turn.text.as_str())
+            .collect();
         others.join(" ")
     }
 
     fn asks(&self, phrases: &[String]) -> Vec<i64> {
         let asks = |text: &str| {
             crate::sentences::sentences(text).into_iter().any(|sentence| {
-                (moves::is_question(sentence) || moves::is_open_question(sentence)) && moves::has_phrase(sentence, phrases)
+                (moves::is_question(sentence) || moves::is_open_question(sentence))
+                    && moves::has_phrase(sentence, phrases)
             })
         };
         self.ours().filter(|(_, turn)| asks(&turn.text)).map(|(_, turn)| turn.number).collect()
@@ -64,7 +73,9 @@ impl<'a> Conversation<'a> {
             Signal::OpenQuestions { points, most, says } => {
                 counted(self.those(|_, turn| moves::is_open_question(&turn.text)), *points, *most, says)
             }
-            Signal::AsksAbout { phrases, points, most, says } => counted(self.asks(phrases), *points, *most, says),
+            Signal::AsksAbout { phrases, points, most, says } => {
+                counted(self.asks(phrases), *points, *most, says)
+            }
             Signal::TakesUp { points, most, says } => {
                 let takes_up = |at: usize, turn: &Turn| moves::takes_up(&turn.text, &self.heard_before(at));
                 counted(self.those(takes_up), *points, *most, says)
@@ -81,22 +92,30 @@ impl<'a> Conversation<'a> {
                 counted(self.those(|_, turn| moves::is_proof(&turn.text)), *points, *most, says)
             }
             Signal::FromMaterial { points, most, says } => {
-                let rests = |_: usize, turn: &Turn| moves::content_words(&turn.text).intersection(&self.material_words).count() >= 3;
+                let rests = |_: usize, turn: &Turn| {
+                    moves::content_words(&turn.text).intersection(&self.material_words).count() >= 3
+                };
                 counted(self.those(rests), *points, *most, says)
             }
             Signal::UnprovenNumbers { points, most, says } => {
                 let unproven = |_: usize, turn: &Turn| {
-                    self.has_material && moves::numbers(&turn.text).difference(&self.material_numbers).next().is_some()
+                    self.has_material
+                        && moves::numbers(&turn.text).difference(&self.material_numbers).next().is_some()
                 };
                 counted(self.those(unproven), *points, *most, says)
             }
-            Signal::ObjectionsMet { points, most, says } => counted(self.objections(true), *points, *most, says),
-            Signal::ObjectionsMissed { points, most, says } => counted(self.objections(false), *points, *most, says),
+            Signal::ObjectionsMet { points, most, says } => {
+                counted(self.objections(true), *points, *most, says)
+            }
+            Signal::ObjectionsMissed { points, most, says } => {
+                counted(self.objections(false), *points, *most, says)
+            }
             Signal::NextStep { points, most, says } => {
                 counted(self.those(|_, turn| moves::proposes_next_step(&turn.text)), *points, *most, says)
             }
             Signal::NextStepDated { points, most, says } => {
-                let dated = |_: usize, turn: &Turn| moves::proposes_next_step(&turn.text) && names_a_time(&turn.text);
+                let dated =
+                    |_: usize, turn: &Turn| moves::proposes_next_step(&turn.text) && names_a_time(&turn.text);
                 counted(self.those(dated), *points, *most, says)
             }
         }
@@ -109,7 +128,11 @@ impl<'a> Conversation<'a> {
     /// Our share of all words.
     fn share(&self) -> Option<f64> {
         let words = |ours: bool| -> usize {
-            self.turns.iter().filter(|turn| turn.is_ours == ours).map(|turn| turn.text.split_whitespace().count()).sum()
+            self.turns
+                .iter()
+                .filter(|turn| turn.is_ours == ours)
+                .map(|turn| turn.text.split_whitespace().count())
+                .sum()
         };
         let (ours, theirs) = (words(true), words(false));
         #[expect(clippy::cast_precision_loss, reason = "the words of a meeting are far below 2^52")]
@@ -127,7 +150,9 @@ impl<'a> Conversation<'a> {
             }
             let text = &turn.text;
             let takes_up = moves::acknowledges(text) || moves::takes_up(text, &heard);
-            let has_substance = moves::is_proof(text) || moves::is_open_question(text) || text.split_whitespace().count() >= 15;
+            let has_substance = moves::is_proof(text)
+                || moves::is_open_question(text)
+                || text.split_whitespace().count() >= 15;
             if (takes_up && has_substance) == met {
                 found.push(turn.number);
             }
@@ -138,16 +163,53 @@ impl<'a> Conversation<'a> {
 
 fn names_a_time(text: &str) -> bool {
     const TIMES: &[&str] = &[
-        "monday", "tuesday", "wednesday", "thursday", "friday", "tomorrow", "next week", "next month", "this week", "in two weeks", "in a week", "january", "february", "march", "april", "june", "july", "august",
-        "september", "october", "november", "december", "by the end", "at nine", "at ten", "oclock", "on the first", "end of the week", "end of the month",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "tomorrow",
+        "next week",
+        "next month",
+        "this week",
+        "in two weeks",
+        "in a week",
+        "january",
+        "february",
+        "march",
+        "april",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "by the end",
+        "at nine",
+        "at ten",
+        "oclock",
+        "on the first",
+        "end of the week",
+        "end of the month",
     ];
-    moves::has_phrase(text, TIMES) || text.split_whitespace().any(|word| word.len() >= 3 && word.contains(':') && word.chars().next().is_some_and(|c| c.is_ascii_digit()))
+    moves::has_phrase(text, TIMES)
+        || text.split_whitespace().any(|word| {
+            word.len() >= 3 && word.contains(':') && word.chars().next().is_some_and(|c| c.is_ascii_digit())
+        })
 }
 
 fn counted(turns: Vec<i64>, points: i64, most: i64, says: &str) -> Found {
     let count = turns.len();
     let sum = points.saturating_mul(i64::try_from(count).unwrap_or(i64::MAX));
-    Found { points: sum.clamp(-most, most), count, turns, says: says.to_owned(), is_good: points > 0, is_counted: true }
+    Found {
+        points: sum.clamp(-most, most),
+        count,
+        turns,
+        says: says.to_owned(),
+        is_good: points > 0,
+        is_counted: true,
+    }
 }
 
 fn whole(is_so: bool, points: i64, says: &str) -> Found {

@@ -21,40 +21,270 @@ static NICKNAMES: LazyLock<BTreeMap<&'static str, Vec<&'static str>>> = LazyLock
 
 /// Names that are also everyday words. Such a word is a name only where somebody is spoken to with it.
 const EVERYDAY: &[&str] = &[
-    "will", "mark", "may", "grace", "hope", "faith", "joy", "bill", "rose", "frank", "art", "drew", "rob", "pat", "chase",
-    "grant", "chance", "dean", "june", "april", "august", "summer", "ray", "sky", "rich", "robin", "sue", "guy", "miles",
-    "page", "young", "long", "price", "case", "best", "power", "powers", "so", "an", "do", "in", "on", "you", "min", "sun",
-    "tan", "king", "cook", "rice", "song", "wood", "hill", "stone", "field", "fields", "day", "law", "love", "ho", "can",
-    "van", "ha", "le", "no", "my", "he", "she", "her", "we", "to", "ok", "bob", "jack", "pete", "al", "ed", "ant", "don",
-    "gene", "dot", "mel", "kit", "nick", "sandy", "mo", "cat", "fran", "tim", "hannah", "kim", "lee", "ray", "max", "penny",
-    "cash", "bank", "banks", "sale", "major", "baker", "marketing", "booker", "carter", "stark", "short", "sharp", "good",
-    "gold", "green", "brown", "white", "black", "gray", "grey", "walker", "taylor", "temp", "tempi", "fair", "wise", "strong",
-    "rush", "lane", "mason", "hunter", "parker", "singer", "dai", "man", "van", "von", "der", "de", "la", "el", "al", "bin",
-    "ben", "abu", "da", "dos", "san", "st", "ali", "sam", "dan", "ken", "jo", "ola", "ale", "fer", "max", "ana", "aga",
+    "will",
+    "mark",
+    "may",
+    "grace",
+    "hope",
+    "faith",
+    "joy",
+    "bill",
+    "rose",
+    "frank",
+    "art",
+    "drew",
+    "rob",
+    "pat",
+    "chase",
+    "grant",
+    "chance",
+    "dean",
+    "june",
+    "april",
+    "august",
+    "summer",
+    "ray",
+    "sky",
+    "rich",
+    "robin",
+    "sue",
+    "guy",
+    "miles",
+    "page",
+    "young",
+    "long",
+    "price",
+    "case",
+    "best",
+    "power",
+    "powers",
+    "so",
+    "an",
+    "do",
+    "in",
+    "on",
+    "you",
+    "min",
+    "sun",
+    "tan",
+    "king",
+    "cook",
+    "rice",
+    "song",
+    "wood",
+    "hill",
+    "stone",
+    "field",
+    "fields",
+    "day",
+    "law",
+    "love",
+    "ho",
+    "can",
+    "van",
+    "ha",
+    "le",
+    "no",
+    "my",
+    "he",
+    "she",
+    "her",
+    "we",
+    "to",
+    "ok",
+    "bob",
+    "jack",
+    "pete",
+    "al",
+    "ed",
+    "ant",
+    "don",
+    "gene",
+    "dot",
+    "mel",
+    "kit",
+    "nick",
+    "sandy",
+    "mo",
+    "cat",
+    "fran",
+    "tim",
+    "hannah",
+    "kim",
+    "lee",
+    "ray",
+    "max",
+    "penny",
+    "cash",
+    "bank",
+    "banks",
+    "sale",
+    "major",
+    "baker",
+    "marketing",
+    "booker",
+    "carter",
+    "stark",
+    "short",
+    "sharp",
+    "good",
+    "gold",
+    "green",
+    "brown",
+    "white",
+    "black",
+    "gray",
+    "grey",
+    "walker",
+    "taylor",
+    "temp",
+    "tempi",
+    "fair",
+    "wise",
+    "strong",
+    "rush",
+    "lane",
+    "mason",
+    "hunter",
+    "parker",
+    "singer",
+    "dai",
+    "man",
+    "van",
+    "von",
+    "der",
+    "de",
+    "la",
+    "el",
+    "al",
+    "bin",
+    "ben",
+    "abu",
+    "da",
+    "dos",
+    "san",
+    "st",
+    "ali",
+    "sam",
+    "dan",
+    "ken",
+    "jo",
+    "ola",
+    "ale",
+    "fer",
+    "max",
+    "ana",
+    "aga",
 ];
 /// Short names that are also words, but so rarely that a capital letter is enough.
 const CAPITAL_IS_ENOUGH: &[&str] = &[
-    "bob", "jack", "pete", "al", "ed", "don", "gene", "mel", "kit", "nick", "sandy", "mo", "fran", "tim", "hannah", "kim",
-    "lee", "max", "penny", "ali", "sam", "dan", "ken", "jo", "ben", "ola", "ana", "aga", "taylor", "mason", "baker", "carter",
-    "booker", "parker", "walker", "dai", "rob", "sue", "ray", "pat", "dean", "drew", "miles",
+    "bob", "jack", "pete", "al", "ed", "don", "gene", "mel", "kit", "nick", "sandy", "mo", "fran", "tim",
+    "hannah", "kim", "lee", "max", "penny", "ali", "sam", "dan", "ken", "jo", "ben", "ola", "ana", "aga",
+    "taylor", "mason", "baker", "carter", "booker", "parker", "walker", "dai", "rob", "sue", "ray", "pat",
+    "dean", "drew", "miles",
 ];
 const TITLES: &[&str] = &[
-    "mr", "mrs", "ms", "miss", "mx", "dr", "doctor", "prof", "professor", "sir", "madam", "madame", "monsieur", "herr",
-    "frau", "senor", "senora", "san", "sensei", "sheikh",
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "mx",
+    "dr",
+    "doctor",
+    "prof",
+    "professor",
+    "sir",
+    "madam",
+    "madame",
+    "monsieur",
+    "herr",
+    "frau",
+    "senor",
+    "senora",
+    "san",
+    "sensei",
+    "sheikh",
 ];
 /// What people write behind or beside a name.
 const NOT_A_NAME: &[&str] = &[
-    "she", "her", "hers", "he", "him", "his", "they", "them", "theirs", "phd", "mba", "md", "cpa", "jr", "sr", "ii", "iii",
-    "esq", "mr", "mrs", "ms", "dr", "prof", "sir", "iphone", "ipad",
+    "she", "her", "hers", "he", "him", "his", "they", "them", "theirs", "phd", "mba", "md", "cpa", "jr",
+    "sr", "ii", "iii", "esq", "mr", "mrs", "ms", "dr", "prof", "sir", "iphone", "ipad",
 ];
 /// Capital words at which a misspelt name is not looked for.
 const NO_MISSPELLING: &[&str] = &[
-    "well", "thanks", "thank", "okay", "right", "great", "sure", "hello", "maybe", "please", "sorry", "sir", "today", "look",
-    "listen", "actually", "then", "there", "here", "what", "when", "where", "which", "good", "yes", "yeah", "now", "also",
-    "again", "first", "second", "third", "finally", "obviously", "honestly", "frankly", "currently", "monday", "friday",
-    "everyone", "everybody", "team", "folks", "guys", "all", "gentlemen", "ladies", "budget", "security", "pricing",
-    "however", "therefore", "anyway", "morning", "afternoon", "evening", "both", "that", "this", "with", "mine", "mean",
-    "more", "many", "dear", "indeed", "exactly", "absolutely", "clearly", "perfect", "wonderful", "excellent", "more",
+    "well",
+    "thanks",
+    "thank",
+    "okay",
+    "right",
+    "great",
+    "sure",
+    "hello",
+    "maybe",
+    "please",
+    "sorry",
+    "sir",
+    "today",
+    "look",
+    "listen",
+    "actually",
+    "then",
+    "there",
+    "here",
+    "what",
+    "when",
+    "where",
+    "which",
+    "good",
+    "yes",
+    "yeah",
+    "now",
+    "also",
+    "again",
+    "first",
+    "second",
+    "third",
+    "finally",
+    "obviously",
+    "honestly",
+    "frankly",
+    "currently",
+    "monday",
+    "friday",
+    "everyone",
+    "everybody",
+    "team",
+    "folks",
+    "guys",
+    "all",
+    "gentlemen",
+    "ladies",
+    "budget",
+    "security",
+    "pricing",
+    "however",
+    "therefore",
+    "anyway",
+    "morning",
+    "afternoon",
+    "evening",
+    "both",
+    "that",
+    "this",
+    "with",
+    "mine",
+    "mean",
+    "more",
+    "many",
+    "dear",
+    "indeed",
+    "exactly",
+    "absolutely",
+    "clearly",
+    "perfect",
+    "wonderful",
+    "excellent",
+    "more",
 ];
 
 /// How somebody was named.
@@ -110,7 +340,9 @@ pub(super) fn named(people: &[&str], said: &[Word], text: &str) -> Vec<Named> {
     let mut kept: Vec<Named> = Vec::new();
     for named in found {
         let is_covered = kept.iter().any(|longer| {
-            longer.at.0 <= named.at.0 && longer.at.1 >= named.at.1 && (longer.at != named.at || longer.person == named.person)
+            longer.at.0 <= named.at.0
+                && longer.at.1 >= named.at.1
+                && (longer.at != named.at || longer.person == named.person)
         });
         if !is_covered {
             kept.push(named);
@@ -124,7 +356,8 @@ pub(super) fn named(people: &[&str], said: &[Word], text: &str) -> Vec<Named> {
 fn spread(named: &mut [Named], said: &[Word]) {
     for at in 1..named.len() {
         let (one, other) = (&named[at - 1], &named[at]);
-        let is_beside = other.at.0 == one.at.1 + 2 && matches!(said[one.at.1 + 1].text.as_str(), "and" | "or");
+        let is_beside =
+            other.at.0 == one.at.1 + 2 && matches!(said[one.at.1 + 1].text.as_str(), "and" | "or");
         if is_beside && one.person != other.person && said[one.at.0].sentence == said[other.at.0].sentence {
             let both = address::of(said, (one.at.0, other.at.1));
             let address = one.address.max(other.address).max(both);
@@ -288,7 +521,12 @@ fn whole_with_umlauts(name: &str) -> Vec<Vec<String>> {
     if !name.to_lowercase().contains(['ü', 'ö', 'ä', 'å', 'ø']) {
         return Vec::new();
     }
-    let typed = name.to_lowercase().replace('ü', "ue").replace(['ö', 'ø'], "oe").replace('ä', "ae").replace('å', "aa");
+    let typed = name
+        .to_lowercase()
+        .replace('ü', "ue")
+        .replace(['ö', 'ø'], "oe")
+        .replace('ä', "ae")
+        .replace('å', "aa");
     let mut forms: Vec<Vec<String>> = parts(&typed);
     forms.push(forms.concat());
     forms
@@ -298,7 +536,10 @@ fn whole_with_umlauts(name: &str) -> Vec<Vec<String>> {
 fn misspelt(said: &[Word], at: usize, forms: &[Forms]) -> Option<usize> {
     let word = &said[at];
     let length = word.text.chars().count();
-    if length < 3 || NO_MISSPELLING.contains(&word.text.as_str()) || !word.text.chars().all(char::is_alphabetic) {
+    if length < 3
+        || NO_MISSPELLING.contains(&word.text.as_str())
+        || !word.text.chars().all(char::is_alphabetic)
+    {
         return None;
     }
     let mut best: Option<(usize, usize)> = None;
@@ -311,13 +552,18 @@ fn misspelt(said: &[Word], at: usize, forms: &[Forms]) -> Option<usize> {
                 5..=7 => 2,
                 _ => 3,
             };
-            let distance = damerau_levenshtein(&word.text, spelt).min(damerau_levenshtein(&sound(&word.text), &sound(spelt)) + 1);
+            let distance = damerau_levenshtein(&word.text, spelt)
+                .min(damerau_levenshtein(&sound(&word.text), &sound(spelt)) + 1);
             let starts_alike = sound(&word.text).chars().next() == sound(spelt).chars().next();
-            if distance == 0 || distance > allowed || !(starts_alike || distance == 1) || (distance > 1 && !word.is_capital && length < 5) {
+            if distance == 0
+                || distance > allowed
+                || !(starts_alike || distance == 1)
+                || (distance > 1 && !word.is_capital && length < 5)
+            {
                 continue;
             }
             match best {
-                Some((known, owner)) if known < distance => drop(owner),
+                Some((known, _)) if known < distance => {}
                 Some((known, owner)) if known == distance => is_tie = is_tie || owner != person,
                 _ => (best, is_tie) = (Some((distance, person)), false),
             }
@@ -330,15 +576,40 @@ fn misspelt(said: &[Word], at: usize, forms: &[Forms]) -> Option<usize> {
 fn sound(word: &str) -> String {
     let mut sound = fold(word);
     for (from, to) in [
-        ("ph", "f"), ("ck", "k"), ("sch", "s"), ("sz", "s"), ("cz", "c"), ("ch", "c"), ("sh", "s"), ("kh", "k"), ("gh", "g"),
-        ("th", "t"), ("dh", "d"), ("zh", "z"), ("x", "ks"), ("q", "k"), ("y", "i"), ("ie", "i"), ("ee", "i"), ("ea", "i"),
-        ("oo", "u"), ("ou", "u"), ("w", "v"), ("j", "i"),
+        ("ph", "f"),
+        ("ck", "k"),
+        ("sch", "s"),
+        ("sz", "s"),
+        ("cz", "c"),
+        ("ch", "c"),
+        ("sh", "s"),
+        ("kh", "k"),
+        ("gh", "g"),
+        ("th", "t"),
+        ("dh", "d"),
+        ("zh", "z"),
+        ("x", "ks"),
+        ("q", "k"),
+        ("y", "i"),
+        ("ie", "i"),
+        ("ee", "i"),
+        ("ea", "i"),
+        ("oo", "u"),
+        ("ou", "u"),
+        ("w", "v"),
+        ("j", "i"),
     ] {
         sound = sound.replace(from, to);
     }
     let mut kept = String::new();
     for c in sound.chars() {
-        let c = if c == 'c' { 'k' } else if c == 'z' { 's' } else { c };
+        let c = if c == 'c' {
+            'k'
+        } else if c == 'z' {
+            's'
+        } else {
+            c
+        };
         if kept.chars().last() != Some(c) {
             kept.push(c);
         }

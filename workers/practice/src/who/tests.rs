@@ -34,7 +34,9 @@ fn lines() -> Vec<Line> {
             before: Before {
                 last_addressed: last,
                 last_spoke: last,
-                spoken: last.map(|last| (0..3).map(|one| u32::from(one == last)).collect()).unwrap_or_default(),
+                spoken: last
+                    .map(|last| (0..3).map(|one| u32::from(one == last)).collect())
+                    .unwrap_or_default(),
                 last_turn: Vec::new(),
             },
             said: said.to_owned(),
@@ -108,9 +110,18 @@ fn a_role_inside_another_word_asks_for_nobody() {
 
 #[test]
 fn whoever_said_least_answers_where_nobody_is_meant() {
-    let people = ["Ada Byron", "Kofi Annan", "Lin Yutang"]
-        .map(|name| Person { name, role: "manager", traits: &[], is_decision_maker: false });
-    let before = Before { last_spoke: Some(0), last_addressed: Some(0), spoken: vec![2, 1, 1], last_turn: vec![8, 4, 6] };
+    let people = ["Ada Byron", "Kofi Annan", "Lin Yutang"].map(|name| Person {
+        name,
+        role: "manager",
+        traits: &[],
+        is_decision_maker: false,
+    });
+    let before = Before {
+        last_spoke: Some(0),
+        last_addressed: Some(0),
+        spoken: vec![2, 1, 1],
+        last_turn: vec![8, 4, 6],
+    };
     let choice = who_answers(&people, "We have been in this business for ten years.", &before);
     assert_eq!((choice.first, choice.because), (1, Because::Silent));
 }
@@ -132,9 +143,26 @@ fn a_second_one_speaks_where_the_topic_is_hers_too_and_the_temperament_lets_her(
 
 #[test]
 fn no_text_is_too_odd_to_be_answered_by_somebody() {
-    let people = [("", ""), ("🙂", "??"), ("O’", "ceo")]
-        .map(|(name, role)| Person { name, role, traits: &[], is_decision_maker: false });
-    for said in ["", " ", "…", "?!", "🙂", "'s", "\u{0}", "İstanbul'da", "a,b;c-d—e", "ﷺ", &"x".repeat(10_000), &",".repeat(5_000)] {
+    let people = [("", ""), ("🙂", "??"), ("O’", "ceo")].map(|(name, role)| Person {
+        name,
+        role,
+        traits: &[],
+        is_decision_maker: false,
+    });
+    for said in [
+        "",
+        " ",
+        "…",
+        "?!",
+        "🙂",
+        "'s",
+        "\u{0}",
+        "İstanbul'da",
+        "a,b;c-d—e",
+        "ﷺ",
+        &"x".repeat(10_000),
+        &",".repeat(5_000),
+    ] {
         assert!(who_answers(&people, said, &Before::default()).first < 3, "{said}");
     }
 }

@@ -47,34 +47,37 @@ pub(super) fn words(text: &str) -> Vec<Word> {
     let (mut current, mut sentence) = (String::new(), 0);
     let (mut sets_off, mut ends) = (true, true);
     let mut chars = text.chars().peekable();
-    let flush = |current: &mut String, words: &mut Vec<Word>, sets_off: &mut bool, ends: &mut bool, sentence| {
-        if current.is_empty() {
-            return;
-        }
-        let raw = std::mem::take(current);
-        let (stem, is_possessive) = match raw.strip_suffix("'s").or_else(|| raw.strip_suffix("'S")) {
-            Some(stem) => (stem, true),
-            None => (raw.trim_end_matches('\''), raw.ends_with('\'')),
+    let flush =
+        |current: &mut String, words: &mut Vec<Word>, sets_off: &mut bool, ends: &mut bool, sentence| {
+            if current.is_empty() {
+                return;
+            }
+            let raw = std::mem::take(current);
+            let (stem, is_possessive) = match raw.strip_suffix("'s").or_else(|| raw.strip_suffix("'S")) {
+                Some(stem) => (stem, true),
+                None => (raw.trim_end_matches('\''), raw.ends_with('\'')),
+            };
+            let text: String = fold(stem).chars().filter(|c| *c != '\'').collect();
+            if text.is_empty() {
+                return;
+            }
+            words.push(Word {
+                text,
+                is_capital: stem.chars().next().is_some_and(char::is_uppercase),
+                is_set_off_before: *sets_off || *ends,
+                is_set_off_after: false,
+                begins_sentence: *ends,
+                ends_sentence: false,
+                sentence,
+                is_possessive,
+            });
+            (*sets_off, *ends) = (false, false);
         };
-        let text: String = fold(stem).chars().filter(|c| *c != '\'').collect();
-        if text.is_empty() {
-            return;
-        }
-        words.push(Word {
-            text,
-            is_capital: stem.chars().next().is_some_and(char::is_uppercase),
-            is_set_off_before: *sets_off || *ends,
-            is_set_off_after: false,
-            begins_sentence: *ends,
-            ends_sentence: false,
-            sentence,
-            is_possessive,
-        });
-        (*sets_off, *ends) = (false, false);
-    };
     while let Some(c) = chars.next() {
         match c {
-            c if c.is_alphanumeric() || ('\u{300}'..='\u{36f}').contains(&c) || is_joining(c) => current.push(c),
+            c if c.is_alphanumeric() || ('\u{300}'..='\u{36f}').contains(&c) || is_joining(c) => {
+                current.push(c)
+            }
             '\'' | '’' | '`' if !current.is_empty() => current.push('\''),
             // A title such as `Dr.` ends no sentence, and neither does the point of a number or of an initial.
             '.' if is_abbreviation(&current) || chars.peek().is_some_and(|next| next.is_alphanumeric()) => {
@@ -90,7 +93,8 @@ pub(super) fn words(text: &str) -> Vec<Word> {
                 }
                 ends = true;
             }
-            ',' | ';' | ':' | '–' | '—' | '…' | '，' | '、' | '،' | '¿' | '¡' | '"' | '“' | '”' | '(' | ')' => {
+            ',' | ';' | ':' | '–' | '—' | '…' | '，' | '、' | '،' | '¿' | '¡' | '"' | '“' | '”' | '('
+            | ')' => {
                 flush(&mut current, &mut words, &mut sets_off, &mut ends, sentence);
                 if let Some(last) = words.last_mut() {
                     last.is_set_off_after = true;
@@ -120,8 +124,10 @@ fn is_joining(c: char) -> bool {
 
 fn is_abbreviation(word: &str) -> bool {
     let folded = fold(word);
-    matches!(folded.as_str(), "mr" | "mrs" | "ms" | "dr" | "prof" | "st" | "jr" | "sr" | "vs" | "no" | "inc" | "ltd")
-        && word.chars().next().is_some_and(|first| first.is_uppercase() || folded != "no")
+    matches!(
+        folded.as_str(),
+        "mr" | "mrs" | "ms" | "dr" | "prof" | "st" | "jr" | "sr" | "vs" | "no" | "inc" | "ltd"
+    ) && word.chars().next().is_some_and(|first| first.is_uppercase() || folded != "no")
         || (word.chars().count() == 1 && word.chars().all(char::is_uppercase) && word != "I")
 }
 

@@ -38,8 +38,14 @@ async fn what_the_pages_say_is_known_with_sentence_and_address_and_the_rest_is_n
     let world = world_for(address).await;
     let made = create(&world, &format!("http://{address}")).await;
     let data = &made["company_data"];
-    assert_eq!((&data["company_size"], &data["headquarters"], &data["open_positions"]), (&json!("250"), &json!("Porto, Portugal"), &json!(12)));
-    assert_eq!((&data["industry"], &data["revenue"], &data["tech_stack"]), (&json!("Logistics"), &Value::Null, &json!([])));
+    assert_eq!(
+        (&data["company_size"], &data["headquarters"], &data["open_positions"]),
+        (&json!("250"), &json!("Porto, Portugal"), &json!(12))
+    );
+    assert_eq!(
+        (&data["industry"], &data["revenue"], &data["tech_stack"]),
+        (&json!("Logistics"), &Value::Null, &json!([]))
+    );
     assert_eq!(data["sources"]["headquarters"]["url"], format!("http://{address}/about"));
     assert!(data["sources"].get("revenue").is_none());
     assert_eq!(made["note"], Value::Null);
@@ -65,7 +71,18 @@ async fn what_robots_txt_forbids_is_left_alone() {
 #[tokio::test]
 async fn an_address_of_our_own_network_is_refused_also_after_a_redirect() {
     let world = World::new().await;
-    for url in ["http://127.0.0.1/", "http://localhost:8000/", "http://169.254.169.254/latest/meta-data/", "http://[::1]/", "http://10.0.0.1", "file:///etc/passwd", "ftp://a.example", "http://user:pass@a.example", "", "http://"] {
+    for url in [
+        "http://127.0.0.1/",
+        "http://localhost:8000/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::1]/",
+        "http://10.0.0.1",
+        "file:///etc/passwd",
+        "ftp://a.example",
+        "http://user:pass@a.example",
+        "",
+        "http://",
+    ] {
         let problem = world.post("/api/company/create", &json!({"company_url": url})).await.is_problem(422);
         assert_eq!(problem["errors"][0]["pointer"], "/company_url", "{url}");
     }
@@ -74,7 +91,10 @@ async fn an_address_of_our_own_network_is_refused_also_after_a_redirect() {
         .route("/", get(|| async { Redirect::temporary("http://169.254.169.254/latest/meta-data/") }));
     let address = site(elsewhere).await;
     let world = world_for(address).await;
-    let problem = world.post("/api/company/create", &json!({"company_url": format!("http://{address}/")})).await.is_problem(422);
+    let problem = world
+        .post("/api/company/create", &json!({"company_url": format!("http://{address}/")}))
+        .await
+        .is_problem(422);
     assert_eq!(problem["errors"][0]["pointer"], "/company_url");
 }
 

@@ -39,7 +39,8 @@ async fn a_meeting_becomes_a_call_of_the_kind_practice_with_its_words_and_people
     assert_eq!(transcript.segments.len(), 4);
     assert_eq!(transcript.segments[0].speaker.as_deref(), Some("Salesperson"));
     assert_eq!(transcript.segments[1].speaker.as_deref(), Some("Maria Garcia"));
-    let times: Vec<_> = transcript.segments.iter().flat_map(|one| [one.start_ms.unwrap(), one.end_ms.unwrap()]).collect();
+    let times: Vec<_> =
+        transcript.segments.iter().flat_map(|one| [one.start_ms.unwrap(), one.end_ms.unwrap()]).collect();
     assert!(times.windows(2).all(|pair| pair[0] <= pair[1]), "{times:?}");
 }
 
@@ -47,7 +48,11 @@ async fn a_meeting_becomes_a_call_of_the_kind_practice_with_its_words_and_people
 async fn the_score_names_the_turns_on_which_it_rests_and_only_the_trainees_words_count() {
     let world = World::new().await;
     let meeting = world.meeting(&[("Maria Garcia", "cfo")]).await;
-    for words in ["What slows your month-end down today?", "I understand. How do you measure that cost?", "Shall we schedule a pilot on Tuesday?"] {
+    for words in [
+        "What slows your month-end down today?",
+        "I understand. How do you measure that cost?",
+        "Shall we schedule a pilot on Tuesday?",
+    ] {
         world.say(&meeting, words).await;
     }
     let before = world.get(&format!("/api/conversation/{meeting}/analytics")).await.data();
@@ -69,5 +74,8 @@ async fn the_score_names_the_turns_on_which_it_rests_and_only_the_trainees_words
         }
     }
     let discovery = &after["score"]["criteria"][0];
-    assert!(discovery["score"].as_i64().unwrap() > 0 && !discovery["turns"].as_array().unwrap().is_empty(), "{discovery}");
+    assert!(
+        discovery["score"].as_i64().unwrap() > 0 && !discovery["turns"].as_array().unwrap().is_empty(),
+        "{discovery}"
+    );
 }

@@ -21,13 +21,21 @@ fn archive(entries: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn docx() -> Vec<u8> {
-    let document = format!("<w:document xmlns:w=\"w\"><w:p><w:r><w:t>{CLAIM}</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p><w:t>Plan</w:t></w:p></w:tc></w:tr></w:tbl></w:document>");
+    let document = format!(
+        "<w:document xmlns:w=\"w\"><w:p><w:r><w:t>{CLAIM}</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p><w:t>Plan</w:t></w:p></w:tc></w:tr></w:tbl></w:document>"
+    );
     archive(&[("[Content_Types].xml", "<Types/>"), ("word/document.xml", &document)])
 }
 
 fn pptx() -> Vec<u8> {
-    let slide = format!("<p:sld xmlns:p=\"p\" xmlns:a=\"a\"><p:sp><p:ph type=\"title\"/><a:p><a:t>Why</a:t></a:p></p:sp><p:sp><a:p><a:t>{CLAIM}</a:t></a:p></p:sp></p:sld>");
-    archive(&[("[Content_Types].xml", "<Types/>"), ("ppt/slides/slide1.xml", &slide), ("ppt/slides/slide2.xml", &slide)])
+    let slide = format!(
+        "<p:sld xmlns:p=\"p\" xmlns:a=\"a\"><p:sp><p:ph type=\"title\"/><a:p><a:t>Why</a:t></a:p></p:sp><p:sp><a:p><a:t>{CLAIM}</a:t></a:p></p:sp></p:sld>"
+    );
+    archive(&[
+        ("[Content_Types].xml", "<Types/>"),
+        ("ppt/slides/slide1.xml", &slide),
+        ("ppt/slides/slide2.xml", &slide),
+    ])
 }
 
 /// A PDF with a page that shows these words.
@@ -51,7 +59,10 @@ fn pdf(words: &str) -> Vec<u8> {
     for place in places {
         file.extend(format!("{place:010} 00000 n \n").bytes());
     }
-    file.extend(format!("trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n", objects.len() + 1).bytes());
+    file.extend(
+        format!("trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{table}\n%%EOF\n", objects.len() + 1)
+            .bytes(),
+    );
     file
 }
 
@@ -60,7 +71,12 @@ async fn create(world: &World, files: &[(&str, &[u8])]) -> Answer {
 }
 
 fn of<'a>(made: &'a Value, name: &str) -> &'a Value {
-    made["materials"].as_array().unwrap().iter().find(|file| file["file_name"] == name).unwrap_or_else(|| panic!("no {name}: {made}"))
+    made["materials"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|file| file["file_name"] == name)
+        .unwrap_or_else(|| panic!("no {name}: {made}"))
 }
 
 #[tokio::test]
@@ -70,10 +86,22 @@ async fn the_words_of_a_file_are_read_and_its_kind_is_told_by_its_content() {
     let mut doc = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0".to_vec();
     doc.extend(b"Our product saves time, and it is easy to use.");
     doc.extend([0; 64]);
-    let files: [(&str, &[u8]); 5] = [("a.docx", &docx), ("b.docx", &pptx), ("folder/c.pdf", &pdf), ("d.doc", &doc), ("e.png", b"\x89PNG\r\n\x1a\n1234")];
+    let files: [(&str, &[u8]); 5] = [
+        ("a.docx", &docx),
+        ("b.docx", &pptx),
+        ("folder/c.pdf", &pdf),
+        ("d.doc", &doc),
+        ("e.png", b"\x89PNG\r\n\x1a\n1234"),
+    ];
     let made = create(&world, &files).await.data();
     assert_eq!(made["materials_uploaded"], 5);
-    for (name, kind, pages) in [("a.docx", "docx", Value::Null), ("b.docx", "pptx", json!(2)), ("c.pdf", "pdf", json!(1)), ("d.doc", "doc", Value::Null), ("e.png", "png", Value::Null)] {
+    for (name, kind, pages) in [
+        ("a.docx", "docx", Value::Null),
+        ("b.docx", "pptx", json!(2)),
+        ("c.pdf", "pdf", json!(1)),
+        ("d.doc", "doc", Value::Null),
+        ("e.png", "png", Value::Null),
+    ] {
         let file = of(&made, name);
         assert_eq!((&file["file_type"], &file["pages"]), (&json!(kind), &pages), "{file}");
         assert_eq!(file["words"].as_i64().unwrap() > 4, kind != "png", "{file}");
@@ -91,7 +119,11 @@ async fn a_representative_asks_about_what_the_deck_says() {
     for words in ["We make storage.", "It is easy.", "It is quick to start."] {
         world.say(&meeting, words).await;
     }
-    let asked = world.history(&meeting).await.iter().any(|turn| turn["text"].as_str().unwrap().contains("63 percent"));
+    let asked = world
+        .history(&meeting)
+        .await
+        .iter()
+        .any(|turn| turn["text"].as_str().unwrap().contains("63 percent"));
     assert!(asked, "{:?}", world.history(&meeting).await);
 }
 
@@ -99,10 +131,19 @@ async fn a_representative_asks_about_what_the_deck_says() {
 async fn a_file_that_cannot_be_kept_costs_the_others_nothing() {
     let world = World::new().await;
     let (docx, long) = (docx(), [b"%PDF-1.4".to_vec(), vec![b' '; 10 * 1024 * 1024]].concat());
-    let bomb = archive(&[("[Content_Types].xml", "<Types/>"), ("word/document.xml", &" ".repeat(100_000_000))]);
-    let files: [(&str, &[u8]); 6] = [("program.pdf", b"MZ\x90\0\x03 a program"), ("long.pdf", &long), ("bomb.docx", &bomb), ("broken.pdf", b"%PDF-1.7 nothing more"), ("empty.pdf", b""), ("good.docx", &docx)];
+    let bomb =
+        archive(&[("[Content_Types].xml", "<Types/>"), ("word/document.xml", &" ".repeat(100_000_000))]);
+    let files: [(&str, &[u8]); 6] = [
+        ("program.pdf", b"MZ\x90\0\x03 a program"),
+        ("long.pdf", &long),
+        ("bomb.docx", &bomb),
+        ("broken.pdf", b"%PDF-1.7 nothing more"),
+        ("empty.pdf", b""),
+        ("good.docx", &docx),
+    ];
     let made = create(&world, &files).await.data();
-    let refused: Vec<&str> = made["refused"].as_array().unwrap().iter().map(|file| file["file_name"].as_str().unwrap()).collect();
+    let refused: Vec<&str> =
+        made["refused"].as_array().unwrap().iter().map(|file| file["file_name"].as_str().unwrap()).collect();
     assert_eq!(refused, ["program.pdf", "long.pdf", "empty.pdf"]);
     assert_eq!(made["materials_uploaded"], 3);
     for name in ["bomb.docx", "broken.pdf"] {
@@ -119,7 +160,8 @@ async fn a_request_of_which_no_file_can_be_kept_is_refused_and_nothing_is_made()
     let problem = create(&world, &[("long.pdf", &long)]).await.is_problem(413);
     assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("long.pdf"), "{problem}");
     create(&world, &[("program.pdf", b"\x7fELF a program")]).await.is_problem(415);
-    let missing = world.form("POST", "/api/salesperson/create", &[("product_name", " ")], &[]).await.is_problem(422);
+    let missing =
+        world.form("POST", "/api/salesperson/create", &[("product_name", " ")], &[]).await.is_problem(422);
     assert_eq!(missing["errors"].as_array().unwrap().len(), 2);
     let list = world.get("/api/salesperson/").await.data();
     assert_eq!((&list["total"], &list["skip"], &list["limit"]), (&json!(0), &json!(0), &json!(10)));
@@ -139,13 +181,20 @@ async fn files_are_added_and_removed_by_their_place() {
     let docx = docx();
     let id = world.salesperson(&[("one.docx", &docx)]).await;
     let path = format!("/api/salesperson/{id}");
-    let changed = world.form("PUT", &path, &[("description", "Better")], &[("two.gif", b"GIF89a!")]).await.data();
-    assert_eq!((&changed["description"], &changed["product_name"]), (&json!("Better"), &json!("CloudSync Pro")));
+    let changed =
+        world.form("PUT", &path, &[("description", "Better")], &[("two.gif", b"GIF89a!")]).await.data();
+    assert_eq!(
+        (&changed["description"], &changed["product_name"]),
+        (&json!("Better"), &json!("CloudSync Pro"))
+    );
     assert_eq!(changed["materials"].as_array().unwrap().len(), 2);
     world.delete(&format!("{path}/material/2")).await.is_problem(404);
     world.delete(&format!("{path}/material/0")).await.data();
     let left = world.get(&path).await.data();
-    assert_eq!(left["materials"].as_array().unwrap().iter().map(|file| text(&file["file_name"])).collect::<Vec<_>>(), ["two.gif"]);
+    assert_eq!(
+        left["materials"].as_array().unwrap().iter().map(|file| text(&file["file_name"])).collect::<Vec<_>>(),
+        ["two.gif"]
+    );
 }
 
 #[tokio::test]
@@ -157,11 +206,23 @@ async fn no_hostile_file_breaks_anything() {
             corpus.push(file[..cut].to_vec());
         }
         for step in [7, 31, 101] {
-            corpus.push(file.iter().enumerate().map(|(at, byte)| if at % step == step - 1 { byte ^ 0x55 } else { *byte }).collect());
+            corpus.push(
+                file.iter()
+                    .enumerate()
+                    .map(|(at, byte)| if at % step == step - 1 { byte ^ 0x55 } else { *byte })
+                    .collect(),
+            );
         }
     }
     corpus.push(pdf(&"(".repeat(50_000)));
-    corpus.push([b"%PDF-1.4\n".to_vec(), b"1 0 obj << /Type /Catalog /Pages 1 0 R /Kids [1 0 R] >> endobj trailer << /Root 1 0 R >>".to_vec()].concat());
+    corpus.push(
+        [
+            b"%PDF-1.4\n".to_vec(),
+            b"1 0 obj << /Type /Catalog /Pages 1 0 R /Kids [1 0 R] >> endobj trailer << /Root 1 0 R >>"
+                .to_vec(),
+        ]
+        .concat(),
+    );
     corpus.push(archive(&[("[Content_Types].xml", ""), ("word/document.xml", &"<w:p>".repeat(200_000))]));
     let files: Vec<(&str, &[u8])> = corpus.iter().map(|file| ("hostile.pdf", file.as_slice())).collect();
     let made = create(&world, &files).await;

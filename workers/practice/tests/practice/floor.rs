@@ -36,7 +36,8 @@ async fn a_message_that_comes_again_with_its_key_is_one_turn_with_one_answer() {
     let world = World::new().await;
     let meeting = world.meeting(&[("Maria Garcia", "cfo")]).await;
     let said = message(&meeting, "Maria, what do you need?");
-    let (one, other) = tokio::join!(world.post_with_key(SEND, &said, "k"), world.post_with_key(SEND, &said, "k"));
+    let (one, other) =
+        tokio::join!(world.post_with_key(SEND, &said, "k"), world.post_with_key(SEND, &said, "k"));
     let (one, other) = (one.data(), other.data());
     assert_eq!(one, other);
     assert_eq!(world.post_with_key(SEND, &said, "k").await.data(), one);
@@ -99,7 +100,10 @@ async fn a_message_whose_process_died_is_answered_when_it_comes_again() {
     assert_eq!((&answer["salesperson_turn"], &answer["turn_number"]), (&json!(1), &json!(3)));
     assert_eq!(world.post_with_key(SEND, &message(&meeting, words), "k").await.data(), answer);
     let turns = world.history(&meeting).await;
-    assert_eq!(turns.iter().map(|turn| turn["state"].as_str().unwrap()).collect::<Vec<_>>(), ["said", "cut", "said"]);
+    assert_eq!(
+        turns.iter().map(|turn| turn["state"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["said", "cut", "said"]
+    );
 }
 
 #[tokio::test]
@@ -163,7 +167,11 @@ async fn whatever_senders_and_deaths_do_there_is_one_holder_and_each_turn_is_the
                     }
                 }
                 2 => {
-                    let state = if open.is_some() || dice.below(2) == 0 { TurnState::Said } else { TurnState::Speaking };
+                    let state = if open.is_some() || dice.below(2) == 0 {
+                        TurnState::Said
+                    } else {
+                        TurnState::Speaking
+                    };
                     let said = format!("{step}");
                     let turn = NewTurn {
                         speaker: "salesperson",
@@ -177,7 +185,8 @@ async fn whatever_senders_and_deaths_do_there_is_one_holder_and_each_turn_is_the
                         audio: None,
                         duration_ms: 0,
                     };
-                    let number = world.store.add_turn(WORKSPACE, meeting, holder.unwrap_or(me), turn).await.unwrap();
+                    let number =
+                        world.store.add_turn(WORKSPACE, meeting, holder.unwrap_or(me), turn).await.unwrap();
                     assert_eq!(number, holder.map(|_| added + 1), "seed {seed}, step {step}");
                     added += i64::from(holder.is_some());
                     if state == TurnState::Speaking && number.is_some() {
@@ -188,10 +197,14 @@ async fn whatever_senders_and_deaths_do_there_is_one_holder_and_each_turn_is_the
                     let Some(dying) = holder.take() else { continue };
                     if dice.below(2) == 0 {
                         // The lease of a process that died is over.
-                        assert!(world.store.keep_floor(WORKSPACE, meeting, dying, Duration::ZERO).await.unwrap());
+                        assert!(
+                            world.store.keep_floor(WORKSPACE, meeting, dying, Duration::ZERO).await.unwrap()
+                        );
                     } else if let Some(number) = open.take() {
                         let whole = ("whole", TurnState::Said, 1);
-                        assert!(world.store.set_turn(WORKSPACE, meeting, dying, number, whole).await.unwrap());
+                        assert!(
+                            world.store.set_turn(WORKSPACE, meeting, dying, number, whole).await.unwrap()
+                        );
                         world.store.leave_floor(WORKSPACE, meeting, dying).await.unwrap();
                     } else {
                         world.store.leave_floor(WORKSPACE, meeting, dying).await.unwrap();

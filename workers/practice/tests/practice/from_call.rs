@@ -47,7 +47,9 @@ async fn call(world: &World, lines: &[(&str, Role, &str)]) -> CallId {
     world.store.renew_instance(owner, Duration::from_mins(1)).await.unwrap();
     let run = RunKey { workspace: WORKSPACE, call, stage: "transcription", generation: 1 };
     let request = RunRequest::new(run, owner, world.store.now());
-    let Begun::Mine(begun) = world.store.begin_run(&request).await.unwrap() else { panic!("it was not taken") };
+    let Begun::Mine(begun) = world.store.begin_run(&request).await.unwrap() else {
+        panic!("it was not taken")
+    };
     let done = Settlement::Done { writes: &[Write::Transcript(transcript)], children: &[] };
     world.store.settle_run(&request.claim(&begun), &done).await.unwrap();
     call

@@ -19,7 +19,9 @@ async fn a_meeting_goes_from_its_making_to_its_end_as_the_routes_say() {
     let made = made.data();
     assert_eq!(made["status"], "pending");
     assert_eq!(made["top_5_questions"].as_array().unwrap().len(), 5);
-    assert!(made["questions"].as_array().unwrap().iter().all(|one| !one["reason"].as_str().unwrap().is_empty()));
+    assert!(
+        made["questions"].as_array().unwrap().iter().all(|one| !one["reason"].as_str().unwrap().is_empty())
+    );
     assert_eq!(made["representatives"][1]["name"], "Maria Garcia");
     let meeting = text(&made["meeting_id"]);
     let start = format!("/api/meeting/{meeting}/start");
@@ -40,7 +42,8 @@ async fn a_meeting_goes_from_its_making_to_its_end_as_the_routes_say() {
     let analytics = world.get(&format!("/api/conversation/{meeting}/analytics")).await.data();
     assert_eq!(analytics["salesperson_turns"], 2);
     assert_eq!((&analytics["questions_asked"], &analytics["open_questions"]), (&json!(2), &json!(2)));
-    let ratios = analytics["salesperson_talk_ratio"].as_f64().unwrap() + analytics["representatives_talk_ratio"].as_f64().unwrap();
+    let ratios = analytics["salesperson_talk_ratio"].as_f64().unwrap()
+        + analytics["representatives_talk_ratio"].as_f64().unwrap();
     assert!((ratios - 100.0).abs() < 0.02, "{analytics}");
     assert_eq!(analytics["score"]["criteria"].as_array().unwrap().len(), 5);
     let view = world.get(&format!("/api/meeting/{meeting}")).await.data();
@@ -82,8 +85,16 @@ async fn a_mode_that_does_not_fit_its_representatives_is_refused_and_the_number_
     assert!(error["detail"].as_str().unwrap().contains('3'), "{problem}");
     let problem = world.post("/api/meeting/create", &body("1-on-4")).await.is_problem(422);
     assert_eq!(problem["errors"][0]["pointer"], "/meeting_mode");
-    let problem = world.post("/api/meeting/create", &json!({"from_call": {"call_id": 7}})).await.is_problem(422);
-    assert!(problem["errors"].as_array().unwrap().iter().all(|error| error["pointer"].as_str().unwrap().starts_with('/')), "{problem}");
+    let problem =
+        world.post("/api/meeting/create", &json!({"from_call": {"call_id": 7}})).await.is_problem(422);
+    assert!(
+        problem["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|error| error["pointer"].as_str().unwrap().starts_with('/')),
+        "{problem}"
+    );
 }
 
 #[tokio::test]
@@ -135,7 +146,10 @@ async fn a_representative_who_is_changed_or_removed_stays_in_a_meeting_that_was_
     let view = world.get(&format!("/api/meeting/{meeting}")).await.data();
     let maria = text(&view["representatives"][0]["id"]);
     let path = format!("/api/company/representatives/{maria}");
-    let changed = world.put(&path, &json!({"name": "Eva Novak", "personality_traits": ["angry", "Cold Hearted"]})).await.data();
+    let changed = world
+        .put(&path, &json!({"name": "Eva Novak", "personality_traits": ["angry", "Cold Hearted"]}))
+        .await
+        .data();
     assert_eq!((&changed["name"], &changed["role"]), (&json!("Eva Novak"), &json!("cfo")));
     assert_eq!(changed["personality_traits"], json!(["angry", "cold_hearted"]));
     world.put(&path, &json!({"personality_traits": ["grumpy"]})).await.is_problem(422);
@@ -152,13 +166,21 @@ async fn an_agent_practises_and_sees_only_her_own_meetings() {
         "salesperson_id": view["salesperson_id"], "company_id": view["company_id"], "meeting_mode": "1-on-1",
         "representatives": [view["representatives"][0]["id"]], "meeting_goal": "g",
     });
-    let ask = async |method: &str, path: &str, body: &Value| send_to(world.as_agent("Dana"), json_request(method, path, body, None)).await;
+    let ask = async |method: &str, path: &str, body: &Value| {
+        send_to(world.as_agent("Dana"), json_request(method, path, body, None)).await
+    };
     ask("GET", &format!("/api/meeting/{meeting}"), &json!({})).await.is_problem(404);
     ask("POST", "/api/conversation/send-message", &message(&meeting, "Hello")).await.is_problem(404);
     let own = text(&ask("POST", "/api/meeting/create", &body).await.data()["meeting_id"]);
     ask("POST", &format!("/api/meeting/{own}/start"), &json!({})).await.data();
     ask("POST", "/api/conversation/send-message", &message(&own, "Hello")).await.data();
-    let list = ask("GET", &format!("/api/meeting/salesperson/{}/meetings", text(&view["salesperson_id"])), &json!({})).await.data();
+    let list = ask(
+        "GET",
+        &format!("/api/meeting/salesperson/{}/meetings", text(&view["salesperson_id"])),
+        &json!({}),
+    )
+    .await
+    .data();
     assert_eq!((&list["total"], &list["meetings"][0]["id"]), (&json!(1), &json!(own)));
 }
 

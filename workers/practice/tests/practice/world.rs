@@ -83,6 +83,7 @@ impl World {
     }
 
     pub(crate) async fn with(model: Option<Arc<dyn LanguageModel>>, allow: Allow, reader: Reader) -> Self {
+        drop(rustls::crypto::ring::default_provider().install_default());
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(dir.path()).await.unwrap();
         let blobs = Blobs::local(&dir.path().join("blobs")).unwrap();
@@ -111,7 +112,8 @@ impl World {
     pub(crate) fn as_agent(&self, name: &str) -> Router {
         let only = Sees::OnlyOf(AgentIdentity::new(name).unwrap());
         let scopes = Scopes::from_text("read");
-        let agent = Principal { workspace: WORKSPACE, actor: format!("user:{name}").into(), scopes, sees: only };
+        let agent =
+            Principal { workspace: WORKSPACE, actor: format!("user:{name}").into(), scopes, sees: only };
         practice::router(Practice { access: Arc::new(Access::of(agent)), ..self.practice.clone() })
     }
 
@@ -139,19 +141,32 @@ impl World {
         self.send(json_request("POST", path, body, Some(key))).await
     }
 
-    pub(crate) async fn form(&self, method: &str, path: &str, fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Answer {
+    pub(crate) async fn form(
+        &self,
+        method: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        files: &[(&str, &[u8])],
+    ) -> Answer {
         let mut body = Vec::new();
         for (name, value) in fields {
-            body.extend(format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes());
+            body.extend(
+                format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes(),
+            );
         }
         for (name, content) in files {
-            let head = format!("--b\r\nContent-Disposition: form-data; name=\"materials\"; filename=\"{name}\"\r\n\r\n");
+            let head = format!(
+                "--b\r\nContent-Disposition: form-data; name=\"materials\"; filename=\"{name}\"\r\n\r\n"
+            );
             body.extend(head.bytes());
             body.extend(*content);
             body.extend(b"\r\n");
         }
         body.extend(b"--b--\r\n");
-        let request = Request::builder().method(method).uri(path).header(CONTENT_TYPE, "multipart/form-data; boundary=b");
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(CONTENT_TYPE, "multipart/form-data; boundary=b");
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 
@@ -168,7 +183,8 @@ impl World {
     }
 
     pub(crate) async fn representative(&self, company: &str, name: &str, role: &str) -> String {
-        let body = json!({"name": name, "role": role, "is_decision_maker": role == "ceo", "tenure_months": 12});
+        let body =
+            json!({"name": name, "role": role, "is_decision_maker": role == "ceo", "tenure_months": 12});
         let made = self.post(&format!("/api/company/{company}/representatives"), &body).await;
         text(&made.data()["representative_id"])
     }
@@ -227,7 +243,11 @@ pub(crate) async fn send_to(router: Router, request: Request<Body>) -> Answer {
         let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&bytes).into_owned() }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+        }
     };
     tokio::time::timeout(Duration::from_mins(1), answering).await.unwrap()
 }
