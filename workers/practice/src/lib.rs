@@ -15,10 +15,12 @@ mod ending;
 mod fields;
 pub mod materials;
 mod meetings;
+mod metrics;
 pub mod moves;
 pub mod plan;
 mod planning;
 pub mod questions;
+mod representatives;
 mod request;
 mod salespersons;
 pub mod score;
@@ -45,6 +47,7 @@ struct Part;
 
 /// The routes of practice.
 pub fn router(practice: Practice) -> Router {
+    metrics::declare();
     let (routes, _) = routes().split_for_parts();
     routes.layer(DefaultBodyLimit::max(upload::MAX_FORM_BYTES)).with_state(practice)
 }
@@ -63,8 +66,8 @@ fn routes() -> OpenApiRouter<Practice> {
         .routes(routes!(companies::create))
         .routes(routes!(companies::one, companies::delete))
         .routes(routes!(companies::refresh))
-        .routes(routes!(companies::add_representative, companies::representatives))
-        .routes(routes!(companies::change_representative, companies::delete_representative))
+        .routes(routes!(representatives::create, representatives::list))
+        .routes(routes!(representatives::change, representatives::delete))
         .routes(routes!(meetings::create))
         .routes(routes!(meetings::one, meetings::delete))
         .routes(routes!(meetings::of_salesperson))

@@ -19,6 +19,7 @@ use web::Problem;
 
 use crate::builtin::{self, Scene};
 use crate::character;
+use crate::metrics;
 use crate::plan::{Heard, Plan};
 use crate::request::{Answer, conflict, not_found, unavailable};
 use crate::state::Practice;
@@ -311,6 +312,7 @@ async fn speak(
                 audio: None,
                 duration_ms: duration_ms(&sent.said, TRAINEE_WORDS_PER_MINUTE),
             };
+            metrics::turn(SALESPERSON);
             floor.add(turn).await?
         }
     };
@@ -340,6 +342,7 @@ async fn speak(
     };
     let details = json!({"part": "first", "why": why, "source": ready.source, "topic": choice.topic});
     let ai_response = say(floor, plan, (number, first), &sentences, details, listener.as_ref()).await?;
+    metrics::turn(ready.source);
     let second_response = match ready.second {
         Some((second, sentences)) => {
             let why = choice.second.map_or(WhySecond::Adds, |(_, why)| why).say(&plan.cast[second].name);

@@ -5,7 +5,9 @@
 //! compared as whole words, without accents, with their short forms, and with the slips of people who heard a name once.
 
 mod address;
+mod name_words;
 mod names;
+mod phrases;
 mod roles;
 #[cfg(test)]
 mod tests;
@@ -13,6 +15,7 @@ mod text;
 mod topics;
 
 use address::Address;
+use phrases::{ANY, EACH, GREETS, TAKES_UP};
 pub use roles::{Kind, kinds};
 use text::{Word, has_any, words};
 pub use topics::{Topic, affinity};
@@ -109,124 +112,6 @@ impl WhySecond {
         }
     }
 }
-
-const EACH: &[&str] = &[
-    "both of you",
-    "all of you",
-    "you both",
-    "you all",
-    "you two",
-    "you three",
-    "each of you",
-    "everyone",
-    "everybody",
-    "the two of you",
-    "the three of you",
-    "yall",
-    "all three of you",
-    "both sides",
-    "you guys",
-    "all three",
-    "each one of you",
-    "the whole team",
-    "the whole room",
-    "the group",
-    "the two of you",
-    "one by one",
-    "go around the table",
-    "around the table",
-];
-const ANY: &[&str] = &[
-    "any of you",
-    "anyone",
-    "anybody",
-    "either of you",
-    "one of you",
-    "whoever",
-    "which one of you",
-    "who of you",
-];
-/// With these somebody takes up what was said.
-const TAKES_UP: &[&str] = &[
-    "you said",
-    "you just said",
-    "you mentioned",
-    "you just mentioned",
-    "you told",
-    "you raised",
-    "your point",
-    "your question",
-    "your concern",
-    "your objection",
-    "you asked",
-    "you were saying",
-    "you described",
-    "you brought up",
-    "that point",
-    "you pointed",
-    "say more",
-    "tell me more",
-    "more about that",
-    "go on",
-    "go ahead",
-    "what do you mean",
-    "can you elaborate",
-    "could you elaborate",
-    "elaborate",
-    "expand on that",
-    "fair point",
-    "good point",
-    "fair question",
-    "good question",
-    "great question",
-    "fair enough",
-    "i understand your",
-    "i hear you",
-    "that answers",
-    "does that answer",
-    "did that answer",
-    "does that help",
-    "does that address",
-    "why is that",
-    "why do you say",
-    "how so",
-    "how come",
-    "for example",
-    "an example",
-    "such as",
-    "and then",
-    "what else",
-    "what happened then",
-    "what happened next",
-    "since when",
-    "in what way",
-    "you are saying",
-    "youre saying",
-    "as you said",
-    "like you said",
-    "your answer",
-    "you feel",
-    "makes you say",
-    "is that right",
-    "is that correct",
-    "would that work for you",
-];
-const GREETS: &[&str] = &[
-    "good morning",
-    "good afternoon",
-    "good evening",
-    "hello",
-    "hi",
-    "hey",
-    "nice to meet",
-    "thanks for having",
-    "thank you for having",
-    "thanks for taking",
-    "thank you for taking",
-    "thank you for your time",
-    "pleasure to meet",
-    "welcome",
-];
 
 /// Decides who answers to `said`. There is at least one person.
 pub fn who_answers(people: &[Person<'_>], said: &str, before: &Before) -> Choice {

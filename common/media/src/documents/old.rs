@@ -70,8 +70,7 @@ fn push(
             *start = at;
         }
         current.push(c);
-    } else if current.is_empty() {
-    } else {
+    } else if !current.is_empty() {
         let run = std::mem::take(current);
         if run.chars().filter(|c| c.is_alphabetic()).count() >= MIN_RUN {
             runs.push((*start, run));

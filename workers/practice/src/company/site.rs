@@ -60,6 +60,7 @@ impl Site {
                 Ok(text) => Robots::of(&text),
                 Err(FetchError::Refused(why)) => return Err(why),
                 // A site without rules forbids nothing.
+                Err(FetchError::Empty { .. }) => Robots::default(),
                 Err(FetchError::Status { status, .. }) if status.is_client_error() => Robots::default(),
                 Err(error) => return Ok(nothing(format!("The site was not visited: {error}."))),
             },
