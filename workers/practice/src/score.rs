@@ -98,7 +98,7 @@ pub fn score_call(criteria: &Criteria, transcript: &Transcript) -> Scorecard {
 }
 
 fn reason(found: &[Found]) -> String {
-    let said: Vec<String> = found.iter().filter(|one| one.count > 0).map(|one| one.in_words()).collect();
+    let said: Vec<String> = found.iter().filter(|one| one.count > 0).map(Found::in_words).collect();
     let missing: Vec<&str> =
         found.iter().filter(|one| one.count == 0 && one.is_good).map(|one| one.says.as_str()).collect();
     match (said.is_empty(), missing.is_empty()) {

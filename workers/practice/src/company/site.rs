@@ -123,7 +123,7 @@ fn useful(address: &Url, page: &Page) -> Vec<Url> {
             let is_one = url.origin() == address.origin()
                 && url.path() != address.path()
                 && !found.contains(&url)
-                && !url.path().ends_with(".pdf")
+                && !url.path().to_ascii_lowercase().ends_with(".pdf")
                 && words.iter().any(|word| text.contains(word));
             is_one.then_some(url)
         });

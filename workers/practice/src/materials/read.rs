@@ -22,7 +22,7 @@ const MAX_CHARS: usize = 400_000;
 pub(super) fn read(kind: &str, bytes: &[u8]) -> Content {
     let read = match kind {
         "pdf" => pdf(bytes),
-        "office" => office(bytes),
+        "office" => Ok(office(bytes)),
         "old-office" => Ok(old_office(bytes)),
         other => Err(format!("nobody reads `{other}`")),
     };
@@ -47,37 +47,25 @@ fn pdf(bytes: &[u8]) -> Result<Content, String> {
     Ok(Content { pages: i64::try_from(pages.len()).ok(), text, ..Content::default() })
 }
 
-fn office(bytes: &[u8]) -> Result<Content, String> {
-    match documents::word(bytes) {
-        Ok(text) => {
-            return Ok(Content { file_type: Some("docx".into()), text: lines(&text), ..Content::default() });
-        }
-        Err(ReadError::OtherKind(_)) => {}
-        Err(error) => {
-            return Ok(Content {
-                file_type: Some("docx".into()),
-                note: Some(format!("Nothing was read: {error}.")),
-                ..Content::default()
-            });
-        }
-    }
-    let parts = match documents::presentation(bytes) {
-        Ok(parts) => parts,
-        Err(error) => {
-            return Ok(Content {
-                file_type: Some("pptx".into()),
-                note: Some(format!("Nothing was read: {error}.")),
-                ..Content::default()
-            });
-        }
+fn office(bytes: &[u8]) -> Content {
+    let of = |file_type: &str| Content { file_type: Some(file_type.to_owned()), ..Content::default() };
+    let noted = |file_type: &str, error: &ReadError| Content {
+        note: Some(format!("Nothing was read: {error}.")),
+        ..of(file_type)
     };
-    let text = parts.iter().map(shown).collect::<Vec<_>>().join("\n");
-    Ok(Content {
-        file_type: Some("pptx".into()),
-        pages: i64::try_from(parts.len()).ok(),
-        text,
-        ..Content::default()
-    })
+    match documents::word(bytes) {
+        Ok(text) => return Content { text: lines(&text), ..of("docx") },
+        // It is no document of Word, so it may be a presentation.
+        Err(ReadError::OtherKind(_)) => {}
+        Err(error) => return noted("docx", &error),
+    }
+    match documents::presentation(bytes) {
+        Ok(parts) => {
+            let text = parts.iter().map(shown).collect::<Vec<_>>().join("\n");
+            Content { pages: i64::try_from(parts.len()).ok(), text, ..of("pptx") }
+        }
+        Err(error) => noted("pptx", &error),
+    }
 }
 
 fn old_office(bytes: &[u8]) -> Content {
