@@ -10,7 +10,7 @@ import yaml
 
 CHART = pathlib.Path(__file__).parent.parent / "debrief"
 HELM = os.environ.get("HELM", "helm")
-ROLES = ["ingest", "api", "console", "live", "dedup", "transcription", "analysis", "crm", "slack", "keeper"]
+ROLES = ["ingest", "api", "console", "live", "practice", "dedup", "transcription", "analysis", "crm", "slack", "keeper"]
 STAGES = ["dedup", "transcription", "analysis", "crm", "slack"]
 SECRETS = {
     name: {"name": "debrief", "key": name} for name in ["DATABASE_URL", "AMQP_URL", "DEBRIEF_API_KEY"]

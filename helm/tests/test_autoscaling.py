@@ -44,7 +44,7 @@ def test_a_stage_is_scaled_by_the_time_that_its_oldest_run_waits():
     assert trigger["metadata"]["threshold"] == "45"
 
 
-@pytest.mark.parametrize("role", ["ingest", "api", "console", "live"])
+@pytest.mark.parametrize("role", ["ingest", "api", "console", "live", "practice"])
 def test_a_listener_is_scaled_by_cpu(role):
     values = {"roles": {role: {"autoscaling": {"by": "cpu", "min": 3, "max": 8, "cpu": 55}}}}
     objects = render(values)

@@ -306,7 +306,7 @@ def test_the_service_account():
 def test_the_services():
     values = {"service": {"type": "NodePort", "port": 8080, "annotations": {"mesh": "off"}}}
     services = of_kind(render(values), "Service")
-    assert sorted(services) == ["d-debrief-api", "d-debrief-console", "d-debrief-ingest", "d-debrief-live"]
+    assert sorted(services) == ["d-debrief-api", "d-debrief-console", "d-debrief-ingest", "d-debrief-live", "d-debrief-practice"]
     for service in services.values():
         assert (service["spec"]["type"], service["spec"]["ports"][0]["port"]) == ("NodePort", 8080)
         assert service["metadata"]["annotations"] == {"mesh": "off"}

@@ -42,6 +42,8 @@ def test_every_route_that_brings_calls_in_leads_to_ingest():
         assert leads_to(route) == "d-debrief-api", route
     for route in ["/socket.io/", "/streams/twilio", "/streams/exotel"]:
         assert leads_to(route) == "d-debrief-live", route
+    for route in ["/api/salesperson/create", "/api/company/7/representatives", "/api/meeting/7/end", "/api/conversation/send-message"]:
+        assert leads_to(route) == "d-debrief-practice", route
     for route in ["/", "/calls", "/calls/7", "/assets/console.css", "/updates", "/login"]:
         assert leads_to(route) == "d-debrief-console", route
 

@@ -3,5 +3,6 @@
 
 pub mod audio;
 pub mod captions;
+pub mod documents;
 pub mod transcripts;
 mod words;

@@ -9,7 +9,7 @@
 //! The reader looks at each byte a bounded number of times, so that no file can keep it busy for long.
 
 mod cues;
-mod docx;
+pub(crate) mod docx;
 mod encoding;
 mod json;
 mod markup;

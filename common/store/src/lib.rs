@@ -38,6 +38,7 @@ pub mod live;
 mod open_error;
 mod opening;
 mod outbox;
+mod practice;
 mod provider_views;
 mod queue_samples;
 mod replays;
@@ -82,6 +83,10 @@ pub use keys::{KeyCreation, KeyRevocation, KeyRow, NewKey};
 pub use later_looks::LaterLook;
 pub use open_error::{FileError, OpenError};
 pub use outbox::OutboxRow;
+pub use practice::{
+    CompanyRow, FloorClaim, MeetingRow, MeetingStatus, NewCompany, NewMeeting, NewRepresentative, NewTurn,
+    RepresentativeRow, Salesperson, SalespersonRow, StoredMaterialFile, TurnRow, TurnState,
+};
 pub use provider_views::{ProviderTrouble, SpeechSpent};
 pub use queue_samples::{QueueSample, QueueSampleRow, SampleSpan};
 pub use resolutions::EffectFilter;

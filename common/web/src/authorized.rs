@@ -30,6 +30,8 @@ pub struct ReadOwn;
 pub struct ReadInstallation;
 /// The right to start work again.
 pub struct Operate;
+/// The right to take part in practice; see [`Door::Practise`].
+pub struct Practise;
 /// The right to decide who else gets access.
 pub struct Administer;
 
@@ -55,6 +57,10 @@ impl Needs for Administer {
 
 impl Needs for ReadInstallation {
     const DOOR: Door = Door::ReadInstallation;
+}
+
+impl Needs for Practise {
+    const DOOR: Door = Door::Practise;
 }
 
 impl Needs for Operate {

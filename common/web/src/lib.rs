@@ -35,8 +35,8 @@ use loopback::remote_header;
 pub use access::{Access, Admitted, Door, INSTALLATION, Settings};
 pub use accounts::{AccountError, Accounts};
 pub use authorized::{
-    Administer, Authorized, BringIn, BringInUnsigned, Guarded, Needs, Operate, Read, ReadInstallation,
-    ReadOwn,
+    Administer, Authorized, BringIn, BringInUnsigned, Guarded, Needs, Operate, Practise, Read,
+    ReadInstallation, ReadOwn,
 };
 pub use body::{
     TooSlow, broke_off, check_length, idempotency_key, json, key_of_another_request, media_type, parse, raw,

@@ -282,9 +282,9 @@ scaleDown:
 {{- end -}}
 
 {{/*
-Which paths belong to which role. What brings calls in goes to ingest, sockets and streams of live calls go to live, what
-programs read goes to the API, which also takes the pieces of live calls, and all other paths are pages of the console. Where
-the console is off, the API gets them too. As YAML, a list of {path, type, role}.
+Which paths belong to which role. What brings calls in goes to ingest, sockets and streams of live calls go to live, practice
+has paths of its own, what programs read goes to the API, which also takes the pieces of live calls, and all other paths are
+pages of the console. Where the console is off, the API gets them too. As YAML, a list of {path, type, role}.
 */}}
 {{- define "debrief.paths" -}}
 - {path: /webhook, type: Prefix, role: ingest}
@@ -295,6 +295,11 @@ the console is off, the API gets them too. As YAML, a list of {path, type, role}
 {{- if hasKey (include "debrief.roles" . | fromYaml) "live" }}
 - {path: /socket.io, type: Prefix, role: live}
 - {path: /streams, type: Prefix, role: live}
+{{- end }}
+{{- if hasKey (include "debrief.roles" . | fromYaml) "practice" }}
+{{- range $path := list "/api/salesperson" "/api/company" "/api/meeting" "/api/conversation" }}
+- {path: {{ $path }}, type: Prefix, role: practice}
+{{- end }}
 {{- end }}
 {{- if hasKey (include "debrief.roles" . | fromYaml) "console" }}
 {{- range $path := list "/api" "/call" "/stats" "/docs" "/openapi.json" "/health" "/ready" "/metrics" }}

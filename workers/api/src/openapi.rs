@@ -105,7 +105,9 @@ impl Modify for Responses {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [item.get.as_mut(), item.post.as_mut(), item.patch.as_mut()].into_iter().flatten()
+    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
+        .into_iter()
+        .filter_map(Option::as_mut)
 }
 
 /// `/openapi.json` and `/docs`. The text of the document is made once: it is long, and anybody may ask for it without

@@ -44,8 +44,8 @@ struct Cli {
 enum Command {
     /// Run the roles that are named, or all roles where none is named
     Run {
-        /// A role to run: ingest, api, keeper, dedup, transcription, analysis, crm or slack. The option can be
-        /// repeated
+        /// A role to run: ingest, api, console, practice, keeper, dedup, transcription, analysis, crm or slack. The option
+        /// can be repeated
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<Role>,
     },
@@ -74,6 +74,12 @@ enum Command {
     Keys {
         #[command(subcommand)]
         what: Keys,
+    },
+    /// Hold a practice meeting in the terminal, in text. Without `--meeting` one is made with two people
+    Practice {
+        /// The id of a meeting that was made before
+        #[arg(long, value_name = "ID")]
+        meeting: Option<Uuid>,
     },
     /// Make, list, shut out and let in the people who sign in to the console
     Users {
@@ -446,6 +452,7 @@ impl Command {
             Self::Import(_)
             | Self::Keys { .. }
             | Self::Users { .. }
+            | Self::Practice { .. }
             | Self::Calls { .. }
             | Self::Replay { .. }
             | Self::Dead { .. }
@@ -476,6 +483,7 @@ async fn dispatch(command: Command, values: Values, workspace: &str) -> Ended {
         Command::Keys { what: Keys::Revoke { name } } => {
             commands::keys::revoke(&values, workspace, &name).await
         }
+        Command::Practice { meeting } => commands::practice::practice(&values, workspace, meeting).await,
         Command::Users { what } => match what {
             Users::Create { login, role, agent } => {
                 commands::users::create(&values, workspace, &login, role, agent.as_deref()).await

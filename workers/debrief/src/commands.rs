@@ -12,6 +12,7 @@ pub(crate) mod effects;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod migrate;
+pub(crate) mod practice;
 mod print;
 pub(crate) mod queues;
 pub(crate) mod replay;

@@ -7,7 +7,7 @@ mod parameters;
 use serde_json::Value;
 
 pub(crate) fn document() -> Value {
-    let joined = api::document([ingest::document(), live::document()]);
+    let joined = api::document([ingest::document(), live::document(), practice::document()]);
     // No part of the document fails to serialize.
     contract::complete(serde_json::to_value(joined).unwrap_or_default())
 }

@@ -12,6 +12,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use ingest::Ingest;
 use live::Live;
 use platform::config::{ConfigError, Known, Values};
+use practice::Practice;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -77,6 +78,9 @@ impl Listener {
         let has_live = roles.contains(&Role::LIVE) || roles.contains(&Role::Api);
         if has_live {
             router = router.merge(live::router(live(deployment, access, &shutdown)?));
+        }
+        if roles.contains(&Role::Practice) {
+            router = router.merge(practice::router(practice(deployment, access)?));
         }
         let console = roles.contains(&Role::Console).then(|| console(deployment, access, roles, &shutdown));
         if let Some(console) = &console {
@@ -185,6 +189,13 @@ fn live(
     })
 }
 
+/// What practice needs.
+fn practice(deployment: &Deployment, access: &Arc<Access>) -> Result<Practice, ConfigError> {
+    let Deployment { values, store, blobs, cache, .. } = deployment;
+    let parts = (store.clone(), blobs.clone());
+    Practice::from_values(values, parts, Arc::clone(cache), Arc::clone(access), deployment.intake())
+}
+
 /// Lets a browser show our answers to pages whose origin stands in `CORS_ORIGINS`, or to all pages where `*` stands
 /// there alone.
 fn cors(values: &Values) -> Result<Option<CorsLayer>, ConfigError> {
@@ -197,7 +208,7 @@ fn cors(values: &Values) -> Result<Option<CorsLayer>, ConfigError> {
     };
     let layer = CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,

@@ -53,6 +53,8 @@ pub(crate) enum Role {
     Api,
     /// Serves the pages for people.
     Console,
+    /// Holds practice meetings.
+    Practice,
     /// Wakes runs that are due. Every process that runs stages does this too. This role is for a process that does
     /// nothing else.
     Keeper,
@@ -65,7 +67,10 @@ impl Role {
 
     pub(crate) fn all() -> Vec<Self> {
         let stages = table::ALL.iter().map(|queue| Self::Stage(queue.stage));
-        [Self::Ingest, Self::Api, Self::Console, Self::Keeper].into_iter().chain(stages).collect()
+        [Self::Ingest, Self::Api, Self::Console, Self::Practice, Self::Keeper]
+            .into_iter()
+            .chain(stages)
+            .collect()
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -73,6 +78,7 @@ impl Role {
             Self::Ingest => "ingest",
             Self::Api => "api",
             Self::Console => "console",
+            Self::Practice => "practice",
             Self::Keeper => "keeper",
             Self::Stage(stage) => stage,
         }

@@ -35,7 +35,7 @@ pub(super) fn may_be_office(head: &[u8]) -> bool {
 }
 
 /// Returns the text of the document. Each paragraph is a block of lines, and a blank line stands before it.
-pub(super) fn text(bytes: &[u8]) -> Result<String, ReadError> {
+pub(crate) fn text(bytes: &[u8]) -> Result<String, ReadError> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
     if archive.len() > MAX_ENTRIES {
         return Err(ReadError::Oversized);

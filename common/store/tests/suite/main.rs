@@ -20,6 +20,7 @@ mod later_looks;
 mod listing;
 mod live;
 mod nothing_made;
+mod practice;
 mod processes;
 mod queue_samples;
 mod replays;

@@ -75,6 +75,11 @@ impl Running {
             .into_iter()
             .filter(|worker| roles.contains(&Role::Stage(worker.stage)))
             .collect();
+        if deployment.store.is_embedded() {
+            // This process owns the store. So whoever had the floor of a practice meeting before is gone.
+            until_answered("free the floors of practice meetings", || deployment.store.free_all_floors())
+                .await?;
+        }
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         if roles.contains(&Role::Stage(table::TRANSCRIPTION.spec.stage)) {

@@ -21,6 +21,11 @@ pub(super) fn of(place: &str, name: &str) -> Option<(Value, Value)> {
         ("path", "id" | "call_id" | "session_id") => {
             (json!({"type": "string", "minLength": 1, "pattern": NO_NUL}), json!("CA-77"))
         }
+        ("path", "meeting_id") => {
+            let id = json!("0198c1f2-6f4c-7a53-9d39-2a1b6c2f9a14");
+            (json!({"type": "string", "minLength": 1, "pattern": NO_NUL}), id)
+        }
+        ("path", "index") => (json!({"type": "string", "pattern": "^[0-9]{1,4}$"}), json!("0")),
         ("query", "call") => text("CA-77"),
         ("query", "source") => text("exotel"),
         ("query", "agent") => text("Dana Ortiz"),

@@ -5,7 +5,7 @@ use utoipa::openapi::OpenApi;
 
 use super::*;
 
-const ROUTES: [&str; 43] = [
+const ROUTES: [&str; 66] = [
     "GET /",
     "POST /webhook/zapier",
     "POST /webhooks/exotel",
@@ -49,6 +49,29 @@ const ROUTES: [&str; 43] = [
     "GET /api/calls/{session_id}/summary",
     "GET /api/calls/{session_id}/events",
     "GET /api/calls/{session_id}/stream",
+    "POST /api/salesperson/create",
+    "GET /api/salesperson/",
+    "GET /api/salesperson/{id}",
+    "PUT /api/salesperson/{id}",
+    "DELETE /api/salesperson/{id}",
+    "DELETE /api/salesperson/{id}/material/{index}",
+    "POST /api/company/create",
+    "GET /api/company/{id}",
+    "DELETE /api/company/{id}",
+    "POST /api/company/{id}/refresh-data",
+    "POST /api/company/{id}/representatives",
+    "GET /api/company/{id}/representatives",
+    "PUT /api/company/representatives/{id}",
+    "DELETE /api/company/representatives/{id}",
+    "POST /api/meeting/create",
+    "GET /api/meeting/{id}",
+    "DELETE /api/meeting/{id}",
+    "GET /api/meeting/salesperson/{id}/meetings",
+    "POST /api/meeting/{id}/start",
+    "POST /api/meeting/{id}/end",
+    "POST /api/conversation/send-message",
+    "GET /api/conversation/{meeting_id}/history",
+    "GET /api/conversation/{meeting_id}/analytics",
 ];
 
 #[test]

@@ -80,7 +80,11 @@ async fn operations(world: &World) -> Vec<Operation> {
                 looks_for: takes("q"),
                 method: method.to_uppercase(),
                 path: path.clone(),
-                role: if operation["tags"][0] == "bringing in" { "ingest" } else { "api" },
+                role: match operation["tags"][0].as_str() {
+                    Some("bringing in") => "ingest",
+                    Some("practice") => "practice",
+                    _ => "api",
+                },
                 scope: scopes.into_iter().next().map(str::to_owned),
             });
         }
@@ -135,7 +139,8 @@ impl Planted {
         let begun = world.keyed("api", "POST", "/api/calls/start").json(&json!({"session_id": session}));
         assert_eq!(begun.send().await.unwrap().status(), 200);
 
-        let mut planted = Self { call: well, ids: BTreeSet::new(), mark };
+        let practised = practise(world, &mark).await;
+        let mut planted = Self { call: well, ids: practised, mark };
         planted.ids.extend([planted.call.id.clone(), session]);
         for path in [
             "/api/calls/history".to_owned(),
@@ -156,6 +161,38 @@ impl Planted {
         let marks = self.ids.iter().chain([&self.mark]).map(String::as_str);
         marks.filter(move |mark| body.contains(mark))
     }
+}
+
+/// Makes a practice meeting in which something was said, and returns the ids of all that belongs to it.
+async fn practise(world: &World, mark: &str) -> BTreeSet<String> {
+    let post = async |path: &str, body: &Value| {
+        let (status, answer) = answer(world.keyed("practice", "POST", path).json(body)).await;
+        assert!(matches!(status, 200 | 201), "{path}: {status} {answer}");
+        serde_json::from_str::<Value>(&answer).unwrap()["data"].clone()
+    };
+    let form = reqwest::multipart::Form::new()
+        .text("product_name", format!("Product of {mark}"))
+        .text("description", format!("What {mark} sells"));
+    let (status, made) =
+        answer(world.keyed("practice", "POST", "/api/salesperson/create").multipart(form)).await;
+    assert_eq!(status, 201, "{made}");
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let salesperson = made["data"]["salesperson_id"].clone();
+    let url = format!("https://{mark}.example.com");
+    let company = post("/api/company/create", &json!({"company_url": url, "auto_fetch": false})).await;
+    let company = company["company_id"].clone();
+    let path = format!("/api/company/{}/representatives", company.as_str().unwrap());
+    let representative = post(&path, &json!({"name": format!("Maria {mark}"), "role": "cfo"})).await;
+    let meeting = json!({
+        "salesperson_id": salesperson, "company_id": company, "meeting_mode": "1-on-1",
+        "representatives": [representative["representative_id"]], "meeting_goal": format!("Win {mark}"),
+    });
+    let meeting = post("/api/meeting/create", &meeting).await["meeting_id"].clone();
+    post(&format!("/api/meeting/{}/start", meeting.as_str().unwrap()), &json!({})).await;
+    let message = json!({"meeting_id": meeting, "message": format!("What does {mark} need?")});
+    post("/api/conversation/send-message", &message).await;
+    let ids = [salesperson, company, representative["representative_id"].clone(), meeting];
+    ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect()
 }
 
 fn collect(value: &Value, ids: &mut BTreeSet<String>) {

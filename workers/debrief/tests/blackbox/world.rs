@@ -20,7 +20,8 @@ use crate::settings::{Servers, servers, settings};
 /// How long a test waits for a condition. It is long, because a message that may have been sent is looked for a
 /// minute later at the earliest.
 const PATIENCE: Duration = Duration::from_mins(2);
-const ROLES: [&str; 8] = ["ingest", "api", "live", "dedup", "transcription", "analysis", "crm", "slack"];
+const ROLES: [&str; 9] =
+    ["ingest", "api", "live", "practice", "dedup", "transcription", "analysis", "crm", "slack"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

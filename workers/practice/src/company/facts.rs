@@ -1,0 +1,566 @@
+//! Finds facts in the pages of a company, each with the sentence and the address that say so. What is not said stays null.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::{Map, Value, json};
+
+use super::Page;
+use crate::moves::has_phrase;
+use crate::sentences::sentences;
+
+/// What a page is for, by its address and title.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Jobs,
+    News,
+    Other,
+}
+
+impl Purpose {
+    fn of(page: &Page) -> Self {
+        let path = page
+            .url
+            .split("//")
+            .nth(1)
+            .and_then(|rest| rest.split_once('/'))
+            .map_or("", |(_, path)| path)
+            .to_ascii_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| path.contains(word));
+        if has(&["career", "job", "vacanc", "hiring", "join-us", "karriere", "stellen"]) {
+            Self::Jobs
+        } else if has(&["news", "press", "blog", "aktuell", "media"]) {
+            Self::News
+        } else {
+            Self::Other
+        }
+    }
+}
+
+#[expect(clippy::unwrap_used, reason = "a fixed pattern can be read")]
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).unwrap()
+}
+
+static SIZE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:(?:more than|over|about|around|some|nearly|almost|approximately)\s+)?(\d[\d.,]*\+?(?:\s*(?:-|–|to)\s*\d[\d.,]*)?)\s+(?:(?:full-time|talented|dedicated|passionate|skilled|experienced|great)\s+)?(?:employees|people|team members|colleagues|staff|professionals|experts|coworkers|associates)\b",
+    )
+});
+static TEAM_OF: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)\bteam of (?:more than |over |about |around |some )?(\d[\d.,]*\+?)\b"));
+static SEAT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?:[Hh]eadquartered in|[Hh]eadquarters(?: is| are)? in|[Hh]ead office (?:is )?in|[Hh]eadquarters:|HQ:|[Bb]ased in|[Bb]ased out of)\s+((?:\p{Lu}[\p{L}.'’-]*|de|la|of|am|an der|upon|St\.)(?:(?:,)?\s+(?:\p{Lu}[\p{L}.'’-]*|de|la|of|am|upon))*)",
+    )
+});
+static REVENUE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)((?:€|\$|£|US\$|EUR|USD|GBP|CHF|INR|₹)\s?\d[\d.,]*\s?(?:million|mn|m|billion|bn|k|crore)?|\d[\d.,]*\s?(?:million|billion|mn|m|bn|crore)?\s?(?:euros?|dollars|pounds|francs|rupees|EUR|USD|GBP|CHF))",
+    )
+});
+static POSITIONS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(\d{1,4})\s+(?:open|current|vacant)?\s*(?:positions|jobs|roles|vacancies|openings)\b")
+});
+
+/// The industries, each with words that name it. All words are compared as whole words, so `retail` is no `AI`.
+const INDUSTRIES: &[(&str, &[&str])] = &[
+    (
+        "Software",
+        &[
+            "software",
+            "saas",
+            "cloud platform",
+            "cloud services",
+            "it services",
+            "developer tools",
+            "cybersecurity",
+            "artificial intelligence",
+            "machine learning platform",
+        ],
+    ),
+    (
+        "Finance",
+        &[
+            "bank",
+            "banking",
+            "insurance",
+            "fintech",
+            "asset management",
+            "payments",
+            "investment firm",
+            "wealth management",
+            "lending",
+        ],
+    ),
+    (
+        "Healthcare",
+        &[
+            "hospital",
+            "healthcare",
+            "health care",
+            "medical devices",
+            "pharma*",
+            "biotech*",
+            "clinic",
+            "clinics",
+            "patients",
+        ],
+    ),
+    (
+        "Logistics",
+        &[
+            "logistics",
+            "freight",
+            "shipping company",
+            "supply chain",
+            "warehousing",
+            "trucking",
+            "forwarding",
+        ],
+    ),
+    (
+        "E-commerce and retail",
+        &[
+            "retailer",
+            "retail",
+            "e commerce",
+            "ecommerce",
+            "online shop",
+            "online store",
+            "supermarket*",
+            "fashion brand",
+        ],
+    ),
+    ("Education", &["university", "school", "schools", "education", "edtech", "e learning", "college"]),
+    (
+        "Manufacturing",
+        &[
+            "manufacturer",
+            "manufacturing",
+            "factory",
+            "factories",
+            "machines",
+            "industrial",
+            "automotive",
+            "engineering company",
+            "mechanical engineering",
+        ],
+    ),
+    ("Consulting", &["consulting", "consultancy", "advisory", "consultants"]),
+    ("Energy", &["energy", "solar", "wind power", "utilities", "oil and gas", "electricity"]),
+    (
+        "Construction and real estate",
+        &["construction", "real estate", "architecture firm", "property management", "buildings"],
+    ),
+    (
+        "Food and agriculture",
+        &["restaurant*", "food producer", "bakery", "farm", "farms", "agricultur*", "brewery", "catering"],
+    ),
+    (
+        "Media and marketing",
+        &["advertising", "marketing agency", "publisher", "publishing", "broadcast*", "film production"],
+    ),
+    ("Telecommunications", &["telecom*", "mobile network", "internet provider"]),
+    ("Travel", &["hotel", "hotels", "travel agency", "airline", "tourism"]),
+];
+
+/// Technologies as people write them, and as words.
+const TECHNOLOGIES: &[(&str, &str)] = &[
+    ("React", "react"),
+    ("Vue", "vue"),
+    ("Angular", "angular"),
+    ("TypeScript", "typescript"),
+    ("JavaScript", "javascript"),
+    ("Node.js", "node js"),
+    ("Python", "python"),
+    ("Java", "java"),
+    ("Kotlin", "kotlin"),
+    ("Swift", "swift"),
+    ("Go", "golang"),
+    ("Rust", "rust"),
+    ("Ruby on Rails", "ruby on rails"),
+    ("PHP", "php"),
+    (".NET", "net core"),
+    ("C#", "c sharp"),
+    ("AWS", "aws"),
+    ("Azure", "azure"),
+    ("Google Cloud", "google cloud"),
+    ("Kubernetes", "kubernetes"),
+    ("Docker", "docker"),
+    ("Terraform", "terraform"),
+    ("PostgreSQL", "postgresql"),
+    ("PostgreSQL", "postgres"),
+    ("MySQL", "mysql"),
+    ("MongoDB", "mongodb"),
+    ("Redis", "redis"),
+    ("Kafka", "kafka"),
+    ("RabbitMQ", "rabbitmq"),
+    ("Elasticsearch", "elasticsearch"),
+    ("Snowflake", "snowflake"),
+    ("Databricks", "databricks"),
+    ("SAP", "sap"),
+    ("Salesforce", "salesforce"),
+    ("HubSpot", "hubspot"),
+    ("ServiceNow", "servicenow"),
+    ("Oracle", "oracle"),
+    ("Jira", "jira"),
+    ("GraphQL", "graphql"),
+    ("Spark", "apache spark"),
+    ("Linux", "linux"),
+    ("Microsoft 365", "microsoft 365"),
+    ("Power BI", "power bi"),
+    ("Tableau", "tableau"),
+    ("Shopify", "shopify"),
+    ("WordPress", "wordpress"),
+    ("Zendesk", "zendesk"),
+    ("Slack", "slack"),
+];
+/// What the parts of a page show about what it was made with.
+const TRACES: &[(&str, &str)] = &[
+    ("wp-content", "WordPress"),
+    ("wp-includes", "WordPress"),
+    ("cdn.shopify.com", "Shopify"),
+    ("/_next/", "Next.js"),
+    ("googletagmanager.com", "Google Tag Manager"),
+    ("google-analytics.com", "Google Analytics"),
+    ("hs-scripts.com", "HubSpot"),
+    ("cloudflareinsights.com", "Cloudflare"),
+];
+const NEED_A_LIST: &[&str] = &["slack", "go", "java", "swift", "rust", "oracle", "react"];
+
+/// What is known, as the document of a company shows it.
+#[derive(Default)]
+struct Known {
+    fields: Map<String, Value>,
+    sources: Map<String, Value>,
+}
+
+impl Known {
+    /// Keeps the first that is found, because the pages that matter come first.
+    fn set(&mut self, field: &str, value: impl Into<Value>, page: &Page, sentence: &str) {
+        if self.fields.contains_key(field) {
+            return;
+        }
+        self.fields.insert(field.to_owned(), value.into());
+        let sentence: String = sentence.chars().take(500).collect();
+        self.sources.insert(field.to_owned(), json!({"url": page.url, "sentence": sentence}));
+    }
+}
+
+/// The facts that the pages say.
+pub fn facts(pages: &[Page]) -> Value {
+    let mut known = Known::default();
+    for page in pages {
+        let purpose = Purpose::of(page);
+        let described = (!page.description.is_empty()).then_some(page.description.as_str());
+        for block in described.into_iter().chain(page.blocks.iter().map(String::as_str)) {
+            for sentence in sentences(block) {
+                read_sentence(&mut known, page, sentence, purpose);
+            }
+        }
+        if let Some(address) = &page.address {
+            let line: String = address.chars().take(200).collect();
+            known.set("headquarters", line.clone(), page, &line);
+        }
+    }
+    industry(&mut known, pages);
+    technologies(&mut known, pages);
+    positions(&mut known, pages);
+    news(&mut known, pages);
+    let mut data = Map::new();
+    for field in ["company_size", "headquarters", "revenue", "industry", "open_positions"] {
+        data.insert(field.to_owned(), known.fields.remove(field).unwrap_or(Value::Null));
+    }
+    for list in ["tech_stack", "latest_news"] {
+        data.insert(list.to_owned(), known.fields.remove(list).unwrap_or_else(|| json!([])));
+    }
+    data.insert("sources".into(), Value::Object(known.sources));
+    Value::Object(data)
+}
+
+fn read_sentence(known: &mut Known, page: &Page, sentence: &str, purpose: Purpose) {
+    if let Some(found) = SIZE.captures(sentence).or_else(|| TEAM_OF.captures(sentence)) {
+        // `Trusted by 10,000 people` says nothing about the company's own size.
+        let of_others = has_phrase(
+            sentence,
+            &[
+                "customers",
+                "users",
+                "trusted",
+                "helped",
+                "serve",
+                "serves",
+                "reach*",
+                "clients",
+                "killed",
+                "visitors",
+                "attend*",
+                "trained",
+                "students",
+                "patients",
+                "per day",
+                "million people",
+            ],
+        );
+        let own =
+            has_phrase(sentence, &["we", "our", "team", "employees", "company", "us", "staff", "colleagues"]);
+        if own && !of_others {
+            known.set("company_size", found[1].trim().trim_end_matches(['.', ',']), page, sentence);
+        }
+    }
+    if let Some(found) = SEAT.captures(sentence) {
+        let is_a_job = purpose == Purpose::Jobs
+            && has_phrase(sentence, &["role", "position", "job", "candidate*", "you"]);
+        let is_customer = has_phrase(sentence, &["customer", "client", "partner"]);
+        if !is_a_job && !is_customer {
+            known.set("headquarters", found[1].trim().trim_end_matches(['.', ',']), page, sentence);
+        }
+    }
+    if has_phrase(sentence, &["revenue", "revenues", "turnover", "annual sales", "arr"])
+        && !has_phrase(sentence, &["customer*", "client*", "your revenue", "help*"])
+    {
+        if let Some(found) = REVENUE.captures(sentence) {
+            known.set("revenue", found[1].trim(), page, sentence);
+        }
+    }
+}
+
+/// The industry is what most of the sentences name in which the company speaks of itself.
+fn industry(known: &mut Known, pages: &[Page]) {
+    let mut best: Option<(usize, &str, &Page, String)> = None;
+    for (name, words) in INDUSTRIES {
+        let (mut count, mut first): (usize, Option<(&Page, String)>) = (0, None);
+        for page in pages.iter().filter(|page| Purpose::of(page) == Purpose::Other) {
+            let own = std::iter::once(&page.description).chain(&page.blocks);
+            for sentence in own.flat_map(|block| sentences(block)) {
+                let speaks_of_itself = has_phrase(
+                    sentence,
+                    &["we", "our", "us", "is a", "is an", "company", "leading", "provider", "the"],
+                );
+                if speaks_of_itself && has_phrase(sentence, words) {
+                    // What a page says about itself in its head counts more than what stands somewhere.
+                    count += if sentence == page.description || page.description.contains(sentence) {
+                        3
+                    } else {
+                        1
+                    };
+                    first = first.or_else(|| Some((page, sentence.to_owned())));
+                }
+            }
+        }
+        if let Some((page, sentence)) =
+            first.filter(|_| best.as_ref().is_none_or(|(known, ..)| count > *known))
+        {
+            best = Some((count, name, page, sentence));
+        }
+    }
+    if let Some((_, name, page, sentence)) = best {
+        known.set("industry", name, page, &sentence);
+    }
+}
+
+fn technologies(known: &mut Known, pages: &[Page]) {
+    let mut found: Vec<&str> = Vec::new();
+    let mut source: Option<(&Page, String)> = None;
+    for page in pages {
+        for sentence in page.blocks.iter().flat_map(|block| sentences(block)) {
+            let of_a_stack = has_phrase(
+                sentence,
+                &[
+                    "stack",
+                    "we use",
+                    "we work with",
+                    "built with",
+                    "built on",
+                    "experience with",
+                    "knowledge of",
+                    "you know",
+                    "skills in",
+                    "technologies",
+                    "runs on",
+                    "powered by",
+                    "familiar with",
+                    "experience in",
+                    "proficien*",
+                ],
+            );
+            if !of_a_stack
+                || has_phrase(
+                    sentence,
+                    &["integrates with", "integrate with", "connects to", "works with your"],
+                )
+            {
+                continue;
+            }
+            let named: Vec<&(&str, &str)> =
+                TECHNOLOGIES.iter().filter(|(_, word)| has_phrase(sentence, &[*word])).collect();
+            for (shown, word) in &named {
+                // A word that is also an everyday word counts beside another technology.
+                if (!NEED_A_LIST.contains(word) || named.len() > 1) && !found.contains(shown) {
+                    found.push(shown);
+                    source = source.or_else(|| Some((page, sentence.to_owned())));
+                }
+            }
+        }
+        for (trace, shown) in TRACES {
+            if let Some(made_with) = page
+                .made_with
+                .iter()
+                .find(|made_with| made_with.contains(trace))
+                .filter(|_| !found.contains(shown))
+            {
+                found.push(shown);
+                source = source.or_else(|| Some((page, format!("The page loads {made_with}"))));
+            }
+        }
+    }
+    if let Some((page, sentence)) = source {
+        known.set("tech_stack", json!(found), page, &sentence);
+    }
+}
+
+/// The number of open jobs, where a page says it, or the jobs that a page of jobs lists.
+fn positions(known: &mut Known, pages: &[Page]) {
+    for page in pages {
+        for sentence in page.blocks.iter().flat_map(|block| sentences(block)) {
+            let number = POSITIONS.captures(sentence).and_then(|found| found[1].parse::<u32>().ok());
+            if let Some(number) = number.filter(|_| {
+                Purpose::of(page) == Purpose::Jobs
+                    || has_phrase(sentence, &["open positions", "open roles", "open jobs", "vacancies"])
+            }) {
+                known.set("open_positions", number, page, sentence);
+                return;
+            }
+        }
+    }
+    for page in pages.iter().filter(|page| Purpose::of(page) == Purpose::Jobs) {
+        let is_job = |text: &str| {
+            text.split_whitespace().count() <= 8
+                && has_phrase(
+                    text,
+                    &[
+                        "engineer",
+                        "manager",
+                        "developer",
+                        "designer",
+                        "analyst",
+                        "consultant",
+                        "specialist",
+                        "lead",
+                        "assistant",
+                        "director",
+                        "accountant",
+                        "technician",
+                        "driver",
+                        "nurse",
+                        "architect",
+                        "scientist",
+                        "executive",
+                        "representative",
+                        "intern",
+                        "administrator",
+                    ],
+                )
+        };
+        let mut jobs: Vec<&str> = page
+            .headings
+            .iter()
+            .chain(page.links.iter().map(|(_, text)| text))
+            .map(String::as_str)
+            .filter(|text| is_job(text))
+            .collect();
+        jobs.sort_unstable();
+        jobs.dedup();
+        if !jobs.is_empty() {
+            known.set("open_positions", jobs.len(), page, &jobs.join("; "));
+            return;
+        }
+    }
+}
+
+fn news(known: &mut Known, pages: &[Page]) {
+    for page in pages.iter().filter(|page| Purpose::of(page) == Purpose::News) {
+        let is_news = |text: &&String| {
+            let words = text.split_whitespace().count();
+            (4..=25).contains(&words)
+                && !has_phrase(
+                    text,
+                    &[
+                        "newsletter",
+                        "subscribe",
+                        "cookie*",
+                        "latest news",
+                        "contact us",
+                        "read more",
+                        "all rights",
+                    ],
+                )
+        };
+        let mut heads: Vec<&String> = page.headings.iter().filter(is_news).collect();
+        heads.dedup();
+        heads.truncate(5);
+        if let Some(first) = heads.first() {
+            let first = (*first).clone();
+            known.set("latest_news", json!(heads), page, &first);
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(path: &str, html: &str) -> Page {
+        Page::of(&format!("https://acme.example{path}"), html)
+    }
+
+    #[test]
+    fn each_fact_has_the_sentence_and_the_address_that_say_so() {
+        let pages = [
+            page(
+                "/",
+                "<meta name=description content='Acme is a logistics company for fresh food.'><p>We move things. Our annual revenue was $50 million in 2025.</p>",
+            ),
+            page(
+                "/about",
+                "<p>We are headquartered in Porto, Portugal. Our team of 250 works in four countries. We are more than 250 employees.</p>",
+            ),
+            page(
+                "/careers",
+                "<p>You have experience with SAP, Python and Kubernetes.</p><h3>Backend Engineer</h3><h3>Account Manager</h3>",
+            ),
+            page("/news", "<h2>Acme opens a new hub in Rotterdam</h2><h2>News</h2>"),
+        ];
+        let data = facts(&pages);
+        for (field, value, url, words) in [
+            ("industry", json!("Logistics"), "/", "logistics company"),
+            ("revenue", json!("$50 million"), "/", "annual revenue"),
+            ("headquarters", json!("Porto, Portugal"), "/about", "headquartered"),
+            ("company_size", json!("250"), "/about", "250"),
+            ("tech_stack", json!(["Python", "Kubernetes", "SAP"]), "/careers", "experience with"),
+            ("open_positions", json!(2), "/careers", "Backend Engineer"),
+            ("latest_news", json!(["Acme opens a new hub in Rotterdam"]), "/news", "Rotterdam"),
+        ] {
+            assert_eq!(data[field], value, "{field}: {data}");
+            let source = &data["sources"][field];
+            assert_eq!(source["url"], format!("https://acme.example{url}"), "{field}");
+            assert!(source["sentence"].as_str().unwrap().contains(words), "{field}: {source}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_is_null_and_words_inside_words_say_nothing() {
+        let data = facts(&[page(
+            "/",
+            "<p>We maintain retail email chains. Trusted by 10,000 people. The customer is based in Lima. It is position-relative.</p>",
+        )]);
+        for field in ["company_size", "headquarters", "revenue", "open_positions"] {
+            assert_eq!(data[field], Value::Null, "{field}: {data}");
+            assert!(data["sources"].get(field).is_none());
+        }
+        assert_ne!(data["industry"], "Software");
+        assert_eq!(facts(&[])["tech_stack"], json!([]));
+    }
+}
