@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot set up ends it")]
 
 mod hostile;
+mod oidc;
 mod registering;
 mod roles;
 mod signing_in;

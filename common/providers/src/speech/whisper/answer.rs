@@ -9,7 +9,6 @@ use super::TITLE;
 
 /// One recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(not(feature = "whisper"), expect(dead_code, reason = "this build only reads answers"))]
 pub(super) struct Answer {
     /// The name of the model's folder.
     pub(super) model: String,
@@ -37,7 +36,6 @@ pub(super) struct Heard {
 
 /// A stretch that the network listened to at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(not(feature = "whisper"), expect(dead_code, reason = "people and tests read it"))]
 pub(super) struct Window {
     pub(super) channel: u16,
     pub(super) start_ms: i64,

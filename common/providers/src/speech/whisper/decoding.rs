@@ -61,7 +61,10 @@ pub(super) fn decode(
     for (temperature, attempt) in TEMPERATURES.into_iter().zip(0..) {
         let dice = Dice(seed.wrapping_mul(TEMPERATURES.len() as u64).wrapping_add(attempt));
         let decoded = attempted(model, features, &prompt, temperature, dice, cancelled)?;
-        let is_sensible = decoded.mean_log >= LOGPROB_THRESHOLD && !repeats_itself(&decoded.tokens);
+        // Times never repeat, so a loop shows in the words alone.
+        let words: Vec<u32> =
+            decoded.tokens.iter().copied().filter(|token| !model.vocabulary.is_time(*token)).collect();
+        let is_sensible = decoded.mean_log >= LOGPROB_THRESHOLD && !repeats_itself(&words);
         if is_sensible || decoded.is_silent {
             return Ok(decoded);
         }
