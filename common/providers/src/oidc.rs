@@ -168,7 +168,7 @@ impl Oidc {
                 "is needed with OIDC_ROLE: else everybody who has an account at the provider is let in";
             return Err(ConfigError::new("OIDC_DOMAINS", problem));
         }
-        let fetcher = Fetcher::new(Allow::from_values(values)?, Limits::default(), Vec::new());
+        let allow = Allow::from_values(values)?;
         let Some(issuer_text) = issuer else { return Ok(None) };
         let Some(client_id) = client_id else {
             return Err(ConfigError::new("OIDC_CLIENT_ID", "OIDC_ISSUER is set, so this must be set too"));
@@ -178,6 +178,7 @@ impl Oidc {
             return Err(ConfigError::not("OIDC_ISSUER", &issuer_text, "an https address without a query"));
         };
         let title = title.or_else(|| issuer.host_str().map(str::to_owned)).unwrap_or_default();
+        let fetcher = Fetcher::new(allow, Limits::default(), Vec::new());
         let known = Arc::default();
         Ok(Some(Self { issuer, issuer_text, client_id, client_secret, title, role, domains, fetcher, known }))
     }

@@ -102,6 +102,7 @@ fn only_a_verified_address_counts_whether_the_truth_is_a_text_or_not() {
 
 #[test]
 fn the_settings_name_what_is_missing_or_dangerous() {
+    crate::testing::tls();
     let of = |settings: &[(&str, &str)]| Oidc::from_values(&Values::of(settings.iter().copied()));
     assert!(of(&[]).unwrap().is_none());
     let issuer = ("OIDC_ISSUER", ISSUER);
