@@ -63,7 +63,8 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
     },
     make: |values, _| {
         let settings = Settings::read(values)?;
-        settings.filter(|_| chain::names(values, NAME).unwrap_or(false)).map(turned_on).transpose()
+        let is_named = chain::names(values, NAME)?;
+        settings.filter(|_| is_named).map(turned_on).transpose()
     },
 };
 

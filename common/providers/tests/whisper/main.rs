@@ -1,6 +1,7 @@
 //! Whisper in the process, with a tiny model whose weights are thrown dice. It says nonsense, but it says it by the rules,
 //! so everything around the words can be tested without anybody's weights.
 
+#![expect(clippy::unwrap_used, reason = "a test should fail where it cannot go on")]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
