@@ -18,13 +18,15 @@ export SERVERS
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz lint sdks contract browser bench faults upgrade drill watch chart image one-machine fmt docs services
+.PHONY: help demo test fuzz lint whisper sdks contract browser bench faults upgrade drill watch chart image one-machine fmt docs services
 
 help:
 	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
 	@echo "make test      runs all tests; starts RabbitMQ, PostgreSQL and Redis for them if they do not run;"
 	@echo "               SERVERS=rabbitmq-4.3,postgresql-18 runs those that use servers on other versions"
 	@echo "make lint      checks the formatting and unused dependencies, runs clippy, and runs cargo deny if it is installed"
+	@echo "make whisper   checks the code of the feature \`whisper\`, which is off in everything else (the first time it compiles"
+	@echo "               fifty crates more); ARGS=test runs its tests too"
 	@echo "make contract  holds the OpenAPI document and the running program to each other: validator, linter, generated"
 	@echo "               client and fuzzer; needs Python and Node.js; ARGS=20 fuzzes for 20 seconds"
 	@echo "make browser   walks through every page in a real Chromium, which it installs on Debian when it is missing; needs"
@@ -85,6 +87,12 @@ lint:
 		$(CARGO) deny check bans licenses sources; \
 	else \
 		echo "cargo deny is not installed: licences and banned crates are not checked"; \
+	fi
+
+whisper:
+	$(CARGO) clippy -p providers --all-targets --features whisper $(LOCKED) -- -D warnings
+	@if [ "$(ARGS)" = test ]; then \
+		$(CARGO) test -p providers --features whisper $(LOCKED) whisper; \
 	fi
 
 # It is built as for the fault runner, so that nothing is compiled twice.

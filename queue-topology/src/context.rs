@@ -10,7 +10,7 @@ use domain::moment::Moment;
 use domain::transcript::Transcript;
 use store::{Claim, InstanceId, RunKey, Store, StoredTranscript, Write};
 
-use crate::memory::{Memory, Room, SMALL_TEXT_BYTES};
+use crate::memory::{BYTES_PER_TEXT_BYTE, Memory, Room, SMALL_TEXT_BYTES};
 use crate::places::{Place, Places, Whom};
 use crate::requests::Requests;
 use crate::stage_error::StageError;
@@ -118,6 +118,12 @@ impl Cx {
         let room = outside.memory.room_for(text_bytes).await;
         drop(waiting);
         *self.room_slot() = room;
+    }
+
+    /// Waits until the process has room in its memory for work that takes so many bytes altogether. It counts as the room
+    /// for a text does, see [`Self::room_for`].
+    pub async fn room_for_work(&self, bytes: u64) {
+        self.room_for(bytes.div_ceil(BYTES_PER_TEXT_BYTE)).await;
     }
 
     fn room_slot(&self) -> MutexGuard<'_, Option<Room>> {

@@ -7,6 +7,7 @@
 //! request goes through a proxy, because a proxy would resolve the names itself.
 
 mod address;
+mod answer;
 mod error;
 mod limits;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use url::{Host, Url};
 use crate::config::{ConfigError, Values};
 use crate::http;
 pub use address::is_public;
+pub use answer::Answered;
 pub use error::FetchError;
 pub use limits::Limits;
 use limits::Pace;

@@ -11,6 +11,7 @@ mod descriptor;
 pub mod holders;
 pub mod meetings;
 pub mod models;
+pub mod oidc;
 pub mod recordings;
 pub mod requests;
 pub mod said;
@@ -33,8 +34,12 @@ pub fn all() -> Vec<&'static dyn Provider> {
     let speech = speech::ALL.iter().map(|provider| *provider as &dyn Provider);
     let holders = holders::ALL.iter().map(|provider| *provider as &dyn Provider);
     let models = models::ALL.iter().map(|provider| *provider as &dyn Provider);
-    let others: [&dyn Provider; 3] =
-        [&chat::slack::DESCRIPTOR, &crm::salesforce::DESCRIPTOR, &crm::call_data::DESCRIPTOR];
+    let others: [&dyn Provider; 4] = [
+        &chat::slack::DESCRIPTOR,
+        &crm::salesforce::DESCRIPTOR,
+        &crm::call_data::DESCRIPTOR,
+        &oidc::DESCRIPTOR,
+    ];
     speech.chain(models).chain(others).chain(holders).collect()
 }
 

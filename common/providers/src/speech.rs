@@ -17,6 +17,7 @@ pub mod openai;
 mod reading;
 mod requests;
 mod transcriptions;
+pub mod whisper;
 mod words;
 
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub static ALL: &[&Descriptor<SpeechToText>] = &[
     &openai::DESCRIPTOR,
     &elevenlabs::DESCRIPTOR,
     &local::DESCRIPTOR,
+    &whisper::DESCRIPTOR,
 ];
 
 /// Reads a kept answer.
@@ -65,6 +67,7 @@ pub fn reader(provider: &str) -> Option<Reader> {
         elevenlabs::NAME => Some(elevenlabs::read),
         openai::NAME => Some(openai::read),
         local::NAME => Some(local::read),
+        whisper::NAME => Some(whisper::read),
         _ => None,
     }
 }
@@ -116,6 +119,13 @@ impl Check for SpeechToText {
         match self {
             Self::Job(provider) => provider.check(),
             Self::AtOnce(provider) => provider.check(),
+        }
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        match self {
+            Self::Job(provider) => provider.remarks(),
+            Self::AtOnce(provider) => provider.remarks(),
         }
     }
 }
@@ -196,6 +206,11 @@ pub trait SpeechAtOnce: Check + Send + Sync {
     /// The longest recording that the provider takes, in milliseconds. A longer one is cut into pieces, however small it is.
     fn max_audio_ms(&self) -> Option<i64> {
         None
+    }
+
+    /// How much memory of this process the work on a recording takes. It is 0 where somebody else works.
+    fn memory_bytes(&self) -> u64 {
+        0
     }
 
     /// Reads a kept answer.

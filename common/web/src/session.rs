@@ -38,6 +38,11 @@ pub(crate) fn is_token(text: &str) -> bool {
     key::has_form(text, TOKEN_PREFIX)
 }
 
+/// 32 random bytes, for a secret that a browser keeps for a while.
+pub fn dice() -> [u8; 32] {
+    rand::random()
+}
+
 /// The token that the browser sends as a cookie.
 pub fn token(headers: &HeaderMap) -> Option<&str> {
     cookie(headers, &named(SESSION, headers)).filter(|token| is_token(token))

@@ -18,6 +18,7 @@ pub mod exotel;
 #[cfg(feature = "testing")]
 mod faults;
 mod heard;
+pub mod oidc;
 pub mod openai;
 mod options;
 mod provider;

@@ -2,11 +2,12 @@
 
 use crate::provider::Provider;
 use crate::{
-    assemblyai, call_data, deepgram, elevenlabs, exotel, openai, recordings, salesforce, slack, twilio, zoom,
+    assemblyai, call_data, deepgram, elevenlabs, exotel, oidc, openai, recordings, salesforce, slack, twilio,
+    zoom,
 };
 
 /// Every simulated provider, in the order of their ports.
-pub static PROVIDERS: [&Provider; 11] = [
+pub static PROVIDERS: [&Provider; 12] = [
     &assemblyai::PROVIDER,
     &openai::PROVIDER,
     &slack::PROVIDER,
@@ -18,6 +19,7 @@ pub static PROVIDERS: [&Provider; 11] = [
     &elevenlabs::PROVIDER,
     &exotel::PROVIDER,
     &twilio::PROVIDER,
+    &oidc::PROVIDER,
 ];
 
 #[cfg(test)]

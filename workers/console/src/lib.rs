@@ -54,13 +54,13 @@ type Answer = Result<Response, Refusal>;
 /// [`at_the_root`].
 pub fn router(console: Console) -> Router {
     let keeping = from_fn_with_state(console.clone(), ended::keep_typed);
-    routes().layer(keeping).layer(axum::middleware::from_fn(frame::protect)).with_state(console)
+    routes(&console).layer(keeping).layer(axum::middleware::from_fn(frame::protect)).with_state(console)
 }
 
-fn routes() -> Router<Console> {
+fn routes(console: &Console) -> Router<Console> {
     Router::new()
         .merge(pages::overview::routes())
-        .merge(pages::sign_in::routes())
+        .merge(pages::sign_in::routes(console))
         .merge(pages::register::routes())
         .merge(pages::account::routes())
         .merge(pages::users::routes())

@@ -10,6 +10,7 @@ pub(crate) mod deployment;
 pub(crate) mod effects;
 pub(crate) mod keys;
 pub(crate) mod language;
+mod oidc;
 pub(crate) mod overview;
 pub(crate) mod providers;
 pub(crate) mod queues;

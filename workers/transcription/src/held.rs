@@ -84,23 +84,34 @@ impl Place<'_> {
         }
     }
 
-    /// Adds to the call what the holder knows of it by now. A call goes on without that, so a failure is only logged.
+    /// Adds to the call what the holder knows of it by now.
     pub(crate) async fn add_facts(&self, cx: &Cx) -> Result<(), StageError> {
-        let Some((holder, file)) = &self.held else { return Ok(()) };
-        let facts = {
-            let _held = cx.wait_for(Whom::Provider(&holder.remote().destination)).await?;
-            holder.facts(file).await
-        };
-        match facts {
-            Ok(Some(facts)) => cx.store.add_facts(cx.run.workspace, cx.run.call, &facts).await?,
-            Ok(None) => {}
-            Err(refusal) => tracing::warn!(error = %refusal, "the details of a call cannot be read"),
+        match &self.held {
+            Some((holder, file)) => add_facts(cx, *holder, file).await,
+            None => Ok(()),
         }
-        if let Some(after) = holder.facts_settle_after() {
-            cx.store.look_later(cx.run.workspace, cx.run.call, &file.name(), after).await?;
-        }
-        Ok(())
     }
+}
+
+/// Adds to the call what the holder of a file knows of it by now. A call goes on without that, so a failure is only logged.
+pub(crate) async fn add_facts(
+    cx: &Cx,
+    holder: &dyn RecordingHolder,
+    file: &HeldFile,
+) -> Result<(), StageError> {
+    let facts = {
+        let _held = cx.wait_for(Whom::Provider(&holder.remote().destination)).await?;
+        holder.facts(file).await
+    };
+    match facts {
+        Ok(Some(facts)) => cx.store.add_facts(cx.run.workspace, cx.run.call, &facts).await?,
+        Ok(None) => {}
+        Err(refusal) => tracing::warn!(error = %refusal, "the details of a call cannot be read"),
+    }
+    if let Some(after) = holder.facts_settle_after() {
+        cx.store.look_later(cx.run.workspace, cx.run.call, &file.name(), after).await?;
+    }
+    Ok(())
 }
 
 /// The note of a call whose recording its holder does not have. `None` for every other error. Such a call ends without a

@@ -20,6 +20,7 @@ mod settling;
 mod stage;
 mod treatment;
 mod twins;
+mod unfetched;
 mod verdict;
 mod words;
 

@@ -147,7 +147,8 @@ impl Source {
         Ok(Opened { audio: Audio { bytes, media_type, body }, broken })
     }
 
-    fn open(&self, cx: &Cx, sealed: &str) -> Result<String, StageError> {
+    /// Opens a sealed address.
+    pub(crate) fn open(&self, cx: &Cx, sealed: &str) -> Result<String, StageError> {
         self.sealer
             .open(&seal::of_call(cx.run.workspace, cx.run.call), sealed)
             .map_err(|error| StageError::permanent("recording_url_sealed_by_another_key", error))

@@ -21,6 +21,9 @@ pub(crate) async fn answered(
     provider: &Arc<dyn SpeechAtOnce>,
     request: &Request<'_>,
 ) -> Result<Reading, StageError> {
+    if request.audio.is_some() {
+        recording.cx.room_for_work(provider.memory_bytes()).await;
+    }
     recording.cx.once(request).await?;
     let Some(answer) = kept::answer(recording, request.kept_at).await? else {
         // The ledger remembers the answer, but somebody deleted the blob. So the provider is asked again.

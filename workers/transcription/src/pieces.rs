@@ -6,6 +6,7 @@
 //! newer version of the same, so the transcripts of all pieces are joined in the order of their starts.
 
 mod joining;
+mod same_talk;
 
 use std::time::Duration;
 

@@ -35,7 +35,7 @@ use crate::material::Source;
 use crate::pieces::{self, Gathering, Part, Piece};
 use crate::recording::{Heard, Made, Recording};
 use crate::treatment::Wishes;
-use crate::{audio, held, participants, words};
+use crate::{audio, held, participants, unfetched, words};
 use media::transcripts::{self, People};
 
 /// The settings of this stage.
@@ -283,6 +283,7 @@ impl Stage for Transcription {
                 return Ok(Outcome::Done);
             }
         };
+        unfetched::add_facts(cx, &self.source, &arrived, &pieces).await?;
         let mut call = cx.call().await?;
         let found = participants::found(cx, &self.attendance, &call).await?;
         for found in found.into_iter().chain(pieces::whole(&pieces, &sounds, &call)) {

@@ -6,13 +6,21 @@ use platform::config::{ConfigError, Group, Values};
 use super::{ALL, SpeechToText};
 use crate::slots::Slots;
 
+/// The order where nobody says another. A build without Whisper does not name it, so that somebody who copies the default
+/// does not ask for what is not there.
+const DEFAULT_ORDER: &str = if cfg!(feature = "whisper") {
+    "assemblyai,deepgram,openai,elevenlabs,local,whisper"
+} else {
+    "assemblyai,deepgram,openai,elevenlabs,local"
+};
+
 /// The settings that all providers share. The worker reads the words and the language.
 pub static SETTINGS: Group = Group {
     title: "Speech to text: which provider, and what it should know",
     keys: &[
         plain(
             "SPEECH",
-            "assemblyai,deepgram,openai,elevenlabs,local",
+            DEFAULT_ORDER,
             "The providers that transcribe, in the order in which they are tried. Those without a key are left out.",
         ),
         plain("LIVE_SPEECH", "", "The same for calls that are being spoken. Absent: as SPEECH."),
@@ -136,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_provider_that_does_not_exist_is_named_together_with_those_that_do() {
-        for value in ["whisper", ","] {
+        for value in ["whispering", ","] {
             let error = names(&[("SPEECH", value)]).unwrap_err();
             assert_eq!(error.name, "SPEECH");
         }

@@ -1,7 +1,6 @@
 //! `/login` and `/logout`.
 
 use askama::Template;
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, SET_COOKIE};
@@ -9,10 +8,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
+use web::Problem;
 use web::accounts::{Begun, SESSION_LIFETIME};
 use web::session::{self, CSRF_FIELD, Client, check_form};
-use web::{AccountError, Problem};
 
+use super::oidc::{self, Provider};
 use super::seed;
 use crate::pages::language::local_path;
 use crate::texts::AccountTexts;
@@ -30,26 +31,40 @@ struct Page<'a> {
     next: &'a str,
     error: Option<String>,
     is_not_encrypted: bool,
+    /// What the link to the provider says, and where it leads.
+    provider: Option<(String, String)>,
 }
 
-pub(crate) fn routes() -> Router<Console> {
-    Router::new().route("/login", get(show).post(sign_in)).route("/logout", post(sign_out))
+/// The routes for signing in. Those for signing in at a provider know the same provider.
+pub(crate) fn routes(console: &Console) -> Router<Console> {
+    Router::new()
+        .route("/login", get(show).post(sign_in))
+        .route("/logout", post(sign_out))
+        .merge(oidc::routes())
+        .layer(Extension(Provider::of(console)))
 }
 
-async fn show(guest: Guest, State(console): State<Console>, uri: Uri, headers: HeaderMap) -> Answer {
+async fn show(
+    guest: Guest,
+    State(console): State<Console>,
+    Extension(provider): Extension<Provider>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Answer {
     if !guest.store(console.store.has_users().await)? {
         return Ok(frame::go_to("/register"));
     }
     let fields = Fields::parse(uri.query().unwrap_or_default().as_bytes());
-    page(&guest, &headers, StatusCode::OK, &fields, None)
+    page((&guest, &provider), &headers, StatusCode::OK, &fields, None)
 }
 
-fn page(
-    guest: &Guest,
+/// The page. `error` says why somebody is not signed in.
+pub(super) fn page(
+    (guest, provider): (&Guest, &Provider),
     headers: &HeaderMap,
     status: StatusCode,
     fields: &Fields,
-    error: Option<&AccountError>,
+    error: Option<String>,
 ) -> Answer {
     let texts = AccountTexts::of(guest.language);
     // A browser says where a request comes from only to an address that it takes for a safe one.
@@ -59,13 +74,19 @@ fn page(
         csrf: guest.csrf(),
         login: fields.text("login"),
         next: local_path(fields.text("next")),
-        error: error.map(|error| texts.error(error)),
+        error,
         is_not_encrypted: is_not_encrypted && !session::is_plain_loopback(headers),
+        provider: provider.link(texts, local_path(fields.text("next"))),
     };
     guest.page(status, texts.sign_in, &content)
 }
 
-async fn sign_in(guest: Guest, State(console): State<Console>, request: Request) -> Answer {
+async fn sign_in(
+    guest: Guest,
+    State(console): State<Console>,
+    Extension(provider): Extension<Provider>,
+    request: Request,
+) -> Answer {
     let (head, body) = read(&guest, request).await?;
     if seed::is_program(&head.headers) {
         let answer = seed::login(&console, &head, &body).await;
@@ -77,15 +98,22 @@ async fn sign_in(guest: Guest, State(console): State<Console>, request: Request)
     let how = ("password", SESSION_LIFETIME);
     match console.accounts.sign_in(fields.text("login"), &password, &Client::of(&head), how).await {
         Ok(begun) => {
-            // The session from before ends: nobody goes on with what was known of it.
-            if let Some(token) = session::token(&head.headers)
-                && let Err(error) = console.accounts.sign_out(token).await
-            {
-                tracing::warn!(%error, "failed to end the session from before a sign-in");
-            }
+            end_before(&console, &head.headers).await;
             Ok(signed_in(&console, &head.headers, &begun, local_path(fields.text("next"))))
         }
-        Err(error) => page(&guest, &head.headers, seed::status(&error), &fields, Some(&error)),
+        Err(error) => {
+            let said = AccountTexts::of(guest.language).error(&error);
+            page((&guest, &provider), &head.headers, seed::status(&error), &fields, Some(said))
+        }
+    }
+}
+
+/// Ends the session from before a sign-in: nobody goes on with what was known of it.
+pub(super) async fn end_before(console: &Console, headers: &HeaderMap) {
+    if let Some(token) = session::token(headers)
+        && let Err(error) = console.accounts.sign_out(token).await
+    {
+        tracing::warn!(%error, "failed to end the session from before a sign-in");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The words of accounts: signing in, people, keys, and the audit.
 
 use domain::account::{Role, WeakPassword};
+use providers::oidc::OidcError;
 use web::AccountError;
 
 use super::{fill, texts};
@@ -9,6 +10,16 @@ texts! { AccountTexts {
     sign_in: "Sign in" | "Anmelden",
     login: "E-mail address or name" | "E-Mail-Adresse oder Name",
     password: "Password" | "Passwort",
+    sign_in_with: "Sign in with {}" | "Anmelden mit {}",
+    oidc_not_begun: "This sign-in was not begun in this browser, or it took too long. Try again." |
+        "Diese Anmeldung wurde nicht in diesem Browser begonnen, oder sie hat zu lange gedauert. Versuchen Sie es noch einmal.",
+    oidc_refused: "The provider refused: {}." | "Der Anbieter hat abgelehnt: {}.",
+    oidc_unusable: "The provider cannot be used at the moment. An administrator finds the reason in the log." |
+        "Der Anbieter ist gerade nicht erreichbar. Den Grund findet ein Administrator im Protokoll.",
+    oidc_not_accepted: "What the provider says about you is not accepted. An administrator finds the reason in the log." |
+        "Die Angaben des Anbieters werden nicht anerkannt. Den Grund findet ein Administrator im Protokoll.",
+    oidc_no_address: "The address of this installation is not known: set DEBRIEF_PUBLIC_URL." |
+        "Die Adresse dieser Installation ist nicht bekannt: setzen Sie DEBRIEF_PUBLIC_URL.",
     not_encrypted: "This address is not encrypted, so your browser will not keep the sign-in. Use https, or ask on this machine itself." |
         "Diese Adresse ist nicht verschlüsselt, deshalb behält Ihr Browser die Anmeldung nicht. Nutzen Sie https oder diesen Rechner selbst.",
     register: "Make your account" | "Konto anlegen",
@@ -123,6 +134,15 @@ impl AccountTexts {
             Role::Manager => self.manager,
             Role::Agent => self.agent,
             Role::Viewer => self.viewer,
+        }
+    }
+
+    pub(crate) fn oidc_error(&self, error: &OidcError) -> String {
+        match error {
+            OidcError::NotBegunHere => self.oidc_not_begun.to_owned(),
+            OidcError::Refused(word) => fill(self.oidc_refused, &[word]),
+            OidcError::Unusable(_) => self.oidc_unusable.to_owned(),
+            OidcError::NotAccepted(_) => self.oidc_not_accepted.to_owned(),
         }
     }
 

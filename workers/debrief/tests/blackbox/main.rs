@@ -33,5 +33,6 @@ mod telephony;
 mod traced;
 mod unwell;
 mod watched;
+mod word;
 mod workspaces;
 mod zoom;

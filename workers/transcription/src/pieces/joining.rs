@@ -6,6 +6,8 @@ use domain::moment::Moment;
 use domain::note::Note;
 use domain::transcript::{Segment, Transcript};
 
+use super::same_talk;
+
 /// The most notes that a joined transcript has.
 const MAX_NOTES: usize = 100;
 
@@ -20,6 +22,7 @@ pub(super) fn joined(mut parts: Vec<(Option<Moment>, Transcript)>, notes: Vec<No
         return transcript;
     }
     parts.sort_by_key(|(start, _)| *start);
+    let same_talk = same_talk::once(&mut parts);
     let first = parts.iter().filter_map(|(start, _)| *start).min();
     let mut names = Names::default();
     let mut joined = Transcript::default();
@@ -41,6 +44,7 @@ pub(super) fn joined(mut parts: Vec<(Option<Moment>, Transcript)>, notes: Vec<No
         joined.segments.sort_by_key(|segment| segment.start_ms);
     }
     add(&mut joined.notes, notes);
+    add(&mut joined.notes, same_talk.into_iter().collect());
     let mut text =
         format!("The transcript was made of {} pieces, which begin at {}.", starts.len(), starts.join(", "));
     if names.renamed {

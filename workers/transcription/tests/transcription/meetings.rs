@@ -138,14 +138,24 @@ impl Bench {
     pub(crate) fn held(&self, id: &str, values: &[(&str, &str)]) -> Material {
         let file = HeldFile::new(Holder::Zoom, id).with("meeting", MEETING);
         let file = values.iter().fold(file, |file, (name, value)| file.with(name, *value));
-        let sealed = self.sealer.seal(&seal::of_call(WORKSPACE, self.call), &file.address());
+        Material { starts_at: Some(at(0)), ..self.behind(id, &file.address()) }
+    }
+
+    /// A recording behind this address, which says nothing about when it starts.
+    pub(crate) fn behind(&self, digest: &str, address: &str) -> Material {
+        let sealed = self.sealer.seal(&seal::of_call(WORKSPACE, self.call), address);
         Material {
             kind: MaterialKind::Recording,
-            digest: id.to_owned(),
+            digest: digest.to_owned(),
             at: MaterialAt::SealedUrl(sealed),
             media_type: Some("audio/mp4".into()),
-            starts_at: Some(at(0)),
+            starts_at: None,
         }
+    }
+
+    /// What the store knows of the call.
+    pub(crate) async fn known(&self) -> CallDetails {
+        self.store.call(WORKSPACE, self.call).await.unwrap().unwrap().details
     }
 
     /// Brings material of a meeting in, and returns the run of its generation.
@@ -199,6 +209,9 @@ impl Bench {
         if credentials {
             given.extend([("ZOOM_ACCOUNT_ID", "a"), ("ZOOM_CLIENT_ID", "c"), ("ZOOM_CLIENT_SECRET", "s")]);
         }
+        given.extend([("EXOTEL_API_KEY", "key"), ("EXOTEL_API_TOKEN", "token"), ("EXOTEL_SID", "acme")]);
+        let exotel = self.zoom.uri();
+        given.push(("EXOTEL_BASE_URL", &exotel));
         // Without credentials the server is one of somebody else, and must be permitted.
         given.push(("DEBRIEF_ALLOW_PRIVATE_FETCH", if credentials { "false" } else { "true" }));
         let values = Values::of(given);
@@ -238,7 +251,7 @@ impl Bench {
     }
 
     /// Ends the run, so that the next generation can begin.
-    async fn ends(&self) {
+    pub(crate) async fn ends(&self) {
         let claim = self.begun.lock().unwrap().take().unwrap();
         let done = Settlement::Done { writes: &[], children: &[] };
         self.store.settle_run(&claim, &done).await.unwrap();
