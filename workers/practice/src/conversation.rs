@@ -19,7 +19,8 @@ use uuid::Uuid;
 use web::Problem;
 
 use crate::fields::{Fields, MAX_TEXT};
-use crate::meetings::{find, plan_of, scores_of};
+use crate::kept::{plan_of, scores_of};
+use crate::meetings::find;
 use crate::moves;
 
 use crate::request::{Answer, Answered, Id, Reader, Trainee, finished, json};

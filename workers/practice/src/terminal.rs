@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::brief::Brief;
 use crate::company::facts;
 use crate::ending;
-use crate::meetings::plan_of;
+use crate::kept::plan_of;
 use crate::plan::{Member, Plan, Product};
 use crate::questions::{five, shown_role};
 use crate::request::Refusal;
