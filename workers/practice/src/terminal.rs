@@ -52,7 +52,8 @@ impl Talk {
         let known = find().await?.ok_or_else(|| format!("there is no meeting `{id}`"))?;
         match known.status {
             MeetingStatus::Pending => {
-                drop(practice.store.start_meeting(workspace, id).await.map_err(of_store)?)
+                // Somebody else may have started it meanwhile, which is as good.
+                practice.store.start_meeting(workspace, id).await.map_err(of_store)?;
             }
             MeetingStatus::Active => {}
             MeetingStatus::Completed => return Err(format!("the meeting `{id}` is over")),
