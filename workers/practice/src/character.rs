@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::plan::{Heard, Plan};
+use crate::ready::Ready;
 use crate::sentences::sentences;
-use crate::talk::Ready;
 use crate::who::Choice;
 
 const SYSTEM: &str = "You play the representatives of a company in a sales rehearsal. The user message is one JSON object: \

@@ -19,9 +19,9 @@ use uuid::Uuid;
 use web::Problem;
 
 use crate::fields::{Fields, MAX_TEXT};
-use crate::meetings::{find, plan_of, scores_of};
+use crate::kept::{plan_of, scores_of};
+use crate::meetings::find;
 use crate::moves;
-
 use crate::request::{Answer, Answered, Id, Reader, Trainee, finished, json};
 use crate::score::{CriterionScore, Scorecard};
 use crate::state::Practice;

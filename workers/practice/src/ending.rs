@@ -8,15 +8,28 @@ use domain::call::{CallDetails, CallKind, Participant, Role, WorkspaceId};
 use domain::event::MaterialKind;
 use domain::moment::Moment;
 use queue_topology::intake::{Arrival, NewMaterial, NotKept};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use store::{MeetingRow, MeetingStatus, TurnRow};
+use utoipa::ToSchema;
+use uuid::Uuid;
 
-use crate::meetings::{MeetingEnded, plan_of};
+use crate::kept::plan_of;
 use crate::plan::Plan;
 use crate::request::{Answer, conflict, internal_error, unavailable};
 use crate::score::{self, Scorecard, Turn};
 use crate::state::Practice;
 use crate::talk::{Floor, SALESPERSON};
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MeetingEnded {
+    pub(crate) meeting_id: Uuid,
+    pub(crate) status: &'static str,
+    pub(crate) duration_seconds: f64,
+    /// The call that goes through the pipeline. Null where nobody said anything.
+    pub(crate) call_id: Option<Uuid>,
+    pub(crate) score: Option<Scorecard>,
+}
 
 /// Who made the ids of calls that come from practice.
 const SOURCE: &str = "practice";
@@ -46,7 +59,7 @@ async fn settle(
     meeting: &MeetingRow,
     plan: &Plan,
     agent: Option<String>,
-    holder: uuid::Uuid,
+    holder: Uuid,
 ) -> Answer<MeetingEnded> {
     let turns = practice.store.turns_of(workspace, meeting.id).await?;
     let materials = practice.store.materials_of(workspace, meeting.salesperson).await?;

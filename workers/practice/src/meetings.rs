@@ -12,14 +12,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::Problem;
 
-use crate::ending;
-use crate::plan::{Member, Plan};
+use crate::ending::{self, MeetingEnded};
+use crate::kept::{plan_of, scores_of};
+use crate::plan::{Member, Question};
 use crate::planning::{self, Wanted};
-use crate::questions::Question;
 use crate::request::{
     Answer, Answered, Id, Reader, Removed, Trainee, conflict, finished, internal_error, json, not_found, once,
 };
-use crate::score::Scorecard;
 use crate::state::Practice;
 use crate::upload::forget_blobs;
 
@@ -135,29 +134,6 @@ pub(crate) struct MeetingList {
 pub(crate) struct MeetingStarted {
     meeting_id: Uuid,
     status: &'static str,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct MeetingEnded {
-    pub(crate) meeting_id: Uuid,
-    pub(crate) status: &'static str,
-    pub(crate) duration_seconds: f64,
-    /// The call that goes through the pipeline. Null where nobody said anything.
-    pub(crate) call_id: Option<Uuid>,
-    pub(crate) score: Option<Scorecard>,
-}
-
-/// The plan of a meeting, as it was kept.
-pub(crate) fn plan_of(meeting: &MeetingRow) -> Answer<Plan> {
-    serde_json::from_value(meeting.plan.clone()).map_err(|error| {
-        tracing::error!(%error, meeting = %meeting.id, "the plan of a practice meeting cannot be read");
-        internal_error().into()
-    })
-}
-
-/// The scorecards of a meeting. There are none before its end.
-pub(crate) fn scores_of(meeting: &MeetingRow) -> Vec<Scorecard> {
-    meeting.score.clone().and_then(|score| serde_json::from_value(score).ok()).unwrap_or_default()
 }
 
 fn view(meeting: &MeetingRow) -> Answer<MeetingView> {

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::brief::Brief;
-use crate::questions::Question;
 use crate::temperament::{Difficulty, Manner, Trait, manner};
 
 /// A meeting as it was planned. The store keeps it as it is here, so a change of a representative later changes no meeting.
@@ -57,6 +57,18 @@ impl Member {
     pub fn manner(&self) -> Manner {
         manner(&self.traits)
     }
+}
+
+/// A question for a meeting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Question {
+    pub question: String,
+    /// What it is good for: `pain`, `qualification`, `rapport`, `advance` or `objection`.
+    pub aim: String,
+    /// Why it should be asked in this meeting.
+    pub reason: String,
+    /// What it was made from, each with the words.
+    pub rests_on: Vec<String>,
 }
 
 /// The call that a meeting goes on from.

@@ -1,22 +1,8 @@
 //! The five questions that a salesperson should bring to a meeting. Each says why, and what it rests on.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
 
-use crate::plan::{Member, Product};
-
-/// A question for a meeting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Question {
-    pub question: String,
-    /// What it is good for: `pain`, `qualification`, `rapport`, `advance` or `objection`.
-    pub aim: String,
-    /// Why it should be asked in this meeting.
-    pub reason: String,
-    /// What it was made from, each with the words.
-    pub rests_on: Vec<String>,
-}
+use crate::plan::{Member, Product, Question};
 
 /// The facts of a company that questions can rest on: the field, and the sentence that says so.
 fn sentence(company: &Value, field: &str) -> Option<(String, String)> {

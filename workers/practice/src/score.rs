@@ -101,10 +101,9 @@ fn reason(found: &[Found]) -> String {
     let said: Vec<String> = found.iter().filter(|one| one.count > 0).map(Found::in_words).collect();
     let missing: Vec<&str> =
         found.iter().filter(|one| one.count == 0 && one.is_good).map(|one| one.says.as_str()).collect();
-    match (said.is_empty(), missing.is_empty()) {
-        (true, true) => "Nothing speaks for it or against it.".to_owned(),
-        (true, false) => format!("There are no {}.", missing.join(", no ")),
-        (false, true) => format!("There are {}.", said.join(", ")),
-        (false, false) => format!("There are {}, but no {}.", said.join(", "), missing.join(", no ")),
-    }
+    let part =
+        |what: &str, list: String| if list.is_empty() { String::new() } else { format!("{what}: {list}.") };
+    let parts = [part("Found", said.join("; ")), part("Missing", missing.join("; "))];
+    let reason = parts.join(" ").trim().to_owned();
+    if reason.is_empty() { "Nothing speaks for it or against it.".to_owned() } else { reason }
 }

@@ -21,6 +21,7 @@ use crate::builtin::{self, Scene};
 use crate::character;
 use crate::metrics;
 use crate::plan::{Heard, Plan};
+use crate::ready::Ready;
 use crate::request::{Answer, conflict, not_found, unavailable};
 use crate::state::Practice;
 use crate::who::{Before, Choice, Person, WhySecond, who_answers};
@@ -268,15 +269,6 @@ fn before(plan: &Plan, turns: &[TurnRow]) -> Before {
         }
     }
     before
-}
-
-/// An answer that is ready to be said.
-pub(crate) struct Ready {
-    pub(crate) first: (usize, Vec<String>),
-    pub(crate) second: Option<(usize, Vec<String>)>,
-    pub(crate) source: &'static str,
-    /// The model's reason, where it decided.
-    pub(crate) why: Option<String>,
 }
 
 /// Says the trainee's words and the answers to them. Returns the number of the trainee's turn.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::brief::Brief;
 use crate::company::facts;
 use crate::ending;
-use crate::meetings::plan_of;
+use crate::kept::plan_of;
 use crate::plan::{Member, Plan, Product};
 use crate::questions::{five, shown_role};
 use crate::request::Refusal;
@@ -52,7 +52,8 @@ impl Talk {
         let known = find().await?.ok_or_else(|| format!("there is no meeting `{id}`"))?;
         match known.status {
             MeetingStatus::Pending => {
-                drop(practice.store.start_meeting(workspace, id).await.map_err(of_store)?)
+                // Somebody else may have started it meanwhile, which is as good.
+                practice.store.start_meeting(workspace, id).await.map_err(of_store)?;
             }
             MeetingStatus::Active => {}
             MeetingStatus::Completed => return Err(format!("the meeting `{id}` is over")),

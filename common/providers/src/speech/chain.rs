@@ -47,19 +47,19 @@ pub static SETTINGS: Group = Group {
 /// Makes the providers that are turned on, in the order of `SPEECH`. The settings of the others are read too, so that
 /// mistakes in them are reported.
 pub fn configured(values: &Values, slots: &Slots) -> Result<Vec<SpeechToText>, ConfigError> {
-    in_order(values, slots, order(values)?)
+    in_order(values, slots, &order(values)?)
 }
 
 /// The same, in the order of the setting `first` where it is given.
 pub fn configured_for(values: &Values, slots: &Slots, first: &str) -> Result<Vec<SpeechToText>, ConfigError> {
     let order = if values.text(first).is_some() { order_of(values, first)? } else { order(values)? };
-    in_order(values, slots, order)
+    in_order(values, slots, &order)
 }
 
 fn in_order(
     values: &Values,
     slots: &Slots,
-    order: Vec<&'static str>,
+    order: &[&'static str],
 ) -> Result<Vec<SpeechToText>, ConfigError> {
     let mut made = Vec::new();
     for provider in ALL {

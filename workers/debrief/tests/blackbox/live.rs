@@ -87,6 +87,19 @@ async fn told(world: &World, session: &str, kind: &str, count: usize) -> Vec<Val
         .await
 }
 
+/// Waits until the listeners were told what the pipeline made of the call.
+async fn finished(world: &World, session: &str) {
+    world
+        .wait("the end of the call", async |world| {
+            let events = events(world, session).await?;
+            events
+                .iter()
+                .any(|event| event["type"] == "call_status" && event["data"]["status"] == "completed")
+                .then_some(())
+        })
+        .await;
+}
+
 async fn end(world: &World, session: &str) {
     let answer = world.keyed("api", "POST", &format!("/api/calls/{session}/end")).json(&json!({})).send();
     assert_eq!(answer.await.unwrap().status(), 200);
@@ -115,6 +128,7 @@ async fn is_told_and_goes_through_the_pipeline(kind: Kind) {
     let shown = world.get(&format!("/api/calls/{call}")).await.unwrap();
     assert_eq!(shown["status"], "processing", "the call is listed while it is spoken");
     end(&world, &session).await;
+    finished(&world, &session).await;
     let last = told(&world, &session, "summary_update", 1).await;
     assert_eq!(last.last().unwrap()["data"]["is_final"], true);
     let summary = world.get(&format!("/api/calls/{session}/summary")).await.unwrap();
@@ -160,7 +174,7 @@ async fn nothing_is_lost(kind: Kind) {
         }
     }
     end(&world, &session).await;
-    told(&world, &session, "summary_update", 1).await;
+    finished(&world, &session).await;
     let all = events(&world, &session).await.unwrap();
     assert_eq!(all[..seen.len()], seen[..], "what was told stays told");
     let numbers: Vec<i64> = all.iter().map(|event| event["seq"].as_i64().unwrap()).collect();

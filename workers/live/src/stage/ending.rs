@@ -149,17 +149,17 @@ pub(super) async fn watch(
     let (name, now) = (&session.session_id, cx.now());
     let progress = Progress::read(&session.progress);
     let mut events = Vec::new();
-    if status == CallStatus::Completed {
-        if let Some(analysis) = cx.store.analysis(session.workspace, session.call).await? {
-            events.push(summary_update(name, &analysis, true, now));
-            let done = json!({
-                "total_files_processed": session.pieces,
-                "transcript_word_count": analysis.metrics.words,
-                "total_duration": seconds(progress.measures().duration_ms),
-            });
-            events.push(told::audio_status(name, "completed", 1.0, now));
-            events.push(told::call_status(name, status.name(), &done, now));
-        }
+    if status == CallStatus::Completed
+        && let Some(analysis) = cx.store.analysis(session.workspace, session.call).await?
+    {
+        events.push(summary_update(name, &analysis, true, now));
+        let done = json!({
+            "total_files_processed": session.pieces,
+            "transcript_word_count": analysis.metrics.words,
+            "total_duration": seconds(progress.measures().duration_ms),
+        });
+        events.push(told::audio_status(name, "completed", 1.0, now));
+        events.push(told::call_status(name, status.name(), &done, now));
     }
     if events.is_empty() {
         events.push(told::audio_status(name, "error", 0.0, now));

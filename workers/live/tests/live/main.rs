@@ -8,7 +8,14 @@ mod hearing;
 mod listening;
 mod sessions;
 mod sockets;
-#[expect(dead_code, clippy::cast_precision_loss, reason = "the sounds are those of the tests of media")]
+#[expect(
+    dead_code,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "the sounds are those of the tests of media"
+)]
 #[path = "../../../../common/media/tests/audio/sounds.rs"]
 mod sounds;
 mod streams;

@@ -19,7 +19,7 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn in_words(&self) -> String {
-        if self.is_counted { format!("{} {}", self.count, self.says) } else { self.says.clone() }
+        if self.is_counted { format!("{} × {}", self.count, self.says) } else { self.says.clone() }
     }
 }
 

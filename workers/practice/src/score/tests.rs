@@ -151,7 +151,7 @@ fn an_empty_conversation_has_a_score_of_nothing_and_says_so() {
         let card = score(criteria, &[], "");
         assert_eq!(card.overall, 0);
         assert!(
-            card.criteria.iter().all(|one| one.turns.is_empty() && one.reason.starts_with("There are no")),
+            card.criteria.iter().all(|one| one.turns.is_empty() && one.reason.starts_with("Missing: ")),
             "{card:?}"
         );
     }
