@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use media::audio::{MAX_CHANNELS, wav};
 use platform::blobs::Blobs;
-use queue_topology::intake::Upload;
+use platform::blobs::Upload;
 use queue_topology::{Cx, StageError};
 use store::live::{LivePiece, LiveSession};
 
