@@ -3,15 +3,13 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
-use domain::principal::Scope;
 use secrecy::SecretString;
 use web::accounts::SESSION_LIFETIME;
 use web::session::{CSRF_FIELD, Client, check_form};
-use web::{AccountError, INSTALLATION, Problem};
+use web::{AccountError, Problem};
 
 use super::{first_administrator, seed, sign_in};
 use crate::texts::AccountTexts;
