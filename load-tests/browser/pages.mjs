@@ -70,7 +70,7 @@ async function found(browser, address, must, signIn, faults) {
         const html = await answer.text();
         faults.push(...(await faultsOfHtml(html)).map((fault) => `${path}: ${fault}`));
         faults.push(...faultsOfHeaders(answer.headers()).map((fault) => `${path}: ${fault}`));
-        for (const link of await page.locator("a[href]").evaluateAll((links) => links.map((a) => a.href))) {
+        for (const link of await page.locator("a[href]").evaluateAll(addresses)) {
             const url = new URL(link);
             const next = url.pathname + url.search;
             const isPage = url.origin === address && !NOT_OURS.test(next) && !/\.[a-z0-9]+$/.test(url.pathname);
@@ -82,6 +82,11 @@ async function found(browser, address, must, signIn, faults) {
     }
     await context.close();
     return paths;
+}
+
+// The addresses of links. Those in a picture (SVG) keep theirs in another way than those in a text.
+function addresses(links) {
+    return links.map((link) => new URL(link.getAttribute("href"), document.baseURI).href);
 }
 
 // Pages of one kind differ only in ids, and in what their queries say.

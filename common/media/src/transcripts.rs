@@ -20,6 +20,7 @@ mod speaker;
 #[cfg(test)]
 mod tests;
 mod text;
+mod values;
 mod word_lists;
 
 use chrono_tz::Tz;

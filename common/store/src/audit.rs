@@ -257,3 +257,20 @@ async fn insert(
     )?;
     Ok(())
 }
+
+/// The name on the audit record of who signs in with `login`.
+pub(super) fn actor(login: &str) -> String {
+    format!("user:{login}")
+}
+
+/// Notes what somebody did at once, whole.
+pub(super) async fn record(
+    tx: &mut Tx,
+    (workspace, actor): (WorkspaceId, &str),
+    action: Action,
+    what: Value,
+    now: Moment,
+) -> Result<()> {
+    note(tx, &OperatorRequest { workspace, actor, action, what }, now).await?;
+    Ok(())
+}

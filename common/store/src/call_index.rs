@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use sqlx::types::Json;
 
 use super::columns::{bounded, storable};
-use super::corrections::{KeptCorrections, corrections_columns};
+use super::kept_corrections::{KeptCorrections, corrections_columns};
 use super::{Result, Store, Tx, execute, query};
 use domain::analysis::Analysis;
 use domain::call::{CallDetails, CallId, CallKind, WorkspaceId};

@@ -16,7 +16,7 @@ use sqlx::{Executor as _, SqlitePool};
 use super::call_status::{call_columns, shown_status};
 use super::calls::CallRow;
 use super::connections::Connections;
-use super::corrections::{KeptCorrections, corrections_columns};
+use super::kept_corrections::{KeptCorrections, corrections_columns};
 use super::{Db, Result, Store, StoreError, in_time, read};
 use domain::analysis::Analysis;
 use domain::call::{Call, CallId, WorkspaceId};

@@ -9,12 +9,13 @@ use uuid::Uuid;
 use super::audit::{self, OperatorRequest};
 use super::call_index;
 use super::columns::storable;
+use super::kept_corrections::{KeptCorrections, corrections_columns};
 use super::replays::{Start, start_again};
 use super::stage_runs::RunKey;
 use super::{Result, Store, Tx, execute, query, read};
 use domain::analysis::Analysis;
 use domain::call::{CallId, WorkspaceId};
-use domain::corrections::{Corrections, LineCorrection};
+use domain::corrections::Corrections;
 use domain::moment::Moment;
 use domain::speakers::Correction;
 use domain::transcript::Transcript;
@@ -46,31 +47,6 @@ pub enum Rewritten {
 pub struct Again<'a, F> {
     pub stages: &'a [&'static str],
     pub input_of: F,
-}
-
-/// The columns of the corrections of a call. All are null for a call without corrections.
-macro_rules! corrections_columns {
-    () => {
-        "corrections, lines, summary"
-    };
-}
-pub(super) use corrections_columns;
-
-#[derive(Default, sqlx::FromRow)]
-pub(super) struct KeptCorrections {
-    corrections: Option<Json<Vec<Correction>>>,
-    lines: Option<Json<Vec<LineCorrection>>>,
-    summary: Option<String>,
-}
-
-impl KeptCorrections {
-    pub(super) fn all(self) -> Corrections {
-        Corrections {
-            speakers: self.corrections.map(|Json(speakers)| speakers).unwrap_or_default(),
-            lines: self.lines.map(|Json(lines)| lines).unwrap_or_default(),
-            summary: self.summary,
-        }
-    }
 }
 
 impl Store {

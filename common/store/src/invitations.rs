@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::audit::Action;
-use super::users::{NewUser, UserRow, actor, make, note};
+use super::audit::{Action, actor, record};
+use super::users::{NewUser, UserRow, make};
 use super::{Result, Store, Tx, execute, query, read};
 use domain::account::Role;
 use domain::call::WorkspaceId;
@@ -99,7 +99,7 @@ impl Store {
             now.plus(new.lifetime),
         )?;
         let what = json!({"user": new.login, "role": new.role.name(), "agent": new.agent});
-        note(&mut tx, (new.workspace, new.actor), Action::InviteUser, what, now).await?;
+        record(&mut tx, (new.workspace, new.actor), Action::InviteUser, what, now).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -149,7 +149,7 @@ impl Store {
             return Ok(false);
         };
         let what = json!({"user": login});
-        note(&mut tx, (workspace, actor), Action::RevokeInvitation, what, now).await?;
+        record(&mut tx, (workspace, actor), Action::RevokeInvitation, what, now).await?;
         tx.commit().await?;
         Ok(true)
     }

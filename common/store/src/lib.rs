@@ -31,6 +31,7 @@ mod idempotency;
 mod instances;
 mod intents;
 mod invitations;
+mod kept_corrections;
 pub mod keys;
 mod last_change;
 mod later_looks;

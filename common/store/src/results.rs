@@ -3,7 +3,7 @@
 use sqlx::types::Json;
 
 use super::columns::storable;
-use super::corrections::{KeptCorrections, corrections_columns};
+use super::kept_corrections::{KeptCorrections, corrections_columns};
 use super::speech_attempts::{self, SpeechAttempt};
 use super::stage_runs::RunKey;
 use super::taking_in;

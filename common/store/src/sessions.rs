@@ -8,9 +8,8 @@ use std::time::Duration;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::audit::Action;
+use super::audit::{Action, actor, record};
 use super::columns::bounded;
-use super::users::{actor, note};
 use super::{Result, Store, Tx, execute, query, read};
 use domain::account::{Role, UserId};
 use domain::call::WorkspaceId;
@@ -245,7 +244,7 @@ impl Store {
         )?;
         if ended > 0 {
             let what = json!({"user": login, "sessions": ended});
-            note(&mut tx, (workspace, actor), Action::EndSessions, what, now).await?;
+            record(&mut tx, (workspace, actor), Action::EndSessions, what, now).await?;
         }
         tx.commit().await?;
         Ok(ended)
@@ -264,7 +263,7 @@ impl Store {
         )?;
         if entered == 1 && who.administers_installation() {
             let what = json!({"user": who.login});
-            note(&mut tx, (workspace, &who.principal.actor), Action::EnterWorkspace, what, now).await?;
+            record(&mut tx, (workspace, &who.principal.actor), Action::EnterWorkspace, what, now).await?;
             tx.commit().await?;
             return Ok(true);
         }

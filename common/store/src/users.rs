@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::audit::{self, Action, OperatorRequest};
+use super::audit::{Action, actor, record};
 use super::sessions::end_all;
 use super::{Result, Store, Tx, execute, query, read};
 use domain::account::{Role, UserId};
@@ -54,11 +54,6 @@ impl UserRow {
     pub fn actor(&self) -> String {
         actor(&self.login)
     }
-}
-
-/// The name on the audit record of who signs in with `login`.
-pub(super) fn actor(login: &str) -> String {
-    format!("user:{login}")
 }
 
 /// An account and the hash of its password.
@@ -188,7 +183,7 @@ impl Store {
         )?;
         if linked == 1 {
             let what = json!({"user": user.login, "issuer": issuer});
-            note(&mut tx, (user.workspace, &user.actor()), Action::LinkUser, what, now).await?;
+            record(&mut tx, (user.workspace, &user.actor()), Action::LinkUser, what, now).await?;
         }
         tx.commit().await
     }
@@ -314,7 +309,7 @@ async fn settle(
         return Ok(UserChange::Nothing);
     };
     end_all(&mut tx, user, now).await?;
-    note(&mut tx, who, action, what, now).await?;
+    record(&mut tx, who, action, what, now).await?;
     tx.commit().await?;
     Ok(UserChange::Done)
 }
@@ -348,7 +343,7 @@ pub(super) async fn make(tx: &mut Tx, new: NewUser<'_>, now: Moment) -> Result<O
         return Ok(None);
     }
     let what = json!({"user": new.login, "role": new.role.name(), "agent": new.agent});
-    note(tx, (new.workspace, new.actor), Action::CreateUser, what, now).await?;
+    record(tx, (new.workspace, new.actor), Action::CreateUser, what, now).await?;
     Ok(Some(UserRow {
         id,
         workspace: new.workspace,
@@ -361,17 +356,6 @@ pub(super) async fn make(tx: &mut Tx, new: NewUser<'_>, now: Moment) -> Result<O
         created_by: new.actor.to_owned(),
         disabled_at: None,
     }))
-}
-
-pub(super) async fn note(
-    tx: &mut Tx,
-    (workspace, actor): (WorkspaceId, &str),
-    action: Action,
-    what: Value,
-    now: Moment,
-) -> Result<()> {
-    audit::note(tx, &OperatorRequest { workspace, actor, action, what }, now).await?;
-    Ok(())
 }
 
 /// Whether this account is the only one of its workspace that decides who gets in.

@@ -8,6 +8,7 @@ pub(crate) mod calls;
 pub(crate) mod dead_letters;
 pub(crate) mod deployment;
 pub(crate) mod effects;
+mod first_administrator;
 pub(crate) mod keys;
 pub(crate) mod language;
 mod oidc;

@@ -3,13 +3,13 @@
 //! All of them hold a list of what was said, and they differ in the names of the fields and in the unit of the times. So
 //! one table describes them. A product that is not listed here needs one more line.
 
-use chrono::DateTime;
 use domain::call::Role;
 use domain::note::Note;
 use domain::transcript::{Segment, Transcript};
 use serde_json::Value;
 
 use super::parsed::{ReadError, segment};
+use super::values::{Unit, first, millis};
 use super::word_lists;
 use crate::words::one_line;
 
@@ -22,14 +22,6 @@ struct Shape {
     start: &'static [&'static str],
     end: &'static [&'static str],
     unit: Unit,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
-    Milliseconds,
-    Seconds,
-    /// Times of the day, in RFC 3339. The first start is the start of the call.
-    Instants,
 }
 
 /// The first shape whose list the document has, and whose text an entry of the list has, is taken.
@@ -208,24 +200,6 @@ fn speaker(entry: &Value, shape: &Shape) -> Option<String> {
         Value::Number(label) => Some(label.to_string()),
         other => other.get("name").and_then(Value::as_str).map(one_line),
     }
-}
-
-/// The first of these fields that has a value.
-pub(super) fn first<'a>(entry: &'a Value, names: &[&str]) -> Option<&'a Value> {
-    names.iter().find_map(|name| entry.get(name).filter(|value| !value.is_null()))
-}
-
-pub(super) fn millis(time: &Value, unit: Unit, began: &mut Option<i64>) -> Option<i64> {
-    if unit == Unit::Instants {
-        let at = DateTime::parse_from_rfc3339(time.as_str()?).ok()?.timestamp_millis();
-        return Some((at - *began.get_or_insert(at)).max(0));
-    }
-    let number = time.as_f64().or_else(|| time.as_str()?.trim().parse().ok());
-    let Some(number) = number else { return super::cues::clock_ms(time.as_str()?) };
-    let ms = if unit == Unit::Seconds { number * 1000.0 } else { number };
-    // A time beyond 1,000 hours is no time of a call.
-    #[expect(clippy::cast_possible_truncation, reason = "the limit is far below 2^53")]
-    (0.0..=3.6e9).contains(&ms).then(|| ms.round() as i64)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 use domain::transcript::Segment;
 use serde_json::Value;
 
-use super::json::{Unit, first, millis};
 use super::parsed::segment;
+use super::values::{Unit, first, millis};
 use crate::words::one_line;
 
 /// A pause after which a new turn begins, in milliseconds. Deepgram ends an utterance after 0.8 seconds.

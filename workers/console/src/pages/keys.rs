@@ -113,7 +113,7 @@ async fn create(
     let new = NewKey { workspace: &workspace, name, scopes, hash: &hash, actor: &visitor.actor };
     match visitor.store(console.store.create_key(new).await)? {
         KeyCreation::Created { .. } => {
-            super::register::close(&console).await;
+            super::first_administrator::close(&console).await;
             let made = Some(key.expose_secret());
             page(&visitor, &console, StatusCode::OK, &Fields::default(), None, made).await
         }

@@ -3,17 +3,15 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
-use domain::principal::Scope;
 use secrecy::SecretString;
 use web::accounts::SESSION_LIFETIME;
 use web::session::{CSRF_FIELD, Client, check_form};
-use web::{AccountError, INSTALLATION, Problem};
+use web::{AccountError, Problem};
 
-use super::{seed, sign_in};
+use super::{first_administrator, seed, sign_in};
 use crate::texts::AccountTexts;
 use crate::visitor::Guest;
 use crate::{Answer, Console, Fields};
@@ -82,7 +80,7 @@ async fn register(guest: Guest, State(console): State<Console>, request: Request
     let password: SecretString = fields.untrimmed("password").into();
     let made = match fields.text("invitation") {
         "" => {
-            let actor = actor_of(&console, &head, fields.text("key")).await;
+            let actor = first_administrator::actor_of(&console, &head, fields.text("key")).await;
             let Some(actor) = actor.map_err(|problem| guest.refuse(problem))? else {
                 let error = Some(texts.wrong_key.to_owned());
                 return page(&guest, &console, StatusCode::FORBIDDEN, &fields, error).await;
@@ -96,7 +94,7 @@ async fn register(guest: Guest, State(console): State<Console>, request: Request
     };
     let begun = match made {
         Ok(user) => {
-            close(&console).await;
+            first_administrator::close(&console).await;
             console.accounts.begin(user, &Client::of(&head), "password", SESSION_LIFETIME).await
         }
         Err(error) => Err(error),
@@ -104,27 +102,5 @@ async fn register(guest: Guest, State(console): State<Console>, request: Request
     match begun {
         Ok(begun) => Ok(sign_in::signed_in(&console, &head.headers, &begun, "/")),
         Err(error) => page(&guest, &console, seed::status(&error), &fields, Some(texts.error(&error))).await,
-    }
-}
-
-/// Who makes the first administrator: whoever shows a key that may decide who gets in, or anybody on this machine while
-/// no key is set. `None` for everybody else.
-pub(crate) async fn actor_of(console: &Console, head: &Parts, key: &str) -> Result<Option<String>, Problem> {
-    if console.access.is_open() {
-        return Ok(Some("no key".to_owned()));
-    }
-    if key.is_empty() {
-        return Ok(None);
-    }
-    let principal = console.access.of_key(key, head).await?;
-    let principal =
-        principal.filter(|who| who.scopes.has(Scope::Administer) && who.workspace == INSTALLATION);
-    Ok(principal.map(|who| who.actor.to_string()))
-}
-
-/// From the first account on, everybody has to sign in.
-pub(crate) async fn close(console: &Console) {
-    if let Err(error) = console.access.look().await {
-        tracing::warn!(error = format!("{error:#}"), "failed to look whether there is an account");
     }
 }

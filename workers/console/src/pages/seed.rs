@@ -14,7 +14,7 @@ use web::session::Client;
 use web::{AccountError, Problem};
 
 use crate::Console;
-use crate::pages::register;
+use crate::pages::first_administrator;
 
 /// Whether a program asks, and not one of our forms.
 pub(crate) fn is_program(headers: &HeaderMap) -> bool {
@@ -70,7 +70,7 @@ pub(crate) async fn register(console: &Console, head: &Parts, body: &Bytes) -> R
             let bearer = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
             let bearer = bearer.and_then(|value| value.split_once(' ')).map_or("", |(_, key)| key.trim());
             let key = if text("key").is_empty() { bearer } else { text("key") };
-            let actor = register::actor_of(console, head, key).await?;
+            let actor = first_administrator::actor_of(console, head, key).await?;
             let actor = actor.ok_or_else(|| {
                 let detail = "an account is made by an invitation; the first administrator is made by whoever shows a key \
                      with the scope `administer`, in the field `key` or as a bearer token";
@@ -89,7 +89,7 @@ pub(crate) async fn register(console: &Console, head: &Parts, body: &Bytes) -> R
             made.map_err(|error| problem(&error))?;
         }
     }
-    register::close(console).await;
+    first_administrator::close(console).await;
     Ok((StatusCode::CREATED, Json(json!({"message": "Registered successfully!"}))).into_response())
 }
 

@@ -97,7 +97,7 @@ fn minutes(text: &str) -> Option<i64> {
     const MAX_MINUTES: f64 = 100_000.0;
     let minutes: f64 = text.replace(',', ".").parse().ok()?;
     #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-    (0.0..=MAX_MINUTES).contains(&minutes).then(|| (minutes * 60_000.0) as i64)
+    (0.0..=MAX_MINUTES).contains(&minutes).then_some((minutes * 60_000.0) as i64)
 }
 
 /// The place behind a call, as the address of the next page says it.
