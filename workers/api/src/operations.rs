@@ -98,7 +98,6 @@ pub(crate) struct DeadLettersReplay {
     /// Only counts the letters that match, and changes nothing. It is false where it is missing.
     dry_run: Option<bool>,
     /// Why they are done again. The audit keeps it.
-    #[schema(min_length = 1)]
     why: Option<String>,
 }
 
