@@ -54,7 +54,7 @@ fn complete_replays(schemas: &mut Value) {
     let stages = Start::names().into_iter().map(Value::from).chain([Value::Null]);
     schemas["ReplayBody"]["properties"]["from"]["enum"] = stages.collect();
     let filter = &mut schemas["DeadLettersReplay"]["properties"];
-    for name in ["stage", "group"] {
+    for name in ["stage", "group", "why"] {
         filter[name]["pattern"] = parameters::NOT_BLANK.into();
     }
     for name in ["since", "until"] {
