@@ -13,7 +13,7 @@ use uuid::Uuid;
 use web::session::Client;
 use web::{Problem, ReadOwn};
 
-use super::session_rows::{SessionLine, lines};
+use super::session_rows::{self, SessionLine, lines};
 use super::{seed, sign_in};
 use crate::sections::Section;
 use crate::texts::{AccountTexts, FrameTexts};
@@ -104,7 +104,7 @@ async fn end_sessions(
     Posted(fields): Posted,
 ) -> Answer {
     let who = who(&visitor)?;
-    let only = fields.text("session").parse::<Uuid>().ok();
+    let only = session_rows::named(&visitor, &fields)?;
     let ended =
         console.store.end_sessions((who.home, &visitor.actor), who.user, only, Some(who.session)).await;
     visitor.store(ended)?;

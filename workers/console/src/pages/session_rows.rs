@@ -1,10 +1,12 @@
-//! How a session is shown in a list.
+//! How a session is shown in a list, and which one a form ends.
 
+use axum::http::StatusCode;
 use chrono_tz::Tz;
 use store::SessionRow;
 use uuid::Uuid;
+use web::Problem;
 
-use crate::show;
+use crate::{Fields, Refusal, Visitor, show};
 
 pub(crate) struct SessionLine {
     pub(crate) id: Uuid,
@@ -13,6 +15,12 @@ pub(crate) struct SessionLine {
     pub(crate) address: String,
     pub(crate) browser: String,
     pub(crate) is_this: bool,
+}
+
+/// The session that a form names, or none where it means every session. A name that cannot be read must not mean every one.
+pub(crate) fn named<N>(visitor: &Visitor<N>, fields: &Fields) -> Result<Option<Uuid>, Refusal> {
+    let none = |_| visitor.refuse(Problem::new(StatusCode::NOT_FOUND, "there is no such session"));
+    fields.given("session").map(str::parse).transpose().map_err(none)
 }
 
 pub(crate) fn lines(rows: Vec<SessionRow>, this: Option<Uuid>, zone: Tz) -> Vec<SessionLine> {

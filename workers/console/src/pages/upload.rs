@@ -1,5 +1,7 @@
 //! `/upload`: the ways in which calls come in, a form that takes files, and how far the calls of these files are.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
@@ -21,6 +23,8 @@ use crate::{Answer, Console, Fields, Visitor, show};
 /// How many files one form may have, and how many calls the page follows.
 const MAX_FILES: usize = 100;
 const MAX_CSRF_BYTES: usize = 1024;
+/// How long the rest of a refused form is read.
+const REST_TIME: Duration = Duration::from_secs(5);
 const MAX_NAME_CHARS: usize = 200;
 
 #[derive(Template)]
@@ -130,16 +134,31 @@ async fn upload(visitor: Visitor<BringIn>, State(console): State<Console>, reque
         if field.file_name().is_none_or(str::is_empty) {
             continue;
         }
-        if calls.len() == MAX_FILES {
-            let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "a form may have at most 100 files");
-            return page(&visitor, &console, &calls, Some(problem)).await;
-        }
-        match take(&visitor, &console, field).await {
+        let taken = if calls.len() == MAX_FILES {
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "a form may have at most 100 files"))
+        } else {
+            take(&visitor, &console, field).await
+        };
+        match taken {
             Ok(call) => calls.push(call),
-            Err(problem) => return page(&visitor, &console, &calls, Some(problem)).await,
+            Err(problem) => {
+                read_rest(&mut form).await;
+                return page(&visitor, &console, &calls, Some(problem)).await;
+            }
         }
     }
     Ok(answer(&visitor, &calls))
+}
+
+/// Reads what is left of a refused form, and throws it away. A browser that is still sending would not read the answer.
+async fn read_rest(form: &mut Multipart) {
+    let rest = async {
+        while let Ok(Some(mut field)) = form.next_field().await {
+            while let Ok(Some(_)) = field.chunk().await {}
+        }
+    };
+    // Where it takes longer, the browser says that the connection was closed.
+    let _in_time = tokio::time::timeout(REST_TIME, rest).await.is_ok();
 }
 
 /// The text that protects the form, which is its first field.

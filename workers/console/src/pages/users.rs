@@ -15,7 +15,7 @@ use web::session::is_plain_loopback;
 use web::{Administer, Problem};
 
 use super::seed;
-use super::session_rows::{SessionLine, lines};
+use super::session_rows::{self, SessionLine, lines};
 use crate::sections::Section;
 use crate::texts::{AccountTexts, FrameTexts, fill};
 use crate::{Answer, Console, Fields, Posted, Refusal, Visitor, show};
@@ -299,7 +299,7 @@ async fn end_sessions(
     Posted(fields): Posted,
 ) -> Answer {
     let user = find(&visitor, &console, &id).await?;
-    let only = fields.text("session").parse::<Uuid>().ok();
+    let only = session_rows::named(&visitor, &fields)?;
     let ended = console.store.end_sessions((visitor.workspace, &*visitor.actor), user.id, only, None).await;
     visitor.store(ended)?;
     changed(&visitor, &console, user, UserChange::Done).await

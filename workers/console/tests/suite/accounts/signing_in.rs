@@ -114,6 +114,23 @@ async fn a_session_that_was_ended_ends_at_once_in_this_process() {
 }
 
 #[tokio::test]
+async fn a_session_that_cannot_be_read_ends_none() {
+    let world = World::with_key().await;
+    world.account("ada@x.com", Role::Administrator).await;
+    world.account("max@x.com", Role::Manager).await;
+    let mut ada = world.signed_in("ada@x.com").await;
+    let mut elsewhere = world.signed_in("ada@x.com").await;
+    let mut max = world.signed_in("max@x.com").await;
+    let id = world.store.user_by_login("max@x.com").await.unwrap().unwrap().user.id;
+    for path in ["/account/sessions".to_owned(), format!("/users/{}/sessions", id.0)] {
+        let answer = ada.post(&path, &[("session", "the first one")]).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(elsewhere.get("/account").await.status, StatusCode::OK);
+    assert_eq!(max.get("/account").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn what_was_typed_comes_back_when_the_session_has_ended() {
     let world = World::with_key().await;
     world.account("ada@x.com", Role::Administrator).await;
