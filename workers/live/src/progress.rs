@@ -23,8 +23,6 @@ pub(crate) struct Progress {
     pub(crate) next_sequence: i64,
     /// How many pieces were heard.
     pub(crate) heard: i64,
-    /// How many turns were cut.
-    pub(crate) turns: i64,
     pub(crate) tracks: BTreeMap<i64, Track>,
     /// The pieces that did not come in time.
     pub(crate) gaps: Vec<Gap>,
@@ -51,6 +49,10 @@ pub(crate) struct Track {
     pub(crate) cut: u64,
     /// Who speaks in the last piece, in the sender's word.
     pub(crate) speaker: Option<String>,
+    /// Whether a stream says the words of the last piece.
+    pub(crate) is_streamed: bool,
+    /// The stretches of speech whose words a stream should say.
+    pub(crate) held: Vec<Interval>,
     pub(crate) speech: Vec<Spoken>,
 }
 

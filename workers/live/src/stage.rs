@@ -3,8 +3,9 @@
 
 mod ending;
 mod hearing;
+pub(crate) mod held;
 mod tails;
-mod transcribing;
+pub(crate) mod transcribing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,15 +101,18 @@ impl Listen {
         let mut progress = Progress::read(&session.progress);
         let Heard { gap, quiet_in } = hearing::hear(self, cx, (session, call), &mut progress).await?;
         let mut turns = cx.store.live_turns(session.workspace, session.call).await?;
+        let held = held::release(self, cx, session, &mut progress, &turns).await?;
+        if held.any {
+            turns = cx.store.live_turns(session.workspace, session.call).await?;
+        }
         let transcribed = transcribing::transcribe(self, cx, (session, call), &mut turns).await?;
         let segments = transcribing::segments(self, call, &turns);
-        let is_new = matches!(transcribed, Transcribed::All { any: true } | Transcribed::Later(_));
-        if is_new && session.state == LiveState::Active {
-            let spoken = turns.iter().filter(|turn| turn.words.is_some()).count();
+        let spoken = transcribing::with_words(&turns);
+        if session.state == LiveState::Active && i64::try_from(spoken).is_ok_and(|spoken| spoken > progress.advised) {
             self.counsel(cx, (session, call), segments.clone(), spoken, &mut progress).await?;
         }
         let waits =
-            [gap, quiet_in, if let Transcribed::Later(wait) = transcribed { Some(wait) } else { None }];
+            [gap, quiet_in, held.wait, if let Transcribed::Later(wait) = transcribed { Some(wait) } else { None }];
         if let Some(wait) = waits.into_iter().flatten().min() {
             return Ok(Outcome::Later(wait.min(LATEST_LOOK)));
         }

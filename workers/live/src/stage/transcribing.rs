@@ -22,8 +22,7 @@ use crate::told::{self, Said};
 
 use super::Listen;
 
-use words::Part;
-pub(super) use words::Words;
+pub(crate) use words::{Part, Words};
 
 /// How far the turns are.
 pub(super) enum Transcribed {
@@ -44,7 +43,8 @@ pub(super) async fn transcribe(
     if listen.speech.is_empty() {
         return Ok(Transcribed::All { any });
     }
-    for turn in turns.iter_mut().filter(|turn| turn.words.is_none()) {
+    // The words of a turn without sound of its own come from a stream.
+    for turn in turns.iter_mut().filter(|turn| turn.words.is_none() && !turn.blob.is_empty()) {
         let words = match said(listen, cx, call, turn).await {
             Ok(Outcome::Words(words)) => words,
             Ok(Outcome::Later(wait)) => return Ok(Transcribed::Later(wait)),
@@ -61,6 +61,8 @@ pub(super) async fn transcribe(
             let said = Said {
                 turn: turn.number,
                 role: role.filter(|_| part.speaker.is_none()),
+                voice: None,
+                is_final: true,
                 text: &part.text,
                 confidence: part.confidence,
                 start_ms: part.start_ms,
@@ -149,8 +151,10 @@ pub(super) fn segments(listen: &Listen, call: &Call, turns: &[LiveTurn]) -> Vec<
         let Some(words) = turn.words.as_ref().map(Words::read) else { continue };
         let role = role(turn.speaker.as_deref(), turn.channel, &call.details, &listen.settings.agents);
         for part in words.parts {
-            let label =
-                turn.speaker.clone().or_else(|| (channels > 1).then(|| (turn.channel + 1).to_string()));
+            // The letters of a stream hold as long as the stream does.
+            let voice = part.speaker.clone().filter(|_| turn.blob.is_empty());
+            let label = turn.speaker.clone().or(voice);
+            let label = label.or_else(|| (channels > 1).then(|| (turn.channel + 1).to_string()));
             segments.push(Segment {
                 id: 0,
                 speaker: label,
@@ -164,6 +168,15 @@ pub(super) fn segments(listen: &Listen, call: &Call, turns: &[LiveTurn]) -> Vec<
     }
     segments.sort_by_key(|segment| segment.start_ms);
     segments
+}
+
+/// How many turns have words.
+pub(crate) fn with_words(turns: &[LiveTurn]) -> usize {
+    let has_words = |turn: &&LiveTurn| {
+        let words = turn.words.as_ref();
+        words.is_some_and(|words| words["parts"].as_array().is_some_and(|parts| !parts.is_empty()))
+    };
+    turns.iter().filter(has_words).count()
 }
 
 /// What was paid for all turns together.
