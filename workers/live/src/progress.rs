@@ -38,6 +38,11 @@ pub(crate) struct Progress {
     /// When the last summary and the last insights were told, in microseconds.
     pub(crate) summed_up_at: i64,
     pub(crate) advised_at: i64,
+    /// The same for the last question to a model.
+    pub(crate) asked_model: i64,
+    pub(crate) asked_model_at: i64,
+    /// The cards that were shown, by their file and line.
+    pub(crate) cards: Vec<String>,
 }
 
 /// One channel. Its time is that of its own audio.

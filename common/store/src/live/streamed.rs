@@ -94,6 +94,22 @@ impl Store {
         tx.commit().await
     }
 
+    /// Tells the listeners of a session something that changes nothing else, unless the call is in the pipeline already.
+    pub async fn tell_live_session(
+        &self,
+        (workspace, call): (WorkspaceId, CallId),
+        events: &[NewLiveEvent],
+    ) -> Result<()> {
+        let session = self.live_session_of(workspace, call).await?;
+        if session.is_none_or(|session| session.delivered_at.is_some()) {
+            return Ok(());
+        }
+        let now = self.now();
+        let mut tx = self.begin_tx().await?;
+        events::add(&mut tx, (workspace, call), events, now).await?;
+        tx.commit().await
+    }
+
     /// Keeps the last words of a turn of a stream, tells them, and makes the work on the session due. `told` makes the event
     /// from the number of the turn.
     pub async fn keep_streamed_words(
