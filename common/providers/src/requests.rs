@@ -52,7 +52,9 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
             .build(),
         streams: meter
             .u64_counter("debrief_speech_streams")
-            .with_description("Connections on which speech is transcribed while it is spoken, by provider and outcome")
+            .with_description(
+                "Connections on which speech is transcribed while it is spoken, by provider and outcome",
+            )
             .build(),
     }
 });

@@ -57,7 +57,11 @@ pub(crate) async fn due(
         progress.advised = turns;
         progress.advised_at = now.micros();
         if !advice.is_empty() || mood != Mood::Neutral || !cards.is_empty() {
-            events.push(insights(session, &Told { advice: &advice, mood, urgency: None, cards: &cards, source: "rules" }, now));
+            events.push(insights(
+                session,
+                &Told { advice: &advice, mood, urgency: None, cards: &cards, source: "rules" },
+                now,
+            ));
         }
     }
     if turns - progress.summed_up >= NEW_TURNS && now.micros() - progress.summed_up_at >= SUM_UP_EVERY {
@@ -116,7 +120,8 @@ fn new_cards(segments: &[Segment], progress: &mut Progress, settings: &Settings)
 /// How long until advice is due that is held back now, because there was some a moment ago.
 pub(crate) fn due_in(turns: i64, progress: &Progress, now: Moment) -> Option<Duration> {
     let left = ADVISE_EVERY - (now.micros() - progress.advised_at);
-    (turns > progress.advised && left > 0).then(|| Duration::from_micros(u64::try_from(left).unwrap_or_default()))
+    (turns > progress.advised && left > 0)
+        .then(|| Duration::from_micros(u64::try_from(left).unwrap_or_default()))
 }
 
 pub(crate) fn lines(segments: &[Segment]) -> Vec<Line> {

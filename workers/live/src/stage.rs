@@ -17,8 +17,8 @@ use domain::transcript::Segment;
 use platform::blobs::Blobs;
 use platform::cache::Cache;
 use platform::config::{ConfigError, Installation, Values};
-use providers::{Slots, models};
 use providers::speech::{self, SpeechToText};
+use providers::{Slots, models};
 use queue_topology::intake::Intake;
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError, live};
@@ -114,13 +114,20 @@ impl Listen {
         let transcribed = transcribing::transcribe(self, cx, (session, call), &mut turns).await?;
         let segments = transcribing::segments(self, call, &turns);
         let spoken = transcribing::with_words(&turns);
-        if session.state == LiveState::Active && i64::try_from(spoken).is_ok_and(|spoken| spoken > progress.advised) {
+        if session.state == LiveState::Active
+            && i64::try_from(spoken).is_ok_and(|spoken| spoken > progress.advised)
+        {
             self.counsel(cx, (session, call), segments.clone(), spoken, &mut progress).await?;
         }
         let advice = counsel::due_in(i64::try_from(spoken).unwrap_or(i64::MAX), &progress, cx.now());
         let advice = advice.filter(|_| session.state == LiveState::Active);
-        let waits =
-            [gap, quiet_in, held.wait, advice, if let Transcribed::Later(wait) = transcribed { Some(wait) } else { None }];
+        let waits = [
+            gap,
+            quiet_in,
+            held.wait,
+            advice,
+            if let Transcribed::Later(wait) = transcribed { Some(wait) } else { None },
+        ];
         if let Some(wait) = waits.into_iter().flatten().min() {
             return Ok(Outcome::Later(wait.min(LATEST_LOOK)));
         }

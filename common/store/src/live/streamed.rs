@@ -80,11 +80,7 @@ impl Store {
     }
 
     /// Tells the listeners something of a stream that changes nothing else.
-    pub async fn tell_live(
-        &self,
-        stream: StreamId,
-        events: &[NewLiveEvent],
-    ) -> Result<()> {
+    pub async fn tell_live(&self, stream: StreamId, events: &[NewLiveEvent]) -> Result<()> {
         let StreamId { workspace, call, .. } = stream;
         let now = self.now();
         let mut tx = self.begin_tx().await?;

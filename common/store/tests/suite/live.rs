@@ -240,8 +240,13 @@ async fn the_words_of_a_stream_are_kept_once_and_by_the_last_stream_of_a_channel
             words: json!({"parts": [{"text": text}]}),
         };
         let keep = async |stream: StreamId, said: &StreamedWords| {
-            let told = |number: i64| vec![NewLiveEvent { kind: "told", data: json!({"text": format!("turn {number}")}) }];
-            store.keep_streamed_words(stream, said, &told, &|generation| format!("input {generation}")).await.unwrap()
+            let told = |number: i64| {
+                vec![NewLiveEvent { kind: "told", data: json!({"text": format!("turn {number}")}) }]
+            };
+            store
+                .keep_streamed_words(stream, said, &told, &|generation| format!("input {generation}"))
+                .await
+                .unwrap()
         };
         let first = store.begin_stream((WORKSPACE, call), 0).await.unwrap();
         let number = store.begin_streamed_turn(first, Some("agent"), (0, 300)).await.unwrap().unwrap();
@@ -269,7 +274,8 @@ async fn the_words_of_a_stream_are_kept_once_and_by_the_last_stream_of_a_channel
 
         // The run cuts a turn out of the same audio, because the stream seemed to be gone.
         let (_, claim) = take(&store, run(call, STAGE, newest)).await;
-        let turn = NewLiveTurn { channel: 0, speaker: None, start_ms: 2_500, end_ms: 3_500, blob: "turn".into() };
+        let turn =
+            NewLiveTurn { channel: 0, speaker: None, start_ms: 2_500, end_ms: 3_500, blob: "turn".into() };
         store.save_live_step(&claim, &LiveStep { turns: vec![turn], ..LiveStep::default() }).await.unwrap();
         assert_eq!(keep(second, &said(None, "twice", (3_000, 4_000))).await, StreamedKept::TooLate);
         assert!(matches!(keep(second, &said(None, "new", (3_500, 4_000))).await, StreamedKept::Kept { .. }));

@@ -49,7 +49,8 @@ pub(super) async fn stream(
     let value = |name: &str| asked.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
     let is_known = asked.iter().all(|(name, _)| PARAMETERS.contains(&name.as_str()));
     // There is no default model.
-    if !is_known || value("speech_model").is_none_or(str::is_empty) || value("encoding") != Some("pcm_s16le") {
+    if !is_known || value("speech_model").is_none_or(str::is_empty) || value("encoding") != Some("pcm_s16le")
+    {
         return super::refusal(StatusCode::BAD_REQUEST);
     }
     let rate = value("sample_rate").and_then(|rate| rate.parse().ok()).unwrap_or(16_000);
@@ -99,7 +100,12 @@ impl Turns {
     }
 }
 
-async fn talk(mut socket: WebSocket, control: Arc<Control>, (rate, formats): (u64, bool), fault: StreamFault) {
+async fn talk(
+    mut socket: WebSocket,
+    control: Arc<Control>,
+    (rate, formats): (u64, bool),
+    fault: StreamFault,
+) {
     let (id, begun) = (Uuid::new_v4(), Instant::now());
     let mut ear = Ear::new(&control, rate, &fault);
     let mut turns = Turns { order: 0, formats };
@@ -114,7 +120,8 @@ async fn talk(mut socket: WebSocket, control: Arc<Control>, (rate, formats): (u6
                 let length_ms = bytes.len() as u64 * 1_000 / (2 * rate);
                 let elapsed = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
                 if !(50..=1_000).contains(&length_ms) || ear.heard_ms > elapsed * 3 / 2 + AHEAD_MS {
-                    let error = json!({"type": "Error", "error_code": 3007, "error": "Input duration violation"});
+                    let error =
+                        json!({"type": "Error", "error_code": 3007, "error": "Input duration violation"});
                     send(&mut socket, &error).await;
                     return close(socket, 3007, "Input duration violation").await;
                 }
@@ -137,11 +144,15 @@ async fn talk(mut socket: WebSocket, control: Arc<Control>, (rate, formats): (u6
             Message::Text(text) => {
                 let said: Value = serde_json::from_str(&text).unwrap_or_default();
                 match said["type"].as_str() {
-                    Some("ForceEndpoint") => answers.extend(ear.end().iter().flat_map(|burst| turns.over(burst))),
+                    Some("ForceEndpoint") => {
+                        answers.extend(ear.end().iter().flat_map(|burst| turns.over(burst)))
+                    }
                     Some("Terminate") => {
                         answers.extend(ear.finish().iter().flat_map(|burst| turns.over(burst)));
-                        answers.push(json!({"type": "Termination", "audio_duration_seconds": ear.heard_ms / 1_000,
-                            "session_duration_seconds": begun.elapsed().as_secs()}));
+                        answers.push(
+                            json!({"type": "Termination", "audio_duration_seconds": ear.heard_ms / 1_000,
+                            "session_duration_seconds": begun.elapsed().as_secs()}),
+                        );
                         for answer in answers {
                             send(&mut socket, &answer).await;
                         }

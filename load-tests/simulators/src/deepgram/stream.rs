@@ -130,7 +130,9 @@ async fn talk(mut socket: WebSocket, control: Arc<Control>, (rate, voices): (u64
                 let said: Value = serde_json::from_str(&text).unwrap_or_default();
                 match said["type"].as_str() {
                     Some("KeepAlive") => {}
-                    Some("Finalize") => answers.extend(ear.end().iter().flat_map(|burst| over(burst, true, voices))),
+                    Some("Finalize") => {
+                        answers.extend(ear.end().iter().flat_map(|burst| over(burst, true, voices)))
+                    }
                     Some("CloseStream") => {
                         answers.extend(ear.finish().iter().flat_map(|burst| over(burst, true, voices)));
                         answers.push(json!({"type": "Metadata", "request_id": id, "duration": seconds(ear.heard_ms), "channels": 1}));

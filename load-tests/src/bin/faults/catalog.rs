@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use crate::{
-    bounds, broker, clocks, cluster, crowds, databases, failpoints, kills, poison, processes, providers,
+    bounds, broker, clocks, cluster, crowds, databases, failpoints, kills, live, poison, processes, providers,
     redis, replays, topology, unanswered_requests, upgrades,
 };
 
@@ -13,6 +13,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         cluster::FAULTS,
         topology::FAULTS,
         kills::FAULTS,
+        live::FAULTS,
         failpoints::FAULTS,
         processes::FAULTS,
         clocks::FAULTS,

@@ -64,7 +64,8 @@ impl Cards {
         files.sort();
         let mut all = Vec::new();
         for path in files {
-            let text = fs::read_to_string(&path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+            let text = fs::read_to_string(&path)
+                .map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
             let file = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
             all.extend(cards_of(&file, &text));
         }
@@ -113,7 +114,9 @@ impl Cards {
                 let often = f64::from(*card.words.get(word)?);
                 let spread = f64::from(*self.spread.get(word)?);
                 let rare = (1.0 + (count - spread + 0.5) / (spread + 0.5)).ln();
-                Some(rare * often * (REPEATED + 1.0) / (often + REPEATED * (1.0 - LENGTH + LENGTH * relative)))
+                Some(
+                    rare * often * (REPEATED + 1.0) / (often + REPEATED * (1.0 - LENGTH + LENGTH * relative)),
+                )
             })
             .sum()
     }
@@ -215,7 +218,10 @@ signs it.\n\n## Discounts ##\n\nNever more than ten percent in the first year.\n
 
     fn cards() -> Cards {
         let mut all = cards_of("money.md", NOTES);
-        all.extend(cards_of("en/delivery.md", "# Delivery\nWe deliver within two days, also on Saturdays.\n"));
+        all.extend(cards_of(
+            "en/delivery.md",
+            "# Delivery\nWe deliver within two days, also on Saturdays.\n",
+        ));
         Cards::of(all)
     }
 
@@ -223,7 +229,10 @@ signs it.\n\n## Discounts ##\n\nNever more than ten percent in the first year.\n
     fn a_card_says_where_it_stands() {
         let cards = cards();
         let found = cards.find("When do I get my refund?", 1);
-        assert_eq!((found[0].file.as_str(), found[0].line, found[0].heading.as_str()), ("money.md", 3, "Refunds"));
+        assert_eq!(
+            (found[0].file.as_str(), found[0].line, found[0].heading.as_str()),
+            ("money.md", 3, "Refunds")
+        );
         assert!(found[0].text.starts_with("A refund takes"));
         let found = cards.find("Could you give me a discount for the first year", 2);
         assert_eq!((found.len(), found[0].heading.as_str(), found[0].line), (1, "Discounts", 7));
@@ -243,7 +252,10 @@ signs it.\n\n## Discounts ##\n\nNever more than ten percent in the first year.\n
         fs::write(dir.path().join("en/a.md"), "# Returns\nWithin thirty days.\n").unwrap();
         fs::write(dir.path().join("notes.txt"), "# Returns\nNot this.\n").unwrap();
         let cards = Cards::read(dir.path()).unwrap();
-        assert_eq!(cards.find("returns", 9).iter().map(|card| card.file.as_str()).collect::<Vec<_>>(), ["en/a.md"]);
+        assert_eq!(
+            cards.find("returns", 9).iter().map(|card| card.file.as_str()).collect::<Vec<_>>(),
+            ["en/a.md"]
+        );
         assert!(Cards::read(&dir.path().join("nobody")).unwrap_err().contains("cannot read"));
     }
 }

@@ -207,7 +207,12 @@ fn proven(reading: &Reading, lines: &[Line]) -> Option<(Advice, Mood, Option<&'s
 /// The line in which the quote of an entry was said. `None` where nobody said it, or where the text may not be shown.
 fn source<'l>(entry: &Entry, lines: &'l [Line]) -> Option<&'l Line> {
     let text = entry.text.trim();
-    let is_link = |word: &str| ["://", "www.", "@"].iter().any(|mark| word.contains(mark));
+    let is_host = |word: &str| {
+        let parts: Vec<&str> = word.split('.').collect();
+        let is_letter = |c: Option<char>| c.is_some_and(char::is_alphabetic);
+        parts.windows(2).any(|pair| is_letter(pair[0].chars().last()) && is_letter(pair[1].chars().next()))
+    };
+    let is_link = |word: &str| word.contains("://") || word.contains('@') || is_host(word);
     if text.is_empty() || text.chars().count() > MAX_ENTRY_CHARS || text.split_whitespace().any(is_link) {
         return None;
     }
@@ -265,10 +270,11 @@ mod tests {
             entry("See evil.example", "ten percent cheaper", 2),
             entry("Go to www.evil.example now", "ten percent cheaper", 2)
         ]);
-        let suggestions = json!([entry("Ask what they compare.", "Your competitor", 2), entry("Hang up.", "", 2)]);
+        let suggestions =
+            json!([entry("Ask what they compare.", "Your competitor", 2), entry("Hang up.", "", 2)]);
         let (advice, mood, urgency) =
             proven(&reading(insights, suggestions, "negative", "I am annoyed"), &lines()).unwrap();
-        assert_eq!(advice.insights, ["They compare prices.", "See evil.example"]);
+        assert_eq!(advice.insights, ["They compare prices."]);
         assert_eq!(advice.suggestions, ["Ask what they compare."]);
         assert_eq!((mood, urgency), (Mood::Negative, Some("high")));
         let quotes: Vec<&Value> = advice.evidence.iter().map(|evidence| &evidence["quote"]["text"]).collect();

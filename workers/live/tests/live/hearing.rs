@@ -100,7 +100,10 @@ async fn notes_that_fit_are_shown_once_and_say_where_they_stand() {
     world.piece("s-1", &wav(&voice(1, 1_500, 1_000)), &first).await;
     let told = world.told("s-1", "real_time_insights", 1).await;
     let card = &told[0]["data"]["cards"][0];
-    assert_eq!((&card["file"], &card["line"], &card["heading"]), (&json!("money.md"), &json!(1), &json!("Cancelling")));
+    assert_eq!(
+        (&card["file"], &card["line"], &card["heading"]),
+        (&json!("money.md"), &json!(1), &json!("Cancelling"))
+    );
     assert_eq!(told[0]["data"]["source"], "rules");
     let second = [("sequence", "1"), ("speaker", "customer")];
     world.piece("s-1", &wav(&voice(2, 1_500, 1_000)), &second).await;
@@ -145,7 +148,10 @@ async fn a_model_advises_with_quotes_that_were_said_and_without_one_the_rules_do
         .await;
     assert_eq!(by_model["insights"], json!(["They compare prices."]), "{by_model}");
     assert_eq!(by_model["suggestions"], json!(["Ask what is included there."]));
-    assert_eq!((&by_model["urgency_level"], &by_model["customer_mood"]), (&json!("medium"), &json!("negative")));
+    assert_eq!(
+        (&by_model["urgency_level"], &by_model["customer_mood"]),
+        (&json!("medium"), &json!("negative"))
+    );
     assert_eq!(by_model["evidence"][0]["quote"]["text"], "ten percent cheaper");
     let asked = model.received_requests().await.unwrap();
     assert_eq!(asked.len(), 1, "one turn is asked about once");

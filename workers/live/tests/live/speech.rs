@@ -180,8 +180,10 @@ async fn a_turn_that_the_provider_does_not_end_ends_nevertheless() {
     let (mut socket, _) = connect_async(address).await.unwrap();
     let start = json!({"type": "start", "encoding": "pcm_s16le", "sample_rate": 16_000, "channels": 1});
     socket.send(Message::text(start.to_string())).await.unwrap();
-    let bytes: Vec<u8> =
-        voice(1, 1_500, 2_000).iter().flat_map(|sample| media::audio::wav::pcm(*sample).to_le_bytes()).collect();
+    let bytes: Vec<u8> = voice(1, 1_500, 2_000)
+        .iter()
+        .flat_map(|sample| media::audio::wav::pcm(*sample).to_le_bytes())
+        .collect();
     socket.send(Message::binary(bytes)).await.unwrap();
     let last = stage
         .world
@@ -215,7 +217,8 @@ async fn both_sides_of_a_telephone_call_keep_their_speakers() {
     let arrival = stage.world.arrival().await;
     let transcript = stage.world.material(&arrival, MaterialKind::Transcript).await;
     let transcript: Transcript = serde_json::from_slice(&transcript).unwrap();
-    let mut labels: Vec<String> = transcript.segments.iter().map(|segment| segment.label().to_string()).collect();
+    let mut labels: Vec<String> =
+        transcript.segments.iter().map(|segment| segment.label().to_string()).collect();
     labels.sort_unstable();
     assert_eq!(labels, ["agent", "customer"]);
     assert_eq!((stage.connections(), stage.paid_in_pieces()), (2, 0));

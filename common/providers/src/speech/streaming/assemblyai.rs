@@ -88,7 +88,8 @@ fn refusal(error: &HttpError) -> Refusal {
 
 /// The host for streams that belongs to a host for recordings. Another host than the provider's own serves both.
 fn streaming_host(mut base: Url) -> Url {
-    let host = base.host_str().and_then(|host| host.strip_prefix("api.")).map(|rest| format!("streaming.{rest}"));
+    let host =
+        base.host_str().and_then(|host| host.strip_prefix("api.")).map(|rest| format!("streaming.{rest}"));
     if let Some(host) = host.filter(|host| host.ends_with(".assemblyai.com")) {
         // Such a host can always be set.
         base.set_host(Some(&host)).ok();

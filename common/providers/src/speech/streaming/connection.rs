@@ -92,18 +92,18 @@ impl Connection {
     /// What the provider says next. This waits, and it can be dropped at any time.
     pub(super) async fn next(&mut self) -> Result<Vec<Heard>, Broken> {
         match self.socket.next().await {
-                Some(Ok(Message::Text(text))) => self.protocol.read(&text),
-                Some(Ok(Message::Close(frame))) => {
-                    let code = frame.map(|frame| u16::from(frame.code));
-                    let problem = code.map_or_else(
-                        || "it closed the stream".to_owned(),
-                        |code| format!("it closed the stream with the code {code}"),
-                    );
-                    Err(Broken(problem))
-                }
-                // Whatever else comes shows that somebody is there.
-                Some(Ok(_)) => Ok(Vec::new()),
-                Some(Err(_)) | None => Err(Broken("the stream broke".into())),
+            Some(Ok(Message::Text(text))) => self.protocol.read(&text),
+            Some(Ok(Message::Close(frame))) => {
+                let code = frame.map(|frame| u16::from(frame.code));
+                let problem = code.map_or_else(
+                    || "it closed the stream".to_owned(),
+                    |code| format!("it closed the stream with the code {code}"),
+                );
+                Err(Broken(problem))
+            }
+            // Whatever else comes shows that somebody is there.
+            Some(Ok(_)) => Ok(Vec::new()),
+            Some(Err(_)) | None => Err(Broken("the stream broke".into())),
         }
     }
 

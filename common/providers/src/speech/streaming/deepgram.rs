@@ -212,7 +212,8 @@ impl Conversation {
                         last.text.push(' ');
                         last.text.push_str(&word.text);
                         last.end_ms = word.end_ms;
-                        last.confidence = last.confidence.zip(part.confidence).map(|(one, other)| one.min(other));
+                        last.confidence =
+                            last.confidence.zip(part.confidence).map(|(one, other)| one.min(other));
                         last.words.push(word);
                     }
                     _ => spoken.push(Utterance {

@@ -200,7 +200,8 @@ impl Conversation {
         let span = self.spans.pop_front().unwrap_or((ms_of(self.committed), ms_of(self.committed)));
         let early = self.early.iter().position(|(id, _)| *id == item_id);
         let early = early.map(|at| self.early.remove(at).1).unwrap_or_default();
-        let place = previous.and_then(|previous| self.position(previous)).map_or(self.items.len(), |at| at + 1);
+        let place =
+            previous.and_then(|previous| self.position(previous)).map_or(self.items.len(), |at| at + 1);
         self.items.insert(place, Item { id: item_id, span, text: early, is_done: false });
         Vec::new()
     }
@@ -242,11 +243,13 @@ impl Protocol for Conversation {
         if let Some(language) = &self.language {
             transcription["language"] = json!(language);
         }
-        vec![text(&json!({"type": "session.update", "session": {"type": "transcription", "audio": {"input": {
-            "format": {"type": "audio/pcm", "rate": THEIR_RATE},
-            "transcription": transcription,
-            "turn_detection": null,
-        }}}}))]
+        vec![text(
+            &json!({"type": "session.update", "session": {"type": "transcription", "audio": {"input": {
+                "format": {"type": "audio/pcm", "rate": THEIR_RATE},
+                "transcription": transcription,
+                "turn_detection": null,
+            }}}}),
+        )]
     }
 
     fn audio(&mut self, samples: &[i16]) -> Vec<Message> {
@@ -347,7 +350,10 @@ mod tests {
     use super::*;
 
     fn conversation() -> Conversation {
-        Conversation::new("gpt-live-transcribe".into(), &StreamWanted { language: Some("en-GB".into()), ..StreamWanted::default() })
+        Conversation::new(
+            "gpt-live-transcribe".into(),
+            &StreamWanted { language: Some("en-GB".into()), ..StreamWanted::default() },
+        )
     }
 
     fn sound(ms: i64, loudness: i16) -> Vec<i16> {
@@ -394,7 +400,9 @@ mod tests {
         let input = &hello["session"]["audio"]["input"];
         assert_eq!(hello["session"]["type"], "transcription");
         assert_eq!(input["transcription"], json!({"model": "gpt-live-transcribe", "language": "en"}));
-        assert!(input["turn_detection"].is_null() && input.as_object().unwrap().contains_key("turn_detection"));
+        assert!(
+            input["turn_detection"].is_null() && input.as_object().unwrap().contains_key("turn_detection")
+        );
     }
 
     #[test]
@@ -405,14 +413,20 @@ mod tests {
         let mut first = sound(1_000, 3_000);
         first.extend(sound(700, 10));
         assert_eq!(say(&mut talk, &first), ["input_audio_buffer.commit"]);
-        assert_eq!(read(&mut talk, delta("a", "Good")), [("partial", 0, "Good".into())], "before its place is known");
-        let committed = json!({"type": "input_audio_buffer.committed", "item_id": "a", "previous_item_id": null});
+        assert_eq!(
+            read(&mut talk, delta("a", "Good")),
+            [("partial", 0, "Good".into())],
+            "before its place is known"
+        );
+        let committed =
+            json!({"type": "input_audio_buffer.committed", "item_id": "a", "previous_item_id": null});
         assert!(read(&mut talk, committed).is_empty());
         assert_eq!(read(&mut talk, delta("a", " morning.")), [("partial", 0, "Good morning.".into())]);
         let mut second = sound(800, 3_000);
         second.extend(sound(700, 10));
         assert_eq!(say(&mut talk, &second), ["input_audio_buffer.commit"]);
-        let committed = json!({"type": "input_audio_buffer.committed", "item_id": "b", "previous_item_id": "a"});
+        let committed =
+            json!({"type": "input_audio_buffer.committed", "item_id": "b", "previous_item_id": "a"});
         read(&mut talk, committed);
         assert!(read(&mut talk, completed("b", "Bye.")).is_empty(), "the first turn is not over");
         let over = read(&mut talk, completed("a", "Good morning."));
@@ -430,13 +444,19 @@ mod tests {
         next.extend(sound(700, 10));
         say(&mut talk, &next);
         for (item, previous) in [("a", Value::Null), ("b", json!("a"))] {
-            read(&mut talk, json!({"type": "input_audio_buffer.committed", "item_id": item, "previous_item_id": previous}));
+            read(
+                &mut talk,
+                json!({"type": "input_audio_buffer.committed", "item_id": item, "previous_item_id": previous}),
+            );
         }
         read(&mut talk, completed("b", "Bye."));
         let failed = json!({"type": "conversation.item.input_audio_transcription.failed", "item_id": "a", "error": {"code": "audio_unintelligible"}});
         let heard = talk.read(&failed.to_string()).unwrap();
         let Heard::Final(second) = &heard[1] else { panic!("it is not final") };
-        assert!((2_600..=2_800).contains(&second.start_ms) && (3_100..=3_300).contains(&second.end_ms), "{second:?}");
+        assert!(
+            (2_600..=2_800).contains(&second.start_ms) && (3_100..=3_300).contains(&second.end_ms),
+            "{second:?}"
+        );
     }
 
     #[test]
@@ -446,7 +466,10 @@ mod tests {
         audio.extend(sound(600, 3_000));
         say(&mut talk, &audio);
         assert_eq!(kinds(&talk.finish()), ["input_audio_buffer.commit"]);
-        read(&mut talk, json!({"type": "input_audio_buffer.committed", "item_id": "a", "previous_item_id": null}));
+        read(
+            &mut talk,
+            json!({"type": "input_audio_buffer.committed", "item_id": "a", "previous_item_id": null}),
+        );
         assert_eq!(
             read(&mut talk, completed("a", "Yes.")),
             [("final", 0, "Yes.".into()), ("finished", 0, String::new())]

@@ -45,7 +45,8 @@ impl Pauses {
         #[expect(clippy::cast_precision_loss, reason = "a frame has 320 samples")]
         let db = 10.0 * (energy / FRAME as f32).max(1e-10).log10();
         let is_speech = db > QUIETEST_DB && db > self.noise_db + ABOVE_NOISE_DB;
-        self.noise_db = if db < self.noise_db { db.max(-80.0) } else { db.min(self.noise_db + NOISE_RISES_DB) };
+        self.noise_db =
+            if db < self.noise_db { db.max(-80.0) } else { db.min(self.noise_db + NOISE_RISES_DB) };
         let start = self.at;
         self.at += FRAME as u64;
         if is_speech {

@@ -205,7 +205,11 @@ impl Task {
             Event::Input(Some(Input::Audio(samples))) => {
                 self.input_at = Instant::now();
                 self.backlog.push(&samples);
-                if self.backlog.is_full() { self.give_up("it does not take the audio in time").await } else { Ok(()) }
+                if self.backlog.is_full() {
+                    self.give_up("it does not take the audio in time").await
+                } else {
+                    Ok(())
+                }
             }
             // Whoever dropped the transcriber wants the last words, too.
             Event::Input(Some(Input::Finish) | None) => {
@@ -286,7 +290,8 @@ impl Task {
         loop {
             let may = samples_of(may_ms).saturating_sub(line.sent).min(longest);
             let is_last = is_ending && self.backlog.unsent() < shortest;
-            if may < shortest || self.backlog.unsent() == 0 || (self.backlog.unsent() < shortest && !is_last) {
+            if may < shortest || self.backlog.unsent() == 0 || (self.backlog.unsent() < shortest && !is_last)
+            {
                 break;
             }
             let mut samples = self.backlog.take(may);

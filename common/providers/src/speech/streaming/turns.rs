@@ -201,7 +201,8 @@ impl Turns {
                     return None;
                 }
             } else if !spoken.words.iter().all(|word| is_fresh(&word)) {
-                let fresh: Vec<&str> = spoken.words.iter().filter(is_fresh).map(|word| word.text.as_str()).collect();
+                let fresh: Vec<&str> =
+                    spoken.words.iter().filter(is_fresh).map(|word| word.text.as_str()).collect();
                 text = fresh.join(" ");
             }
             start_ms = self.fresh_from_ms;

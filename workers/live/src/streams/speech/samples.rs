@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn two_channels_are_split_wherever_the_messages_are_cut() {
         let format = Format { encoding: Encoding::Pcm, sample_rate: SPEECH_RATE, channels: 2 };
-        let bytes: Vec<u8> = [100_i16, -200, 300, -400].iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let bytes: Vec<u8> =
+            [100_i16, -200, 300, -400].iter().flat_map(|sample| sample.to_le_bytes()).collect();
         let mut samples = Samples::of(format);
         let mut split = vec![Vec::new(), Vec::new()];
         for part in bytes.chunks(3) {

@@ -65,7 +65,8 @@ pub(super) async fn read(
             Some(newest) => newest,
             None => match older.next() {
                 Some(piece) => {
-                    let sound = sound::of_channel(&live.blobs, &piece, channel).await.context("read a piece")?;
+                    let sound =
+                        sound::of_channel(&live.blobs, &piece, channel).await.context("read a piece")?;
                     (piece, sound)
                 }
                 None => break,
