@@ -26,8 +26,8 @@ pub(crate) use words::{Part, Words};
 
 /// How far the turns are.
 pub(super) enum Transcribed {
-    /// All turns that can be transcribed are. Whether any was transcribed now.
-    All { any: bool },
+    /// All turns that can be transcribed are.
+    All,
     /// A provider works on one. Look again after this time.
     Later(Duration),
 }
@@ -39,9 +39,8 @@ pub(super) async fn transcribe(
     (session, call): (&LiveSession, &Call),
     turns: &mut [LiveTurn],
 ) -> Result<Transcribed, StageError> {
-    let mut any = false;
     if listen.speech.is_empty() {
-        return Ok(Transcribed::All { any });
+        return Ok(Transcribed::All);
     }
     // The words of a turn without sound of its own come from a stream.
     for turn in turns.iter_mut().filter(|turn| turn.words.is_none() && !turn.blob.is_empty()) {
@@ -76,9 +75,8 @@ pub(super) async fn transcribe(
         listen.store_step(cx, session, &step).await?;
         metrics::turn(words.problem.is_none());
         turn.words = Some(kept);
-        any = true;
     }
-    Ok(Transcribed::All { any })
+    Ok(Transcribed::All)
 }
 
 /// What became of one turn.

@@ -29,11 +29,6 @@ impl Backlog {
         self.first + self.kept.len() as u64
     }
 
-    /// The place of the first sample that is kept.
-    pub(super) fn first(&self) -> u64 {
-        self.first
-    }
-
     pub(super) fn sent(&self) -> u64 {
         self.sent
     }
@@ -80,9 +75,9 @@ mod tests {
         backlog.push(&[4, 5]);
         assert_eq!(backlog.take(3), [1, 2, 3]);
         backlog.forget(102);
-        assert_eq!((backlog.first(), backlog.rewind(0)), (102, 102));
+        assert_eq!(backlog.rewind(0), 102);
         assert_eq!(backlog.take(9), [3, 4, 5]);
         backlog.forget(999);
-        assert_eq!((backlog.first(), backlog.end(), backlog.unsent()), (105, 105, 0));
+        assert_eq!((backlog.rewind(0), backlog.end(), backlog.unsent()), (105, 105, 0));
     }
 }

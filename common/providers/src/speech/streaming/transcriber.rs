@@ -459,15 +459,15 @@ impl Task {
         for number in self.turns.take_back() {
             self.tell(Told::TakenBack(number)).await?;
         }
-        let last = self.providers.get(self.at).or(self.providers.last());
-        if let Some(provider) = last {
+        let last = self.providers.get(self.at).or(self.providers.last()).map(|provider| provider.remote());
+        if let Some(remote) = last {
             let failure = Failure::Lost { problem: problem.to_owned() };
-            self.tell(Told::GivenUp(Refusal::of(provider.remote(), &failure))).await?;
+            self.tell(Told::GivenUp(Refusal::of(remote, &failure))).await?;
         }
         Err(Over)
     }
 
-    async fn tell(&self, told: Told) -> Result<(), Over> {
+    async fn tell(&mut self, told: Told) -> Result<(), Over> {
         // Where nobody listens, nobody wants the words.
         self.tell.send(told).await.map_err(|_| Over)
     }
