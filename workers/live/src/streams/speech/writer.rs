@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::metrics::{self, Stream};
 use crate::roles::role;
 use crate::service::Live;
+use crate::stage::held::GIVEN_UP;
 use crate::stage::transcribing::{Part, Words};
 use crate::told::{self, Said};
 
@@ -98,6 +99,10 @@ impl Writer {
             Told::GivenUp(refusal) => {
                 tracing::warn!(call = %self.session.call, %refusal, "a stream is transcribed piece by piece from here on");
                 self.give_up();
+                // The run need not wait for the words of this stream.
+                let words = Words { problem: Some(GIVEN_UP.to_owned()), ..Words::default() };
+                let at = (self.accounted_ms, self.accounted_ms);
+                self.keep(None, at, &words, &|_| Vec::new()).await?;
                 Ok(())
             }
         }
