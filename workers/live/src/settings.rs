@@ -34,6 +34,7 @@ pub struct Settings {
 impl Settings {
     pub fn read(values: &Values, installation: &Installation) -> Result<Self, ConfigError> {
         const TRACKERS: &str = "TRACKERS_FILE";
+        const CARDS: &str = "CARDS_DIR";
         let trackers = match values.text(TRACKERS) {
             Some(path) => {
                 let text = std::fs::read_to_string(&path)
@@ -42,7 +43,6 @@ impl Settings {
             }
             None => Trackers::default(),
         };
-        const CARDS: &str = "CARDS_DIR";
         let cards = match values.text(CARDS) {
             Some(folder) => {
                 Cards::read(Path::new(&folder)).map_err(|problem| ConfigError::new(CARDS, problem))?

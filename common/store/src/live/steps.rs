@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::columns::storable;
 use super::super::{Claim, Result, Store, execute};
 use super::events::{self, NewLiveEvent};
-use super::turns::{self, NewLiveTurn};
+use super::turns::{self, NewLiveTurn, SaidBy};
 use super::{is_ours, lock_call};
 
 /// What one step changes.
@@ -58,7 +58,7 @@ impl Store {
             )?;
         }
         for turn in &step.turns {
-            turns::add(&mut tx, (workspace, call), turn, None).await?;
+            turns::add(&mut tx, (workspace, call), turn, SaidBy::Run).await?;
         }
         for (number, words) in &step.words {
             execute!(

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::columns::storable;
 use super::super::{Result, Store, Tx, execute, query};
 use super::events::{self, NewLiveEvent};
-use super::turns::{self, NewLiveTurn};
+use super::turns::{self, NewLiveTurn, SaidBy};
 use super::{InputOf, lock_call, wake};
 use domain::call::{CallId, WorkspaceId};
 
@@ -53,7 +53,7 @@ impl Store {
         let mut tx = self.begin_tx().await?;
         lock_call(&mut tx, workspace, call).await?;
         let turn = NewLiveTurn { channel, speaker: None, start_ms: 0, end_ms: 0, blob: String::new() };
-        let number = turns::add(&mut tx, (workspace, call), &turn, Some(None)).await?;
+        let number = turns::add(&mut tx, (workspace, call), &turn, SaidBy::NewStream).await?;
         tx.commit().await?;
         Ok(StreamId { workspace, call, channel, number })
     }
@@ -74,7 +74,7 @@ impl Store {
         }
         let speaker = speaker.map(str::to_owned);
         let turn = NewLiveTurn { channel, speaker, start_ms, end_ms, blob: String::new() };
-        let number = turns::add(&mut tx, (workspace, call), &turn, Some(Some(number))).await?;
+        let number = turns::add(&mut tx, (workspace, call), &turn, SaidBy::Stream(number)).await?;
         tx.commit().await?;
         Ok(Some(number))
     }
@@ -151,7 +151,7 @@ impl Store {
                     end_ms: said.end_ms,
                     blob: String::new(),
                 };
-                turns::add(&mut tx, (workspace, call), &turn, Some(Some(stream))).await?
+                turns::add(&mut tx, (workspace, call), &turn, SaidBy::Stream(stream)).await?
             }
         };
         execute!(

@@ -68,13 +68,23 @@ impl Store {
     }
 }
 
-/// Adds a turn behind all others of the session, and returns its number. `stream` is the stream that says its words:
-/// `Some(None)` begins one. The transaction must have locked the call.
+/// Who says the words of a turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SaidBy {
+    /// The run of the session, which has the turn's sound.
+    Run,
+    /// A stream that begins with this turn.
+    NewStream,
+    /// The stream that began with the turn of this number.
+    Stream(i64),
+}
+
+/// Adds a turn behind all others of the session, and returns its number. The transaction must have locked the call.
 pub(super) async fn add(
     tx: &mut Tx,
     (workspace, call): (WorkspaceId, CallId),
     turn: &NewLiveTurn,
-    stream: Option<Option<i64>>,
+    said_by: SaidBy,
 ) -> Result<i64> {
     let (last,) = query!(
         fetch_one,
@@ -85,6 +95,11 @@ pub(super) async fn add(
         call,
     )?;
     let number = last.unwrap_or(0) + 1;
+    let stream = match said_by {
+        SaidBy::Run => None,
+        SaidBy::NewStream => Some(number),
+        SaidBy::Stream(stream) => Some(stream),
+    };
     execute!(
         *tx,
         "INSERT INTO live_turns (call_id, number, workspace, channel, speaker, start_ms, end_ms, blob, stream)
@@ -97,7 +112,7 @@ pub(super) async fn add(
         turn.start_ms,
         turn.end_ms,
         &turn.blob,
-        stream.map(|stream| stream.unwrap_or(number)),
+        stream,
     )?;
     Ok(number)
 }

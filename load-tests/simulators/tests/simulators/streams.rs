@@ -15,12 +15,9 @@ async fn open(
     provider: &Provider,
     path: &str,
     key: &str,
-) -> Result<
-    tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>,
-    u16,
-> {
-    let mut request =
-        format!("ws://{}{path}", play.of(provider).address).into_client_request().unwrap();
+) -> Result<tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>, u16>
+{
+    let mut request = format!("ws://{}{path}", play.of(provider).address).into_client_request().unwrap();
     request.headers_mut().insert("authorization", key.parse().unwrap());
     match connect_async(request).await {
         Ok((socket, _)) => Ok(socket),

@@ -2,8 +2,8 @@
 
 use crate::fault::Fault;
 use crate::{
-    bounds, broker, clocks, cluster, crowds, databases, failpoints, kills, live, poison, processes, providers,
-    redis, replays, topology, unanswered_requests, upgrades,
+    bounds, broker, clocks, cluster, crowds, databases, failpoints, kills, live, poison, processes,
+    providers, redis, replays, topology, unanswered_requests, upgrades,
 };
 
 /// Returns every fault, in the order in which they are played.

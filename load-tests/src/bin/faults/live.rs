@@ -75,7 +75,8 @@ async fn spoken(run: Run, kills: u64) -> anyhow::Result<Verdict> {
     let call = begin(&doors).await?;
     let (cut, cuts) = watch::channel(());
     let audio = Arc::new(audio);
-    let sending = tokio::spawn(send(doors.clone(), Arc::clone(&audio), cuts, StdRng::seed_from_u64(run.seed)));
+    let sending =
+        tokio::spawn(send(doors.clone(), Arc::clone(&audio), cuts, StdRng::seed_from_u64(run.seed)));
     let is_over = Arc::new(AtomicBool::new(false));
     let listening = tokio::spawn(listen(doors.clone(), Arc::clone(&is_over)));
     for _ in 0..kills {
@@ -102,7 +103,8 @@ async fn spoken(run: Run, kills: u64) -> anyhow::Result<Verdict> {
     let last = world
         .wait("the last event", ENDS_WITHIN, async |world| {
             let shown = world.get(&format!("/api/calls/{SESSION}/events?after=0")).await.ok()?;
-            let is_final = |event: &Value| event["type"] == "summary_update" && event["data"]["is_final"] == true;
+            let is_final =
+                |event: &Value| event["type"] == "summary_update" && event["data"]["is_final"] == true;
             shown["events"].as_array()?.iter().any(is_final).then(|| shown["last"].as_i64())?
         })
         .await;
@@ -113,7 +115,11 @@ async fn spoken(run: Run, kills: u64) -> anyhow::Result<Verdict> {
     let recording = world.bytes(&format!("/api/calls/{call}/recording")).await?;
     verdict.demand(
         recording.get(44..) == Some(audio.as_slice()),
-        format!("the recording has {} bytes of sound, and {} were sent", recording.len() - 44, audio.len()),
+        format!(
+            "the recording has {} bytes of sound, and {} were sent",
+            recording.len().saturating_sub(44),
+            audio.len()
+        ),
     );
     let transcript = world.get(&format!("/api/calls/{call}/transcript.json")).await?;
     check_words(&mut verdict, &transcript, &said);
@@ -153,7 +159,8 @@ fn speech(dice: &mut StdRng, kills: u64) -> (Vec<u8>, Vec<(u64, u64)>) {
 /// Begins the session and returns the id of its call.
 async fn begin(doors: &[SocketAddr]) -> anyhow::Result<String> {
     let mut connection = Connection::open(doors[0]).await.context("connect to Debrief")?;
-    let answer = connection.post_json("/api/calls/start", &json!({"session_id": SESSION}).to_string()).await?;
+    let answer =
+        connection.post_json("/api/calls/start", &json!({"session_id": SESSION}).to_string()).await?;
     let body: Value = serde_json::from_slice(&answer.body).context("read the answer")?;
     ensure!(answer.status == 200, "the session does not begin: {body}");
     Ok(body["call_id"].as_str().context("find the id of the call")?.to_owned())
@@ -282,7 +289,8 @@ fn check_events(verdict: &mut Verdict, events: &[Value], last: i64) {
     );
     // What is not final is replaced by the final words of the same turn, or taken back.
     let mut open: BTreeMap<i64, bool> = BTreeMap::new();
-    for data in events.iter().filter(|event| event["type"] == "transcript_update").map(|event| &event["data"]) {
+    for data in events.iter().filter(|event| event["type"] == "transcript_update").map(|event| &event["data"])
+    {
         let Some(turn) = data["turn"].as_i64() else { continue };
         let is_final = data["is_final"] == true;
         verdict.demand(open.get(&turn) != Some(&true) || !is_final, format!("turn {turn} is final twice"));

@@ -145,8 +145,7 @@ impl Counsellor {
 
 /// The turns as data.
 fn prompt(lines: &[Line]) -> String {
-    let mut turns = String::new();
-    for (line, number) in lines.iter().zip(1..) {
+    let turn = |(line, number): (&Line, i32)| {
         let who = match line.role {
             Some(Role::Agent | Role::Host | Role::Presenter) => "agent",
             Some(Role::Customer | Role::Participant) => "customer",
@@ -154,8 +153,9 @@ fn prompt(lines: &[Line]) -> String {
         };
         let words = line.text.split_whitespace().collect::<Vec<_>>().join(" ");
         let words: String = words.chars().take(MAX_TURN_CHARS).collect();
-        turns.push_str(&format!("[{number}] {who}: {words}\n"));
-    }
+        format!("[{number}] {who}: {words}\n")
+    };
+    let turns = lines.iter().zip(1..).map(turn).collect::<Vec<_>>().concat();
     let code = Uuid::new_v4().simple();
     format!("BEGIN TURNS {code}\n{turns}END TURNS {code}\n")
 }

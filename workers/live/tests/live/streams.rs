@@ -183,13 +183,22 @@ async fn exotel_streams_a_call_in_the_format_that_its_start_names() {
     let sound = voice(1, 1_500, 500);
     for (chunk, bytes) in sounds::telephone(&sound).chunks(320).enumerate() {
         let media = json!({"chunk": (chunk + 1).to_string(), "timestamp": (chunk * 40).to_string(), "payload": STANDARD.encode(bytes)});
-        say(&mut socket, json!({"event": "media", "sequence_number": "2", "stream_sid": "ST1", "media": media})).await;
+        say(
+            &mut socket,
+            json!({"event": "media", "sequence_number": "2", "stream_sid": "ST1", "media": media}),
+        )
+        .await;
         if chunk == 3 {
-            say(&mut socket, json!({"event": "dtmf", "stream_sid": "ST1", "dtmf": {"digit": "1", "duration": "100"}})).await;
+            say(
+                &mut socket,
+                json!({"event": "dtmf", "stream_sid": "ST1", "dtmf": {"digit": "1", "duration": "100"}}),
+            )
+            .await;
             say(&mut socket, json!({"event": "mark", "stream_sid": "ST1", "mark": {"name": "played"}})).await;
         }
     }
-    let stop = json!({"event": "stop", "stream_sid": "ST1", "stop": {"call_sid": "EX1", "reason": "callended"}});
+    let stop =
+        json!({"event": "stop", "stream_sid": "ST1", "stop": {"call_sid": "EX1", "reason": "callended"}});
     say(&mut socket, stop).await;
     assert_eq!(closed(&mut socket).await.0, 1000);
     let told = world.told("EX1", "transcript_update", 1).await;

@@ -196,14 +196,14 @@ impl Conversation {
         self.items.iter().position(|known| known.id == item)
     }
 
-    fn add(&mut self, item_id: String, previous: Option<&str>) -> Vec<Heard> {
+    /// A turn has got its item.
+    fn add(&mut self, item_id: String, previous: Option<&str>) {
         let span = self.spans.pop_front().unwrap_or((ms_of(self.committed), ms_of(self.committed)));
         let early = self.early.iter().position(|(id, _)| *id == item_id);
         let early = early.map(|at| self.early.remove(at).1).unwrap_or_default();
         let place =
             previous.and_then(|previous| self.position(previous)).map_or(self.items.len(), |at| at + 1);
         self.items.insert(place, Item { id: item_id, span, text: early, is_done: false });
-        Vec::new()
     }
 
     fn utterance(&self, at: usize) -> Utterance {
@@ -284,7 +284,10 @@ impl Protocol for Conversation {
         let said: Said = serde_json::from_str(message)
             .map_err(|_| Broken("it sent a message that cannot be read".into()))?;
         let mut heard = match said {
-            Said::Committed { item_id, previous_item_id } => self.add(item_id, previous_item_id.as_deref()),
+            Said::Committed { item_id, previous_item_id } => {
+                self.add(item_id, previous_item_id.as_deref());
+                Vec::new()
+            }
             Said::Delta { item_id, delta } => match self.position(&item_id) {
                 Some(at) => {
                     self.items[at].text.push_str(&delta);
