@@ -12,6 +12,7 @@ mod deepgram;
 mod openai;
 mod pauses;
 mod protocol;
+mod task;
 mod transcriber;
 mod turns;
 mod voices;
