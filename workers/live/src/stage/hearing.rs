@@ -3,18 +3,15 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use domain::audio::Interval;
 use domain::call::Call;
 use media::audio::wav;
 use platform::blobs::Blobs;
 use queue_topology::{Cx, StageError};
-use store::live::{LivePiece, LiveSession, LiveState, LiveStep, LiveTurn, NewLiveTurn};
-use uuid::Uuid;
+use store::live::{LivePiece, LiveSession, LiveState, LiveStep, LiveTurn};
 
 use crate::faults;
 use crate::order::{self, Waiting};
-use crate::places::place;
 use crate::progress::{Progress, Track, ms, samples};
 use crate::roles::role;
 use crate::settings::Settings;
@@ -23,6 +20,7 @@ use crate::told;
 use crate::windows;
 
 use super::Listen;
+use super::cuts::NewCut;
 use super::held::{self, covered_ms};
 use super::tails::Tail;
 
@@ -93,34 +91,6 @@ pub(super) async fn hear(
         listen.tails.keep(id, ears.progress, ears.tail);
     }
     Ok(Heard { gap, quiet_in })
-}
-
-/// A turn that was cut and is not stored yet.
-pub(super) struct NewCut {
-    pub(super) channel: i64,
-    pub(super) speaker: Option<String>,
-    pub(super) at: Interval,
-    pub(super) sound: Vec<i16>,
-}
-
-impl NewCut {
-    /// Stores the sound.
-    pub(super) async fn stored(
-        self,
-        listen: &Listen,
-        session: &LiveSession,
-    ) -> Result<NewLiveTurn, StageError> {
-        let blob = place(session, &format!("turn-{}.wav", Uuid::now_v7()));
-        let file = Bytes::from(wav::file(&self.sound));
-        listen.blobs.put(&blob, file).await.map_err(faults::of_blobs)?;
-        Ok(NewLiveTurn {
-            channel: self.channel,
-            speaker: self.speaker,
-            start_ms: self.at.start_ms,
-            end_ms: self.at.end_ms,
-            blob,
-        })
-    }
 }
 
 struct Ears<'a> {

@@ -9,7 +9,7 @@ use queue_topology::{Cx, StageError};
 use store::live::{LiveSession, LiveState, LiveStep, LiveTurn};
 
 use super::Listen;
-use super::hearing::NewCut;
+use super::cuts::NewCut;
 use crate::progress::{Progress, Track, ms, samples};
 use crate::{faults, sound, told};
 
