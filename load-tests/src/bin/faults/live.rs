@@ -205,8 +205,9 @@ async fn send_once(
         }
         Err(_) => return false,
     };
+    let resume_from = *acknowledged;
     let start = json!({"type": "start", "encoding": "pcm_s16le", "sample_rate": RATE, "channels": 1,
-        "resume_from": *acknowledged});
+        "resume_from": resume_from});
     if socket.send(Message::text(start.to_string())).await.is_err() {
         return false;
     }
@@ -223,9 +224,8 @@ async fn send_once(
                     let heard: Value = serde_json::from_str(&text).unwrap_or_default();
                     if heard["type"] == "ack" {
                         *acknowledged = heard["bytes"].as_u64().unwrap_or(*acknowledged);
-                        if sent.is_none() {
-                            sent = usize::try_from(*acknowledged).ok();
-                        }
+                        // What is on disk and was not known to be is skipped there.
+                        sent = sent.or(usize::try_from(resume_from).ok());
                     }
                 }
                 Some(Ok(Message::Close(frame))) => {
