@@ -60,7 +60,7 @@ pub fn router(console: Console) -> Router {
 fn routes(console: &Console) -> Router<Console> {
     Router::new()
         .merge(pages::overview::routes())
-        .merge(pages::sign_in::routes(console))
+        .merge(pages::signing_in(console))
         .merge(pages::register::routes())
         .merge(pages::account::routes())
         .merge(pages::users::routes())
