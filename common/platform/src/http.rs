@@ -11,7 +11,7 @@ use domain::refusal::Failure;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Upgraded};
 
 /// The largest answer that is read. An answer should be a small document.
 pub const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
@@ -28,6 +28,20 @@ pub fn client(timeout: Duration) -> Client {
     Client::builder()
         .timeout(timeout)
         .connect_timeout(timeout.min(Duration::from_secs(10)))
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("debrief/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .expect("a client with fixed settings can be built")
+}
+
+/// A client for connections that begin with HTTP and become something else, such as a WebSocket. They stay open for as
+/// long as both sides want, so only their beginning has a time. HTTP/2 has no such connections.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that makes clients")]
+#[expect(clippy::missing_panics_doc, reason = "these settings are fixed, and they work on every machine")]
+pub fn upgrading_client() -> Client {
+    Client::builder()
+        .http1_only()
+        .connect_timeout(Duration::from_secs(10))
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("debrief/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -120,6 +134,18 @@ pub async fn send_for_stream(
         return Err(refused(response).await);
     }
     Ok(response.bytes_stream().map_err(|error| broken(&error)).boxed())
+}
+
+/// Sends a request for another protocol. Returns the headers of the answer, and the connection. Every other status than 101
+/// is an error.
+pub async fn upgrade(request: RequestBuilder) -> Result<(HeaderMap, Upgraded), HttpError> {
+    let response = sent(request).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(refused(response).await);
+    }
+    let headers = response.headers().clone();
+    let connection = response.upgrade().await.map_err(|error| broken(&error))?;
+    Ok((headers, connection))
 }
 
 async fn sent(request: RequestBuilder) -> Result<Response, HttpError> {

@@ -21,6 +21,7 @@ struct Instruments {
     tokens: Counter<u64>,
     cost: Counter<f64>,
     audio: Counter<f64>,
+    streams: Counter<u64>,
 }
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
@@ -48,6 +49,12 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
             .f64_counter("debrief_transcribed_audio")
             .with_unit("s")
             .with_description("Length of the audio that providers transcribed, by provider")
+            .build(),
+        streams: meter
+            .u64_counter("debrief_speech_streams")
+            .with_description(
+                "Connections on which speech is transcribed while it is spoken, by provider and outcome",
+            )
             .build(),
     }
 });
@@ -159,6 +166,24 @@ pub(crate) fn used(name: &'static str, model: &str, tokens: [(&'static str, i64)
 /// Counts audio of this length that the provider transcribed. Without audio this makes the counter appear.
 pub(crate) fn transcribed(name: &'static str, audio: Duration) {
     INSTRUMENTS.audio.add(audio.as_secs_f64(), &[provider(name)]);
+}
+
+/// What became of a connection for a stream of speech.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stream {
+    Opened,
+    Refused,
+    Broken,
+}
+
+/// Counts what became of a connection to the provider with this name.
+pub(crate) fn streamed(name: String, stream: Stream) {
+    let outcome = match stream {
+        Stream::Opened => "opened",
+        Stream::Refused => "refused",
+        Stream::Broken => "broken",
+    };
+    INSTRUMENTS.streams.add(1, &[KeyValue::new("provider", name), KeyValue::new("outcome", outcome)]);
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod local;
 pub mod openai;
 mod reading;
 mod requests;
+pub mod streaming;
 mod transcriptions;
 pub mod whisper;
 mod words;

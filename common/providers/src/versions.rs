@@ -50,6 +50,22 @@ pub const DEEPGRAM_MODEL: Version = Version {
     says: "nova-3 stands first in the list of models, and takes key terms",
 };
 
+pub const ASSEMBLYAI_STREAM_MODEL: Version = Version {
+    setting: "ASSEMBLYAI_STREAM_MODEL",
+    default: "universal-streaming-multilingual",
+    looked_up: "2026-11-30",
+    source: "https://assemblyai.com/docs/streaming/select-the-speech-model",
+    says: "it knows six languages; universal-streaming-english knows English only; the universal-3 models are dearer",
+};
+
+pub const OPENAI_STREAM_MODEL: Version = Version {
+    setting: "OPENAI_STREAM_MODEL",
+    default: "gpt-live-transcribe",
+    looked_up: "2026-11-30",
+    source: "https://developers.openai.com/api/docs/guides/realtime-transcription",
+    says: "it is the one to start with; it has no voice detection of its own, so the client ends the turns",
+};
+
 pub const ELEVENLABS_TRANSCRIBE_MODEL: Version = Version {
     setting: "ELEVENLABS_TRANSCRIBE_MODEL",
     default: "scribe_v2",
@@ -71,6 +87,8 @@ pub const ALL: &[Version] = &[
     OPENAI_MODEL,
     OPENAI_TRANSCRIBE_MODEL,
     DEEPGRAM_MODEL,
+    ASSEMBLYAI_STREAM_MODEL,
+    OPENAI_STREAM_MODEL,
     ELEVENLABS_TRANSCRIBE_MODEL,
     SALESFORCE_API_VERSION,
 ];

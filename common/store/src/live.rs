@@ -12,6 +12,7 @@ mod notices;
 mod pieces;
 mod sessions;
 mod steps;
+mod streamed;
 mod turns;
 
 pub use events::{LiveEvent, NewLiveEvent};
@@ -19,6 +20,7 @@ pub use notices::{LiveNotice, LiveNotices};
 pub use pieces::{LivePiece, NewLivePiece, PieceKept};
 pub use sessions::{EndAsked, LiveSession, LiveState, NewLiveSession, SessionStart};
 pub use steps::LiveStep;
+pub use streamed::{StreamId, StreamedKept, StreamedWords};
 pub use turns::{LiveTurn, NewLiveTurn};
 
 use super::stage_runs::{NewRun, put_waiting};

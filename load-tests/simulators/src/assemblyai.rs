@@ -7,6 +7,7 @@
 mod job;
 mod list;
 mod request;
+mod stream;
 mod subtitles;
 
 use std::sync::{Arc, Mutex};
@@ -75,6 +76,7 @@ fn routes(site: &Site<'_>) -> Router {
     });
     Router::new()
         .route("/v2/upload", post(upload))
+        .route("/v3/ws", get(stream::stream))
         .route("/v2/transcript", post(submit).get(list::list))
         .route("/v2/transcript/{id}", get(look).delete(delete))
         .route("/v2/transcript/{id}/{format}", get(subtitles::export))

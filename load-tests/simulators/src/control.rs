@@ -11,7 +11,7 @@ use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, put};
 use axum::{Json, Router};
 use futures::StreamExt as _;
 use serde::Deserialize;
@@ -19,6 +19,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::record::{Effects, Entry, Record};
+use crate::streams::{StreamFault, StreamPlan};
 
 /// The length of the longest body that is kept. A longer one is only counted.
 const MAX_KEPT_BODY: usize = 64 * 1024;
@@ -29,6 +30,8 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Control {
     pub(crate) record: Record,
+    /// What streams of speech say, and what goes wrong with them.
+    pub(crate) streams: StreamPlan,
     refusal: fn(StatusCode) -> Response,
     /// Cancelled when the simulator ends.
     stopping: CancellationToken,
@@ -36,7 +39,12 @@ pub(crate) struct Control {
 
 impl Control {
     pub(crate) fn new(refusal: fn(StatusCode) -> Response) -> Self {
-        Self { record: Record::default(), refusal, stopping: CancellationToken::new() }
+        Self {
+            record: Record::default(),
+            streams: StreamPlan::default(),
+            refusal,
+            stopping: CancellationToken::new(),
+        }
     }
 
     /// Counts that a thing of this `kind` was made.
@@ -113,6 +121,8 @@ pub(crate) fn around(app: Router, control: &Arc<Control>) -> Router {
     let routes = Router::new()
         .route("/_control/received", get(list_received).delete(forget_received))
         .route("/_control/effects", get(list_effects))
+        .route("/_control/lines", put(set_lines))
+        .route("/_control/streams", put(set_stream_faults))
         .with_state(control.clone());
     app.layer(from_fn_with_state(control.clone(), through)).merge(routes)
 }
@@ -141,6 +151,21 @@ async fn list_received(State(control): State<Arc<Control>>, Query(query): Query<
 
 async fn forget_received(State(control): State<Arc<Control>>) -> StatusCode {
     control.record.forget_received();
+    StatusCode::NO_CONTENT
+}
+
+/// Gives the lines that are said in streams, one for each stretch of speech.
+async fn set_lines(State(control): State<Arc<Control>>, Json(lines): Json<Vec<String>>) -> StatusCode {
+    control.streams.set_lines(lines);
+    StatusCode::NO_CONTENT
+}
+
+/// Says what goes wrong on each of the next streams.
+async fn set_stream_faults(
+    State(control): State<Arc<Control>>,
+    Json(faults): Json<Vec<StreamFault>>,
+) -> StatusCode {
+    control.streams.set_faults(faults);
     StatusCode::NO_CONTENT
 }
 

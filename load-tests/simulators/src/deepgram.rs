@@ -3,6 +3,8 @@
 //! The key stands behind `Token`. Parameters that the provider's document does not name are refused, and so is a model
 //! that does not exist. Errors have the newer and the older of the provider's shapes.
 
+mod stream;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -62,7 +64,7 @@ fn settings(address: &str) -> Vec<Setting> {
 
 fn routes(site: &Site<'_>) -> Router {
     Router::new()
-        .route("/v1/listen", post(listen))
+        .route("/v1/listen", post(listen).get(stream::stream))
         .route("/v1/projects", get(projects))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND) })
         .with_state(site.control.clone())

@@ -29,6 +29,7 @@ pub mod salesforce;
 mod simulator;
 pub mod slack;
 mod state;
+mod streams;
 mod table;
 pub mod twilio;
 pub mod zoom;

@@ -9,6 +9,7 @@ mod fill;
 #[cfg(feature = "testing")]
 mod mistakes;
 mod prompt;
+mod realtime;
 mod refusal;
 mod request;
 mod stream;
@@ -62,6 +63,7 @@ async fn route(State(control): State<Arc<Control>>, request: Request) -> Respons
         (&Method::POST, path) if path.ends_with("/audio/transcriptions") => {
             transcriptions::transcribe(&control, request).await
         }
+        (&Method::GET, path) if path.ends_with("/realtime") => realtime::stream(&control, request).await,
         (&Method::GET, path) if path.ends_with("/models") => {
             Json(json!({ "object": "list", "data": [model(MODEL)] })).into_response()
         }

@@ -175,7 +175,7 @@ fn live(
     access: &Arc<Access>,
     shutdown: &CancellationToken,
 ) -> Result<Live, ConfigError> {
-    let Deployment { values, installation, store, broker, blobs, hub, .. } = deployment;
+    let Deployment { values, installation, store, broker, blobs, hub, cache, .. } = deployment;
     let zone = installation.timezone;
     Ok(Live {
         store: store.clone(),
@@ -185,6 +185,7 @@ fn live(
         settings: live::Settings::read(values, installation)?,
         read_metadata: Arc::new(move |metadata, pointer| ingest::sources::details(metadata, pointer, zone)),
         hub: hub.clone(),
+        streaming: live::streaming(values, Arc::clone(cache))?,
         stopping: shutdown.clone(),
     })
 }

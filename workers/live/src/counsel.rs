@@ -1,6 +1,7 @@
 //! Tells the listeners advice and summaries while the call goes on: not with every turn, but soon after one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::analysis::{Analysis, Sentiment};
 use domain::call::{Call, Role};
@@ -9,7 +10,7 @@ use domain::transcript::{Segment, Transcript};
 use serde_json::{Value, json};
 use store::live::NewLiveEvent;
 
-use crate::help::{Advice, Line, Mood, advise};
+use crate::help::{Advice, Card, Line, Mood, advise};
 use crate::progress::Progress;
 use crate::settings::Settings;
 
@@ -18,6 +19,10 @@ const ADVISE_EVERY: i64 = 2_000_000;
 const SUM_UP_EVERY: i64 = 20_000_000;
 /// How many new turns are worth a new summary.
 const NEW_TURNS: i64 = 3;
+/// How many of the last lines are searched for cards, and how many cards are shown at once and in one call.
+const CARD_LINES: usize = 3;
+const CARDS: usize = 2;
+const MOST_CARDS: usize = 200;
 /// How many of the last lines of the customer tell the mood.
 const MOOD_LINES: usize = 4;
 
@@ -48,10 +53,15 @@ pub(crate) async fn due(
     if turns > progress.advised && now.micros() - progress.advised_at >= ADVISE_EVERY {
         let advice = advise(&lines(&segments), progress.measures(), &settings.trackers);
         let mood = mood(&segments, &people, sum_up).await;
+        let cards = new_cards(&segments, progress, settings);
         progress.advised = turns;
         progress.advised_at = now.micros();
-        if !advice.is_empty() || mood != Mood::Neutral {
-            events.push(insights(session, &advice, mood, now));
+        if !advice.is_empty() || mood != Mood::Neutral || !cards.is_empty() {
+            events.push(insights(
+                session,
+                &Told { advice: &advice, mood, urgency: None, cards: &cards, source: "rules" },
+                now,
+            ));
         }
     }
     if turns - progress.summed_up >= NEW_TURNS && now.micros() - progress.summed_up_at >= SUM_UP_EVERY {
@@ -93,7 +103,28 @@ async fn mood(segments: &[Segment], people: &[String], sum_up: &SumUp) -> Mood {
     }
 }
 
-fn lines(segments: &[Segment]) -> Vec<Line> {
+/// The cards that fit what was said last and were not shown before.
+fn new_cards(segments: &[Segment], progress: &mut Progress, settings: &Settings) -> Vec<Card> {
+    if progress.cards.len() >= MOST_CARDS {
+        return Vec::new();
+    }
+    let last = &segments[segments.len().saturating_sub(CARD_LINES)..];
+    let said = last.iter().map(|segment| segment.text.as_str()).collect::<Vec<_>>().join("\n");
+    let place = |card: &Card| format!("{}:{}", card.file, card.line);
+    let found = settings.cards.find(&said, CARDS).into_iter().cloned();
+    let new: Vec<Card> = found.filter(|card| !progress.cards.contains(&place(card))).collect();
+    progress.cards.extend(new.iter().map(place));
+    new
+}
+
+/// How long until advice is due that is held back now, because there was some a moment ago.
+pub(crate) fn due_in(turns: i64, progress: &Progress, now: Moment) -> Option<Duration> {
+    let left = ADVISE_EVERY - (now.micros() - progress.advised_at);
+    (turns > progress.advised && left > 0)
+        .then(|| Duration::from_micros(u64::try_from(left).unwrap_or_default()))
+}
+
+pub(crate) fn lines(segments: &[Segment]) -> Vec<Line> {
     let line = |segment: &Segment| Line {
         role: segment.role,
         text: segment.text.clone(),
@@ -103,8 +134,20 @@ fn lines(segments: &[Segment]) -> Vec<Line> {
     segments.iter().map(line).collect()
 }
 
-fn insights(session: &str, advice: &Advice, mood: Mood, now: Moment) -> NewLiveEvent {
-    let urgency = match (advice.is_urgent, mood) {
+/// What an agent is told at once.
+pub(crate) struct Told<'a> {
+    pub(crate) advice: &'a Advice,
+    pub(crate) mood: Mood,
+    /// How urgent it is, where that is known. Otherwise the advice and the mood decide.
+    pub(crate) urgency: Option<&'static str>,
+    pub(crate) cards: &'a [Card],
+    /// Who says it: `rules` or `model`.
+    pub(crate) source: &'static str,
+}
+
+pub(crate) fn insights(session: &str, told: &Told<'_>, now: Moment) -> NewLiveEvent {
+    let Told { advice, mood, urgency, cards, source } = *told;
+    let by_rules = match (advice.is_urgent, mood) {
         (true, _) => "high",
         (false, Mood::Negative) => "medium",
         (false, Mood::Neutral | Mood::Positive) => "low",
@@ -113,9 +156,11 @@ fn insights(session: &str, advice: &Advice, mood: Mood, now: Moment) -> NewLiveE
         "session_id": session,
         "insights": advice.insights,
         "suggestions": advice.suggestions,
-        "urgency_level": urgency,
+        "urgency_level": urgency.unwrap_or(by_rules),
         "customer_mood": mood.name(),
         "evidence": advice.evidence,
+        "cards": cards,
+        "source": source,
         "timestamp": now,
     });
     NewLiveEvent { kind: "real_time_insights", data }

@@ -1,11 +1,16 @@
-//! Helps the agent while the call goes on, by our own code: what was said that matters, which question is still open, who
-//! talks too much. Nothing here takes longer than some milliseconds, and nothing is sent anywhere.
+//! Helps the agent while the call goes on. Our own code finds at once what was said that matters, which question is still
+//! open, who talks too much, and which notes fit; nothing of that is sent anywhere. A model adds what it sees, some seconds
+//! later.
 
 mod advice;
+mod cards;
+mod model;
 mod questions;
 mod trackers;
 
 pub(crate) use advice::{Advice, Mood, advise};
+pub(crate) use cards::{Card, Cards};
+pub(crate) use model::Counsellor;
 pub(crate) use trackers::Trackers;
 
 use domain::call::Role;

@@ -30,7 +30,23 @@ pub use service::{Live, ReadMetadata};
 pub use settings::Settings;
 pub use stage::Listen;
 
+use std::sync::Arc;
+
 use axum::Router;
+use platform::cache::Cache;
+use platform::config::{ConfigError, Values};
+use providers::Slots;
+use providers::speech::streaming::{self, StreamingSpeech};
+
+/// The providers that transcribe streams while they are spoken, unless `LIVE_STREAMING` turns that off.
+pub fn streaming(
+    values: &Values,
+    cache: Arc<dyn Cache>,
+) -> Result<Vec<Arc<dyn StreamingSpeech>>, ConfigError> {
+    let is_on = values.text("LIVE_STREAMING").is_none() || values.flag("LIVE_STREAMING")?;
+    let made = streaming::configured(values, &Slots::new(cache, 1), "LIVE_SPEECH")?;
+    Ok(if is_on { made } else { Vec::new() })
+}
 
 /// The routes of live calls: those with a description, Socket.IO, and the streams of telephony providers.
 /// [`web::finish`] adds the layers that are common to the routes of all roles.

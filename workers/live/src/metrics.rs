@@ -9,6 +9,7 @@ struct Instruments {
     pieces: Counter<u64>,
     listeners: UpDownCounter<i64>,
     turns: Counter<u64>,
+    streams: Counter<u64>,
 }
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
@@ -25,6 +26,10 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
         turns: meter
             .u64_counter("debrief_live_turns")
             .with_description("Turns of live calls, by whether their words are known")
+            .build(),
+        streams: meter
+            .u64_counter("debrief_live_streams")
+            .with_description("Channels of streams that are transcribed while they are spoken, and those that are not any more")
             .build(),
     }
 });
@@ -47,12 +52,36 @@ impl Piece {
     }
 }
 
+/// What became of the transcription of a channel of a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stream {
+    Begun,
+    /// No provider goes on, so the rest is transcribed turn by turn.
+    GivenUp,
+}
+
+impl Stream {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
+pub(crate) fn stream(stream: Stream) {
+    INSTRUMENTS.streams.add(1, &[KeyValue::new("outcome", stream.name())]);
+}
+
 /// Makes the counters appear with the value 0.
 pub(crate) fn declare() {
     for piece in [Piece::Kept, Piece::Repeated, Piece::Refused] {
         INSTRUMENTS.pieces.add(0, &[KeyValue::new("outcome", piece.name())]);
     }
     INSTRUMENTS.listeners.add(0, &[]);
+    for stream in [Stream::Begun, Stream::GivenUp] {
+        INSTRUMENTS.streams.add(0, &[KeyValue::new("outcome", stream.name())]);
+    }
     for has_words in [true, false] {
         INSTRUMENTS.turns.add(0, &[outcome(has_words)]);
     }

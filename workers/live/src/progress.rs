@@ -23,8 +23,6 @@ pub(crate) struct Progress {
     pub(crate) next_sequence: i64,
     /// How many pieces were heard.
     pub(crate) heard: i64,
-    /// How many turns were cut.
-    pub(crate) turns: i64,
     pub(crate) tracks: BTreeMap<i64, Track>,
     /// The pieces that did not come in time.
     pub(crate) gaps: Vec<Gap>,
@@ -40,6 +38,11 @@ pub(crate) struct Progress {
     /// When the last summary and the last insights were told, in microseconds.
     pub(crate) summed_up_at: i64,
     pub(crate) advised_at: i64,
+    /// The same for the last question to a model.
+    pub(crate) asked_model: i64,
+    pub(crate) asked_model_at: i64,
+    /// The cards that were shown, by their file and line.
+    pub(crate) cards: Vec<String>,
 }
 
 /// One channel. Its time is that of its own audio.
@@ -51,6 +54,10 @@ pub(crate) struct Track {
     pub(crate) cut: u64,
     /// Who speaks in the last piece, in the sender's word.
     pub(crate) speaker: Option<String>,
+    /// Whether a stream says the words of the last piece.
+    pub(crate) is_streamed: bool,
+    /// The stretches of speech whose words a stream should say.
+    pub(crate) held: Vec<Interval>,
     pub(crate) speech: Vec<Spoken>,
 }
 

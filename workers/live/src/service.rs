@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use domain::call::CallDetails;
 use platform::blobs::Blobs;
+use providers::speech::streaming::StreamingSpeech;
 use queue_topology::broker::Broker;
 use serde_json::Value;
 use store::Store;
@@ -36,6 +37,8 @@ pub struct Live {
     pub settings: Settings,
     pub read_metadata: ReadMetadata,
     pub hub: Hub,
+    /// The providers that transcribe streams while they are spoken, in the order in which they are tried.
+    pub streaming: Vec<Arc<dyn StreamingSpeech>>,
     pub stopping: CancellationToken,
 }
 

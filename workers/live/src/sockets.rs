@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use web::{Door, Problem};
 
 use crate::service::Live;
+use crate::stage::transcribing::with_words;
 use crate::told;
 use member::{Joined, Member};
 
@@ -223,7 +224,7 @@ async fn status(asked: &Asked) -> Result<(), String> {
         "session_id": session.session_id,
         "status": status,
         "start_time": session.started_at,
-        "dialog_turns_count": turns.iter().filter(|turn| turn.words.is_some()).count(),
+        "dialog_turns_count": with_words(&turns),
         // Those in this process.
         "clients_count": asked.live.hub.listeners(session.call),
     });

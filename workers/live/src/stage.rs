@@ -3,8 +3,9 @@
 
 mod ending;
 mod hearing;
+pub(crate) mod held;
 mod tails;
-mod transcribing;
+pub(crate) mod transcribing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +17,8 @@ use domain::transcript::Segment;
 use platform::blobs::Blobs;
 use platform::cache::Cache;
 use platform::config::{ConfigError, Installation, Values};
-use providers::Slots;
 use providers::speech::{self, SpeechToText};
+use providers::{Slots, models};
 use queue_topology::intake::Intake;
 use queue_topology::table::{self, Queue};
 use queue_topology::{Cx, Outcome, Stage, StageError, live};
@@ -25,6 +26,7 @@ use serde_json::json;
 use store::live::{EndAsked, LiveSession, LiveState, LiveStep};
 
 use crate::counsel::{self, SoFar, SumUp};
+use crate::help::Counsellor;
 use crate::hub::Hub;
 use crate::progress::Progress;
 use crate::settings::Settings;
@@ -45,6 +47,8 @@ pub struct Listen {
     intake: Intake,
     hub: Hub,
     sum_up: SumUp,
+    /// The model that advises. `None` where none is configured.
+    counsellor: Option<Counsellor>,
     tails: Tails,
 }
 
@@ -60,7 +64,10 @@ impl Listen {
     ) -> Result<Self, ConfigError> {
         let slots = Slots::new(cache, Self::QUEUE.spec.may_wait());
         let speech = speech::configured_for(values, &slots, "LIVE_SPEECH")?;
-        Ok(Self::new(Settings::read(values, installation)?, speech, intake, hub, sum_up))
+        let wants_model = values.text("LIVE_MODEL").is_none() || values.flag("LIVE_MODEL")?;
+        let model = models::configured(values, &slots)?.filter(|_| wants_model);
+        let made = Self::new(Settings::read(values, installation)?, speech, intake, hub, sum_up);
+        Ok(Self { counsellor: model.map(Counsellor::new), ..made })
     }
 
     /// Makes the stage with these providers, in the order in which they are tried.
@@ -72,7 +79,7 @@ impl Listen {
         sum_up: SumUp,
     ) -> Self {
         let blobs = intake.blobs.clone();
-        Self { settings, speech, blobs, intake, hub, sum_up, tails: Tails::default() }
+        Self { settings, speech, blobs, intake, hub, sum_up, counsellor: None, tails: Tails::default() }
     }
 
     /// Stores a step, and tells the listeners of this process.
@@ -100,15 +107,27 @@ impl Listen {
         let mut progress = Progress::read(&session.progress);
         let Heard { gap, quiet_in } = hearing::hear(self, cx, (session, call), &mut progress).await?;
         let mut turns = cx.store.live_turns(session.workspace, session.call).await?;
+        let held = held::release(self, cx, session, &mut progress, &turns).await?;
+        if held.any {
+            turns = cx.store.live_turns(session.workspace, session.call).await?;
+        }
         let transcribed = transcribing::transcribe(self, cx, (session, call), &mut turns).await?;
         let segments = transcribing::segments(self, call, &turns);
-        let is_new = matches!(transcribed, Transcribed::All { any: true } | Transcribed::Later(_));
-        if is_new && session.state == LiveState::Active {
-            let spoken = turns.iter().filter(|turn| turn.words.is_some()).count();
+        let spoken = transcribing::with_words(&turns);
+        if session.state == LiveState::Active
+            && i64::try_from(spoken).is_ok_and(|spoken| spoken > progress.advised)
+        {
             self.counsel(cx, (session, call), segments.clone(), spoken, &mut progress).await?;
         }
-        let waits =
-            [gap, quiet_in, if let Transcribed::Later(wait) = transcribed { Some(wait) } else { None }];
+        let advice = counsel::due_in(i64::try_from(spoken).unwrap_or(i64::MAX), &progress, cx.now());
+        let advice = advice.filter(|_| session.state == LiveState::Active);
+        let waits = [
+            gap,
+            quiet_in,
+            held.wait,
+            advice,
+            if let Transcribed::Later(wait) = transcribed { Some(wait) } else { None },
+        ];
         if let Some(wait) = waits.into_iter().flatten().min() {
             return Ok(Outcome::Later(wait.min(LATEST_LOOK)));
         }
@@ -127,13 +146,50 @@ impl Listen {
         progress: &mut Progress,
     ) -> Result<(), StageError> {
         let turns = i64::try_from(turns).unwrap_or(i64::MAX);
+        self.ask_model(cx, session, &segments, turns, progress);
+        let asked_model = progress.asked_model == turns;
         let so_far = SoFar { call, session: &session.session_id, segments, turns };
         let events = counsel::due(so_far, progress, &self.settings, &self.sum_up, cx.now()).await;
-        if events.is_empty() {
+        if events.is_empty() && !asked_model {
             return Ok(());
         }
         let step = LiveStep { progress: Some(progress.kept()), events, ..LiveStep::default() };
         self.store_step(cx, session, &step).await
+    }
+
+    /// Asks the model about the last turns, beside the work on the session. Its advice is told when it comes. It is lost when
+    /// this process ends before, and then the next turns bring new advice.
+    fn ask_model(
+        &self,
+        cx: &Cx,
+        session: &LiveSession,
+        segments: &[Segment],
+        turns: i64,
+        progress: &mut Progress,
+    ) {
+        let Some(counsellor) = &self.counsellor else { return };
+        let every = i64::try_from(self.settings.model_every.as_micros()).unwrap_or(i64::MAX);
+        let now = cx.now();
+        if turns <= progress.asked_model || now.micros() - progress.asked_model_at < every {
+            return;
+        }
+        let Some(asking) = counsellor.begin(session.call) else { return };
+        progress.asked_model = turns;
+        progress.asked_model_at = now.micros();
+        let (counsellor, lines) = (counsellor.clone(), counsel::lines(segments));
+        let (store, hub) = (cx.store.clone(), self.hub.clone());
+        let (workspace, call, id) = (session.workspace, session.call, session.session_id.clone());
+        tokio::spawn(async move {
+            let asked = counsellor.ask(&lines).await;
+            drop(asking);
+            let Some((advice, mood, urgency)) = asked else { return };
+            let told = counsel::Told { advice: &advice, mood, urgency, cards: &[], source: "model" };
+            let event = counsel::insights(&id, &told, store.now());
+            match store.tell_live_session((workspace, call), &[event]).await {
+                Ok(()) => hub.tell(call),
+                Err(error) => tracing::warn!(%error, "failed to tell the advice of a model"),
+            }
+        });
     }
 
     /// Waits for more audio. A session that stays silent for too long ends by itself.

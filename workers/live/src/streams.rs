@@ -7,6 +7,7 @@ mod exotel;
 mod format;
 pub(crate) mod own;
 mod recorder;
+mod speech;
 mod telephony;
 mod twilio;
 

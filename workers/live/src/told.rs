@@ -21,6 +21,10 @@ pub(crate) fn audio_status(session: &str, stage: &str, progress: f64, now: Momen
 pub(crate) struct Said<'a> {
     pub(crate) turn: i64,
     pub(crate) role: Option<Role>,
+    /// The name of the voice, where several people speak in one channel.
+    pub(crate) voice: Option<&'a str>,
+    /// Whether these are the last words of the turn. What is not final is replaced by what comes next of this turn.
+    pub(crate) is_final: bool,
     pub(crate) text: &'a str,
     pub(crate) confidence: Option<f64>,
     pub(crate) start_ms: i64,
@@ -28,17 +32,20 @@ pub(crate) struct Said<'a> {
 }
 
 pub(crate) fn transcript_update(session: &str, said: &Said<'_>, now: Moment) -> NewLiveEvent {
-    let data = json!({
+    let mut data = json!({
         "session_id": session,
         "timestamp": now,
         "speaker": speaker(said.role),
         "text": said.text,
         "confidence": said.confidence,
-        "is_final": true,
+        "is_final": said.is_final,
         "turn": said.turn,
         "start_ms": said.start_ms,
         "end_ms": said.end_ms,
     });
+    if let Some(voice) = said.voice {
+        data["voice"] = json!(voice);
+    }
     NewLiveEvent { kind: "transcript_update", data }
 }
 

@@ -300,6 +300,21 @@ pub const CORE: &[Group] = &[
                 "Phrases that an agent is told of when somebody says them: a JSON object of lists, by the name of what they \
                  stand for. Absent: a short list of our own.",
             ),
+            plain(
+                "CARDS_DIR",
+                "",
+                "A folder of Markdown notes. Those that fit what is said in a live call are shown to the agent. Absent: none.",
+            ),
+            plain(
+                "LIVE_MODEL_EVERY",
+                "15s",
+                "The shortest time between two questions to the model about what is said in a live call. 1s at least.",
+            ),
+            plain(
+                "LIVE_MODEL",
+                "true",
+                "Whether the model, where one is configured, advises the agent while a call is spoken.",
+            ),
         ],
     },
     Group {

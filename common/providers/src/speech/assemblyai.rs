@@ -40,12 +40,12 @@ use crate::descriptor::{Check, Checked, Descriptor};
 use crate::requests::counted;
 use crate::said;
 use crate::slots::Slots;
-use crate::versions::ASSEMBLYAI_MODELS as MODELS;
+use crate::versions::{ASSEMBLYAI_MODELS as MODELS, ASSEMBLYAI_STREAM_MODEL as STREAM_MODEL};
 use utterances::Spoken;
 
 pub(super) const NAME: &str = "assemblyai";
 const TITLE: &str = "AssemblyAI";
-const BASE_URL: &str = "https://api.assemblyai.com";
+pub(super) const BASE_URL: &str = "https://api.assemblyai.com";
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an upload may take. The provider takes at most 2.2 GB, which needs about this long at 30 Mbit/s. RabbitMQ
 /// allows 30 minutes for a delivery, and the fetch of the recording has to fit into them too.
@@ -100,6 +100,17 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
                 "ASSEMBLYAI_PRICE_MINUTE",
                 "",
                 "US dollars for a minute of audio. Absent: no cost is recorded.",
+            ),
+            plain(
+                "ASSEMBLYAI_STREAM_URL",
+                "",
+                "The address for calls that are being spoken. Absent: made from ASSEMBLYAI_BASE_URL.",
+            ),
+            plain(STREAM_MODEL.setting, STREAM_MODEL.default, "The model that transcribes them."),
+            plain(
+                "ASSEMBLYAI_STREAM_PRICE_MINUTE",
+                "",
+                "US dollars for a minute of them. Absent: as ASSEMBLYAI_PRICE_MINUTE.",
             ),
             secret(
                 "ASSEMBLYAI_WEBHOOK_SECRET",

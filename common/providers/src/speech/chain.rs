@@ -28,6 +28,11 @@ pub static SETTINGS: Group = Group {
         ),
         plain(LIVE, "", "The same for calls that are being spoken. Absent: as SPEECH."),
         plain(
+            "LIVE_STREAMING",
+            "true",
+            "Whether audio that comes as a stream is transcribed while it is spoken, where the first of these providers can.",
+        ),
+        plain(
             "SPEECH_WORDS",
             "",
             "Names and words that are likely to be spoken, comma separated. The names of the call's people are added.",

@@ -39,13 +39,13 @@ pub(super) use answer::read;
 
 pub(super) const NAME: &str = "deepgram";
 const TITLE: &str = "Deepgram";
-const BASE_URL: &str = "https://api.deepgram.com";
+pub(super) const BASE_URL: &str = "https://api.deepgram.com";
 /// The provider takes 2 GB.
 const MAX_AUDIO_BYTES: u64 = 2_000_000_000;
 /// The provider takes 100 terms with 500 tokens in all. A token of a name has some three characters.
-const WORDS: Limits = Limits { entries: 100, words_of_entry: 6, chars_of_entry: 60, chars: 1_200 };
+pub(super) const WORDS: Limits = Limits { entries: 100, words_of_entry: 6, chars_of_entry: 60, chars: 1_200 };
 
-static REMOTE: Remote = Remote {
+pub(super) static REMOTE: Remote = Remote {
     destination: Destination::named(NAME),
     title: TITLE,
     advice: "check DEEPGRAM_API_KEY, and the account",
@@ -74,6 +74,11 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
                 "",
                 "US dollars for a minute of audio; each channel counts. Absent: no cost is recorded.",
             ),
+            plain(
+                "DEEPGRAM_STREAM_PRICE_MINUTE",
+                "",
+                "US dollars for a minute of calls that are being spoken. Absent: as DEEPGRAM_PRICE_MINUTE.",
+            ),
         ],
     },
     make: |values, slots| {
@@ -82,6 +87,15 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
         Ok(client.filter(|_| is_named).map(|client| SpeechToText::AtOnce(Arc::new(client))))
     },
 };
+
+/// The header with the key. `None` where no `DEEPGRAM_API_KEY` is set.
+pub(super) fn authorization(values: &Values) -> Result<Option<HeaderValue>, ConfigError> {
+    let Some(key) = values.secret("DEEPGRAM_API_KEY") else { return Ok(None) };
+    let mut authorization = HeaderValue::try_from(format!("Token {}", key.expose_secret()))
+        .map_err(|_| ConfigError::new("DEEPGRAM_API_KEY", "it has characters that no key can have"))?;
+    authorization.set_sensitive(true);
+    Ok(Some(authorization))
+}
 
 pub(super) struct Deepgram {
     client: LazyClient,
@@ -99,10 +113,7 @@ impl Deepgram {
         let rate = values.rate("DEEPGRAM_RATE")?;
         let model = values.text(MODEL.setting).unwrap_or_else(|| MODEL.default.to_owned());
         let price = price(values, "DEEPGRAM_PRICE_MINUTE")?;
-        let Some(key) = values.secret("DEEPGRAM_API_KEY") else { return Ok(None) };
-        let mut authorization = HeaderValue::try_from(format!("Token {}", key.expose_secret()))
-            .map_err(|_| ConfigError::new("DEEPGRAM_API_KEY", "it has characters that no key can have"))?;
-        authorization.set_sensitive(true);
+        let Some(authorization) = authorization(values)? else { return Ok(None) };
         declare(NAME);
         Ok(Some(Self {
             client: LazyClient::default(),

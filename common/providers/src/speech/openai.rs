@@ -17,18 +17,18 @@ use super::transcriptions::{self, Transcriptions};
 use super::{Answer, Audio, SpeechAtOnce, SpeechToText, Unreadable, Wanted};
 use crate::descriptor::{Check, Checked, Descriptor};
 use crate::slots::Slots;
-use crate::versions::OPENAI_TRANSCRIBE_MODEL as MODEL;
+use crate::versions::{OPENAI_STREAM_MODEL as STREAM_MODEL, OPENAI_TRANSCRIBE_MODEL as MODEL};
 
 pub(super) const NAME: &str = "openai";
 const TITLE: &str = "OpenAI's transcription";
-const BASE_URL: &str = "https://api.openai.com/v1";
+pub(super) const BASE_URL: &str = "https://api.openai.com/v1";
 /// The provider takes 25 MB. The other parts of the form and the lines between them count too.
 const MAX_AUDIO_BYTES: u64 = 25_000_000;
 
 /// The GPT models refuse what is longer: some at 1,400 seconds, some at 1,500. `whisper-1` takes any length.
 const MAX_AUDIO_MS: i64 = 1_400_000;
 
-static REMOTE: Remote = Remote {
+pub(super) static REMOTE: Remote = Remote {
     destination: Destination::named(NAME),
     title: TITLE,
     advice: "check OPENAI_API_KEY, and the account",
@@ -53,6 +53,16 @@ pub static DESCRIPTOR: Descriptor<SpeechToText> = Descriptor {
                 "OPENAI_TRANSCRIBE_PRICE_MINUTE",
                 "",
                 "US dollars for a minute of audio. Absent: no cost is recorded.",
+            ),
+            plain(
+                STREAM_MODEL.setting,
+                STREAM_MODEL.default,
+                "The model that transcribes calls that are being spoken.",
+            ),
+            plain(
+                "OPENAI_STREAM_PRICE_MINUTE",
+                "",
+                "US dollars for a minute of them. Absent: as OPENAI_TRANSCRIBE_PRICE_MINUTE.",
             ),
         ],
     },

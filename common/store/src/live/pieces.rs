@@ -28,6 +28,8 @@ pub struct NewLivePiece {
     pub speaker: Option<String>,
     /// The key with which the sender recognises a repeated request.
     pub request_key: Option<String>,
+    /// Whether a stream says the words of its audio.
+    pub is_streamed: bool,
 }
 
 /// What became of a piece.
@@ -65,12 +67,15 @@ pub struct LivePiece {
     /// The place in the order in which the pieces were heard.
     pub position: Option<i64>,
     pub received_at: Moment,
+    /// Whether a stream says the words of its audio.
+    pub is_streamed: bool,
 }
 
 macro_rules! select_pieces {
     ($rest:literal) => {
         concat!(
-            "SELECT sequence, blob, bytes, media_type, channel, speaker, position, received_at FROM live_pieces
+            "SELECT sequence, blob, bytes, media_type, channel, speaker, position, received_at, is_streamed
+             FROM live_pieces
              WHERE workspace = $1 AND call_id = $2 AND ",
             $rest
         )
@@ -115,9 +120,9 @@ impl Store {
         execute!(
             tx,
             "INSERT INTO live_pieces (call_id, sequence, workspace, blob, digest, bytes, media_type, filename, channel,
-                speaker, request_key, received_at)
+                speaker, request_key, received_at, is_streamed)
              VALUES ($1, COALESCE($2, (SELECT MAX(sequence) + 1 FROM live_pieces WHERE call_id = $1), 0), $3, $4, $5, $6,
-                $7, $8, $9, $10, $11, $12)",
+                $7, $8, $9, $10, $11, $12, $13)",
             call,
             piece.sequence,
             workspace,
@@ -130,6 +135,7 @@ impl Store {
             piece.speaker.as_deref().map(|speaker| bounded(speaker, MAX_NAME_CHARS)),
             piece.request_key.as_deref(),
             now,
+            piece.is_streamed,
         )?;
         let pieces = pieces + 1;
         execute!(

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::columns::storable;
 use super::super::{Claim, Result, Store, execute};
 use super::events::{self, NewLiveEvent};
-use super::turns::NewLiveTurn;
+use super::turns::{self, NewLiveTurn, SaidBy};
 use super::{is_ours, lock_call};
 
 /// What one step changes.
@@ -58,19 +58,7 @@ impl Store {
             )?;
         }
         for turn in &step.turns {
-            execute!(
-                tx,
-                "INSERT INTO live_turns (call_id, number, workspace, channel, speaker, start_ms, end_ms, blob)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
-                call,
-                turn.number,
-                workspace,
-                turn.channel,
-                turn.speaker.as_deref(),
-                turn.start_ms,
-                turn.end_ms,
-                &turn.blob,
-            )?;
+            turns::add(&mut tx, (workspace, call), turn, SaidBy::Run).await?;
         }
         for (number, words) in &step.words {
             execute!(

@@ -4,7 +4,7 @@ use domain::call::CallId;
 use serde_json::json;
 use store::live::{
     EndAsked, LiveNotice, LiveState, LiveStep, NewLiveEvent, NewLivePiece, NewLiveSession, NewLiveTurn,
-    PieceKept, STAGE, SessionStart,
+    PieceKept, STAGE, SessionStart, StreamId, StreamedKept, StreamedWords,
 };
 use store::{Begun, RunRequest, Settled, Settlement, Store};
 
@@ -27,6 +27,7 @@ fn piece(sequence: Option<i64>, digest: &str) -> NewLivePiece {
         channel: None,
         speaker: None,
         request_key: None,
+        is_streamed: false,
     }
 }
 
@@ -144,7 +145,6 @@ async fn a_step_is_stored_whole_and_not_by_somebody_who_lost_the_run() {
         add(&store, call, &piece(Some(0), "a")).await;
         let (_, claim) = take(&store, run(call, STAGE, 2)).await;
         let turn = NewLiveTurn {
-            number: 1,
             channel: 0,
             speaker: Some("agent".into()),
             start_ms: 0,
@@ -224,6 +224,64 @@ async fn a_call_that_is_spoken_is_processing_and_the_work_on_it_does_not_hold_up
         let (_, transcription) = take(&store, run(call, "transcription", 1)).await;
         store.settle_run(&transcription, &Settlement::Done { writes: &[], children: &[] }).await.unwrap();
         assert_eq!(status().await, "completed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_words_of_a_stream_are_kept_once_and_by_the_last_stream_of_a_channel() {
+    on_both(|store| async move {
+        let call = session(&store).await;
+        let said = |number, text: &str, times: (i64, i64)| StreamedWords {
+            number,
+            speaker: Some("agent".into()),
+            start_ms: times.0,
+            end_ms: times.1,
+            words: json!({"parts": [{"text": text}]}),
+        };
+        let keep = async |stream: StreamId, said: &StreamedWords| {
+            let told = |number: i64| {
+                vec![NewLiveEvent { kind: "told", data: json!({"text": format!("turn {number}")}) }]
+            };
+            store
+                .keep_streamed_words(stream, said, &told, &|generation| format!("input {generation}"))
+                .await
+                .unwrap()
+        };
+        let first = store.begin_stream((WORKSPACE, call), 0).await.unwrap();
+        let number = store.begin_streamed_turn(first, Some("agent"), (0, 300)).await.unwrap().unwrap();
+        store.tell_live(first, &[event("partial")]).await.unwrap();
+        let kept = keep(first, &said(Some(number), "hello", (0, 900))).await;
+        assert!(matches!(kept, StreamedKept::Kept { number: kept, .. } if kept == number), "{kept:?}");
+        let turns = store.live_turns(WORKSPACE, call).await.unwrap();
+        let turn = turns.iter().find(|turn| turn.number == number).unwrap();
+        assert_eq!((turn.end_ms, turn.speaker.as_deref(), turn.blob.as_str()), (900, Some("agent"), ""));
+        assert_eq!(turn.words, Some(json!({"parts": [{"text": "hello"}]})));
+
+        let second = store.begin_stream((WORKSPACE, call), 0).await.unwrap();
+        let other_channel = store.begin_stream((WORKSPACE, call), 1).await.unwrap();
+        let before = events(&store, call).await.len();
+        assert_eq!(keep(first, &said(None, "late", (900, 1_000))).await, StreamedKept::TakenOver);
+        assert_eq!(store.begin_streamed_turn(first, None, (900, 1_000)).await.unwrap(), None);
+        store.tell_live(first, &[event("late")]).await.unwrap();
+        assert_eq!(events(&store, call).await.len(), before);
+        let mut newest = 0;
+        for stream in [second, other_channel] {
+            let kept = keep(stream, &said(None, "more", (1_000, 2_000))).await;
+            let StreamedKept::Kept { generation, .. } = kept else { panic!("it is not kept: {kept:?}") };
+            newest = generation;
+        }
+
+        // The run cuts a turn out of the same audio, because the stream seemed to be gone.
+        let (_, claim) = take(&store, run(call, STAGE, newest)).await;
+        let turn =
+            NewLiveTurn { channel: 0, speaker: None, start_ms: 2_500, end_ms: 3_500, blob: "turn".into() };
+        store.save_live_step(&claim, &LiveStep { turns: vec![turn], ..LiveStep::default() }).await.unwrap();
+        assert_eq!(keep(second, &said(None, "twice", (3_000, 4_000))).await, StreamedKept::TooLate);
+        assert!(matches!(keep(second, &said(None, "new", (3_500, 4_000))).await, StreamedKept::Kept { .. }));
+        let done = LiveStep { is_delivered: true, ..LiveStep::default() };
+        store.save_live_step(&claim, &done).await.unwrap();
+        assert_eq!(keep(second, &said(None, "after", (5_000, 6_000))).await, StreamedKept::TakenOver);
     })
     .await;
 }

@@ -13,5 +13,6 @@ mod recordings;
 mod salesforce;
 mod slack;
 mod speech;
+mod streams;
 mod telephony;
 mod zoom;

@@ -2,8 +2,8 @@
 
 use crate::fault::Fault;
 use crate::{
-    bounds, broker, clocks, cluster, crowds, databases, failpoints, kills, poison, processes, providers,
-    redis, replays, topology, unanswered_requests, upgrades,
+    bounds, broker, clocks, cluster, crowds, databases, failpoints, kills, live, poison, processes,
+    providers, redis, replays, topology, unanswered_requests, upgrades,
 };
 
 /// Returns every fault, in the order in which they are played.
@@ -13,6 +13,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
         cluster::FAULTS,
         topology::FAULTS,
         kills::FAULTS,
+        live::FAULTS,
         failpoints::FAULTS,
         processes::FAULTS,
         clocks::FAULTS,

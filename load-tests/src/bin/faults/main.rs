@@ -16,6 +16,7 @@ mod fault;
 mod inputs;
 mod inspection;
 mod kills;
+mod live;
 mod messages;
 mod poison;
 mod process;

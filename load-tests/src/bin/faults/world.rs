@@ -284,6 +284,14 @@ impl World {
         serde_json::from_str(&body).with_context(|| format!("read {path}"))
     }
 
+    /// Returns the bytes that the API answers to a request for `path`. Fails unless the status is 200.
+    pub(crate) async fn bytes(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        let mut connection = Connection::open(self.api()?).await.context("connect to the API")?;
+        let answer = connection.get(path).await?;
+        ensure!(answer.status == 200, "{path} answered {}", answer.status);
+        Ok(answer.body.to_vec())
+    }
+
     /// Waits until `look` finds something. After the time `within` it fails and says what it waited for.
     pub(crate) async fn wait<T>(
         &self,

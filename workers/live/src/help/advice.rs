@@ -61,6 +61,26 @@ impl Advice {
         self.insights.push(insight);
     }
 
+    /// Adds an insight of a model, with the words that prove it.
+    pub(super) fn add_proven(&mut self, kind: &str, insight: &str, quote: &str, line: &Line) {
+        if self.insights.iter().any(|known| known == insight) {
+            return;
+        }
+        self.evidence.push(json!({"kind": kind, "insight": insight,
+            "quote": {"text": quote, "start_ms": line.start_ms}}));
+        self.insights.push(insight.to_owned());
+    }
+
+    /// Adds a suggestion of a model, with the words that prove it.
+    pub(super) fn suggest_proven(&mut self, suggestion: &str, quote: &str, line: &Line) {
+        if self.suggestions.iter().any(|known| known == suggestion) {
+            return;
+        }
+        self.evidence.push(json!({"kind": "model_suggestion", "suggestion": suggestion,
+            "quote": {"text": quote, "start_ms": line.start_ms}}));
+        self.suggestions.push(suggestion.to_owned());
+    }
+
     fn suggest(&mut self, suggestion: &str) {
         if !self.suggestions.iter().any(|known| known == suggestion) {
             self.suggestions.push(suggestion.to_owned());

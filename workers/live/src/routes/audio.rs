@@ -71,6 +71,7 @@ pub(crate) async fn audio(
         channel: form.channel,
         speaker: form.speaker,
         request_key,
+        is_streamed: false,
     };
     let kept = state.keep_piece((session.workspace, session.call), &session.session_id, &new).await;
     if !matches!(kept, Ok(PieceKept::New { .. })) {

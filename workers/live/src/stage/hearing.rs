@@ -7,13 +7,14 @@ use bytes::Bytes;
 use domain::audio::Interval;
 use domain::call::Call;
 use media::audio::wav;
-use platform::blobs::{BlobError, Blobs};
+use platform::blobs::Blobs;
 use queue_topology::{Cx, StageError};
 use store::live::{LivePiece, LiveSession, LiveState, LiveStep, NewLiveTurn};
+use uuid::Uuid;
 
 use crate::faults;
 use crate::order::{self, Waiting};
-use crate::places::{MAX_PIECE_BYTES, place};
+use crate::places::place;
 use crate::progress::{Progress, Track, ms, samples};
 use crate::roles::role;
 use crate::settings::Settings;
@@ -93,11 +94,31 @@ pub(super) async fn hear(
 }
 
 /// A turn that was cut and is not stored yet.
-struct NewCut {
-    channel: i64,
-    speaker: Option<String>,
-    at: Interval,
-    sound: Vec<i16>,
+pub(super) struct NewCut {
+    pub(super) channel: i64,
+    pub(super) speaker: Option<String>,
+    pub(super) at: Interval,
+    pub(super) sound: Vec<i16>,
+}
+
+impl NewCut {
+    /// Stores the sound.
+    pub(super) async fn stored(
+        self,
+        listen: &Listen,
+        session: &LiveSession,
+    ) -> Result<NewLiveTurn, StageError> {
+        let blob = place(session, &format!("turn-{}.wav", Uuid::now_v7()));
+        let file = Bytes::from(wav::file(&self.sound));
+        listen.blobs.put(&blob, file).await.map_err(faults::of_blobs)?;
+        Ok(NewLiveTurn {
+            channel: self.channel,
+            speaker: self.speaker,
+            start_ms: self.at.start_ms,
+            end_ms: self.at.end_ms,
+            blob,
+        })
+    }
 }
 
 struct Ears<'a> {
@@ -119,14 +140,15 @@ impl Ears<'_> {
         self.progress.last_piece_ms = ms(length as u64);
         for (channel, samples) in channels {
             let track = self.progress.tracks.entry(channel).or_default();
-            if track.speaker != piece.speaker {
+            if track.speaker != piece.speaker || track.is_streamed != piece.is_streamed {
                 let has_tail = self.tail.get(&channel).is_some_and(|tail| !tail.is_empty());
                 if has_tail {
-                    // Somebody else speaks now, so what was said before is a turn of its own.
+                    // Somebody else speaks now, or somebody else says the words. So what was before is a turn of its own.
                     self.cut(channel, true).await;
                 }
                 let track = self.progress.tracks.entry(channel).or_default();
                 track.speaker.clone_from(&piece.speaker);
+                track.is_streamed = piece.is_streamed;
             }
             let track = self.progress.tracks.entry(channel).or_default();
             track.samples += samples.len() as u64;
@@ -161,6 +183,10 @@ impl Ears<'_> {
         };
         let role = role(track.speaker.as_deref(), channel, &self.call.details, agents);
         for turn in &cut.turns {
+            if track.is_streamed {
+                track.held.push(shifted(turn));
+                continue;
+            }
             let sound = slice(&tail, turn).iter().map(|sample| wav::pcm(*sample)).collect();
             self.cuts.push(NewCut { channel, speaker: track.speaker.clone(), at: shifted(turn), sound });
         }
@@ -179,21 +205,7 @@ impl Ears<'_> {
         let mut cuts = std::mem::take(&mut self.cuts);
         cuts.sort_by_key(|cut| (cut.at.start_ms, cut.channel));
         for cut in cuts {
-            self.progress.turns += 1;
-            let number = self.progress.turns;
-            // Another process may have cut other turns before this one lost the run.
-            let name = format!("turn-{number}-{}.wav", cx.run.fence);
-            let blob = place(self.session, &name);
-            let file = Bytes::from(wav::file(&cut.sound));
-            self.listen.blobs.put(&blob, file).await.map_err(faults::of_blobs)?;
-            step.turns.push(NewLiveTurn {
-                number,
-                channel: cut.channel,
-                speaker: cut.speaker,
-                start_ms: cut.at.start_ms,
-                end_ms: cut.at.end_ms,
-                blob,
-            });
+            step.turns.push(cut.stored(self.listen, self.session).await?);
         }
         step.progress = Some(self.progress.kept());
         if !step.turns.is_empty() {
@@ -221,22 +233,7 @@ pub(super) async fn sound_of(
     blobs: &Blobs,
     piece: &LivePiece,
 ) -> Result<Option<Vec<(i64, Vec<f32>)>>, StageError> {
-    let bytes = match blobs.get(&piece.blob, MAX_PIECE_BYTES).await {
-        Ok(bytes) => bytes,
-        Err(BlobError::NotFound(_) | BlobError::TooLarge { .. }) => return Ok(None),
-        Err(error) => return Err(faults::of_blobs(error)),
-    };
-    let decoded = match sound::decode(bytes).await {
-        Ok(decoded) => decoded,
-        Err(error) => {
-            tracing::debug!(%error, sequence = piece.sequence, "failed to decode a piece");
-            return Ok(None);
-        }
-    };
-    Ok(Some(match piece.channel {
-        Some(channel) => vec![(channel, media::audio::mix(&decoded))],
-        None => (0..).zip(decoded).collect(),
-    }))
+    sound::of_piece(blobs, piece).await.map_err(faults::of_blobs)
 }
 
 /// Makes the audio again that is not cut yet, from the last pieces.

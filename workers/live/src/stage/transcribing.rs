@@ -22,13 +22,12 @@ use crate::told::{self, Said};
 
 use super::Listen;
 
-use words::Part;
-pub(super) use words::Words;
+pub(crate) use words::{Part, Words};
 
 /// How far the turns are.
 pub(super) enum Transcribed {
-    /// All turns that can be transcribed are. Whether any was transcribed now.
-    All { any: bool },
+    /// All turns that can be transcribed are.
+    All,
     /// A provider works on one. Look again after this time.
     Later(Duration),
 }
@@ -40,11 +39,11 @@ pub(super) async fn transcribe(
     (session, call): (&LiveSession, &Call),
     turns: &mut [LiveTurn],
 ) -> Result<Transcribed, StageError> {
-    let mut any = false;
     if listen.speech.is_empty() {
-        return Ok(Transcribed::All { any });
+        return Ok(Transcribed::All);
     }
-    for turn in turns.iter_mut().filter(|turn| turn.words.is_none()) {
+    // The words of a turn without sound of its own come from a stream.
+    for turn in turns.iter_mut().filter(|turn| turn.words.is_none() && !turn.blob.is_empty()) {
         let words = match said(listen, cx, call, turn).await {
             Ok(Outcome::Words(words)) => words,
             Ok(Outcome::Later(wait)) => return Ok(Transcribed::Later(wait)),
@@ -61,6 +60,8 @@ pub(super) async fn transcribe(
             let said = Said {
                 turn: turn.number,
                 role: role.filter(|_| part.speaker.is_none()),
+                voice: None,
+                is_final: true,
                 text: &part.text,
                 confidence: part.confidence,
                 start_ms: part.start_ms,
@@ -74,9 +75,8 @@ pub(super) async fn transcribe(
         listen.store_step(cx, session, &step).await?;
         metrics::turn(words.problem.is_none());
         turn.words = Some(kept);
-        any = true;
     }
-    Ok(Transcribed::All { any })
+    Ok(Transcribed::All)
 }
 
 /// What became of one turn.
@@ -149,8 +149,10 @@ pub(super) fn segments(listen: &Listen, call: &Call, turns: &[LiveTurn]) -> Vec<
         let Some(words) = turn.words.as_ref().map(Words::read) else { continue };
         let role = role(turn.speaker.as_deref(), turn.channel, &call.details, &listen.settings.agents);
         for part in words.parts {
-            let label =
-                turn.speaker.clone().or_else(|| (channels > 1).then(|| (turn.channel + 1).to_string()));
+            // The letters of a stream hold as long as the stream does.
+            let voice = part.speaker.clone().filter(|_| turn.blob.is_empty());
+            let label = turn.speaker.clone().or(voice);
+            let label = label.or_else(|| (channels > 1).then(|| (turn.channel + 1).to_string()));
             segments.push(Segment {
                 id: 0,
                 speaker: label,
@@ -164,6 +166,15 @@ pub(super) fn segments(listen: &Listen, call: &Call, turns: &[LiveTurn]) -> Vec<
     }
     segments.sort_by_key(|segment| segment.start_ms);
     segments
+}
+
+/// How many turns have words.
+pub(crate) fn with_words(turns: &[LiveTurn]) -> usize {
+    let has_words = |turn: &&LiveTurn| {
+        let words = turn.words.as_ref();
+        words.is_some_and(|words| words["parts"].as_array().is_some_and(|parts| !parts.is_empty()))
+    };
+    turns.iter().filter(has_words).count()
 }
 
 /// What was paid for all turns together.

@@ -10,7 +10,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
-use domain::principal::{Principal, Scope};
+use domain::principal::Scope;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::live::{LiveEvent, LiveSession, LiveState};
@@ -60,10 +60,16 @@ pub(crate) async fn stream(State(live): State<Live>, request: Request) -> Result
         Err(rejection) => return Ok(rejection.into_response()),
     };
     let streaming = move |socket| async move {
-        let mut stream = Stream { socket, live, who, head, session: Arc::new(session), recorder: None };
+        let follower = who.scopes.has(Scope::Read).then(|| {
+            let LiveSession { workspace, call, last_event, .. } = session;
+            live.hub.follow(&live.store, workspace, call, last_event)
+        });
+        let session = Arc::new(session);
+        let mut stream = Stream { socket, live, head, session, recorder: None, follower };
         let closing = stream.run().await;
         // What was received is kept, however the stream ended.
         let flushed = stream.flush().await;
+        stream.finish().await;
         close(stream.socket, flushed.err().unwrap_or(closing)).await;
     };
     Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(streaming))
@@ -72,10 +78,11 @@ pub(crate) async fn stream(State(live): State<Live>, request: Request) -> Result
 struct Stream {
     socket: WebSocket,
     live: Live,
-    who: Principal,
     head: Parts,
     session: Arc<LiveSession>,
     recorder: Option<Recorder>,
+    /// What the sender gets of the session. `None` where its key may not read.
+    follower: Option<Follower>,
 }
 
 enum Next {
@@ -88,15 +95,11 @@ enum Next {
 impl Stream {
     /// Takes messages until the stream ends. Returns why.
     async fn run(&mut self) -> Closing {
-        let mut follower = self.who.scopes.has(Scope::Read).then(|| {
-            let LiveSession { workspace, call, last_event, .. } = *self.session;
-            self.live.hub.follow(&self.live.store, workspace, call, last_event)
-        });
         let mut tick = tokio::time::interval(TICK);
         loop {
             let next = tokio::select! {
                 message = self.socket.recv() => Next::Message(message),
-                events = next_events(follower.as_mut()) => Next::Events(events),
+                events = next_events(self.follower.as_mut()) => Next::Events(events),
                 _ = tick.tick() => Next::Tick,
                 () = self.live.stopping.cancelled() => Next::Stopping,
             };
@@ -119,7 +122,7 @@ impl Stream {
                 let recorder = self.recorder.as_mut();
                 let recorder =
                     recorder.ok_or_else(|| Closing::protocol("audio came before the start message"))?;
-                recorder.push(&bytes)?;
+                recorder.push(&bytes).await?;
                 // Nothing more is read until this is written, so a sender that is too fast waits.
                 if recorder.is_due() { self.flush().await } else { Ok(()) }
             }
@@ -132,6 +135,12 @@ impl Stream {
                 }
                 Ok(Said::End) => {
                     self.flush().await?;
+                    self.finish().await;
+                    if let Some(follower) = &mut self.follower {
+                        // The sender of the last words gets them, too.
+                        let last = follower.ready().await;
+                        self.tell(last).await?;
+                    }
                     self.live
                         .end(&self.session, "asked")
                         .await
@@ -174,6 +183,13 @@ impl Stream {
         recorder.flush().await?;
         let bytes = recorder.on_disk();
         if bytes > before { self.send(&json!({"type": "ack", "bytes": bytes})).await } else { Ok(()) }
+    }
+
+    /// Waits for the last words of what was received.
+    async fn finish(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.finish().await;
+        }
     }
 
     async fn tell(&mut self, events: store::Result<Vec<LiveEvent>>) -> Result<(), Closing> {

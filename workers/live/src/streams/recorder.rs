@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Closing;
 use super::format::{self, Encoding, Format};
+use super::speech::{Side, Speech};
 use crate::places::place;
 use crate::service::Live;
 
@@ -26,6 +27,9 @@ pub(super) struct Recorder {
     /// How many of the next bytes are on disk already, because the sender did not hear of it.
     skip: u64,
     buffer: Buffer,
+    /// Who says the words while they are spoken. `None` where nobody does, and before the first audio.
+    speech: Option<Speech>,
+    has_begun: bool,
 }
 
 /// What was received and is not on disk yet.
@@ -65,6 +69,8 @@ impl Recorder {
             } else {
                 Buffer::Samples(BytesMut::new())
             },
+            speech: None,
+            has_begun: false,
         })
     }
 
@@ -84,12 +90,28 @@ impl Recorder {
         from <= self.on_disk
     }
 
+    /// Begins to transcribe with the first audio.
+    async fn begin(&mut self) {
+        if self.has_begun {
+            return;
+        }
+        self.has_begun = true;
+        let side = Side { channel: self.channel, speaker: self.speaker.as_deref(), format: self.format };
+        self.speech = Speech::open(&self.live, &self.session, side).await;
+    }
+
     /// Takes a message of the sender.
-    pub(super) fn push(&mut self, bytes: &Bytes) -> Result<(), Closing> {
+    pub(super) async fn push(&mut self, bytes: &Bytes) -> Result<(), Closing> {
+        self.begin().await;
         let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
         self.skip -= skipped as u64;
         match &mut self.buffer {
-            Buffer::Samples(buffer) => buffer.extend_from_slice(&bytes[skipped..]),
+            Buffer::Samples(buffer) => {
+                buffer.extend_from_slice(&bytes[skipped..]);
+                if let Some(speech) = &mut self.speech {
+                    speech.push(&bytes[skipped..]);
+                }
+            }
             // A packet is on disk as a whole, or not at all.
             Buffer::Packets { .. } if skipped > 0 => {}
             Buffer::Packets { packets, samples } => {
@@ -124,6 +146,9 @@ impl Recorder {
             return Ok(());
         }
         let file = Bytes::from(file);
+        if let Some(speech) = &mut self.speech {
+            speech.push_file(&file, self.format.encoding).await;
+        }
         let (from, to) = (self.on_disk, self.on_disk + whole as u64);
         let blob = place(&self.session, &format!("pieces/piece-{}", Uuid::now_v7()));
         let (digest, bytes) =
@@ -144,6 +169,7 @@ impl Recorder {
             channel: self.channel,
             speaker: self.speaker.clone(),
             request_key: Some(format!("{}:{from}", self.stream)),
+            is_streamed: self.speech.as_ref().is_some_and(Speech::is_heard),
         };
         let session = (self.session.workspace, self.session.call);
         let kept = self.live.keep_piece(session, &self.session.session_id, &piece).await;
@@ -164,5 +190,12 @@ impl Recorder {
             }
         }
         Ok(())
+    }
+
+    /// No more audio comes. What is there is on disk, and the last words are waited for.
+    pub(super) async fn finish(&mut self) {
+        if let Some(speech) = self.speech.take() {
+            speech.finish().await;
+        }
     }
 }

@@ -68,6 +68,7 @@ pub(super) async fn run(
     let mut failed = None;
     if let Some(call) = &mut call {
         failed = call.flush().await.err();
+        call.finish().await;
     }
     close(socket, failed.unwrap_or(closing)).await;
 }
@@ -187,7 +188,7 @@ impl OnCall {
             self.sides.insert(side, recorder.of(channel, speaker));
         }
         let Some(recorder) = self.sides.get_mut(&side) else { return Ok(()) };
-        recorder.push(&bytes.into())?;
+        recorder.push(&bytes.into()).await?;
         if recorder.is_due() { recorder.flush().await } else { Ok(()) }
     }
 
@@ -198,8 +199,15 @@ impl OnCall {
         Ok(())
     }
 
+    /// Waits for the last words of both sides.
+    async fn finish(&mut self) {
+        let finishing = self.sides.values_mut().map(Recorder::finish);
+        futures::future::join_all(finishing).await;
+    }
+
     async fn stop(&mut self) -> Result<(), Closing> {
         self.flush().await?;
+        self.finish().await;
         self.live.end(&self.session, "asked").await.map_err(|problem| Closing::again(problem.detail))?;
         Err(Closing { code: 1000, why: "the call is over".into() })
     }

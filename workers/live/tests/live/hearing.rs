@@ -88,3 +88,72 @@ async fn silence_costs_nothing() {
     assert_eq!(world.paid_requests().await, 0);
     assert!(!world.events("s-1").await.iter().any(|event| event["type"] == "transcript_update"));
 }
+
+#[tokio::test]
+async fn notes_that_fit_are_shown_once_and_say_where_they_stand() {
+    let notes = tempfile::tempdir().unwrap();
+    std::fs::write(notes.path().join("money.md"), "# Cancelling\n\nThe notice is thirty days.\n").unwrap();
+    let world = World::with(&[("CARDS_DIR", notes.path().to_str().unwrap())]).await;
+    world.says(&["I am cancelling today.", "Yes, cancelling it."]).await;
+    world.start("s-1").await;
+    let first = [("sequence", "0"), ("speaker", "customer")];
+    world.piece("s-1", &wav(&voice(1, 1_500, 1_000)), &first).await;
+    let told = world.told("s-1", "real_time_insights", 1).await;
+    let card = &told[0]["data"]["cards"][0];
+    assert_eq!(
+        (&card["file"], &card["line"], &card["heading"]),
+        (&json!("money.md"), &json!(1), &json!("Cancelling"))
+    );
+    assert_eq!(told[0]["data"]["source"], "rules");
+    let second = [("sequence", "1"), ("speaker", "customer")];
+    world.piece("s-1", &wav(&voice(2, 1_500, 1_000)), &second).await;
+    world.told("s-1", "transcript_update", 2).await;
+    world.end("s-1").await;
+    world.arrival().await;
+    let shown: usize = world
+        .told("s-1", "real_time_insights", 1)
+        .await
+        .iter()
+        .map(|event| event["data"]["cards"].as_array().map_or(0, Vec::len))
+        .sum();
+    assert_eq!(shown, 1);
+}
+
+#[tokio::test]
+async fn a_model_advises_with_quotes_that_were_said_and_without_one_the_rules_do() {
+    let model = wiremock::MockServer::start().await;
+    let reading = json!({
+        "insights": [{"text": "They compare prices.", "quote": "ten percent cheaper", "line": 1},
+            {"text": "They are rich.", "quote": "money is no problem", "line": 1}],
+        "suggestions": [{"text": "Ask what is included there.", "quote": "ten percent cheaper", "line": 1}],
+        "urgency": "medium", "mood": {"mood": "negative", "quote": "really annoyed"}});
+    let reply = json!({"choices": [{"index": 0, "finish_reason": "stop",
+            "message": {"role": "assistant", "content": reading.to_string()}}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}});
+    wiremock::Mock::given(wiremock::matchers::path("/chat/completions"))
+        .respond_with(wiremock::ResponseTemplate::new(200).set_body_json(reply))
+        .mount(&model)
+        .await;
+    let address = model.uri();
+    let settings = [("OPENAI_API_KEY", "key"), ("OPENAI_BASE_URL", address.as_str()), ("SPEECH", "local")];
+    let world = World::with(&settings).await;
+    world.says(&["They are ten percent cheaper, and I am really annoyed."]).await;
+    world.start("s-1").await;
+    world.piece("s-1", &wav(&voice(1, 1_500, 1_000)), &[("speaker", "customer")]).await;
+    let by_model = world
+        .until("the advice of the model", async |world: &World| {
+            let events = world.events("s-1").await;
+            events.into_iter().map(|event| event["data"].clone()).find(|data| data["source"] == "model")
+        })
+        .await;
+    assert_eq!(by_model["insights"], json!(["They compare prices."]), "{by_model}");
+    assert_eq!(by_model["suggestions"], json!(["Ask what is included there."]));
+    assert_eq!(
+        (&by_model["urgency_level"], &by_model["customer_mood"]),
+        (&json!("medium"), &json!("negative"))
+    );
+    assert_eq!(by_model["evidence"][0]["quote"]["text"], "ten percent cheaper");
+    let asked = model.received_requests().await.unwrap();
+    assert_eq!(asked.len(), 1, "one turn is asked about once");
+    assert!(String::from_utf8_lossy(&asked[0].body).contains("BEGIN TURNS"));
+}

@@ -18,5 +18,6 @@ mod sockets;
 )]
 #[path = "../../../../common/media/tests/audio/sounds.rs"]
 mod sounds;
+mod speech;
 mod streams;
 mod world;

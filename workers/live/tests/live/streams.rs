@@ -167,3 +167,45 @@ async fn a_stream_of_a_provider_without_a_key_is_refused() {
     say(&mut socket, json!({"event": "media", "media": {"payload": "!"}})).await;
     assert_eq!(closed(&mut socket).await, (1002, "the payload is not base64".into()));
 }
+
+#[tokio::test]
+async fn exotel_streams_a_call_in_the_format_that_its_start_names() {
+    let world = World::new().await;
+    world.says(&["Something."]).await;
+    let mut socket = open(&world, "/streams/exotel").await;
+    say(&mut socket, json!({"event": "connected"})).await;
+    // Its names are in snake case, its numbers are texts, and this version sends mu-law.
+    let started = json!({"event": "start", "sequence_number": "1", "stream_sid": "ST1", "start": {
+        "stream_sid": "ST1", "call_sid": "EX1", "account_sid": "AC1", "from": "08012345678", "to": "08087654321",
+        "custom_parameters": {"queue": "sales"},
+        "media_format": {"encoding": "mulaw", "sample_rate": "8000", "bit_rate": "64kbps"}}});
+    say(&mut socket, started).await;
+    let sound = voice(1, 1_500, 500);
+    for (chunk, bytes) in sounds::telephone(&sound).chunks(320).enumerate() {
+        let media = json!({"chunk": (chunk + 1).to_string(), "timestamp": (chunk * 40).to_string(), "payload": STANDARD.encode(bytes)});
+        say(
+            &mut socket,
+            json!({"event": "media", "sequence_number": "2", "stream_sid": "ST1", "media": media}),
+        )
+        .await;
+        if chunk == 3 {
+            say(
+                &mut socket,
+                json!({"event": "dtmf", "stream_sid": "ST1", "dtmf": {"digit": "1", "duration": "100"}}),
+            )
+            .await;
+            say(&mut socket, json!({"event": "mark", "stream_sid": "ST1", "mark": {"name": "played"}})).await;
+        }
+    }
+    let stop =
+        json!({"event": "stop", "stream_sid": "ST1", "stop": {"call_sid": "EX1", "reason": "callended"}});
+    say(&mut socket, stop).await;
+    assert_eq!(closed(&mut socket).await.0, 1000);
+    let told = world.told("EX1", "transcript_update", 1).await;
+    assert_eq!(told[0]["data"]["speaker"], "customer");
+    let arrival = world.arrival().await;
+    assert_eq!((arrival.source.as_str(), arrival.external_id.as_str()), ("exotel", "EX1"));
+    let recording = world.material(&arrival, MaterialKind::Recording).await;
+    let seconds = recording.len() / (2 * 16_000);
+    assert_eq!(seconds, 2, "the samples were read as what they are");
+}

@@ -98,6 +98,7 @@ impl World {
         let (hub, stopping) = (Hub::default(), CancellationToken::new());
         let sum_up =
             Arc::new(|transcript: &domain::transcript::Transcript, _: &[String]| analysis(transcript));
+        let streaming = live::streaming(&values, cache.clone()).unwrap();
         let listen = Listen::from_values(&values, &installation, intake, cache, hub.clone(), sum_up).unwrap();
         let arrived = Arc::default();
         let workers = Pipeline::new().then(Arrivals(Arc::clone(&arrived))).workers();
@@ -130,6 +131,7 @@ impl World {
                 Ok((None, domain::call::CallDetails { metadata, ..Default::default() }))
             }),
             hub,
+            streaming,
             stopping: stopping.clone(),
         };
         let router = web::finish(live::router(live), &access);

@@ -42,7 +42,9 @@ pub(super) fn members(run: &Run, plan: &Plan) -> anyhow::Result<Vec<Process>> {
         return Ok(vec![member(ALL.to_owned(), vec!["run".to_owned()])?]);
     }
     let mut members = Vec::new();
-    for role in ROLES {
+    // A role that is not among the usual ones is there where somebody asks for it.
+    let others = plan.processes.iter().map(|(role, _)| *role).filter(|role| !ROLES.contains(role));
+    for role in ROLES.into_iter().chain(others) {
         let count = plan.processes.iter().find(|(of, _)| *of == role).map_or(1, |(_, count)| *count);
         for number in 1..=count {
             let name = if number == 1 { role.to_owned() } else { format!("{role}-{number}") };

@@ -7,37 +7,37 @@ use store::live::LiveTurn;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::stage) struct Words {
-    pub(in crate::stage) parts: Vec<Part>,
+pub(crate) struct Words {
+    pub(crate) parts: Vec<Part>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::stage) language: Option<String>,
+    pub(crate) language: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::stage) provider: Option<String>,
+    pub(crate) provider: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::stage) model: Option<String>,
-    pub(in crate::stage) audio_ms: i64,
+    pub(crate) model: Option<String>,
+    pub(crate) audio_ms: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::stage) cost_usd: Option<f64>,
+    pub(crate) cost_usd: Option<f64>,
     /// Why the turn has no words.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::stage) problem: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
 /// What one voice said. The times are those of the session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(in crate::stage) struct Part {
-    pub(in crate::stage) start_ms: i64,
-    pub(in crate::stage) end_ms: i64,
-    pub(in crate::stage) text: String,
-    pub(in crate::stage) confidence: Option<f64>,
-    /// The provider's letter for the voice, where it heard several in this turn. The letters of two turns have nothing to
-    /// do with each other, so nobody is shown them.
+pub(crate) struct Part {
+    pub(crate) start_ms: i64,
+    pub(crate) end_ms: i64,
+    pub(crate) text: String,
+    pub(crate) confidence: Option<f64>,
+    /// The letter of the voice, where several were heard. In a turn that was transcribed by itself it is the provider's, and
+    /// has nothing to do with the letters of other turns, so nobody is shown it. In a stream it is ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::stage) speaker: Option<String>,
+    pub(crate) speaker: Option<String>,
 }
 
 impl Words {
-    pub(in crate::stage) fn read(kept: &Value) -> Self {
+    pub(crate) fn read(kept: &Value) -> Self {
         serde_json::from_value(kept.clone()).unwrap_or_default()
     }
 }
