@@ -10,6 +10,7 @@ mod judging;
 mod meetings;
 mod progress;
 mod sockets;
+mod sooner;
 #[expect(
     dead_code,
     clippy::cast_possible_truncation,

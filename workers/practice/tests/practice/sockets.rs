@@ -13,12 +13,12 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::voices::{Ear, Parrot, speech};
 use crate::world::{World, text};
 
-struct Client {
+pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 impl Client {
-    async fn connect(world: &World, meeting: &str) -> Self {
+    pub(crate) async fn connect(world: &World, meeting: &str) -> Self {
         let address = world.listen().await;
         let (socket, _) =
             connect_async(format!("ws://{address}/api/conversation/ws/{meeting}")).await.unwrap();
@@ -32,7 +32,7 @@ impl Client {
         self.socket.send(Message::text(message.to_string())).await.unwrap();
     }
 
-    async fn message(&mut self, text: &str) {
+    pub(crate) async fn message(&mut self, text: &str) {
         self.say(json!({"type": "message", "text": text})).await;
     }
 
@@ -49,7 +49,7 @@ impl Client {
     }
 
     /// The next message of this type. Those before it are passed over.
-    async fn next(&mut self, kind: &str) -> Value {
+    pub(crate) async fn next(&mut self, kind: &str) -> Value {
         loop {
             let message = self.any().await;
             if message["type"] == kind {
