@@ -171,7 +171,7 @@ fn slide(xml: &[u8]) -> Result<Part, ReadError> {
         match reader.read_event() {
             Ok(Event::Eof) => {
                 part.text.push_str(&shape);
-                part.text = part.text.trim().to_owned();
+                part.text = part.text.trim().into();
                 return Ok(part);
             }
             Ok(Event::Start(tag) | Event::Empty(tag)) if tag.local_name().as_ref() == b"ph" => {

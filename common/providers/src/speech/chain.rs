@@ -14,6 +14,9 @@ const DEFAULT_ORDER: &str = if cfg!(feature = "whisper") {
     "assemblyai,deepgram,openai,elevenlabs,local"
 };
 
+/// The setting with the order for calls that are being spoken.
+const LIVE: &str = "LIVE_SPEECH";
+
 /// The settings that all providers share. The worker reads the words and the language.
 pub static SETTINGS: Group = Group {
     title: "Speech to text: which provider, and what it should know",
@@ -23,7 +26,7 @@ pub static SETTINGS: Group = Group {
             DEFAULT_ORDER,
             "The providers that transcribe, in the order in which they are tried. Those without a key are left out.",
         ),
-        plain("LIVE_SPEECH", "", "The same for calls that are being spoken. Absent: as SPEECH."),
+        plain(LIVE, "", "The same for calls that are being spoken. Absent: as SPEECH."),
         plain(
             "SPEECH_WORDS",
             "",
@@ -72,10 +75,11 @@ fn in_order(
     Ok(in_order.collect())
 }
 
-/// Whether `SPEECH` names this provider. A key alone does not turn on a provider that it leaves out: the key of `OpenAI` is
-/// that of the model, too.
+/// Whether `SPEECH` or `LIVE_SPEECH` names this provider. A key alone does not turn on a provider that both leave out: the
+/// key of `OpenAI` is that of the model, too.
 pub(super) fn names(values: &Values, provider: &str) -> Result<bool, ConfigError> {
-    Ok(order(values)?.contains(&provider))
+    let of_live = values.text(LIVE).is_some() && order_of(values, LIVE)?.contains(&provider);
+    Ok(of_live || order(values)?.contains(&provider))
 }
 
 /// The names of the providers in the order in which they are tried.
@@ -140,6 +144,23 @@ mod tests {
         };
         assert!(!is_on("openai"));
         assert!(!crate::services(&values).contains(&("transcription", true)));
+    }
+
+    #[test]
+    fn a_provider_that_only_the_order_of_live_calls_names_works_for_them_alone() {
+        tls();
+        let values = Values::of([
+            ("SPEECH", "assemblyai"),
+            ("ASSEMBLYAI_API_KEY", "key"),
+            ("LIVE_SPEECH", "local"),
+            ("LOCAL_SPEECH_BASE_URL", "http://127.0.0.1:1/v1"),
+        ]);
+        let slots = Slots::of_this_process();
+        let names = |made: Vec<SpeechToText>| {
+            made.iter().map(|provider| provider.remote().destination.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(configured(&values, &slots).unwrap()), ["assemblyai"]);
+        assert_eq!(names(configured_for(&values, &slots, LIVE).unwrap()).len(), 1);
     }
 
     #[test]

@@ -70,7 +70,7 @@ async fn plant(store: &Store) -> Planted {
     planted
 }
 
-fn turn<'a>(said: &'a str, state: TurnState, request: Option<(Uuid, Uuid)>) -> NewTurn<'a> {
+fn turn(said: &str, state: TurnState, request: Option<(Uuid, Uuid)>) -> NewTurn<'_> {
     NewTurn {
         speaker: "salesperson",
         name: "Dana",
@@ -123,8 +123,8 @@ async fn of_many_who_want_the_floor_at_once_one_gets_it() {
     on_both(|store| async move {
         let Planted { meeting, .. } = plant(&store).await;
         store.start_meeting(WORKSPACE, meeting).await.unwrap();
-        let takes = (0..8).map(|_| store.take_floor(WORKSPACE, meeting, Uuid::now_v7(), LEASE));
-        let taken = futures::future::join_all(takes).await;
+        let claims = (0..8).map(|_| store.take_floor(WORKSPACE, meeting, Uuid::now_v7(), LEASE));
+        let taken = futures::future::join_all(claims).await;
         let count = taken.into_iter().filter(|claim| *claim.as_ref().unwrap() == FloorClaim::Taken).count();
         assert_eq!(count, 1);
     })

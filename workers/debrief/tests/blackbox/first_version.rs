@@ -34,6 +34,8 @@ async fn the_data_folder_of_the_first_version_goes_on_where_it_was() {
     }
     copy_folder(&fixture.join("blobs"), &folder.path().join("blobs"));
     world.set("DEBRIEF_DATA_DIR", folder.path().to_str().unwrap());
+    // The first version kept its blobs in the data folder.
+    world.set("BLOB_URL", "");
     world.start_role("all").await;
 
     for (id, status) in CALLS {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::body::Bytes;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use reqwest::multipart::{Form, Part};
@@ -21,7 +22,8 @@ impl Hears {
     async fn start(text: &'static str) -> Self {
         let paid = Arc::<AtomicUsize>::default();
         let counted = Arc::clone(&paid);
-        let hear = move || {
+        // The body is read whole: a server that answers before that closes the connection while the client writes.
+        let hear = move |_body: Bytes| {
             counted.fetch_add(1, Ordering::SeqCst);
             async move { Json(json!({"text": text, "duration": 2.0})) }
         };
@@ -36,7 +38,12 @@ impl Hears {
 }
 
 async fn world(kind: Kind, hears: &Hears) -> World {
-    let settings = [("LOCAL_SPEECH_BASE_URL", hears.address.as_str()), ("LIVE_SPEECH", "local")];
+    let settings = [
+        ("LOCAL_SPEECH_BASE_URL", hears.address.as_str()),
+        ("LIVE_SPEECH", "local"),
+        // The client of these tests follows no redirect.
+        ("BLOB_REDIRECT", "false"),
+    ];
     World::start_with(kind, &settings).await
 }
 

@@ -205,7 +205,7 @@ async fn nothing_is_told(kind: Kind, extra: &[(&str, &str)]) {
     for role in world.roles() {
         let metrics = world.text(&role, "/metrics").await;
         assert!(
-            metrics.contains("debrief_stage_runs") || ["ingest", "api"].contains(&&*role),
+            metrics.contains("debrief_stage_runs") || ["ingest", "api", "practice"].contains(&&*role),
             "{role}: {metrics}"
         );
         looked.at(&format!("the metrics of {role}"), &metrics);

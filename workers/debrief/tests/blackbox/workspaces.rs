@@ -15,6 +15,9 @@ use crate::keys::with;
 use crate::world::{Kind, World};
 
 const API_KEY: &str = "configured";
+/// A recording is answered with itself also where it lies in a bucket: the client of these tests follows no redirect.
+const SETTINGS: [(&str, &str); 3] =
+    [("DEBRIEF_API_KEY", API_KEY), ("DEBRIEF_MAX_ATTEMPTS", "2"), ("BLOB_REDIRECT", "false")];
 /// Routes that show counts and no data of a single call.
 const COUNTS: [&str; 5] = ["/stats", "/metrics", "/api/queues", "/api/usage", "/health"];
 
@@ -217,7 +220,7 @@ async fn no_key_of_another_workspace_sees_or_changes_anything_through_any_route_
 }
 
 async fn nothing_is_seen(kind: Kind) {
-    let world = World::start_with(kind, &[("DEBRIEF_API_KEY", API_KEY), ("DEBRIEF_MAX_ATTEMPTS", "2")]).await;
+    let world = World::start_with(kind, &SETTINGS).await;
     let theirs = world.make_key("everything", "kestrel", &[]).await;
     let operations = operations(&world).await;
     let lists = lists(&world, &operations, &theirs).await;
@@ -240,7 +243,7 @@ async fn nothing_is_seen(kind: Kind) {
             // A refusal and a search may repeat the id that was in the request.
             let told: Vec<_> = planted
                 .told_by(&body)
-                .filter(|told| !((status >= 400 || operation.looks_for) && *told == id))
+                .filter(|told| !((status >= 400 || operation.looks_for) && id.contains(*told)))
                 .collect();
             assert!(told.is_empty(), "{told:?} in {what}");
         }
@@ -311,8 +314,10 @@ async fn shows_its_owner(world: &World, operation: &Operation, planted: &Planted
         let asked = operation.request(world, &operation.address(id), Some(API_KEY), &Value::Null);
         let (status, body) = answer(asked).await;
         statuses.push(status);
+        // A recording, its waveform and the figures of a meeting hold no word of the planted data.
         let told = planted.told_by(&body).next().is_some()
             || body.starts_with("RIFF")
+            || body.contains("\"salesperson_turns\":1")
             || body.starts_with("{\"bucket_ms\"");
         if status == 200 && told {
             return;
