@@ -80,7 +80,7 @@ impl Listener {
             router = router.merge(live::router(live(deployment, access, &shutdown)?));
         }
         if roles.contains(&Role::Practice) {
-            router = router.merge(practice::router(practice(deployment, access)?));
+            router = router.merge(practice::router(practice(deployment, access, &shutdown)?));
         }
         let console = roles.contains(&Role::Console).then(|| console(deployment, access, roles, &shutdown));
         if let Some(console) = &console {
@@ -191,10 +191,16 @@ fn live(
 }
 
 /// What practice needs.
-fn practice(deployment: &Deployment, access: &Arc<Access>) -> Result<Practice, ConfigError> {
+fn practice(
+    deployment: &Deployment,
+    access: &Arc<Access>,
+    shutdown: &CancellationToken,
+) -> Result<Practice, ConfigError> {
     let Deployment { values, store, blobs, cache, .. } = deployment;
     let parts = (store.clone(), blobs.clone());
-    Practice::from_values(values, parts, Arc::clone(cache), Arc::clone(access), deployment.intake())
+    let practice =
+        Practice::from_values(values, parts, Arc::clone(cache), Arc::clone(access), deployment.intake())?;
+    Ok(Practice { stopping: shutdown.clone(), ..practice })
 }
 
 /// Lets a browser show our answers to pages whose origin stands in `CORS_ORIGINS`, or to all pages where `*` stands

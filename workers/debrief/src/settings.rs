@@ -30,6 +30,8 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, ConfigError> {
     providers::speech::configured_for(values, &slots, "LIVE_SPEECH")?;
     crm::Settings::read(values, &installation, &slots)?;
     slack::Settings::read(values, &installation, &slots)?;
+    practice::score::chosen(values)?;
+    providers::voices::configured(values, &slots)?;
     for provider in providers::all() {
         provider.is_on(values)?;
     }

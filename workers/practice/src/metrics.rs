@@ -1,14 +1,31 @@
-//! Counts turns, by who made their words.
+//! Counts turns by who made their words, and measures how soon a voice is heard.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use opentelemetry::metrics::Counter;
+use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
 
 static TURNS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("debrief")
         .u64_counter("debrief_practice_turns")
         .with_description("Turns of practice meetings, by who made their words")
+        .build()
+});
+
+static SILENT: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("debrief")
+        .u64_counter("debrief_practice_silent_lines")
+        .with_description("Sentences of practice meetings that no voice said although one is configured")
+        .build()
+});
+
+static FIRST_SOUND: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    global::meter("debrief")
+        .f64_histogram("debrief_practice_first_sound")
+        .with_unit("s")
+        .with_boundaries(vec![0.1, 0.25, 0.5, 0.8, 1.2, 2.0, 4.0, 8.0])
+        .with_description("How long it took from the salesperson's words to the first sound of the answer")
         .build()
 });
 
@@ -20,6 +37,15 @@ pub(crate) fn declare() {
     for source in SOURCES {
         count(source, 0);
     }
+    SILENT.add(0, &[]);
+}
+
+pub(crate) fn silent_line() {
+    SILENT.add(1, &[]);
+}
+
+pub(crate) fn first_sound(after: Duration) {
+    FIRST_SOUND.record(after.as_secs_f64(), &[]);
 }
 
 pub(crate) fn turn(source: &'static str) {

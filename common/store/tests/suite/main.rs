@@ -25,6 +25,7 @@ mod processes;
 mod queue_samples;
 mod replays;
 mod runs;
+mod scores;
 mod searching;
 mod speakers;
 mod speech;
