@@ -89,7 +89,7 @@ async fn remove(visitor: Visitor<BringIn>, State(console): State<Console>, Poste
     Ok(visitor.go_to("/upload"))
 }
 
-fn request<'a>(visitor: &'a Visitor<BringIn>, action: Action) -> OperatorRequest<'a> {
+fn request(visitor: &Visitor<BringIn>, action: Action) -> OperatorRequest<'_> {
     let actor = &*visitor.actor;
     OperatorRequest { workspace: visitor.workspace, actor, action, what: json!({"source": "sample"}) }
 }

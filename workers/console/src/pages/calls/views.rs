@@ -63,6 +63,7 @@ async fn show_page(
 }
 
 /// What stands in the form, and what is wrong with it.
+#[derive(Clone, Copy)]
 struct Typed<'a> {
     name: &'a str,
     is_shared: bool,
