@@ -27,6 +27,7 @@ pub use descriptor::{Check, CheckError, Checked, Descriptor, Provider, tried};
 pub use slots::Slots;
 
 use platform::config::{Group, Values};
+use url::Url;
 
 /// Every provider, in the order in which the settings are documented.
 pub fn all() -> Vec<&'static dyn Provider> {
@@ -41,6 +42,16 @@ pub fn all() -> Vec<&'static dyn Provider> {
         &oidc::DESCRIPTOR,
     ];
     speech.chain(models).chain(voices).chain(others).chain(holders).collect()
+}
+
+/// The page on which people see what an effect made in another system. `target` is the name of the system, and `remote_id`
+/// the id that it gave. `None` where the settings do not tell the address.
+pub fn page_of(values: &Values, target: &str, remote_id: &str) -> Option<Url> {
+    match target {
+        chat::slack::NAME => chat::slack::page_of(values, remote_id),
+        crm::salesforce::NAME => crm::salesforce::page_of(values, remote_id),
+        _ => None,
+    }
 }
 
 /// The settings of every provider, and those that the providers of speech to text and of voices share.

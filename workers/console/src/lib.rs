@@ -40,6 +40,7 @@ use axum::routing::get;
 use tower::ServiceExt as _;
 
 pub use changes::Updates;
+pub use pages::samples::MakeSamples;
 pub use state::{Console, ProviderStates};
 
 use csrf::Posted;
@@ -78,6 +79,7 @@ fn routes(console: &Console) -> Router<Console> {
         .merge(pages::calls::routes())
         .merge(pages::call::routes())
         .merge(pages::upload::routes())
+        .merge(pages::samples::routes())
         .route("/updates", get(updates::stream))
         .route("/assets/{name}", get(assets::serve))
 }

@@ -17,6 +17,7 @@ pub(crate) mod overview;
 pub(crate) mod providers;
 pub(crate) mod queues;
 pub(crate) mod register;
+pub(crate) mod samples;
 pub(crate) mod search;
 mod seed;
 mod session_rows;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use web::{Access, Accounts, Guarded};
 
 use crate::changes::Updates;
+use crate::pages::samples::MakeSamples;
 
 #[derive(Clone)]
 pub struct Console {
@@ -22,6 +23,8 @@ pub struct Console {
     pub sealer: Sealer,
     /// The way in for the calls that people bring in a browser.
     pub intake: Intake,
+    /// The sample calls, for a workspace that has no call yet.
+    pub make_samples: MakeSamples,
     pub access: Arc<Access>,
     pub accounts: Arc<Accounts>,
     pub installation: Arc<Installation>,

@@ -14,9 +14,11 @@ mod frame;
 mod overview;
 mod providers;
 mod queues;
+mod samples;
 mod search;
 mod settings;
 mod upload;
+mod views;
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
@@ -33,9 +35,11 @@ pub(crate) use frame::FrameTexts;
 pub(crate) use overview::OverviewTexts;
 pub(crate) use providers::ProviderTexts;
 pub(crate) use queues::QueueTexts;
+pub(crate) use samples::SampleTexts;
 pub(crate) use search::SearchTexts;
 pub(crate) use settings::SettingTexts;
 pub(crate) use upload::UploadTexts;
+pub(crate) use views::ViewTexts;
 
 /// The cookie that keeps the choice of a visitor.
 pub(crate) const COOKIE: &str = "debrief_language";

@@ -156,6 +156,7 @@ fn console(
         blobs: blobs.clone(),
         sealer: sealer.clone(),
         intake: deployment.intake(),
+        make_samples: crate::samples::samples,
         access: Arc::clone(access),
         accounts: Arc::new(Accounts::new(store.clone())),
         installation: Arc::clone(installation),

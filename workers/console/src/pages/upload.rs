@@ -16,6 +16,7 @@ use uuid::Uuid;
 use web::session::{CSRF_FIELD, CSRF_HEADER, check_form};
 use web::{BringIn, Problem, files, media_type};
 
+use super::samples::Samples;
 use crate::sections::Section;
 use crate::texts::UploadTexts;
 use crate::{Answer, Console, Fields, Visitor, show};
@@ -35,6 +36,7 @@ struct Page<'a> {
     /// What is wrong with a file. The files before it were taken.
     problem: Option<String>,
     rows: Vec<Row>,
+    samples: Samples,
     max_megabytes: u64,
     host: String,
 }
@@ -92,6 +94,7 @@ async fn page(
         csrf: visitor.csrf(),
         problem: problem.map(said),
         rows,
+        samples: Samples::of(visitor, console).await?,
         max_megabytes: console.installation.max_upload_bytes / (1024 * 1024),
         host: visitor.host().to_owned(),
     };

@@ -29,6 +29,7 @@ use web::{Access, Accounts};
 use web_console::{Console, ProviderStates, Updates};
 
 use crate::browser::{self, Answer, Browser};
+use crate::material;
 
 pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 pub(crate) const KEY: &str = "an-api-key-for-the-tests-0123456789";
@@ -82,6 +83,7 @@ impl World {
                 cache: Arc::new(Memory::default()),
                 lane: Lane::Live,
             },
+            make_samples: material::samples,
             access: Arc::clone(&access),
             accounts: Arc::clone(&accounts),
             installation: Arc::new(Installation::read(&values).unwrap()),

@@ -137,6 +137,14 @@ impl World {
         .await;
     }
 
+    /// Starts the console where it runs in a process of its own. Only the tests that open its pages need one.
+    pub(crate) async fn start_console(&mut self) {
+        if self.kind == Kind::Servers {
+            self.ports.insert("console".to_owned(), free_port());
+            self.start_role("console").await;
+        }
+    }
+
     /// Kills the process of a role, as `kill -9` does.
     pub(crate) async fn kill(&mut self, role: &str) {
         self.running.remove(role).expect("it runs").kill().await;
