@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use web::{Access, Accounts, Guarded};
 
 use crate::changes::Updates;
+use crate::own_api::OwnApi;
 
 #[derive(Clone)]
 pub struct Console {
@@ -22,6 +23,8 @@ pub struct Console {
     pub sealer: Sealer,
     /// The way in for the calls that people bring in a browser.
     pub intake: Intake,
+    /// The routes of live calls and of practice. A console in a process of its own has them too.
+    pub own_api: OwnApi,
     pub access: Arc<Access>,
     pub accounts: Arc<Accounts>,
     pub installation: Arc<Installation>,
