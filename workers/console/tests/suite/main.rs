@@ -7,5 +7,6 @@ mod browser;
 mod calls;
 mod material;
 mod operations;
+mod rooms;
 mod uploading;
 mod world;

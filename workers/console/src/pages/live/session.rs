@@ -91,7 +91,10 @@ fn audio_routes() -> Router<Console> {
 /// The session with this id, if the visitor may see its call. Any other session is as if it did not exist.
 async fn find<N>(visitor: &Visitor<N>, console: &Console, id: &str) -> Result<(LiveSession, Call), Refusal> {
     let none = || visitor.refuse(Problem::new(StatusCode::NOT_FOUND, LiveTexts::of(visitor.language).none));
-    let session = visitor.store(console.store.live_session(visitor.workspace, id).await)?.ok_or_else(none)?;
+    if id.chars().any(char::is_control) {
+        return Err(none());
+    }
+    let session = visitor.store(console.store.live_session(visitor.workspace, id.trim()).await)?.ok_or_else(none)?;
     let call = visitor.store(console.store.call(visitor.workspace, session.call).await)?;
     let call = call.filter(|call| visitor.sees.includes(&call.details)).ok_or_else(none)?;
     Ok((session, call))
@@ -280,6 +283,7 @@ async fn end(
     Path(id): Path<String>,
     Posted(_): Posted,
 ) -> Answer {
+    find(&visitor, &console, &id).await?;
     let path = format!("/api/calls/{}/end", segment(&id));
     let ended = console.own_api.post(&visitor.principal, &path, (&json!({}), None)).await;
     answer(&visitor, &console, &id, ended).await
