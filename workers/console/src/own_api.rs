@@ -66,7 +66,8 @@ fn unusable() -> Problem {
 /// The body of an answer, or the problem that it tells.
 pub(crate) async fn read(response: Response) -> Result<Value, Problem> {
     let status = response.status();
-    let broken = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is an error in Debrief; its log says more");
+    let broken =
+        || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is an error in Debrief; its log says more");
     let body = to_bytes(response.into_body(), MAX_ANSWER_BYTES).await.map_err(|_| broken())?;
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     if status.is_success() {

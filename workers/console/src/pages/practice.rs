@@ -119,7 +119,8 @@ async fn list<N>(
     let people = visitor.store(store.all_representatives(workspace, SHOWN).await)?;
     let invited = companies.into_iter().map(|company| {
         let own = people.iter().filter(|person| person.company == company.id);
-        let own = own.map(|person| (person.id, format!("{} ({})", person.is.name, kept::role(&person.is.role))));
+        let own =
+            own.map(|person| (person.id, format!("{} ({})", person.is.name, kept::role(&person.is.role))));
         (show::shortened(&company.url), own.collect::<Vec<_>>())
     });
     let content = Page {
@@ -169,8 +170,11 @@ async fn made(
 ) -> Result<Result<Uuid, Problem>, Refusal> {
     let texts = PracticeTexts::of(visitor.language);
     let wrong = |words: &str| Ok(Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, words)));
-    let invited: Vec<Uuid> =
-        fields.all("representative").filter_map(|id| id.parse().ok()).take(MOST_REPRESENTATIVES + 1).collect();
+    let invited: Vec<Uuid> = fields
+        .all("representative")
+        .filter_map(|id| id.parse().ok())
+        .take(MOST_REPRESENTATIVES + 1)
+        .collect();
     if invited.is_empty() || invited.len() > MOST_REPRESENTATIVES {
         return wrong(texts.wrong_number);
     }

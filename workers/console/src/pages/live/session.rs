@@ -94,7 +94,8 @@ async fn find<N>(visitor: &Visitor<N>, console: &Console, id: &str) -> Result<(L
     if id.chars().any(char::is_control) {
         return Err(none());
     }
-    let session = visitor.store(console.store.live_session(visitor.workspace, id.trim()).await)?.ok_or_else(none)?;
+    let session =
+        visitor.store(console.store.live_session(visitor.workspace, id.trim()).await)?.ok_or_else(none)?;
     let call = visitor.store(console.store.call(visitor.workspace, session.call).await)?;
     let call = call.filter(|call| visitor.sees.includes(&call.details)).ok_or_else(none)?;
     Ok((session, call))
@@ -245,9 +246,8 @@ async fn events(
     let after: i64 = resumed.unwrap_or_else(|| after.text("after")).parse().unwrap_or(0);
     let path = format!("/api/calls/{}/events?after={after}", segment(&id));
     let request = Request::get(path).header(ACCEPT, "text/event-stream").body(Body::empty());
-    let request = request.map_err(|error| {
-        visitor.refuse(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
-    })?;
+    let request = request
+        .map_err(|error| visitor.refuse(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())))?;
     Ok(console.own_api.send(&visitor.principal, request).await)
 }
 
@@ -323,7 +323,8 @@ mod tests {
     #[test]
     fn words_that_can_still_change_give_way_to_what_comes_of_their_turn() {
         let texts = LiveTexts::of(Language::English);
-        let shown = |told| lines(told, texts).into_iter().map(|line| (line.text, line.is_open)).collect::<Vec<_>>();
+        let shown =
+            |told| lines(told, texts).into_iter().map(|line| (line.text, line.is_open)).collect::<Vec<_>>();
         let first = told(1, 1, "I would", false);
         assert_eq!(shown(vec![first.clone()]), [("I would".into(), true)]);
         let second = told(2, 1, "I would like", false);

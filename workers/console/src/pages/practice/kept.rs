@@ -85,7 +85,8 @@ pub(super) fn cards(meeting: &MeetingRow) -> Vec<Card> {
 
 /// The score for practice, without reading the rest.
 pub(super) fn overall(meeting: &MeetingRow) -> Option<u32> {
-    let overall = meeting.score.as_ref().and_then(|score| score.pointer("/0/overall")).and_then(Value::as_u64);
+    let overall =
+        meeting.score.as_ref().and_then(|score| score.pointer("/0/overall")).and_then(Value::as_u64);
     overall.and_then(|overall| u32::try_from(overall).ok())
 }
 
@@ -104,6 +105,9 @@ mod tests {
 
     #[test]
     fn a_role_is_shown_as_people_write_it() {
-        assert_eq!((&*role("cfo"), &*role("vp_sales"), &*role("Head of IT")), ("CFO", "VP sales", "Head of IT"));
+        assert_eq!(
+            (&*role("cfo"), &*role("vp_sales"), &*role("Head of IT")),
+            ("CFO", "VP sales", "Head of IT")
+        );
     }
 }

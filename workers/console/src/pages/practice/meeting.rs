@@ -133,11 +133,7 @@ fn title(plan: &Plan, texts: &'static PracticeTexts) -> String {
 }
 
 /// The meeting on paper: what it was worth, and every word.
-async fn report(
-    visitor: Visitor<ReadOwn>,
-    State(console): State<Console>,
-    Path(id): Path<String>,
-) -> Answer {
+async fn report(visitor: Visitor<ReadOwn>, State(console): State<Console>, Path(id): Path<String>) -> Answer {
     let meeting = find(&visitor, &console, &id).await?;
     let texts = PracticeTexts::of(visitor.language);
     let plan = Plan::of(&meeting);
@@ -150,7 +146,11 @@ async fn report(
         turns: turns.into_iter().map(|turn| shown(turn, &meeting)).collect(),
         cards: cards(&meeting),
     };
-    visitor.page(Section::Practice, &fill(texts.report_title, &[&show::shortened(&plan.product.name)]), &content)
+    visitor.page(
+        Section::Practice,
+        &fill(texts.report_title, &[&show::shortened(&plan.product.name)]),
+        &content,
+    )
 }
 
 fn facts(
@@ -170,13 +170,17 @@ fn facts(
         (texts.length, length),
         (texts.our_share, share(turns)),
     ];
-    all.into_iter().filter_map(|(name, value)| Some((name, value?))).filter(|(_, value)| !value.is_empty()).collect()
+    all.into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
 }
 
 /// How much of the talk was ours, in per cent.
 fn share(turns: &[TurnRow]) -> Option<String> {
     let whole: i64 = turns.iter().map(|turn| turn.duration_ms).sum();
-    let ours: i64 = turns.iter().filter(|turn| turn.speaker == SALESPERSON).map(|turn| turn.duration_ms).sum();
+    let ours: i64 =
+        turns.iter().filter(|turn| turn.speaker == SALESPERSON).map(|turn| turn.duration_ms).sum();
     (whole > 0).then(|| format!("{} %", (ours * 100 + whole / 2) / whole))
 }
 

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::kept::overall;
 use crate::chart::{Line, lines};
-use crate::texts::{PracticeTexts, fill};
 use crate::show;
+use crate::texts::{PracticeTexts, fill};
 
 /// How many of the last meetings the picture shows.
 const SHOWN: usize = 30;

@@ -112,7 +112,13 @@ async fn render<N>(
         own.map(|person| Person {
             name: person.is.name.clone(),
             role: kept::role(&person.is.role),
-            traits: person.is.personality_traits.iter().map(|name| texts.manner(name)).collect::<Vec<_>>().join(", "),
+            traits: person
+                .is
+                .personality_traits
+                .iter()
+                .map(|name| texts.manner(name))
+                .collect::<Vec<_>>()
+                .join(", "),
             decides: person.is.is_decision_maker,
         })
         .collect()
@@ -120,7 +126,11 @@ async fn render<N>(
     let products = salespersons(visitor, console).await?.into_iter().map(|row| Product {
         name: row.product_name,
         description: show::shortened(&row.description),
-        files: files.iter().filter(|file| file.salesperson == row.id).map(|file| shown(file, texts)).collect(),
+        files: files
+            .iter()
+            .filter(|file| file.salesperson == row.id)
+            .map(|file| shown(file, texts))
+            .collect(),
     });
     let companies = visitor.store(store.companies(workspace, SHOWN).await)?;
     let content = Page {
@@ -154,7 +164,9 @@ fn company(row: &CompanyRow, people: Vec<Person>, texts: &'static PracticeTexts)
 
 /// Keeps a product with its files, as `POST /api/salesperson/create` does.
 async fn add_product(visitor: Visitor<Practise>, State(console): State<Console>, request: Request) -> Answer {
-    let sent = (relay::form(&console.own_api, &visitor.principal, request, ("/api/salesperson/create", false))).await;
+    let sent =
+        (relay::form(&console.own_api, &visitor.principal, request, ("/api/salesperson/create", false)))
+            .await;
     let kept = match sent {
         Ok(response) => read(response).await,
         Err(problem) if problem.status == StatusCode::FORBIDDEN => return Err(visitor.refuse(problem)),

@@ -136,7 +136,9 @@ async fn an_agent_sees_only_her_own_sessions_and_changes_none() {
     begun(&world, WORKSPACE, "his", of_agent("Imre Kovács")).await;
     let mut dana = world.signed_in("dana@x.com").await;
     let page = dana.get("/live").await.text;
-    assert!(page.contains("/live/hers") && !page.contains("/live/his") && !page.contains("name=\"session_id\""));
+    assert!(
+        page.contains("/live/hers") && !page.contains("/live/his") && !page.contains("name=\"session_id\"")
+    );
     let own = dana.get("/live/hers").await.text;
     assert!(own.contains("Hello Dana.") && !own.contains("/live/hers/audio"), "{own}");
     for path in ["/live/his", "/live/his/events"] {
@@ -185,7 +187,10 @@ async fn send_piece(browser: &mut Browser, csrf: Option<&str>) -> (StatusCode, S
         .header(ACCEPT, "text/html")
         .header("sec-fetch-site", "same-origin");
     let answer = browser.send(request.body(Body::from(body)).unwrap()).await;
-    (answer.status, answer.headers.get("location").map(|path| path.to_str().unwrap().to_owned()).unwrap_or(answer.text))
+    (
+        answer.status,
+        answer.headers.get("location").map(|path| path.to_str().unwrap().to_owned()).unwrap_or(answer.text),
+    )
 }
 
 #[tokio::test]
@@ -200,7 +205,10 @@ async fn a_piece_goes_from_the_form_to_the_route_with_a_name_and_without_what_pr
     assert!(asked.body.contains("name=\"speaker\"\r\n\r\nagent\r\n"), "{}", asked.body);
     assert!(asked.body.contains("filename=\"a.wav\"\r\n\r\nRIFF\r\n--edge-"), "{}", asked.body);
     assert!(!asked.body.contains("csrf") && asked.body.ends_with("--\r\n"));
-    world.api.answers(StatusCode::UNSUPPORTED_MEDIA_TYPE, json!({"errors": [{"pointer": "/audio_file", "detail": "is a PDF"}]}));
+    world.api.answers(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        json!({"errors": [{"pointer": "/audio_file", "detail": "is a PDF"}]}),
+    );
     let (status, page) = send_piece(&mut browser, None).await;
     assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert!(page.contains("audio file: is a PDF") && page.contains("Hello."), "{page}");
@@ -229,7 +237,10 @@ async fn a_script_sends_a_piece_with_headers_and_reads_the_answer_of_the_route()
     };
     world.api.answers(StatusCode::CONFLICT, json!({"detail": "the session has ended"}));
     let answer = browser.send(send(csrf)).await;
-    assert_eq!((answer.status, &*answer.text), (StatusCode::CONFLICT, r#"{"detail":"the session has ended"}"#));
+    assert_eq!(
+        (answer.status, &*answer.text),
+        (StatusCode::CONFLICT, r#"{"detail":"the session has ended"}"#)
+    );
     let asked = &world.api.asked()[0];
     assert_eq!((&*asked.body, &asked.headers["idempotency-key"]), ("the whole form", &"k".parse().unwrap()));
     assert_eq!(browser.send(send("wrong".into())).await.status, StatusCode::FORBIDDEN);

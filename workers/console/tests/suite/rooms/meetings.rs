@@ -5,7 +5,10 @@ use std::time::Duration;
 use domain::call::{CallId, WorkspaceId};
 use domain::moment::Moment;
 use serde_json::{Value, json};
-use store::{FloorClaim, NewCompany, NewMeeting, NewRepresentative, NewTurn, Salesperson, StoredMaterialFile, TurnState};
+use store::{
+    FloorClaim, NewCompany, NewMeeting, NewRepresentative, NewTurn, Salesperson, StoredMaterialFile,
+    TurnState,
+};
 use uuid::Uuid;
 
 use crate::world::World;
@@ -79,7 +82,8 @@ pub(super) async fn held(world: &World, workspace: WorkspaceId, meeting: Uuid, (
         };
         assert!(store.add_turn(workspace, meeting, holder, turn).await.unwrap().is_some());
     }
-    let criterion = json!({"name": "discovery", "title": text, "score": overall, "reason": text, "turns": [1]});
+    let criterion =
+        json!({"name": "discovery", "title": text, "score": overall, "reason": text, "turns": [1]});
     let score = json!([
         {"name": "sales", "version": 1, "overall": overall, "criteria": [criterion]},
         {"name": "bant", "version": 2, "overall": 7, "criteria": []},

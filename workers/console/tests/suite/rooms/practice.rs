@@ -60,12 +60,16 @@ async fn a_meeting_of_another_workspace_or_of_nobody_is_a_page_with_404() {
             assert_eq!(world.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
         }
         for end in ["start", "messages", "end"] {
-            let answer = world.submit("/practice", &format!("/practice/{id}/{end}"), &[("message", "x")]).await;
+            let answer =
+                world.submit("/practice", &format!("/practice/{id}/{end}"), &[("message", "x")]).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{id} {end}");
         }
     }
     let invited = [("representative", &*theirs.representative.to_string())];
-    assert_eq!(world.submit("/practice", "/practice", &invited).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        world.submit("/practice", "/practice", &invited).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
     assert!(world.api.asked().is_empty(), "nothing reaches the routes");
 }
 
@@ -81,7 +85,10 @@ async fn an_agent_practises_and_sees_only_her_own_meetings() {
     assert!(page.contains(&hers.to_string()) && !page.contains(&his.to_string()), "{page}");
     assert_eq!(dana.get(&format!("/practice/{his}")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(dana.post(&format!("/practice/{his}/start"), &[]).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(dana.post(&format!("/practice/{hers}/start"), &[]).await.leads_to(), format!("/practice/{hers}"));
+    assert_eq!(
+        dana.post(&format!("/practice/{hers}/start"), &[]).await.leads_to(),
+        format!("/practice/{hers}")
+    );
     let asked = world.api.asked();
     assert_eq!((asked.len(), &*asked[0].who), (1, "user:dana@x.com"));
     // Whoever only reads sees all, and starts nothing.
@@ -109,7 +116,10 @@ async fn what_somebody_says_goes_to_the_route_once_and_comes_back_when_it_was_no
     world.api.answers(StatusCode::CONFLICT, json!({"detail": "the meeting is over"}));
     let refused = world.submit(&page, &path, &fields).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
-    assert!(refused.text.contains("the meeting is over") && refused.text.contains(">What slows you down?</textarea>"));
+    assert!(
+        refused.text.contains("the meeting is over")
+            && refused.text.contains(">What slows you down?</textarea>")
+    );
 }
 
 #[tokio::test]
@@ -211,7 +221,9 @@ async fn two_scores_of_one_product_are_a_progress() {
     assert!(world.store.add_meeting(WORKSPACE, again, new).await.unwrap());
     held(&world, WORKSPACE, again, ("Second.", 70)).await;
     let page = world.page("/practice").await;
-    assert!(page.contains("From 40 to 70 of 100 points in 2 meetings.") && page.contains("<svg class=\"chart\""));
+    assert!(
+        page.contains("From 40 to 70 of 100 points in 2 meetings.") && page.contains("<svg class=\"chart\"")
+    );
 }
 
 #[tokio::test]
