@@ -12,11 +12,12 @@ use bytes::Bytes;
 use domain::principal::Principal;
 use futures::SinkExt as _;
 use futures::channel::mpsc;
+use serde_json::Value;
 use uuid::Uuid;
 use web::session::{CSRF_FIELD, CSRF_HEADER, check_form};
 use web::{Problem, media_type};
 
-use crate::own_api::{IDEMPOTENCY_KEY, OwnApi, key};
+use crate::own_api::{IDEMPOTENCY_KEY, OwnApi, key, read};
 use crate::pages::upload::{first_field, read_rest};
 
 /// The field that names a form, so that one that is sent twice is one request.
@@ -71,6 +72,11 @@ pub(crate) async fn form(
     let (response, ()) = tokio::join!(api.send(who, request), pass_on(&mut form, to, &edge));
     read_rest(&mut form).await;
     Ok(response)
+}
+
+/// What a route answered to a form.
+pub(crate) async fn outcome(sent: Result<Response, Problem>) -> Result<Value, Problem> {
+    read(sent?).await
 }
 
 fn unusable() -> Problem {

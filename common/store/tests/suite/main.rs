@@ -24,6 +24,7 @@ mod practice;
 mod processes;
 mod queue_samples;
 mod replays;
+mod rooms;
 mod runs;
 mod searching;
 mod speakers;

@@ -2,8 +2,6 @@
 
 mod session;
 
-use std::time::Duration;
-
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -106,7 +104,7 @@ fn row(session: &ListedSession, console: &Console, texts: &'static LiveTexts) ->
         name: show::shortened(&session.session_id),
         agent: show::shortened(call.details.agent_name.as_deref().unwrap_or_default()),
         since: show::time(session.started_at, console.installation.timezone),
-        length: show::length(Duration::from_secs(until.since(session.started_at).as_secs())),
+        length: show::length(until.since(session.started_at)),
         said,
         status: if is_active { "active" } else { call.status.name() },
         call: call.id.to_string(),

@@ -1,7 +1,5 @@
 //! `/live/{session_id}`: what is said in a call while it is spoken, and what helps. Somebody can speak into it here.
 
-use std::time::Duration;
-
 use askama::Template;
 use axum::Router;
 use axum::body::Body;
@@ -19,7 +17,7 @@ use uuid::Uuid;
 use web::{BringIn, Problem, ReadOwn};
 
 use super::{path_of, side};
-use crate::own_api::{read, said, segment};
+use crate::own_api::{said, segment};
 use crate::sections::Section;
 use crate::texts::LiveTexts;
 use crate::{Answer, Console, Fields, Posted, Refusal, Visitor, relay, show};
@@ -48,6 +46,12 @@ struct Page<'a> {
     /// The number of the last event that the page shows.
     last_event: i64,
     problem: Option<String>,
+}
+
+impl Page<'_> {
+    fn is_summary_so_far(&self) -> bool {
+        self.summary.as_ref().is_some_and(|summary| !summary.is_final)
+    }
 }
 
 /// Something that was said.
@@ -118,7 +122,7 @@ async fn render<N>(
 ) -> Answer {
     let (store, workspace) = (&console.store, visitor.workspace);
     let texts = LiveTexts::of(visitor.language);
-    let last = async |kind| store.last_live_event(workspace, session.call, kind).await;
+    let last = async |kind: &'static str| store.last_live_event(workspace, session.call, kind).await;
     let told = store.last_live_events(workspace, session.call, "transcript_update", SHOWN).await;
     let lines = lines(visitor.store(told)?, texts);
     let advice = visitor.store(last("real_time_insights").await)?.map(|event| advice(&event.data, &lines));
@@ -157,7 +161,7 @@ fn facts(
 ) -> Vec<(&'static str, String)> {
     let zone = console.installation.timezone;
     let until = session.ended_at.unwrap_or_else(|| console.store.now());
-    let length = Duration::from_secs(until.since(session.started_at).as_secs());
+    let length = until.since(session.started_at);
     let reason = session.end_reason.as_deref().map(|reason| match reason {
         "silence" => texts.ended_by_silence.to_owned(),
         "asked" => texts.ended_by_somebody.to_owned(),
@@ -264,12 +268,7 @@ async fn audio(
     if is_script {
         return taken.map_err(|problem| visitor.refuse(problem));
     }
-    let taken = match taken {
-        Ok(response) => read(response).await,
-        Err(problem) if problem.status == StatusCode::FORBIDDEN => return Err(visitor.refuse(problem)),
-        Err(problem) => Err(problem),
-    };
-    answer(&visitor, &console, &id, taken).await
+    answer(&visitor, &console, &id, relay::outcome(taken).await).await
 }
 
 fn wants_page(headers: &HeaderMap) -> bool {
@@ -301,6 +300,8 @@ async fn answer(
             let response: Response = visitor.go_to(&path_of(id));
             Ok(response)
         }
+        // The form was not ours. That is told before anything of the session.
+        Err(problem) if problem.status == StatusCode::FORBIDDEN => Err(visitor.refuse(problem)),
         Err(problem) => {
             let found = find(visitor, console, id).await?;
             render(visitor, console, &found, (problem.status, Some(said(&problem)))).await

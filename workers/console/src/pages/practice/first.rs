@@ -61,11 +61,11 @@ async fn begun(who: &Principal, console: &Console, texts: &PracticeTexts) -> Res
 
 /// The form of the product.
 fn product() -> Result<Request, Problem> {
-    let mut form = String::new();
-    for (name, value) in [("product_name", PRODUCT), ("description", DESCRIPTION)] {
-        form += &format!("--{EDGE}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-    }
-    form += &format!("--{EDGE}--\r\n");
+    let field = |name: &str, value: &str| {
+        format!("--{EDGE}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let end = format!("--{EDGE}--\r\n");
+    let form = [field("product_name", PRODUCT), field("description", DESCRIPTION), end].concat();
     Request::post("/api/salesperson/create")
         .header(CONTENT_TYPE, format!("multipart/form-data; boundary={EDGE}"))
         .body(Body::from(form))

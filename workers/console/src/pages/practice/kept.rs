@@ -22,7 +22,6 @@ pub(super) struct Plan {
 #[serde(default)]
 pub(super) struct Product {
     pub(super) name: String,
-    pub(super) description: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use web::{Practise, Problem, ReadOwn};
 
 use super::{SHOWN, kept, new_name, salespersons};
-use crate::own_api::{read, said, segment};
+use crate::own_api::{said, segment};
 use crate::sections::Section;
 use crate::texts::{PracticeTexts, fill};
 use crate::{Answer, Console, Fields, Posted, Visitor, relay, show};
@@ -164,19 +164,14 @@ fn company(row: &CompanyRow, people: Vec<Person>, texts: &'static PracticeTexts)
 
 /// Keeps a product with its files, as `POST /api/salesperson/create` does.
 async fn add_product(visitor: Visitor<Practise>, State(console): State<Console>, request: Request) -> Answer {
-    let sent =
-        (relay::form(&console.own_api, &visitor.principal, request, ("/api/salesperson/create", false)))
-            .await;
-    let kept = match sent {
-        Ok(response) => read(response).await,
-        Err(problem) if problem.status == StatusCode::FORBIDDEN => return Err(visitor.refuse(problem)),
-        Err(problem) => Err(problem),
-    };
-    let told = match kept {
+    let to = ("/api/salesperson/create", false);
+    let sent = relay::form(&console.own_api, &visitor.principal, request, to).await;
+    let told = match relay::outcome(sent).await {
         Ok(answer) => match refused(&answer["data"]["refused"]) {
             Some(refused) => (StatusCode::OK, refused),
             None => return Ok(visitor.go_to("/practice/setup")),
         },
+        Err(problem) if problem.status == StatusCode::FORBIDDEN => return Err(visitor.refuse(problem)),
         Err(problem) => (problem.status, said(&problem)),
     };
     render(&visitor, &console, told.0, (&Fields::default(), Some(told.1))).await
