@@ -8,7 +8,7 @@ mod setup;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use domain::principal::Principal;
@@ -95,8 +95,14 @@ fn new_name() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
-async fn show_page(visitor: Visitor<ReadOwn>, State(console): State<Console>) -> Answer {
-    list(&visitor, &console, StatusCode::OK, (&Fields::default(), None)).await
+/// The address can fill the form in, for example with the call from which a meeting goes on: `/practice?call=ID&line=12`.
+async fn show_page(
+    visitor: Visitor<ReadOwn>,
+    State(console): State<Console>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let asked = Fields::parse(query.unwrap_or_default().as_bytes());
+    list(&visitor, &console, StatusCode::OK, (&asked, None)).await
 }
 
 async fn salespersons<N>(visitor: &Visitor<N>, console: &Console) -> Result<Vec<SalespersonRow>, Refusal> {
@@ -181,7 +187,7 @@ async fn made(
     let known = console.store.representative(visitor.workspace, invited[0]).await;
     let Some(known) = visitor.store(known)? else { return wrong(texts.wrong_number) };
     let duration: i64 = fields.text("duration_minutes").parse().unwrap_or(0);
-    let body = json!({
+    let mut body = json!({
         "salesperson_id": fields.text("salesperson"),
         "company_id": known.company,
         "meeting_mode": format!("1-on-{}", invited.len()),
@@ -190,6 +196,10 @@ async fn made(
         "difficulty": fields.text("difficulty"),
         "duration_minutes": duration,
     });
+    if let Some(call) = fields.given("call") {
+        let line: i64 = fields.text("line").parse().unwrap_or(0);
+        body["from_call"] = json!({"call_id": call, "segment": line});
+    }
     let path = "/api/meeting/create";
     let once = fields.given("once");
     let made = console.own_api.post(&visitor.principal, path, (&body, once)).await;

@@ -33,6 +33,11 @@ texts! { PracticeTexts {
     intermediate: "intermediate" | "mittel",
     advanced: "advanced" | "fortgeschritten",
     expert: "expert" | "Profi",
+    go_on: "Go on from a real call" | "Von einem echten Anruf aus weitermachen",
+    go_on_hint: "The people know what was said up to that line, and raise the objections of that call first." |
+        "Die Personen wissen, was bis zu dieser Zeile gesagt wurde, und bringen zuerst die Einwände dieses Anrufs vor.",
+    call_id: "Id of the call" | "Kennung des Anrufs",
+    call_line: "Up to line" | "Bis Zeile",
     make_go: "Make" | "Anlegen",
     not_done: "This was not done." | "Das ist nicht geschehen.",
     setup_title: "Products and companies" | "Produkte und Firmen",

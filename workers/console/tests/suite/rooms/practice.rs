@@ -153,12 +153,16 @@ async fn a_meeting_is_made_with_those_who_were_chosen() {
         ("meeting_goal", "Agree on a pilot"),
         ("difficulty", "expert"),
         ("duration_minutes", "20"),
+        ("call", "a-call"),
+        ("line", "12"),
         ("once", "k-2"),
     ];
     assert_eq!(world.submit("/practice", "/practice", &fields).await.leads_to(), format!("/practice/{made}"));
     let asked = world.api.asked()[0].json();
     assert_eq!((&asked["company_id"], &asked["meeting_mode"]), (&json!(planted.company), &json!("1-on-1")));
     assert_eq!((&asked["difficulty"], &asked["duration_minutes"]), (&json!("expert"), &json!(20)));
+    assert_eq!(asked["from_call"], json!({"call_id": "a-call", "segment": 12}));
+    assert!(world.page("/practice?call=a-call&line=12").await.contains("<details open>"));
     let nobody = world.submit("/practice", "/practice", &[("meeting_goal", "Agree")]).await;
     assert_eq!(nobody.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(nobody.text.contains("Choose one to three people") && nobody.text.contains("value=\"Agree\""));
