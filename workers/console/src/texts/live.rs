@@ -61,4 +61,25 @@ texts! { LiveTexts {
     end: "End the call" | "Anruf beenden",
     end_hint: "No more audio is taken then, and the call goes through the pipeline." |
         "Danach wird kein Ton mehr angenommen, und der Anruf wird verarbeitet.",
+    low: "low" | "niedrig",
+    medium: "medium" | "mittel",
+    high: "high" | "hoch",
+    positive: "positive" | "gut",
+    neutral: "neutral" | "neutral",
+    negative: "negative" | "schlecht",
 }}
+
+impl LiveTexts {
+    /// The word for a mood or an urgency.
+    pub(crate) fn word<'a>(&self, name: &'a str) -> &'a str {
+        match name {
+            "low" => self.low,
+            "medium" => self.medium,
+            "high" => self.high,
+            "positive" => self.positive,
+            "neutral" => self.neutral,
+            "negative" => self.negative,
+            other => other,
+        }
+    }
+}
