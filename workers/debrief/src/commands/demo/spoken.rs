@@ -149,7 +149,7 @@ fn pieces(recording: &[u8]) -> Vec<Vec<u8>> {
     let sound = chunk(recording, *b"data").unwrap_or_default();
     let channels = CHANNELS.len();
     let bytes = usize::try_from(RATE).unwrap_or(usize::MAX) * channels;
-    sound.chunks(bytes).map(|sound| file(sound)).collect()
+    sound.chunks(bytes).map(file).collect()
 }
 
 /// The bytes of a chunk of a RIFF file.
