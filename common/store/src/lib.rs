@@ -90,8 +90,9 @@ pub use later_looks::LaterLook;
 pub use open_error::{FileError, OpenError};
 pub use outbox::OutboxRow;
 pub use practice::{
-    CompanyRow, FloorClaim, MeetingRow, MeetingStatus, NewCompany, NewMeeting, NewRepresentative, NewTurn,
-    RepresentativeRow, Salesperson, SalespersonRow, StoredMaterialFile, TurnRow, TurnState,
+    CompanyRow, FloorClaim, MaterialHead, MeetingRow, MeetingStatus, NewCompany, NewMeeting,
+    NewRepresentative, NewTurn, RepresentativeRow, Salesperson, SalespersonRow, StoredMaterialFile, TurnRow,
+    TurnState,
 };
 pub use provider_views::{ProviderTrouble, SpeechSpent};
 pub use queue_samples::{QueueSample, QueueSampleRow, SampleSpan};

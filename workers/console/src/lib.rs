@@ -22,8 +22,10 @@ mod ended;
 mod fields;
 mod frame;
 mod marked;
+mod own_api;
 mod pages;
 mod refusal;
+mod relay;
 mod sections;
 mod show;
 mod state;
@@ -40,6 +42,7 @@ use axum::routing::get;
 use tower::ServiceExt as _;
 
 pub use changes::Updates;
+pub use own_api::OwnApi;
 pub use pages::samples::MakeSamples;
 pub use state::{Console, ProviderStates};
 
@@ -80,6 +83,8 @@ fn routes(console: &Console) -> Router<Console> {
         .merge(pages::call::routes())
         .merge(pages::upload::routes())
         .merge(pages::samples::routes())
+        .merge(pages::live::routes())
+        .merge(pages::practice::routes())
         .route("/updates", get(updates::stream))
         .route("/assets/{name}", get(assets::serve))
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use web::{Access, Accounts, Guarded};
 
 use crate::changes::Updates;
+use crate::own_api::OwnApi;
 use crate::pages::samples::MakeSamples;
 
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub struct Console {
     pub intake: Intake,
     /// The sample calls, for a workspace that has no call yet.
     pub make_samples: MakeSamples,
+    /// The routes of live calls and of practice. A console in a process of its own has them too.
+    pub own_api: OwnApi,
     pub access: Arc<Access>,
     pub accounts: Arc<Accounts>,
     pub installation: Arc<Installation>,

@@ -54,3 +54,9 @@ pub fn router(live: Live) -> Router {
     metrics::declare();
     routes::router(live.clone()).merge(sockets::router(live.clone())).merge(streams::router(live))
 }
+
+/// The routes with a description alone, for the pages of the same process.
+pub fn described(live: Live) -> Router {
+    metrics::declare();
+    routes::router(live)
+}

@@ -124,7 +124,7 @@ async fn upload(visitor: Visitor<BringIn>, State(console): State<Console>, reque
     // The text of the form comes before the files, so that nothing of a form of somebody else is stored.
     let given = match header {
         Some(given) => given,
-        None => first_field(&mut form).await.map_err(refuse)?,
+        None => first_field(&mut form, CSRF_FIELD).await.map_err(refuse)?,
     };
     check_form(&head, &given).map_err(refuse)?;
     let mut calls = Vec::new();
@@ -154,7 +154,7 @@ async fn upload(visitor: Visitor<BringIn>, State(console): State<Console>, reque
 }
 
 /// Reads what is left of a refused form, and throws it away. A browser that is still sending would not read the answer.
-async fn read_rest(form: &mut Multipart) {
+pub(crate) async fn read_rest(form: &mut Multipart) {
     let rest = async {
         while let Ok(Some(mut field)) = form.next_field().await {
             while let Ok(Some(_)) = field.chunk().await {}
@@ -164,10 +164,10 @@ async fn read_rest(form: &mut Multipart) {
     let _in_time = tokio::time::timeout(REST_TIME, rest).await.is_ok();
 }
 
-/// The text that protects the form, which is its first field.
-async fn first_field(form: &mut Multipart) -> Result<String, Problem> {
+/// The text of the next field, which is short and has this name. It is empty where another field comes.
+pub(crate) async fn first_field(form: &mut Multipart, name: &str) -> Result<String, Problem> {
     let field = form.next_field().await.map_err(|error| broken("", &error))?;
-    let Some(mut field) = field.filter(|field| field.name() == Some(CSRF_FIELD)) else {
+    let Some(mut field) = field.filter(|field| field.name() == Some(name)) else {
         return Ok(String::new());
     };
     let mut bytes = Vec::new();

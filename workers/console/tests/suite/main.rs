@@ -7,6 +7,7 @@ mod browser;
 mod calls;
 mod material;
 mod operations;
+mod rooms;
 mod samples;
 mod uploading;
 mod world;

@@ -28,6 +28,7 @@ mod killed;
 mod live;
 mod models;
 mod odd_fields;
+mod pages;
 mod private;
 mod saved;
 mod telephony;

@@ -112,6 +112,14 @@ impl World {
         all.iter().map(|role| (*role).to_owned()).collect()
     }
 
+    /// Starts a role that other tests do not need. An embedded deployment has it already.
+    pub(crate) async fn start_more(&mut self, role: &str) {
+        if self.kind == Kind::Servers {
+            self.ports.insert(role.to_owned(), free_port());
+            self.start_role(role).await;
+        }
+    }
+
     pub(crate) async fn start_role(&mut self, role: &str) {
         let mut settings = self.settings.clone();
         settings.insert("PORT".into(), self.ports[role].to_string());
