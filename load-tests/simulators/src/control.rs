@@ -19,7 +19,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::record::{Effects, Entry, Record};
-use crate::streams::{StreamFault, StreamPlan};
+use crate::stream_plan::{StreamFault, StreamPlan};
 
 /// The length of the longest body that is kept. A longer one is only counted.
 const MAX_KEPT_BODY: usize = 64 * 1024;

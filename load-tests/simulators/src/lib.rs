@@ -30,6 +30,7 @@ mod simulator;
 pub mod slack;
 mod spoken;
 mod state;
+mod stream_plan;
 mod streams;
 mod table;
 pub mod twilio;

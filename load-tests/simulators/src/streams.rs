@@ -4,16 +4,13 @@
 //! A stream has no comment that holds its dialogue. So the words of a stretch of speech are the next line that whoever drives the
 //! simulator gave it (`PUT /_control/lines`), or else a sentence about its length.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use axum::http::StatusCode;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::control::Control;
-use crate::state::lock;
+use crate::stream_plan::StreamFault;
 
 /// The length of a frame in milliseconds.
 const FRAME_MS: u64 = 20;
@@ -23,49 +20,6 @@ const LOUD: f64 = 400.0;
 const PAUSE_MS: u64 = 400;
 /// How long it takes to say a word.
 const WORD_MS: u64 = 300;
-
-/// What goes wrong on one connection.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct StreamFault {
-    /// The connection is refused with this status.
-    pub(crate) refuse: Option<u16>,
-    /// The connection breaks off without a word when this much audio has come.
-    pub(crate) break_after_ms: Option<u64>,
-    /// No turn ends, whatever is asked.
-    pub(crate) never_ends: bool,
-}
-
-/// What simulated streams say, and what goes wrong with them.
-#[derive(Debug, Default)]
-pub(crate) struct StreamPlan {
-    lines: Mutex<VecDeque<String>>,
-    faults: Mutex<VecDeque<StreamFault>>,
-}
-
-impl StreamPlan {
-    pub(crate) fn set_lines(&self, lines: Vec<String>) {
-        *lock(&self.lines) = lines.into();
-    }
-
-    /// Each of the next connections gets one of these faults.
-    pub(crate) fn set_faults(&self, faults: Vec<StreamFault>) {
-        *lock(&self.faults) = faults.into();
-    }
-
-    fn next_line(&self) -> Option<String> {
-        lock(&self.lines).pop_front()
-    }
-
-    /// What goes wrong on a new connection. An error is the status with which it is refused.
-    pub(crate) fn next_fault(&self) -> Result<StreamFault, StatusCode> {
-        let fault = lock(&self.faults).pop_front().unwrap_or_default();
-        match fault.refuse.map(StatusCode::from_u16) {
-            Some(status) => Err(status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE)),
-            None => Ok(fault),
-        }
-    }
-}
 
 /// Somebody speaks, or has spoken.
 #[derive(Clone, Debug)]
@@ -160,7 +114,6 @@ impl Ear {
                 self.noticed_ms = start;
                 Some(Noticed::Begins(burst))
             }
-            None => None,
             Some(burst) if is_loud => {
                 burst.end_ms = self.heard_ms;
                 let is_due = self.heard_ms - self.noticed_ms >= WORD_MS;
@@ -174,7 +127,7 @@ impl Ear {
                 self.burst = None;
                 Some(Noticed::Ends(burst))
             }
-            Some(_) => None,
+            _ => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The stage that works on sessions. A run hears what came in, transcribes it, helps the agent and, once the session has
 //! ended, sends the whole call into the pipeline. Between two runs the session waits for audio, or for its end.
 
+mod cuts;
 mod ending;
 mod hearing;
 pub(crate) mod held;

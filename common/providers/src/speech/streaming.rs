@@ -9,6 +9,7 @@ mod assemblyai;
 mod buffer;
 mod connection;
 mod deepgram;
+mod exchange;
 mod openai;
 mod pauses;
 mod protocol;
@@ -27,7 +28,8 @@ use super::chain;
 use crate::slots::Slots;
 
 pub use connection::Connection;
-pub use transcriber::{Opening, Told, Transcriber};
+pub use exchange::{Opening, Told};
+pub use transcriber::Transcriber;
 pub use turns::Turn;
 pub use voices::KnownVoice;
 

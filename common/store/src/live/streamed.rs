@@ -141,18 +141,17 @@ impl Store {
             return Ok(StreamedKept::TooLate);
         }
         let stream = number;
-        let number = match said.number {
-            Some(number) => number,
-            None => {
-                let turn = NewLiveTurn {
-                    channel,
-                    speaker: said.speaker.clone(),
-                    start_ms: said.start_ms,
-                    end_ms: said.end_ms,
-                    blob: String::new(),
-                };
-                turns::add(&mut tx, (workspace, call), &turn, SaidBy::Stream(stream)).await?
-            }
+        let number = if let Some(number) = said.number {
+            number
+        } else {
+            let turn = NewLiveTurn {
+                channel,
+                speaker: said.speaker.clone(),
+                start_ms: said.start_ms,
+                end_ms: said.end_ms,
+                blob: String::new(),
+            };
+            turns::add(&mut tx, (workspace, call), &turn, SaidBy::Stream(stream)).await?
         };
         execute!(
             tx,

@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use super::Account;
 use crate::control::Control;
-use crate::streams::{Burst, Ear, Noticed, StreamFault, close, send};
+use crate::stream_plan::StreamFault;
+use crate::streams::{Burst, Ear, Noticed, close, send};
 
 const PARAMETERS: [&str; 12] = [
     "sample_rate",
@@ -145,7 +146,7 @@ async fn talk(
                 let said: Value = serde_json::from_str(&text).unwrap_or_default();
                 match said["type"].as_str() {
                     Some("ForceEndpoint") => {
-                        answers.extend(ear.end().iter().flat_map(|burst| turns.over(burst)))
+                        answers.extend(ear.end().iter().flat_map(|burst| turns.over(burst)));
                     }
                     Some("Terminate") => {
                         answers.extend(ear.finish().iter().flat_map(|burst| turns.over(burst)));

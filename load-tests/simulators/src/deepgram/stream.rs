@@ -15,7 +15,8 @@ use uuid::Uuid;
 use super::{PARAMETERS, is_allowed, legacy, refusal};
 use crate::control::Control;
 use crate::heard::seconds;
-use crate::streams::{Burst, Ear, Noticed, StreamFault, close, send};
+use crate::stream_plan::StreamFault;
+use crate::streams::{Burst, Ear, Noticed, close, send};
 
 /// The parameters that only streams have.
 const OF_STREAMS: [&str; 7] = [
@@ -131,7 +132,7 @@ async fn talk(mut socket: WebSocket, control: Arc<Control>, (rate, voices): (u64
                 match said["type"].as_str() {
                     Some("KeepAlive") => {}
                     Some("Finalize") => {
-                        answers.extend(ear.end().iter().flat_map(|burst| over(burst, true, voices)))
+                        answers.extend(ear.end().iter().flat_map(|burst| over(burst, true, voices)));
                     }
                     Some("CloseStream") => {
                         answers.extend(ear.finish().iter().flat_map(|burst| over(burst, true, voices)));

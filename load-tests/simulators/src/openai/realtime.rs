@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 
 use super::refusal::refusal;
 use crate::control::Control;
-use crate::streams::{Burst, Ear, Noticed, StreamFault, send};
+use crate::stream_plan::StreamFault;
+use crate::streams::{Burst, Ear, Noticed, send};
 
 const RATE: u64 = 24_000;
 /// The shortest turn, in milliseconds.

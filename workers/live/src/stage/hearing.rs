@@ -3,18 +3,15 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use domain::audio::Interval;
 use domain::call::Call;
 use media::audio::wav;
 use platform::blobs::Blobs;
 use queue_topology::{Cx, StageError};
-use store::live::{LivePiece, LiveSession, LiveState, LiveStep, NewLiveTurn};
-use uuid::Uuid;
+use store::live::{LivePiece, LiveSession, LiveState, LiveStep, LiveTurn};
 
 use crate::faults;
 use crate::order::{self, Waiting};
-use crate::places::place;
 use crate::progress::{Progress, Track, ms, samples};
 use crate::roles::role;
 use crate::settings::Settings;
@@ -23,6 +20,8 @@ use crate::told;
 use crate::windows;
 
 use super::Listen;
+use super::cuts::NewCut;
+use super::held::{self, covered_ms};
 use super::tails::Tail;
 
 /// How many pieces one step hears.
@@ -52,7 +51,8 @@ pub(super) async fn hear(
         Some(tail) => tail,
         None => rebuilt(listen, cx, session, progress).await?,
     };
-    let mut ears = Ears { listen, session, call, progress, tail, cuts: Vec::new() };
+    let turns = cx.store.live_turns(workspace, id).await?;
+    let mut ears = Ears { listen, session, call, progress, tail, cuts: Vec::new(), turns };
     let gap = loop {
         let unheard = cx.store.unheard_live_pieces(workspace, id, PIECES).await?;
         let waiting: Vec<Waiting> = unheard
@@ -93,34 +93,6 @@ pub(super) async fn hear(
     Ok(Heard { gap, quiet_in })
 }
 
-/// A turn that was cut and is not stored yet.
-pub(super) struct NewCut {
-    pub(super) channel: i64,
-    pub(super) speaker: Option<String>,
-    pub(super) at: Interval,
-    pub(super) sound: Vec<i16>,
-}
-
-impl NewCut {
-    /// Stores the sound.
-    pub(super) async fn stored(
-        self,
-        listen: &Listen,
-        session: &LiveSession,
-    ) -> Result<NewLiveTurn, StageError> {
-        let blob = place(session, &format!("turn-{}.wav", Uuid::now_v7()));
-        let file = Bytes::from(wav::file(&self.sound));
-        listen.blobs.put(&blob, file).await.map_err(faults::of_blobs)?;
-        Ok(NewLiveTurn {
-            channel: self.channel,
-            speaker: self.speaker,
-            start_ms: self.at.start_ms,
-            end_ms: self.at.end_ms,
-            blob,
-        })
-    }
-}
-
 struct Ears<'a> {
     listen: &'a Listen,
     session: &'a LiveSession,
@@ -128,6 +100,8 @@ struct Ears<'a> {
     progress: &'a mut Progress,
     tail: Tail,
     cuts: Vec<NewCut>,
+    /// The turns so far, which tell what streams have said.
+    turns: Vec<LiveTurn>,
 }
 
 impl Ears<'_> {
@@ -140,17 +114,19 @@ impl Ears<'_> {
         self.progress.last_piece_ms = ms(length as u64);
         for (channel, samples) in channels {
             let track = self.progress.tracks.entry(channel).or_default();
-            if track.speaker != piece.speaker || track.is_streamed != piece.is_streamed {
+            // Where a stream says nothing more, what it has not said goes on into what comes now.
+            let begins_stream = piece.is_streamed && !track.is_streamed;
+            if track.speaker != piece.speaker || begins_stream {
                 let has_tail = self.tail.get(&channel).is_some_and(|tail| !tail.is_empty());
                 if has_tail {
-                    // Somebody else speaks now, or somebody else says the words. So what was before is a turn of its own.
+                    // Somebody else speaks now, or a stream says the words. So what was before is a turn of its own.
                     self.cut(channel, true).await;
                 }
                 let track = self.progress.tracks.entry(channel).or_default();
                 track.speaker.clone_from(&piece.speaker);
-                track.is_streamed = piece.is_streamed;
             }
             let track = self.progress.tracks.entry(channel).or_default();
+            track.is_streamed = piece.is_streamed;
             track.samples += samples.len() as u64;
             self.tail.entry(channel).or_default().extend(samples);
         }
@@ -176,7 +152,7 @@ impl Ears<'_> {
         let cut = windows::cut(&speech, ms(tail.len() as u64), is_over);
         let Settings { agents, .. } = &self.listen.settings;
         let track: &mut Track = self.progress.tracks.entry(channel).or_default();
-        let begins_ms = ms(track.cut);
+        let (begins_ms, covered_ms) = (ms(track.cut), covered_ms(&self.turns, channel));
         let shifted = |part: &Interval| Interval {
             start_ms: part.start_ms + begins_ms,
             end_ms: part.end_ms + begins_ms,
@@ -187,8 +163,14 @@ impl Ears<'_> {
                 track.held.push(shifted(turn));
                 continue;
             }
-            let sound = slice(&tail, turn).iter().map(|sample| wav::pcm(*sample)).collect();
-            self.cuts.push(NewCut { channel, speaker: track.speaker.clone(), at: shifted(turn), sound });
+            let mut turn = *turn;
+            if covered_ms > 0 {
+                // A stream may have said the beginning of it, or all of it.
+                let Some(left) = held::left(&[shifted(&turn)], covered_ms).pop() else { continue };
+                turn.start_ms = left.start_ms - begins_ms;
+            }
+            let sound = slice(&tail, &turn).iter().map(|sample| wav::pcm(*sample)).collect();
+            self.cuts.push(NewCut { channel, speaker: track.speaker.clone(), at: shifted(&turn), sound });
         }
         for spoken in &cut.speech {
             track.add_speech(shifted(spoken), role);

@@ -9,7 +9,7 @@ use queue_topology::{Cx, StageError};
 use store::live::{LiveSession, LiveState, LiveStep, LiveTurn};
 
 use super::Listen;
-use super::hearing::NewCut;
+use super::cuts::NewCut;
 use crate::progress::{Progress, Track, ms, samples};
 use crate::{faults, sound, told};
 
@@ -99,7 +99,7 @@ pub(crate) fn covered_ms(turns: &[LiveTurn], channel: i64) -> i64 {
 }
 
 /// The speech behind what is covered.
-fn left(held: &[Interval], covered_ms: i64) -> Vec<Interval> {
+pub(super) fn left(held: &[Interval], covered_ms: i64) -> Vec<Interval> {
     held.iter()
         .filter(|stretch| stretch.end_ms > covered_ms + AROUND_MS)
         .map(|stretch| Interval { start_ms: stretch.start_ms.max(covered_ms), ..*stretch })

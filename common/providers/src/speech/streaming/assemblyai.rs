@@ -123,7 +123,8 @@ struct Conversation {
 #[derive(Deserialize)]
 #[serde(tag = "type")]
 enum Said {
-    Turn(Turn),
+    #[serde(rename = "Turn")]
+    Spoken(Spoken),
     Termination,
     Error {
         #[serde(default)]
@@ -135,12 +136,13 @@ enum Said {
 }
 
 #[derive(Deserialize)]
-struct Turn {
-    turn_order: i64,
-    #[serde(default)]
-    turn_is_formatted: bool,
-    #[serde(default)]
-    end_of_turn: bool,
+struct Spoken {
+    #[serde(rename = "turn_order")]
+    order: i64,
+    #[serde(default, rename = "turn_is_formatted")]
+    is_formatted: bool,
+    #[serde(default, rename = "end_of_turn")]
+    is_over: bool,
     #[serde(default)]
     transcript: String,
     #[serde(default)]
@@ -163,7 +165,7 @@ struct SpokenWord {
     confidence: Option<f64>,
 }
 
-impl Turn {
+impl Spoken {
     fn utterance(self) -> Utterance {
         let spoken = self.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
         let text = if self.transcript.trim().is_empty() { spoken } else { self.transcript };
@@ -172,7 +174,7 @@ impl Turn {
         let confidence = (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64);
         let words: Vec<Word> = self.words.iter().map(word).collect();
         Utterance {
-            turn: self.turn_order,
+            turn: self.order,
             text: text.trim().to_owned(),
             start_ms: words.first().map_or(0, |word| word.start_ms),
             end_ms: words.last().map_or(0, |word| word.end_ms),
@@ -198,9 +200,9 @@ impl Protocol for Conversation {
         let said: Said = serde_json::from_str(message)
             .map_err(|_| Broken("it sent a message that cannot be read".into()))?;
         Ok(match said {
-            Said::Turn(turn) => {
-                let (is_over, is_formatted) = (turn.end_of_turn, turn.turn_is_formatted);
-                let utterance = turn.utterance();
+            Said::Spoken(spoken) => {
+                let (is_over, is_formatted) = (spoken.is_over, spoken.is_formatted);
+                let utterance = spoken.utterance();
                 // A turn begins with messages that have no words yet.
                 if utterance.text.is_empty() {
                     Vec::new()

@@ -209,6 +209,27 @@ impl Conversation {
         self.items.insert(place, Item { id: item_id, span, text: early, is_done: false });
     }
 
+    /// More words of an item.
+    fn delta(&mut self, item_id: String, delta: &str) -> Utterance {
+        if let Some(at) = self.position(&item_id) {
+            self.items[at].text.push_str(delta);
+            return self.utterance(at);
+        }
+        // The words of the turn that is spoken can come before its place is known. It is behind all others.
+        let at = self.early.iter().position(|(id, _)| *id == item_id).unwrap_or_else(|| {
+            self.early.push((item_id, String::new()));
+            self.early.len() - 1
+        });
+        self.early[at].1.push_str(delta);
+        Utterance {
+            turn: self.first + i64::try_from(self.items.len() + at).unwrap_or_default(),
+            text: self.early[at].1.trim().to_owned(),
+            start_ms: ms_of(self.pauses.began()),
+            end_ms: ms_of(self.sent),
+            ..Utterance::default()
+        }
+    }
+
     fn utterance(&self, at: usize) -> Utterance {
         let Item { span, text, .. } = &self.items[at];
         Utterance {
@@ -291,27 +312,7 @@ impl Protocol for Conversation {
                 self.add(item_id, previous_item_id.as_deref());
                 Vec::new()
             }
-            Said::Delta { item_id, delta } => match self.position(&item_id) {
-                Some(at) => {
-                    self.items[at].text.push_str(&delta);
-                    vec![Heard::Partial(self.utterance(at))]
-                }
-                None => {
-                    // The words of the turn that is spoken can come before its place is known. It is behind all others.
-                    let at = self.early.iter().position(|(id, _)| *id == item_id).unwrap_or_else(|| {
-                        self.early.push((item_id, String::new()));
-                        self.early.len() - 1
-                    });
-                    self.early[at].1.push_str(&delta);
-                    vec![Heard::Partial(Utterance {
-                        turn: self.first + i64::try_from(self.items.len() + at).unwrap_or_default(),
-                        text: self.early[at].1.trim().to_owned(),
-                        start_ms: ms_of(self.pauses.began()),
-                        end_ms: ms_of(self.sent),
-                        ..Utterance::default()
-                    })]
-                }
-            },
+            Said::Delta { item_id, delta } => vec![Heard::Partial(self.delta(item_id, &delta))],
             Said::Completed { item_id, transcript } => self.done(&item_id, Some(transcript)),
             Said::Failed { item_id } => self.done(&item_id, None),
             Said::Error { error } => match error.code.as_deref() {

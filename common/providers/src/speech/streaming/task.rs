@@ -13,9 +13,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::buffer::Backlog;
 use super::connection::Connection;
+use super::exchange::{Input, Opening, Told};
 use super::pauses::{Pauses, ms_of, samples_of};
 use super::protocol::{Broken, Heard, Utterance};
-use super::transcriber::{Input, Opening, Told};
 use super::turns::{Last, Overdue, Turn, Turns};
 use super::{StreamWanted, StreamingSpeech};
 use crate::requests::{self, Stream};

@@ -113,15 +113,12 @@ impl Turns {
             return Last::Nothing;
         }
         let known = self.open.get(&id).map(|open| open.turn.number);
-        match self.turn(spoken) {
-            Some(turn) => {
-                self.open.remove(&id);
-                Last::Turn(self.told(turn))
-            }
-            None => {
-                self.open.remove(&id);
-                known.map_or(Last::Nothing, Last::TakenBack)
-            }
+        let turn = self.turn(spoken);
+        self.open.remove(&id);
+        if let Some(turn) = turn {
+            Last::Turn(self.told(turn))
+        } else {
+            known.map_or(Last::Nothing, Last::TakenBack)
         }
     }
 
@@ -195,7 +192,7 @@ impl Turns {
                 self.voices.heard_again(label, start_ms, end_ms.min(self.fresh_from_ms));
             }
             // A word belongs to where its middle is.
-            let is_fresh = |word: &&Word| at((word.start_ms + word.end_ms) / 2) >= self.fresh_from_ms;
+            let is_fresh = |word: &&Word| at(i64::midpoint(word.start_ms, word.end_ms)) >= self.fresh_from_ms;
             if spoken.words.is_empty() {
                 if end_ms <= self.fresh_from_ms {
                     return None;

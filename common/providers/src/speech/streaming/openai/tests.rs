@@ -25,7 +25,7 @@ fn say(conversation: &mut Conversation, audio: &[i16]) -> Vec<String> {
     audio.chunks(800).flat_map(|chunk| kinds(&conversation.audio(chunk))).collect()
 }
 
-fn read(conversation: &mut Conversation, message: Value) -> Vec<(&'static str, i64, String)> {
+fn read(conversation: &mut Conversation, message: &Value) -> Vec<(&'static str, i64, String)> {
     let heard = conversation.read(&message.to_string()).unwrap();
     heard
         .into_iter()
@@ -65,20 +65,20 @@ fn the_golden_conversation_has_the_order_of_the_turns_and_not_that_of_the_answer
     first.extend(sound(700, 10));
     assert_eq!(say(&mut talk, &first), ["input_audio_buffer.commit"]);
     assert_eq!(
-        read(&mut talk, delta("a", "Good")),
+        read(&mut talk, &delta("a", "Good")),
         [("partial", 0, "Good".into())],
         "before its place is known"
     );
     let committed = json!({"type": "input_audio_buffer.committed", "item_id": "a", "previous_item_id": null});
-    assert!(read(&mut talk, committed).is_empty());
-    assert_eq!(read(&mut talk, delta("a", " morning.")), [("partial", 0, "Good morning.".into())]);
+    assert!(read(&mut talk, &committed).is_empty());
+    assert_eq!(read(&mut talk, &delta("a", " morning.")), [("partial", 0, "Good morning.".into())]);
     let mut second = sound(800, 3_000);
     second.extend(sound(700, 10));
     assert_eq!(say(&mut talk, &second), ["input_audio_buffer.commit"]);
     let committed = json!({"type": "input_audio_buffer.committed", "item_id": "b", "previous_item_id": "a"});
-    read(&mut talk, committed);
-    assert!(read(&mut talk, completed("b", "Bye.")).is_empty(), "the first turn is not over");
-    let over = read(&mut talk, completed("a", "Good morning."));
+    read(&mut talk, &committed);
+    assert!(read(&mut talk, &completed("b", "Bye.")).is_empty(), "the first turn is not over");
+    let over = read(&mut talk, &completed("a", "Good morning."));
     assert_eq!(over, [("final", 0, "Good morning.".into()), ("final", 1, "Bye.".into())]);
 }
 
@@ -95,10 +95,10 @@ fn a_turn_has_the_times_of_its_audio_and_a_failed_one_holds_up_no_other() {
     for (item, previous) in [("a", Value::Null), ("b", json!("a"))] {
         read(
             &mut talk,
-            json!({"type": "input_audio_buffer.committed", "item_id": item, "previous_item_id": previous}),
+            &json!({"type": "input_audio_buffer.committed", "item_id": item, "previous_item_id": previous}),
         );
     }
-    read(&mut talk, completed("b", "Bye."));
+    read(&mut talk, &completed("b", "Bye."));
     let failed = json!({"type": "conversation.item.input_audio_transcription.failed", "item_id": "a", "error": {"code": "audio_unintelligible"}});
     let heard = talk.read(&failed.to_string()).unwrap();
     let Heard::Final(second) = &heard[1] else { panic!("it is not final") };
@@ -117,18 +117,18 @@ fn an_empty_commit_is_forgotten_and_the_end_waits_for_the_last_words() {
     assert_eq!(kinds(&talk.finish()), ["input_audio_buffer.commit"]);
     read(
         &mut talk,
-        json!({"type": "input_audio_buffer.committed", "item_id": "a", "previous_item_id": null}),
+        &json!({"type": "input_audio_buffer.committed", "item_id": "a", "previous_item_id": null}),
     );
     assert_eq!(
-        read(&mut talk, completed("a", "Yes.")),
+        read(&mut talk, &completed("a", "Yes.")),
         [("final", 0, "Yes.".into()), ("finished", 0, String::new())]
     );
     let mut silent = conversation();
     assert_eq!(kinds(&silent.finish()), ["session.update"]);
-    assert_eq!(read(&mut silent, json!({"type": "session.updated"})), [("finished", 0, String::new())]);
+    assert_eq!(read(&mut silent, &json!({"type": "session.updated"})), [("finished", 0, String::new())]);
     let mut refused = conversation();
     say(&mut refused, &audio);
     refused.finish();
     let error = json!({"type": "error", "error": {"type": "invalid_request_error", "code": "input_audio_buffer_commit_empty"}});
-    assert_eq!(read(&mut refused, error), [("finished", 0, String::new())]);
+    assert_eq!(read(&mut refused, &error), [("finished", 0, String::new())]);
 }
