@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 
 static TURNS: LazyLock<Counter<u64>> = LazyLock::new(|| {
@@ -20,12 +20,18 @@ static SILENT: LazyLock<Counter<u64>> = LazyLock::new(|| {
         .build()
 });
 
-static FIRST_SOUND: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+static FIRST_SOUNDS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("debrief")
-        .f64_histogram("debrief_practice_first_sound")
+        .u64_counter("debrief_practice_first_sounds")
+        .with_description("Answers of practice meetings that were heard")
+        .build()
+});
+
+static WAITED: LazyLock<Counter<f64>> = LazyLock::new(|| {
+    global::meter("debrief")
+        .f64_counter("debrief_practice_first_sound")
         .with_unit("s")
-        .with_boundaries(vec![0.1, 0.25, 0.5, 0.8, 1.2, 2.0, 4.0, 8.0])
-        .with_description("How long it took from the salesperson's words to the first sound of the answer")
+        .with_description("How long it took from the salesperson's words to the first sound of the answers")
         .build()
 });
 
@@ -38,6 +44,8 @@ pub(crate) fn declare() {
         count(source, 0);
     }
     SILENT.add(0, &[]);
+    FIRST_SOUNDS.add(0, &[]);
+    WAITED.add(0.0, &[]);
 }
 
 pub(crate) fn silent_line() {
@@ -45,7 +53,8 @@ pub(crate) fn silent_line() {
 }
 
 pub(crate) fn first_sound(after: Duration) {
-    FIRST_SOUND.record(after.as_secs_f64(), &[]);
+    FIRST_SOUNDS.add(1, &[]);
+    WAITED.add(after.as_secs_f64(), &[]);
 }
 
 pub(crate) fn turn(source: &'static str) {
