@@ -83,7 +83,7 @@ impl World {
                 cache: Arc::new(Memory::default()),
                 lane: Lane::Live,
             },
-            make_samples: material::samples,
+            make_samples: |now| Ok(material::samples(now)),
             access: Arc::clone(&access),
             accounts: Arc::clone(&accounts),
             installation: Arc::new(Installation::read(&values).unwrap()),
