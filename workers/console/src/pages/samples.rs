@@ -49,12 +49,12 @@ impl Samples {
             return Ok(Self { texts, offer: Offer::Nothing });
         }
         let store = &console.store;
-        let offer = if !visitor.store(store.samples(visitor.workspace).await)?.is_empty() {
-            Offer::Remove
-        } else {
+        let offer = if visitor.store(store.samples(visitor.workspace).await)?.is_empty() {
             let filter = ListFilter::default();
             let any = store.call_list(visitor.workspace, &filter, &visitor.sees, None, 1).await;
             if visitor.store(any)?.is_empty() { Offer::Load } else { Offer::Nothing }
+        } else {
+            Offer::Remove
         };
         Ok(Self { texts, offer })
     }

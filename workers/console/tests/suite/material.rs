@@ -1,7 +1,5 @@
 //! What the tests put into calls.
 
-use std::error::Error;
-
 use domain::analysis::{
     ActionItem, Analysis, Category, ContactFacts, ContactField, Fact, Metrics, Priority, Resolution,
     Sentiment, Tone,
@@ -97,7 +95,7 @@ pub(crate) fn analysis(text: &str) -> Analysis {
 }
 
 /// Two sample calls.
-pub(crate) fn samples(now: Moment) -> Result<Vec<SampleCall>, Box<dyn Error + Send + Sync>> {
+pub(crate) fn samples(now: Moment) -> Vec<SampleCall> {
     let sample = |name: &str| SampleCall {
         external_id: name.to_owned(),
         kind: CallKind::Phone,
@@ -105,5 +103,5 @@ pub(crate) fn samples(now: Moment) -> Result<Vec<SampleCall>, Box<dyn Error + Se
         transcript: transcript("A sample.", 2),
         analysis: analysis("A sample."),
     };
-    Ok(vec![sample("SAMPLE-1"), sample("SAMPLE-2")])
+    vec![sample("SAMPLE-1"), sample("SAMPLE-2")]
 }

@@ -87,7 +87,7 @@ impl World {
                 cache: Arc::new(Memory::default()),
                 lane: Lane::Live,
             },
-            make_samples: material::samples,
+            make_samples: |now| Ok(material::samples(now)),
             own_api: OwnApi::new(api.router()),
             access: Arc::clone(&access),
             accounts: Arc::clone(&accounts),
