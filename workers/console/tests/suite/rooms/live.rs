@@ -182,7 +182,7 @@ async fn send_piece(browser: &mut Browser, csrf: Option<&str>) -> (StatusCode, S
         format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     };
     let mut body = field("csrf", csrf) + &field("once", "piece-1") + &field("speaker", "agent");
-    body += "--edge\r\nContent-Disposition: form-data; name=\"audio_file\"; filename=\"a\u{1}.wav\"\r\n\r\nRIFF\r\n--edge--\r\n";
+    body += "--edge\r\nContent-Disposition: form-data; name=\"audio_file\"; filename=\"a.wav\"\r\n\r\nRIFF\r\n--edge--\r\n";
     let request = Request::post("/live/hers/audio")
         .header(CONTENT_TYPE, "multipart/form-data; boundary=edge")
         .header(ACCEPT, "text/html")
