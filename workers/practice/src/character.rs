@@ -175,7 +175,7 @@ impl<'a> Telling<'a> {
         let mut parts = Vec::new();
         if let Some(text) = field("text") {
             let why = complete("why").map(|field| shortened(&field.value)).filter(|why| !why.is_empty());
-            self.take_sentences(speaker, text, why, &mut parts);
+            self.take_sentences(speaker, text, why.as_ref(), &mut parts);
         }
         if !is_over {
             return Ok(parts);
@@ -213,7 +213,7 @@ impl<'a> Telling<'a> {
     }
 
     /// Takes the sentences that have ended, as many as the temperament lets somebody say.
-    fn take_sentences(&mut self, speaker: usize, text: &Field, why: Option<String>, parts: &mut Vec<Part>) {
+    fn take_sentences(&mut self, speaker: usize, text: &Field, why: Option<&String>, parts: &mut Vec<Part>) {
         let member = &self.plan.cast[speaker];
         if self.taken == 0 {
             // A name before the words is no part of them. It may still come.
@@ -234,7 +234,7 @@ impl<'a> Telling<'a> {
                 continue;
             }
             if self.said.is_empty() {
-                parts.push(begins(speaker, false, why.clone()));
+                parts.push(begins(speaker, false, why.cloned()));
             }
             self.said.push(sentence.clone());
             parts.push(Part::Sentence(sentence));

@@ -79,7 +79,7 @@ pub fn score(criteria: &Criteria, turns: &[Turn], material: &str) -> Scorecard {
     Scorecard {
         name: criteria.name.clone(),
         version: criteria.version,
-        overall: if weights == 0 { 0 } else { (sum + weights / 2) / weights },
+        overall: (sum + weights / 2).checked_div(weights).unwrap_or(0),
         criteria: scored.into_iter().map(|(_, one)| one).collect(),
     }
 }

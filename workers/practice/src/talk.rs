@@ -44,6 +44,7 @@ const PARTS: usize = 8;
 
 /// What a representative answered.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the API has these names")]
 pub(crate) struct Response {
     pub(crate) speaker_id: String,
     pub(crate) speaker_name: String,
@@ -319,7 +320,7 @@ async fn answered(
     // Whoever makes the answer is asked for no more when all was said that was to be said.
     let giving = async {
         give.await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         said = saying => said,

@@ -34,6 +34,7 @@ fn why(refusal: Refusal) -> String {
     refusal.0.detail
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn of_store(error: StoreError) -> String {
     error.to_string()
 }

@@ -187,10 +187,11 @@ fn first(
     if let Some(one) = named.iter().rfind(|one| one.address == Address::Mentioned) {
         return (one.person, because(one), None);
     }
-    if has_any(heard, TAKES_UP) && !has_any(heard, ANY) {
-        if let Some(last) = room.before.last_spoke.or(room.before.last_addressed) {
-            return (last, Because::GoesOn, None);
-        }
+    if has_any(heard, TAKES_UP)
+        && !has_any(heard, ANY)
+        && let Some(last) = room.before.last_spoke.or(room.before.last_addressed)
+    {
+        return (last, Because::GoesOn, None);
     }
     if let Some(one) = asked.iter().find(|one| one.address == Address::Mentioned) {
         return (one.person, Because::Role(one.heard.clone()), None);
@@ -198,10 +199,11 @@ fn first(
     if let Some(owner) = room.owner(topics) {
         return (owner, Because::Topic(topics.first().map_or(Topic::Strategy, |(topic, _)| *topic)), None);
     }
-    if !has_any(heard, ANY) && follows_up(heard) {
-        if let Some(last) = room.before.last_addressed.or(room.before.last_spoke) {
-            return (last, Because::GoesOn, None);
-        }
+    if !has_any(heard, ANY)
+        && follows_up(heard)
+        && let Some(last) = room.before.last_addressed.or(room.before.last_spoke)
+    {
+        return (last, Because::GoesOn, None);
     }
     let nobody_spoke = room.before.last_spoke.is_none();
     match room.decider().filter(|_| nobody_spoke) {

@@ -256,7 +256,7 @@ mod tests {
         json!({"text": text, "quote": quote, "line": line})
     }
 
-    fn reading(insights: Value, suggestions: Value, mood: &str, quote: &str) -> Reading {
+    fn reading(insights: &Value, suggestions: &Value, mood: &str, quote: &str) -> Reading {
         let reading = json!({"insights": insights, "suggestions": suggestions, "urgency": "high",
             "mood": {"mood": mood, "quote": quote}});
         serde_json::from_value(reading).unwrap()
@@ -273,7 +273,7 @@ mod tests {
         let suggestions =
             json!([entry("Ask what they compare.", "Your competitor", 2), entry("Hang up.", "", 2)]);
         let (advice, mood, urgency) =
-            proven(&reading(insights, suggestions, "negative", "I am annoyed"), &lines()).unwrap();
+            proven(&reading(&insights, &suggestions, "negative", "I am annoyed"), &lines()).unwrap();
         assert_eq!(advice.insights, ["They compare prices."]);
         assert_eq!(advice.suggestions, ["Ask what they compare."]);
         assert_eq!((mood, urgency), (Mood::Negative, Some("high")));
@@ -285,9 +285,9 @@ mod tests {
     fn a_mood_needs_words_of_the_customer_and_nothing_proven_is_nothing() {
         let insights = json!([entry("They compare.", "ten percent cheaper", 2)]);
         let (_, mood, _) =
-            proven(&reading(insights, json!([]), "positive", "how can I help"), &lines()).unwrap();
+            proven(&reading(&insights, &json!([]), "positive", "how can I help"), &lines()).unwrap();
         assert_eq!(mood, Mood::Neutral);
-        assert!(proven(&reading(json!([]), json!([]), "negative", "I am annoyed"), &lines()).is_none());
+        assert!(proven(&reading(&json!([]), &json!([]), "negative", "I am annoyed"), &lines()).is_none());
     }
 
     #[test]

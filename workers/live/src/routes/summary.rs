@@ -49,21 +49,18 @@ pub(crate) async fn summary(
     let (workspace, call_id) = (session.workspace, session.call);
     let measures = Progress::read(&session.progress).measures();
     let analysis = state.store.analysis(workspace, call_id).await.map_err(|error| away(&error))?;
-    let (summary, analytics) = match &analysis {
-        Some(analysis) => {
-            let is_final = call.status == CallStatus::Completed;
-            let at = call.updated_at;
-            (
-                Some(made(&session.session_id, analysis, &measures, is_final, at)),
-                Some(numbers(analysis, &measures)),
-            )
-        }
-        None => {
-            let last = state.store.last_live_event(workspace, call_id, "summary_update").await;
-            let last = last.map_err(|error| away(&error))?;
-            let so_far = last.map(|event| so_far(&session.session_id, event, &measures));
-            (so_far, (measures.duration_ms > 0).then(|| numbers_so_far(&measures)))
-        }
+    let (summary, analytics) = if let Some(analysis) = &analysis {
+        let is_final = call.status == CallStatus::Completed;
+        let at = call.updated_at;
+        (
+            Some(made(&session.session_id, analysis, &measures, is_final, at)),
+            Some(numbers(analysis, &measures)),
+        )
+    } else {
+        let last = state.store.last_live_event(workspace, call_id, "summary_update").await;
+        let last = last.map_err(|error| away(&error))?;
+        let so_far = last.map(|event| so_far(&session.session_id, &event, &measures));
+        (so_far, (measures.duration_ms > 0).then(|| numbers_so_far(&measures)))
     };
     let status = match session.state {
         LiveState::Active => "active".to_owned(),
@@ -106,7 +103,7 @@ fn made(session: &str, analysis: &Analysis, measures: &Measures, is_final: bool,
     })
 }
 
-fn so_far(session: &str, event: LiveEvent, measures: &Measures) -> Value {
+fn so_far(session: &str, event: &LiveEvent, measures: &Measures) -> Value {
     json!({
         "call_session_id": session,
         "summary_text": event.data["summary_text"],

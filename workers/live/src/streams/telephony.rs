@@ -27,6 +27,7 @@ const TICK: Duration = Duration::from_millis(500);
 const KEYS: [&str; 2] = ["key", "token"];
 
 /// What a provider said.
+#[expect(clippy::large_enum_variant, reason = "there is one of them at a time")]
 pub(super) enum Heard {
     /// The stream begins.
     Start(Start),

@@ -194,7 +194,7 @@ impl World {
 
     /// Waits until the condition holds, and returns what it found.
     pub(crate) async fn until<T>(&self, what: &str, condition: impl AsyncFn(&Self) -> Option<T>) -> T {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
         loop {
             if let Some(found) = condition(self).await {
                 return found;

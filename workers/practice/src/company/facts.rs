@@ -158,10 +158,9 @@ fn read_sentence(known: &mut Known, page: &Page, sentence: &str, purpose: Purpos
     }
     if has_phrase(sentence, &["revenue", "revenues", "turnover", "annual sales", "arr"])
         && !has_phrase(sentence, &["customer*", "client*", "your revenue", "help*"])
+        && let Some(found) = REVENUE.captures(sentence)
     {
-        if let Some(found) = REVENUE.captures(sentence) {
-            known.set("revenue", found[1].trim(), page, sentence);
-        }
+        known.set("revenue", found[1].trim(), page, sentence);
     }
 }
 

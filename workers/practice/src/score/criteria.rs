@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the files of criteria use this word")]
 pub struct Criteria {
     pub name: String,
     pub version: u32,

@@ -55,6 +55,7 @@ struct Answering {
     is_stopped: bool,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of them at a time")]
 enum Next {
     Message(Option<Result<Message, axum::Error>>),
     Told(Option<Told>),

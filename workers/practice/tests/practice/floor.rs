@@ -265,12 +265,11 @@ async fn play(store: &Store, meeting: Uuid, seed: u64) {
                 }
             }
             (_, asked, _) => {
-                let freed = match asked {
-                    Some(asked) => store.end_exchange(WORKSPACE, meeting, claim, asked).await.unwrap(),
-                    None => {
-                        store.leave_floor(WORKSPACE, meeting, claim).await.unwrap();
-                        model.holder == Some(claim)
-                    }
+                let freed = if let Some(asked) = asked {
+                    store.end_exchange(WORKSPACE, meeting, claim, asked).await.unwrap()
+                } else {
+                    store.leave_floor(WORKSPACE, meeting, claim).await.unwrap();
+                    model.holder == Some(claim)
                 };
                 assert_eq!(freed, model.free(claim), "{at}");
                 *sender = Sender::default();

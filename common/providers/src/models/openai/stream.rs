@@ -78,34 +78,36 @@ impl Reading {
                 match self.take(&line) {
                     Ok(text) if text.is_empty() => {}
                     Ok(text) => return Some(Ok(text)),
-                    Err(refusal) => return self.fails(refusal),
+                    Err(refusal) => return Some(self.fails(refusal)),
                 }
             }
             if self.state == State::Over {
                 return None;
             }
             if self.buffer.len() > MAX_EVENT_BYTES {
-                return self.fails(no_use(INVALID, "an event of it is too long"));
+                return Some(self.fails(no_use(INVALID, "an event of it is too long")));
             }
             match self.bytes.next().await {
                 Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
                 // Whoever says no more has said all, if the answer says why it ended.
                 _ if self.state == State::Ended => return None,
                 Some(Err(error)) => {
-                    return self.fails(Refusal::of(&REMOTE, &error.failure(None)).without_effect());
+                    return Some(self.fails(Refusal::of(&REMOTE, &error.failure(None)).without_effect()));
                 }
                 None => {
                     let problem = "the answer broke off".to_owned();
-                    return self.fails(Refusal::of(&REMOTE, &Failure::Lost { problem }).without_effect());
+                    return Some(
+                        self.fails(Refusal::of(&REMOTE, &Failure::Lost { problem }).without_effect()),
+                    );
                 }
             }
         }
     }
 
-    fn fails(&mut self, refusal: Refusal) -> Option<Result<String, Refusal>> {
+    fn fails(&mut self, refusal: Refusal) -> Result<String, Refusal> {
         self.state = State::Over;
         self.buffer.clear();
-        Some(Err(refusal))
+        Err(refusal)
     }
 
     fn line(&mut self) -> Option<Vec<u8>> {
@@ -177,10 +179,8 @@ mod tests {
     }
 
     fn events(all: &[Value]) -> ResponseTemplate {
-        let mut text = String::from(": a comment\r\n\r\n");
-        for event in all {
-            text.push_str(&format!("data: {event}\n\n"));
-        }
+        let lines = all.iter().map(|event| format!("data: {event}\n\n"));
+        let text = [": a comment\r\n\r\n".to_owned()].into_iter().chain(lines).collect::<String>();
         ResponseTemplate::new(200).set_body_raw(text + "data: [DONE]\n\n", "text/event-stream")
     }
 
