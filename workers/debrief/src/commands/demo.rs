@@ -75,7 +75,7 @@ pub(crate) async fn demo(given: &Values, once: bool) -> Ended {
         say!("\n{}", demo.invitation());
         tokio::select! {
             () = stop.given() => {}
-            () = spoken::play_again_and_again(&address) => {}
+            () = spoken::play_again_and_again(&address, &ears) => {}
         }
     }
     running.stop().await;
@@ -100,7 +100,7 @@ fn settings(
     let mut settings = simulators.settings();
     settings.retain(|(name, _)| *name != "SPEECH");
     settings.extend([
-        ("SPEECH", "assemblyai,deepgram".to_owned()),
+        ("SPEECH", "assemblyai,deepgram,local".to_owned()),
         ("LIVE_SPEECH", "local".to_owned()),
         ("LOCAL_SPEECH_BASE_URL", ears.address.clone()),
         ("DEBRIEF_DATA_DIR", folder.to_owned()),

@@ -1,8 +1,9 @@
 //! A call that is spoken while somebody watches: the demo plays it into Debrief as fast as people talk.
 //!
-//! The sound of the demo has no words, so nobody can recognise any. The provider that hears it here knows what will be said,
-//! and tells the lines apart by their length.
+//! The sound of the demo has no words, so nobody can recognise any. The provider that hears it here knows what is being played.
+//! It tells the speakers apart by the pitch of their voices, and says the next line of this speaker.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -28,19 +29,30 @@ const PIECE: Duration = Duration::from_secs(1);
 const RATE: u32 = 8_000;
 /// How long nobody calls after a call.
 const PAUSE: Duration = Duration::from_mins(2);
-/// How much sound around a line is sent with it.
-const AROUND_MS: u64 = 400;
-/// How much the length of a line may differ.
-const NEAR_MS: u64 = 350;
+/// The rate of the turns that a provider gets, as 16-bit samples.
+const HEARD_RATE: f64 = 16_000.0;
+/// The pitches of the two voices in Hz, as the recording has them.
+const PITCHES: [f64; 2] = [159.0, 214.0];
+/// How much a sound must be like itself one period later to be one of the voices.
+const LIKENESS: f64 = 0.5;
 const WAV_HEADER_BYTES: usize = 44;
 
 fn dialogue() -> anyhow::Result<Vec<Utterance>> {
     serde_json::from_str(DIALOGUE).context("read the dialogue of the live call")
 }
 
+/// What is being played, for the provider that hears it.
+#[derive(Default)]
+struct Played {
+    begun: Option<Instant>,
+    /// The lines that were heard.
+    told: Vec<usize>,
+}
+
 /// The provider that hears the call. It ends when this is dropped.
 pub(super) struct Ears {
     pub(super) address: String,
+    played: Arc<Mutex<Played>>,
     serving: JoinHandle<std::io::Result<()>>,
 }
 
@@ -52,10 +64,14 @@ impl Drop for Ears {
 
 impl Ears {
     pub(super) async fn open() -> anyhow::Result<Self> {
-        let lines = dialogue()?;
-        let hear = move |form: Multipart| {
-            let lines = lines.clone();
-            async move { heard(form, &lines).await }
+        let lines = Arc::new(dialogue()?);
+        let played = Arc::<Mutex<Played>>::default();
+        let hear = {
+            let played = Arc::clone(&played);
+            move |form: Multipart| {
+                let (lines, played) = (Arc::clone(&lines), Arc::clone(&played));
+                async move { heard(form, &lines, &played).await }
+            }
         };
         let router = Router::new()
             .route("/audio/transcriptions", post(hear))
@@ -63,44 +79,80 @@ impl Ears {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("listen for the live call")?;
         let address = listener.local_addr().context("read the address that was bound")?;
         let serving = tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { address: format!("http://{address}"), serving })
+        Ok(Self { address: format!("http://{address}"), played, serving })
+    }
+
+    fn begin(&self) {
+        *lock(&self.played) = Played { begun: Some(Instant::now()), told: Vec::new() };
     }
 }
 
-async fn heard(mut form: Multipart, lines: &[Utterance]) -> Result<Json<Value>, StatusCode> {
-    let mut length_ms = 0;
+fn lock(played: &Mutex<Played>) -> MutexGuard<'_, Played> {
+    played.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn heard(
+    mut form: Multipart,
+    lines: &[Utterance],
+    played: &Mutex<Played>,
+) -> Result<Json<Value>, StatusCode> {
+    let mut sound = Vec::new();
     while let Some(part) = form.next_field().await.map_err(|_| StatusCode::BAD_REQUEST)? {
         let is_sound = part.name() == Some("file");
         let bytes = part.bytes().await.map_err(|_| StatusCode::BAD_REQUEST)?;
         if is_sound {
-            length_ms = length(&bytes);
+            sound = samples(&bytes);
         }
     }
     #[expect(clippy::cast_precision_loss, reason = "a turn has seconds")]
-    let seconds = length_ms as f64 / 1_000.0;
-    Ok(Json(json!({"text": line(lines, length_ms), "duration": seconds})))
+    let seconds = sound.len() as f64 / HEARD_RATE;
+    let text = match voice(&sound) {
+        Some(speaker) => next_line(lines, &mut lock(played), speaker, Instant::now()),
+        None => format!("Somebody spoke for {seconds:.1} seconds."),
+    };
+    Ok(Json(json!({"text": text, "duration": seconds})))
 }
 
-/// The length of a WAV file in milliseconds.
-fn length(wav: &[u8]) -> u64 {
-    let rate = wav.get(28..32).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
-    let bytes = wav.len().saturating_sub(WAV_HEADER_BYTES) as u64;
-    if rate == 0 { 0 } else { bytes * 1_000 / u64::from(rate) }
+/// The samples of a WAV file.
+fn samples(wav: &[u8]) -> Vec<f64> {
+    let sound = wav.get(WAV_HEADER_BYTES..).unwrap_or_default();
+    let sample = |bytes: &[u8]| f64::from(i16::from_le_bytes([bytes[0], bytes[1]]));
+    sound.chunks_exact(2).map(sample).collect()
 }
 
-/// The line that is as long as this. Of other sound only the length is told.
-fn line(lines: &[Utterance], length_ms: u64) -> String {
-    let far = |line: &Utterance| (line.end - line.start + AROUND_MS).abs_diff(length_ms);
-    let nearest = lines.iter().min_by_key(|line| far(line)).filter(|line| far(line) <= NEAR_MS);
-    nearest.map_or_else(
-        || format!("Somebody spoke for {}.{} seconds.", length_ms / 1_000, length_ms % 1_000 / 100),
-        |line| line.text.clone(),
-    )
+/// Whose voice this is. `None` for a voice that is not of the recording.
+fn voice(sound: &[f64]) -> Option<&'static str> {
+    let likeness = PITCHES.map(|pitch| likeness(sound, HEARD_RATE / pitch));
+    let best = usize::from(likeness[1] > likeness[0]);
+    (likeness[best] >= LIKENESS).then(|| CHANNELS[best])
+}
+
+/// How much a sound is like itself so many samples later: 1 where it is the same.
+fn likeness(sound: &[f64], period: f64) -> f64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is some hundred samples")]
+    let later = sound.get(period.round() as usize..).unwrap_or_default();
+    let product: f64 = sound.iter().zip(later).map(|(one, other)| one * other).sum();
+    let power: f64 = sound.iter().map(|one| one * one).sum();
+    if power > 0.0 { product / power } else { 0.0 }
+}
+
+/// The next line of this speaker that has begun. A line that is heard in parts is said once.
+fn next_line(lines: &[Utterance], played: &mut Played, speaker: &str, now: Instant) -> String {
+    let Some(begun) = played.begun else { return String::new() };
+    let played_ms = u64::try_from(now.duration_since(begun).as_millis()).unwrap_or(u64::MAX);
+    let next = lines
+        .iter()
+        .enumerate()
+        .find(|(nth, line)| line.speaker == speaker && line.start <= played_ms && !played.told.contains(nth));
+    let Some((nth, line)) = next else { return String::new() };
+    played.told.push(nth);
+    line.text.clone()
 }
 
 /// Plays the call, and again after a pause, for as long as somebody waits for this.
-pub(super) async fn play_again_and_again(address: &str) {
+pub(super) async fn play_again_and_again(address: &str, ears: &Ears) {
     for nth in 1_u32.. {
+        ears.begin();
         if let Err(problem) = play(address, &format!("DEMO-LIVE-{nth}")).await {
             say!("The live call ended early: {problem:#}");
         }
@@ -187,16 +239,35 @@ fn file(sound: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    /// What a provider gets of one channel: 16-bit samples at twice the rate.
+    fn heard_of(channel: usize) -> Vec<f64> {
+        let recording =
+            recording_as(&dialogue().unwrap(), &Sound { channels: &CHANNELS, ..Sound::default() });
+        let sound = chunk(&recording, *b"data").unwrap();
+        let one = sound.iter().skip(channel).step_by(CHANNELS.len());
+        one.flat_map(|sample| [f64::from(*sample) - 128.0; 2]).collect()
+    }
+
     #[test]
-    fn each_line_is_told_by_its_length_and_other_sound_is_only_measured() {
-        let lines = dialogue().unwrap();
-        for spoken in &lines {
-            for off in [0, 300] {
-                let length_ms = spoken.end - spoken.start + AROUND_MS - off;
-                assert_eq!(line(&lines, length_ms), spoken.text);
-            }
+    fn the_speakers_are_told_apart_by_their_voices() {
+        for (channel, speaker) in CHANNELS.iter().enumerate() {
+            assert_eq!(voice(&heard_of(channel)), Some(*speaker));
         }
-        assert_eq!(line(&lines, 60_250), "Somebody spoke for 60.2 seconds.");
+        let tone: Vec<f64> = (0..16_000).map(|at| (f64::from(at) * 0.05).sin()).collect();
+        assert_eq!((voice(&tone), voice(&[])), (None, None));
+    }
+
+    #[test]
+    fn a_line_is_said_once_when_it_has_begun() {
+        let lines = dialogue().unwrap();
+        let begun = Instant::now();
+        let mut played = Played { begun: Some(begun), told: Vec::new() };
+        let mut at = |ms, speaker| next_line(&lines, &mut played, speaker, begun + Duration::from_millis(ms));
+        assert_eq!(at(4_000, "customer"), "", "the customer has not begun");
+        assert_eq!(at(4_000, "agent"), lines[0].text);
+        assert_eq!(at(4_500, "agent"), "", "the rest of the same line");
+        assert_eq!(at(9_000, "customer"), lines[1].text);
+        assert_eq!(at(13_000, "agent"), lines[2].text);
     }
 
     #[test]
@@ -206,7 +277,6 @@ mod tests {
         let pieces = pieces(&recording);
         let sound: Vec<u8> = pieces.iter().flat_map(|piece| piece[WAV_HEADER_BYTES..].to_vec()).collect();
         assert_eq!(sound, chunk(&recording, *b"data").unwrap());
-        assert_eq!(length(&pieces[0]), 1_000);
         let seconds = lines.last().unwrap().end.div_ceil(1_000);
         assert_eq!(pieces.len() as u64, seconds);
     }
