@@ -1,6 +1,6 @@
 //! Sample calls: finished calls to try the console out with, in a workspace that has no call yet.
 //!
-//! No stage works on them, so nothing of them reaches a model, a CRM or Slack. They are marked, and nothing else is removed
+//! No stage works on them, so nothing of them reaches a model, a CRM or a chat. They are marked, and nothing else is removed
 //! together with them.
 
 use domain::analysis::Analysis;

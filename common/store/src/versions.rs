@@ -118,11 +118,9 @@ mod tests {
 
     /// The parts of a migration that an older program could notice.
     fn broken_rules(sql: &str) -> Vec<String> {
-        let statements = sql.split(';').map(|statement| {
-            let lines = statement.lines().map(|line| line.split("--").next().unwrap_or_default());
-            lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
-        });
-        let statements: Vec<String> = statements.collect();
+        let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
+        let words = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+        let statements: Vec<String> = words.split(';').map(|statement| statement.trim().to_owned()).collect();
         // An older program writes nothing to a table that it does not know.
         let is_new = |index: &str| {
             let table = index.split(" on ").nth(1).and_then(|rest| rest.split([' ', '(']).next());

@@ -20,6 +20,7 @@ mod chart;
 mod csrf;
 mod ended;
 mod fields;
+mod form_parts;
 mod frame;
 mod marked;
 mod own_api;
@@ -43,8 +44,7 @@ use tower::ServiceExt as _;
 
 pub use changes::Updates;
 pub use own_api::OwnApi;
-pub use pages::samples::MakeSamples;
-pub use state::{Console, ProviderStates};
+pub use state::{Console, MakeSamples, ProviderStates};
 
 use csrf::Posted;
 use fields::Fields;

@@ -17,8 +17,8 @@ use uuid::Uuid;
 use web::session::{CSRF_FIELD, CSRF_HEADER, check_form};
 use web::{Problem, media_type};
 
+use crate::form_parts::{first_field, read_rest};
 use crate::own_api::{IDEMPOTENCY_KEY, OwnApi, key, read};
-use crate::pages::upload::{first_field, read_rest};
 
 /// The field that names a form, so that one that is sent twice is one request.
 pub(crate) const ONCE_FIELD: &str = "once";

@@ -1,20 +1,24 @@
 //! The parts of a process that the console needs.
 
+use std::error::Error;
 use std::sync::{Arc, OnceLock};
 
+use domain::moment::Moment;
 use platform::blobs::Blobs;
 use platform::config::{ConfigError, Installation, Known, Values};
 use platform::seal::Sealer;
 use providers::Provider;
 use queue_topology::broker::Broker;
 use queue_topology::intake::Intake;
-use store::Store;
+use store::{SampleCall, Store};
 use tokio_util::sync::CancellationToken;
 use web::{Access, Accounts, Guarded};
 
 use crate::changes::Updates;
 use crate::own_api::OwnApi;
-use crate::pages::samples::MakeSamples;
+
+/// Makes the sample calls. They began shortly before the given time.
+pub type MakeSamples = fn(Moment) -> Result<Vec<SampleCall>, Box<dyn Error + Send + Sync>>;
 
 #[derive(Clone)]
 pub struct Console {

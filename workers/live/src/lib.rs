@@ -28,7 +28,7 @@ pub use hub::Hub;
 pub use routes::document;
 pub use service::{Live, ReadMetadata};
 pub use settings::Settings;
-pub use stage::Listen;
+pub use stage::{Listen, wants_model};
 
 use std::sync::Arc;
 

@@ -19,6 +19,7 @@ const STUDENT: [f64; 30] = [
 
 /// Some scores, and what they are like.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ScoreGroup)]
 pub struct Group {
     pub count: usize,
     /// The mean of the scores. Null where there are none.

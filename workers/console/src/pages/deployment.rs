@@ -106,7 +106,8 @@ fn missing(alive: &[&Instance], texts: &DeploymentTexts) -> Vec<String> {
         return Vec::new();
     }
     let runs = |role: &str| alive.iter().any(|one| one.roles.split(' ').any(|name| name == role));
-    let stages = table::ALL.iter().map(|queue| queue.stage);
+    // Nobody needs the role `score` where no scorecards are chosen.
+    let stages = table::ALL.iter().map(|queue| queue.stage).filter(|stage| *stage != table::SCORE.spec.stage);
     stages.filter(|stage| !runs(stage)).map(|stage| fill(texts.nobody, &[stage])).collect()
 }
 

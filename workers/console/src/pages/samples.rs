@@ -1,22 +1,16 @@
 //! `/samples`: loads sample calls into an empty workspace, and removes them again. The first page and the page that takes
 //! files show the buttons.
 
-use std::error::Error;
-
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
-use domain::moment::Moment;
 use serde_json::json;
-use store::{Action, ListFilter, OperatorRequest, SampleCall, SamplesLoaded};
+use store::{Action, ListFilter, OperatorRequest, SamplesLoaded};
 use web::{BringIn, Problem};
 
 use crate::texts::SampleTexts;
 use crate::{Answer, Console, Posted, Refusal, Visitor};
-
-/// Makes the sample calls. They began shortly before the given time.
-pub type MakeSamples = fn(Moment) -> Result<Vec<SampleCall>, Box<dyn Error + Send + Sync>>;
 
 /// What a page shows of the sample calls.
 pub(crate) struct Samples {

@@ -28,9 +28,9 @@ use uuid::Uuid;
 use web::{Access, Accounts};
 use web_console::{Console, OwnApi, ProviderStates, Updates};
 
+use crate::api::Api;
 use crate::browser::{self, Answer, Browser};
 use crate::material;
-use crate::rooms::Api;
 
 pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 pub(crate) const KEY: &str = "an-api-key-for-the-tests-0123456789";
