@@ -7,15 +7,18 @@ import { started } from "./browser.mjs";
 import { running } from "./deployment.mjs";
 import { keyboard } from "./keyboard.mjs";
 import { pages } from "./pages.mjs";
+import { rooms } from "./rooms.mjs";
 import { speed } from "./speed.mjs";
 
 const [binary, folder, ...wanted] = process.argv.slice(2);
 // Every other page is found by its links.
-const MUST = ["/", "/calls", "/search?q=delivery", "/analytics", "/users", "/keys", "/audit", "/login", "/register", "/queues", "/dead-letters", "/effects", "/providers", "/deployment", "/settings"];
+const MUST = ["/", "/calls", "/search?q=delivery", "/analytics", "/users", "/keys", "/audit", "/login", "/register", "/queues", "/dead-letters", "/effects", "/providers", "/deployment", "/settings", "/live", "/practice", "/practice/setup"];
 const FIRST_PAGES = ["/"];
 const nobody = async () => {};
 
 const CHECKS = {
+    // This one is the first, because the call that the demo plays begins with it.
+    rooms: (browser, deployment) => rooms(browser, deployment),
     pages: (browser, { address }) => pages(browser, address, folder, { must: MUST, signIn: nobody }),
     speed: (browser, { address }) => speed(browser, address, FIRST_PAGES, nobody),
     // This one is the last, because from then on everybody has to sign in.

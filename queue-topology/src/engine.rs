@@ -24,4 +24,6 @@ pub struct Engine {
     pub memory: Memory,
     /// What the runs of this process wait for.
     pub waits: Waits,
+    /// The optional stages that are switched on.
+    pub also: &'static [&'static str],
 }

@@ -1,7 +1,7 @@
 //! Tends what is derived from calls so that they can be found and counted.
 //!
 //! A call is indexed in the transaction that changes it, so nothing waits for this. What is done here: calls that were
-//! there before the index are added to it, and the facts of calls are added up to sums of days.
+//! there before the index are added to it, and the facts of calls are added up to sums of days and of months.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const FACTS: i64 = 2000;
 /// A fact that changed a moment ago will probably change again: a call is taken in, transcribed and analyzed within
 /// minutes.
 const UNCHANGED: Duration = Duration::from_mins(5);
-/// A day to which more rows were added than this is merged.
+/// A day or a month to which more rows were added than this is merged.
 const MERGED_ABOVE: i64 = 50;
 
 /// Tends the index for ever.
@@ -38,5 +38,7 @@ async fn step(store: &Store) -> store::Result<bool> {
     let walk = store.catch_up_index().await?;
     let rolled = store.roll_up_facts(FACTS, UNCHANGED).await?;
     let merged = store.merge_sums(MERGED_ABOVE).await?;
-    Ok(walk == Walk::GoesOn || i64::try_from(rolled).is_ok_and(|rolled| rolled == FACTS) || merged > 0)
+    let months = store.sum_up_months().await?;
+    let is_full = i64::try_from(rolled).is_ok_and(|rolled| rolled == FACTS);
+    Ok(walk == Walk::GoesOn || is_full || merged > 0 || months > 0)
 }

@@ -98,7 +98,9 @@ impl Layout {
             let queue = self.queue(spec.stage, lane);
             self.queues
                 .push(QueueDefinition { name: queue.clone(), arguments: arguments(Some(self.dead())) });
-            self.bindings.push(Binding { exchange: self.events(), queue, key: key(spec.key, lane) });
+            if !spec.is_optional {
+                self.bindings.push(Binding { exchange: self.events(), queue, key: key(spec.key, lane) });
+            }
         }
         if let Some(max_length) = spec.max_length {
             let name = self.queue(spec.stage, Lane::Live);
@@ -226,6 +228,7 @@ mod tests {
         assert_eq!(bound("debrief.crm"), ["call.analyzed.v1"]);
         assert_eq!(bound("debrief.crm.bulk"), ["call.analyzed.v1.bulk"]);
         assert_eq!(bound("debrief.dead"), ["#"]);
+        assert_eq!(bound("debrief.score"), [""; 0], "what nobody switched on must not fill a queue");
     }
 
     #[test]

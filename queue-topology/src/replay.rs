@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_call_can_be_done_again_from_every_stage_but_dedup_and_the_live_one() {
-        assert_eq!(Start::names(), ["transcription", "analysis", "crm", "slack"]);
+        assert_eq!(Start::names(), ["transcription", "analysis", "crm", "slack", "score"]);
         assert!(Start::named("dedup").is_none() && Start::named("live").is_none());
     }
 }

@@ -91,6 +91,9 @@ pub struct QueueSpec {
     /// Whether every message has a row in `stage_runs`. The messages of dedup have none, because dedup makes the first
     /// row.
     pub has_rows: bool,
+    /// Whether somebody has to switch the stage on. The queue of such a stage is not bound to its event: whoever emits the
+    /// event sends the stage a message of its own where it is on. So nothing waits for a stage that nobody runs.
+    pub is_optional: bool,
     /// Makes the event that starts a run. Absent where an event says more than its envelope: such an event cannot be
     /// made again, so no replay starts at this stage.
     pub(crate) input: Option<MakeInput>,
@@ -126,9 +129,16 @@ impl<E: Event + Default> Queue<E> {
             provider_share,
             max_length: None,
             has_rows: true,
+            is_optional: false,
             input: Some(input),
         };
         Self { spec, carries: PhantomData }
+    }
+
+    /// The same queue, of a stage that somebody has to switch on.
+    const fn optional(mut self) -> Self {
+        self.spec.is_optional = true;
+        self
     }
 }
 
@@ -141,6 +151,7 @@ pub const DEDUP: Queue<CallReceived> = Queue {
         provider_share: (1, 1),
         max_length: Some(1_000_000),
         has_rows: false,
+        is_optional: false,
         input: None,
     },
     carries: PhantomData,
@@ -151,6 +162,9 @@ pub const ANALYSIS: Queue<CallTranscribed> = Queue::new("analysis", Takes::Every
 /// The stage has two destinations, and a call may need only one of them.
 pub const CRM: Queue<CallAnalyzed> = Queue::new("crm", Takes::RealCalls, 40, (1, 2));
 pub const SLACK: Queue<CallAnalyzed> = Queue::new("slack", Takes::RealCalls, 20, (1, 1));
+
+/// Judges calls by criteria. The stage needs nobody outside.
+pub const SCORE: Queue<CallAnalyzed> = Queue::new("score", Takes::EveryCall, 20, (1, 1)).optional();
 
 /// Calls that are being spoken. A run hears what has come in since the last one, so there are many short runs. They are
 /// never replayed: a session goes on from where it is.
@@ -163,14 +177,15 @@ pub const LIVE: Queue<SpeechHeard> = Queue {
         provider_share: (3, 4),
         max_length: None,
         has_rows: true,
+        is_optional: false,
         input: None,
     },
     carries: PhantomData,
 };
 
 /// All queues, in the order in which a call passes them. The last one stands beside the others: its calls are still spoken.
-pub const ALL: [QueueSpec; 6] =
-    [DEDUP.spec, TRANSCRIPTION.spec, ANALYSIS.spec, CRM.spec, SLACK.spec, LIVE.spec];
+pub const ALL: [QueueSpec; 7] =
+    [DEDUP.spec, TRANSCRIPTION.spec, ANALYSIS.spec, CRM.spec, SLACK.spec, SCORE.spec, LIVE.spec];
 
 /// The queue of the stage with this name.
 pub fn of_stage(name: &str) -> Option<&'static QueueSpec> {
@@ -179,10 +194,25 @@ pub fn of_stage(name: &str) -> Option<&'static QueueSpec> {
 
 /// The queues that are bound to events of this key.
 pub fn bound_to(key: &str) -> impl Iterator<Item = &'static QueueSpec> + '_ {
+    following(key).filter(|queue| !queue.is_optional)
+}
+
+/// The queues whose stages take events of this key, whether they are switched on or not.
+pub(crate) fn following(key: &str) -> impl Iterator<Item = &'static QueueSpec> + '_ {
     ALL.iter().filter(move |queue| queue.key == key)
 }
 
-/// The queues that take events of this key about calls of this kind.
+/// The queues of the optional stages in `on` that take events of this key about calls of this kind.
+pub(crate) fn switched_on<'a>(
+    key: &'a str,
+    kind: CallKind,
+    on: &'a [&'static str],
+) -> impl Iterator<Item = &'static QueueSpec> + 'a {
+    following(key)
+        .filter(move |queue| queue.is_optional && on.contains(&queue.stage) && queue.takes.includes(kind))
+}
+
+/// The queues that are bound to events of this key and take calls of this kind.
 pub fn consumers(key: &str, kind: CallKind) -> impl Iterator<Item = &'static QueueSpec> + '_ {
     bound_to(key).filter(move |queue| queue.takes.includes(kind))
 }
@@ -201,6 +231,15 @@ mod tests {
             let expected = if *kind == CallKind::Practice { vec![] } else { vec!["crm", "slack"] };
             assert_eq!(stages(*kind), expected, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn an_optional_stage_follows_only_where_it_is_switched_on() {
+        let on = |on: &'static [&'static str]| -> Vec<&str> {
+            switched_on(CallAnalyzed::KEY, CallKind::Phone, on).map(|queue| queue.stage).collect()
+        };
+        assert_eq!((on(&[]), on(&["score"]), on(&["slack"])), (vec![], vec!["score"], vec![]));
+        assert_eq!(stages(CallKind::Phone), ["crm", "slack"], "nothing changes for those who do not want it");
     }
 
     #[test]

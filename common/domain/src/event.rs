@@ -101,6 +101,20 @@ impl From<serde_json::Error> for DecodeError {
     }
 }
 
+/// The trace (W3C trace context) of the operation that made an encoded event. `None` where the event names none.
+pub fn trace_id(encoded: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Traced<'a> {
+        #[serde(default, borrow)]
+        traceparent: Option<Cow<'a, str>>,
+    }
+    let event: Traced<'_> = serde_json::from_str(encoded).ok()?;
+    let traceparent = event.traceparent?;
+    let id = traceparent.split('-').nth(1)?;
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| id.to_owned())
+}
+
 impl<E: Event> Envelope<E> {
     pub fn encode(&self) -> Vec<u8> {
         let wire = Wire {
@@ -284,6 +298,17 @@ mod tests {
         assert_eq!(Envelope::<CallAccepted>::decode(&envelope.encode()).unwrap(), envelope);
         let other = Envelope::<CallAnalyzed>::decode(&envelope.encode()).unwrap_err();
         assert!(other.to_string().contains("not `call.analyzed.v1`"), "{other}");
+    }
+
+    #[test]
+    fn the_trace_of_an_event_is_read_and_what_is_no_trace_is_not() {
+        let id = "0af7651916cd43dd8448eb211c80319c";
+        let said = |traceparent: &str| trace_id(&format!(r#"{{"id": 7, "traceparent": "{traceparent}"}}"#));
+        assert_eq!(said(&format!("00-{id}-b7ad6b7169203331-01")).as_deref(), Some(id));
+        for other in ["", "00", "00-", "00-0af7-b7ad-01", &format!("00-{}-b7ad-01", "x".repeat(32))] {
+            assert_eq!(said(other), None, "{other}");
+        }
+        assert_eq!((trace_id("{}"), trace_id("input 1")), (None, None));
     }
 
     #[test]

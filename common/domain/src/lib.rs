@@ -27,6 +27,7 @@ pub mod principal;
 pub mod refusal;
 pub mod search;
 pub mod shown_text;
+pub mod sides;
 pub mod sign_in;
 pub mod speakers;
 pub mod transcript;

@@ -88,7 +88,7 @@ impl Period {
         match last.signed_duration_since(first).num_days() {
             ..=1 => Step::Hour,
             2..=92 => Step::Day,
-            93..=730 => Step::Week,
+            93..=183 => Step::Week,
             _ => Step::Month,
         }
     }
@@ -119,8 +119,16 @@ impl Period {
                 let since_monday = u64::from(date.weekday().num_days_from_monday());
                 midnight(date - Days::new(since_monday) + Days::new(7), self.zone)
             }
-            Step::Month => midnight(date.with_day(1).unwrap_or(date) + Months::new(1), self.zone),
+            Step::Month => midnight(month_of(date).1 + Days::new(1), self.zone),
         }
+    }
+
+    /// The days of the whole months among these days, in days since 1970: the first day of the first month and the last day of
+    /// the last one. The first is later than the last where no month is whole.
+    pub fn whole_months((first, last): (i64, i64)) -> (i64, i64) {
+        let (begin, month) = (date_of_number(first), month_of(date_of_number(first)));
+        let from = if month.0 == begin { begin } else { month.1 + Days::new(1) };
+        (number_of(from), number_of(month_of(date_of_number(last) + Days::new(1)).0) - 1)
     }
 
     /// The whole days of the period in its zone. A chart that shows hours needs the parts of days, so a period that is
@@ -139,9 +147,8 @@ impl Period {
         if first > last {
             return none;
         }
-        let number = |date: NaiveDate| date.signed_duration_since(epoch()).num_days();
         WholeDays {
-            days: (number(first), number(last)),
+            days: (number_of(first), number_of(last)),
             before: (self.from, midnight(first, self.zone)),
             after: (midnight(last + Days::new(1), self.zone), self.to),
         }
@@ -158,7 +165,23 @@ pub fn midnight(date: NaiveDate, zone: Tz) -> Moment {
 
 /// The first moment of a day that is given in days since 1970.
 pub fn begin_of_day(day: i64, zone: Tz) -> Moment {
-    midnight(epoch() + TimeDelta::days(day.clamp(-100_000, 1_000_000)), zone)
+    midnight(date_of_number(day), zone)
+}
+
+/// A day that is given in days since 1970.
+pub fn date_of_number(day: i64) -> NaiveDate {
+    epoch() + TimeDelta::days(day.clamp(-100_000, 1_000_000))
+}
+
+/// A day in days since 1970.
+pub fn number_of(date: NaiveDate) -> i64 {
+    date.signed_duration_since(epoch()).num_days()
+}
+
+/// The first and the last day of the month of a day.
+pub fn month_of(date: NaiveDate) -> (NaiveDate, NaiveDate) {
+    let first = date.with_day(1).unwrap_or(date);
+    (first, first + Months::new(1) - Days::new(1))
 }
 
 pub fn date_of(at: Moment, zone: Tz) -> NaiveDate {
@@ -192,10 +215,10 @@ mod tests {
         assert_eq!((hours.step(), hours.steps().len()), (Step::Hour, 26));
         let days = of(date(3, 1), date(3, 31));
         assert_eq!((days.step(), days.steps().len()), (Step::Day, 32));
-        let weeks = of(date(1, 1), date(12, 31));
-        assert_eq!((weeks.step(), weeks.steps().len()), (Step::Week, 54));
-        let months = Period { from: Moment::from_micros(0), ..weeks };
-        assert_eq!(months.step(), Step::Month);
+        let weeks = of(date(1, 1), date(7, 3));
+        assert_eq!((weeks.step(), weeks.steps().len()), (Step::Week, 28));
+        let months = of(date(1, 1), date(12, 31));
+        assert_eq!((months.step(), months.steps().len()), (Step::Month, 13));
         assert!(months.steps().windows(2).all(|pair| pair[0] < pair[1]));
     }
 
@@ -211,6 +234,21 @@ mod tests {
         assert_eq!(days.days.1 - days.days.0, 28);
         assert_eq!((days.before.0, days.after.1), (inner.from, inner.to));
         assert_eq!(days.before.1, midnight(date(3, 2), BERLIN));
+    }
+
+    #[test]
+    fn only_months_whose_days_are_all_there_are_whole() {
+        let number = |month, day| number_of(date(month, day));
+        let months = |first: (u32, u32), last: (u32, u32)| {
+            Period::whole_months((number(first.0, first.1), number(last.0, last.1)))
+        };
+        assert_eq!(months((1, 1), (12, 31)), (number(1, 1), number(12, 31)));
+        assert_eq!(months((1, 2), (12, 30)), (number(2, 1), number(11, 30)));
+        assert_eq!(months((2, 1), (2, 28)), (number(2, 1), number(2, 28)));
+        let (first, last) = months((3, 5), (4, 29));
+        assert!(first > last, "{first} {last}");
+        let (first, last) = Period::whole_months((1, 0));
+        assert!(first > last, "{first} {last}");
     }
 
     #[test]

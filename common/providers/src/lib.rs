@@ -21,31 +21,42 @@ pub mod telephony;
 #[cfg(test)]
 mod testing;
 pub mod versions;
+pub mod voices;
 
 pub use descriptor::{Check, CheckError, Checked, Descriptor, Provider, tried};
 pub use slots::Slots;
 
-use std::iter;
-
 use platform::config::{Group, Values};
+use url::Url;
 
 /// Every provider, in the order in which the settings are documented.
 pub fn all() -> Vec<&'static dyn Provider> {
     let speech = speech::ALL.iter().map(|provider| *provider as &dyn Provider);
     let holders = holders::ALL.iter().map(|provider| *provider as &dyn Provider);
     let models = models::ALL.iter().map(|provider| *provider as &dyn Provider);
+    let voices = voices::ALL.iter().map(|provider| *provider as &dyn Provider);
     let others: [&dyn Provider; 4] = [
         &chat::slack::DESCRIPTOR,
         &crm::salesforce::DESCRIPTOR,
         &crm::call_data::DESCRIPTOR,
         &oidc::DESCRIPTOR,
     ];
-    speech.chain(models).chain(others).chain(holders).collect()
+    speech.chain(models).chain(voices).chain(others).chain(holders).collect()
 }
 
-/// The settings of every provider, and those that the providers of speech to text share.
+/// The page on which people see what an effect made in another system. `target` is the name of the system, and `remote_id`
+/// the id that it gave. `None` where the settings do not tell the address.
+pub fn page_of(values: &Values, target: &str, remote_id: &str) -> Option<Url> {
+    match target {
+        chat::slack::NAME => chat::slack::page_of(values, remote_id),
+        crm::salesforce::NAME => crm::salesforce::page_of(values, remote_id),
+        _ => None,
+    }
+}
+
+/// The settings of every provider, and those that the providers of speech to text and of voices share.
 pub fn settings() -> impl Iterator<Item = &'static Group> {
-    iter::once(&speech::SETTINGS).chain(all().into_iter().map(Provider::settings))
+    [&speech::SETTINGS, &voices::SETTINGS].into_iter().chain(all().into_iter().map(Provider::settings))
 }
 
 /// The services that can be on or off, with the names that `/health` shows. A service is on when one of its providers

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use domain::refusal::Refusal;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use platform::config::{ConfigError, Values};
 use serde_json::Value;
 
@@ -40,7 +42,20 @@ pub trait LanguageModel: Check + Send + Sync {
 
     /// Sends the request once. The caller decides when to try again.
     fn complete<'a>(&'a self, request: &'a Request<'a>) -> BoxFuture<'a, Result<Reply, Refusal>>;
+
+    /// As [`Self::complete`], with the text of the answer piece by piece, as it is made. An answer that was paid for and cannot be
+    /// used ends in an error. A model that cannot send pieces gives all of it at once.
+    fn stream<'a>(&'a self, request: &'a Request<'a>) -> BoxFuture<'a, Result<Pieces, Refusal>> {
+        async move {
+            let reply = self.complete(request).await?;
+            Ok(stream::iter([Ok(reply.text)]).boxed())
+        }
+        .boxed()
+    }
 }
+
+/// The text of an answer, as it comes.
+pub type Pieces = BoxStream<'static, Result<String, Refusal>>;
 
 impl Check for Arc<dyn LanguageModel> {
     fn check(&self) -> BoxFuture<'_, Result<Checked, Refusal>> {

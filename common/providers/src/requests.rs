@@ -6,6 +6,8 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use futures::stream::BoxStream;
 use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
 use platform::config::{ConfigError, Values};
@@ -87,10 +89,16 @@ impl Ended {
     fn of(answer: &Result<Answer, HttpError>) -> Self {
         match answer {
             Ok(answer) => Self::of_status(answer.status),
-            Err(HttpError::Status { status, .. }) => Self::of_status(*status),
-            Err(HttpError::NotSent(_)) => Self::Unreachable,
-            Err(HttpError::Lost(_)) => Self::NoAnswer,
-            Err(HttpError::TooLong { .. }) => Self::TooLong,
+            Err(error) => Self::of_error(error),
+        }
+    }
+
+    fn of_error(error: &HttpError) -> Self {
+        match error {
+            HttpError::Status { status, .. } => Self::of_status(*status),
+            HttpError::NotSent(_) => Self::Unreachable,
+            HttpError::Lost(_) => Self::NoAnswer,
+            HttpError::TooLong { .. } => Self::TooLong,
         }
     }
 
@@ -143,10 +151,25 @@ pub(crate) async fn counted(
 ) -> Result<Answer, HttpError> {
     let started = Instant::now();
     let answer = request.await;
-    let outcome = KeyValue::new("outcome", Ended::of(&answer).name());
+    count(name, Ended::of(&answer), started);
+    answer
+}
+
+/// The same for a request whose answer is read while it comes. What is counted is how it began.
+pub(crate) async fn counted_stream(
+    name: &'static str,
+    request: impl Future<Output = Result<BoxStream<'static, Result<Bytes, HttpError>>, HttpError>>,
+) -> Result<BoxStream<'static, Result<Bytes, HttpError>>, HttpError> {
+    let started = Instant::now();
+    let answer = request.await;
+    count(name, answer.as_ref().map_or_else(Ended::of_error, |_| Ended::Ok), started);
+    answer
+}
+
+fn count(name: &'static str, ended: Ended, started: Instant) {
+    let outcome = KeyValue::new("outcome", ended.name());
     INSTRUMENTS.requests.add(1, &[provider(name), outcome]);
     INSTRUMENTS.duration.record(started.elapsed().as_secs_f64(), &[provider(name)]);
-    answer
 }
 
 /// Counts the tokens of one request to a model by their kind, and their cost in US dollars where the prices are known.

@@ -74,6 +74,22 @@ pub const ELEVENLABS_TRANSCRIBE_MODEL: Version = Version {
     says: "scribe_v2 transcribes files; scribe_v1 is older and takes no key terms",
 };
 
+pub const ELEVENLABS_SPEECH_MODEL: Version = Version {
+    setting: "ELEVENLABS_SPEECH_MODEL",
+    default: "eleven_flash_v2_5",
+    looked_up: "2026-11-30",
+    source: "https://elevenlabs.io/docs/overview/models",
+    says: "eleven_flash_v2_5 answers soonest, in 32 languages; eleven_v3 and eleven_multilingual_v2 take longer",
+};
+
+pub const OPENAI_SPEECH_MODEL: Version = Version {
+    setting: "OPENAI_SPEECH_MODEL",
+    default: "gpt-4o-mini-tts",
+    looked_up: "2026-11-30",
+    source: "https://developers.openai.com/api/reference/resources/audio/subresources/speech/methods/create.md",
+    says: "it takes directions; tts-1 and tts-1-hd are older and take none",
+};
+
 pub const SALESFORCE_API_VERSION: Version = Version {
     setting: "SALESFORCE_API_VERSION",
     default: "66.0",
@@ -90,6 +106,8 @@ pub const ALL: &[Version] = &[
     ASSEMBLYAI_STREAM_MODEL,
     OPENAI_STREAM_MODEL,
     ELEVENLABS_TRANSCRIBE_MODEL,
+    ELEVENLABS_SPEECH_MODEL,
+    OPENAI_SPEECH_MODEL,
     SALESFORCE_API_VERSION,
 ];
 

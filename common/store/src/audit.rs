@@ -1,5 +1,5 @@
-//! The audit: who had something done again, who corrected a speaker, who said what became of an effect, who made or revoked a key, and
-//! who changed an account. Every request has one row.
+//! The audit: who had something done again, who corrected a speaker, who said what became of an effect, who made or revoked a key,
+//! who changed an account, and who changed what everybody in a workspace sees. Every request has one row.
 //!
 //! The transaction that does one piece of a request also counts it in the row. So the count is right even if the
 //! request is cut off half-way. Whoever makes the same request within a day continues the one that was cut off: both
@@ -58,6 +58,14 @@ pub enum Action {
     EndSessions,
     #[strum(serialize = "workspace_enter")]
     EnterWorkspace,
+    #[strum(serialize = "view_share")]
+    ShareView,
+    #[strum(serialize = "view_remove")]
+    RemoveView,
+    #[strum(serialize = "samples_load")]
+    LoadSamples,
+    #[strum(serialize = "samples_remove")]
+    RemoveSamples,
 }
 
 impl Action {
@@ -220,9 +228,19 @@ impl Store {
 
 /// Notes a request in the transaction that fulfils it. Returns the batch of the request.
 pub(super) async fn note(tx: &mut Tx, request: &OperatorRequest<'_>, now: Moment) -> Result<Uuid> {
+    note_many(tx, request, 1, now).await
+}
+
+/// The same for a request that changed `done` things at once.
+pub(super) async fn note_many(
+    tx: &mut Tx,
+    request: &OperatorRequest<'_>,
+    done: i64,
+    now: Moment,
+) -> Result<Uuid> {
     let id = Uuid::now_v7();
     let audit = Audit { id, batch: id, resumed: false, bound: now };
-    insert(tx, request, &audit, (1, Some(now)), now).await?;
+    insert(tx, request, &audit, (done, Some(now)), now).await?;
     Ok(id)
 }
 

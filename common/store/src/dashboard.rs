@@ -6,7 +6,7 @@ use super::call_sums::{Sums, of_fact, sum_columns, summed};
 use super::{Db, Result, Store, read};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
-use domain::period::{Period, QUARTER_MICROS, begin_of_day};
+use domain::period::{Period, QUARTER_MICROS, Step, begin_of_day};
 use domain::principal::Sees;
 
 /// Topics are counted in the newest calls of a period. So a year costs no more than a week.
@@ -61,7 +61,8 @@ struct GroupRow {
 }
 
 /// The sums of a scope. `$1` is the workspace, `$2` and `$3` are the whole days, `$4` to `$7` are the ends of the period
-/// that are no whole days, and `$8` to `$11` are the agent, the team, the source and the direction.
+/// that are no whole days, `$8` to `$11` are the agent, the team, the source and the direction, and `$12` and `$13` are the
+/// days of the whole months. What is in a month is taken from the months there, and from the days elsewhere.
 macro_rules! sums {
     ($keys:literal, $quarter:literal, $end:literal) => {
         concat!(
@@ -70,7 +71,16 @@ macro_rules! sums {
             summed!(),
             " FROM (SELECT day, CAST(NULL AS BIGINT) AS quarter, source, direction, agent, team, calls, ",
             sum_columns!(),
-            " FROM call_days WHERE workspace = $1 AND day >= $2 AND day <= $3
+            " FROM call_months WHERE workspace = $1 AND day >= $12 AND day <= $13
+             UNION ALL SELECT day, CAST(NULL AS BIGINT), source, direction, agent, team, calls, ",
+            sum_columns!(),
+            " FROM call_days WHERE workspace = $1 AND NOT in_month AND day >= $2 AND day <= $3
+             UNION ALL SELECT day, CAST(NULL AS BIGINT), source, direction, agent, team, calls, ",
+            sum_columns!(),
+            " FROM call_days WHERE workspace = $1 AND in_month AND day >= $2 AND day < $12
+             UNION ALL SELECT day, CAST(NULL AS BIGINT), source, direction, agent, team, calls, ",
+            sum_columns!(),
+            " FROM call_days WHERE workspace = $1 AND in_month AND day > $13 AND day <= $3
              UNION ALL SELECT day, CAST(NULL AS BIGINT), source, direction, agent, team, 1, ",
             of_fact!(),
             " FROM call_facts WHERE workspace = $1 AND NOT rolled AND day >= $2 AND day <= $3
@@ -95,6 +105,7 @@ macro_rules! sums {
 macro_rules! read_sums {
     ($how:ident, $row:ty, $store:expr, $sql:expr, $workspace:expr, $scope:expr, $period:expr) => {{
         let days = $store.counted_days($period);
+        let months = counted_months(days.days, $period);
         read!(
             $how,
             $row,
@@ -111,6 +122,8 @@ macro_rules! read_sums {
             $scope.team.as_deref(),
             $scope.source.as_deref(),
             $scope.direction.as_deref(),
+            months.0,
+            months.1,
         )?
     }};
 }
@@ -197,6 +210,13 @@ impl Store {
         topics.truncate(MAX_TOPICS);
         Ok((topics, i64::try_from(rows.len()).unwrap_or(TOPIC_CALLS)))
     }
+}
+
+/// The days of the months whose sums can be taken. A chart that shows less than months needs the days. Where there is no such
+/// month, every day is before the first of them.
+fn counted_months(days: (i64, i64), period: &Period) -> (i64, i64) {
+    let months = Period::whole_months(days);
+    if period.step() == Step::Month && months.0 <= months.1 { months } else { (days.1 + 1, days.1) }
 }
 
 /// The sums of each step of the period.

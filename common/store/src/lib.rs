@@ -11,6 +11,7 @@ mod audit;
 mod call_changes;
 mod call_index;
 mod call_list;
+mod call_scores;
 mod call_search;
 mod call_status;
 mod call_sums;
@@ -24,6 +25,7 @@ mod corrections;
 mod damage;
 mod dashboard;
 mod dead_letters;
+mod deletions;
 mod doubts;
 mod effects;
 mod group_commit;
@@ -48,6 +50,8 @@ mod results;
 mod rollups;
 mod run_claims;
 mod run_views;
+mod sample_calls;
+mod saved_views;
 mod sessions;
 mod settlements;
 mod sign_ins;
@@ -68,6 +72,7 @@ use sqlx::SqlitePool;
 pub use audit::{Action, Audit, AuditCursor, AuditFilter, AuditRow, OperatorRequest};
 pub use call_changes::Changes;
 pub use call_list::{Behind, FilterValues, ListFilter, ListedCall};
+pub use call_scores::{CallScoreRow, NewScore, ScoreInTime};
 pub use call_search::{FoundCall, FoundMoment, Search, SearchError};
 pub use call_sums::Sums;
 pub use calls::{CallFilter, DeliveredRow, Page, Stats, StoredMaterial};
@@ -85,15 +90,18 @@ pub use later_looks::LaterLook;
 pub use open_error::{FileError, OpenError};
 pub use outbox::OutboxRow;
 pub use practice::{
-    CompanyRow, FloorClaim, MeetingRow, MeetingStatus, NewCompany, NewMeeting, NewRepresentative, NewTurn,
-    RepresentativeRow, Salesperson, SalespersonRow, StoredMaterialFile, TurnRow, TurnState,
+    CompanyRow, FloorClaim, MaterialHead, MeetingRow, MeetingStatus, NewCompany, NewMeeting,
+    NewRepresentative, NewTurn, RepresentativeRow, Salesperson, SalespersonRow, StoredMaterialFile, TurnRow,
+    TurnState,
 };
 pub use provider_views::{ProviderTrouble, SpeechSpent};
 pub use queue_samples::{QueueSample, QueueSampleRow, SampleSpan};
 pub use resolutions::EffectFilter;
 pub use results::{StoredTranscript, Write};
 pub use run_claims::{Begun, BegunRun, RunRequest};
-pub use run_views::{EndedRun, RunRow, RunningRun, StageCounts};
+pub use run_views::{EndedRun, RunRow, RunTrace, RunningRun, StageCounts};
+pub use sample_calls::{SampleCall, SamplesLoaded};
+pub use saved_views::{MAX_VIEWS, NewView, SavedView, ViewKept};
 pub use sessions::{NewSession, SessionRow, SignedIn};
 pub use settlements::{ErrorText, Settled, Settlement};
 pub use sign_ins::SignInTry;

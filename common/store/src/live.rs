@@ -8,6 +8,7 @@
 //! transactions could wait for each other.
 
 mod events;
+mod listing;
 mod notices;
 mod pieces;
 mod sessions;
@@ -16,6 +17,7 @@ mod streamed;
 mod turns;
 
 pub use events::{LiveEvent, NewLiveEvent};
+pub use listing::ListedSession;
 pub use notices::{LiveNotice, LiveNotices};
 pub use pieces::{LivePiece, NewLivePiece, PieceKept};
 pub use sessions::{EndAsked, LiveSession, LiveState, NewLiveSession, SessionStart};

@@ -2,12 +2,14 @@
 
 mod companies;
 mod floor;
+mod listing;
 mod meetings;
 mod salespersons;
 mod turns;
 
 pub use companies::{CompanyRow, NewCompany, NewRepresentative, RepresentativeRow};
 pub use floor::FloorClaim;
+pub use listing::MaterialHead;
 pub use meetings::{MeetingRow, MeetingStatus, NewMeeting};
 pub use salespersons::{Salesperson, SalespersonRow, StoredMaterialFile};
 pub use turns::{NewTurn, TurnRow, TurnState};

@@ -2,6 +2,7 @@
 
 use sqlx::types::Json;
 
+use super::call_scores::{self, NewScore};
 use super::columns::storable;
 use super::kept_corrections::{KeptCorrections, corrections_columns};
 use super::speech_attempts::{self, SpeechAttempt};
@@ -28,6 +29,8 @@ pub enum Write {
     Details(Box<CallDetails>),
     /// How a provider of speech to text made the transcript, and what that cost.
     Transcribed(SpeechAttempt),
+    /// What the call is worth, by each file of criteria that was asked for.
+    Scores(Vec<NewScore>),
     /// The recording that was announced never came, so the run ends and nothing was made. The note says why.
     NoRecording(Note),
 }
@@ -80,6 +83,7 @@ pub(super) async fn save(tx: &mut Tx, run: &RunKey, write: &Write, now: Moment) 
             storable(analysis),
             now,
         )?,
+        Write::Scores(scores) => return call_scores::save(tx, run, scores, now).await,
         Write::Transcribed(attempt) => return speech_attempts::save(tx, run, attempt, now).await,
         Write::Usage(usage) => execute!(
             *tx,

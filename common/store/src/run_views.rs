@@ -3,6 +3,7 @@
 use super::columns::bounded;
 use super::{Claim, Result, Store, execute, read};
 use domain::call::{CallId, WorkspaceId};
+use domain::event;
 use domain::moment::Moment;
 
 const MAX_DESTINATION_CHARS: usize = 255;
@@ -33,6 +34,14 @@ pub struct EndedRun {
     pub since: Moment,
     pub started_at: Option<Moment>,
     pub finished_at: Moment,
+}
+
+/// The trace of the operation that gave a run its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunTrace {
+    pub stage: String,
+    pub generation: i64,
+    pub trace_id: String,
 }
 
 /// How many runs one stage has, over all workspaces, for whoever operates the system.
@@ -111,6 +120,23 @@ impl Store {
             workspace,
             call,
         )?)
+    }
+
+    /// The traces of the runs of a call, in which whoever operates the system finds what each of them did. A run whose input
+    /// names no trace is missing, and so are rounds before the last one.
+    pub async fn traces(&self, workspace: WorkspaceId, call: CallId) -> Result<Vec<RunTrace>> {
+        let rows = read!(
+            fetch_all,
+            (String, i64, String),
+            self,
+            "SELECT stage, generation, input FROM stage_runs WHERE workspace = $1 AND call_id = $2",
+            workspace,
+            call,
+        )?;
+        let traced = |(stage, generation, input): (String, i64, String)| {
+            Some(RunTrace { stage, generation, trace_id: event::trace_id(&input)? })
+        };
+        Ok(rows.into_iter().filter_map(traced).collect())
     }
 
     pub async fn stage_counts(&self) -> Result<Vec<StageCounts>> {

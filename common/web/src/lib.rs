@@ -32,7 +32,7 @@ use axum::routing::Router;
 
 use loopback::remote_header;
 
-pub use access::{Access, Admitted, Door, INSTALLATION, Settings};
+pub use access::{Access, Admitted, Door, INSTALLATION, OnBehalfOf, Settings};
 pub use accounts::{AccountError, Accounts};
 pub use authorized::{
     Administer, Authorized, BringIn, BringInUnsigned, Guarded, Needs, Operate, Practise, Read,

@@ -1,11 +1,14 @@
-//! `ElevenLabs` Scribe: one form with audio, which is answered with words, or with one transcript for each channel.
+//! `ElevenLabs`: Scribe takes one form with audio, which is answered with words, or with one transcript for each channel. A line of
+//! text is answered with its sound.
 //!
 //! The key stands in `xi-api-key`. A form that is wrong gets 422 and a list; other errors are an object.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::multipart::Multipart;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -15,14 +18,17 @@ use uuid::Uuid;
 
 use crate::control::Control;
 use crate::dialogue::Utterance;
+use crate::digest::digest;
 use crate::heard::{self, Heard};
 use crate::provider::{Provider, Setting, Site};
+use crate::spoken;
 
 // A call makes nothing here as long as another provider transcribes it, so nothing is made once by each call.
 pub static PROVIDER: Provider = Provider { name: "elevenlabs", made_once: &[], routes, refusal, settings };
 
 const MAX_AUDIO_BYTES: u64 = 3_000_000_000;
 const MODELS: [&str; 2] = ["scribe_v2", "scribe_v1"];
+const SPEAKING: [&str; 3] = ["eleven_flash_v2_5", "eleven_v3", "eleven_multilingual_v2"];
 
 fn settings(address: &str) -> Vec<Setting> {
     vec![("ELEVENLABS_API_KEY", "simulated".to_owned()), ("ELEVENLABS_BASE_URL", address.to_owned())]
@@ -32,6 +38,7 @@ fn routes(site: &Site<'_>) -> Router {
     Router::new()
         .route("/v1/speech-to-text", post(convert))
         .route("/v1/models", get(models))
+        .route("/v1/text-to-speech/{voice}/stream", post(speak))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND) })
         .layer(DefaultBodyLimit::disable())
         .with_state(site.control.clone())
@@ -67,7 +74,51 @@ async fn models(headers: HeaderMap) -> Response {
     if !is_allowed(&headers) {
         return refusal(StatusCode::UNAUTHORIZED);
     }
-    Json(json!([{ "model_id": "eleven_v3", "name": "Eleven v3" }])).into_response()
+    let models =
+        SPEAKING.map(|model| json!({ "model_id": model, "name": model, "can_do_text_to_speech": true }));
+    Json(json!(models)).into_response()
+}
+
+async fn speak(
+    State(control): State<Arc<Control>>,
+    Path(voice): Path<String>,
+    Query(asked): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+    body: Result<Json<Value>, JsonRejection>,
+) -> Response {
+    if !is_allowed(&headers) {
+        return refusal(StatusCode::UNAUTHORIZED);
+    }
+    let Ok(Json(body)) = body else { return wrong("text", "Field required", "missing") };
+    let Some(text) = body["text"].as_str().filter(|text| !text.trim().is_empty()) else {
+        return wrong("text", "Field required", "missing");
+    };
+    if !voice.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return error(StatusCode::NOT_FOUND, "voice_not_found", "A voice with this id does not exist");
+    }
+    let model = body["model_id"].as_str().unwrap_or("eleven_multilingual_v2");
+    if !SPEAKING.contains(&model) {
+        return error(StatusCode::BAD_REQUEST, "invalid_model_id", "The model is not a valid model");
+    }
+    let settings = &body["voice_settings"];
+    for name in ["stability", "similarity_boost", "style"] {
+        if settings[name].as_f64().is_some_and(|value| !(0.0..=1.0).contains(&value)) {
+            return wrong(name, "Input should be from 0 to 1", "less_than_equal");
+        }
+    }
+    let speed = settings["speed"].as_f64().unwrap_or(1.0);
+    if !(0.7..=1.2).contains(&speed) {
+        return error(StatusCode::BAD_REQUEST, "invalid_voice_settings", "speed has to be from 0.7 to 1.2");
+    }
+    if asked.get("output_format").map(String::as_str) != Some("pcm_24000") {
+        return error(
+            StatusCode::BAD_REQUEST,
+            "invalid_output_format",
+            "this simulator makes only pcm_24000",
+        );
+    }
+    control.made("speech", &digest(text.as_bytes()));
+    spoken::answer(text, &voice, speed, "audio/pcm")
 }
 
 async fn convert(State(control): State<Arc<Control>>, headers: HeaderMap, parts: Multipart) -> Response {

@@ -28,6 +28,7 @@ pub mod recordings;
 pub mod salesforce;
 mod simulator;
 pub mod slack;
+mod spoken;
 mod state;
 mod stream_plan;
 mod streams;

@@ -1,4 +1,4 @@
-//! Chat completions and transcriptions as OpenAI answers them, and the servers that speak its API, under any base path.
+//! Chat completions, transcriptions and speech as OpenAI answers them, and the servers that speak its API, under any base path.
 //!
 //! The answer is made from the transcript in the prompt and from the schema in the request, by rules that know neither
 //! of them beforehand. What OpenAI refuses about a request or a strict schema is refused here too, so that a mistake
@@ -12,6 +12,7 @@ mod prompt;
 mod realtime;
 mod refusal;
 mod request;
+mod speech;
 mod stream;
 mod strict;
 mod transcriptions;
@@ -64,6 +65,13 @@ async fn route(State(control): State<Arc<Control>>, request: Request) -> Respons
             transcriptions::transcribe(&control, request).await
         }
         (&Method::GET, path) if path.ends_with("/realtime") => realtime::stream(&control, request).await,
+        (&Method::POST, path) if path.ends_with("/audio/speech") => {
+            let body = axum::body::to_bytes(request.into_body(), MAX_BODY).await;
+            match body.ok().and_then(|body| serde_json::from_slice(&body).ok()) {
+                Some(Value::Object(asked)) => speech::speak(&control, &asked),
+                _ => refusal(StatusCode::BAD_REQUEST),
+            }
+        }
         (&Method::GET, path) if path.ends_with("/models") => {
             Json(json!({ "object": "list", "data": [model(MODEL)] })).into_response()
         }

@@ -12,16 +12,23 @@ use crate::engine::Engine;
 use crate::table::{self, Lane};
 
 /// The messages that bring an event to the queues that take it. If every queue that is bound to the event takes calls
-/// of this kind, that is one message to all of them. Otherwise it is one message for each queue that does.
-pub(super) fn of_event<E: Event>(event: &Envelope<E>, kind: Option<CallKind>, lane: Lane) -> Vec<Message> {
+/// of this kind, that is one message to all of them. Otherwise it is one message for each queue that does. The optional
+/// stages of `also` get a message each.
+pub(super) fn of_event<E: Event>(
+    event: &Envelope<E>,
+    kind: Option<CallKind>,
+    lane: Lane,
+    also: &[&'static str],
+) -> Vec<Message> {
     let Some(kind) = kind else { return Vec::new() };
     let stages: Vec<_> = table::consumers(E::KEY, kind).map(|queue| queue.stage).collect();
     let all_take_it = table::bound_to(E::KEY).count() == stages.len();
-    let routes = match &stages[..] {
+    let mut routes = match &stages[..] {
         [] => Vec::new(),
         _ if all_take_it => vec![Route::Event { key: E::KEY }],
         some => some.iter().map(|stage| Route::Stage { stage }).collect(),
     };
+    routes.extend(table::switched_on(E::KEY, kind, also).map(|queue| Route::Stage { stage: queue.stage }));
     let body = Bytes::from(event.encode());
     routes.into_iter().map(|route| Message { route, lane, id: event.id, body: body.clone() }).collect()
 }

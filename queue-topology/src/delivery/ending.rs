@@ -41,8 +41,8 @@ impl Ending {
         match result {
             Ok(Outcome::Emit(data)) => {
                 let event = emission::envelope(&cx.emitting_run(), now, data);
-                let children = children(&event, cx, &begun.lane);
-                let messages = announcement::of_event(&event, cx.kind(), cx.run.lane);
+                let children = children(&event, cx, &begun.lane, engine.also);
+                let messages = announcement::of_event(&event, cx.kind(), cx.run.lane, engine.also);
                 Self::Done { writes: cx.take_writes(), children, messages }
             }
             Ok(Outcome::Done) => {
@@ -155,9 +155,10 @@ async fn wake_parked(engine: &Engine, cx: &Cx, destination: &str) {
 }
 
 /// The runs that start because of an emitted event: one for each stage that consumes it.
-fn children<E: Event>(event: &Envelope<E>, cx: &Cx, lane: &str) -> Vec<NewRun> {
+fn children<E: Event>(event: &Envelope<E>, cx: &Cx, lane: &str, also: &[&'static str]) -> Vec<NewRun> {
     let Some(kind) = cx.kind() else { return Vec::new() };
     table::consumers(E::KEY, kind)
+        .chain(table::switched_on(E::KEY, kind, also))
         .map(|queue| NewRun {
             stage: queue.stage,
             generation: event.generation,

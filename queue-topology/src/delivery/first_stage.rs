@@ -61,7 +61,12 @@ pub(super) async fn carry<S: Stage>(
                 metrics::run_ended(spec.stage, "done", started.elapsed());
                 let run = cx.emitting_run();
                 let event = emission::envelope(&run, cx.now(), data);
-                announcement::publish(engine, &run, announcement::of_event(&event, cx.kind(), lane)).await;
+                announcement::publish(
+                    engine,
+                    &run,
+                    announcement::of_event(&event, cx.kind(), lane, engine.also),
+                )
+                .await;
                 return Carried::ToTheEnd;
             }
             Ok(Outcome::Done | Outcome::Later(_)) => {

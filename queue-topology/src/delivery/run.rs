@@ -174,7 +174,7 @@ async fn work<S: Stage>(
 /// Announces again the runs that follow from `key` and that nobody has begun, if `key` is done. The message came a
 /// second time, or somebody else has the run, and the first announcement may have been lost.
 async fn announce_again<S: Stage>(engine: &Engine, key: &RunKey, stopping: &CancellationToken) -> Carried {
-    let stages: Vec<_> = table::bound_to(S::Out::KEY).map(|queue| queue.stage).collect();
+    let stages: Vec<_> = table::following(S::Out::KEY).map(|queue| queue.stage).collect();
     if stages.is_empty() {
         return Carried::ToTheEnd;
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use domain::call::{CallDetails, CallId, CallKind, CallStatus, WorkspaceId};
 use domain::event::{
     CallAccepted, CallAnalyzed, CallReceived, CallTranscribed, Envelope, Event, Kept, Material, MaterialAt,
-    MaterialKind,
+    MaterialKind, Nothing,
 };
 use domain::fault::Fault;
 use domain::moment::Moment;
@@ -177,6 +177,11 @@ impl Process {
     }
 
     pub(crate) async fn run(folder: &std::path::Path, workers: Vec<Worker>) -> Self {
+        Self::run_with(folder, workers, &[]).await
+    }
+
+    /// As [`Self::run`], with these optional stages switched on.
+    async fn run_with(folder: &std::path::Path, workers: Vec<Worker>, also: &'static [&'static str]) -> Self {
         let store = Store::open_embedded(folder).await.unwrap();
         let broker: Arc<dyn Broker> = Arc::new(Embedded::open(&folder.join("queue.db")).await.unwrap());
         let values = Values::of([("DEBRIEF_RETRY_SCHEDULE", "50ms,100ms"), ("DEBRIEF_MAX_ATTEMPTS", "3")]);
@@ -184,7 +189,7 @@ impl Process {
         let schedule = Schedule::read(&values).unwrap();
         let drain_timeout = Duration::from_millis(200);
         let (memory, waits) = (Memory::of(u64::MAX), Waits::default());
-        let engine = Engine { store, broker, lease, schedule, drain_timeout, memory, waits };
+        let engine = Engine { store, broker, lease, schedule, drain_timeout, memory, waits, also };
         let shutdown = CancellationToken::new();
         let mut tasks = Vec::new();
         for worker in workers {
@@ -347,6 +352,50 @@ async fn a_practice_meeting_is_analyzed_and_never_reaches_a_crm_or_slack() {
         assert_eq!(messages().await, 1, "only the phone call is announced to {stage}");
     }
     process.stop().await;
+}
+
+/// A last stage that does nothing.
+struct Score;
+
+impl Stage for Score {
+    type In = CallAnalyzed;
+    type Out = Nothing;
+    const QUEUE: Queue<CallAnalyzed> = table::SCORE;
+
+    async fn handle(&self, _: &Cx, _: &Envelope<CallAnalyzed>) -> Result<Outcome<Nothing>, StageError> {
+        Ok(Outcome::Done)
+    }
+}
+
+#[tokio::test]
+async fn an_optional_stage_gets_its_runs_where_it_is_on_and_nothing_waits_for_it_where_it_is_off() {
+    for (also, expected) in
+        [(&[][..], &["transcription", "analysis"][..]), (&["score"], &["transcription", "analysis", "score"])]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let pipeline = Pipeline::new().then(Dedup).then(Scripted::default()).then(Analysis);
+        let process = Process::run_with(folder.path(), pipeline.ends_in(Score).workers(), also).await;
+        let mut practice = received("rehearsal");
+        practice.data.kind = CallKind::Practice;
+        process.publish(practice.encode(), CallReceived::KEY).await;
+        process.until(practice.call, CallStatus::Completed).await;
+        let runs = process.engine.store.runs(WORKSPACE, practice.call).await.unwrap();
+        let stages: HashSet<_> = runs.iter().map(|run| run.stage.as_str()).collect();
+        assert_eq!(stages, expected.iter().copied().collect());
+        let waiting = process.engine.broker.depth("score", Lane::Live).await.unwrap().ready;
+        assert_eq!(waiting, 0);
+
+        // A phone call goes to every stage that its event is bound to, and to those that are on.
+        let phone = received("exotel");
+        process.publish(phone.encode(), CallReceived::KEY).await;
+        let of_phone = async || {
+            let runs = process.engine.store.runs(WORKSPACE, phone.call).await.unwrap();
+            runs.into_iter().map(|run| run.stage).collect::<HashSet<_>>()
+        };
+        process.wait(async || of_phone().await.contains("slack")).await;
+        assert_eq!(of_phone().await.contains("score"), !also.is_empty());
+        process.stop().await;
+    }
 }
 
 #[tokio::test]

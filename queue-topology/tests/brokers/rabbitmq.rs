@@ -150,7 +150,7 @@ async fn a_queue_that_differs_from_the_layout_is_named() {
     run(async |vhost: &Vhost| {
         let broker = vhost.broker_at(&address());
         let missing = broker.check().await.unwrap();
-        assert_eq!(missing.len(), 2 + 11);
+        assert_eq!(missing.len(), 2 + 15);
         assert!(missing.iter().all(|difference| matches!(difference, Difference::Missing(_))), "{missing:?}");
 
         broker.declare().await.unwrap();

@@ -4,8 +4,7 @@
 //! answers the phone as a service desk does ("thank you for calling", "how can I help") is on our side, and the others
 //! are customers.
 
-use domain::call::{Call, Role};
-use domain::person_name::folded;
+use domain::call::Role;
 use domain::speakers::answers_the_phone;
 use domain::transcript::{Segment, Transcript};
 
@@ -32,25 +31,12 @@ pub(crate) fn customer_segments(transcript: &Transcript) -> Option<Vec<&Segment>
     (!others.is_empty()).then_some(others)
 }
 
-/// Gives each segment without a role the role of the meeting's participant with the same name.
-pub(crate) fn with_roles(mut transcript: Transcript, call: &Call) -> Transcript {
-    for segment in transcript.segments.iter_mut().filter(|segment| segment.role.is_none()) {
-        let Some(speaker) = segment.speaker.as_deref().map(folded) else { continue };
-        segment.role = call
-            .details
-            .participants
-            .iter()
-            .find(|person| person.name.as_deref().is_some_and(|name| folded(name) == speaker))
-            .and_then(|person| person.role);
-    }
-    transcript
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{call, transcript};
     use domain::call::Participant;
+    use domain::sides::with_roles;
 
     #[test]
     fn a_speaker_who_answers_like_a_service_desk_is_not_the_customer() {

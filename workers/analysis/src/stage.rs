@@ -25,9 +25,7 @@ use queue_topology::{Cx, Outcome, Stage, StageError, Whom};
 use store::Write;
 
 use crate::schema::Reading;
-use crate::{
-    audio_metrics, builtin, conversation, grounding, merge, metrics, promises, prompt, sides, turns,
-};
+use crate::{audio_metrics, builtin, conversation, grounding, merge, metrics, promises, prompt, turns};
 
 /// Analyzes calls, with a model when one is configured.
 pub struct Analyze {
@@ -65,7 +63,7 @@ impl Analyze {
         transcript: Transcript,
         audio: Option<&AudioFacts>,
     ) -> Result<Analysis, StageError> {
-        let transcript = sides::with_roles(transcript, call);
+        let transcript = domain::sides::with_roles(transcript, call);
         let people: Vec<String> =
             call.details.participants.iter().filter_map(|person| person.name.clone()).collect();
         let is_silent = transcript.segments.iter().all(|segment| segment.text.trim().is_empty());

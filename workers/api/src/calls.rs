@@ -102,6 +102,7 @@ pub(crate) async fn one(State(api): State<Api>, reader: CallReader, Id(id): Id) 
     let heard = api.store.audio_facts(reader.workspace, call.id).await?;
     let notes = api.store.transcript(reader.workspace, call.id).await?.map(|transcript| transcript.notes);
     let attempts = api.store.speech_attempts(reader.workspace, call.id).await?;
+    let scores = api.store.call_scores(reader.workspace, call.id).await?;
     let view = view::call(
         &call,
         &api.installation.lines,
@@ -110,7 +111,7 @@ pub(crate) async fn one(State(api): State<Api>, reader: CallReader, Id(id): Id) 
         &notes.unwrap_or_default(),
         heard.as_ref(),
     );
-    Ok(Json(view.transcribed(&attempts)))
+    Ok(Json(view.transcribed(&attempts).judged(&scores)))
 }
 
 /// What happened to a call.
@@ -142,7 +143,7 @@ pub(crate) async fn timeline(
     reason = "it only describes the body; the fields are read one by one, so that an error can name each of them"
 )]
 pub(crate) struct ReplayBody {
-    /// The first stage that is done again: `transcription` (the default), `analysis`, `crm` or `slack`. The stages
+    /// The first stage that is done again: `transcription` (the default), `analysis`, `crm`, `slack` or `score`. The stages
     /// after it are done again, too.
     from: Option<String>,
 }

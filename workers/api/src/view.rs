@@ -9,6 +9,7 @@ mod call;
 mod dashboard;
 mod found;
 mod operations;
+mod scores;
 mod speech;
 mod timeline;
 mod transcript;
@@ -30,6 +31,7 @@ pub use operations::{
     Audit, AuditEntry, Batch, DeadLetterDetail, DeadLetterView, DeadLetters, EffectView, Effects, QueueView,
     Queues, Replayed, audit_entry, batch, dead_group, dead_letter, dead_letter_detail, effect, queues,
 };
+pub use scores::{CallCriterionView, CallScoreView};
 pub use speech::{SpeechAttemptView, TranscriptionView, UsageSumView, UsageView, UsedView, usage_sum, used};
 pub use timeline::{StageView, TimelineView, timeline};
 pub(crate) use transcript::role;

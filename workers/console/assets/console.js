@@ -51,6 +51,7 @@
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) { close(); } else { open(); refresh(); }
   });
+  document.addEventListener("debrief:refresh", refresh);
   addEventListener("pagehide", close);
   addEventListener("pageshow", open);
   open();

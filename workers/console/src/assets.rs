@@ -30,6 +30,9 @@ assets! {
     "console.js": "text/javascript; charset=utf-8",
     "upload.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    "live.js": "text/javascript; charset=utf-8",
+    "pcm.js": "text/javascript; charset=utf-8",
+    "practice.js": "text/javascript; charset=utf-8",
 }
 
 /// Changes whenever an asset changes. It is part of the address of an asset, so that a browser may keep an asset for

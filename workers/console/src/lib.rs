@@ -20,10 +20,13 @@ mod chart;
 mod csrf;
 mod ended;
 mod fields;
+mod form_parts;
 mod frame;
 mod marked;
+mod own_api;
 mod pages;
 mod refusal;
+mod relay;
 mod sections;
 mod show;
 mod state;
@@ -40,7 +43,8 @@ use axum::routing::get;
 use tower::ServiceExt as _;
 
 pub use changes::Updates;
-pub use state::{Console, ProviderStates};
+pub use own_api::OwnApi;
+pub use state::{Console, MakeSamples, ProviderStates};
 
 use csrf::Posted;
 use fields::Fields;
@@ -60,7 +64,7 @@ pub fn router(console: Console) -> Router {
 fn routes(console: &Console) -> Router<Console> {
     Router::new()
         .merge(pages::overview::routes())
-        .merge(pages::sign_in::routes(console))
+        .merge(pages::signing_in(console))
         .merge(pages::register::routes())
         .merge(pages::account::routes())
         .merge(pages::users::routes())
@@ -78,6 +82,9 @@ fn routes(console: &Console) -> Router<Console> {
         .merge(pages::calls::routes())
         .merge(pages::call::routes())
         .merge(pages::upload::routes())
+        .merge(pages::samples::routes())
+        .merge(pages::live::routes())
+        .merge(pages::practice::routes())
         .route("/updates", get(updates::stream))
         .route("/assets/{name}", get(assets::serve))
 }

@@ -9,6 +9,8 @@ use crate::texts::FrameTexts;
 pub(crate) enum Section {
     Overview,
     Calls,
+    Live,
+    Practice,
     Upload,
     Users,
     Keys,
@@ -33,7 +35,15 @@ pub(crate) struct Group {
 pub(crate) const GROUPS: &[Group] = &[
     Group {
         heading: None,
-        sections: &[Section::Overview, Section::Calls, Section::Upload, Section::Search, Section::Analytics],
+        sections: &[
+            Section::Overview,
+            Section::Calls,
+            Section::Live,
+            Section::Upload,
+            Section::Search,
+            Section::Analytics,
+            Section::Practice,
+        ],
     },
     Group {
         heading: Some(|texts| texts.operations),
@@ -50,6 +60,8 @@ impl Section {
         match self {
             Self::Overview => "/",
             Self::Calls => "/calls",
+            Self::Live => "/live",
+            Self::Practice => "/practice",
             Self::Upload => "/upload",
             Self::Users => "/users",
             Self::Keys => "/keys",
@@ -69,6 +81,8 @@ impl Section {
         match self {
             Self::Overview => texts.overview,
             Self::Calls => texts.calls,
+            Self::Live => texts.live,
+            Self::Practice => texts.practice,
             Self::Upload => texts.upload,
             Self::Search => texts.search_go,
             Self::Analytics => texts.analytics,
@@ -89,7 +103,9 @@ impl Section {
         let sees_all = visitor.scopes.has(Scope::Read) && !visitor.sees.is_restricted();
         match self {
             Self::Overview => true,
-            Self::Calls | Self::Search | Self::Analytics => visitor.scopes.has(Scope::Read),
+            Self::Calls | Self::Live | Self::Practice | Self::Search | Self::Analytics => {
+                visitor.scopes.has(Scope::Read)
+            }
             Self::Upload => !visitor.sees.is_restricted() && visitor.scopes.has(Scope::BringIn),
             Self::Users | Self::Keys => sees_all && visitor.scopes.has(Scope::Administer),
             _ => sees_all,

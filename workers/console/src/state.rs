@@ -1,18 +1,24 @@
 //! The parts of a process that the console needs.
 
+use std::error::Error;
 use std::sync::{Arc, OnceLock};
 
+use domain::moment::Moment;
 use platform::blobs::Blobs;
 use platform::config::{ConfigError, Installation, Known, Values};
 use platform::seal::Sealer;
 use providers::Provider;
 use queue_topology::broker::Broker;
 use queue_topology::intake::Intake;
-use store::Store;
+use store::{SampleCall, Store};
 use tokio_util::sync::CancellationToken;
 use web::{Access, Accounts, Guarded};
 
 use crate::changes::Updates;
+use crate::own_api::OwnApi;
+
+/// Makes the sample calls. They began shortly before the given time.
+pub type MakeSamples = fn(Moment) -> Result<Vec<SampleCall>, Box<dyn Error + Send + Sync>>;
 
 #[derive(Clone)]
 pub struct Console {
@@ -22,6 +28,10 @@ pub struct Console {
     pub sealer: Sealer,
     /// The way in for the calls that people bring in a browser.
     pub intake: Intake,
+    /// The sample calls, for a workspace that has no call yet.
+    pub make_samples: MakeSamples,
+    /// The routes of live calls and of practice. A console in a process of its own has them too.
+    pub own_api: OwnApi,
     pub access: Arc<Access>,
     pub accounts: Arc<Accounts>,
     pub installation: Arc<Installation>,

@@ -11,12 +11,16 @@ mod dead_letters;
 mod deployment;
 mod effects;
 mod frame;
+mod live;
 mod overview;
+mod practice;
 mod providers;
 mod queues;
+mod samples;
 mod search;
 mod settings;
 mod upload;
+mod views;
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
@@ -30,12 +34,16 @@ pub(crate) use dead_letters::DeadLetterTexts;
 pub(crate) use deployment::DeploymentTexts;
 pub(crate) use effects::EffectTexts;
 pub(crate) use frame::FrameTexts;
+pub(crate) use live::LiveTexts;
 pub(crate) use overview::OverviewTexts;
+pub(crate) use practice::PracticeTexts;
 pub(crate) use providers::ProviderTexts;
 pub(crate) use queues::QueueTexts;
+pub(crate) use samples::SampleTexts;
 pub(crate) use search::SearchTexts;
 pub(crate) use settings::SettingTexts;
 pub(crate) use upload::UploadTexts;
+pub(crate) use views::ViewTexts;
 
 /// The cookie that keeps the choice of a visitor.
 pub(crate) const COOKIE: &str = "debrief_language";

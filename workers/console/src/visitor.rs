@@ -1,5 +1,6 @@
 //! The visitor of a page: who asks, what they may do, and in which language they read.
 
+use std::fmt::Display;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -72,6 +73,11 @@ impl<N> Visitor<N> {
     /// A refusal as a page for this visitor.
     pub(crate) fn refuse(&self, problem: Problem) -> Refusal {
         Refusal::new(self.frame.clone(), problem)
+    }
+
+    /// A fault of our own program as a page for this visitor.
+    pub(crate) fn failed(&self, error: &dyn Display) -> Refusal {
+        Refusal::failed(&self.frame, error)
     }
 
     /// Turns an error of the store into a page that says so.

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use web::{self, Access, Accounts};
-use web_console::{Console, ProviderStates, Updates};
+use web_console::{Console, OwnApi, ProviderStates, Updates};
 
 use crate::deployment::{Deployment, StartError};
 use crate::document::document;
@@ -74,15 +74,26 @@ impl Listener {
                 intake: deployment.intake(),
             }));
         }
+        let has_console = roles.contains(&Role::Console);
         // Whoever sends a piece or reads events under `/api` need not know which process works on the session.
         let has_live = roles.contains(&Role::LIVE) || roles.contains(&Role::Api);
-        if has_live {
-            router = router.merge(live::router(live(deployment, access, &shutdown)?));
+        let needs_live = has_live || has_console;
+        let live = needs_live.then(|| live(deployment, access, &shutdown)).transpose()?;
+        if let (true, Some(live)) = (has_live, &live) {
+            router = router.merge(live::router(live.clone()));
         }
-        if roles.contains(&Role::Practice) {
-            router = router.merge(practice::router(practice(deployment, access)?));
+        let has_practice = roles.contains(&Role::Practice);
+        let practice =
+            (has_practice || has_console).then(|| practice(deployment, access, &shutdown)).transpose()?;
+        if let (true, Some(practice)) = (has_practice, &practice) {
+            router = router.merge(practice::router(practice.clone()));
         }
-        let console = roles.contains(&Role::Console).then(|| console(deployment, access, roles, &shutdown));
+        // A console has the pages of live calls and of practice also in a process without their roles: it stores what comes
+        // in, and whoever has the role works on it.
+        let console = live.zip(practice).filter(|_| has_console).map(|(live, practice)| {
+            let own_api = OwnApi::new(live::described(live).merge(practice::router(practice)));
+            console(deployment, access, (roles, own_api), &shutdown)
+        });
         if let Some(console) = &console {
             router = router.merge(web_console::router(console.clone()));
             router = web_console::at_the_root(router, console.clone());
@@ -94,7 +105,7 @@ impl Listener {
         let (doors, access) = (Doors::read(values)?, Arc::clone(access));
         let (hub, store) = (deployment.hub.clone(), deployment.store.clone());
         let notices =
-            async move { if has_live { hub.watch(&store).await } else { std::future::pending().await } };
+            async move { if needs_live { hub.watch(&store).await } else { std::future::pending().await } };
         let changes = async move {
             match console {
                 Some(console) => console.updates.watch(&console.store).await,
@@ -146,7 +157,7 @@ pub(crate) fn api(
 fn console(
     deployment: &Deployment,
     access: &Arc<Access>,
-    roles: &[Role],
+    (roles, own_api): (&[Role], OwnApi),
     shutdown: &CancellationToken,
 ) -> Console {
     let Deployment { values, installation, store, broker, blobs, sealer, .. } = deployment;
@@ -156,6 +167,8 @@ fn console(
         blobs: blobs.clone(),
         sealer: sealer.clone(),
         intake: deployment.intake(),
+        make_samples: crate::samples::samples,
+        own_api,
         access: Arc::clone(access),
         accounts: Arc::new(Accounts::new(store.clone())),
         installation: Arc::clone(installation),
@@ -191,10 +204,16 @@ fn live(
 }
 
 /// What practice needs.
-fn practice(deployment: &Deployment, access: &Arc<Access>) -> Result<Practice, ConfigError> {
+fn practice(
+    deployment: &Deployment,
+    access: &Arc<Access>,
+    shutdown: &CancellationToken,
+) -> Result<Practice, ConfigError> {
     let Deployment { values, store, blobs, cache, .. } = deployment;
     let parts = (store.clone(), blobs.clone());
-    Practice::from_values(values, parts, Arc::clone(cache), Arc::clone(access), deployment.intake())
+    let practice =
+        Practice::from_values(values, parts, Arc::clone(cache), Arc::clone(access), deployment.intake())?;
+    Ok(Practice { stopping: shutdown.clone(), ..practice })
 }
 
 /// Lets a browser show our answers to pages whose origin stands in `CORS_ORIGINS`, or to all pages where `*` stands

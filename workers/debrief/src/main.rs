@@ -15,6 +15,7 @@ mod management;
 mod monitoring;
 mod panics;
 mod roles;
+mod samples;
 mod serve;
 mod settings;
 mod supervise;

@@ -8,6 +8,8 @@ use crm::Crm;
 use dedup::{Dedup, Rules};
 use domain::event::CallAnalyzed;
 use live::Listen;
+use platform::config::{ConfigError, Values};
+use practice::Judge;
 use queue_topology::{Pipeline, table};
 use slack::Post;
 use transcription::{Settling, Transcription};
@@ -28,6 +30,7 @@ pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>
         .then(Analyze::from_values(values, installation, cache.clone())?)
         .ends_in(Crm::from_values(values, installation, blobs.clone(), cache.clone())?)
         .ends_in(Post::from_values(values, installation, cache.clone())?)
+        .ends_in(Judge::from_values(values)?)
         .beside(Listen::from_values(
             values,
             installation,
@@ -36,6 +39,12 @@ pub(crate) fn pipeline(deployment: &Deployment) -> Result<Pipeline<CallAnalyzed>
             deployment.hub.clone(),
             Arc::new(analysis::builtin::analyze),
         )?))
+}
+
+/// The optional stages that are switched on.
+pub(crate) fn switched_on(values: &Values) -> Result<&'static [&'static str], ConfigError> {
+    const SCORE: &[&str] = &[table::SCORE.spec.stage];
+    Ok(if Judge::from_values(values)?.is_on() { SCORE } else { &[] })
 }
 
 /// The task that reads the details of calls that settle late. It goes along with the stage that fetches recordings.

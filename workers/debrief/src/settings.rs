@@ -1,10 +1,11 @@
 //! Collects every setting that this program takes: the settings of the core, and the settings that each provider
 //! lists. Reads all of them, for the commands that work with the whole configuration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use platform::blobs;
-use platform::cache::Redis;
+use platform::cache::{Memory, Redis};
 use platform::config::{ConfigError, Installation, Known, Values};
 use platform::telemetry;
 use providers::Slots;
@@ -28,8 +29,12 @@ pub(crate) fn read_all(values: &Values) -> Result<Installation, ConfigError> {
     live::Settings::read(values, &installation)?;
     let slots = Slots::of_this_process();
     providers::speech::configured_for(values, &slots, "LIVE_SPEECH")?;
+    live::streaming(values, Arc::new(Memory::default()))?;
+    live::wants_model(values)?;
     crm::Settings::read(values, &installation, &slots)?;
     slack::Settings::read(values, &installation, &slots)?;
+    practice::score::chosen(values)?;
+    providers::voices::configured(values, &slots)?;
     for provider in providers::all() {
         provider.is_on(values)?;
     }

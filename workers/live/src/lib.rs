@@ -28,7 +28,7 @@ pub use hub::Hub;
 pub use routes::document;
 pub use service::{Live, ReadMetadata};
 pub use settings::Settings;
-pub use stage::Listen;
+pub use stage::{Listen, wants_model};
 
 use std::sync::Arc;
 
@@ -53,4 +53,10 @@ pub fn streaming(
 pub fn router(live: Live) -> Router {
     metrics::declare();
     routes::router(live.clone()).merge(sockets::router(live.clone())).merge(streams::router(live))
+}
+
+/// The routes with a description alone, for the pages of the same process.
+pub fn described(live: Live) -> Router {
+    metrics::declare();
+    routes::router(live)
 }

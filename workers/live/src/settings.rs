@@ -37,8 +37,9 @@ impl Settings {
         const CARDS: &str = "CARDS_DIR";
         let trackers = match values.text(TRACKERS) {
             Some(path) => {
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|error| ConfigError::new(TRACKERS, format!("cannot read `{path}`: {error}")))?;
+                let text = std::fs::read_to_string(&path).map_err(|error| {
+                    ConfigError::not(TRACKERS, &path, &format!("a file that can be read: {error}"))
+                })?;
                 Trackers::read(&text).map_err(|problem| ConfigError::new(TRACKERS, problem))?
             }
             None => Trackers::default(),

@@ -26,12 +26,12 @@ fn decode_all(bytes: Bytes) -> Result<Channels, AudioError> {
     let mut decoder = Decoder::open(Cursor::new(bytes))?;
     let channels = decoder.probed().channels;
     let mut resampler = Resampler::new(SPEECH_RATE);
-    let mut sound = vec![Vec::new(); channels];
+    let mut decoded = vec![Vec::new(); channels];
     while let Some(block) = decoder.next_block()? {
-        resampler.push(block, &mut sound)?;
+        resampler.push(block, &mut decoded)?;
     }
-    resampler.finish(&mut sound)?;
-    Ok(if channels > 2 { vec![mix(&sound)] } else { sound })
+    resampler.finish(&mut decoded)?;
+    Ok(if channels > 2 { vec![mix(&decoded)] } else { decoded })
 }
 
 /// The sound of a piece, by its channel. `None` where it cannot be decoded.

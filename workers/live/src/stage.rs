@@ -53,6 +53,11 @@ pub struct Listen {
     tails: Tails,
 }
 
+/// `LIVE_MODEL`: whether a model advises, where one is configured.
+pub fn wants_model(values: &Values) -> Result<bool, ConfigError> {
+    Ok(values.text("LIVE_MODEL").is_none() || values.flag("LIVE_MODEL")?)
+}
+
 impl Listen {
     /// Makes the stage with the providers that `values` configure.
     pub fn from_values(
@@ -65,7 +70,7 @@ impl Listen {
     ) -> Result<Self, ConfigError> {
         let slots = Slots::new(cache, Self::QUEUE.spec.may_wait());
         let speech = speech::configured_for(values, &slots, "LIVE_SPEECH")?;
-        let wants_model = values.text("LIVE_MODEL").is_none() || values.flag("LIVE_MODEL")?;
+        let wants_model = wants_model(values)?;
         let model = models::configured(values, &slots)?.filter(|_| wants_model);
         let made = Self::new(Settings::read(values, installation)?, speech, intake, hub, sum_up);
         Ok(Self { counsellor: model.map(Counsellor::new), ..made })

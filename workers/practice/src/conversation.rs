@@ -19,13 +19,14 @@ use uuid::Uuid;
 use web::Problem;
 
 use crate::fields::{Fields, MAX_TEXT};
+use crate::hearing;
 use crate::kept::{plan_of, scores_of};
 use crate::meetings::find;
 use crate::moves;
 use crate::request::{Answer, Answered, Id, Reader, Trainee, finished, json};
 use crate::score::{CriterionScore, Scorecard};
 use crate::state::Practice;
-use crate::talk::{self, Exchange, SALESPERSON, Sent, seconds};
+use crate::talk::{self, Ears, Exchange, SALESPERSON, Sent, Told, seconds};
 
 /// What the salesperson says.
 #[derive(ToSchema)]
@@ -35,8 +36,10 @@ struct MessageBody {
     /// Always `salesperson`.
     #[schema(nullable = false)]
     speaker: Option<String>,
-    message: String,
-    /// The sound of the message in base64. Without a provider that transcribes single turns, only `message` is used.
+    /// What is said. It may be missing where `audio_data` is there.
+    message: Option<String>,
+    /// The sound of what is said, in base64: any format of a recording, or 16-bit samples at 16 kHz. It is used where `message` is
+    /// missing, and it needs a provider of speech to text.
     audio_data: Option<String>,
 }
 
@@ -104,13 +107,14 @@ pub(crate) struct ScoreView {
 /// Says something in a meeting. The right representative answers.
 ///
 /// One turn is taken at a time, however many are sent. With `Accept: text/event-stream` each sentence comes when it is said, as
-/// an event `ai_response_text`, and the whole answer as the event `done`.
+/// an event `ai_response_text`, its sound as events `ai_audio`, and the whole answer as the event `done`.
 #[utoipa::path(post, path = "/api/conversation/send-message", operation_id = "sendPracticeMessage", tag = "practice", security(("key" = ["operate"])), request_body = MessageBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer, and the turn is taken once")),
     responses((status = 200, body = Answered<Exchange>),
         (status = 404, description = "There is no such meeting", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The meeting has not begun, or is over", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is missing or cannot be used", body = Problem, content_type = "application/problem+json")))]
+        (status = 422, description = "A field is missing or cannot be used, or the sound holds no speech", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "No provider of speech to text answers at the moment", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn send(
     State(practice): State<Practice>,
     who: Trainee,
@@ -122,21 +126,28 @@ pub(crate) async fn send(
     let meeting = fields.id("meeting_id");
     fields.one_of("speaker", &[SALESPERSON]);
     let said = fields.text("message", MAX_TEXT);
-    let has_audio = fields.has("audio_data");
-    if said.is_none() {
-        let detail = if has_audio {
-            "is missing, and no provider is there that turns the sound of a single turn into text"
-        } else {
-            "is missing or empty"
-        };
-        fields.refuse("message", detail);
+    let sound = if said.is_none() { hearing::field(&practice, &mut fields) } else { None };
+    if said.is_none() && !fields.has("audio_data") {
+        fields.refuse("message", "is missing or empty");
     }
     fields.check()?;
-    let said = said.ok_or_else(|| talk::nothing_said("/message"))?;
     let request = key(&parts, &who, meeting, &body)?;
     let meeting = find(&practice, &who, meeting).await?;
     let plan = plan_of(&meeting)?;
-    let (workspace, sent) = (who.workspace, Sent { said, request });
+    let workspace = who.workspace;
+    let sent = match (said, sound) {
+        (Some(said), _) => Sent { said, duration_ms: None, request },
+        (None, Some(sound)) => {
+            // What was answered once is not heard again, because that costs money.
+            if let Some(before) = talk::answered_before(&practice, workspace, &meeting, request).await? {
+                return Ok(Answered::plain(before).into_response());
+            }
+            let heard = hearing::words(&practice, &plan, sound, None).await?;
+            let words = heard.ok_or_else(|| talk::nothing_said("/audio_data", "holds no speech"))?;
+            Sent { said: words.text, duration_ms: Some(words.duration_ms), request }
+        }
+        (None, None) => return Err(talk::nothing_said("/message", "is missing or empty").into()),
+    };
     let streams = parts
         .headers
         .get(ACCEPT)
@@ -145,7 +156,8 @@ pub(crate) async fn send(
     if streams {
         let (sender, spoken) = mpsc::channel(16);
         let done = tokio::spawn(async move {
-            talk::exchange(&practice, workspace, (&meeting, &plan), &sent, Some(sender)).await
+            let ears = Ears { told: sender, playing: None };
+            talk::exchange(&practice, workspace, (&meeting, &plan), &sent, Some(ears)).await
         });
         return Ok(as_events(spoken, done));
     }
@@ -163,21 +175,17 @@ fn key(parts: &Parts, who: &Trainee, meeting: Uuid, body: &Value) -> Answer<Opti
 }
 
 /// The sentences as they come, and then the whole answer or why there is none.
-fn as_events(
-    spoken: mpsc::Receiver<talk::Spoken>,
-    done: tokio::task::JoinHandle<Answer<Exchange>>,
-) -> HttpResponse {
+fn as_events(told: mpsc::Receiver<Told>, done: tokio::task::JoinHandle<Answer<Exchange>>) -> HttpResponse {
     enum Next {
-        Sentences(mpsc::Receiver<talk::Spoken>, tokio::task::JoinHandle<Answer<Exchange>>),
+        Told(mpsc::Receiver<Told>, tokio::task::JoinHandle<Answer<Exchange>>),
         End,
     }
-    let events = stream::unfold(Next::Sentences(spoken, done), |next| async move {
-        let Next::Sentences(mut spoken, done) = next else { return None };
-        if let Some(sentence) = spoken.recv().await {
-            let event = Event::default()
-                .event("ai_response_text")
-                .data(serde_json::to_string(&sentence).unwrap_or_default());
-            return Some((Ok::<_, Infallible>(event), Next::Sentences(spoken, done)));
+    let events = stream::unfold(Next::Told(told, done), |next| async move {
+        let Next::Told(mut told, done) = next else { return None };
+        if let Some(one) = told.recv().await {
+            let (name, data) = one.event();
+            let event = Event::default().event(name).data(data.to_string());
+            return Some((Ok::<_, Infallible>(event), Next::Told(told, done)));
         }
         let event = match done.await {
             Ok(Ok(exchange)) => {
@@ -227,7 +235,7 @@ fn turn_view(meeting: &MeetingRow, turn: TurnRow) -> TurnView {
         speaker_name: turn.name,
         speaker_role: turn.role,
         text: turn.said,
-        audio_url: None,
+        audio_url: turn.audio.as_ref().map(|_| talk::audio_url(meeting.id, turn.number)),
         timestamp: format!("{:02}:{:02}:{:02}", at / 3600, at / 60 % 60, at % 60),
         duration_seconds: seconds(turn.duration_ms),
         state: turn.state.name(),

@@ -13,25 +13,33 @@ pub mod company;
 mod conversation;
 mod ending;
 mod fields;
+mod growing;
+mod hearing;
+mod judge;
 mod kept;
+pub mod lift;
 pub mod materials;
 mod meetings;
 mod metrics;
 pub mod moves;
+mod parts;
 pub mod plan;
 mod planning;
+mod progress;
 pub mod questions;
-mod ready;
 mod representatives;
 mod request;
 mod salespersons;
 pub mod score;
 pub mod sentences;
+mod socket;
+mod sounds;
 mod state;
 mod talk;
 pub mod temperament;
 pub mod terminal;
 mod upload;
+mod voices;
 pub mod who;
 
 use axum::Router;
@@ -41,7 +49,9 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use judge::Judge;
 pub use state::Practice;
+pub use voices::Voices;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(tags((name = "practice", description = "Rehearsed meetings, and what they were worth")))]
@@ -73,9 +83,12 @@ fn routes() -> OpenApiRouter<Practice> {
         .routes(routes!(meetings::create))
         .routes(routes!(meetings::one, meetings::delete))
         .routes(routes!(meetings::of_salesperson))
+        .routes(routes!(progress::progress))
         .routes(routes!(meetings::start))
         .routes(routes!(meetings::end))
         .routes(routes!(conversation::send))
         .routes(routes!(conversation::history))
         .routes(routes!(conversation::analytics))
+        .routes(routes!(sounds::audio))
+        .routes(routes!(socket::socket))
 }

@@ -75,6 +75,81 @@ pub fn is_open_question(text: &str) -> bool {
     })
 }
 
+/// Whether the text only shows that its speaker listens: "mm", "yes, yes", "I see". Whoever says it while another one speaks does
+/// not want to interrupt.
+pub fn is_listening_sign(text: &str) -> bool {
+    const SIGNS: &[&str] = &[
+        "mm",
+        "mmm",
+        "mmhm",
+        "mhm",
+        "mm hm",
+        "hm",
+        "hmm",
+        "uh",
+        "uhm",
+        "um",
+        "uh huh",
+        "huh",
+        "ah",
+        "aha",
+        "oh",
+        "yes",
+        "yeah",
+        "yep",
+        "yup",
+        "ok",
+        "okay",
+        "right",
+        "sure",
+        "i see",
+        "got it",
+        "exactly",
+        "indeed",
+        "of course",
+        "true",
+        "fine",
+        "good",
+        "great",
+        "nice",
+        "cool",
+        "interesting",
+        "all right",
+        "alright",
+        "ja",
+        "genau",
+        "klar",
+        "gut",
+        "oui",
+        "si",
+        "sí",
+        "sim",
+        "da",
+        "hai",
+    ];
+    const MOST_WORDS: usize = 6;
+    if is_question(text) {
+        return false;
+    }
+    let words = plain_words(text);
+    if words.len() > MOST_WORDS {
+        return false;
+    }
+    let mut rest = &words[..];
+    while !rest.is_empty() {
+        let begins = |sign: &str| {
+            let length = sign.split(' ').count();
+            let is_so = rest.len() >= length && sign.split(' ').zip(rest).all(|(one, other)| one == other);
+            is_so.then_some(length)
+        };
+        match SIGNS.iter().filter_map(|sign| begins(sign)).max() {
+            Some(length) => rest = &rest[length..],
+            None => return false,
+        }
+    }
+    true
+}
+
 /// Whether the text shows that its speaker has heard what was said.
 pub fn acknowledges(text: &str) -> bool {
     const PHRASES: &[&str] = &[
@@ -316,6 +391,34 @@ mod tests {
         }
         for text in ["Do you like it?", "I know what you mean.", "Is that so?", ""] {
             assert!(!is_open_question(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn signs_that_somebody_listens_are_told_from_words_that_want_the_floor() {
+        for sign in [
+            "mm",
+            "Mm-hm.",
+            "Yes, yes.",
+            "Uh-huh, right.",
+            "I see, of course!",
+            "Ja, genau",
+            "OK",
+            "Got it.",
+            "",
+        ] {
+            assert!(is_listening_sign(sign), "{sign}");
+        }
+        for words in [
+            "No.",
+            "Wait.",
+            "Yes, but that is too much.",
+            "Right?",
+            "I see what you mean and I disagree",
+            "Sorry, may I?",
+            "yes yes yes yes yes yes yes",
+        ] {
+            assert!(!is_listening_sign(words), "{words}");
         }
     }
 

@@ -51,7 +51,7 @@ impl Wanted {
         for (at, text) in fields.texts("representatives").into_iter().enumerate() {
             match text.parse::<Uuid>() {
                 Ok(id) if representatives.contains(&id) => {
-                    fields.refuse(&format!("representatives/{at}"), "is named twice")
+                    fields.refuse(&format!("representatives/{at}"), "is named twice");
                 }
                 Ok(id) => representatives.push(id),
                 Err(_) => fields.refuse(&format!("representatives/{at}"), "is no id"),

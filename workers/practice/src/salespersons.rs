@@ -54,6 +54,7 @@ fn files() -> utoipa::openapi::schema::Array {
 
 /// A file, and what was read in it.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SalespersonMaterial)]
 pub(crate) struct MaterialView {
     file_name: String,
     /// `pdf`, `pptx`, `docx`, `ppt`, `doc`, `png`, `jpeg` or `gif`, by the content.

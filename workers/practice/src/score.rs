@@ -3,6 +3,7 @@
 //! Only the words of our own side are counted. Each criterion names the turns on which it rests. The rule is a pure function, so
 //! the same conversation always has the same score.
 
+mod chosen;
 mod criteria;
 mod signals;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use domain::transcript::Transcript;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use chosen::chosen;
 pub use criteria::{Criteria, all, named};
 use signals::Found;
 
@@ -77,24 +79,25 @@ pub fn score(criteria: &Criteria, turns: &[Turn], material: &str) -> Scorecard {
     Scorecard {
         name: criteria.name.clone(),
         version: criteria.version,
-        overall: if weights == 0 { 0 } else { (sum + weights / 2) / weights },
+        overall: (sum + weights / 2).checked_div(weights).unwrap_or(0),
         criteria: scored.into_iter().map(|(_, one)| one).collect(),
     }
 }
 
-/// Judges a real call. The agent and the host speak for us.
-pub fn score_call(criteria: &Criteria, transcript: &Transcript) -> Scorecard {
+/// Judges a call. The agent and the host speak for us. `None` where nobody knows who of the speakers is one of us: a score of 0
+/// would be an untruth.
+pub fn score_call(criteria: &Criteria, transcript: &Transcript) -> Option<Scorecard> {
     let turns: Vec<Turn> = transcript
         .turns()
         .segments
         .iter()
         .map(|segment| Turn {
             number: i64::from(segment.id),
-            is_ours: matches!(segment.role, Some(Role::Agent | Role::Host | Role::Presenter)),
+            is_ours: segment.role.is_some_and(Role::is_ours),
             text: segment.text.clone(),
         })
         .collect();
-    score(criteria, &turns, "")
+    turns.iter().any(|turn| turn.is_ours).then(|| score(criteria, &turns, ""))
 }
 
 fn reason(found: &[Found]) -> String {

@@ -37,7 +37,6 @@ pub fn end_of_first(text: &str, is_complete: bool) -> Option<usize> {
         match next {
             // More may follow: `3.` can become `3.5`, and `.` can become `...`.
             None if !is_complete && !is_wide => return None,
-            None => return Some(end),
             Some(_) if is_wide => return Some(end),
             Some(next) if !next.is_whitespace() => at = last + 1,
             Some(_) if is_open(text, &chars, at, last) => {
@@ -46,7 +45,7 @@ pub fn end_of_first(text: &str, is_complete: bool) -> Option<usize> {
                     _ => at = last + 1,
                 }
             }
-            Some(_) => return Some(end),
+            None | Some(_) => return Some(end),
         }
     }
     (is_complete && !text.trim().is_empty()).then_some(text.len())

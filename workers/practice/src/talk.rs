@@ -4,40 +4,47 @@
 //! stored as they are said. A process that dies in the middle leaves what was said, and whoever takes the floor next marks it
 //! as cut.
 
-use std::time::Duration;
+mod answers;
+mod floor;
+mod playback;
+mod saying;
+pub(crate) mod sound;
+mod voiced;
 
 use axum::http::StatusCode;
 use domain::call::WorkspaceId;
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::{FloorClaim, MeetingRow, MeetingStatus, NewTurn, TurnRow, TurnState};
+use store::{MeetingRow, NewTurn, TurnRow, TurnState};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::Problem;
 
-use crate::builtin::{self, Scene};
-use crate::character;
-use crate::metrics;
-use crate::plan::{Heard, Plan};
-use crate::ready::Ready;
-use crate::request::{Answer, conflict, not_found, unavailable};
-use crate::state::Practice;
-use crate::who::{Before, Choice, Person, WhySecond, who_answers};
+pub(crate) use floor::Floor;
+pub(crate) use saying::{Ears, Stop, Told};
 
-/// How long the floor is kept without a sign of life.
-pub(crate) const LEASE: Duration = Duration::from_secs(30);
-/// How long somebody waits for the floor.
-const PATIENCE: Duration = Duration::from_mins(2);
-/// How often the floor is tried again that another process has.
-const TRY_EVERY: Duration = Duration::from_millis(100);
+use crate::metrics;
+use crate::parts::Begins;
+use crate::plan::{Heard, Plan};
+use crate::request::Answer;
+use crate::state::Practice;
+use crate::voices::Speaker;
+use crate::who::{Before, Choice, Person, WhySecond, who_answers};
+use floor::lost;
+use saying::{Saying, say};
+use voiced::{Voiced, voiced};
+
 pub(crate) const SALESPERSON: &str = "salesperson";
 /// How fast somebody types or speaks, for turns without sound.
 const TRAINEE_WORDS_PER_MINUTE: i64 = 150;
+/// How many parts of an answer may wait to be said.
+const PARTS: usize = 8;
 
 /// What a representative answered.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the API has these names")]
 pub(crate) struct Response {
     pub(crate) speaker_id: String,
     pub(crate) speaker_name: String,
@@ -50,6 +57,8 @@ pub(crate) struct Response {
     pub(crate) turn_number: i64,
     /// `model`, or `built_in` for words that were made without a model.
     pub(crate) source: String,
+    /// Whether only a part of it was said, because the salesperson interrupted or the model broke off.
+    pub(crate) is_cut: bool,
 }
 
 /// What came of a turn of the salesperson.
@@ -66,103 +75,30 @@ pub(crate) struct Exchange {
     pub(crate) reasoning: String,
 }
 
-/// A sentence as it is said.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Spoken {
-    pub(crate) text: String,
-    pub(crate) speaker_id: Uuid,
-    pub(crate) speaker_name: String,
-    pub(crate) speaker_role: String,
-    pub(crate) turn_number: i64,
-}
-
 /// What was sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) said: String,
+    /// How long it took to say, where it was heard. Else it is estimated from the words.
+    pub(crate) duration_ms: Option<i64>,
     /// The key with which it was sent, and a hash of all of it.
     pub(crate) request: Option<(Uuid, Uuid)>,
 }
 
-/// The floor of a meeting, while we have it.
-pub(crate) struct Floor<'a> {
-    practice: &'a Practice,
-    workspace: WorkspaceId,
-    meeting: Uuid,
-    pub(crate) holder: Uuid,
-}
-
-impl<'a> Floor<'a> {
-    /// Waits for the floor and takes it.
-    pub(crate) async fn take(practice: &'a Practice, workspace: WorkspaceId, meeting: Uuid) -> Answer<Self> {
-        let (holder, until) = (Uuid::now_v7(), Instant::now() + PATIENCE);
-        loop {
-            // Whoever leaves the floor between the try and the wait is heard.
-            let left = practice.floors.notified();
-            match practice.store.take_floor(workspace, meeting, holder, LEASE).await? {
-                FloorClaim::Taken => return Ok(Self { practice, workspace, meeting, holder }),
-                FloorClaim::Gone => return Err(not_found("meeting")),
-                FloorClaim::NotActive(MeetingStatus::Completed) => {
-                    return Err(conflict("the meeting is over"));
-                }
-                FloorClaim::NotActive(_) => {
-                    return Err(conflict("the meeting has not begun; start it first"));
-                }
-                FloorClaim::Busy if Instant::now() >= until => {
-                    return Err(unavailable("somebody else speaks in this meeting for a long time"));
-                }
-                FloorClaim::Busy => drop(tokio::time::timeout(TRY_EVERY, left).await),
-            }
-        }
-    }
-
-    /// Does `work`, and keeps the floor until it is done.
-    pub(crate) async fn while_working<T>(&self, work: impl Future<Output = Answer<T>>) -> Answer<T> {
-        let keeping = async {
-            loop {
-                tokio::time::sleep(LEASE / 3).await;
-                match self.practice.store.keep_floor(self.workspace, self.meeting, self.holder, LEASE).await {
-                    Ok(true) => {}
-                    Ok(false) => return,
-                    Err(error) => tracing::warn!(%error, "failed to keep the floor of a practice meeting"),
-                }
-            }
-        };
-        tokio::select! {
-            done = work => done,
-            () = keeping => Err(lost()),
-        }
-    }
-
-    pub(crate) async fn leave(self) -> Answer<()> {
-        let left = self.practice.store.leave_floor(self.workspace, self.meeting, self.holder).await;
-        self.practice.floors.notify_waiters();
-        Ok(left?)
-    }
-
-    async fn add(&self, turn: NewTurn<'_>) -> Answer<i64> {
-        let number = self.practice.store.add_turn(self.workspace, self.meeting, self.holder, turn).await?;
-        number.ok_or_else(lost)
-    }
-}
-
-fn lost() -> crate::request::Refusal {
-    conflict("the meeting was removed, or another process took over its floor")
-}
-
-/// Says something in a meeting and returns what is answered. `listener` hears each sentence when it is said.
+/// Says something in a meeting and returns what is answered. `ears` hear each sentence when it is said.
 pub(crate) async fn exchange(
     practice: &Practice,
     workspace: WorkspaceId,
     (meeting, plan): (&MeetingRow, &Plan),
     sent: &Sent,
-    listener: Option<mpsc::Sender<Spoken>>,
+    ears: Option<Ears>,
 ) -> Answer<Exchange> {
-    if let Some(answer) = answered_before(practice, workspace, meeting, sent).await? {
+    let asked_at = Instant::now();
+    if let Some(answer) = answered_before(practice, workspace, meeting, sent.request).await? {
         return Ok(answer);
     }
     let floor = Floor::take(practice, workspace, meeting.id).await?;
-    let done = floor.while_working(speak(&floor, plan, sent, listener)).await;
+    let done = floor.while_working(speak(&floor, plan, sent, (ears.as_ref(), asked_at))).await;
     match done {
         Ok((number, answer)) => {
             let ended = practice.store.end_exchange(workspace, meeting.id, floor.holder, number).await?;
@@ -177,13 +113,13 @@ pub(crate) async fn exchange(
 }
 
 /// The answer of the first time, where the same request came before and was answered.
-async fn answered_before(
+pub(crate) async fn answered_before(
     practice: &Practice,
     workspace: WorkspaceId,
     meeting: &MeetingRow,
-    sent: &Sent,
+    request: Option<(Uuid, Uuid)>,
 ) -> Answer<Option<Exchange>> {
-    let Some((key, hash)) = sent.request else { return Ok(None) };
+    let Some((key, hash)) = request else { return Ok(None) };
     let Some(own) = practice.store.turn_of_request(workspace, meeting.id, key).await? else {
         return Ok(None);
     };
@@ -194,34 +130,46 @@ async fn answered_before(
         return Ok(None);
     }
     let turns = practice.store.turns_of(workspace, meeting.id).await?;
-    Ok(exchange_of(&turns, own.number))
+    Ok(exchange_of(meeting.id, &turns, own.number))
 }
 
 /// The exchange that began with the turn `number`.
-fn exchange_of(turns: &[TurnRow], number: i64) -> Option<Exchange> {
+fn exchange_of(meeting: Uuid, turns: &[TurnRow], number: i64) -> Option<Exchange> {
+    let is_given = |turn: &&TurnRow| matches!(turn.state, TurnState::Said | TurnState::Cut);
     let answers: Vec<&TurnRow> =
-        turns.iter().filter(|turn| turn.answers == Some(number) && turn.state == TurnState::Said).collect();
-    let first = answers.iter().find(|turn| turn.details["part"] == "first")?;
-    let second = answers.iter().find(|turn| turn.details["part"] == "second");
+        turns.iter().filter(|turn| turn.answers == Some(number)).filter(is_given).collect();
+    // A process may have died in the middle of an answer, which was then given again.
+    let part = |name: &str| {
+        let of_part = || answers.iter().rev().filter(|turn| turn.details["part"] == name);
+        of_part().find(|turn| turn.state == TurnState::Said).or_else(|| of_part().next()).copied()
+    };
+    let first = part("first")?;
+    let second = part("second").filter(|second| second.number > first.number);
     Some(Exchange {
-        ai_response: response(first),
-        second_response: second.map(|turn| response(turn)),
+        ai_response: response(meeting, first),
+        second_response: second.map(|turn| response(meeting, turn)),
         turn_number: first.number,
         salesperson_turn: number,
         reasoning: first.details["why"].as_str().unwrap_or_default().to_owned(),
     })
 }
 
-fn response(turn: &TurnRow) -> Response {
+/// Where the sound of a turn can be fetched.
+pub(crate) fn audio_url(meeting: Uuid, turn: i64) -> String {
+    format!("/api/conversation/{meeting}/audio/{turn}")
+}
+
+fn response(meeting: Uuid, turn: &TurnRow) -> Response {
     Response {
         speaker_id: turn.speaker.clone(),
         speaker_name: turn.name.clone(),
         speaker_role: turn.role.clone(),
         response_text: turn.said.clone(),
-        audio_url: None,
+        audio_url: turn.audio.as_ref().map(|_| audio_url(meeting, turn.number)),
         duration_seconds: seconds(turn.duration_ms),
         turn_number: turn.number,
         source: turn.details["source"].as_str().unwrap_or("built_in").to_owned(),
+        is_cut: turn.state == TurnState::Cut,
     }
 }
 
@@ -276,7 +224,7 @@ async fn speak(
     floor: &Floor<'_>,
     plan: &Plan,
     sent: &Sent,
-    listener: Option<mpsc::Sender<Spoken>>,
+    (ears, asked_at): (Option<&Ears>, Instant),
 ) -> Answer<(i64, Exchange)> {
     let (store, workspace, meeting) = (&floor.practice.store, floor.workspace, floor.meeting);
     // The same request may have come while we waited, or a process may have died before it answered.
@@ -287,7 +235,7 @@ async fn speak(
     let number = match &known {
         Some(own) if own.is_answered => {
             let turns = store.turns_of(workspace, meeting).await?;
-            let answer = exchange_of(&turns, own.number).ok_or_else(lost)?;
+            let answer = exchange_of(meeting, &turns, own.number).ok_or_else(lost)?;
             return Ok((own.number, answer));
         }
         Some(own) => own.number,
@@ -302,7 +250,9 @@ async fn speak(
                 answers: None,
                 request: sent.request,
                 audio: None,
-                duration_ms: duration_ms(&sent.said, TRAINEE_WORDS_PER_MINUTE),
+                duration_ms: sent
+                    .duration_ms
+                    .unwrap_or_else(|| duration_ms(&sent.said, TRAINEE_WORDS_PER_MINUTE)),
             };
             metrics::turn(SALESPERSON);
             floor.add(turn).await?
@@ -326,151 +276,67 @@ async fn speak(
         })
         .collect();
     let choice = who_answers(&people, &sent.said, &before(plan, &earlier));
-    let ready = ready(floor.practice, plan, &heard, &choice).await;
-    let (first, sentences) = ready.first;
-    let why = match ready.why {
-        Some(why) if first != choice.first => why,
-        _ => choice.because.say(&plan.cast[choice.first].name),
-    };
-    let details = json!({"part": "first", "why": why, "source": ready.source, "topic": choice.topic});
-    let ai_response = say(floor, plan, (number, first), &sentences, details, listener.as_ref()).await?;
-    metrics::turn(ready.source);
-    let second_response = match ready.second {
-        Some((second, sentences)) => {
-            let why = choice.second.map_or(WhySecond::Adds, |(_, why)| why).say(&plan.cast[second].name);
-            let details =
-                json!({"part": "second", "why": why, "source": ready.source, "topic": choice.topic});
-            Some(say(floor, plan, (number, second), &sentences, details, listener.as_ref()).await?)
-        }
-        None => None,
-    };
-    let reasoning = match &second_response {
-        Some(_) => {
-            let second = choice.second.map_or(WhySecond::Adds, |(_, why)| why);
-            let name = second_response.as_ref().map_or("", |one| one.speaker_name.as_str());
-            format!("{why} {}", second.say(name))
-        }
-        None => why,
+    let said = answered(floor, plan, (number, &heard, &choice), (ears, asked_at)).await?;
+    let mut said = said.into_iter();
+    let (ai_response, why) = said.next().ok_or_else(lost)?;
+    let (second_response, reasoning) = match said.next() {
+        Some((second, why_second)) => (Some(second), format!("{why} {why_second}")),
+        None => (None, why),
     };
     let turn_number = ai_response.turn_number;
     Ok((number, Exchange { ai_response, second_response, turn_number, salesperson_turn: number, reasoning }))
 }
 
-/// What is answered. A model speaks where there is one. When it fails, the built-in material speaks, and the answer says so.
-async fn ready(practice: &Practice, plan: &Plan, heard: &[Heard], choice: &Choice) -> Ready {
-    if let Some(model) = &practice.model {
-        match character::answer(model.as_ref(), plan, heard, choice).await {
-            Ok(ready) => return ready,
-            Err(problem) => {
-                tracing::warn!(
-                    problem,
-                    "the model gave no answer in a practice meeting; built-in words are used"
-                );
-            }
-        }
-    }
-    let claims: Vec<&str> = plan.claims.iter().map(String::as_str).collect();
-    let scene = |speaker, second| Scene {
-        plan,
-        speaker,
-        heard,
-        topic: choice.topic,
-        second,
-        company: &plan.company,
-        claims: &claims,
-    };
-    let first = builtin::answer(&scene(choice.first, None));
-    let second = choice.second.map(|(second, why)| {
-        let mut heard_first = heard.to_vec();
-        heard_first.push(Heard { turn: 0, by: Some(choice.first), text: first.join(" ") });
-        // The second one answers the trainee, and has heard the first.
-        let last = heard_first.len() - 1;
-        heard_first.swap(last, last - 1);
-        let claims = &claims;
-        let scene = Scene {
-            plan,
-            speaker: second,
-            heard: &heard_first,
-            topic: choice.topic,
-            second: Some(why),
-            company: &plan.company,
-            claims,
-        };
-        (second, builtin::answer(&scene))
-    });
-    // Nobody repeats what was just said.
-    let second = second.filter(|(_, words)| *words != first);
-    Ready { first: (choice.first, first), second, source: "built_in", why: None }
-}
-
-/// Says the sentences one after the other. What was said is stored after each.
-async fn say(
+/// Says the answers to the trainee's turn. Returns each with the reason why it was this one who spoke.
+async fn answered(
     floor: &Floor<'_>,
     plan: &Plan,
-    (answers, speaker): (i64, usize),
-    sentences: &[String],
-    details: Value,
-    listener: Option<&mpsc::Sender<Spoken>>,
-) -> Answer<Response> {
-    let member = &plan.cast[speaker];
-    let (id, pace) = (member.id.to_string(), i64::from(member.manner().words_per_minute));
-    let whole = sentences.join(" ");
-    let spoken = |text: &str, turn_number| Spoken {
-        text: text.to_owned(),
-        speaker_id: member.id,
-        speaker_name: member.name.clone(),
-        speaker_role: member.role.clone(),
-        turn_number,
-    };
-    // Where nobody listens, the answer is given as a whole.
-    let begun = if listener.is_some() { sentences.first().map_or("", String::as_str) } else { &whole };
-    let is_whole = begun.len() == whole.len();
-    let turn = NewTurn {
-        speaker: &id,
-        name: &member.name,
-        role: &member.role,
-        said: begun,
-        state: if is_whole { TurnState::Said } else { TurnState::Speaking },
-        details: &details,
-        answers: Some(answers),
-        request: None,
-        audio: None,
-        duration_ms: duration_ms(begun, pace),
-    };
-    let number = floor.add(turn).await?;
-    if let Some(listener) = listener {
-        let mut said = String::new();
-        for (at, sentence) in sentences.iter().enumerate() {
-            if !said.is_empty() {
-                said.push(' ');
+    (number, heard, choice): (i64, &[Heard], &Choice),
+    (ears, asked_at): (Option<&Ears>, Instant),
+) -> Answer<Vec<(Response, String)>> {
+    let (giving, given) = mpsc::channel(PARTS);
+    let cast = plan.cast.iter().enumerate().map(|(seat, member)| Speaker::of(member, seat)).collect();
+    let give = answers::give(floor.practice, plan, heard, choice, giving);
+    let voices = &floor.practice.voices;
+    let saying = async move {
+        // When the listener interrupts, this is dropped, and nothing more is made.
+        let mut parts = voiced(voices, cast, given);
+        let (mut said, mut next) = (Vec::new(), parts.recv().await);
+        while let Some(Voiced::Begins(begins)) = next {
+            let member = &plan.cast[begins.speaker];
+            let why = why(&begins, choice, &member.name);
+            let part = if begins.is_second { "second" } else { "first" };
+            let details = json!({"part": part, "why": why, "source": begins.source, "topic": choice.topic});
+            let saying = Saying { floor, member, answers: number, details: &details, ears, asked_at };
+            let was_said = say(saying, &mut parts).await?;
+            if !begins.is_second {
+                metrics::turn(begins.source);
             }
-            said.push_str(sentence);
-            let is_last = at + 1 == sentences.len();
-            if at > 0 {
-                let state = if is_last { TurnState::Said } else { TurnState::Speaking };
-                let now = (said.as_str(), state, duration_ms(&said, pace));
-                let store = &floor.practice.store;
-                if !store.set_turn(floor.workspace, floor.meeting, floor.holder, number, now).await? {
-                    return Err(lost());
-                }
-            }
-            // Who stopped listening misses the rest, and the meeting has it.
-            listener.send(spoken(sentence, number)).await.ok();
+            said.push((was_said.response, why));
+            next = was_said.next.filter(|_| !was_said.is_stopped);
         }
+        Ok(said)
+    };
+    // Whoever makes the answer is asked for no more when all was said that was to be said.
+    let giving = async {
+        give.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        said = saying => said,
+        () = giving => Ok(Vec::new()),
     }
-    Ok(Response {
-        speaker_id: id,
-        speaker_name: member.name.clone(),
-        speaker_role: member.role.clone(),
-        duration_seconds: seconds(duration_ms(&whole, pace)),
-        response_text: whole,
-        audio_url: None,
-        turn_number: number,
-        source: details["source"].as_str().unwrap_or("built_in").to_owned(),
-    })
+}
+
+fn why(begins: &Begins, choice: &Choice, name: &str) -> String {
+    match &begins.why {
+        _ if begins.is_second => choice.second.map_or(WhySecond::Adds, |(_, why)| why).say(name),
+        Some(why) if begins.speaker != choice.first => why.clone(),
+        _ => choice.because.say(name),
+    }
 }
 
 /// The problem of a turn without words.
-pub(crate) fn nothing_said(pointer: &str) -> Problem {
-    Problem::field(pointer, "is missing or empty").status(StatusCode::UNPROCESSABLE_ENTITY)
+pub(crate) fn nothing_said(pointer: &str, detail: &str) -> Problem {
+    Problem::field(pointer, detail).status(StatusCode::UNPROCESSABLE_ENTITY)
 }

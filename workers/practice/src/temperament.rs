@@ -87,6 +87,7 @@ const fn voice(stability: f64, similarity: f64, style: f64, speaker_boost: bool,
     Voice { stability, similarity, style, speaker_boost, speed }
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table with a row for each trait")]
 const fn means(of: Trait) -> Means {
     match of {
         Trait::Angry => Means {

@@ -17,6 +17,7 @@ use crate::request::Refusal;
 use crate::state::Practice;
 use crate::talk::{self, Sent};
 use crate::temperament::{Difficulty, Trait};
+use crate::voices::Voices;
 
 /// Who made a meeting of the terminal.
 const ACTOR: &str = "terminal";
@@ -33,6 +34,7 @@ fn why(refusal: Refusal) -> String {
     refusal.0.detail
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn of_store(error: StoreError) -> String {
     error.to_string()
 }
@@ -48,6 +50,8 @@ impl Talk {
             Some(id) => id,
             None => sample(&practice, workspace).await.map_err(of_store)?,
         };
+        // A voice costs money, and a terminal plays none.
+        let practice = Practice { voices: Voices::default(), ..practice };
         let find = async || practice.store.meeting(workspace, id).await.map_err(of_store);
         let known = find().await?.ok_or_else(|| format!("there is no meeting `{id}`"))?;
         match known.status {
@@ -88,7 +92,7 @@ impl Talk {
 
     /// Says something, and returns what is answered.
     pub async fn say(&self, words: &str) -> Result<Vec<String>, String> {
-        let sent = Sent { said: words.to_owned(), request: None };
+        let sent = Sent { said: words.to_owned(), duration_ms: None, request: None };
         let exchange =
             talk::exchange(&self.practice, self.workspace, (&self.meeting, &self.plan), &sent, None).await;
         let exchange = exchange.map_err(why)?;

@@ -9,6 +9,7 @@ mod name_words;
 mod names;
 mod phrases;
 mod roles;
+mod room;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -17,6 +18,7 @@ mod topics;
 use address::Address;
 use phrases::{ANY, EACH, GREETS, TAKES_UP};
 pub use roles::{Kind, kinds};
+use room::Room;
 use text::{Word, has_any, words};
 pub use topics::{Topic, affinity};
 
@@ -185,10 +187,11 @@ fn first(
     if let Some(one) = named.iter().rfind(|one| one.address == Address::Mentioned) {
         return (one.person, because(one), None);
     }
-    if has_any(heard, TAKES_UP) && !has_any(heard, ANY) {
-        if let Some(last) = room.before.last_spoke.or(room.before.last_addressed) {
-            return (last, Because::GoesOn, None);
-        }
+    if has_any(heard, TAKES_UP)
+        && !has_any(heard, ANY)
+        && let Some(last) = room.before.last_spoke.or(room.before.last_addressed)
+    {
+        return (last, Because::GoesOn, None);
     }
     if let Some(one) = asked.iter().find(|one| one.address == Address::Mentioned) {
         return (one.person, Because::Role(one.heard.clone()), None);
@@ -196,10 +199,11 @@ fn first(
     if let Some(owner) = room.owner(topics) {
         return (owner, Because::Topic(topics.first().map_or(Topic::Strategy, |(topic, _)| *topic)), None);
     }
-    if !has_any(heard, ANY) && follows_up(heard) {
-        if let Some(last) = room.before.last_addressed.or(room.before.last_spoke) {
-            return (last, Because::GoesOn, None);
-        }
+    if !has_any(heard, ANY)
+        && follows_up(heard)
+        && let Some(last) = room.before.last_addressed.or(room.before.last_spoke)
+    {
+        return (last, Because::GoesOn, None);
     }
     let nobody_spoke = room.before.last_spoke.is_none();
     match room.decider().filter(|_| nobody_spoke) {
@@ -339,98 +343,4 @@ fn follows_up(heard: &[Word]) -> bool {
             | "sounds"
     );
     !greets && (speaks_to && opens || to_you && heard.len() <= 14)
-}
-
-struct Room<'a> {
-    people: &'a [Person<'a>],
-    kinds: &'a [Vec<Kind>],
-    before: &'a Before,
-}
-
-impl Room<'_> {
-    fn all(&self) -> Vec<usize> {
-        (0..self.people.len()).collect()
-    }
-
-    fn owner(&self, topics: &[(Topic, u32)]) -> Option<usize> {
-        self.owner_among(&self.all(), topics)
-    }
-
-    /// To whom the topics belong. A weak topic that belongs to somebody comes before a strong one that is nobody's.
-    fn owner_among(&self, among: &[usize], topics: &[(Topic, u32)]) -> Option<usize> {
-        topics.iter().find_map(|(topic, _)| {
-            let rank = |person: &usize| {
-                (
-                    affinity(&self.kinds[*person], *topic),
-                    self.people[*person].is_decision_maker,
-                    std::cmp::Reverse(self.count(*person)),
-                    std::cmp::Reverse(*person),
-                )
-            };
-            among
-                .iter()
-                .copied()
-                .filter(|person| affinity(&self.kinds[*person], *topic) >= 4)
-                .max_by_key(rank)
-        })
-    }
-
-    fn decider(&self) -> Option<usize> {
-        let ceo = |person: &usize| self.kinds[*person].contains(&Kind::Ceo);
-        let deciders = self.all().into_iter().filter(|person| self.people[*person].is_decision_maker);
-        deciders.max_by_key(|person| (ceo(person), std::cmp::Reverse(*person)))
-    }
-
-    fn count(&self, person: usize) -> u32 {
-        self.before.spoken.get(person).copied().unwrap_or(0)
-    }
-
-    fn by_silence(&self) -> Vec<usize> {
-        let mut all = self.all();
-        let last = |person: usize| self.before.last_turn.get(person).copied().unwrap_or(0);
-        all.sort_by_key(|person| {
-            (self.count(*person), last(*person), !self.people[*person].is_decision_maker, *person)
-        });
-        all
-    }
-
-    fn most_silent(&self) -> usize {
-        self.by_silence().first().copied().unwrap_or(0)
-    }
-
-    fn others_by_silence(&self, but: usize) -> Vec<usize> {
-        self.by_silence().into_iter().filter(|person| *person != but).collect()
-    }
-
-    /// Whether somebody else says something, too. Nobody does so twice in a row.
-    fn second(&self, first: usize, because: &Because, topics: &[(Topic, u32)]) -> Option<(usize, WhySecond)> {
-        let (topic, _) = topics.first()?;
-        let mut best: Option<(u32, usize, WhySecond)> = None;
-        for person in self.all() {
-            if person == first || self.before.last_spoke == Some(person) {
-                continue;
-            }
-            let interest = affinity(&self.kinds[person], *topic);
-            let traits = self.people[person].traits;
-            let impatient = traits.iter().any(|one| matches!(one, Trait::Angry | Trait::Arrogant));
-            let reserved =
-                traits.iter().any(|one| matches!(one, Trait::ColdHearted | Trait::Soft | Trait::NotWell));
-            let named = matches!(
-                because,
-                Because::Named(_) | Because::Misspelt(_) | Because::Role(_) | Because::GoesOn
-            );
-            let why = match () {
-                () if impatient && interest >= 4 => WhySecond::Interrupts,
-                // Who was not asked leaves the answer to whoever was.
-                () if named || reserved => continue,
-                () if self.people[person].is_decision_maker && interest >= 4 => WhySecond::Adds,
-                () if interest >= 6 => WhySecond::Adds,
-                () => continue,
-            };
-            if best.is_none_or(|(known, ..)| interest > known) {
-                best = Some((interest, person, why));
-            }
-        }
-        best.map(|(_, person, why)| (person, why))
-    }
 }

@@ -4,26 +4,24 @@
 //! becomes an error, a packet that cannot be decoded is skipped and counted, and a file that ends too early gives what is
 //! there. Whoever measures a recording is told about all of it.
 
+mod track;
+
 use std::io::{Seek as _, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use symphonia::core::audio::{Channels, GenericAudioBufferRef};
-use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::formats::{FormatOptions, FormatReader};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
-use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
 use super::block::Block;
-use super::opus::Opus;
 use super::raw::{Raw, RawReader};
 use super::source::{AudioError, Failed, Noting, Source};
 use super::{MAX_CHANNELS, SPEECH_RATE, au, codec, container, kind};
+use track::{Codec, audio_track, duration_ms};
 
 /// After so many packets in a row that cannot be read the rest of a file is given up.
 const MAX_DAMAGED_IN_A_ROW: u32 = 64;
@@ -78,11 +76,6 @@ pub struct Decoder {
 enum Input {
     Container { format: Box<dyn FormatReader>, track: u32, time_base: Option<TimeBase>, codec: Codec },
     Raw(RawReader),
-}
-
-enum Codec {
-    Other(Box<dyn AudioDecoder>),
-    Opus(Box<Opus>),
 }
 
 impl Decoder {
@@ -339,23 +332,6 @@ fn open<S: Source + 'static>(source: Noting<S>) -> Result<(Input, Probed, bool),
     Ok((Input::Container { format, track, time_base, codec }, probed, is_reliable))
 }
 
-fn audio_track(format: &dyn FormatReader) -> Option<(&Track, AudioCodecParameters)> {
-    let track = format.default_track(TrackType::Audio).or_else(|| format.first_track(TrackType::Audio))?;
-    let params = track.codec_params.as_ref()?.audio()?.clone();
-    Some((track, params))
-}
-
-fn duration_ms(track: &Track, sample_rate: u32) -> Option<i64> {
-    let by_time = track.time_base.zip(track.duration).and_then(|(base, long)| base.calc_duration(long));
-    let by_frames = || {
-        let ms = u128::from(track.num_frames?) * 1_000 / u128::from(sample_rate);
-        i64::try_from(ms).ok()
-    };
-    let ms = by_time.and_then(|time| i64::try_from(time.as_millis()).ok()).or_else(by_frames)?;
-    // A stream that is written while it is recorded says nothing, or the greatest number there is.
-    (ms > 0 && u64::try_from(ms).is_ok_and(|ms| ms <= MAX_SECONDS * 1_000)).then_some(ms)
-}
-
 fn refused(error: &Error) -> AudioError {
     match error {
         Error::Unsupported(what) if what.contains("no suitable format reader") => {
@@ -365,69 +341,4 @@ fn refused(error: &Error) -> AudioError {
         Error::IoError(error) => AudioError::Damaged(error.to_string()),
         error => AudioError::Damaged(error.to_string()),
     }
-}
-
-impl Codec {
-    fn new(params: &AudioCodecParameters) -> Result<Self, AudioError> {
-        if params.codec == CODEC_ID_OPUS {
-            let channels = params.channels.as_ref().map(Channels::count);
-            return Ok(Self::Opus(Box::new(Opus::new(params.extra_data.as_deref(), channels)?)));
-        }
-        let made =
-            symphonia::default::get_codecs().make_audio_decoder(params, &AudioDecoderOptions::default());
-        made.map(Self::Other).map_err(|error| {
-            AudioError::Unsupported(format!("the codec {} ({error})", codec::name(params.codec)))
-        })
-    }
-
-    fn channels(&self, params: &AudioCodecParameters) -> usize {
-        match self {
-            Self::Opus(opus) => opus.channels(),
-            Self::Other(decoder) => decoder
-                .codec_params()
-                .channels
-                .as_ref()
-                .or(params.channels.as_ref())
-                .map_or(1, Channels::count),
-        }
-    }
-
-    fn decode(&mut self, packet: &Packet, time_base: Option<TimeBase>, block: &mut Block) -> Step {
-        match self {
-            Self::Opus(opus) => {
-                block.start(SPEECH_RATE, opus.channels());
-                let trimmed = time_base.and_then(|base| base.calc_duration(packet.trim_end));
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "a packet is short"
-                )]
-                let trim_end = trimmed.map_or(0, |time| {
-                    (time.as_secs_f64().clamp(0.0, 1.0) * f64::from(SPEECH_RATE)).round() as usize
-                });
-                match opus.decode(&packet.data, trim_end, &mut block.channels) {
-                    Ok(()) => Step::Block,
-                    Err(_) => Step::Damaged,
-                }
-            }
-            Self::Other(decoder) => match decoder.decode(packet) {
-                Ok(sound) => read(&sound, block),
-                Err(Error::ResetRequired) => {
-                    decoder.reset();
-                    Step::Damaged
-                }
-                Err(_) => Step::Damaged,
-            },
-        }
-    }
-}
-
-fn read(decoded: &GenericAudioBufferRef<'_>, block: &mut Block) -> Step {
-    let (rate, channels) = (decoded.spec().rate(), decoded.spec().channels().count());
-    if !RATES.contains(&rate) || channels == 0 {
-        return Step::Damaged;
-    }
-    block.start(rate, channels);
-    decoded.copy_to_vecs_planar(&mut block.channels);
-    Step::Block
 }

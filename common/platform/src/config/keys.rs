@@ -318,6 +318,15 @@ pub const CORE: &[Group] = &[
         ],
     },
     Group {
+        title: "Scores",
+        keys: &[plain(
+            "SCORECARDS",
+            "",
+            "The criteria by which every call is judged after its analysis, comma separated: sales, meddicc, bant, spin, or paths of \
+             JSON files. Absent: only practice meetings are judged. See docs/practice.md.",
+        )],
+    },
+    Group {
         title: "Logs, traces and metrics",
         keys: &[
             plain(

@@ -24,6 +24,7 @@ use platform::config::{ConfigError, Group, Rate, Values};
 use platform::http::{self, HttpError};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
+use url::Url;
 use uuid::Uuid;
 
 use crate::descriptor::{Check, Checked, Descriptor};
@@ -33,7 +34,7 @@ use bot::Bot;
 pub use lookup::Sought;
 use webhook::Webhook;
 
-const NAME: &str = "slack";
+pub(crate) const NAME: &str = "slack";
 const BASE_URL: &str = "https://slack.com/api";
 /// Slack takes about one message a second in a channel.
 const RATE: Rate = Rate { count: NonZeroU32::MIN, per: Duration::from_secs(1) };
@@ -83,6 +84,19 @@ pub static DESCRIPTOR: Descriptor<Slack> = Descriptor {
     },
     make: Slack::from_values,
 };
+
+/// The page of a message of a bot. `None` for a message of a webhook, and for another service than Slack's.
+pub(crate) fn page_of(values: &Values, receipt: &str) -> Option<Url> {
+    let is_slack =
+        values.url("SLACK_BASE_URL", BASE_URL).is_ok_and(|base| base.host_str() == Some("slack.com"));
+    let (channel, ts) = bot::place(receipt).filter(|_| is_slack)?;
+    let (seconds, micros) = ts.split_once('.')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_channel = !channel.is_empty() && channel.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_message = is_channel && is_number(seconds) && is_number(micros);
+    is_message
+        .then(|| Url::parse(&format!("https://slack.com/archives/{channel}/p{seconds}{micros}")).ok())?
+}
 
 /// One channel, and the way in which we reach it.
 pub struct Slack {

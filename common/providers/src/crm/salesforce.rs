@@ -19,6 +19,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::descriptor::{Check, Checked, Descriptor};
 use crate::requests::counted;
@@ -27,7 +28,7 @@ use auth::{Auth, Token};
 pub use refusals::{REMOTE, SalesforceError, is_id, unreadable};
 use settings::Settings;
 
-const NAME: &str = "salesforce";
+pub(crate) const NAME: &str = "salesforce";
 /// The time limit of one request. A contact takes two or three requests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -38,6 +39,14 @@ pub static DESCRIPTOR: Descriptor<Salesforce> = Descriptor {
     settings: Group { title: "CRM: Salesforce", keys: settings::KEYS },
     make: Salesforce::from_values,
 };
+
+/// The page of a record. `None` where the settings name only the address at which everybody signs in, because it does not say
+/// where the org is.
+pub(crate) fn page_of(values: &Values, id: &str) -> Option<Url> {
+    let org = values.url("SALESFORCE_LOGIN_URL", settings::LOGIN_URL).ok()?;
+    let is_org = org.host_str().is_some_and(|host| host.ends_with(".my.salesforce.com"));
+    (is_org && is_id(id)).then(|| org.join(&format!("/{id}")).ok())?
+}
 
 /// A record as it is read.
 pub type Record = Map<String, Value>;

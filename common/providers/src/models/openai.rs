@@ -6,6 +6,7 @@
 //! library's types require.
 
 mod settings;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +32,7 @@ use serde_json::{Value, json};
 use tower::{BoxError, Service};
 
 use super::json_reply::json_in;
-use super::{LanguageModel, Prices, Repair, Reply, Request, Tokens};
+use super::{LanguageModel, Pieces, Prices, Repair, Reply, Request, Tokens};
 use crate::descriptor::{Check, Checked, Descriptor};
 use crate::requests::{self, counted};
 use crate::said;
@@ -99,7 +100,7 @@ impl OpenAi {
         Self { client, plain, settings: settings.clone(), limiter }
     }
 
-    async fn ask(&self, request: &Request<'_>) -> Result<Reply, Refusal> {
+    fn body(&self, request: &Request<'_>) -> Value {
         let mut messages = vec![
             json!({ "role": "system", "content": request.system }),
             json!({ "role": "user", "content": request.user }),
@@ -115,6 +116,11 @@ impl OpenAi {
                 "json_schema": { "name": schema.name, "strict": true, "schema": schema.schema },
             });
         }
+        body
+    }
+
+    async fn ask(&self, request: &Request<'_>) -> Result<Reply, Refusal> {
+        let body = self.body(request);
         let completion: Completion = self.client.chat().create_byot(body).await.map_err(refusal_of)?;
         // An answer that cannot be used was paid for too.
         count(&self.settings, completion.tokens());
@@ -188,6 +194,10 @@ impl LanguageModel for OpenAi {
     fn complete<'a>(&'a self, request: &'a Request<'a>) -> BoxFuture<'a, Result<Reply, Refusal>> {
         self.ask(request).boxed()
     }
+
+    fn stream<'a>(&'a self, request: &'a Request<'a>) -> BoxFuture<'a, Result<Pieces, Refusal>> {
+        stream::ask(self, self.body(request)).boxed()
+    }
 }
 
 impl Check for OpenAi {
@@ -238,21 +248,24 @@ impl Completion {
         let Some(choice) = self.choices.into_iter().next() else {
             return Err(no_use(INVALID, "it has no choices"));
         };
-        if choice.message.refusal.is_some_and(|refusal| !refusal.is_empty()) {
-            return Err(no_use(Code::new("model_refused"), "it declined to answer"));
-        }
-        match choice.finish_reason.as_deref() {
-            // The answer was too long for the model, so its JSON is cut off.
-            Some("length") => {
-                return Err(no_use(Code::new("model_answer_cut_short"), "it ran into the length limit"));
-            }
-            Some("content_filter") => {
-                let problem = "the provider's content filter withheld it";
-                return Err(no_use(Code::new("model_answer_filtered"), problem));
-            }
-            _ => {}
-        }
+        check_end(choice.message.refusal.as_deref(), choice.finish_reason.as_deref())?;
         Ok(Reply { text: choice.message.content.unwrap_or_default(), tokens })
+    }
+}
+
+/// Whether an answer that ended in this way can be used.
+fn check_end(refusal: Option<&str>, finish_reason: Option<&str>) -> Result<(), Refusal> {
+    if refusal.is_some_and(|refusal| !refusal.is_empty()) {
+        return Err(no_use(Code::new("model_refused"), "it declined to answer"));
+    }
+    match finish_reason {
+        // The answer was too long for the model, so its JSON is cut off.
+        Some("length") => Err(no_use(Code::new("model_answer_cut_short"), "it ran into the length limit")),
+        Some("content_filter") => {
+            let problem = "the provider's content filter withheld it";
+            Err(no_use(Code::new("model_answer_filtered"), problem))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -14,6 +14,8 @@ mod client;
 #[cfg(feature = "whisper")]
 mod decoding;
 #[cfg(feature = "whisper")]
+mod files;
+#[cfg(feature = "whisper")]
 mod listening;
 #[cfg(feature = "whisper")]
 mod mel;
@@ -21,6 +23,8 @@ mod mel;
 mod model;
 #[cfg(feature = "whisper")]
 mod rules;
+#[cfg(feature = "whisper")]
+mod stopped;
 #[cfg(feature = "whisper")]
 mod transcriber;
 #[cfg(feature = "whisper")]

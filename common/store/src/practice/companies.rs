@@ -80,6 +80,20 @@ struct RepresentativeColumns {
     created_at: Moment,
 }
 
+impl From<CompanyColumns> for CompanyRow {
+    fn from(row: CompanyColumns) -> Self {
+        Self {
+            id: row.id,
+            url: row.url,
+            data: row.data.0,
+            note: row.note,
+            fetched_at: row.fetched_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
 impl From<RepresentativeColumns> for RepresentativeRow {
     fn from(row: RepresentativeColumns) -> Self {
         let is = NewRepresentative {
@@ -154,15 +168,7 @@ impl Store {
             workspace,
             id,
         )?;
-        Ok(row.map(|row| CompanyRow {
-            id: row.id,
-            url: row.url,
-            data: row.data.0,
-            note: row.note,
-            fetched_at: row.fetched_at,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }))
+        Ok(row.map(CompanyRow::from))
     }
 
     /// Removes a company with its representatives and with the meetings that it had. Returns the keys of the blobs that
@@ -294,5 +300,37 @@ impl Store {
         )?;
         tx.commit().await?;
         Ok(gone == 1)
+    }
+}
+
+impl Store {
+    /// The newest companies of the workspace.
+    pub async fn companies(&self, workspace: WorkspaceId, limit: i64) -> Result<Vec<CompanyRow>> {
+        let rows = read!(
+            fetch_all,
+            CompanyColumns,
+            self,
+            "SELECT id, url, data, note, fetched_at, created_at, updated_at FROM practice_companies
+             WHERE workspace = $1 ORDER BY created_at DESC, id DESC LIMIT $2",
+            workspace,
+            limit,
+        )?;
+        Ok(rows.into_iter().map(CompanyRow::from).collect())
+    }
+
+    /// Those who speak for the companies of the workspace, the newest first.
+    pub async fn all_representatives(
+        &self,
+        workspace: WorkspaceId,
+        limit: i64,
+    ) -> Result<Vec<RepresentativeRow>> {
+        let sql = concat!(
+            representative_columns!(),
+            "WHERE workspace = $1 ORDER BY created_at DESC, id DESC LIMIT $2"
+        );
+        Ok(read!(fetch_all, RepresentativeColumns, self, sql, workspace, limit)?
+            .into_iter()
+            .map(RepresentativeRow::from)
+            .collect())
     }
 }

@@ -184,6 +184,27 @@ impl Store {
         Ok(written == 1)
     }
 
+    /// Keeps the key of the blob with the sound of a turn. Returns false where there is no such turn.
+    pub async fn set_turn_audio(
+        &self,
+        workspace: WorkspaceId,
+        meeting: Uuid,
+        number: i64,
+        audio: &str,
+    ) -> Result<bool> {
+        let mut tx = self.one_statement().await?;
+        let kept = execute!(
+            tx,
+            "UPDATE practice_turns SET audio = $4 WHERE workspace = $1 AND meeting = $2 AND number = $3",
+            workspace,
+            meeting,
+            number,
+            audio,
+        )?;
+        tx.commit().await?;
+        Ok(kept == 1)
+    }
+
     /// Notes that a turn of the salesperson was answered, and gives the floor back.
     pub async fn end_exchange(
         &self,

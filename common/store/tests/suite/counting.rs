@@ -5,11 +5,11 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use domain::call::CallDetails;
 use domain::moment::Moment;
-use domain::period::Period;
+use domain::period::{Period, date_of_number, number_of};
 use domain::principal::Sees;
-use store::{Dashboard, Scope, Store, Write};
+use store::{Action, Dashboard, Scope, Store, Write};
 
-use crate::databases::{WORKSPACE, arrival, on_both, take_in};
+use crate::databases::{WORKSPACE, arrival, on_both, request, take_in};
 use crate::searching::{analysis, only_of, said, settle};
 
 const HOUR: i64 = 3_600_000_000;
@@ -45,6 +45,12 @@ async fn always(store: &Store, scope: &Scope, check: impl Fn(&Dashboard)) {
     check(&before);
     while store.roll_up_facts(1, Duration::ZERO).await.unwrap() > 0 {}
     assert_eq!(dashboard(store, scope).await, before);
+    while store.sum_up_months().await.unwrap() > 0 {}
+    assert_eq!(dashboard(store, scope).await, before);
+    // A day that is merged is taken out of its month, and added again.
+    while store.merge_sums(0).await.unwrap() > 0 {}
+    assert_eq!(dashboard(store, scope).await, before);
+    while store.sum_up_months().await.unwrap() > 0 {}
     while store.merge_sums(0).await.unwrap() > 0 {}
     assert_eq!(dashboard(store, scope).await, before);
 }
@@ -119,6 +125,53 @@ async fn a_fact_that_changes_after_it_was_added_up_is_taken_out_and_added_again(
             assert_eq!((found.sums.calls, agents), (1, vec![(Some("Bob"), 90_000)]));
         })
         .await;
+    })
+    .await;
+}
+
+/// The days up to today, so many of them.
+fn days(store: &Store, count: i64, zone: Tz) -> Scope {
+    let (_, today) = Period::usual(store.now(), zone).dates();
+    let period = Period::of_days(date_of_number(number_of(today) - count + 1), today, zone);
+    Scope { period, ..scope(store, zone) }
+}
+
+#[tokio::test]
+async fn a_year_is_summed_up_by_month_and_a_late_change_and_a_deletion_are_in_the_month() {
+    on_both(|store| async move {
+        for (name, agent, days) in [
+            ("a", "Ann", 0),
+            ("b", "Bob", 40),
+            ("c", "Ann", 41),
+            ("d", "Bob", 100),
+            ("e", "Ann", 200),
+            ("f", "Ann", 380),
+        ] {
+            call(&store, name, agent, days * 24).await;
+        }
+        let year = days(&store, 365, Tz::UTC);
+        let half = days(&store, 150, Tz::UTC);
+        always(&store, &year, |found| {
+            assert_eq!((found.sums.calls, found.sums.duration_ms, found.before.calls), (5, 300_000, 1));
+            assert!((12..=13).contains(&found.trend.len()), "{}", found.trend.len());
+            let agents: Vec<_> =
+                found.agents.iter().map(|(name, sums)| (name.as_deref(), sums.calls)).collect();
+            assert_eq!(agents, [(Some("Ann"), 3), (Some("Bob"), 2)]);
+        })
+        .await;
+        always(&store, &half, |found| assert_eq!(found.sums.calls, 4)).await;
+        assert_eq!(store.sum_up_months().await.unwrap(), 0, "every month that is over is there");
+        let facts = CallDetails { duration_ms: Some(90_000), ..CallDetails::default() };
+        store.add_facts(WORKSPACE, arrival("d", None).call, &facts).await.unwrap();
+        let audit = store.begin_audit(&request(Action::RemoveSamples), store.now()).await.unwrap();
+        store.delete_call(&audit, WORKSPACE, arrival("e", None).call).await.unwrap().unwrap();
+        always(&store, &year, |found| {
+            assert_eq!((found.sums.calls, found.sums.duration_ms, found.sums.analyzed), (4, 270_000, 4));
+            assert_eq!(found.trend.iter().map(|(_, sums)| sums.calls).sum::<i64>(), 4);
+        })
+        .await;
+        let kolkata = days(&store, 365, Tz::Asia__Kolkata);
+        assert_eq!(dashboard(&store, &kolkata).await.sums.calls, 4, "another zone counts the calls");
     })
     .await;
 }

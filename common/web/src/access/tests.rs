@@ -398,3 +398,19 @@ async fn a_connection_counts_as_one_with_a_key_only_after_it_has_shown_one() {
         assert_eq!(peer.has_shown_a_key(), wanted, "{authorization}");
     }
 }
+
+#[tokio::test]
+async fn a_part_of_the_process_asks_in_the_name_of_somebody_with_no_more_than_her_rights() {
+    let (access, directory) = with(&KEYS);
+    let principal = Principal {
+        workspace: other(),
+        actor: "user:dana".into(),
+        scopes: Scopes::from_iter([Scope::Read]),
+        sees: Sees::All,
+    };
+    let mut head = head("", "/");
+    head.extensions.insert(OnBehalfOf(principal.clone()));
+    assert_eq!(access.admit(Door::ReadOwn, &head).await.unwrap(), principal);
+    assert_eq!(access.admit(Door::BringIn, &head).await.unwrap_err().status, StatusCode::FORBIDDEN);
+    assert_eq!(directory.look_ups(), 0);
+}

@@ -1,4 +1,4 @@
-//! The simulators of the providers of speech to text that answer at once.
+//! The simulators of the providers of speech to text that answer at once, and of those that speak.
 
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -141,4 +141,49 @@ async fn elevenlabs_refuses_in_its_own_shapes() {
     assert_eq!((status, &body["detail"]["status"]), (StatusCode::BAD_REQUEST, &json!("invalid_model_id")));
     let both = [("model_id", "scribe_v2"), ("diarize", "true"), ("use_multi_channel", "true")];
     assert_eq!(answer(convert(&play, &both)).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn openai_speaks_and_refuses_what_a_model_does_not_take() {
+    let play = Playground::start().await;
+    let speak = |body: serde_json::Value| {
+        play.at(Method::POST, &openai::PROVIDER, "/v1/audio/speech").bearer_auth("sk-1").json(&body)
+    };
+    let line = json!({"model": "gpt-4o-mini-tts", "input": "Hello there.", "voice": "marin", "response_format": "pcm",
+        "speed": 1.0, "instructions": "Speak sharply."});
+    let sound = speak(line.clone()).send().await.unwrap();
+    assert_eq!(sound.status(), StatusCode::OK);
+    assert_eq!(sound.bytes().await.unwrap().len(), 2 * 24_000 * 4 / 10 * 2, "two words of 0.4 s");
+    for (field, value, param) in [
+        ("model", json!("tts-1"), "instructions"),
+        ("input", json!("x".repeat(4_097)), "input"),
+        ("voice", json!(null), "voice"),
+        ("speed", json!(9), "speed"),
+    ] {
+        let mut wrong = line.clone();
+        wrong[field] = value;
+        let (status, body) = answer(speak(wrong)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{field}");
+        contract::check(OPENAI, "ErrorResponse", &body);
+        assert_eq!(body["error"]["param"], param);
+    }
+    assert_eq!(play.of(&openai::PROVIDER).effects()["speech"].values().sum::<u64>(), 1);
+}
+
+#[tokio::test]
+async fn elevenlabs_speaks_and_refuses_in_its_own_shapes() {
+    let play = Playground::start().await;
+    let speak = |voice: &str, body: serde_json::Value| {
+        let path = format!("/v1/text-to-speech/{voice}/stream?output_format=pcm_24000");
+        play.at(Method::POST, &elevenlabs::PROVIDER, &path).header("xi-api-key", "key").json(&body)
+    };
+    let line = json!({"text": "Hello there.", "model_id": "eleven_flash_v2_5", "voice_settings": {"stability": 0.5}});
+    let sound = speak("JBFqnCBsd6RMkjVDRZzb", line.clone()).send().await.unwrap();
+    assert_eq!(sound.bytes().await.unwrap().len(), 2 * 24_000 * 4 / 10 * 2);
+    let (status, body) = answer(speak("no-voice", line.clone())).await;
+    assert_eq!((status, &body["detail"]["status"]), (StatusCode::NOT_FOUND, &json!("voice_not_found")));
+    let (status, body) = answer(speak("abc", json!({"model_id": "eleven_flash_v2_5"}))).await;
+    assert_eq!((status, &body["detail"][0]["loc"][1]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("text")));
+    let (status, body) = answer(speak("abc", json!({"text": "x", "model_id": "eleven_v9"}))).await;
+    assert_eq!((status, &body["detail"]["status"]), (StatusCode::BAD_REQUEST, &json!("invalid_model_id")));
 }

@@ -79,7 +79,8 @@ impl Queues {
                 name: format!("{}{}", spec.stage, lane.suffix()),
                 stage: spec.stage,
                 lane,
-                key: spec.key,
+                // No event has an empty key.
+                key: if spec.is_optional { "" } else { spec.key },
                 max_length: spec.max_length.map(u64::from),
                 changed: Notify::new(),
                 now: Mutex::default(),

@@ -11,14 +11,14 @@ use domain::parties::SupportLines;
 use domain::transcript::Transcript;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{EffectName, EffectRow, EffectState, SpeechAttemptRow};
+use store::{CallScoreRow, EffectName, EffectRow, EffectState, SpeechAttemptRow};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 use uuid::Uuid;
 
 use super::{
-    AnalysisView, AudioView, TranscriptionView, analysis, audio, free_object, name_of, one_of,
-    one_of_or_null, speech, transcript,
+    AnalysisView, AudioView, CallScoreView, TranscriptionView, analysis, audio, free_object, name_of, one_of,
+    one_of_or_null, scores, speech, transcript,
 };
 
 #[derive(Serialize, ToSchema)]
@@ -56,6 +56,9 @@ pub struct CallView {
     pub audio: Option<AudioView>,
     /// Null until the call is analyzed.
     pub analysis: Option<AnalysisView>,
+    /// What the call is worth by each file of criteria in `SCORECARDS`. It is empty without that setting, until the stage `score`
+    /// has run, and where nobody knows who of the speakers is one of us.
+    pub scores: Vec<CallScoreView>,
     /// The changes that were made in other systems for this call.
     pub effects: Vec<EffectOfCall>,
     /// When the first event about the call was received.
@@ -195,6 +198,7 @@ pub fn call(
         transcription: None,
         audio: heard.map(audio),
         analysis: analyzed.map(analysis),
+        scores: Vec::new(),
         effects: effects.iter().map(effect).collect(),
         received_at: of.received_at,
         updated_at: of.updated_at,
@@ -205,6 +209,11 @@ impl CallView {
     /// The same call, with what its attempts say of its transcript.
     pub fn transcribed(self, attempts: &[SpeechAttemptRow]) -> Self {
         Self { transcription: speech::transcription(attempts), ..self }
+    }
+
+    /// The same call, with what it is worth.
+    pub fn judged(self, rows: &[CallScoreRow]) -> Self {
+        Self { scores: rows.iter().map(scores::score).collect(), ..self }
     }
 }
 

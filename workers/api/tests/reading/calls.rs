@@ -2,6 +2,7 @@ use axum::body::Body;
 use axum::http::Request;
 use queue_topology::replay;
 use serde_json::{Value, json};
+use store::NewScore;
 
 use crate::world::{WORKSPACE, World};
 
@@ -27,6 +28,29 @@ async fn a_call_is_shown_with_its_analysis_and_its_effects() {
         json!({"target": "slack", "object": "post", "state": "confirmed", "remote_id": "1700000000.1"});
     assert_eq!(call["effects"], json!([effect]));
     assert_eq!(world.json("/api/calls/CALL-1").await["id"], json!(id), "the source's id finds the call, too");
+}
+
+#[tokio::test]
+async fn a_call_that_was_judged_is_shown_with_its_scores_and_the_segments_on_which_they_rest() {
+    let world = World::new().await;
+    let id = world.completed("CALL-1").await;
+    assert_eq!(world.json(&format!("/api/calls/{id}")).await["scores"], json!([]));
+    let criterion = json!({"name": "discovery", "title": "Discovery", "score": 52, "reason": "Found: 1 × open questions.", "turns": [1]});
+    let score = |name: &str, card: Value| NewScore { name: name.into(), version: 2, overall: 52, card };
+    let scores = vec![
+        score("spin", json!({"of": "a newer program"})),
+        score("sales", json!({"criteria": [criterion]})),
+    ];
+    world.judge(id, scores).await;
+    let call = world.json(&format!("/api/calls/{id}")).await;
+    assert_eq!((&call["scores"][0]["name"], &call["scores"][1]["name"]), (&json!("sales"), &json!("spin")));
+    assert_eq!((&call["scores"][0]["version"], &call["scores"][0]["overall"]), (&json!(2), &json!(52)));
+    assert_eq!(call["scores"][0]["criteria"], json!([criterion]));
+    assert_eq!(call["scores"][1]["criteria"], json!([]));
+    let timeline = world.json(&format!("/api/calls/{id}/timeline")).await;
+    let stages: Vec<&Value> =
+        timeline["stages"].as_array().unwrap().iter().map(|stage| &stage["stage"]).collect();
+    assert!(stages.contains(&&json!("score")), "{timeline}");
 }
 
 #[tokio::test]

@@ -17,10 +17,11 @@ use platform::blobs::Blobs;
 use platform::config::{Installation, Values};
 use platform::seal::Sealer;
 use queue_topology::broker::{Broker, Embedded};
+use queue_topology::replay;
 use serde_json::Value;
 use store::{
-    Arrival, Begun, Claim, EffectKey, ErrorText, InstanceId, Intent, NewRun, RunKey, RunRequest, Settled,
-    Settlement, Store, WantedEffect, Write,
+    Arrival, Begun, Claim, EffectKey, ErrorText, InstanceId, Intent, NewRun, NewScore, RunKey, RunRequest,
+    Settled, Settlement, Store, WantedEffect, Write,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -176,6 +177,23 @@ impl World {
         self.store.confirm_effect(key.id, (asked_at, "d"), "1700000000.1", None).await.unwrap();
         self.end(&claim, &[], &[]).await;
         call
+    }
+
+    /// Does the call again from its analysis on, and judges it.
+    pub(crate) async fn judge(&self, call: CallId, scores: Vec<NewScore>) {
+        let start = replay::Start::named("analysis").unwrap();
+        let replayed = replay::call(&self.store, (WORKSPACE, "test"), call, start).await.unwrap().unwrap();
+        let claim = self.begin(call, "analysis", replayed.generation).await;
+        let child = NewRun {
+            stage: "score",
+            generation: replayed.generation,
+            lane: "live".into(),
+            input: "{}".into(),
+        };
+        let done = Settlement::Done { writes: &[], children: &[child] };
+        assert_eq!(self.store.settle_run(&claim, &done).await.unwrap(), Settled::Yes);
+        let claim = self.begin(call, "score", replayed.generation).await;
+        self.end(&claim, &[Write::Scores(scores)], &[]).await;
     }
 
     /// Makes a call whose transcription is dead.

@@ -2,6 +2,7 @@
 
 mod correcting;
 mod finding;
+mod moments;
 mod outline;
 mod parts;
 
@@ -43,6 +44,9 @@ struct Page<'a> {
     /// The form for speakers as it came, where something in it cannot be used.
     wrong_speakers: Option<Fields>,
     analysis: Option<Analysis>,
+    /// The lines in which the actions and the topics of the analysis come up, where they are known.
+    action_lines: Vec<Option<u32>>,
+    topic_lines: Vec<Option<u32>>,
     is_summary_corrected: bool,
     notes: Vec<Note>,
     effects: Vec<EffectLine>,
@@ -51,6 +55,11 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
+    /// Whether a trace is known of anything that happened.
+    fn has_traces(&self) -> bool {
+        self.happened.iter().any(|step| !step.trace.is_empty())
+    }
+
     fn facts(&self) -> Vec<(&'static str, &str)> {
         let Self { texts, call, .. } = self;
         let details = &call.details;
@@ -176,10 +185,16 @@ async fn render<N>(
     let delivered = visitor.store(store.deliveries(workspace, call.id).await)?;
     let runs = visitor.store(store.runs(workspace, call.id).await)?;
     let ended = visitor.store(store.ended_runs(workspace, call.id).await)?;
+    let traces = visitor.store(store.traces(workspace, call.id).await)?;
     let mut notes = call.details.notes.clone();
     notes.extend(transcript.iter().flat_map(|transcript| transcript.notes.iter().cloned()));
     let finding = Finding::of(asked.find.as_deref(), transcript.as_ref(), asked.line);
     let wanted = finding.line().or(asked.line).unwrap_or(1);
+    let segments = transcript.as_ref().map(|transcript| &*transcript.segments).unwrap_or_default();
+    let (action_lines, topic_lines) = match &analysis {
+        Some(analysis) => moments::lines(&analysis.action_items, &analysis.topics, segments),
+        None => (Vec::new(), Vec::new()),
+    };
     let content = Page {
         texts,
         csrf: visitor.csrf(),
@@ -194,10 +209,12 @@ async fn render<N>(
         speakers: correcting::speaker_rows(transcript.as_ref()),
         wrong_speakers: asked.wrong_speakers,
         analysis,
+        action_lines,
+        topic_lines,
         is_summary_corrected: corrections.summary.is_some(),
         notes,
-        effects: effects.into_iter().map(EffectLine::of).collect(),
-        happened: parts::happened(&delivered, &runs, &ended, zone),
+        effects: effects.into_iter().map(|effect| EffectLine::of(effect, &console.values)).collect(),
+        happened: parts::happened(&delivered, (&runs, &ended), &traces, zone),
         may_operate: visitor.may::<Operate>(),
     };
     let began_at = call.details.started_at.unwrap_or(call.received_at);

@@ -1,7 +1,9 @@
-//! `/calls`: the list of calls with its filters, and the same list as CSV.
+//! `/calls`: the list of calls with its filters, its columns and the views that people keep, and the same list as CSV.
 
+mod columns;
 mod csv;
 mod filters;
+mod views;
 
 use askama::Template;
 use axum::Router;
@@ -10,12 +12,13 @@ use axum::response::Response;
 use axum::routing::get;
 use domain::analysis::Tone;
 use domain::call::{CallStatus, Direction};
-use store::{FilterValues, ListedCall};
+use store::{FilterValues, ListedCall, SavedView};
 use web::{Problem, ReadOwn};
 
 use crate::sections::Section;
 use crate::texts::CallsTexts;
 use crate::{Answer, Console, Fields, Visitor, show};
+use columns::{Cell, Column, Looks};
 use filters::Filters;
 
 const ON_A_PAGE: usize = 50;
@@ -30,6 +33,9 @@ struct List<'a> {
     written: [(&'static str, &'static str, Vec<String>); 4],
     /// The filters with a choice of values.
     chosen: [(&'static str, &'static str, &'static [&'static str]); 3],
+    views: Vec<SavedView>,
+    /// The filters and the columns, as a view keeps them.
+    kept: String,
     rows: Vec<Row>,
     /// Calls of before an update are not in the list yet.
     is_catching_up: bool,
@@ -43,31 +49,36 @@ struct List<'a> {
 
 impl List<'_> {
     /// The filters for days and numbers, each with its words and the type of its field.
-    fn entered(&self) -> [(&'static str, &'static str, &'static str); 4] {
+    fn entered(&self) -> [(&'static str, &'static str, &'static str); 5] {
         let texts = self.texts;
         [
+            ("days", texts.days, "number"),
             ("from", texts.from, "date"),
             ("to", texts.to, "date"),
             ("min", texts.min, "number"),
             ("max", texts.max, "number"),
         ]
     }
+
+    /// Every column that the list can have.
+    fn columns() -> [Column; 13] {
+        Column::ALL
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "a template passes references")]
+    fn is_chosen(&self, column: &Column) -> bool {
+        self.filters.columns.contains(column)
+    }
 }
 
 struct Row {
     id: String,
     at: String,
-    with: String,
-    source: String,
-    agent: String,
-    direction: &'static str,
-    length: String,
-    tone: &'static str,
-    status: &'static str,
+    cells: Vec<Cell>,
 }
 
 pub(crate) fn routes() -> Router<Console> {
-    Router::new().route("/calls", get(list)).route("/calls.csv", get(export))
+    Router::new().route("/calls", get(list)).route("/calls.csv", get(export)).merge(views::routes())
 }
 
 async fn list(
@@ -77,7 +88,7 @@ async fn list(
 ) -> Answer {
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
     let texts = CallsTexts::of(visitor.language);
-    let filters = Filters::read(&fields, console.installation.timezone, texts);
+    let filters = Filters::read(&fields, (console.store.now(), console.installation.timezone), texts);
     let store = &console.store;
     let values = visitor.store(store.filter_values(visitor.workspace, &visitor.sees).await)?;
     let mut calls = if filters.can_be_used() {
@@ -107,7 +118,9 @@ async fn list(
             ("direction", texts.direction, Direction::NAMES),
             ("tone", texts.tone, Tone::NAMES),
         ],
-        rows: calls.iter().map(|call| row(call, &console, texts)).collect(),
+        views: views::of(&visitor, &console).await?,
+        kept: filters::kept(&fields),
+        rows: calls.iter().map(|call| row(call, &filters.columns, &console, texts)).collect(),
         is_catching_up: visitor.store(store.is_catching_up().await)?,
         older: last.map(|last| fields.query_with("after", &filters::place(last.place()))),
         newest: fields.given("after").map(|_| all.clone()),
@@ -123,7 +136,7 @@ async fn export(
 ) -> Answer {
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
     let texts = CallsTexts::of(visitor.language);
-    let filters = Filters::read(&fields, console.installation.timezone, texts);
+    let filters = Filters::read(&fields, (console.store.now(), console.installation.timezone), texts);
     if !filters.can_be_used() {
         return Err(visitor.refuse(Problem::new(filters.http_status(), texts.not_used)));
     }
@@ -131,25 +144,10 @@ async fn export(
     Ok(response)
 }
 
-fn row(listed: &ListedCall, console: &Console, texts: &'static CallsTexts) -> Row {
-    let call = &listed.call;
-    let details = &call.details;
-    let parties = console.installation.lines.parties(call);
-    let number = parties.customer.or(details.from_number.as_deref()).or(details.to_number.as_deref());
-    let named = number.or(details.topic.as_deref()).unwrap_or(&call.external_id);
+fn row(listed: &ListedCall, columns: &[Column], console: &Console, texts: &CallsTexts) -> Row {
     Row {
-        id: call.id.to_string(),
+        id: listed.call.id.to_string(),
         at: show::time(listed.began_at, console.installation.timezone),
-        with: show::shortened(named),
-        source: show::shortened(&call.source),
-        agent: show::shortened(details.agent_name.as_deref().unwrap_or_default()),
-        direction: match listed.direction {
-            Some(Direction::Incoming) => texts.incoming,
-            Some(Direction::Outgoing) => texts.outgoing,
-            None => "",
-        },
-        length: listed.duration_ms.map(show::milliseconds).unwrap_or_default(),
-        tone: listed.tone.map_or("", Tone::name),
-        status: call.status.name(),
+        cells: columns.iter().map(|column| column.cell(listed, console, texts)).collect(),
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! What ties the way back to this browser is one secret in a cookie, which is good for one sign-in.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -14,15 +13,16 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use domain::moment::Moment;
 use platform::http;
-use providers::oidc::{Back, Oidc, OidcError};
+use providers::oidc::{Back, OidcError};
 use secrecy::ExposeSecret as _;
 use url::form_urlencoded::byte_serialize;
 use web::accounts::Identity;
 use web::session::{self, Client, set_cookie};
 
 use super::language::local_path;
+use super::oidc_provider::Provider;
 use super::{seed, sign_in};
-use crate::texts::{AccountTexts, fill};
+use crate::texts::AccountTexts;
 use crate::visitor::Guest;
 use crate::{Answer, Console, Fields, frame};
 
@@ -30,27 +30,6 @@ const COOKIE: &str = "debrief_oidc";
 /// How long somebody may take at the provider.
 const PATIENCE: Duration = Duration::from_mins(10);
 const BACK: &str = "/login/oidc/back";
-
-/// The provider, where one is configured.
-#[derive(Clone)]
-pub(super) struct Provider(Option<Arc<Oidc>>);
-
-impl Provider {
-    pub(super) fn of(console: &Console) -> Self {
-        // A mistake in the settings ends the start of a process, so it has been said before this.
-        let oidc = Oidc::from_values(&console.values).inspect_err(|error| {
-            tracing::error!(%error, "nobody can sign in at the provider");
-        });
-        Self(oidc.ok().flatten().map(Arc::new))
-    }
-
-    /// What the link to the provider says, and where it leads.
-    pub(super) fn link(&self, texts: &AccountTexts, next: &str) -> Option<(String, String)> {
-        let oidc = self.0.as_ref()?;
-        let next: String = byte_serialize(next.as_bytes()).collect();
-        Some((fill(texts.sign_in_with, &[oidc.title()]), format!("/login/oidc?next={next}")))
-    }
-}
 
 pub(super) fn routes() -> Router<Console> {
     Router::new().route("/login/oidc", get(begin)).route(BACK, get(finish))

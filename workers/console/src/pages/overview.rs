@@ -8,6 +8,7 @@ use domain::call::Call;
 use store::{CallFilter, EffectName, Page, Stats};
 use web::{BringIn, ReadOwn};
 
+use super::samples::Samples;
 use crate::sections::Section;
 use crate::texts::{FrameTexts, OverviewTexts};
 use crate::{Answer, Console, Visitor, show};
@@ -25,6 +26,8 @@ struct Overview<'a> {
     services: &'a [(&'static str, bool)],
     roles: String,
     may_bring_in: bool,
+    csrf: &'a str,
+    samples: Samples,
 }
 
 struct Row {
@@ -62,6 +65,8 @@ async fn show_page(visitor: Visitor<ReadOwn>, State(console): State<Console>) ->
         services: &console.services,
         roles: console.roles.join(" "),
         may_bring_in: visitor.may::<BringIn>(),
+        csrf: visitor.csrf(),
+        samples: Samples::of(&visitor, &console).await?,
     };
     visitor.page(Section::Overview, FrameTexts::of(visitor.language).overview, &content)
 }

@@ -13,7 +13,7 @@ use web::Problem;
 use web::accounts::{Begun, SESSION_LIFETIME};
 use web::session::{self, CSRF_FIELD, Client, check_form};
 
-use super::oidc::{self, Provider};
+use super::oidc_provider::Provider;
 use super::seed;
 use crate::pages::language::local_path;
 use crate::texts::AccountTexts;
@@ -35,13 +35,8 @@ struct Page<'a> {
     provider: Option<(String, String)>,
 }
 
-/// The routes for signing in. Those for signing in at a provider know the same provider.
-pub(crate) fn routes(console: &Console) -> Router<Console> {
-    Router::new()
-        .route("/login", get(show).post(sign_in))
-        .route("/logout", post(sign_out))
-        .merge(oidc::routes())
-        .layer(Extension(Provider::of(console)))
+pub(super) fn routes() -> Router<Console> {
+    Router::new().route("/login", get(show).post(sign_in)).route("/logout", post(sign_out))
 }
 
 async fn show(

@@ -1,10 +1,8 @@
 //! `/upload`: the ways in which calls come in, a form that takes files, and how far the calls of these files are.
 
-use std::time::Duration;
-
 use askama::Template;
 use axum::Router;
-use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::extract::multipart::{Field, Multipart};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -16,15 +14,14 @@ use uuid::Uuid;
 use web::session::{CSRF_FIELD, CSRF_HEADER, check_form};
 use web::{BringIn, Problem, files, media_type};
 
+use super::samples::Samples;
+use crate::form_parts::{broken, first_field, read_rest};
 use crate::sections::Section;
 use crate::texts::UploadTexts;
 use crate::{Answer, Console, Fields, Visitor, show};
 
 /// How many files one form may have, and how many calls the page follows.
 const MAX_FILES: usize = 100;
-const MAX_CSRF_BYTES: usize = 1024;
-/// How long the rest of a refused form is read.
-const REST_TIME: Duration = Duration::from_secs(5);
 const MAX_NAME_CHARS: usize = 200;
 
 #[derive(Template)]
@@ -35,6 +32,7 @@ struct Page<'a> {
     /// What is wrong with a file. The files before it were taken.
     problem: Option<String>,
     rows: Vec<Row>,
+    samples: Samples,
     max_megabytes: u64,
     host: String,
 }
@@ -92,6 +90,7 @@ async fn page(
         csrf: visitor.csrf(),
         problem: problem.map(said),
         rows,
+        samples: Samples::of(visitor, console).await?,
         max_megabytes: console.installation.max_upload_bytes / (1024 * 1024),
         host: visitor.host().to_owned(),
     };
@@ -121,7 +120,7 @@ async fn upload(visitor: Visitor<BringIn>, State(console): State<Console>, reque
     // The text of the form comes before the files, so that nothing of a form of somebody else is stored.
     let given = match header {
         Some(given) => given,
-        None => first_field(&mut form).await.map_err(refuse)?,
+        None => first_field(&mut form, CSRF_FIELD).await.map_err(refuse)?,
     };
     check_form(&head, &given).map_err(refuse)?;
     let mut calls = Vec::new();
@@ -148,33 +147,6 @@ async fn upload(visitor: Visitor<BringIn>, State(console): State<Console>, reque
         }
     }
     Ok(answer(&visitor, &calls))
-}
-
-/// Reads what is left of a refused form, and throws it away. A browser that is still sending would not read the answer.
-async fn read_rest(form: &mut Multipart) {
-    let rest = async {
-        while let Ok(Some(mut field)) = form.next_field().await {
-            while let Ok(Some(_)) = field.chunk().await {}
-        }
-    };
-    // Where it takes longer, the browser says that the connection was closed.
-    let _in_time = tokio::time::timeout(REST_TIME, rest).await.is_ok();
-}
-
-/// The text that protects the form, which is its first field.
-async fn first_field(form: &mut Multipart) -> Result<String, Problem> {
-    let field = form.next_field().await.map_err(|error| broken("", &error))?;
-    let Some(mut field) = field.filter(|field| field.name() == Some(CSRF_FIELD)) else {
-        return Ok(String::new());
-    };
-    let mut bytes = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(|error| broken("", &error))? {
-        if bytes.len() + chunk.len() > MAX_CSRF_BYTES {
-            return Ok(String::new());
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Stores a file and brings its call in.
@@ -205,11 +177,6 @@ async fn take(visitor: &Visitor<BringIn>, console: &Console, field: Field<'_>) -
         .await
         .map_err(|not_kept| Problem::new(StatusCode::SERVICE_UNAVAILABLE, not_kept.to_string()))?;
     Ok(accepted.call)
-}
-
-fn broken(name: &str, error: &MultipartError) -> Problem {
-    let problem = web::broke_off(error);
-    Problem::field(name, problem.detail).status(problem.status)
 }
 
 /// Shows how far the calls are.

@@ -69,6 +69,7 @@ texts! { CallTexts {
     round: "Round" | "Durchgang",
     tries: "Attempts" | "Versuche",
     when: "Since" | "Seit",
+    trace: "Trace" | "Trace",
     replay: "Do it again" | "Noch einmal ausführen",
     replay_hint: "What the call made in other systems is updated and not made a second time." |
         "Was der Anruf in anderen Systemen erzeugt hat, wird aktualisiert und nicht ein zweites Mal erzeugt.",

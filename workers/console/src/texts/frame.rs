@@ -16,6 +16,8 @@ texts! { FrameTexts {
     overview: "Overview" | "Übersicht",
     analytics: "Analytics" | "Auswertung",
     calls: "Calls" | "Anrufe",
+    live: "Live calls" | "Laufende Anrufe",
+    practice: "Practice" | "Üben",
     upload: "Bring calls in" | "Hereinholen",
     operations: "Operations" | "Betrieb",
     administration: "Administration" | "Verwaltung",

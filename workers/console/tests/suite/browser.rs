@@ -105,7 +105,8 @@ impl Browser {
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 
-    async fn send(&mut self, mut request: Request<Body>) -> Answer {
+    /// Sends a request with the cookies of this browser.
+    pub(crate) async fn send(&mut self, mut request: Request<Body>) -> Answer {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let headers = request.headers_mut();
         headers.insert(HOST, self.host.parse().unwrap());

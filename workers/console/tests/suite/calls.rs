@@ -4,3 +4,4 @@ mod analytics;
 mod call;
 mod correcting;
 mod list;
+mod views;

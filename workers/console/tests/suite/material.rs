@@ -4,9 +4,11 @@ use domain::analysis::{
     ActionItem, Analysis, Category, ContactFacts, ContactField, Fact, Metrics, Priority, Resolution,
     Sentiment, Tone,
 };
-use domain::call::CallDetails;
+use domain::call::{CallDetails, CallKind};
+use domain::moment::Moment;
 use domain::note::Note;
 use domain::transcript::{Segment, Transcript};
+use store::SampleCall;
 
 /// Details of a call of this agent.
 pub(crate) fn of_agent(agent: &str) -> CallDetails {
@@ -90,4 +92,16 @@ pub(crate) fn analysis(text: &str) -> Analysis {
         metrics: Metrics::default(),
         usage: None,
     }
+}
+
+/// Two sample calls.
+pub(crate) fn samples(now: Moment) -> Vec<SampleCall> {
+    let sample = |name: &str| SampleCall {
+        external_id: name.to_owned(),
+        kind: CallKind::Phone,
+        details: CallDetails { started_at: Some(now), ..phoned("Dana Ortiz", "+12025550111") },
+        transcript: transcript("A sample.", 2),
+        analysis: analysis("A sample."),
+    };
+    vec![sample("SAMPLE-1"), sample("SAMPLE-2")]
 }

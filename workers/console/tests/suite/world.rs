@@ -26,9 +26,11 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use web::{Access, Accounts};
-use web_console::{Console, ProviderStates, Updates};
+use web_console::{Console, OwnApi, ProviderStates, Updates};
 
+use crate::api::Api;
 use crate::browser::{self, Answer, Browser};
+use crate::material;
 
 pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId::DEFAULT;
 pub(crate) const KEY: &str = "an-api-key-for-the-tests-0123456789";
@@ -40,6 +42,8 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) blobs: Blobs,
     pub(crate) accounts: Arc<Accounts>,
+    /// The routes of live calls and of practice, as the pages ask them.
+    pub(crate) api: Api,
     access: Arc<Access>,
     /// The browser of tests that need only one.
     visitor: Mutex<Browser>,
@@ -69,6 +73,7 @@ impl World {
         access.look().await.unwrap();
         let accounts = Arc::new(Accounts::new(store.clone()));
         let sealer = Sealer::from_key([7; 32]);
+        let api = Api::default();
         let console = Console {
             store: store.clone(),
             broker: Arc::clone(&broker),
@@ -82,6 +87,8 @@ impl World {
                 cache: Arc::new(Memory::default()),
                 lane: Lane::Live,
             },
+            make_samples: |now| Ok(material::samples(now)),
+            own_api: OwnApi::new(api.router()),
             access: Arc::clone(&access),
             accounts: Arc::clone(&accounts),
             installation: Arc::new(Installation::read(&values).unwrap()),
@@ -98,7 +105,7 @@ impl World {
         let router = web_console::at_the_root(others.merge(web_console::router(console.clone())), console);
         let router = web::finish(router, &access);
         let visitor = Mutex::new(Browser::new(router.clone(), HERE));
-        Self { router, store, blobs, accounts, access, visitor, _dir: dir }
+        Self { router, store, blobs, accounts, api, access, visitor, _dir: dir }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -81,8 +81,10 @@ async fn view(store: &Store, lines: &SupportLines, call: &Call) -> anyhow::Resul
     let notes = notes(store, call).await?;
     let attempts = store.speech_attempts(call.workspace, call.id).await?;
     let heard = store.audio_facts(call.workspace, call.id).await?;
+    let scores = store.call_scores(call.workspace, call.id).await?;
     Ok(api::view::call(call, lines, analysis.as_ref(), &effects, &notes, heard.as_ref())
-        .transcribed(&attempts))
+        .transcribed(&attempts)
+        .judged(&scores))
 }
 
 /// What was odd about the transcript of a call.

@@ -4,7 +4,9 @@
 //! answer what they are sent. Only the providers are not real.
 
 mod invitation;
+mod rehearsed;
 mod samples;
+mod spoken;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,6 +30,7 @@ use crate::outcome::{Ended, FAILED};
 use crate::roles::Role;
 use invitation::{Demo, INTRODUCTION};
 use samples::{SUPPORT_NUMBER, Sample, samples};
+use spoken::Ears;
 
 /// The retry schedule of the demo. It is short, so that the call whose recording is gone is given up while the user
 /// watches.
@@ -43,7 +46,8 @@ pub(crate) async fn demo(given: &Values, once: bool) -> Ended {
     let folder = tempfile::Builder::new().prefix("debrief-demo-").tempdir();
     let folder = folder.context("make a folder for the demo")?;
     let simulators = Simulators::start(&Options::default()).await?;
-    let mut settings = settings(&simulators, folder.path(), &port(given))?;
+    let ears = Ears::open().await?;
+    let mut settings = settings((&simulators, &ears), folder.path(), &port(given))?;
     settings.extend(TAKEN_OVER.iter().filter_map(|name| Some((*name, given.text(name)?))));
     let values = values(&settings);
     let telemetry = telemetry::start(&values)?;
@@ -58,6 +62,7 @@ pub(crate) async fn demo(given: &Values, once: bool) -> Ended {
     for sample in &samples {
         sample.send(&address).await?;
     }
+    rehearsed::hold(&address).await?;
     let deployment = running.deployment();
     let as_expected = show(&deployment.store, &deployment.installation.lines, &samples).await?;
     if !once {
@@ -68,7 +73,10 @@ pub(crate) async fn demo(given: &Values, once: bool) -> Ended {
             config: &config,
         };
         say!("\n{}", demo.invitation());
-        stop.given().await;
+        tokio::select! {
+            () = stop.given() => {}
+            () = spoken::play_again_and_again(&address, &ears) => {}
+        }
     }
     running.stop().await;
     simulators.stop().await;
@@ -84,7 +92,7 @@ fn port(given: &Values) -> String {
 
 /// Returns the settings of an embedded deployment whose providers are the simulators.
 fn settings(
-    simulators: &Simulators,
+    (simulators, ears): (&Simulators, &Ears),
     folder: &Path,
     port: &str,
 ) -> Result<Vec<(&'static str, String)>, StartError> {
@@ -92,7 +100,9 @@ fn settings(
     let mut settings = simulators.settings();
     settings.retain(|(name, _)| *name != "SPEECH");
     settings.extend([
-        ("SPEECH", "assemblyai,deepgram".to_owned()),
+        ("SPEECH", "assemblyai,deepgram,local".to_owned()),
+        ("LIVE_SPEECH", "local".to_owned()),
+        ("LOCAL_SPEECH_BASE_URL", ears.address.clone()),
         ("DEBRIEF_DATA_DIR", folder.to_owned()),
         ("PORT", port.to_owned()),
         ("DEBRIEF_RETRY_SCHEDULE", RETRY_SCHEDULE.to_owned()),

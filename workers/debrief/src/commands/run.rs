@@ -64,6 +64,7 @@ impl Running {
         let schedule = Schedule::read(&values)?;
         let (lease_length, drain_timeout) = settings::read_times(&values)?;
         let memory = Memory::of(memory::shares(&values)?.runs);
+        let also = roles::switched_on(&values)?;
         let access = web::Settings::read(&values)?;
         // Settings are read first, so that a wrong setting is reported before anything is opened.
         let listener = Listener::bind(&values).await?;
@@ -111,7 +112,7 @@ impl Running {
             running.lease = Some(lease.clone());
             let broker = Arc::clone(&running.deployment.broker);
             let waits = Waits::default();
-            let engine = Engine { store, broker, lease, schedule, drain_timeout, memory, waits };
+            let engine = Engine { store, broker, lease, schedule, drain_timeout, memory, waits, also };
             running.work(&engine, workers);
         } else {
             running.declare();

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use domain::account::{self, Role};
 use domain::call::WorkspaceId;
+use domain::principal::AgentIdentity;
 use platform::config::{ConfigError, Values};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -23,6 +24,18 @@ pub(crate) fn role(text: &str) -> Result<Role, String> {
         let names: Vec<_> = Role::ALL.iter().map(|role| role.name()).collect();
         format!("the roles are {}", names.join(", "))
     })
+}
+
+/// Reads the name with which somebody signs in, as it is kept.
+pub(crate) fn login(text: &str) -> Result<String, String> {
+    account::login(text)
+        .ok_or_else(|| "it has to be an e-mail address, or letters, digits and - _ .".to_owned())
+}
+
+/// Reads the name of an agent. A name that nobody can see would be the name of every call without an agent.
+pub(crate) fn agent(text: &str) -> Result<String, String> {
+    let agent = AgentIdentity::new(text.trim()).ok_or_else(|| "it names nobody".to_owned())?;
+    Ok(agent.name().to_owned())
 }
 
 pub(crate) async fn create(
@@ -53,6 +66,9 @@ pub(crate) async fn create(
             Ok(ExitCode::SUCCESS)
         }
         Err(AccountError::Store(error)) => Err(anyhow::Error::from(error).into()),
+        Err(AccountError::LoginTaken) => {
+            failed(format!("the name `{login}` is taken, here or in another workspace"))
+        }
         Err(error) => failed(error.to_string()),
     }
 }
@@ -135,11 +151,13 @@ pub(crate) async fn reset(values: &Values, workspace: &str, login: &str) -> Ende
         "debrief: `{}` has a new password, which is shown only now; its sessions have ended",
         user.login
     );
+    if user.disabled_at.is_some() {
+        complain!("debrief: `{0}` is disabled: `debrief users enable {0}` lets her in", user.login);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn find(store: &Store, workspace: WorkspaceId, login: &str) -> anyhow::Result<Option<UserRow>> {
-    let Some(login) = account::login(login) else { return Ok(None) };
-    let known = store.user_by_login(&login).await?;
+    let known = store.user_by_login(login).await?;
     Ok(known.map(|known| known.user).filter(|user| user.workspace == workspace))
 }

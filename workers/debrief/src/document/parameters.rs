@@ -25,8 +25,12 @@ pub(super) fn of(place: &str, name: &str) -> Option<(Value, Value)> {
             let id = json!("0198c1f2-6f4c-7a53-9d39-2a1b6c2f9a14");
             (json!({"type": "string", "minLength": 1, "pattern": NO_NUL}), id)
         }
+        ("path", "turn") => (json!({"type": "string", "pattern": "^[0-9]{1,6}$"}), json!("2")),
         ("path", "index") => (json!({"type": "string", "pattern": "^[0-9]{1,4}$"}), json!("0")),
         ("query", "call") => text("CA-77"),
+        ("query", "criteria") => {
+            (json!({"type": "string", "minLength": 1, "maxLength": 50, "pattern": NO_NUL}), json!("sales"))
+        }
         ("query", "source") => text("exotel"),
         ("query", "agent") => text("Dana Ortiz"),
         ("query", "team") => text("Support"),

@@ -5,7 +5,7 @@ use utoipa::openapi::OpenApi;
 
 use super::*;
 
-const ROUTES: [&str; 66] = [
+const ROUTES: [&str; 69] = [
     "GET /",
     "POST /webhook/zapier",
     "POST /webhooks/exotel",
@@ -72,6 +72,9 @@ const ROUTES: [&str; 66] = [
     "POST /api/conversation/send-message",
     "GET /api/conversation/{meeting_id}/history",
     "GET /api/conversation/{meeting_id}/analytics",
+    "GET /api/conversation/{meeting_id}/audio/{turn}",
+    "GET /api/conversation/ws/{meeting_id}",
+    "GET /api/meeting/salesperson/{id}/progress",
 ];
 
 #[test]

@@ -84,6 +84,25 @@ async fn a_meeting(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_judged_where_somebody_asked_for_it() {
+    let world = World::start_with(Kind::Embedded, &[("SCORECARDS", "sales,bant")]).await;
+    let meeting = Meeting::new();
+    let id = world.meeting(&meeting).await;
+    let shown = world
+        .wait("the meeting to be judged", async |world| {
+            world.get(&format!("/api/calls/{id}")).await.filter(|call| call["status"] == "completed")
+        })
+        .await;
+    let names: Vec<&Value> = shown["scores"].as_array().unwrap().iter().map(|score| &score["name"]).collect();
+    assert_eq!(names, ["bant", "sales"], "{shown}");
+    assert_eq!(shown["scores"][1]["criteria"].as_array().unwrap().len(), 5, "{shown}");
+    let timeline = world.get(&format!("/api/calls/{id}/timeline")).await.unwrap();
+    let stages = timeline["stages"].as_array().unwrap();
+    assert!(stages.iter().any(|stage| stage["stage"] == "score" && stage["state"] == "done"), "{timeline}");
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_listener_says_what_runs_there() {
     let world = World::start(Kind::Servers).await;
     for role in ["ingest", "api", "slack"] {

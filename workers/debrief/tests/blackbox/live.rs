@@ -13,13 +13,13 @@ use crate::inputs::{PhoneCall, word};
 use crate::world::{Kind, World};
 
 /// A speech server that hears the same in every audio.
-struct Hears {
+pub(crate) struct Hears {
     address: String,
     paid: Arc<AtomicUsize>,
 }
 
 impl Hears {
-    async fn start(text: &'static str) -> Self {
+    pub(crate) async fn start(text: &'static str) -> Self {
         let paid = Arc::<AtomicUsize>::default();
         let counted = Arc::clone(&paid);
         // The body is read whole: a server that answers before that closes the connection while the client writes.
@@ -37,7 +37,7 @@ impl Hears {
     }
 }
 
-async fn world(kind: Kind, hears: &Hears) -> World {
+pub(crate) async fn world(kind: Kind, hears: &Hears) -> World {
     let settings = [
         ("LOCAL_SPEECH_BASE_URL", hears.address.as_str()),
         ("LIVE_SPEECH", "local"),
@@ -95,7 +95,7 @@ async fn told(world: &World, session: &str, kind: &str, count: usize) -> Vec<Val
 }
 
 /// Waits until the listeners were told what the pipeline made of the call.
-async fn finished(world: &World, session: &str) {
+pub(crate) async fn finished(world: &World, session: &str) {
     world
         .wait("the end of the call", async |world| {
             let events = events(world, session).await?;

@@ -80,7 +80,7 @@ async fn an_address_for_metrics_that_is_no_use_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_counter_is_there_with_the_value_0_before_anything_happens() {
     let world = World::start_with(Kind::Embedded, &[BIND, PRICES[0], PRICES[1]]).await;
-    let stages = ["dedup", "transcription", "analysis", "crm", "slack", "live"];
+    let stages = ["dedup", "transcription", "analysis", "crm", "slack", "score", "live"];
     world
         .wait("the workers to run", async |world| {
             scraped(world, "all")

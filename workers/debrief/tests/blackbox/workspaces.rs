@@ -44,6 +44,8 @@ impl Operation {
         let mut parts = self.path.split(['{', '}']).enumerate();
         let path = parts.by_ref().map(|(n, part)| if n % 2 == 1 { id } else { part }).collect::<String>();
         match self {
+            // The sound of the first answer.
+            _ if self.path.ends_with("/audio/{turn}") => path.replace(&format!("/audio/{id}"), "/audio/2"),
             Self { takes_call: true, .. } => format!("{path}?call={id}"),
             Self { looks_for: true, .. } => format!("{path}?q={id}"),
             // Without days, only the last month is summed up, and the planted calls are older.
@@ -297,9 +299,12 @@ async fn as_it_is(world: &World, planted: &Planted) -> Vec<Value> {
 async fn shows_its_owner(world: &World, operation: &Operation, planted: &Planted) {
     // Exotel brings calls in with GET too, and that shows nothing.
     let only_brings_in = operation.scope.as_deref() == Some("bring_in");
+    // A request that asks for no WebSocket is shown nothing.
+    let is_socket = operation.path.contains("/ws/");
     if operation.method != "GET"
         || operation.scope.is_none()
         || only_brings_in
+        || is_socket
         || COUNTS.contains(&&*operation.path)
     {
         return;

@@ -112,6 +112,14 @@ impl World {
         all.iter().map(|role| (*role).to_owned()).collect()
     }
 
+    /// Starts a role that other tests do not need. An embedded deployment has it already.
+    pub(crate) async fn start_more(&mut self, role: &str) {
+        if self.kind == Kind::Servers {
+            self.ports.insert(role.to_owned(), free_port());
+            self.start_role(role).await;
+        }
+    }
+
     pub(crate) async fn start_role(&mut self, role: &str) {
         let mut settings = self.settings.clone();
         settings.insert("PORT".into(), self.ports[role].to_string());
@@ -135,6 +143,14 @@ impl World {
             world.client.get(&ready).send().await.is_ok_and(|answer| answer.status() == 200).then_some(())
         })
         .await;
+    }
+
+    /// Starts the console where it runs in a process of its own. Only the tests that open its pages need one.
+    pub(crate) async fn start_console(&mut self) {
+        if self.kind == Kind::Servers {
+            self.ports.insert("console".to_owned(), free_port());
+            self.start_role("console").await;
+        }
     }
 
     /// Kills the process of a role, as `kill -9` does.

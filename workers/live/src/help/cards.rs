@@ -60,13 +60,12 @@ impl Cards {
     /// Reads the Markdown files of a folder and of the folders in it.
     pub(crate) fn read(folder: &Path) -> Result<Self, String> {
         let mut files = Vec::new();
-        list(folder, &mut files)?;
+        list(folder, folder, &mut files)?;
         files.sort();
         let mut all = Vec::new();
         for path in files {
-            let text = fs::read_to_string(&path)
-                .map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
-            let file = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            let file = within(folder, &path).replace('\\', "/");
+            let text = fs::read_to_string(&path).map_err(|error| format!("cannot read `{file}`: {error}"))?;
             all.extend(cards_of(&file, &text));
         }
         if all.len() > MAX_CARDS {
@@ -122,18 +121,21 @@ impl Cards {
     }
 }
 
-fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
-    let unreadable = |error| format!("cannot read `{}`: {error}", folder.display());
+fn list(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    let unreadable = |error| match within(root, folder).as_str() {
+        "" => format!("the folder cannot be read: {error}"),
+        below => format!("cannot read `{below}`: {error}"),
+    };
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let known = fs::symlink_metadata(&path).map_err(unreadable)?;
         let is_markdown = path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("md"));
         // A link could lead anywhere, also in a circle.
         if known.is_dir() {
-            list(&path, files)?;
+            list(root, &path, files)?;
         } else if known.is_file() && is_markdown {
             if known.len() > MAX_FILE_BYTES {
-                return Err(format!("`{}` has more than {MAX_FILE_BYTES} bytes", path.display()));
+                return Err(format!("`{}` has more than {MAX_FILE_BYTES} bytes", within(root, &path)));
             }
             files.push(path);
         }
@@ -142,6 +144,11 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The path below the folder of the notes.
+fn within(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
 }
 
 /// The cards of a file: one for each heading with a text below it. What stands before the first heading belongs to the name
@@ -256,6 +263,6 @@ signs it.\n\n## Discounts ##\n\nNever more than ten percent in the first year.\n
             cards.find("returns", 9).iter().map(|card| card.file.as_str()).collect::<Vec<_>>(),
             ["en/a.md"]
         );
-        assert!(Cards::read(&dir.path().join("nobody")).unwrap_err().contains("cannot read"));
+        assert!(Cards::read(&dir.path().join("nobody")).unwrap_err().contains("cannot be read"));
     }
 }

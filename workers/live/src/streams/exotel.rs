@@ -38,13 +38,13 @@ fn read(message: &Value) -> Result<Heard, String> {
                 ..CallDetails::default()
             };
             let stream = text(&start["stream_sid"]).or_else(|| text(&message["stream_sid"]));
-            Ok(Heard::Start(Box::new(Start {
+            Ok(Heard::Start(Start {
                 stream: stream.ok_or("the start names no stream_sid")?,
                 call: text(&start["call_sid"]).ok_or("the start names no call_sid")?,
                 parameters: start["custom_parameters"].as_object().cloned().unwrap_or_default(),
                 details,
                 format: format(&start["media_format"])?,
-            })))
+            }))
         }
         "media" => {
             let payload = text(&message["media"]["payload"]).ok_or("the media has no payload")?;

@@ -27,9 +27,10 @@ const TICK: Duration = Duration::from_millis(500);
 const KEYS: [&str; 2] = ["key", "token"];
 
 /// What a provider said.
+#[expect(clippy::large_enum_variant, reason = "there is one of them at a time")]
 pub(super) enum Heard {
     /// The stream begins.
-    Start(Box<Start>),
+    Start(Start),
     /// Audio of one side, in base64.
     Media { side: Side, payload: String },
     /// The call is over.
@@ -110,16 +111,16 @@ async fn take_all(
                 return Closing::protocol("a binary message is not of this protocol");
             }
         };
-        let said =
+        let heard =
             match serde_json::from_str(&text).map_err(|error| error.to_string()).and_then(|it| read(&it)) {
-                Ok(said) => said,
+                Ok(heard) => heard,
                 Err(why) => return Closing::protocol(format!("a message cannot be read: {why}")),
             };
-        let taken = match (said, call.as_mut()) {
+        let taken = match (heard, call.as_mut()) {
             (Heard::Nothing, _) => Ok(()),
             (Heard::Start(_), Some(_)) => Err(Closing::protocol("the start message came twice")),
             (Heard::Start(start), None) => {
-                OnCall::begin(live, &mut head, source, *start).await.map(|begun| *call = Some(begun))
+                OnCall::begin(live, &mut head, source, start).await.map(|begun| *call = Some(begun))
             }
             (_, None) => Err(Closing::protocol("the start message did not come first")),
             (Heard::Media { side, payload }, Some(call)) => call.media(side, &payload).await,

@@ -39,8 +39,7 @@ fn read(message: &Value) -> Result<Heard, String> {
             };
             let call = text(&start["callSid"]).ok_or("the start names no callSid")?;
             let stream = text(&start["streamSid"]).ok_or("the start names no streamSid")?;
-            let start = Start { stream, call, parameters, details, format: Format::TELEPHONE };
-            Ok(Heard::Start(Box::new(start)))
+            Ok(Heard::Start(Start { stream, call, parameters, details, format: Format::TELEPHONE }))
         }
         "media" => {
             let media = &message["media"];

@@ -225,8 +225,7 @@ async fn both_sides_of_a_telephone_call_keep_their_speakers() {
     let arrival = stage.world.arrival().await;
     let transcript = stage.world.material(&arrival, MaterialKind::Transcript).await;
     let transcript: Transcript = serde_json::from_slice(&transcript).unwrap();
-    let mut labels: Vec<String> =
-        transcript.segments.iter().map(domain::transcript::Segment::label).collect();
+    let mut labels: Vec<String> = transcript.segments.iter().map(|segment| segment.label().clone()).collect();
     labels.sort_unstable();
     assert_eq!(labels, ["agent", "customer"]);
     assert_eq!((stage.connections(), stage.paid_in_pieces()), (2, 0));

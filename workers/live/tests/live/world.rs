@@ -112,6 +112,7 @@ impl World {
             drain_timeout: Duration::from_secs(1),
             memory: Memory::of(1 << 30),
             waits: Waits::default(),
+            also: &[],
         };
         tokio::spawn(keeper::run(engine.clone(), stopping.clone()));
         for worker in workers.into_iter().chain(live_workers) {

@@ -1,5 +1,9 @@
 //! Finds facts in the pages of a company, each with the sentence and the address that say so. What is not said stays null.
 
+mod lists;
+#[cfg(test)]
+mod tests;
+
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -8,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::Page;
 use crate::moves::has_phrase;
 use crate::sentences::sentences;
+use lists::{INDUSTRIES, NEED_A_LIST, TECHNOLOGIES, TRACES};
 
 /// What a page is for, by its address and title.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,172 +67,6 @@ static REVENUE: LazyLock<Regex> = LazyLock::new(|| {
 static POSITIONS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)\b(\d{1,4})\s+(?:open|current|vacant)?\s*(?:positions|jobs|roles|vacancies|openings)\b")
 });
-
-/// The industries, each with words that name it. All words are compared as whole words, so `retail` is no `AI`.
-const INDUSTRIES: &[(&str, &[&str])] = &[
-    (
-        "Software",
-        &[
-            "software",
-            "saas",
-            "cloud platform",
-            "cloud services",
-            "it services",
-            "developer tools",
-            "cybersecurity",
-            "artificial intelligence",
-            "machine learning platform",
-        ],
-    ),
-    (
-        "Finance",
-        &[
-            "bank",
-            "banking",
-            "insurance",
-            "fintech",
-            "asset management",
-            "payments",
-            "investment firm",
-            "wealth management",
-            "lending",
-        ],
-    ),
-    (
-        "Healthcare",
-        &[
-            "hospital",
-            "healthcare",
-            "health care",
-            "medical devices",
-            "pharma*",
-            "biotech*",
-            "clinic",
-            "clinics",
-            "patients",
-        ],
-    ),
-    (
-        "Logistics",
-        &[
-            "logistics",
-            "freight",
-            "shipping company",
-            "supply chain",
-            "warehousing",
-            "trucking",
-            "forwarding",
-        ],
-    ),
-    (
-        "E-commerce and retail",
-        &[
-            "retailer",
-            "retail",
-            "e commerce",
-            "ecommerce",
-            "online shop",
-            "online store",
-            "supermarket*",
-            "fashion brand",
-        ],
-    ),
-    ("Education", &["university", "school", "schools", "education", "edtech", "e learning", "college"]),
-    (
-        "Manufacturing",
-        &[
-            "manufacturer",
-            "manufacturing",
-            "factory",
-            "factories",
-            "machines",
-            "industrial",
-            "automotive",
-            "engineering company",
-            "mechanical engineering",
-        ],
-    ),
-    ("Consulting", &["consulting", "consultancy", "advisory", "consultants"]),
-    ("Energy", &["energy", "solar", "wind power", "utilities", "oil and gas", "electricity"]),
-    (
-        "Construction and real estate",
-        &["construction", "real estate", "architecture firm", "property management", "buildings"],
-    ),
-    (
-        "Food and agriculture",
-        &["restaurant*", "food producer", "bakery", "farm", "farms", "agricultur*", "brewery", "catering"],
-    ),
-    (
-        "Media and marketing",
-        &["advertising", "marketing agency", "publisher", "publishing", "broadcast*", "film production"],
-    ),
-    ("Telecommunications", &["telecom*", "mobile network", "internet provider"]),
-    ("Travel", &["hotel", "hotels", "travel agency", "airline", "tourism"]),
-];
-
-/// Technologies as people write them, and as words.
-const TECHNOLOGIES: &[(&str, &str)] = &[
-    ("React", "react"),
-    ("Vue", "vue"),
-    ("Angular", "angular"),
-    ("TypeScript", "typescript"),
-    ("JavaScript", "javascript"),
-    ("Node.js", "node js"),
-    ("Python", "python"),
-    ("Java", "java"),
-    ("Kotlin", "kotlin"),
-    ("Swift", "swift"),
-    ("Go", "golang"),
-    ("Rust", "rust"),
-    ("Ruby on Rails", "ruby on rails"),
-    ("PHP", "php"),
-    (".NET", "net core"),
-    ("C#", "c sharp"),
-    ("AWS", "aws"),
-    ("Azure", "azure"),
-    ("Google Cloud", "google cloud"),
-    ("Kubernetes", "kubernetes"),
-    ("Docker", "docker"),
-    ("Terraform", "terraform"),
-    ("PostgreSQL", "postgresql"),
-    ("PostgreSQL", "postgres"),
-    ("MySQL", "mysql"),
-    ("MongoDB", "mongodb"),
-    ("Redis", "redis"),
-    ("Kafka", "kafka"),
-    ("RabbitMQ", "rabbitmq"),
-    ("Elasticsearch", "elasticsearch"),
-    ("Snowflake", "snowflake"),
-    ("Databricks", "databricks"),
-    ("SAP", "sap"),
-    ("Salesforce", "salesforce"),
-    ("HubSpot", "hubspot"),
-    ("ServiceNow", "servicenow"),
-    ("Oracle", "oracle"),
-    ("Jira", "jira"),
-    ("GraphQL", "graphql"),
-    ("Spark", "apache spark"),
-    ("Linux", "linux"),
-    ("Microsoft 365", "microsoft 365"),
-    ("Power BI", "power bi"),
-    ("Tableau", "tableau"),
-    ("Shopify", "shopify"),
-    ("WordPress", "wordpress"),
-    ("Zendesk", "zendesk"),
-    ("Slack", "slack"),
-];
-/// What the parts of a page show about what it was made with.
-const TRACES: &[(&str, &str)] = &[
-    ("wp-content", "WordPress"),
-    ("wp-includes", "WordPress"),
-    ("cdn.shopify.com", "Shopify"),
-    ("/_next/", "Next.js"),
-    ("googletagmanager.com", "Google Tag Manager"),
-    ("google-analytics.com", "Google Analytics"),
-    ("hs-scripts.com", "HubSpot"),
-    ("cloudflareinsights.com", "Cloudflare"),
-];
-const NEED_A_LIST: &[&str] = &["slack", "go", "java", "swift", "rust", "oracle", "react"];
 
 /// What is known, as the document of a company shows it.
 #[derive(Default)]
@@ -319,10 +158,9 @@ fn read_sentence(known: &mut Known, page: &Page, sentence: &str, purpose: Purpos
     }
     if has_phrase(sentence, &["revenue", "revenues", "turnover", "annual sales", "arr"])
         && !has_phrase(sentence, &["customer*", "client*", "your revenue", "help*"])
+        && let Some(found) = REVENUE.captures(sentence)
     {
-        if let Some(found) = REVENUE.captures(sentence) {
-            known.set("revenue", found[1].trim(), page, sentence);
-        }
+        known.set("revenue", found[1].trim(), page, sentence);
     }
 }
 
@@ -505,62 +343,5 @@ fn news(known: &mut Known, pages: &[Page]) {
             known.set("latest_news", json!(heads), page, &first);
             return;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn page(path: &str, html: &str) -> Page {
-        Page::of(&format!("https://acme.example{path}"), html)
-    }
-
-    #[test]
-    fn each_fact_has_the_sentence_and_the_address_that_say_so() {
-        let pages = [
-            page(
-                "/",
-                "<meta name=description content='Acme is a logistics company for fresh food.'><p>We move things. Our annual revenue was $50 million in 2025.</p>",
-            ),
-            page(
-                "/about",
-                "<p>We are headquartered in Porto, Portugal. Our team of 250 works in four countries. We are more than 250 employees.</p>",
-            ),
-            page(
-                "/careers",
-                "<p>You have experience with SAP, Python and Kubernetes.</p><h3>Backend Engineer</h3><h3>Account Manager</h3>",
-            ),
-            page("/news", "<h2>Acme opens a new hub in Rotterdam</h2><h2>News</h2>"),
-        ];
-        let data = facts(&pages);
-        for (field, value, url, words) in [
-            ("industry", json!("Logistics"), "/", "logistics company"),
-            ("revenue", json!("$50 million"), "/", "annual revenue"),
-            ("headquarters", json!("Porto, Portugal"), "/about", "headquartered"),
-            ("company_size", json!("250"), "/about", "250"),
-            ("tech_stack", json!(["Python", "Kubernetes", "SAP"]), "/careers", "experience with"),
-            ("open_positions", json!(2), "/careers", "Backend Engineer"),
-            ("latest_news", json!(["Acme opens a new hub in Rotterdam"]), "/news", "Rotterdam"),
-        ] {
-            assert_eq!(data[field], value, "{field}: {data}");
-            let source = &data["sources"][field];
-            assert_eq!(source["url"], format!("https://acme.example{url}"), "{field}");
-            assert!(source["sentence"].as_str().unwrap().contains(words), "{field}: {source}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_said_is_null_and_words_inside_words_say_nothing() {
-        let data = facts(&[page(
-            "/",
-            "<p>We maintain retail email chains. Trusted by 10,000 people. The customer is based in Lima. It is position-relative.</p>",
-        )]);
-        for field in ["company_size", "headquarters", "revenue", "open_positions"] {
-            assert_eq!(data[field], Value::Null, "{field}: {data}");
-            assert!(data["sources"].get(field).is_none());
-        }
-        assert_ne!(data["industry"], "Software");
-        assert_eq!(facts(&[])["tech_stack"], json!([]));
     }
 }

@@ -141,8 +141,27 @@ fn a_real_call_is_scored_by_the_same_rule_with_its_segments() {
         })
         .collect();
     let transcript = Transcript { segments, ..Transcript::default() }.numbered();
-    let card = score_call(&all()[0], &transcript);
+    let card = score_call(&all()[0], &transcript).unwrap();
     assert_eq!(card.criteria, score(&all()[0], &turns(&strong()), "").criteria);
+}
+
+#[test]
+fn a_call_of_which_nobody_knows_who_is_one_of_us_has_no_score_rather_than_a_wrong_one() {
+    let segment = |role| Segment {
+        id: 1,
+        speaker: Some("A".into()),
+        role,
+        start_ms: None,
+        end_ms: None,
+        text: "What slows your backup down today?".into(),
+        confidence: None,
+    };
+    for role in [None, Some(Role::Customer), Some(Role::Participant)] {
+        let transcript = Transcript { segments: vec![segment(role)], ..Transcript::default() };
+        assert_eq!(score_call(&all()[0], &transcript), None);
+    }
+    let ours = Transcript { segments: vec![segment(Some(Role::Agent))], ..Transcript::default() };
+    assert!(score_call(&all()[0], &ours).is_some());
 }
 
 #[test]

@@ -343,7 +343,7 @@ fn sound(word: &str) -> String {
         } else {
             c
         };
-        if kept.chars().last() != Some(c) {
+        if !kept.ends_with(c) {
             kept.push(c);
         }
     }

@@ -3,6 +3,10 @@ use super::*;
 const UTTERANCES: &str = include_str!("utterances.txt");
 /// How many of the utterances have to be decided right.
 const LEAST_RIGHT: f64 = 0.98;
+/// Utterances that no rule was made for.
+const HELD_OUT: &str = include_str!("held_out.txt");
+/// How many of these were decided right when they were written. No rule may be made for one of them.
+const LEAST_RIGHT_HELD_OUT: f64 = 0.90;
 
 struct Line {
     people: Vec<(String, String, bool)>,
@@ -11,9 +15,9 @@ struct Line {
     said: String,
 }
 
-fn lines() -> Vec<Line> {
+fn lines(of: &str) -> Vec<Line> {
     let (mut people, mut lines) = (Vec::new(), Vec::new());
-    for line in UTTERANCES.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
+    for line in of.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
         if let Some(cast) = line.strip_prefix('@') {
             people = cast
                 .split(';')
@@ -54,19 +58,19 @@ fn choose(line: &Line) -> Choice {
     who_answers(&people, &line.said, &line.before)
 }
 
-#[test]
-fn nearly_all_of_the_labelled_utterances_are_answered_by_the_one_who_was_meant() {
-    let lines = lines();
-    assert!(lines.len() >= 200, "{}", lines.len());
+/// The share of the lines that are answered by the one who was meant, and what is wrong with the others.
+fn judged(lines: &[Line]) -> (f64, String) {
     let mut wrong = Vec::new();
-    for line in &lines {
+    for line in lines {
         let choice = choose(line);
         let second = choice.second.filter(|(_, why)| *why == WhySecond::Addressed).map(|(second, _)| second);
         let answering: Vec<usize> = std::iter::once(choice.first).chain(second).collect();
         let (mut sorted, mut expected) = (answering.clone(), line.expected.clone());
         sorted.sort_unstable();
         expected.sort_unstable();
-        if sorted != expected {
+        // No more than two answer, also where all were asked.
+        let is_right = if expected.len() > 2 { sorted.len() == 2 } else { sorted == expected };
+        if !is_right {
             let name = |one: &usize| line.people[*one].0.as_str();
             wrong.push(format!(
                 "“{}”: {:?} instead of {:?}, because {:?}",
@@ -79,8 +83,25 @@ fn nearly_all_of_the_labelled_utterances_are_answered_by_the_one_who_was_meant()
     }
     #[expect(clippy::cast_precision_loss, reason = "there are some hundred lines")]
     let right = 1.0 - wrong.len() as f64 / lines.len() as f64;
-    println!("{} utterances, {:.1} % right\n{}", lines.len(), right * 100.0, wrong.join("\n"));
-    assert!(right >= LEAST_RIGHT, "{:.1} % right:\n{}", right * 100.0, wrong.join("\n"));
+    let wrong = wrong.join("\n");
+    println!("{} utterances, {:.1} % right\n{wrong}", lines.len(), right * 100.0);
+    (right, wrong)
+}
+
+#[test]
+fn nearly_all_of_the_labelled_utterances_are_answered_by_the_one_who_was_meant() {
+    let lines = lines(UTTERANCES);
+    assert!(lines.len() >= 200, "{}", lines.len());
+    let (right, wrong) = judged(&lines);
+    assert!(right >= LEAST_RIGHT, "{:.1} % right:\n{wrong}", right * 100.0);
+}
+
+#[test]
+fn utterances_that_no_rule_was_made_for_are_mostly_answered_by_the_one_who_was_meant_too() {
+    let lines = lines(HELD_OUT);
+    assert!(lines.len() >= 80, "{}", lines.len());
+    let (right, wrong) = judged(&lines);
+    assert!(right >= LEAST_RIGHT_HELD_OUT, "{:.1} % right:\n{wrong}", right * 100.0);
 }
 
 fn room(said: &str) -> Choice {

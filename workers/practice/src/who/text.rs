@@ -4,6 +4,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 /// A word, and what stands around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of the word by itself")]
 pub(super) struct Word {
     /// The word as it is compared.
     pub(super) text: String,
@@ -76,7 +77,7 @@ pub(super) fn words(text: &str) -> Vec<Word> {
     while let Some(c) = chars.next() {
         match c {
             c if c.is_alphanumeric() || ('\u{300}'..='\u{36f}').contains(&c) || is_joining(c) => {
-                current.push(c)
+                current.push(c);
             }
             '\'' | '’' | '`' if !current.is_empty() => current.push('\''),
             // A title such as `Dr.` ends no sentence, and neither does the point of a number or of an initial.

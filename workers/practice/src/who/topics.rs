@@ -354,8 +354,7 @@ fn of_kind(kind: Kind, topic: Topic) -> u32 {
         | (Topic::Operations, Kind::Director)
         | (Topic::Legal, Kind::Cfo) => 5,
         (Topic::Strategy, Kind::Coo | Kind::Cmo | Kind::Director | Kind::Sales | Kind::Cfo)
-        | (Topic::Money, Kind::Coo)
-        | (Topic::Technology, Kind::Coo)
+        | (Topic::Money | Topic::Technology, Kind::Coo)
         | (Topic::Sales | Topic::Marketing | Topic::Operations, Kind::Ceo) => 4,
         (Topic::Money | Topic::Technology, Kind::Director | Kind::Sales | Kind::Manager)
         | (Topic::Security | Topic::Technology, Kind::Ceo)

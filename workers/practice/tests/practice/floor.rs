@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use store::{FloorClaim, NewTurn, TurnState};
+use store::{FloorClaim, NewMeeting, NewTurn, Store, TurnState};
 use uuid::Uuid;
 
 use crate::world::{WORKSPACE, World, message};
@@ -146,77 +147,176 @@ impl Dice {
     }
 }
 
-#[tokio::test]
-async fn whatever_senders_and_deaths_do_there_is_one_holder_and_each_turn_is_there_once_in_order() {
-    const SCHEDULES: u64 = 150;
-    const LEASE: Duration = Duration::from_mins(10);
-    let world = World::new().await;
-    for seed in 1..=SCHEDULES {
-        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let meeting: Uuid = world.meeting(&[("Maria Garcia", "cfo")]).await.parse().unwrap();
-        // Who holds the floor as far as the store said, and whose turn still comes.
-        let (mut holder, mut added, mut open): (Option<Uuid>, i64, Option<i64>) = (None, 0, None);
-        for step in 0..12 {
-            let me = Uuid::now_v7();
-            match dice.below(4) {
-                0 | 1 => {
-                    let claim = world.store.take_floor(WORKSPACE, meeting, me, LEASE).await.unwrap();
-                    assert_eq!(claim == FloorClaim::Taken, holder.is_none(), "seed {seed}, step {step}");
-                    if claim == FloorClaim::Taken {
-                        (holder, open) = (Some(me), None);
-                    }
-                }
-                2 => {
-                    let state = if open.is_some() || dice.below(2) == 0 {
-                        TurnState::Said
-                    } else {
-                        TurnState::Speaking
-                    };
-                    let said = format!("{step}");
-                    let turn = NewTurn {
-                        speaker: "salesperson",
-                        name: "",
-                        role: "",
-                        said: &said,
-                        state,
-                        details: &Value::Null,
-                        answers: None,
-                        request: None,
-                        audio: None,
-                        duration_ms: 0,
-                    };
-                    let number =
-                        world.store.add_turn(WORKSPACE, meeting, holder.unwrap_or(me), turn).await.unwrap();
-                    assert_eq!(number, holder.map(|_| added + 1), "seed {seed}, step {step}");
-                    added += i64::from(holder.is_some());
-                    if state == TurnState::Speaking && number.is_some() {
-                        open = number;
-                    }
-                }
-                _ => {
-                    let Some(dying) = holder.take() else { continue };
-                    if dice.below(2) == 0 {
-                        // The lease of a process that died is over.
-                        assert!(
-                            world.store.keep_floor(WORKSPACE, meeting, dying, Duration::ZERO).await.unwrap()
-                        );
-                    } else if let Some(number) = open.take() {
-                        let whole = ("whole", TurnState::Said, 1);
-                        assert!(
-                            world.store.set_turn(WORKSPACE, meeting, dying, number, whole).await.unwrap()
-                        );
-                        world.store.leave_floor(WORKSPACE, meeting, dying).await.unwrap();
-                    } else {
-                        world.store.leave_floor(WORKSPACE, meeting, dying).await.unwrap();
-                    }
-                }
+/// One of those who send, in one process or in several.
+#[derive(Clone, Copy, Default)]
+struct Sender {
+    /// Its claim on the floor. It may have lost the floor without knowing it.
+    claim: Option<Uuid>,
+    /// The trainee's turn that it answers, and the answer whose words still come.
+    asked: Option<i64>,
+    open: Option<i64>,
+}
+
+/// What the meeting should be like.
+#[derive(Default)]
+struct Model {
+    holder: Option<Uuid>,
+    /// The lease of the holder is over, because its process died.
+    is_over: bool,
+    turns: Vec<(TurnState, String)>,
+}
+
+impl Model {
+    fn place(number: i64) -> usize {
+        usize::try_from(number - 1).unwrap()
+    }
+
+    fn take(&mut self, claim: Uuid) -> bool {
+        if self.holder.is_some() && !self.is_over {
+            return false;
+        }
+        (self.holder, self.is_over) = (Some(claim), false);
+        // What was left half said is cut.
+        for (state, _) in &mut self.turns {
+            if *state == TurnState::Speaking {
+                *state = TurnState::Cut;
             }
         }
-        let turns = world.store.turns_of(WORKSPACE, meeting).await.unwrap();
-        let numbers: Vec<i64> = turns.iter().map(|turn| turn.number).collect();
-        assert_eq!(numbers, (1..=added).collect::<Vec<_>>(), "seed {seed}");
-        // Only who has the floor can have words that still come.
-        let speaking = turns.iter().filter(|turn| turn.state == TurnState::Speaking).count();
-        assert!(holder.is_some() || speaking == 0 || open.is_some(), "seed {seed}: {turns:?}");
+        true
     }
+
+    fn add(&mut self, claim: Uuid, state: TurnState, said: &str) -> Option<i64> {
+        if self.holder != Some(claim) {
+            return None;
+        }
+        self.turns.push((state, said.to_owned()));
+        Some(i64::try_from(self.turns.len()).unwrap())
+    }
+
+    fn set(&mut self, claim: Uuid, number: i64, state: TurnState, said: &str) -> bool {
+        let turn = &mut self.turns[Self::place(number)];
+        if self.holder != Some(claim) || turn.0 != TurnState::Speaking {
+            return false;
+        }
+        *turn = (state, said.to_owned());
+        true
+    }
+
+    fn free(&mut self, claim: Uuid) -> bool {
+        let was_ours = self.holder == Some(claim);
+        if was_ours {
+            self.holder = None;
+        }
+        was_ours
+    }
+}
+
+/// Plays one random schedule of three senders that speak, are interrupted, and die, and checks each step against the model.
+async fn play(store: &Store, meeting: Uuid, seed: u64) {
+    const LEASE: Duration = Duration::from_mins(10);
+    const STEPS: u64 = 24;
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let (mut model, mut senders) = (Model::default(), [Sender::default(); 3]);
+    for step in 0..STEPS {
+        let at = format!("seed {seed}, step {step}");
+        let sender = &mut senders[usize::try_from(dice.below(3)).unwrap()];
+        let said = format!("words of step {step}");
+        let Some(claim) = sender.claim else {
+            let claim = Uuid::now_v7();
+            let taken = store.take_floor(WORKSPACE, meeting, claim, LEASE).await.unwrap();
+            assert_eq!(taken == FloorClaim::Taken, model.take(claim), "{at}");
+            if taken == FloorClaim::Taken {
+                *sender = Sender { claim: Some(claim), ..Sender::default() };
+            }
+            continue;
+        };
+        match (dice.below(6), sender.asked, sender.open) {
+            (0, None, _) => {
+                let turn = turn_of("salesperson", &said, TurnState::Said);
+                sender.asked = store.add_turn(WORKSPACE, meeting, claim, turn).await.unwrap();
+                assert_eq!(sender.asked, model.add(claim, TurnState::Said, &said), "{at}");
+            }
+            (0 | 1, _, None) => {
+                let turn = turn_of("maria", &said, TurnState::Speaking);
+                sender.open = store.add_turn(WORKSPACE, meeting, claim, turn).await.unwrap();
+                assert_eq!(sender.open, model.add(claim, TurnState::Speaking, &said), "{at}");
+            }
+            // A sentence more, the end, or an interruption that leaves only what was heard.
+            (one @ 0..=3, _, Some(number)) => {
+                let (state, said) = match one {
+                    0 | 1 => (TurnState::Speaking, said),
+                    2 => (TurnState::Said, said),
+                    _ => (TurnState::Cut, "what was heard".to_owned()),
+                };
+                let now = (said.as_str(), state, 7);
+                let written = store.set_turn(WORKSPACE, meeting, claim, number, now).await.unwrap();
+                assert_eq!(written, model.set(claim, number, state, &said), "{at}");
+                if state != TurnState::Speaking {
+                    sender.open = None;
+                }
+            }
+            (4, _, _) => {
+                // The process dies, and its lease runs out. It is not always dead: it goes on writing, as a stopped process does.
+                let kept = store.keep_floor(WORKSPACE, meeting, claim, Duration::ZERO).await.unwrap();
+                assert_eq!(kept, model.holder == Some(claim), "{at}");
+                model.is_over |= kept;
+                if dice.below(2) == 0 {
+                    *sender = Sender::default();
+                }
+            }
+            (_, asked, _) => {
+                let freed = if let Some(asked) = asked {
+                    store.end_exchange(WORKSPACE, meeting, claim, asked).await.unwrap()
+                } else {
+                    store.leave_floor(WORKSPACE, meeting, claim).await.unwrap();
+                    model.holder == Some(claim)
+                };
+                assert_eq!(freed, model.free(claim), "{at}");
+                *sender = Sender::default();
+            }
+        }
+    }
+    let turns = store.turns_of(WORKSPACE, meeting).await.unwrap();
+    let found: Vec<(i64, TurnState, String)> =
+        turns.into_iter().map(|turn| (turn.number, turn.state, turn.said)).collect();
+    let expected: Vec<(i64, TurnState, String)> =
+        (1..).zip(model.turns).map(|(number, (state, said))| (number, state, said)).collect();
+    assert_eq!(found, expected, "seed {seed}");
+}
+
+fn turn_of<'a>(speaker: &'a str, said: &'a str, state: TurnState) -> NewTurn<'a> {
+    NewTurn {
+        speaker,
+        name: "",
+        role: "",
+        said,
+        state,
+        details: &Value::Null,
+        answers: None,
+        request: None,
+        audio: None,
+        duration_ms: 0,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_senders_deaths_and_interruptions_do_there_is_one_holder_and_each_turn_is_there_once_in_order()
+ {
+    const AT_ONCE: usize = 32;
+    #[expect(clippy::disallowed_methods, reason = "who runs the test says how long it may take")]
+    let schedules = std::env::var("DEBRIEF_TEST_SCHEDULES").ok().and_then(|text| text.parse().ok());
+    let schedules: u64 = schedules.unwrap_or(500);
+    let world = World::new().await;
+    let salesperson: Uuid = world.salesperson(&[]).await.parse().unwrap();
+    let company: Uuid = world.company().await.parse().unwrap();
+    let store = &world.store;
+    let playing = (1..=schedules).map(|seed| async move {
+        let meeting = Uuid::now_v7();
+        let new = NewMeeting { salesperson, company, created_by: "test", plan: &Value::Null };
+        assert!(store.add_meeting(WORKSPACE, meeting, new).await.unwrap());
+        assert!(store.start_meeting(WORKSPACE, meeting).await.unwrap());
+        play(store, meeting, seed).await;
+    });
+    stream::iter(playing).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    println!("{schedules} schedules");
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::world::{World, message, streaming, text};
 
-static REMOTE: Remote = Remote {
+pub(crate) static REMOTE: Remote = Remote {
     destination: Destination::named("model"),
     title: "the model",
     advice: "",

@@ -14,15 +14,18 @@ use platform::blobs::Blobs;
 use platform::cache::Memory;
 use platform::fetch::Allow;
 use platform::seal::Sealer;
-use practice::Practice;
 use practice::company::Site;
 use practice::materials::Reader;
+use practice::{Practice, Voices};
 use providers::models::LanguageModel;
+use providers::speech::SpeechToText;
+use providers::voices::Voice;
 use queue_topology::broker::Lane;
 use queue_topology::intake::Intake;
 use serde_json::{Value, json};
 use store::Store;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use web::Access;
 
@@ -41,6 +44,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -101,11 +105,31 @@ impl World {
             access: Arc::new(Access::of(everybody())),
             intake,
             model,
+            voices: Voices::default(),
+            speech: Vec::new(),
+            language: None,
             reader,
             site: Site::new(allow),
             floors: Arc::new(Notify::new()),
+            stopping: CancellationToken::new(),
         };
         Self { router: practice::router(practice.clone()), practice, store, blobs, _dir: dir }
+    }
+
+    /// The same process, where these speak and understand speech.
+    pub(crate) fn with_sound(mut self, voices: Vec<Arc<dyn Voice>>, speech: Vec<SpeechToText>) -> Self {
+        self.practice = Practice { voices: Voices::new(voices), speech, ..self.practice };
+        self.router = practice::router(self.practice.clone());
+        self
+    }
+
+    /// The address at which the process listens.
+    pub(crate) async fn listen(&self) -> std::net::SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = self.router.clone();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        address
     }
 
     /// The same process, as an agent who is signed in sees it.
@@ -247,6 +271,7 @@ pub(crate) async fn send_to(router: Router, request: Request<Body>) -> Answer {
             status: parts.status,
             headers: parts.headers,
             body: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes: bytes.to_vec(),
         }
     };
     tokio::time::timeout(Duration::from_mins(1), answering).await.unwrap()

@@ -287,3 +287,16 @@ async fn a_channel_that_is_configured_by_its_name_is_remarked_on() {
     assert!(bot(&server, "#calls").remarks()[0].contains("`#calls` is a name"));
     assert!(bot(&server, "C024BE91L").remarks().is_empty());
 }
+
+#[test]
+fn a_message_of_a_bot_has_a_page_and_a_receipt_of_a_webhook_or_of_another_service_has_none() {
+    let of = |base: &str, receipt: &str| {
+        page_of(&Values::of([("SLACK_BASE_URL", base)]), receipt).map(String::from)
+    };
+    let page = "https://slack.com/archives/C024BE91L/p1700000000000100";
+    assert_eq!(of(BASE_URL, "C024BE91L/1700000000.000100").as_deref(), Some(page));
+    assert_eq!(of("http://127.0.0.1:9/api", "C024BE91L/1700000000.000100"), None);
+    for receipt in ["", "ok", "/", "C0/", "C0/17", "C0/17.x", "C0/../1.2", "C0?a/1.2", "C0/1.2/3"] {
+        assert_eq!(of(BASE_URL, receipt), None, "{receipt}");
+    }
+}

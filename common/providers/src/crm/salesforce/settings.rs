@@ -9,7 +9,7 @@ use super::assertion::JwtKey;
 use super::auth::Grant;
 use crate::versions::SALESFORCE_API_VERSION as VERSION;
 
-const LOGIN_URL: &str = "https://login.salesforce.com";
+pub(super) const LOGIN_URL: &str = "https://login.salesforce.com";
 
 pub(super) const KEYS: &[Key] = &[
     plain(

@@ -190,3 +190,16 @@ async fn a_check_signs_in_and_asks_which_versions_are_served() {
     let missing = checked(&["67.0"]).await.unwrap_err();
     assert!(missing.contains("66.0") && missing.contains("SALESFORCE_API_VERSION"), "{missing}");
 }
+
+#[test]
+fn a_record_has_a_page_where_the_settings_name_the_org() {
+    let of =
+        |login: &str, id: &str| page_of(&Values::of([("SALESFORCE_LOGIN_URL", login)]), id).map(String::from);
+    let page = "https://acme--dev.sandbox.my.salesforce.com/003A0000001";
+    assert_eq!(of("https://acme--dev.sandbox.my.salesforce.com", "003A0000001").as_deref(), Some(page));
+    assert_eq!(of("https://login.salesforce.com", "003A0000001"), None);
+    assert_eq!(of("https://my.salesforce.com.example.com", "003A0000001"), None);
+    for id in ["", "../x", "003 1", "a?b"] {
+        assert_eq!(of("https://acme.my.salesforce.com", id), None, "{id}");
+    }
+}

@@ -14,7 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::super::requests::CODES;
 use super::super::{Answer, Audio, Reading, SpeechAtOnce, Unreadable, Wanted};
 use super::model::Folder;
-use super::transcriber::{self, Cancelled, Failed, Order};
+use super::stopped::{Cancelled, Failed};
+use super::transcriber::{self, Order};
 use super::{NAME, TITLE, read};
 use crate::descriptor::{Check, Checked};
 

@@ -7,7 +7,7 @@ use candle_transformers::models::whisper::{
 
 use super::model::Model;
 use super::rules::{self, index};
-use super::transcriber::{Cancelled, Failed};
+use super::stopped::{Cancelled, Failed};
 
 /// How freely tokens are chosen, one after the other, until the result is sensible.
 const TEMPERATURES: [f64; 4] = [0.0, 0.2, 0.5, 0.8];

@@ -12,7 +12,7 @@ use media::audio::resample::Resampler;
 use media::audio::voice::VoiceDetector;
 use media::audio::{AudioError, Decoder, SPEECH_RATE, mix};
 
-use super::transcriber::{Cancelled, Failed};
+use super::stopped::{Cancelled, Failed};
 
 const SAMPLES_PER_MS: usize = SPEECH_RATE as usize / 1_000;
 /// A window of the network: half a minute.

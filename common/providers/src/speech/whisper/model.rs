@@ -1,30 +1,17 @@
 //! Reads a model's folder: what the network looks like, its weights and its vocabulary.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use candle_core::Device;
 use candle_nn::VarBuilder;
 use candle_transformers::models::whisper::model::Whisper as Network;
 use candle_transformers::models::whisper::{Config, DTYPE};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
+use super::files::{ModelError, in_words, json};
 use super::mel::Mel;
 use super::vocabulary::Vocabulary;
 use super::weights::Weights;
-
-/// What is wrong with a model's folder. The text completes "failed to use the model:".
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct ModelError(String);
-
-impl ModelError {
-    pub(super) fn new(problem: String) -> Self {
-        Self(problem)
-    }
-}
 
 /// Bounds that hold for every model that was published, and keep a damaged `config.json` from asking for the memory of the
 /// whole machine.
@@ -90,7 +77,7 @@ impl Folder {
 
     fn read(&self, reads_values: bool) -> Result<Model, ModelError> {
         if !self.0.is_dir() {
-            return Err(ModelError(format!("there is no folder `{}`", self.0.display())));
+            return Err(ModelError::new(format!("there is no folder `{}`", self.0.display())));
         }
         let config = self.config()?;
         let generation = self.0.join("generation_config.json");
@@ -108,7 +95,7 @@ impl Folder {
         let is_multilingual =
             knows_languages && generation.is_multilingual.unwrap_or(config.vocab_size != ENGLISH_VOCABULARY);
         let mel = Mel::new(config.num_mel_bins);
-        let network = Network::load(&builder, config).map_err(|error| ModelError(in_words(&error)))?;
+        let network = Network::load(&builder, config).map_err(|error| ModelError::new(in_words(&error)))?;
         Ok(Model { network, vocabulary, mel, suppressed, is_multilingual })
     }
 
@@ -128,27 +115,9 @@ impl Folder {
         if is_sane {
             Ok(config)
         } else {
-            Err(ModelError("config.json describes no Whisper model that can be used".to_owned()))
+            Err(ModelError::new("config.json describes no Whisper model that can be used".to_owned()))
         }
     }
 }
 
 const ENGLISH_VOCABULARY: usize = 51_864;
-
-/// The network's own word for an error, without the list of calls that led to it.
-pub(super) fn in_words(error: &candle_core::Error) -> String {
-    error.to_string().lines().next().unwrap_or("the network failed").to_owned()
-}
-
-/// Reads a file of JSON that has no more than so many bytes.
-pub(super) fn json<T: DeserializeOwned>(path: &Path, max_bytes: u64) -> Result<T, ModelError> {
-    let said =
-        |error: &dyn std::fmt::Display| ModelError(format!("failed to read `{}`: {error}", path.display()));
-    let file = File::open(path).map_err(|error| said(&error))?;
-    let mut bytes = Vec::new();
-    let read = file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|error| said(&error))?;
-    if read as u64 > max_bytes {
-        return Err(said(&"it is too long"));
-    }
-    serde_json::from_slice(&bytes).map_err(|error| said(&error))
-}

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::model::ModelError;
+use super::files::{self, ModelError};
 
 /// A vocabulary of a real model has some 2 MB.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -53,14 +53,14 @@ impl Vocabulary {
     pub(super) fn read(folder: &Path, size: usize) -> Result<Self, ModelError> {
         let whole = folder.join("tokenizer.json");
         let tokens: HashMap<String, u32> = if whole.exists() {
-            let file: TokenizerFile = super::model::json(&whole, MAX_BYTES)?;
+            let file: TokenizerFile = files::json(&whole, MAX_BYTES)?;
             let added = file.added_tokens.into_iter().map(|token| (token.content, token.id));
             file.model.vocab.into_iter().chain(added).collect()
         } else {
-            let table: HashMap<String, u32> = super::model::json(&folder.join("vocab.json"), MAX_BYTES)?;
+            let table: HashMap<String, u32> = files::json(&folder.join("vocab.json"), MAX_BYTES)?;
             let added = folder.join("added_tokens.json");
             let added: HashMap<String, u32> =
-                if added.exists() { super::model::json(&added, MAX_BYTES)? } else { HashMap::new() };
+                if added.exists() { files::json(&added, MAX_BYTES)? } else { HashMap::new() };
             table.into_iter().chain(added).collect()
         };
         Self::of(&tokens, size)

@@ -15,7 +15,7 @@ use candle_nn::var_builder::SimpleBackend;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::model::ModelError;
+use super::files::ModelError;
 
 const FILE: &str = "model.safetensors";
 /// The header of the largest model has 150 kB.

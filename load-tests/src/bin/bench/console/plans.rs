@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use super::calls::WORKSPACE;
 
 /// The queries in their essence. Their values are those of the measurement.
-const QUERIES: [(&str, &str); 5] = [
+const QUERIES: [(&str, &str); 6] = [
     (
         "The first page of the list",
         "SELECT id, details FROM calls WHERE workspace = '{w}' ORDER BY received_at DESC, id LIMIT 50",
@@ -30,6 +30,10 @@ const QUERIES: [(&str, &str); 5] = [
     (
         "The sums of a year by day",
         "SELECT day, SUM(calls), SUM(duration_ms) FROM call_days WHERE workspace = '{w}' GROUP BY day",
+    ),
+    (
+        "The sums of a year by month",
+        "SELECT day, SUM(calls), SUM(duration_ms) FROM call_months WHERE workspace = '{w}' GROUP BY day",
     ),
 ];
 

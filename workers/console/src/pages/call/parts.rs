@@ -4,7 +4,8 @@ use chrono_tz::Tz;
 use domain::corrections::Corrections;
 use domain::moment::Moment;
 use domain::transcript::{Segment, Transcript};
-use store::{DeliveredRow, EffectRow, EndedRun, RunRow};
+use platform::config::Values;
+use store::{DeliveredRow, EffectRow, EndedRun, RunRow, RunTrace};
 
 use super::correcting::seal;
 use super::finding::Finding;
@@ -113,12 +114,16 @@ pub(super) struct EffectLine {
     pub(super) object: String,
     pub(super) state: String,
     pub(super) remote: String,
+    /// The page of it in the other system, where its address is known.
+    pub(super) page: Option<String>,
     pub(super) error: String,
 }
 
 impl EffectLine {
-    pub(super) fn of(effect: EffectRow) -> Self {
+    pub(super) fn of(effect: EffectRow, values: &Values) -> Self {
+        let remote = effect.remote_id.as_deref().unwrap_or_default();
         Self {
+            page: providers::page_of(values, &effect.target, remote).map(String::from),
             target: effect.target,
             object: effect.object,
             state: effect.state,
@@ -139,16 +144,22 @@ pub(super) struct Happened {
     pub(super) round: Option<i64>,
     pub(super) tries: Option<i64>,
     pub(super) error: String,
+    /// The trace of the operation that gave the stage its work. Empty where it is not known.
+    pub(super) trace: String,
 }
 
 /// Everything that happened, the oldest first.
 pub(super) fn happened(
     delivered: &[DeliveredRow],
-    runs: &[RunRow],
-    ended: &[EndedRun],
+    (runs, ended): (&[RunRow], &[EndedRun]),
+    traces: &[RunTrace],
     zone: Tz,
 ) -> Vec<Happened> {
     let at = |since| show::time(since, zone);
+    let trace = |stage: &str, generation| {
+        let of_run = traces.iter().find(|trace| trace.stage == stage && trace.generation == generation);
+        of_run.map(|trace| trace.trace_id.clone()).unwrap_or_default()
+    };
     let arrived = delivered.iter().map(|row| Happened {
         since: row.received_at,
         at: at(row.received_at),
@@ -157,6 +168,7 @@ pub(super) fn happened(
         round: None,
         tries: None,
         error: String::new(),
+        trace: String::new(),
     });
     let done = ended.iter().map(|run| Happened {
         since: run.since,
@@ -166,6 +178,7 @@ pub(super) fn happened(
         round: Some(run.generation),
         tries: Some(run.attempts),
         error: run.error_code.clone().unwrap_or_default(),
+        trace: trace(&run.stage, run.generation),
     });
     let is_listed = |run: &&RunRow| {
         ended.iter().any(|other| other.stage == run.stage && other.generation == run.generation)
@@ -178,6 +191,7 @@ pub(super) fn happened(
         round: Some(run.generation),
         tries: Some(run.attempts),
         error: run.error_code.clone().unwrap_or_default(),
+        trace: trace(&run.stage, run.generation),
     });
     let mut all: Vec<Happened> = arrived.chain(done).chain(open).collect();
     all.sort_by_key(|happened| happened.since);

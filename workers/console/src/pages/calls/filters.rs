@@ -3,22 +3,30 @@
 use std::str::FromStr;
 
 use axum::http::StatusCode;
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 use domain::call::CallId;
 use domain::moment::Moment;
-use domain::period::Period;
+use domain::period::{Period, date_of};
 use store::{Behind, ListFilter};
 use uuid::Uuid;
 
+use super::columns::{Column, FIELD};
 use crate::Fields;
 use crate::texts::CallsTexts;
+
+/// The fields of an address that say which calls a list shows.
+const NAMES: [&str; 12] =
+    ["source", "agent", "team", "topic", "status", "direction", "tone", "days", "from", "to", "min", "max"];
+/// How many days back a list can go, when it is asked for the last days.
+const MAX_DAYS: u64 = 3660;
 
 /// The filters of a list, and what is wrong with each that cannot be read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filters {
     pub(crate) filter: ListFilter,
     pub(crate) behind: Option<Behind>,
+    pub(super) columns: Vec<Column>,
     /// The name of each filter that cannot be read, and what is wrong with it.
     wrong: Vec<(&'static str, &'static str)>,
     /// The list is shown all the same, from its begin.
@@ -26,12 +34,18 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
-    /// A day begins and ends in `zone`.
-    pub(crate) fn read(fields: &Fields, zone: Tz, texts: &'static CallsTexts) -> Self {
+    /// A day begins and ends in `zone`. The last days are those up to the day of `now`.
+    pub(crate) fn read(fields: &Fields, (now, zone): (Moment, Tz), texts: &'static CallsTexts) -> Self {
         let mut reader = Reader { fields, wrong: Vec::new() };
         let text = |name| fields.given(name).map(|text| text.replace('\0', ""));
         let day =
             |text: &str| Some(text.parse::<NaiveDate>().ok()?).map(|day| Period::of_days(day, day, zone));
+        let last_days = |text: &str| {
+            let days = text.parse().ok().filter(|days| (1..=MAX_DAYS).contains(days))?;
+            let today = date_of(now, zone);
+            Some(Period::of_days(today - Days::new(days - 1), today, zone).from)
+        };
+        let last_days = reader.with("days", texts.not_days, last_days);
         let filter = ListFilter {
             source: text("source"),
             agent: text("agent"),
@@ -40,15 +54,19 @@ impl Filters {
             status: reader.one_of("status", texts.not_a_status),
             direction: reader.one_of("direction", texts.not_a_direction),
             tone: reader.one_of("tone", texts.not_a_tone),
-            from: reader.with("from", texts.not_a_day, day).map(|day| day.from),
+            from: reader.with("from", texts.not_a_day, day).map(|day| day.from).max(last_days),
             to: reader.with("to", texts.not_a_day, day).map(|day| Moment::from_micros(day.to.micros() - 1)),
             min_duration_ms: reader.with("min", texts.not_a_length, minutes),
             max_duration_ms: reader.with("max", texts.not_a_length, minutes),
         };
+        let columns = Column::chosen(fields);
+        if columns.is_none() {
+            reader.wrong.push((FIELD, texts.not_a_column));
+        }
         let place = fields.given("after");
         let behind = place.and_then(behind);
         let wrong_place = (place.is_some() && behind.is_none()).then_some(texts.not_a_place);
-        Self { filter, behind, wrong: reader.wrong, wrong_place }
+        Self { filter, behind, columns: columns.unwrap_or_default(), wrong: reader.wrong, wrong_place }
     }
 
     /// Whether every filter can be read. With one that is left out, a list would show calls that nobody asked for.
@@ -64,6 +82,14 @@ impl Filters {
     pub(crate) fn http_status(&self) -> StatusCode {
         if self.can_be_used() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
     }
+}
+
+/// The filters and the columns of an address, without its place in the list, as a view keeps them.
+pub(super) fn kept(fields: &Fields) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    let is_kept = |name: &str| name == FIELD || NAMES.contains(&name);
+    query.extend_pairs(fields.iter().filter(|(name, value)| is_kept(name) && !value.trim().is_empty()));
+    query.finish()
 }
 
 /// Reads fields, and keeps what is wrong with those that cannot be read.
@@ -121,7 +147,8 @@ mod tests {
     use crate::texts::Language;
 
     fn read(query: &str, zone: Tz) -> Filters {
-        Filters::read(&Fields::parse(query.as_bytes()), zone, CallsTexts::of(Language::English))
+        let now = Moment::from_micros(1_796_040_000_000_000);
+        Filters::read(&Fields::parse(query.as_bytes()), (now, zone), CallsTexts::of(Language::English))
     }
 
     #[test]
@@ -131,6 +158,25 @@ mod tests {
         assert_eq!(filter.to.unwrap().to_string(), "2026-11-30T18:29:59.999999Z");
         let skipped = read("from=2018-11-04", Tz::America__Sao_Paulo).filter;
         assert_eq!(skipped.from.unwrap().to_string(), "2018-11-04T03:00:00Z");
+    }
+
+    #[test]
+    fn the_last_days_end_today_and_a_later_begin_counts() {
+        // It is 2026-11-30 in UTC, and the next day at the other end of the world.
+        let from = |query: &str, zone| read(query, zone).filter.from.map(|from| from.to_string());
+        assert_eq!(from("days=7", Tz::UTC).as_deref(), Some("2026-11-24T00:00:00Z"));
+        assert_eq!(from("days=1", Tz::Pacific__Kiritimati).as_deref(), Some("2026-11-30T10:00:00Z"));
+        assert_eq!(from("days=7&from=2026-11-28", Tz::UTC).as_deref(), Some("2026-11-28T00:00:00Z"));
+        assert_eq!(from("days=7&from=2026-11-01", Tz::UTC).as_deref(), Some("2026-11-24T00:00:00Z"));
+        for wrong in ["0", "-1", "3661", "x", "99999999999999999999"] {
+            assert!(read(&format!("days={wrong}"), Tz::UTC).wrong("days").is_some(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_view_keeps_filters_and_columns_and_no_place_in_the_list() {
+        let fields = Fields::parse(b"status=failed&source=+&after=1.x&column=team&csrf=y&days=7&column=tone");
+        assert_eq!(kept(&fields), "status=failed&column=team&days=7&column=tone");
     }
 
     #[test]

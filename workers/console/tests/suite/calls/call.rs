@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
+use domain::analysis::ActionItem;
 use domain::call::{CallDetails, WorkspaceId};
-use store::Page;
+use store::{EffectKey, NewRun, Page, Settlement, WantedEffect};
 use uuid::Uuid;
 
 use crate::material::{analysis, details, transcript};
@@ -102,4 +103,72 @@ async fn a_call_is_done_again_from_a_stage_and_the_audit_log_names_it() {
         audit.iter().any(|entry| entry.action == "call_replay" && entry.asked.contains(&call.to_string())),
         "{audit:?}"
     );
+}
+
+#[tokio::test]
+async fn an_action_and_a_topic_lead_to_the_line_in_which_they_come_up() {
+    let world = World::new().await;
+    let call = world.arrived("a", CallDetails::default()).await;
+    let mut said = transcript("Hello.", 2);
+    said.segments[1].text = "I will send the <plan> by Friday.".into();
+    let mut found = analysis("short");
+    found.topics = vec!["the <plan>".into(), "weather".into()];
+    found.action_items = vec![
+        ActionItem { text: "I will send the <plan> by Friday.".into(), owner: None, due: None },
+        ActionItem { text: "Nobody says this".into(), owner: None, due: None },
+    ];
+    world.made(call, said, found).await;
+    let page = world.page(&format!("/calls/{call}")).await;
+    let link = "<a href=\"?line=2#s2\">";
+    assert!(page.contains(&format!("{link}I will send the &#60;plan&#62; by Friday.</a>")), "{page}");
+    assert!(page.contains(&format!("{link}the &#60;plan&#62;</a>")));
+    assert!(page.contains("<li dir=\"auto\">Nobody says this</li>"));
+    assert!(page.contains("<li dir=\"auto\">weather</li>"));
+}
+
+#[tokio::test]
+async fn what_was_made_in_another_system_has_a_link_where_its_address_is_known() {
+    let world = World::with(&[("SALESFORCE_LOGIN_URL", "https://acme.my.salesforce.com")]).await;
+    let call = world.arrived("a", CallDetails::default()).await;
+    let claim = world.begin(call, "transcription").await;
+    for (target, object, remote) in [
+        ("slack", "post", "C024BE91L/1700000000.000100"),
+        ("salesforce", "contact", "003A0000001"),
+        ("call_data", "call", "<b>7"),
+    ] {
+        let key = EffectKey::new(call.0, target, object);
+        let wanted = WantedEffect {
+            digest: "d".into(),
+            generation: 1,
+            timeout: Duration::from_secs(30),
+            can_update: false,
+            resend_unknown: false,
+        };
+        let asked_at = world.store.now();
+        world.store.intend(&claim, &key, &wanted, asked_at).await.unwrap();
+        assert!(world.store.confirm_effect(key.id, (asked_at, "d"), remote, None).await.unwrap());
+    }
+    let page = world.page(&format!("/calls/{call}")).await;
+    for address in [
+        "https://slack.com/archives/C024BE91L/p1700000000000100",
+        "https://acme.my.salesforce.com/003A0000001",
+    ] {
+        assert!(page.contains(&format!("<a href=\"{address}\" rel=\"noreferrer\">")), "{address}: {page}");
+    }
+    assert!(page.contains("<td><bdi>&#60;b&#62;7</bdi></td>"));
+}
+
+#[tokio::test]
+async fn the_timeline_names_the_trace_of_a_stage_where_one_is_known() {
+    let world = World::new().await;
+    let call = world.arrived("a", CallDetails::default()).await;
+    let path = format!("/calls/{call}");
+    assert!(!world.page(&path).await.contains(">Trace</th>"));
+    let claim = world.begin(call, "transcription").await;
+    let id = "0af7651916cd43dd8448eb211c80319c";
+    let input = format!(r#"{{"traceparent": "00-{id}-b7ad6b7169203331-01"}}"#);
+    let child = NewRun { stage: "analysis", generation: 1, lane: "live".into(), input };
+    world.settle(&claim, Settlement::Done { writes: &[], children: &[child] }).await;
+    let page = world.page(&path).await;
+    assert!(page.contains(">Trace</th>") && page.contains(&format!("<code>{id}</code>")), "{page}");
 }

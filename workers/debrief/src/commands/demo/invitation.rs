@@ -31,6 +31,8 @@ impl Demo<'_> {
         let debrief = format!("{} --config {}", program(), quoted(&config.display().to_string()));
         let places = [
             (format!("{address}/"), "the console, with the sample calls"),
+            (format!("{address}/live"), "a call that is spoken now"),
+            (format!("{address}/practice"), "a sales meeting that was rehearsed, with its score"),
             (format!("{address}/docs"), "the API, to try out"),
             (format!("{slack}/_control/received"), "what reached the simulated Slack"),
         ];
