@@ -44,7 +44,7 @@ const BETWEEN_KILLS_MS: std::ops::Range<u64> = 300..2_500;
 const SESSION: &str = "spoken";
 
 pub(crate) const FAULTS: &[Fault] = &[
-    Fault::fast(
+    Fault::long(
         "live-kills",
         "Four times the sender of a stream or a process that hears it is killed at any moment",
         Kind::BOTH,

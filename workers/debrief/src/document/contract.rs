@@ -42,7 +42,22 @@ pub(super) fn complete(mut document: Value) -> Value {
         }
     }
     complete_replays(&mut document["components"]["schemas"]);
+    remove_unused(&mut document);
     document
+}
+
+/// Removes the schemas that nothing refers to. The answers of practice hold their data in themselves, and its type stands
+/// beside them once more.
+fn remove_unused(document: &mut Value) {
+    loop {
+        let text = document.to_string();
+        let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+        let before = schemas.len();
+        schemas.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
+        if schemas.len() == before {
+            return;
+        }
+    }
 }
 
 /// What the bodies of replays may hold. A name that is not known is refused there, because a misspelt filter would select
