@@ -160,7 +160,8 @@ impl Facts<'_> {
             Ok(true) => None,
             // A company whose key serves two purposes does speech only where it is named.
             Ok(false) if self.values.text(provider.key()).is_some() => {
-                Some(fill(texts.name_in_order, &["SPEECH"]))
+                let order = if provider.service() == Some("voice") { "VOICE" } else { "SPEECH" };
+                Some(fill(texts.name_in_order, &[order]))
             }
             Ok(false) => Some(fill(texts.turn_on, &[provider.key()])),
             Err(problem) => Some(fill(texts.wrong, &[&problem.to_string()])),
@@ -198,7 +199,7 @@ impl Facts<'_> {
         if speech::is_provider(of) {
             of == provider.name() && does_speech(provider)
         } else {
-            self.writer == Some(provider.name()) && !does_speech(provider)
+            self.writer == Some(provider.name()) && provider.service() == Some("model")
         }
     }
 
@@ -228,6 +229,7 @@ fn does(provider: &dyn Provider, texts: &ProviderTexts) -> &'static str {
     match provider.service() {
         Some("transcription") => texts.transcription,
         Some("model") => texts.model,
+        Some("voice") => texts.voice,
         Some("slack") => texts.slack,
         Some("salesforce" | "call_data") => texts.crm,
         Some("zoom") => texts.meetings,

@@ -29,6 +29,7 @@ texts! { ProviderTexts {
     no_provider: "There is no such provider." | "Diesen Anbieter gibt es nicht.",
     transcription: "speech to text" | "Sprache zu Text",
     model: "language model" | "Sprachmodell",
+    voice: "text to speech" | "Text zu Sprache",
     slack: "messages" | "Nachrichten",
     crm: "customers" | "Kundendaten",
     telephony: "recordings" | "Aufnahmen",
