@@ -13,6 +13,7 @@ pub mod key;
 mod lenient;
 mod loopback;
 pub mod openapi;
+mod params;
 mod passwords;
 mod peer;
 mod problem;
@@ -42,6 +43,7 @@ pub use body::{
     TooSlow, broke_off, check_length, idempotency_key, json, key_of_another_request, media_type, parse, raw,
 };
 pub use directory::KeyDirectory;
+pub use params::Params;
 pub use peer::Peer;
 pub use problem::{FieldProblem, Problem};
 

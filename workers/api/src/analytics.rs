@@ -9,9 +9,9 @@ use domain::call::Direction;
 use domain::moment::Moment;
 use domain::period::{Period, midnight};
 use store::Scope;
-use web::Problem;
+use web::{Params, Problem};
 
-use crate::request::{Answer, CallReader, Params};
+use crate::request::{Answer, CallReader};
 use crate::state::Api;
 use crate::view::{self, DashboardView};
 

@@ -11,11 +11,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::CallFilter;
 use utoipa::ToSchema;
-use web::{self, Problem};
+use web::{Params, Problem};
 
 use crate::health::StatsView;
 use crate::idempotency::answer_once;
-use crate::request::{self, Answer, CallReader, Id, Operator, Params, Reader, find, find_by_source_id};
+use crate::request::{
+    self, Answer, CallReader, DEFAULT_LIMIT, Id, Operator, Reader, find, find_by_source_id,
+};
 use crate::state::Api;
 use crate::view::{self, CallList, CallView, Replayed, SourceCallView, TimelineView};
 
@@ -68,7 +70,7 @@ pub(crate) async fn by_source_id(
         (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn history(State(api): State<Api>, reader: CallReader, uri: Uri) -> Answer<Json<CallList>> {
     let mut params = Params::of_query(&uri);
-    let page = params.page();
+    let page = params.page(DEFAULT_LIMIT);
     let statuses = format!("one of {}", CallStatus::NAMES.join(", "));
     let filter = CallFilter {
         status: params.read("status", &statuses, |name| name.parse().ok()),

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use store::DeadFilter;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Authorized, Problem, ReadInstallation};
+use web::{Authorized, Params, Problem, ReadInstallation};
 
 use crate::calls::body_params;
 use crate::health::broker_state;
 use crate::idempotency::answer_once;
-use crate::request::{self, Answer, Id, Operator, Params, Reader, find, not_found};
+use crate::request::{self, Answer, DEFAULT_LIMIT, Id, Operator, Reader, find, not_found};
 use crate::state::Api;
 use crate::view::{self, Audit, Batch, DeadLetterDetail, DeadLetters, Effects, Queues};
 
@@ -53,7 +53,7 @@ pub(crate) async fn dead_letters(
     uri: Uri,
 ) -> Answer<Json<DeadLetters>> {
     let mut params = Params::of_query(&uri);
-    let (filter, page) = (dead_filter(&mut params), params.page());
+    let (filter, page) = (dead_filter(&mut params), params.page(DEFAULT_LIMIT));
     params.check()?;
     let (letters, total) = api.store.dead_letters(reader.workspace, &filter, page).await?;
     let groups = api.store.dead_groups(reader.workspace).await?;
@@ -147,7 +147,7 @@ pub(crate) async fn replay(
         (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn audit(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<Audit>> {
     let mut params = Params::of_query(&uri);
-    let page = params.page();
+    let page = params.page(DEFAULT_LIMIT);
     params.check()?;
     let (rows, total) = api.store.audit(reader.workspace, page).await?;
     Ok(Json(Audit {
@@ -169,7 +169,7 @@ pub(crate) async fn audit(State(api): State<Api>, reader: Reader, uri: Uri) -> A
         (status = 422, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn effects(State(api): State<Api>, reader: Reader, uri: Uri) -> Answer<Json<Effects>> {
     let mut params = Params::of_query(&uri);
-    let (call, page) = (params.text("call"), params.page());
+    let (call, page) = (params.text("call"), params.page(DEFAULT_LIMIT));
     params.check()?;
     let (effects, total) = match call {
         Some(id) => {

@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use domain::search::Query;
 use store::{Search, SearchError};
-use web::Problem;
+use web::{Params, Problem};
 
-use crate::request::{Answer, CallReader, Params, Reader, Refusal};
+use crate::request::{Answer, CallReader, Reader, Refusal};
 use crate::state::Api;
 use crate::view::{self, ChangedCalls, FoundCalls};
 
@@ -35,9 +35,7 @@ pub(crate) async fn search(State(api): State<Api>, reader: CallReader, uri: Uri)
     let mut params = Params::of_query(&uri);
     let text = params.text("q").unwrap_or_default();
     let query = Query::read(&text).map_err(|error| params.refuse("q", error.to_string())).ok();
-    let limit = params.read("limit", "a number from 1 to 1000", |text| {
-        text.parse().ok().filter(|limit| (1..=1000).contains(limit))
-    });
+    let limit = params.whole("limit", 1, 1000).and_then(|limit| usize::try_from(limit).ok());
     let (from, to) = (params.moment("from", false), params.moment("to", true));
     params.check()?;
     let Some(query) = query else {
@@ -72,9 +70,7 @@ pub(crate) async fn changes(State(api): State<Api>, reader: Reader, uri: Uri) ->
     let after = params.read("after", "a cursor of an earlier answer", |text| {
         text.parse::<i64>().ok().filter(|after| *after >= 0)
     });
-    let limit = params.read("limit", "a number from 1 to 1000", |text| {
-        text.parse::<i64>().ok().filter(|limit| (1..=MAX_CHANGED).contains(limit))
-    });
+    let limit = params.whole("limit", 1, MAX_CHANGED);
     params.check()?;
     let changes = api
         .store

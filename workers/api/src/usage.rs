@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use store::{UsageBy, UsageTime};
-use web::Problem;
+use web::{Params, Problem};
 
-use crate::request::{self, Answer, Params, Reader};
+use crate::request::{self, Answer, DEFAULT_LIMIT, Reader};
 use crate::state::Api;
 use crate::view::{self, UsageView};
 
@@ -24,7 +24,7 @@ pub(crate) async fn usage(State(api): State<Api>, reader: Reader, uri: Uri) -> A
     let names = format!("one of {}", UsageBy::NAMES.join(", "));
     let by = params.read("by", &names, |name| name.parse::<UsageBy>().ok()).unwrap_or(UsageBy::Day);
     let time = UsageTime { from: params.moment("from", false), to: params.moment("to", true) };
-    let page = params.page();
+    let page = params.page(DEFAULT_LIMIT);
     params.check()?;
     let (rows, total) = api.store.usage(reader.workspace, by, time, page).await?;
     let sum = api.store.usage_in_all(reader.workspace, time).await?;

@@ -1,7 +1,5 @@
 //! How a salesperson gets better: the scores of the meetings over time, and whether later real calls are better too.
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
@@ -11,7 +9,7 @@ use serde::Serialize;
 use store::{MeetingRow, MeetingStatus, ScoreInTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::Problem;
+use web::{Params, Problem};
 
 use crate::kept::{plan_of, scores_of};
 use crate::lift::{Comparison, Group, compare};
@@ -22,6 +20,8 @@ use crate::state::Practice;
 
 /// The criteria where nobody names others.
 const DEFAULT: &str = "sales";
+/// The longest name of criteria, in characters.
+const MAX_CRITERIA: usize = 50;
 
 /// How a salesperson gets better.
 #[derive(Serialize, ToSchema)]
@@ -86,13 +86,13 @@ pub(crate) async fn progress(
     uri: Uri,
 ) -> Answer<Json<Answered<Progress>>> {
     let (store, workspace) = (&practice.store, who.workspace);
-    let asked: HashMap<String, String> =
-        url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let text = |name: &str| asked.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
-    let criteria = text("criteria").unwrap_or(DEFAULT);
-    if criteria.contains('\0') || criteria.chars().count() > 50 {
-        return Err(Problem::field("criteria", "is no name of criteria").into());
-    }
+    let mut params = Params::of_query(&uri);
+    let criteria = params.read("criteria", "a name of criteria", |text| {
+        (text.chars().count() <= MAX_CRITERIA).then(|| text.to_owned())
+    });
+    let named = params.text("agent");
+    params.check()?;
+    let criteria = criteria.as_deref().unwrap_or(DEFAULT);
     if store.salesperson(workspace, id).await?.is_none() {
         return Err(not_found("salesperson"));
     }
@@ -100,9 +100,9 @@ pub(crate) async fn progress(
     meetings.retain(|meeting| meeting.status == MeetingStatus::Completed);
     meetings.sort_by_key(|meeting| meeting.ended_at);
     // Whoever sees only her own calls compares only those.
-    let agent = match (who.sees.agent(), text("agent")) {
+    let agent = match (who.sees.agent(), named) {
         (Some(own), _) => Some(own.to_owned()),
-        (None, Some(named)) => Some(named.replace('\0', "")),
+        (None, Some(named)) => Some(named),
         (None, None) => store.agent_of_practice(workspace, id).await?,
     };
     let real = match &agent {

@@ -6,14 +6,17 @@ use axum::http::{StatusCode, Uri};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
 use serde::Serialize;
-use store::{Page, Salesperson, SalespersonRow, StoredMaterialFile};
+use store::{Salesperson, SalespersonRow, StoredMaterialFile};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{FieldProblem, Problem};
+use web::{FieldProblem, Params, Problem};
 
 use crate::request::{Answer, Answered, Id, Reader, Removed, Trainee, finished, not_found};
 use crate::state::Practice;
 use crate::upload::{Form, RefusedFile, forget_blobs};
+
+/// How many salespersons a list has, unless the request says another number.
+const DEFAULT_LIMIT: i64 = 10;
 
 /// The form of a salesperson.
 #[derive(ToSchema)]
@@ -197,50 +200,15 @@ pub(crate) async fn list(
     who: Reader,
     uri: Uri,
 ) -> Answer<Json<Answered<SalespersonList>>> {
-    let page = page(&uri)?;
+    let mut params = Params::of_query(&uri);
+    let page = params.page(DEFAULT_LIMIT);
+    params.check()?;
     let (rows, total) = practice.store.salespersons(who.workspace, page).await?;
     let mut salespersons = Vec::with_capacity(rows.len());
     for row in rows {
         salespersons.push(view(&practice, who.workspace, row).await?);
     }
     Ok(Answered::plain(SalespersonList { salespersons, total, skip: page.offset, limit: page.limit }))
-}
-
-/// Reads `skip` or `page`, and `limit`.
-fn page(uri: &Uri) -> Result<Page, Problem> {
-    let mut problems = Vec::new();
-    let pairs: Vec<(String, String)> =
-        url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let mut number = |name: &str, least: i64, most: i64| {
-        let text = pairs
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, text)| text.trim())
-            .filter(|text| !text.is_empty())?;
-        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
-        if number.is_none() {
-            let detail = if most == i64::MAX {
-                format!("must be a number of {least} or more")
-            } else {
-                format!("must be a number from {least} to {most}")
-            };
-            problems.push(FieldProblem { pointer: format!("/{name}"), detail });
-        }
-        number
-    };
-    let limit = number("limit", 1, 1000).unwrap_or(10);
-    let (skip, page) = (number("skip", 0, i64::MAX), number("page", 1, i64::MAX));
-    if skip.is_some() && page.is_some() {
-        problems.push(FieldProblem {
-            pointer: "/skip".into(),
-            detail: "cannot be used together with `page`".into(),
-        });
-    }
-    if !problems.is_empty() {
-        return Err(Problem::fields(problems));
-    }
-    let offset = skip.unwrap_or_else(|| (page.unwrap_or(1) - 1).saturating_mul(limit));
-    Ok(Page { offset, limit })
 }
 
 /// Changes a salesperson. What the form does not have stays, and files are added.

@@ -15,7 +15,6 @@ const MAX_BODY_BYTES: u64 = 64 * 1024;
 #[expect(dead_code, reason = "nothing in the body changes anything; this type describes it")]
 pub(crate) struct EndBody {
     /// A summary is always made, so this changes nothing.
-    #[schema(nullable = false)]
     generate_summary: Option<bool>,
 }
 

@@ -4,17 +4,17 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, Uri};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use domain::moment::Moment;
 use futures::stream;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use store::live::LiveEvent;
 use utoipa::ToSchema;
-use web::{Authorized, Problem, ReadOwn};
+use web::{Authorized, Params, Problem, ReadOwn};
 
 use crate::hub::Follower;
 use crate::service::{Live, SessionId, away};
@@ -24,12 +24,6 @@ use crate::told;
 const MAX_WAIT_S: u64 = 25;
 /// How often a stream without events shows that it lives.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
-
-#[derive(Default, Deserialize)]
-struct Asked {
-    after: Option<String>,
-    wait: Option<String>,
-}
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Events {
@@ -61,8 +55,8 @@ impl From<LiveEvent> for EventView {
 #[utoipa::path(get, path = "/api/calls/{session_id}/events", operation_id = "liveEvents", tag = "live",
     security(("key" = ["read"])),
     params(("session_id" = String, Path, description = "The sender's id of the session"),
-        ("after" = Option<i64>, Query, description = "The number of the last event that the listener has"),
-        ("wait" = Option<i64>, Query, description = "How many seconds to wait for the next event, at most 25")),
+        ("after" = Option<i64>, Query, minimum = 0, description = "The number of the last event that the listener has"),
+        ("wait" = Option<i64>, Query, minimum = 0, description = "How many seconds to wait for the next event; more than 25 count as 25")),
     responses((status = 200, content((Events = "application/json"), (String = "text/event-stream"))),
         (status = 404, description = "There is no such session", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter cannot be used", body = Problem, content_type = "application/problem+json")))]
@@ -73,15 +67,13 @@ pub(crate) async fn events(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Query(params) = Query::<Asked>::try_from_uri(&uri).unwrap_or_default();
-    let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let after = match params.after.as_deref().or(resumed) {
-        Some(text) => number(text, "/after", i64::MAX)?,
-        None => 0,
-    };
-    let wait = match params.wait.as_deref() {
-        Some(text) => number(text, "/wait", i64::MAX)?.unsigned_abs().min(MAX_WAIT_S),
-        None => 0,
+    let mut params = Params::of_query(&uri);
+    let after = params.whole("after", 0, i64::MAX);
+    let wait = params.whole("wait", 0, i64::MAX).map_or(0, |wait| wait.unsigned_abs().min(MAX_WAIT_S));
+    params.check()?;
+    let after = match after {
+        Some(after) => after,
+        None => resumed_after(&headers)?,
     };
     let (session, _) = state.session(&who, &id).await?;
     let mut follower = state.hub.follow(&state.store, session.workspace, session.call, after);
@@ -100,9 +92,13 @@ pub(crate) async fn events(
     Ok(Json(Events { events, last: follower.after }).into_response())
 }
 
-fn number(text: &str, pointer: &str, max: i64) -> Result<i64, Problem> {
-    let number = text.trim().parse().ok().filter(|number| (0..=max).contains(number));
-    number.ok_or_else(|| Problem::field(pointer, "must be a whole number of 0 or more"))
+/// The number that a client of a stream has, which comes back after its connection broke.
+fn resumed_after(headers: &HeaderMap) -> Result<i64, Problem> {
+    let Some(id) = headers.get("last-event-id") else { return Ok(0) };
+    let number = id.to_str().ok().and_then(|text| text.trim().parse().ok()).filter(|number| *number >= 0);
+    number.ok_or_else(|| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Last-Event-ID must be a number of 0 or more")
+    })
 }
 
 /// The events as they are stored, for as long as the client reads.
