@@ -25,7 +25,7 @@ use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
 use crate::config::{ConfigError, Values};
-use crate::http;
+use crate::{http, tls};
 pub use address::is_public;
 pub use answer::Answered;
 pub use error::FetchError;
@@ -252,6 +252,7 @@ impl Fetcher {
 #[expect(clippy::disallowed_methods, reason = "`http::client` makes clients for our own providers only")]
 fn client_builder() -> reqwest::ClientBuilder {
     Client::builder()
+        .tls_backend_preconfigured(tls::config(&[b"h2", b"http/1.1"]))
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)

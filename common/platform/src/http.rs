@@ -13,6 +13,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Upgraded};
 
+use crate::tls;
+
 /// The largest answer that is read. An answer should be a small document.
 pub const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
 /// How much is kept of the body that explains a status.
@@ -26,6 +28,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 #[expect(clippy::missing_panics_doc, reason = "these settings are fixed, and they work on every machine")]
 pub fn client(timeout: Duration) -> Client {
     Client::builder()
+        .tls_backend_preconfigured(tls::config(&[b"h2", b"http/1.1"]))
         .timeout(timeout)
         .connect_timeout(timeout.min(Duration::from_secs(10)))
         .redirect(reqwest::redirect::Policy::none())
@@ -40,6 +43,7 @@ pub fn client(timeout: Duration) -> Client {
 #[expect(clippy::missing_panics_doc, reason = "these settings are fixed, and they work on every machine")]
 pub fn upgrading_client() -> Client {
     Client::builder()
+        .tls_backend_preconfigured(tls::config(&[b"http/1.1"]))
         .http1_only()
         .connect_timeout(Duration::from_secs(10))
         .redirect(reqwest::redirect::Policy::none())

@@ -12,3 +12,4 @@ pub mod memory;
 pub mod private;
 pub mod seal;
 pub mod telemetry;
+mod tls;

@@ -199,14 +199,33 @@ pub(crate) enum Stream {
     Broken,
 }
 
+impl Stream {
+    const ALL: [Self; 3] = [Self::Opened, Self::Refused, Self::Broken];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Refused => "refused",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// Makes the counters of the connections to the provider with this name appear with the value 0.
+pub(crate) fn declare_streams(name: &str) {
+    for stream in Stream::ALL {
+        add_streams(name, stream, 0);
+    }
+}
+
 /// Counts what became of a connection to the provider with this name.
-pub(crate) fn streamed(name: String, stream: Stream) {
-    let outcome = match stream {
-        Stream::Opened => "opened",
-        Stream::Refused => "refused",
-        Stream::Broken => "broken",
-    };
-    INSTRUMENTS.streams.add(1, &[KeyValue::new("provider", name), KeyValue::new("outcome", outcome)]);
+pub(crate) fn streamed(name: &str, stream: Stream) {
+    add_streams(name, stream, 1);
+}
+
+fn add_streams(name: &str, stream: Stream, count: u64) {
+    let labels = [KeyValue::new("provider", name.to_owned()), KeyValue::new("outcome", stream.name())];
+    INSTRUMENTS.streams.add(count, &labels);
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use futures::future::BoxFuture;
 use platform::config::{ConfigError, Values};
 
 use super::chain;
+use crate::requests;
 use crate::slots::Slots;
 
 pub use connection::Connection;
@@ -78,6 +79,7 @@ pub fn configured(
             _ => None,
         };
         let Some(made) = made else { break };
+        requests::declare_streams(&provider.remote().destination);
         streaming.push(made);
     }
     Ok(streaming)

@@ -110,6 +110,9 @@ async fn every_counter_is_there_with_the_value_0_before_anything_happens() {
         }
     }
     starts_at_0("debrief_transcribed_audio_seconds_total", &[("provider", "assemblyai")]);
+    for outcome in ["opened", "refused", "broken"] {
+        starts_at_0("debrief_speech_streams_total", &[("provider", "assemblyai"), ("outcome", outcome)]);
+    }
     for kind in ["prompt", "completion"] {
         starts_at_0("debrief_model_tokens_total", &[("provider", "openai"), ("kind", kind)]);
     }

@@ -175,12 +175,12 @@ impl Task {
             let name = provider.remote().destination.to_string();
             match provider.connect(&self.wanted).await {
                 Ok(connection) => {
-                    requests::streamed(name, Stream::Opened);
+                    requests::streamed(&name, Stream::Opened);
                     self.begin(connection);
                     return Ok(());
                 }
                 Err(refusal) => {
-                    requests::streamed(name, Stream::Refused);
+                    requests::streamed(&name, Stream::Refused);
                     tracing::warn!(%refusal, "failed to open a stream of speech");
                     self.failures += 1;
                     let is_hopeless = matches!(refusal.fault, Fault::Permanent | Fault::Unavailable);
@@ -375,7 +375,7 @@ impl Task {
         let provider = self.providers.get(self.at).map(|provider| provider.remote());
         let name = provider.map(|remote| remote.destination.to_string()).unwrap_or_default();
         tracing::warn!(provider = name, problem, "a stream of speech broke");
-        requests::streamed(name, Stream::Broken);
+        requests::streamed(&name, Stream::Broken);
         self.failures += 1;
         if self.is_finishing && line.closes_at.is_some() {
             return self.give_up(problem).await;
