@@ -53,8 +53,21 @@ def test_the_gateway_route_has_the_same_paths_as_the_ingress():
     route = {"httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}], "hostnames": ["a"]}}
     (rule,) = render(ingress)["Ingress", "d-debrief"]["spec"]["rules"]
     rules = render(route)["HTTPRoute", "d-debrief"]["spec"]["rules"]
-    paths = [(p["path"], p["backend"]["service"]["name"]) for p in rule["http"]["paths"]]
-    assert paths == [(r["matches"][0]["path"]["value"], r["backendRefs"][0]["name"]) for r in rules]
+    paths = {(p["path"], p["pathType"] == "Exact", p["backend"]["service"]["name"]) for p in rule["http"]["paths"]}
+    of_gateway = {
+        (match["path"]["value"], match["path"]["type"] == "Exact", rule["backendRefs"][0]["name"])
+        for rule in rules
+        for match in rule["matches"]
+    }
+    assert of_gateway == paths
+
+
+def test_the_gateway_route_has_no_more_rules_and_paths_than_a_route_may_have():
+    """The limits are those of the definition of HTTPRoute: 16 rules, and 64 matches in each."""
+    route = {"httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}]}}
+    rules = render(route)["HTTPRoute", "d-debrief"]["spec"]["rules"]
+    assert len(rules) <= 16
+    assert all(len(rule["matches"]) <= 64 for rule in rules)
 
 
 def test_every_service_finds_pods_and_every_port_has_a_name():

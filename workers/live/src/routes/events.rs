@@ -21,7 +21,7 @@ use crate::service::{Live, SessionId, away};
 use crate::told;
 
 /// The longest wait for the next event.
-const MAX_WAIT_S: u64 = 25;
+const MAX_WAIT_S: i64 = 25;
 /// How often a stream without events shows that it lives.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
@@ -56,7 +56,7 @@ impl From<LiveEvent> for EventView {
     security(("key" = ["read"])),
     params(("session_id" = String, Path, description = "The sender's id of the session"),
         ("after" = Option<i64>, Query, minimum = 0, description = "The number of the last event that the listener has"),
-        ("wait" = Option<i64>, Query, minimum = 0, description = "How many seconds to wait for the next event; more than 25 count as 25")),
+        ("wait" = Option<i64>, Query, minimum = 0, maximum = 25, description = "How many seconds to wait for the next event")),
     responses((status = 200, content((Events = "application/json"), (String = "text/event-stream"))),
         (status = 404, description = "There is no such session", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter cannot be used", body = Problem, content_type = "application/problem+json")))]
@@ -69,7 +69,7 @@ pub(crate) async fn events(
 ) -> Result<Response, Problem> {
     let mut params = Params::of_query(&uri);
     let after = params.whole("after", 0, i64::MAX);
-    let wait = params.whole("wait", 0, i64::MAX).map_or(0, |wait| wait.unsigned_abs().min(MAX_WAIT_S));
+    let wait = params.whole("wait", 0, MAX_WAIT_S).map_or(0, i64::unsigned_abs);
     params.check()?;
     let after = match after {
         Some(after) => after,
