@@ -3,6 +3,11 @@
 CARGO ?= cargo
 # The CI sets this to --locked.
 LOCKED ?=
+# What is built for the checks that drive the program or break it. The CI names all tests too: then one build serves the tests
+# and all these checks, and nothing is compiled twice with other features.
+PROGRAMS ?= -p debrief -p load-tests
+# Features of the program that `make test` tests. The CI names those of the checks, for the same reason.
+FEATURES ?=
 # Further arguments for a target.
 # `make test` takes those of cargo test: --no-fail-fast, -p store, the name of a test …
 # `make bench` takes ingest, overload, pipeline, drain, scale, autoscale, model, large, memory, audio, console, idle, start, load --url URL --rate N …
@@ -58,13 +63,13 @@ demo:
 # shows at once.
 ifeq ($(SERVERS),)
 test:
-	$(CARGO) test --workspace $(LOCKED) --no-run
-	deploy/services.sh run $(CARGO) test --workspace $(LOCKED) $(ARGS)
+	$(CARGO) test --workspace $(LOCKED) $(FEATURES) --no-run
+	deploy/services.sh run $(CARGO) test --workspace $(LOCKED) $(FEATURES) $(ARGS)
 else
 test:
 	$(CARGO) test --workspace $(LOCKED) $(SUITES) --no-run
 	deploy/services.sh run $(CARGO) test --workspace $(LOCKED) $(SUITES) --no-fail-fast $(ARGS)
-	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	$(CARGO) build $(LOCKED) $(PROGRAMS) --features debrief/failpoints
 	"$${CARGO_TARGET_DIR:-target}/debug/faults" run $(BROKER_FAULTS) --kind servers --unrecorded
 endif
 
@@ -95,14 +100,12 @@ whisper:
 		$(CARGO) test -p providers --features whisper $(LOCKED) whisper; \
 	fi
 
-# It is built as for the fault runner, so that nothing is compiled twice.
 contract:
-	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	$(CARGO) build $(LOCKED) $(PROGRAMS) --features debrief/failpoints
 	.ci/contract "$${CARGO_TARGET_DIR:-target}/debug/debrief" $(ARGS)
 
-# This is the build of `make faults`, so that the CI compiles what both need only once.
 browser:
-	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	$(CARGO) build $(LOCKED) $(PROGRAMS) --features debrief/failpoints
 	.ci/browser "$${CARGO_TARGET_DIR:-target}/debug/debrief" $(or $(ARGS),"$${CARGO_TARGET_DIR:-target}/screenshots")
 
 # Both crates are built by one command, so that the crates that they share are compiled only once.
@@ -112,34 +115,31 @@ bench:
 
 # The fault runner starts servers of its own and breaks only these.
 faults:
-	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	$(CARGO) build $(LOCKED) $(PROGRAMS) --features debrief/failpoints
 	"$${CARGO_TARGET_DIR:-target}/debug/faults" $(or $(ARGS),all)
 
 # The older version is built once, which takes some minutes.
 upgrade:
-	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	$(CARGO) build $(LOCKED) $(PROGRAMS) --features debrief/failpoints
 	deploy/upgrade.sh "$${CARGO_TARGET_DIR:-target}/debug/faults" $(ARGS)
 
-# This is the build of `make faults`, so that the CI compiles what both need only once.
 sdks:
-	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	$(CARGO) build $(LOCKED) $(PROGRAMS) --features debrief/failpoints
 	folder=$$(.ci/python sdks load-tests/sdks/requirements.txt) && \
 		"$$folder/bin/python" -B load-tests/sdks/check.py "$${CARGO_TARGET_DIR:-target}/debug/simulate"
 
 chart:
 	deploy/chart.sh $(ARGS)
 
-# This is the build of `make faults` too.
 watch:
-	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	$(CARGO) build $(LOCKED) $(PROGRAMS) --features debrief/failpoints
 	deploy/watch.sh "$${CARGO_TARGET_DIR:-target}/debug/debrief"
 
 image:
 	deploy/image.sh
 
-# This is the build of `make faults`, so that the CI compiles what both need only once.
 drill:
-	$(CARGO) build $(LOCKED) -p debrief -p load-tests --features debrief/failpoints
+	$(CARGO) build $(LOCKED) $(PROGRAMS) --features debrief/failpoints
 	deploy/drill.sh "$${CARGO_TARGET_DIR:-target}/debug"
 
 one-machine:

@@ -86,11 +86,11 @@ pub struct Principal {
     /// The name on the audit record: `api key`, `webhook key`, `key:<its name>`, or `no key`.
     pub actor: Arc<str>,
     pub scopes: Scopes,
-    /// Whose calls it may see within its workspace.
+    /// The calls that it may see within its workspace.
     pub sees: Sees,
 }
 
-/// Whose calls a principal may see.
+/// The calls that a principal may see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Sees {
     /// The calls of everybody in the workspace.

@@ -114,6 +114,17 @@ impl Values {
         self.text(name).map(Into::into)
     }
 
+    /// Reads the key of a provider. A key with other characters is a mistake in copying, which no request could carry.
+    pub fn key(&self, name: &str) -> Result<Option<SecretString>, ConfigError> {
+        let key = self.secret(name);
+        match &key {
+            Some(key) if !key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Err(ConfigError::new(name, "it has characters that no key can have"))
+            }
+            _ => Ok(key),
+        }
+    }
+
     /// Reads a list that is separated by commas. Blanks around its entries are dropped.
     pub fn list(&self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();

@@ -161,7 +161,7 @@ fn view(meeting: &MeetingRow) -> Answer<MeetingView> {
     })
 }
 
-/// Whose meetings somebody sees: whoever sees only her own calls sees only what she made.
+/// The person to whose meetings somebody is limited: whoever sees only her own calls sees only what she made.
 pub(crate) fn only_of(who: &Principal) -> Option<&str> {
     who.sees.is_restricted().then_some(&*who.actor)
 }

@@ -29,7 +29,7 @@ pub(crate) struct Progress {
     salesperson_id: Uuid,
     /// The name of the criteria.
     criteria: String,
-    /// Whose real calls are compared. Null where nobody is known.
+    /// The agent with whose real calls practice is compared. Null where nobody is known.
     agent: Option<String>,
     /// The meetings that have ended, oldest first.
     meetings: Vec<MeetingScore>,

@@ -8,7 +8,6 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use platform::config::keys::{plain, secret};
 use platform::config::{ConfigError, Group, Values};
-use secrecy::ExposeSecret as _;
 
 use super::chain;
 use super::reading::Reading;
@@ -76,16 +75,11 @@ impl Local {
         let base = values.url("LOCAL_SPEECH_BASE_URL", "http://127.0.0.1/v1")?;
         let rate = values.rate("LOCAL_SPEECH_RATE")?;
         let model = values.text("LOCAL_SPEECH_MODEL").unwrap_or_else(|| DEFAULT_MODEL.to_owned());
-        let key = values.secret("LOCAL_SPEECH_API_KEY");
+        let key = values.key("LOCAL_SPEECH_API_KEY")?;
         let price = price(values, "LOCAL_SPEECH_PRICE_MINUTE")?;
         let max_mb = values.parse::<u64>("LOCAL_SPEECH_MAX_MB", "a number of millions of bytes")?;
         if max_mb.is_some_and(|mb| !(1..=1_000_000).contains(&mb)) {
             return Err(ConfigError::new("LOCAL_SPEECH_MAX_MB", "is not between 1 and 1000000"));
-        }
-        if let Some(key) = &key
-            && !key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic())
-        {
-            return Err(ConfigError::new("LOCAL_SPEECH_API_KEY", "it has characters that no key can have"));
         }
         if values.text("LOCAL_SPEECH_BASE_URL").is_none() {
             return Ok(None);

@@ -10,12 +10,12 @@ use domain::call::CallId;
 
 pub(super) const CHANNEL: &str = "debrief_live";
 
-/// That there may be new events.
+/// A notice says that there may be new events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LiveNotice {
-    /// Of this call.
+    /// This call has them.
     Of(CallId),
-    /// Of any call: notices may have been missed.
+    /// Any call may have them, because notices may have been missed.
     OfAny,
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn routes() -> Router<Console> {
         .merge(meeting::routes())
 }
 
-/// Whose meetings somebody sees: whoever sees only her own calls sees only what she made.
+/// The person to whose meetings somebody is limited: whoever sees only her own calls sees only what she made.
 fn only_of(who: &Principal) -> Option<&str> {
     who.sees.is_restricted().then_some(&*who.actor)
 }

@@ -265,7 +265,7 @@ fn whole_with_umlauts(name: &str) -> Vec<Vec<String>> {
     forms
 }
 
-/// Whose name the word at `at` is, with a slip in it.
+/// The person whose name stands at `at`, with a slip in it.
 fn misspelt(said: &[Word], at: usize, forms: &[Forms]) -> Option<usize> {
     let word = &said[at];
     let length = word.text.chars().count();

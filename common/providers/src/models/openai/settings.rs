@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use platform::config::keys::{plain, secret};
 use platform::config::{ConfigError, Key, Rate, Values};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use url::Url;
 
 use crate::models::Prices;
@@ -71,10 +71,7 @@ impl Settings {
         let timeout = values.duration_from("OPENAI_TIMEOUT", DEFAULT_TIMEOUT, Duration::from_secs(1))?;
         let rate = values.rate("OPENAI_RATE")?;
         let model = values.text(MODEL.setting).unwrap_or_else(|| MODEL.default.to_owned());
-        let Some(api_key) = values.secret("OPENAI_API_KEY") else { return Ok(None) };
-        if !api_key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(ConfigError::new("OPENAI_API_KEY", "it has characters that no key can have"));
-        }
+        let Some(api_key) = values.key("OPENAI_API_KEY")? else { return Ok(None) };
         Ok(Some(Self { api_key, base_url, model, max_input_tokens, prices, timeout, rate }))
     }
 }

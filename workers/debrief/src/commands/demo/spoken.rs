@@ -120,7 +120,7 @@ fn samples(wav: &[u8]) -> Vec<f64> {
     sound.chunks_exact(2).map(sample).collect()
 }
 
-/// Whose voice this is. `None` for a voice that is not of the recording.
+/// The speaker with this voice. `None` for a voice that is not of the recording.
 fn voice(sound: &[f64]) -> Option<&'static str> {
     let likeness = PITCHES.map(|pitch| likeness(sound, HEARD_RATE / pitch));
     let best = usize::from(likeness[1] > likeness[0]);
