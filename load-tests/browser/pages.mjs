@@ -1,7 +1,7 @@
 // Walks every page, at two sizes, in the light and in the dark, with scripts and without.
 //
 // The walk begins with the pages that must exist and goes on with every link that it finds. Of pages that differ only in
-// an id, the first few are looked at.
+// an id, the first two are looked at, and of pages that differ only in what they are asked for, the first one.
 
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -11,7 +11,7 @@ import { opened, SIZES } from "./browser.mjs";
 import { faultsOfHtml } from "./html.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const OF_ONE_KIND = 2;
+const OF_ONE_KIND = { withoutQuery: 2, withQuery: 1 };
 // Pages of other people's making, files, and links that change something.
 const NOT_OURS = /^\/(docs|openapi\.json|metrics|health|ready|logout|api\/|static\/)/;
 
@@ -59,7 +59,7 @@ async function found(browser, address, must, signIn, faults) {
         const path = queue.shift();
         const kind = kindOf(path);
         const known = kinds.get(kind) ?? 0;
-        if (known >= OF_ONE_KIND) continue;
+        if (known >= (kind.includes("?") ? OF_ONE_KIND.withQuery : OF_ONE_KIND.withoutQuery)) continue;
         problems.length = 0;
         const answer = await go(path);
         const type = answer.headers()["content-type"] ?? "";
