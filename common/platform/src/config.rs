@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::shown_text::one_line;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 mod agents;
@@ -103,7 +103,6 @@ impl Values {
     }
 
     fn value(&self, name: &str) -> Option<String> {
-        use secrecy::ExposeSecret as _;
         self.given
             .get(name)
             .map(|value| value.expose_secret().trim().to_owned())
