@@ -45,6 +45,9 @@ const WAITING_REQUESTS: usize = 256;
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How often the key of a socket is looked at again.
 const CHECK_EVERY: Duration = Duration::from_millis(400);
+/// How long after the order to stop the connections are closed. The listener takes no new ones then. A client that came back
+/// to this process after that would be refused, and a client that is refused does not come again by itself.
+const CLOSE_AFTER: Duration = Duration::from_millis(500);
 
 /// The route of Socket.IO.
 pub(crate) fn router(live: Live) -> Router {
@@ -55,6 +58,7 @@ pub(crate) fn router(live: Live) -> Router {
         .max_buffer_size(WAITING_EVENTS)
         .connect_timeout(CONNECT_WITHIN)
         .build_svc();
+    let stopping = live.stopping.clone();
     let live = Arc::new(live);
     let admitting = Arc::clone(&live);
     let admit = move |socket: SocketRef, TryData(auth): TryData<Value>| {
@@ -63,6 +67,12 @@ pub(crate) fn router(live: Live) -> Router {
     };
     let connected = async move |socket: SocketRef| connected(&live, &socket);
     io.ns("/", connected.with(admit));
+    // A client that polls waits for its answer, and without this a process that stops would wait with it.
+    tokio::spawn(async move {
+        stopping.cancelled().await;
+        tokio::time::sleep(CLOSE_AFTER).await;
+        io.close().await;
+    });
     Router::new()
         .route_service("/socket.io/", service.clone())
         .route_service("/socket.io", service)

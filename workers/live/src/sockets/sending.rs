@@ -10,7 +10,7 @@ use socketioxide::extract::SocketRef;
 use socketioxide::{SendError, SocketError};
 
 /// The pause before somebody looks again whether there is room. Nobody is told when a socket reads.
-const LOOK_AFTER: Duration = Duration::from_millis(20);
+const LOOK_AFTER: Duration = Duration::from_millis(50);
 
 /// Sends an event as soon as there is room for it. A socket that is gone gets nothing.
 pub(super) async fn send(socket: &SocketRef, event: &str, data: &Value) {

@@ -155,12 +155,13 @@ struct Poller {
 impl Poller {
     /// Opens a connection and shows this key.
     async fn connect(world: &World, auth: Value) -> Self {
-        let (http, host) = (reqwest::Client::new(), world.listen().await.to_string());
+        // One answer takes as long as nothing comes.
+        let (http, host) = (platform::http::client(PATIENCE), world.listen().await.to_string());
         let query = "EIO=4&transport=polling".to_owned();
         let mut client = Self { http, host, query };
         let opened = client.poll().await;
         let opened: Value = serde_json::from_str(opened.strip_prefix('0').unwrap()).unwrap();
-        client.query += &format!("&sid={}", opened["sid"].as_str().unwrap());
+        client.query = format!("{}&sid={}", client.query, opened["sid"].as_str().unwrap());
         client.send(&format!("40{auth}")).await;
         while !client.poll().await.contains("connection_status") {}
         client
@@ -283,4 +284,16 @@ async fn whoever_left_hears_nothing_more() {
         client.wait_for("session_status").await;
         assert!(client.events.is_empty(), "{} events after the session was left", client.events.len());
     }
+}
+
+#[tokio::test]
+async fn a_process_that_stops_holds_up_no_client_that_polls() {
+    let world = World::new().await;
+    let client = Poller::connect(&world, json!({})).await;
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.stopping.cancel();
+    };
+    let (answer, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(5), client.poll()), stop);
+    assert_eq!(answer.expect("an answer"), "1", "the connection is closed, and the client comes back");
 }
