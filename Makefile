@@ -12,6 +12,7 @@ FEATURES ?=
 # `make test` takes those of cargo test: --no-fail-fast, -p store, the name of a test …
 # `make bench` takes ingest, overload, pipeline, drain, scale, autoscale, model, large, memory, audio, console, idle, start, load --url URL --rate N …
 # `make contract` takes the seconds that the fuzzer runs; with 0 it sends a fixed list of requests.
+# `make sockets` takes embedded or servers; without one of them it runs both.
 # `make browser` takes the folder for screenshots and the names of checks (pages, keyboard, speed).
 # `make faults` takes list, fast, all, run NAME --seed N …
 # `make chart` takes --cluster, which builds a real API server first.
@@ -23,7 +24,7 @@ export SERVERS
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz lint whisper sdks contract browser bench faults upgrade drill watch chart image one-machine fmt docs services
+.PHONY: help demo test fuzz lint whisper sdks contract sockets browser bench faults upgrade drill watch chart image one-machine fmt docs services
 
 help:
 	@echo "make demo      runs Debrief with sample calls and simulated providers; nothing else has to be installed"
@@ -34,6 +35,8 @@ help:
 	@echo "               fifty crates more); ARGS=test runs its tests too"
 	@echo "make contract  holds the OpenAPI document and the running program to each other: validator, linter, generated"
 	@echo "               client and fuzzer; needs Python and Node.js; ARGS=20 fuzzes for 20 seconds"
+	@echo "make sockets   runs live calls and listens with the public clients of Socket.IO, in one process and on servers; needs"
+	@echo "               Python and Node.js; ARGS=embedded needs no servers"
 	@echo "make browser   walks through every page in a real Chromium, which it installs on Debian when it is missing; needs"
 	@echo "               Node.js; ARGS=\"FOLDER pages\" names the folder for screenshots and the checks"
 	@echo "make bench     measures Debrief and writes load-tests/RESULTS.md; ARGS=help lists the measurements,"
@@ -103,6 +106,10 @@ whisper:
 contract:
 	$(CARGO) build $(LOCKED) $(PROGRAMS) --features debrief/failpoints
 	.ci/contract "$${CARGO_TARGET_DIR:-target}/debug/debrief" $(ARGS)
+
+sockets:
+	$(CARGO) build $(LOCKED) $(PROGRAMS) --features debrief/failpoints
+	.ci/sockets "$${CARGO_TARGET_DIR:-target}/debug/debrief" $(ARGS)
 
 browser:
 	$(CARGO) build $(LOCKED) $(PROGRAMS) --features debrief/failpoints

@@ -1,4 +1,4 @@
-"""Runs one Debrief process, with everything embedded, for as long as a check needs it."""
+"""Runs one Debrief process for as long as a check needs it. Everything is embedded, unless the check says otherwise."""
 
 import contextlib
 import os
@@ -14,8 +14,11 @@ READY_WITHIN_SECONDS = 60
 
 
 @contextlib.contextmanager
-def running(binary):
-    """Starts `debrief run` with a data folder of its own, and gives its address. The process ends with the block."""
+def running(binary, roles=(), **settings):
+    """Starts `debrief run` with a data folder of its own, and gives its address. The process ends with the block.
+
+    Without `roles` it has all roles. `settings` are added to those that every check has.
+    """
     with tempfile.TemporaryDirectory(prefix="debrief-contract-") as folder:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -27,10 +30,12 @@ def running(binary):
             "DEBRIEF_API_KEY": KEY,
             "DEBRIEF_DATA_DIR": f"{folder}/data",
             "RUST_LOG": "warn",
+            **settings,
         }
+        command = [binary, "run", *(part for role in roles for part in ("--role", role))]
         log = pathlib.Path(folder, "log")
         with log.open("wb") as output:
-            process = subprocess.Popen([binary, "run"], env=environment, cwd=folder, stdout=output, stderr=output)
+            process = subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=output)
         try:
             address = f"http://127.0.0.1:{port}"
             wait_until_ready(address, process, log)

@@ -73,6 +73,13 @@ impl Member {
         });
     }
 
+    /// Does something for a stay, unless it has ended. It cannot end meanwhile.
+    pub(super) fn during<T>(&self, stay: &Stay, act: impl FnOnce() -> T) -> Option<T> {
+        let joined = self.joined();
+        let is_there = joined.get(&stay.call).is_some_and(|room| room.stay == stay.number);
+        is_there.then(act)
+    }
+
     /// Notes that nothing of this session is followed any more.
     pub(super) fn forget(&self, stay: &Stay) {
         let mut joined = self.joined();

@@ -1,15 +1,17 @@
-//! Socket.IO, by a client that speaks its frames over a WebSocket.
+//! Socket.IO, by clients that speak its frames over a WebSocket or by polling.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use domain::call::CallId;
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use store::live::NewLiveEvent;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::world::{World, voice, wav};
+use crate::world::{WORKSPACE, World, voice, wav};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -140,4 +142,158 @@ async fn whoever_may_not_read_hears_nothing_and_a_revoked_key_is_put_out() {
     world.revoke_key("other", "listener").await;
     while client.frame().await.is_some_and(|frame| !frame.starts_with("41")) {}
     assert!(revoked.elapsed() < Duration::from_secs(2), "{:?}", revoked.elapsed());
+}
+
+/// A client of Socket.IO that polls.
+struct Poller {
+    http: reqwest::Client,
+    host: String,
+    /// The query of each request after the first one.
+    query: String,
+}
+
+impl Poller {
+    /// Opens a connection and shows this key.
+    async fn connect(world: &World, auth: Value) -> Self {
+        // One answer takes as long as nothing comes.
+        let (http, host) = (platform::http::client(PATIENCE), world.listen().await.to_string());
+        let query = "EIO=4&transport=polling".to_owned();
+        let mut client = Self { http, host, query };
+        let opened = client.poll().await;
+        let opened: Value = serde_json::from_str(opened.strip_prefix('0').unwrap()).unwrap();
+        client.query = format!("{}&sid={}", client.query, opened["sid"].as_str().unwrap());
+        client.send(&format!("40{auth}")).await;
+        while !client.poll().await.contains("connection_status") {}
+        client
+    }
+
+    /// Everything that has come, of which there is at least one packet.
+    async fn poll(&self) -> String {
+        let answer = self.http.get(format!("http://{}/socket.io/?{}", self.host, self.query)).send();
+        let answer = tokio::time::timeout(PATIENCE, answer).await.expect("an answer").unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.text().await.unwrap()
+    }
+
+    async fn send(&self, packet: &str) {
+        let url = format!("http://{}/socket.io/?{}", self.host, self.query);
+        let answer = self.http.post(url).body(packet.to_owned()).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "ok");
+    }
+
+    /// Joins a session, and then is busy for longer than the server takes to fill what may wait for this client.
+    async fn join_and_be_busy(&self, session: &str) {
+        let join = json!(["join_call_session", {"session_id": session, "after": 0}]);
+        self.send(&format!("42{join}")).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+
+    /// Goes on over a WebSocket.
+    async fn upgrade(self) -> Client {
+        let query = self.query.replace("transport=polling", "transport=websocket");
+        let (socket, _) = connect_async(format!("ws://{}/socket.io/?{query}", self.host)).await.unwrap();
+        let mut client = Client { socket, events: VecDeque::new() };
+        client.socket.send(Message::text("2probe")).await.unwrap();
+        assert_eq!(client.frame().await.unwrap(), "3probe");
+        client.socket.send(Message::text("5")).await.unwrap();
+        client
+    }
+}
+
+/// The numbers of the events in a frame or in the answer to a poll.
+fn numbers(payload: &str) -> Vec<i64> {
+    let events = payload.split('\u{1e}').filter_map(|packet| packet.strip_prefix("42"));
+    let event = |text: &str| serde_json::from_str::<(String, Value)>(text).unwrap().1;
+    events.filter_map(|text| event(text)["seq"].as_i64()).collect()
+}
+
+/// Tells so many events of a session, each with some 600 bytes.
+async fn tell(world: &World, call: CallId, count: i64) {
+    let event = |nth: i64| NewLiveEvent {
+        kind: "transcript_update",
+        data: json!({"session_id": "s-1", "turn": nth, "text": "word ".repeat(120)}),
+    };
+    let events: Vec<NewLiveEvent> = (0..count).map(event).collect();
+    world.store.tell_live_session((WORKSPACE, call), &events).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_socket_that_polls_gets_a_long_call_whole() {
+    let world = World::new().await;
+    let call = world.start("s-1").await;
+    tell(&world, call, 1_500).await;
+    let stored = world.last("s-1").await;
+    let client = Poller::connect(&world, json!({})).await;
+    client.join_and_be_busy("s-1").await;
+    let mut heard = Vec::new();
+    while heard.last() != Some(&stored) {
+        heard.extend(numbers(&client.poll().await));
+    }
+    assert_eq!(heard, (1..=stored).collect::<Vec<_>>(), "each once, in order");
+    client.send(r#"42["request_session_status",{"session_id":"s-1"}]"#).await;
+    while !client.poll().await.contains("session_status") {}
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_put_out_also_where_much_waits_for_its_socket() {
+    let world = World::with(&[("DEBRIEF_API_KEY", "the-key-of-the-installation")]).await;
+    let made = world.make_key("default", "listener").await;
+    world.start_with("s-1", "the-key-of-the-installation").await;
+    let session = world.store.live_session(WORKSPACE, "s-1").await.unwrap().unwrap();
+    tell(&world, session.call, 1_500).await;
+    let client = Poller::connect(&world, json!({"token": made})).await;
+    client.join_and_be_busy("s-1").await;
+    world.revoke_key("default", "listener").await;
+    // The client is busy until the key has been looked at again.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    while !client.poll().await.split('\u{1e}').any(|packet| packet == "41") {}
+}
+
+#[tokio::test]
+async fn a_socket_that_upgrades_in_the_middle_of_a_long_call_misses_nothing() {
+    let world = World::new().await;
+    let call = world.start("s-1").await;
+    tell(&world, call, 400).await;
+    let stored = world.last("s-1").await;
+    let client = Poller::connect(&world, json!({})).await;
+    client.join_and_be_busy("s-1").await;
+    let mut heard = Vec::new();
+    while heard.is_empty() {
+        heard.extend(numbers(&client.poll().await));
+    }
+    let mut client = client.upgrade().await;
+    while heard.last() != Some(&stored) {
+        heard.extend(numbers(&client.frame().await.unwrap()));
+    }
+    assert_eq!(heard, (1..=stored).collect::<Vec<_>>(), "each once, in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_left_hears_nothing_more() {
+    let world = World::new().await;
+    let call = world.start("s-1").await;
+    tell(&world, call, 400).await;
+    let mut client = Client::connect(&world, json!({})).await.unwrap();
+    for _ in 0..30 {
+        client.emit("join_call_session", json!({"session_id": "s-1", "after": 0})).await;
+        client.wait_for("transcript_update").await;
+        client.emit("leave_call_session", json!({"session_id": "s-1"})).await;
+        client.wait_for("left_session").await;
+        client.events.clear();
+        client.emit("request_session_status", json!({"session_id": "s-1"})).await;
+        client.wait_for("session_status").await;
+        assert!(client.events.is_empty(), "{} events after the session was left", client.events.len());
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_stops_holds_up_no_client_that_polls() {
+    let world = World::new().await;
+    let client = Poller::connect(&world, json!({})).await;
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.stopping.cancel();
+    };
+    let (answer, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(5), client.poll()), stop);
+    assert_eq!(answer.expect("an answer"), "1", "the connection is closed, and the client comes back");
 }

@@ -244,6 +244,12 @@ impl World {
         answer.body["events"].as_array().cloned().unwrap_or_default()
     }
 
+    /// The number of the last event of a session.
+    pub(crate) async fn last(&self, session: &str) -> i64 {
+        let session = self.store.live_session(WORKSPACE, session).await.unwrap();
+        session.unwrap().last_event
+    }
+
     /// Waits until the session has so many events of this kind, and returns them.
     pub(crate) async fn told(&self, session: &str, kind: &str, count: usize) -> Vec<Value> {
         let of_kind = async |world: &Self| {
