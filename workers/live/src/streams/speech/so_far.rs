@@ -12,6 +12,7 @@ use crate::service::Live;
 use crate::sound;
 use crate::stage::held::covered_ms;
 use crate::stage::transcribing::Words;
+use crate::told;
 
 /// How many pieces that nobody has heard are looked at.
 const PIECES: i64 = 100_000;
@@ -29,6 +30,8 @@ pub(super) struct SoFar {
     /// The place up to which everything is transcribed, or will be without the stream.
     pub(super) covered: u64,
     pub(super) known: Vec<KnownVoice>,
+    /// The turns that an earlier stream has told while they were spoken, and will not end. This stream hears them again.
+    pub(super) left_open: Vec<i64>,
 }
 
 impl SoFar {
@@ -81,7 +84,9 @@ pub(super) async fn read(
     }
     audio.reverse();
     let known = if voices { known(&turns, channel) } else { Vec::new() };
-    Ok(SoFar { starts_at, audio: audio.concat(), covered: covered.max(fresh_from), known })
+    let of_channel = told::left_open(&turns).filter(|turn| turn.channel == channel);
+    let left_open = of_channel.map(|turn| turn.number).collect();
+    Ok(SoFar { starts_at, audio: audio.concat(), covered: covered.max(fresh_from), known, left_open })
 }
 
 /// How far the run of the session is, and the pieces that it has not heard. Both are of the same moment.
