@@ -66,10 +66,9 @@ pub(super) async fn listen(doors: Vec<SocketAddr>, is_over: Arc<AtomicBool>) -> 
                 Ok(Ok((kind, data))) if data["seq"].is_i64() => {
                     events.push(json!({"seq": data["seq"], "type": kind, "data": data}));
                 }
-                Ok(Ok(_)) => {}
                 Ok(Err(_)) => break,
                 Err(_) if was_over => return Ok(events),
-                Err(_) => {}
+                Ok(Ok(_)) | Err(_) => {}
             }
         }
     }
