@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -28,8 +28,10 @@ impl SocketIo {
                     client.send(sent.to_owned()).await?;
                 }
                 let frame = client.frame().await?;
-                anyhow::ensure!(frame.starts_with(answer), "the server says {frame}");
+                ensure!(frame.starts_with(answer), "the server says {frame}");
             }
+            let (greeting, _) = client.next().await?;
+            ensure!(greeting == "connection_status", "the server greets with {greeting}");
             Ok(client)
         };
         tokio::time::timeout(ANSWERS_WITHIN, connected).await.context("connect with Socket.IO")?
