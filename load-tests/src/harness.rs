@@ -16,6 +16,8 @@ pub mod providers;
 pub mod report;
 pub mod seen;
 pub mod servers;
+pub mod socket_io;
+pub mod spoken;
 pub mod usage;
 pub mod webhook;
 pub mod wire;

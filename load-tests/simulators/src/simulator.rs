@@ -145,6 +145,11 @@ impl Simulator {
         self.control.record.effects()
     }
 
+    /// Breaks off the streams of speech that are open, without a word. Returns how many there are.
+    pub fn break_streams(&self) -> usize {
+        self.control.streams.break_off()
+    }
+
     /// Replaces the latency and the faults.
     pub fn set_faults(&self, faults: Faults) {
         self.faults.set(faults);

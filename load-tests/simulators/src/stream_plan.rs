@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use axum::http::StatusCode;
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use crate::state::lock;
 
@@ -25,6 +26,8 @@ pub(crate) struct StreamFault {
 pub(crate) struct StreamPlan {
     lines: Mutex<VecDeque<String>>,
     faults: Mutex<VecDeque<StreamFault>>,
+    /// Each stream that is open looks whether it is to break off.
+    open: watch::Sender<()>,
 }
 
 impl StreamPlan {
@@ -35,6 +38,19 @@ impl StreamPlan {
     /// Each of the next connections gets one of these faults.
     pub(crate) fn set_faults(&self, faults: Vec<StreamFault>) {
         *lock(&self.faults) = faults.into();
+    }
+
+    /// Counts a stream as open until what is returned is dropped, and tells the stream when it is to break off.
+    pub(crate) fn open(&self) -> watch::Receiver<()> {
+        self.open.subscribe()
+    }
+
+    /// Breaks off the streams that are open, without a word. Returns how many there are.
+    #[cfg(feature = "testing")]
+    pub(crate) fn break_off(&self) -> usize {
+        let open = self.open.receiver_count();
+        self.open.send_replace(());
+        open
     }
 
     pub(crate) fn next_line(&self) -> Option<String> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::control::Control;
 use crate::stream_plan::StreamFault;
@@ -139,6 +140,14 @@ impl Ear {
     /// The connection ends, so everything that was said is said.
     pub(crate) fn finish(&mut self) -> Option<Burst> {
         self.burst.take()
+    }
+}
+
+/// The next message. There is none when the other side is gone, or when the stream is to break off.
+pub(crate) async fn next(socket: &mut WebSocket, broken: &mut watch::Receiver<()>) -> Option<Message> {
+    tokio::select! {
+        message = socket.recv() => message?.ok(),
+        _ = broken.changed() => None,
     }
 }
 

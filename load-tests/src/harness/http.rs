@@ -60,9 +60,23 @@ impl Connection {
     }
 
     pub async fn put(&mut self, path: &str, content_type: &str, body: &[u8]) -> anyhow::Result<Answer> {
+        self.give("PUT", path, content_type, body).await
+    }
+
+    pub async fn post(&mut self, path: &str, content_type: &str, body: &[u8]) -> anyhow::Result<Answer> {
+        self.give("POST", path, content_type, body).await
+    }
+
+    async fn give(
+        &mut self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> anyhow::Result<Answer> {
         let (address, length) = (self.address, body.len());
         let head = format!(
-            "PUT {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: {content_type}\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: {content_type}\r\n\
              content-length: {length}\r\n{}\r\n",
             self.authorization
         );

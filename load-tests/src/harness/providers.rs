@@ -60,7 +60,8 @@ impl Providers {
         address.with_context(|| format!("{} is not simulated", provider.name))
     }
 
-    fn address(&self, provider: &Provider) -> anyhow::Result<SocketAddr> {
+    /// Returns the address of the simulator of this provider.
+    pub fn address(&self, provider: &Provider) -> anyhow::Result<SocketAddr> {
         let url = self.url(provider)?;
         url.trim_start_matches("http://").parse().context("read the address of a simulator")
     }

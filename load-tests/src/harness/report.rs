@@ -57,6 +57,11 @@ The load comes from the machine that is measured, and shares its processor with 
 <!-- memory -->
 <!-- /memory -->
 
+## Calls while they are spoken
+
+<!-- live -->
+<!-- /live -->
+
 ## Many calls
 
 <!-- console -->
@@ -262,6 +267,7 @@ mod tests {
             "large",
             "large-s3",
             "memory",
+            "live",
             "idle",
             "start",
             "faults",

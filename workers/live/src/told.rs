@@ -3,7 +3,7 @@
 use domain::call::Role;
 use domain::moment::Moment;
 use serde_json::{Value, json};
-use store::live::{LiveEvent, NewLiveEvent};
+use store::live::{LiveEvent, LiveTurn, NewLiveEvent};
 
 /// The state of the session changed.
 pub(crate) fn call_status(session: &str, status: &str, metadata: &Value, now: Moment) -> NewLiveEvent {
@@ -47,6 +47,27 @@ pub(crate) fn transcript_update(session: &str, said: &Said<'_>, now: Moment) -> 
         data["voice"] = json!(voice);
     }
     NewLiveEvent { kind: "transcript_update", data }
+}
+
+/// A turn has no words after all: what was told of it, while it was spoken, is to be forgotten.
+pub(crate) fn taken_back(session: &str, turn: i64, at_ms: i64, now: Moment) -> NewLiveEvent {
+    let nothing = Said {
+        turn,
+        role: None,
+        voice: None,
+        is_final: true,
+        text: "",
+        confidence: None,
+        start_ms: at_ms,
+        end_ms: at_ms,
+    };
+    transcript_update(session, &nothing, now)
+}
+
+/// The turns of streams that were told while they were spoken, and have no final words. `turns` has all of the session.
+pub(crate) fn left_open(turns: &[LiveTurn]) -> impl Iterator<Item = &LiveTurn> {
+    // A stream begins with a turn that is told to nobody, and has no length.
+    turns.iter().filter(|turn| turn.blob.is_empty() && turn.words.is_none() && turn.end_ms > 0)
 }
 
 /// The speaker, in the words of the seed.

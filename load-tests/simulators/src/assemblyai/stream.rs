@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::Account;
 use crate::control::Control;
 use crate::stream_plan::StreamFault;
-use crate::streams::{Burst, Ear, Noticed, close, send};
+use crate::streams::{Burst, Ear, Noticed, close, next, send};
 
 const PARAMETERS: [&str; 12] = [
     "sample_rate",
@@ -110,11 +110,12 @@ async fn talk(
     let (id, begun) = (Uuid::new_v4(), Instant::now());
     let mut ear = Ear::new(&control, rate, &fault);
     let mut turns = Turns { order: 0, formats };
+    let mut broken = control.streams.open();
     control.made("stream", &id.to_string());
     if !send(&mut socket, &json!({"type": "Begin", "id": id, "expires_at": 0})).await {
         return;
     }
-    while let Some(Ok(message)) = socket.recv().await {
+    while let Some(message) = next(&mut socket, &mut broken).await {
         let mut answers = Vec::new();
         match message {
             Message::Binary(bytes) => {

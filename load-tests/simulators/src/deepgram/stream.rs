@@ -16,7 +16,7 @@ use super::{PARAMETERS, is_allowed, legacy, refusal};
 use crate::control::Control;
 use crate::heard::seconds;
 use crate::stream_plan::StreamFault;
-use crate::streams::{Burst, Ear, Noticed, close, send};
+use crate::streams::{Burst, Ear, Noticed, close, next, send};
 
 /// The parameters that only streams have.
 const OF_STREAMS: [&str; 7] = [
@@ -100,11 +100,12 @@ fn over(burst: &Burst, is_asked: bool, voices: bool) -> Vec<Value> {
 async fn talk(mut socket: WebSocket, control: Arc<Control>, (rate, voices): (u64, bool), fault: StreamFault) {
     let id = Uuid::new_v4();
     let mut ear = Ear::new(&control, rate, &fault);
+    let mut broken = control.streams.open();
     control.made("stream", &id.to_string());
     loop {
-        let message = match tokio::time::timeout(NOTHING_FOR, socket.recv()).await {
-            Ok(Some(Ok(message))) => message,
-            Ok(_) => return,
+        let message = match tokio::time::timeout(NOTHING_FOR, next(&mut socket, &mut broken)).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return,
             Err(_) => return close(socket, 1011, "NET-0001").await,
         };
         let mut answers = Vec::new();

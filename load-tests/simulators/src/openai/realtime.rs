@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::refusal::refusal;
 use crate::control::Control;
 use crate::stream_plan::StreamFault;
-use crate::streams::{Burst, Ear, Noticed, send};
+use crate::streams::{Burst, Ear, Noticed, next, send};
 
 const RATE: u64 = 24_000;
 /// The shortest turn, in milliseconds.
@@ -56,6 +56,7 @@ struct Turn {
 
 async fn talk(mut socket: WebSocket, control: Arc<Control>, fault: StreamFault) {
     let mut ear = Ear::new(&control, RATE, &fault);
+    let mut broken = control.streams.open();
     let (mut turn, mut count, mut previous) = (Turn::default(), 0_u64, Value::Null);
     let (say, mut said) = mpsc::unbounded_channel::<Value>();
     control.made("stream", &uuid::Uuid::new_v4().to_string());
@@ -64,9 +65,9 @@ async fn talk(mut socket: WebSocket, control: Arc<Control>, fault: StreamFault) 
     }
     loop {
         let text = tokio::select! {
-            message = socket.recv() => match message {
-                Some(Ok(Message::Text(text))) => text,
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+            message = next(&mut socket, &mut broken) => match message {
+                Some(Message::Text(text)) => text,
+                Some(Message::Ping(_) | Message::Pong(_)) => continue,
                 _ => return,
             },
             Some(answer) = said.recv() => {

@@ -74,3 +74,18 @@ async fn openai_refuses_an_empty_turn() {
     socket.send(Message::text(json!({"type": "input_audio_buffer.commit"}).to_string())).await.unwrap();
     assert_eq!(until(&mut socket, "error").await["error"]["code"], "input_audio_buffer_commit_empty");
 }
+
+#[tokio::test]
+async fn streams_that_are_open_break_off_when_they_are_told_to() {
+    let play = Playground::start().await;
+    let provider = &deepgram::PROVIDER;
+    let path = "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000&interim_results=true";
+    let mut socket = open(&play, provider, path, "Token key").await.unwrap();
+    while play.of(provider).break_streams() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!matches!(socket.next().await, Some(Ok(_))), "the connection breaks without a word");
+    let mut socket = open(&play, provider, path, "Token key").await.unwrap();
+    socket.send(Message::text(json!({"type": "CloseStream"}).to_string())).await.unwrap();
+    assert_eq!(until(&mut socket, "Metadata").await["channels"], 1, "the next stream is a whole one");
+}

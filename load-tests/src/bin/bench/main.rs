@@ -13,6 +13,7 @@ mod history;
 mod idle;
 mod ingest;
 mod large;
+mod live;
 mod load;
 mod memory;
 mod model;
@@ -70,6 +71,8 @@ enum What {
     Large(large::Large),
     /// Measure the memory that a process takes for each megabyte of a transcript
     Memory(memory::Memory),
+    /// Measure how soon a listener of a live call has the words and the advice, and what idle listeners need
+    Live(live::Live),
     /// Measure how fast lists, searches and the dashboard are when there are many calls
     Console(console::Console),
     /// Measure the memory and the time that a two-hour recording needs, beside ffmpeg
@@ -125,6 +128,7 @@ async fn measure(bench: &Bench, what: What) -> anyhow::Result<()> {
         What::Large(how) => large::measure(bench, &how).await.context("measure a large recording"),
         What::Memory(how) => memory::measure(bench, &how).await.context("measure the memory of transcripts"),
         What::Audio(how) => audio::measure(bench, &how).await.context("measure a long recording"),
+        What::Live(how) => live::measure(bench, &how).await.context("measure live calls"),
         What::Console(how) => console::measure(bench, &how).await.context("measure the console"),
         What::Idle => idle::measure(bench).await.context("measure idle"),
         What::Start => start::measure(bench).await.context("measure the start"),
@@ -148,7 +152,7 @@ async fn all(bench: &Bench, servers: &Servers) -> anyhow::Result<()> {
         Box::pin(measure(bench, what)).await?;
     }
     Box::pin(measure(bench, memory_with_defaults()?)).await?;
-    for command in ["ingest", "overload", "pipeline", "drain", "scale", "autoscale", "large"] {
+    for command in ["ingest", "overload", "pipeline", "drain", "scale", "autoscale", "large", "live"] {
         Box::pin(measure(bench, with_defaults(command)?)).await?;
     }
     Ok(())

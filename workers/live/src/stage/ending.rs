@@ -13,7 +13,7 @@ use domain::transcript::{Segment, Transcript};
 use queue_topology::intake::{Arrival, NewMaterial, NotKept};
 use queue_topology::{Cx, Outcome, StageError};
 use serde_json::json;
-use store::live::{LiveSession, LiveStep};
+use store::live::{LiveSession, LiveStep, NewLiveEvent};
 use store::{PaidSpeech, SpeechAttempt, SpeechOutcome, Write};
 
 use crate::counsel::summary_update;
@@ -38,15 +38,16 @@ pub(super) async fn deliver(
     segments: Vec<Segment>,
 ) -> Result<Outcome<Nothing>, StageError> {
     let name = &session.session_id;
+    // No stream says anything more once the call is delivered.
+    let turns = cx.store.live_turns(session.workspace, session.call).await?;
+    let forgotten = told::left_open(&turns);
+    let mut events: Vec<NewLiveEvent> =
+        forgotten.map(|turn| told::taken_back(name, turn.number, turn.start_ms, cx.now())).collect();
     let Some(recording) = recording::joined(listen, cx, session, progress).await? else {
         // Nothing was said, so there is nothing for the pipeline.
         let nothing = json!({"total_files_processed": 0});
-        let step = LiveStep {
-            events: vec![told::call_status(name, "completed", &nothing, cx.now())],
-            is_delivered: true,
-            is_finished: true,
-            ..LiveStep::default()
-        };
+        events.push(told::call_status(name, "completed", &nothing, cx.now()));
+        let step = LiveStep { events, is_delivered: true, is_finished: true, ..LiveStep::default() };
         listen.store_step(cx, session, &step).await?;
         return Ok(Outcome::Done);
     };
@@ -70,14 +71,9 @@ pub(super) async fn deliver(
     })?;
     platform::failpoint!("live.delivered");
     let begun = json!({"stage": "starting_transcription", "files_to_process": session.pieces});
-    let step = LiveStep {
-        events: vec![
-            told::call_status(name, "processing", &begun, cx.now()),
-            told::audio_status(name, "generating_summary", 0.8, cx.now()),
-        ],
-        is_delivered: true,
-        ..LiveStep::default()
-    };
+    events.push(told::call_status(name, "processing", &begun, cx.now()));
+    events.push(told::audio_status(name, "generating_summary", 0.8, cx.now()));
+    let step = LiveStep { events, is_delivered: true, ..LiveStep::default() };
     listen.store_step(cx, session, &step).await?;
     Ok(Outcome::Later(SOONEST_LOOK))
 }

@@ -156,6 +156,7 @@ impl Ear {
         });
         let is_heard = Arc::new(AtomicBool::new(true));
         let writer = Writer::new(live, session, call, (stream, speaker), covered_ms, Arc::clone(&is_heard));
+        writer.forget(&so_far.left_open).await?;
         let writing = tokio::spawn(writer.run(told));
         Ok(Self { transcriber, writing, is_heard })
     }

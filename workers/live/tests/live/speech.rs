@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use domain::call::CallId;
 use domain::event::MaterialKind;
 use domain::transcript::Transcript;
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use simulators::{Options, Provider, Simulator, Simulators, assemblyai, deepgram, openai};
+use store::live::NewLiveEvent;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::world::{World, voice};
+use crate::world::{WORKSPACE, World, voice};
 
 /// A process with the provider's simulator as its only provider, beside the local one that is always there.
 struct Stage {
@@ -229,4 +231,40 @@ async fn both_sides_of_a_telephone_call_keep_their_speakers() {
     labels.sort_unstable();
     assert_eq!(labels, ["agent", "customer"]);
     assert_eq!((stage.connections(), stage.paid_in_pieces()), (2, 0));
+}
+
+/// A process tells the first words of a turn, and is killed. Returns the number of the turn.
+async fn a_turn_is_left_open(world: &World, call: CallId) -> i64 {
+    let stream = world.store.begin_stream((WORKSPACE, call), 0).await.unwrap();
+    let number = world.store.begin_streamed_turn(stream, None, (200, 900)).await.unwrap().unwrap();
+    let data = json!({"session_id": "s-1", "turn": number, "text": "Good mor", "is_final": false});
+    world.store.tell_live(stream, &[NewLiveEvent { kind: "transcript_update", data }]).await.unwrap();
+    number
+}
+
+/// The texts of a turn, and whether each is final.
+async fn versions(world: &World, turn: i64) -> Vec<(String, bool)> {
+    let events = world.events("s-1").await;
+    let of_it = events.iter().map(|event| &event["data"]).filter(|data| data["turn"] == turn);
+    of_it.map(|data| (data["text"].as_str().unwrap().to_owned(), data["is_final"] == true)).collect()
+}
+
+#[tokio::test]
+async fn the_next_stream_takes_back_what_a_killed_process_left_open() {
+    let stage = Stage::new(&deepgram::PROVIDER).await;
+    let call = stage.world.start("s-1").await;
+    let turn = a_turn_is_left_open(&stage.world, call).await;
+    stage.speak("s-1", &dialogue()).await;
+    assert_eq!(stage.transcript().await.len(), 3);
+    assert_eq!(versions(&stage.world, turn).await, [("Good mor".to_owned(), false), (String::new(), true)]);
+}
+
+#[tokio::test]
+async fn where_no_stream_follows_the_end_takes_back_what_a_killed_process_left_open() {
+    let world = World::new().await;
+    let call = world.start("s-1").await;
+    let turn = a_turn_is_left_open(&world, call).await;
+    world.end("s-1").await;
+    world.told("s-1", "call_status", 3).await;
+    assert_eq!(versions(&world, turn).await, [("Good mor".to_owned(), false), (String::new(), true)]);
 }

@@ -12,6 +12,7 @@ use crate::service::Live;
 use crate::sound;
 use crate::stage::held::covered_ms;
 use crate::stage::transcribing::Words;
+use crate::told;
 
 /// How many pieces that nobody has heard are looked at.
 const PIECES: i64 = 100_000;
@@ -29,6 +30,8 @@ pub(super) struct SoFar {
     /// The place up to which everything is transcribed, or will be without the stream.
     pub(super) covered: u64,
     pub(super) known: Vec<KnownVoice>,
+    /// The turns that an earlier stream has told while they were spoken, and will not end. This stream hears them again.
+    pub(super) left_open: Vec<i64>,
 }
 
 impl SoFar {
@@ -58,8 +61,8 @@ pub(super) async fn read(
     // From the last piece back, as far as a stream should have said the words and did not.
     let floor = covered.saturating_sub(if voices { CONTEXT } else { 0 });
     let (mut starts_at, mut audio, mut fresh_from) = (end, Vec::new(), end);
-    let older = live.store.heard_live_pieces(workspace, id).await?;
-    let mut older = older.into_iter().filter(|piece| piece.channel.is_none_or(|own| own == channel));
+    let older = until(live.store.heard_live_pieces(workspace, id).await?, &heard);
+    let mut older = older.filter(|piece| piece.channel.is_none_or(|own| own == channel));
     while starts_at > floor {
         let (piece, sound) = match newest.pop() {
             Some(newest) => newest,
@@ -81,7 +84,15 @@ pub(super) async fn read(
     }
     audio.reverse();
     let known = if voices { known(&turns, channel) } else { Vec::new() };
-    Ok(SoFar { starts_at, audio: audio.concat(), covered: covered.max(fresh_from), known })
+    let of_channel = told::left_open(&turns).filter(|turn| turn.channel == channel);
+    let left_open = of_channel.map(|turn| turn.number).collect();
+    Ok(SoFar { starts_at, audio: audio.concat(), covered: covered.max(fresh_from), known, left_open })
+}
+
+/// The pieces that were heard when the run was so far. Those that it has heard since are among the others already.
+fn until(pieces: Vec<LivePiece>, progress: &Progress) -> impl Iterator<Item = LivePiece> + use<> {
+    let heard = progress.heard;
+    pieces.into_iter().filter(move |piece| piece.position.is_some_and(|position| position < heard))
 }
 
 /// How far the run of the session is, and the pieces that it has not heard. Both are of the same moment.
@@ -108,4 +119,31 @@ fn known(turns: &[LiveTurn], channel: i64) -> Vec<KnownVoice> {
         Some(KnownVoice { name, start_ms: part.start_ms, end_ms: part.end_ms })
     };
     words.flat_map(|words| words.parts.iter().filter_map(voice).collect::<Vec<_>>()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::moment::Moment;
+
+    use super::*;
+
+    #[test]
+    fn a_piece_that_is_heard_meanwhile_is_not_taken_twice() {
+        let piece = |position: i64| LivePiece {
+            sequence: position,
+            blob: String::new(),
+            bytes: 0,
+            media_type: None,
+            channel: None,
+            speaker: None,
+            position: Some(position),
+            received_at: Moment::from_micros(0),
+            is_streamed: true,
+        };
+        // When the run was looked at, it had heard two pieces, and the third one was among those that it had not heard.
+        let progress = Progress { heard: 2, ..Progress::default() };
+        let positions: Vec<_> =
+            until(vec![piece(2), piece(1), piece(0)], &progress).filter_map(|piece| piece.position).collect();
+        assert_eq!(positions, [1, 0]);
+    }
 }

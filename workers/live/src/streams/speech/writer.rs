@@ -64,6 +64,14 @@ impl Writer {
         }
     }
 
+    /// Takes back what earlier streams have told of these turns, and will not end.
+    pub(super) async fn forget(&self, left_open: &[i64]) -> Result<(), StoreError> {
+        for turn in left_open {
+            self.take_back(*turn).await?;
+        }
+        Ok(())
+    }
+
     /// Writes until the transcriber ends, or the store does not take its words.
     pub(super) async fn run(mut self, mut told: mpsc::Receiver<Told>) {
         metrics::stream(Stream::Begun);
@@ -99,6 +107,9 @@ impl Writer {
             Told::GivenUp(refusal) => {
                 tracing::warn!(call = %self.session.call, %refusal, "a stream is transcribed piece by piece from here on");
                 self.give_up();
+                for (_, (number, _)) in std::mem::take(&mut self.numbers) {
+                    self.take_back(number).await?;
+                }
                 // The run need not wait for the words of this stream.
                 let words = Words { problem: Some(GIVEN_UP.to_owned()), ..Words::default() };
                 let at = (self.accounted_ms, self.accounted_ms);
@@ -224,8 +235,11 @@ impl Writer {
 
     /// Tells the listeners that a turn has no words after all.
     async fn take_back(&self, number: i64) -> Result<(), StoreError> {
-        let nothing = Turn { start_ms: self.accounted_ms, end_ms: self.accounted_ms, ..Turn::default() };
-        self.tell(self.event(number, &nothing, true)).await
+        let (session, at_ms) = (&self.session.session_id, self.accounted_ms);
+        let told = |number| vec![told::taken_back(session, number, at_ms, self.live.store.now())];
+        // The turn gets no length, so its audio does not count as transcribed.
+        self.keep(Some(number), (0, 0), &Words::default(), &told).await?;
+        Ok(())
     }
 
     async fn tell(&self, event: NewLiveEvent) -> Result<(), StoreError> {
