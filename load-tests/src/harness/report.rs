@@ -67,6 +67,11 @@ The load comes from the machine that is measured, and shares its processor with 
 <!-- console-embedded -->
 <!-- /console-embedded -->
 
+## Practice
+
+<!-- practice -->
+<!-- /practice -->
+
 ## Idle
 
 <!-- idle -->
@@ -262,6 +267,7 @@ mod tests {
             "large",
             "large-s3",
             "memory",
+            "practice",
             "idle",
             "start",
             "faults",
