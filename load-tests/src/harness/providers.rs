@@ -105,7 +105,8 @@ impl Providers {
     /// Says how fast a provider makes answers that it streams.
     pub async fn set_pace(&self, provider: &Provider, pace: &Value) -> anyhow::Result<()> {
         let mut connection = Connection::open(self.address(provider)?).await?;
-        let answer = connection.put("/_control/pace", "application/json", pace.to_string().as_bytes()).await?;
+        let answer =
+            connection.put("/_control/pace", "application/json", pace.to_string().as_bytes()).await?;
         ensure!(answer.status == 204, "a simulator answered {}", answer.status);
         Ok(())
     }

@@ -94,9 +94,8 @@ pub(crate) async fn joined(
     spans: &[Span],
 ) -> Result<Option<Upload>, BlobError> {
     let is_ours = |turn: &TurnRow| turn.speaker == SALESPERSON;
-    let has_sound = |ours: bool| {
-        turns.iter().zip(&sounds).any(|(turn, sound)| sound.is_some() && is_ours(turn) == ours)
-    };
+    let has_sound =
+        |ours: bool| turns.iter().zip(&sounds).any(|(turn, sound)| sound.is_some() && is_ours(turn) == ours);
     let channels = match (has_sound(true), has_sound(false)) {
         (false, false) => return Ok(None),
         (true, true) => 2,
@@ -128,10 +127,20 @@ fn frames(ms: i64) -> u64 {
 
 /// A part of the recording. Each has as many frames as it says.
 enum Part {
-    Silence { frames: u64 },
-    Sound { sound: TurnSound, channel: usize, frames: u64 },
+    Silence {
+        frames: u64,
+    },
+    Sound {
+        sound: TurnSound,
+        channel: usize,
+        frames: u64,
+    },
     /// The rest of a sound that is being read.
-    Open { open: Box<Open>, channel: usize, frames: u64 },
+    Open {
+        open: Box<Open>,
+        channel: usize,
+        frames: u64,
+    },
 }
 
 /// A sound that is being read.

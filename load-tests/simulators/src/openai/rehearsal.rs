@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn another_prompt_is_not_answered_here() {
-        for other in ["", "[1] Ada: Hello.", "{}", r#"{"representatives": [], "said": [], "speaker": null}"#] {
+        for other in ["", "[1] Ada: Hello.", "{}", r#"{"representatives": [], "said": [], "speaker": null}"#]
+        {
             assert_eq!(answer(other), None, "{other}");
         }
         assert_eq!(answer(&scene(&json!("nobody"), 0)), None);

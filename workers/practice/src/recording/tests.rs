@@ -27,8 +27,8 @@ fn start() -> Moment {
     Moment::from_micros(1_764_500_000_000_000)
 }
 
-fn sound(length_ms: i64) -> Option<TurnSound> {
-    Some(TurnSound { key: "k".into(), rate: 24_000, length_ms })
+fn sound(length_ms: i64) -> TurnSound {
+    TurnSound { key: "k".into(), rate: 24_000, length_ms }
 }
 
 fn times(turns: &[TurnRow], sounds: &[Option<TurnSound>]) -> Vec<(i64, i64)> {
@@ -45,7 +45,7 @@ fn without_sound_a_turn_begins_when_it_was_said_and_after_the_one_before_it() {
 fn with_sound_pauses_are_short_and_a_turn_is_as_long_as_its_sound() {
     let turns = [turn(1, 4_000, 1_000), turn(2, 4_100, 2_000), turn(3, 3_600_000, 500)];
     assert_eq!(
-        times(&turns, &[None, sound(2_500), None]),
+        times(&turns, &[None, Some(sound(2_500)), None]),
         [(2_000, 3_000), (3_000, 5_500), (7_500, 8_000)],
         "a written turn keeps the time that its words take"
     );

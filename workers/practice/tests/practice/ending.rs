@@ -61,13 +61,13 @@ async fn a_meeting_with_sound_has_one_recording_whose_times_are_those_of_the_tra
     let is_heard = |channel: usize, (start, end): (i64, i64)| {
         let at = |ms: i64| 44 + usize::try_from(ms).unwrap() * 16 * 4;
         let frames = recording[at(start)..at(end)].chunks_exact(4);
-        let loudest = frames.map(|frame| {
-            i16::from_le_bytes([frame[channel * 2], frame[channel * 2 + 1]]).unsigned_abs()
-        });
+        let loudest = frames
+            .map(|frame| i16::from_le_bytes([frame[channel * 2], frame[channel * 2 + 1]]).unsigned_abs());
         loudest.max().unwrap_or(0) > 500
     };
     // The trainee is on the left where she spoke, and silent where she wrote. Maria is on the right.
-    let heard: Vec<(bool, bool)> = times.iter().map(|time| (is_heard(0, *time), is_heard(1, *time))).collect();
+    let heard: Vec<(bool, bool)> =
+        times.iter().map(|time| (is_heard(0, *time), is_heard(1, *time))).collect();
     assert_eq!(heard, [(true, false), (false, true), (false, false), (false, true)]);
     let pause = times.windows(2).map(|pair| pair[1].0 - pair[0].1).max().unwrap();
     assert!(pause <= 2_000, "{times:?}");

@@ -63,8 +63,7 @@ async fn last(
     let received = providers.received(provider).await?;
     let mut requests = received.into_iter().rev();
     let is_wanted = |request: &Value| request["path"].as_str().is_some_and(|path| path.ends_with(end));
-    let mut request =
-        requests.find(is_wanted).with_context(|| format!("{} was not asked", provider.name))?;
+    let mut request = requests.find(is_wanted).with_context(|| format!("{} was not asked", provider.name))?;
     let path = request["path"].as_str().unwrap_or_default();
     let path = match request["query"].as_str() {
         Some(query) => format!("{path}?{query}"),

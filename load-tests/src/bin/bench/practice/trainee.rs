@@ -115,7 +115,8 @@ impl Trainee {
         loop {
             let message = tokio::time::timeout(PATIENCE, self.socket.next()).await;
             let at = Instant::now();
-            let message = message.context("nothing is told any more")?.context("the conversation has ended")?;
+            let message =
+                message.context("nothing is told any more")?.context("the conversation has ended")?;
             let Message::Text(text) = message.context("listen to a conversation")? else { continue };
             let told: Told = serde_json::from_str(&text).context("read a message")?;
             ensure!(told.kind != "error", "a turn failed: {}", told.message.unwrap_or_default());
