@@ -145,7 +145,7 @@ enum Part {
 
 /// A sound that is being read.
 struct Open {
-    bytes: BoxStream<'static, Result<Bytes, BlobError>>,
+    bytes: stream::Fuse<BoxStream<'static, Result<Bytes, BlobError>>>,
     /// What was read and not used yet. The header is taken away before the samples are read.
     pending: BytesMut,
     header: usize,
@@ -211,7 +211,7 @@ impl Open {
     async fn new(blobs: &Blobs, sound: &TurnSound) -> anyhow::Result<Self> {
         let (_, bytes) = blobs.get_stream(&sound.key).await.context("read the sound of a turn")?;
         Ok(Self {
-            bytes,
+            bytes: bytes.fuse(),
             pending: BytesMut::new(),
             header: wav::HEADER_BYTES,
             rate: sound.rate,
