@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::pace::{Pace, PacePlan};
 use crate::record::{Effects, Entry, Record};
 use crate::stream_plan::{StreamFault, StreamPlan};
 
@@ -32,6 +33,8 @@ pub(crate) struct Control {
     pub(crate) record: Record,
     /// What streams of speech say, and what goes wrong with them.
     pub(crate) streams: StreamPlan,
+    /// How fast answers are made that are streamed.
+    pub(crate) pace: PacePlan,
     refusal: fn(StatusCode) -> Response,
     /// Cancelled when the simulator ends.
     stopping: CancellationToken,
@@ -42,6 +45,7 @@ impl Control {
         Self {
             record: Record::default(),
             streams: StreamPlan::default(),
+            pace: PacePlan::default(),
             refusal,
             stopping: CancellationToken::new(),
         }
@@ -123,6 +127,7 @@ pub(crate) fn around(app: Router, control: &Arc<Control>) -> Router {
         .route("/_control/effects", get(list_effects))
         .route("/_control/lines", put(set_lines))
         .route("/_control/streams", put(set_stream_faults))
+        .route("/_control/pace", put(set_pace))
         .with_state(control.clone());
     app.layer(from_fn_with_state(control.clone(), through)).merge(routes)
 }
@@ -167,6 +172,17 @@ async fn set_stream_faults(
 ) -> StatusCode {
     control.streams.set_faults(faults);
     StatusCode::NO_CONTENT
+}
+
+/// Says how fast answers are made that are streamed.
+async fn set_pace(State(control): State<Arc<Control>>, Json(pace): Json<Pace>) -> Response {
+    match pace.check() {
+        Ok(()) => {
+            control.pace.set(pace);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(wrong) => (StatusCode::UNPROCESSABLE_ENTITY, wrong).into_response(),
+    }
 }
 
 async fn list_effects(State(control): State<Arc<Control>>) -> Json<Effects> {

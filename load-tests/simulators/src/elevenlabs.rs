@@ -118,7 +118,7 @@ async fn speak(
         );
     }
     control.made("speech", &digest(text.as_bytes()));
-    spoken::answer(text, &voice, speed, "audio/pcm")
+    spoken::answer(text, &voice, speed, control.pace.now())
 }
 
 async fn convert(State(control): State<Arc<Control>>, headers: HeaderMap, parts: Multipart) -> Response {

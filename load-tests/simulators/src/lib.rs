@@ -21,6 +21,7 @@ mod heard;
 pub mod oidc;
 pub mod openai;
 mod options;
+mod pace;
 mod provider;
 mod record;
 mod recording_store;

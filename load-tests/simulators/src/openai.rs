@@ -11,6 +11,7 @@ mod mistakes;
 mod prompt;
 mod realtime;
 mod refusal;
+mod rehearsal;
 mod request;
 mod speech;
 mod stream;
@@ -124,9 +125,11 @@ async fn complete(control: &Control, request: Request) -> Response {
     let answer = mistakes::with_mistake(answer, fault);
     let completion = completion::completion(&asked, answer);
     let id = [("x-request-id", format!("req_{}", Uuid::new_v4().simple()))];
+    let pace = control.pace.now();
     if request::is_streamed(&asked) {
-        return (id, stream::answer(&asked, &completion)).into_response();
+        return (id, stream::answer(&asked, &completion, pace)).into_response();
     }
+    tokio::time::sleep(stream::time_of(&completion, pace)).await;
     (id, Json(completion)).into_response()
 }
 
@@ -140,7 +143,7 @@ fn content_for(asked: &Map<String, Value>) -> Result<String, WrongRequest> {
         Some("json_object") => Ok(json!({ "summary": fill::sentences::summary(&lines) }).to_string()),
         Some("json_schema") => {
             let schema = strict::schema_of(&format["json_schema"])?;
-            let value = fill::answer(schema, &lines);
+            let value = rehearsal::answer(&text).unwrap_or_else(|| fill::answer(schema, &lines));
             match jsonschema::validator_for(schema) {
                 Ok(validator) if validator.is_valid(&value) => Ok(value.to_string()),
                 Ok(_) => wrong("response_format", "this simulator found no answer that keeps to the schema"),

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 
 use crate::control::{self, Control};
@@ -108,6 +109,12 @@ impl Simulator {
         #[cfg(feature = "testing")]
         let app = faults.around(app);
         let app = control::around(app, &control);
+        // Answers come in small pieces, and each is sent when it is made.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "failed to send small pieces at once");
+            }
+        });
         let running = tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(Self {
             provider,

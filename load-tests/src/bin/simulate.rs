@@ -9,7 +9,8 @@ use serde_json::json;
 use simulators::{Options, PROVIDERS, Provider, Simulators};
 use tokio::signal::unix::{SignalKind, signal};
 
-const CONTROL: &str = r#"GET received lists what arrived, GET effects counts what was made, POST faults sets what goes wrong:
+const CONTROL: &str = r#"GET received lists what arrived, GET effects counts what was made, PUT pace sets how fast answers are streamed
+({"sentence_ms": 300, "sound_speed": 8}), POST faults sets what goes wrong:
   {"latency_ms": 50, "rate": 0.1, "always": FAULT, "next": [FAULT, ...]}
 Each fault in `next` meets one request. `always` meets the other requests, or a share of them. A FAULT may name the
 requests that it meets and delay them, {"path": "/upload", "delay_ms": 100}, and says what happens to them:
@@ -47,7 +48,7 @@ fn command() -> Command {
         .about("Simulates the providers that Debrief talks to, on loopback")
         .long_about(
             "Simulates the providers that Debrief talks to, on loopback.\n\nPrints their addresses and runs until \
-             SIGTERM or SIGINT. Each has control routes under `/_control`: `received`, `effects` and `faults`.",
+             SIGTERM or SIGINT. Each has control routes under `/_control`: `received`, `effects`, `pace` and `faults`.",
         )
         .after_help(CONTROL)
         .subcommand_required(true)

@@ -55,7 +55,8 @@ impl Providers {
         self.child.id().context("the simulators have ended")
     }
 
-    fn url(&self, provider: &Provider) -> anyhow::Result<&str> {
+    /// Returns the address of a provider.
+    pub fn url(&self, provider: &Provider) -> anyhow::Result<&str> {
         let address = self.addresses.get(provider.name).map(String::as_str);
         address.with_context(|| format!("{} is not simulated", provider.name))
     }
@@ -98,6 +99,15 @@ impl Providers {
     pub async fn set_faults(&self, provider: &Provider, faults: &Value) -> anyhow::Result<()> {
         let mut connection = Connection::open(self.address(provider)?).await?;
         let answer = connection.post_json("/_control/faults", &faults.to_string()).await?;
+        ensure!(answer.status == 204, "a simulator answered {}", answer.status);
+        Ok(())
+    }
+
+    /// Says how fast a provider makes answers that it streams.
+    pub async fn set_pace(&self, provider: &Provider, pace: &Value) -> anyhow::Result<()> {
+        let mut connection = Connection::open(self.address(provider)?).await?;
+        let answer =
+            connection.put("/_control/pace", "application/json", pace.to_string().as_bytes()).await?;
         ensure!(answer.status == 204, "a simulator answered {}", answer.status);
         Ok(())
     }

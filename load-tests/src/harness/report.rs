@@ -72,6 +72,11 @@ The load comes from the machine that is measured, and shares its processor with 
 <!-- console-embedded -->
 <!-- /console-embedded -->
 
+## Practice
+
+<!-- practice -->
+<!-- /practice -->
+
 ## Idle
 
 <!-- idle -->
@@ -268,6 +273,7 @@ mod tests {
             "large-s3",
             "memory",
             "live",
+            "practice",
             "idle",
             "start",
             "faults",

@@ -52,7 +52,7 @@ pub(crate) struct TurnView {
     speaker_name: String,
     speaker_role: String,
     text: String,
-    /// Where the sound can be fetched. Null without a voice.
+    /// Where the sound can be fetched. Null where it was written, and where there is no voice.
     audio_url: Option<String>,
     /// When it was said, counted from the start of the meeting: `HH:MM:SS`.
     timestamp: String,
@@ -136,7 +136,7 @@ pub(crate) async fn send(
     let plan = plan_of(&meeting)?;
     let workspace = who.workspace;
     let sent = match (said, sound) {
-        (Some(said), _) => Sent { said, duration_ms: None, request },
+        (Some(said), _) => Sent { said, duration_ms: None, sound: None, request },
         (None, Some(sound)) => {
             // What was answered once is not heard again, because that costs money.
             if let Some(before) = talk::answered_before(&practice, workspace, &meeting, request).await? {
@@ -144,7 +144,7 @@ pub(crate) async fn send(
             }
             let heard = hearing::words(&practice, &plan, sound, None).await?;
             let words = heard.ok_or_else(|| talk::nothing_said("/audio_data", "holds no speech"))?;
-            Sent { said: words.text, duration_ms: Some(words.duration_ms), request }
+            Sent { said: words.text, duration_ms: Some(words.duration_ms), sound: words.sound, request }
         }
         (None, None) => return Err(talk::nothing_said("/message", "is missing or empty").into()),
     };

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use domain::call::{CallDetails, CallKind, Participant, Role, WorkspaceId};
 use domain::event::MaterialKind;
 use domain::moment::Moment;
+use platform::blobs::{BlobError, Upload};
 use queue_topology::intake::{Arrival, NewMaterial, NotKept};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use crate::kept::plan_of;
 use crate::plan::Plan;
+use crate::recording::{self, Span};
 use crate::request::{Answer, conflict, internal_error, unavailable};
 use crate::score::{self, Scorecard, Turn};
 use crate::state::Practice;
@@ -73,7 +75,11 @@ async fn settle(
     let call = if turns.is_empty() {
         None
     } else {
-        let arrival = arrival(meeting, plan, &turns, ended_at, agent);
+        let (spans, recording) = recorded(practice, meeting, &turns).await.map_err(|error| {
+            tracing::warn!(%error, "failed to join the sound of a practice meeting");
+            unavailable("the sound of the meeting cannot be joined at the moment; end it again")
+        })?;
+        let arrival = arrival(meeting, plan, (&turns, &spans), recording, ended_at, agent);
         let accepted = practice.intake.accept(workspace, arrival).await;
         Some(
             accepted
@@ -115,11 +121,25 @@ fn scorecards(turns: &[TurnRow], material: &str) -> Vec<Scorecard> {
     score::all().iter().map(|criteria| score::score(criteria, &turns, material)).collect()
 }
 
+/// When each turn was said, and the recording of all of them where there is sound.
+async fn recorded(
+    practice: &Practice,
+    meeting: &MeetingRow,
+    turns: &[TurnRow],
+) -> Result<(Vec<Span>, Option<Upload>), BlobError> {
+    let started = meeting.started_at.unwrap_or(meeting.created_at);
+    let sounds = recording::sounds_of(&practice.blobs, turns).await?;
+    let spans = recording::spans(turns, &sounds, started);
+    let recording = recording::joined(&practice.blobs, turns, sounds, &spans).await?;
+    Ok((spans, recording))
+}
+
 /// What the pipeline gets.
 fn arrival(
     meeting: &MeetingRow,
     plan: &Plan,
-    turns: &[TurnRow],
+    (turns, spans): (&[TurnRow], &[Span]),
+    recording: Option<Upload>,
     ended_at: Moment,
     agent: Option<String>,
 ) -> Arrival {
@@ -153,10 +173,12 @@ fn arrival(
         metadata,
         ..CallDetails::default()
     };
-    let transcript = transcript(turns, started, &ours);
+    let transcript = transcript(turns, spans, &ours);
     let bytes = Bytes::from(transcript.to_string());
-    let materials =
-        vec![NewMaterial::Document { kind: MaterialKind::Transcript, media_type: "application/json", bytes }];
+    let transcript =
+        NewMaterial::Document { kind: MaterialKind::Transcript, media_type: "application/json", bytes };
+    let recording = recording.map(|file| NewMaterial::File(MaterialKind::Recording, file));
+    let materials = recording.into_iter().chain([transcript]).collect();
     Arrival {
         source: SOURCE.to_owned(),
         external_id: meeting.id.to_string(),
@@ -166,18 +188,15 @@ fn arrival(
     }
 }
 
-/// The transcript in our own form. A turn begins when it was said, and never before the one before it has ended.
-fn transcript(turns: &[TurnRow], started: Moment, ours: &str) -> Value {
-    let mut free_at = 0;
+/// The transcript in our own form.
+fn transcript(turns: &[TurnRow], spans: &[Span], ours: &str) -> Value {
     let segments: Vec<Value> = turns
         .iter()
-        .filter(|turn| !turn.said.trim().is_empty())
-        .map(|turn| {
-            let said_at = i64::try_from(turn.created_at.since(started).as_millis()).unwrap_or(i64::MAX);
-            let start = said_at.max(free_at);
-            free_at = start.saturating_add(turn.duration_ms);
+        .zip(spans)
+        .filter(|(turn, _)| !turn.said.trim().is_empty())
+        .map(|(turn, span)| {
             let speaker = if turn.speaker == SALESPERSON { ours } else { &turn.name };
-            json!({"speaker": speaker, "text": turn.said, "start_ms": start, "end_ms": free_at})
+            json!({"speaker": speaker, "text": turn.said, "start_ms": span.start_ms, "end_ms": span.end_ms})
         })
         .collect();
     json!({"segments": segments})

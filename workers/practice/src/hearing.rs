@@ -42,6 +42,8 @@ pub(crate) struct Words {
     pub(crate) text: String,
     /// How long somebody spoke.
     pub(crate) duration_ms: i64,
+    /// What was heard, as a file. `None` where it was written.
+    pub(crate) sound: Option<Bytes>,
 }
 
 /// The sound in the field `audio_data`. It is refused where it cannot be used, or where nobody would understand it.
@@ -107,7 +109,8 @@ pub(crate) async fn words(
         let length = Duration::from_millis(u64::try_from(spoken.duration_ms).unwrap_or(0));
         transcribed(&provider.remote().destination, length);
         // A provider that hears nothing knows better than our detector.
-        return Ok((!text.is_empty()).then_some(Words { text, duration_ms: spoken.duration_ms }));
+        let Spoken { file, duration_ms } = spoken;
+        return Ok((!text.is_empty()).then_some(Words { text, duration_ms, sound: Some(file) }));
     }
     Err(unavailable("nobody can understand speech at the moment; write instead"))
 }

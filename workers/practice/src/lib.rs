@@ -27,6 +27,7 @@ pub mod plan;
 mod planning;
 mod progress;
 pub mod questions;
+mod recording;
 mod representatives;
 mod request;
 mod salespersons;

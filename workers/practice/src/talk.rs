@@ -12,6 +12,7 @@ pub(crate) mod sound;
 mod voiced;
 
 use axum::http::StatusCode;
+use bytes::Bytes;
 use domain::call::WorkspaceId;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -81,6 +82,8 @@ pub(crate) struct Sent {
     pub(crate) said: String,
     /// How long it took to say, where it was heard. Else it is estimated from the words.
     pub(crate) duration_ms: Option<i64>,
+    /// What was heard, as a file, where it was heard.
+    pub(crate) sound: Option<Bytes>,
     /// The key with which it was sent, and a hash of all of it.
     pub(crate) request: Option<(Uuid, Uuid)>,
 }
@@ -276,8 +279,11 @@ async fn speak(
         })
         .collect();
     let choice = who_answers(&people, &sent.said, &before(plan, &earlier));
-    let said = answered(floor, plan, (number, &heard, &choice), (ears, asked_at)).await?;
-    let mut said = said.into_iter();
+    // Nobody waits for an answer until what was said is kept.
+    let sound = sent.sound.as_ref().filter(|_| known.as_ref().is_none_or(|own| own.audio.is_none()));
+    let answering = answered(floor, plan, (number, &heard, &choice), (ears, asked_at));
+    let (said, ()) = tokio::join!(answering, keep_sound(floor, number, sound));
+    let mut said = said?.into_iter();
     let (ai_response, why) = said.next().ok_or_else(lost)?;
     let (second_response, reasoning) = match said.next() {
         Some((second, why_second)) => (Some(second), format!("{why} {why_second}")),
@@ -285,6 +291,23 @@ async fn speak(
     };
     let turn_number = ai_response.turn_number;
     Ok((number, Exchange { ai_response, second_response, turn_number, salesperson_turn: number, reasoning }))
+}
+
+/// Keeps what the trainee said aloud, beside the answer to it.
+async fn keep_sound(floor: &Floor<'_>, number: i64, sound: Option<&Bytes>) {
+    let Some(sound) = sound else { return };
+    let Some(key) = floor.keep_sound(sound.clone()).await else { return };
+    let (store, blobs) = (&floor.practice.store, &floor.practice.blobs);
+    match store.set_turn_audio(floor.workspace, floor.meeting, number, &key).await {
+        Ok(true) => {}
+        // The meeting was removed meanwhile.
+        Ok(false) => {
+            if let Err(error) = blobs.delete(&key).await {
+                tracing::warn!(%error, "failed to remove the sound of a turn of a meeting that is gone");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "failed to keep the sound of a turn"),
+    }
 }
 
 /// Says the answers to the trainee's turn. Returns each with the reason why it was this one who spoke.

@@ -92,7 +92,7 @@ impl Talk {
 
     /// Says something, and returns what is answered.
     pub async fn say(&self, words: &str) -> Result<Vec<String>, String> {
-        let sent = Sent { said: words.to_owned(), duration_ms: None, request: None };
+        let sent = Sent { said: words.to_owned(), duration_ms: None, sound: None, request: None };
         let exchange =
             talk::exchange(&self.practice, self.workspace, (&self.meeting, &self.plan), &sent, None).await;
         let exchange = exchange.map_err(why)?;

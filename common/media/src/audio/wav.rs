@@ -1,10 +1,12 @@
-//! Writes WAV files with 16 bits a sample.
+//! Writes WAV files with 16 bits a sample, and reads the headers that were written here.
 
-use super::SPEECH_RATE;
+use super::{MAX_CHANNELS, SPEECH_RATE};
 
 /// The length of the header of a WAV file.
 pub const HEADER_BYTES: usize = 44;
 const BYTES_PER_SAMPLE: u64 = 2;
+/// No header with a higher rate is written, in Hz.
+const HIGHEST_RATE: u32 = 192_000;
 
 /// The header of a WAV file with so many frames, at the rate at which speech is detected. A frame is one sample of each
 /// channel.
@@ -40,6 +42,27 @@ pub fn header_at(rate: u32, frames: u64, channels: u16) -> [u8; HEADER_BYTES] {
     header
 }
 
+/// What a header says that was written here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub rate: u32,
+    pub channels: u16,
+    pub frames: u64,
+}
+
+/// Reads a header that was written here. `None` where the bytes are something else.
+pub fn written(file: &[u8]) -> Option<Written> {
+    let head = file.get(..HEADER_BYTES)?;
+    let number = |at: usize| head[at..at + 4].try_into().map(u32::from_le_bytes).ok();
+    let (rate, data) = (number(24)?, number(40)?);
+    let channels = u16::from_le_bytes([head[22], head[23]]);
+    if rate > HIGHEST_RATE || !(1..=MAX_CHANNELS).contains(&usize::from(channels)) {
+        return None;
+    }
+    let frames = u64::from(data) / (u64::from(channels) * BYTES_PER_SAMPLE);
+    (header_at(rate, frames, channels) == head).then_some(Written { rate, channels, frames })
+}
+
 /// A sample from -1 to 1 as it stands in the file. A sample that was decoded from 16 bits becomes what it was.
 #[expect(clippy::cast_possible_truncation, reason = "the value is in the range of 16 bits")]
 pub fn pcm(sample: f32) -> i16 {
@@ -67,6 +90,20 @@ mod tests {
         let mut decoder = Decoder::open(Cursor::new(file(&samples))).unwrap();
         let block = decoder.next_block().unwrap().unwrap();
         assert_eq!(block.channels[0].iter().map(|sample| pcm(*sample)).collect::<Vec<_>>(), samples);
+    }
+
+    #[test]
+    fn a_header_that_was_written_here_is_read_and_no_other() {
+        for (rate, frames, channels) in [(24_000, 7, 1), (SPEECH_RATE, 0, 2), (8_000, 1_000_000, 1)] {
+            let header = header_at(rate, frames, channels);
+            assert_eq!(written(&header), Some(Written { rate, channels, frames }));
+            assert_eq!(written(&header[..HEADER_BYTES - 1]), None);
+            for at in 0..HEADER_BYTES {
+                let mut other = header;
+                other[at] ^= 0x80;
+                assert_eq!(written(&other), None, "{at}");
+            }
+        }
     }
 
     #[test]

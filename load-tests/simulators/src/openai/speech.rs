@@ -44,7 +44,7 @@ pub(super) fn speak(control: &Control, asked: &Map<String, Value>) -> Response {
         return wrong("this simulator makes only 'pcm'", Some("response_format"));
     }
     control.made("speech", &digest(input.as_bytes()));
-    spoken::answer(input, voice, speed, "audio/pcm")
+    spoken::answer(input, voice, speed, control.pace.now())
 }
 
 fn wrong(message: &str, param: Option<&str>) -> Response {

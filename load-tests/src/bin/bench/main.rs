@@ -6,6 +6,7 @@
 mod audio;
 mod autoscale;
 mod bench;
+mod client;
 mod console;
 mod deployment;
 mod drain;
@@ -19,6 +20,7 @@ mod memory;
 mod model;
 mod overload;
 mod pipeline;
+mod practice;
 mod samples;
 mod scale;
 mod start;
@@ -77,6 +79,8 @@ enum What {
     Console(console::Console),
     /// Measure the memory and the time that a two-hour recording needs, beside ffmpeg
     Audio(audio::Audio),
+    /// Measure the time to the first sound of a practice meeting, and many meetings at once
+    Practice(practice::Practice),
     /// Measure what one process with all roles needs when it has nothing to do
     Idle,
     /// Measure the time from the start of the process until it is ready
@@ -130,15 +134,17 @@ async fn measure(bench: &Bench, what: What) -> anyhow::Result<()> {
         What::Audio(how) => audio::measure(bench, &how).await.context("measure a long recording"),
         What::Live(how) => live::measure(bench, &how).await.context("measure live calls"),
         What::Console(how) => console::measure(bench, &how).await.context("measure the console"),
+        What::Practice(how) => practice::measure(bench, &how).await.context("measure practice meetings"),
         What::Idle => idle::measure(bench).await.context("measure idle"),
         What::Start => start::measure(bench).await.context("measure the start"),
         What::All { servers } => all(bench, &servers).await,
     }
 }
 
-/// This measurement needs no servers.
-fn memory_with_defaults() -> anyhow::Result<What> {
-    Cli::try_parse_from(["bench", "memory"]).map(|cli| cli.what).context("measure the memory of transcripts")
+/// A measurement that needs no servers, without options.
+fn alone(command: &str) -> anyhow::Result<What> {
+    let parsed = Cli::try_parse_from(["bench", command]).map(|cli| cli.what);
+    parsed.with_context(|| format!("measure {command}"))
 }
 
 /// Measures everything. The measurements that need a quiet machine come first.
@@ -151,7 +157,9 @@ async fn all(bench: &Bench, servers: &Servers) -> anyhow::Result<()> {
     for what in [What::Start, What::Idle] {
         Box::pin(measure(bench, what)).await?;
     }
-    Box::pin(measure(bench, memory_with_defaults()?)).await?;
+    for command in ["practice", "memory"] {
+        Box::pin(measure(bench, alone(command)?)).await?;
+    }
     for command in ["ingest", "overload", "pipeline", "drain", "scale", "autoscale", "large", "live"] {
         Box::pin(measure(bench, with_defaults(command)?)).await?;
     }

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::bench::Bench;
+use crate::client::client;
 use load_tests::harness::process::Settings;
 use load_tests::harness::report::verdict;
 use load_tests::harness::webhook;
@@ -101,13 +102,6 @@ async fn carry(bench: &Bench, how: &Memory, meetings: u32, bound: Option<&str>) 
     debrief.stop().await?;
     println!("{meetings} meetings: {most_mb:.0} MB, {:.0} s", took.as_secs_f64());
     Ok(Taken { before_mb, most_mb, took })
-}
-
-#[expect(clippy::disallowed_methods, reason = "Debrief is used from the outside here")]
-fn client() -> anyhow::Result<reqwest::Client> {
-    // An error means that one was installed before, which is as good.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    reqwest::Client::builder().no_proxy().build().context("make an HTTP client")
 }
 
 /// A WebVTT file in which two people speak in turn.

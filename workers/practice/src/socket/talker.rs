@@ -163,7 +163,7 @@ impl Talker {
                 if text.is_empty() {
                     return self.send("error", json!({"message": "the text is empty", "status": 422})).await;
                 }
-                self.take_words(Words { text, duration_ms: 0 }).await
+                self.take_words(Words { text, duration_ms: 0, sound: None }).await
             }
             Said::AudioChunk { data, is_speaking, sample_rate } => {
                 self.sample_rate = sample_rate.or(self.sample_rate);
@@ -260,7 +260,7 @@ impl Talker {
         let (meeting, plan) = (self.meeting.clone(), self.plan.clone());
         let done = tokio::spawn(async move {
             let duration_ms = Some(words.duration_ms).filter(|ms| *ms > 0);
-            let sent = Sent { said: words.text, duration_ms, request: None };
+            let sent = Sent { said: words.text, duration_ms, sound: words.sound, request: None };
             let ears = Ears { told, playing: Some(stops) };
             talk::exchange(&practice, workspace, (&meeting, &plan), &sent, Some(ears)).await
         });

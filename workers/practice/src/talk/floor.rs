@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use domain::call::WorkspaceId;
 use store::{FloorClaim, MeetingStatus, NewTurn};
 use tokio::time::Instant;
@@ -75,6 +76,18 @@ impl<'a> Floor<'a> {
     pub(super) async fn add(&self, turn: NewTurn<'_>) -> Answer<i64> {
         let number = self.practice.store.add_turn(self.workspace, self.meeting, self.holder, turn).await?;
         number.ok_or_else(lost)
+    }
+
+    /// Keeps the sound of a turn and returns its key. A failure costs the sound and nothing else.
+    pub(super) async fn keep_sound(&self, file: Bytes) -> Option<String> {
+        let key = format!("{}/practice/sounds/{}", self.workspace, Uuid::now_v7());
+        match self.practice.blobs.put(&key, file).await {
+            Ok(()) => Some(key),
+            Err(error) => {
+                tracing::warn!(%error, "failed to keep the sound of a turn");
+                None
+            }
+        }
     }
 }
 

@@ -341,7 +341,10 @@ impl Turn<'_> {
             self.tell(Told::Sound(last)).await;
         }
         let played = sound::first(&self.samples, said.ms);
-        let audio = if played.is_empty() { None } else { self.keep_sound(sound::file(played)).await };
+        let audio = match played {
+            [] => None,
+            played => self.saying.floor.keep_sound(sound::file(played).into()).await,
+        };
         self.store(&said, state, audio.as_deref()).await?;
         let number = self.number.ok_or_else(lost)?;
         let member = self.saying.member;
@@ -356,18 +359,5 @@ impl Turn<'_> {
             source: self.saying.details["source"].as_str().unwrap_or("built_in").to_owned(),
             is_cut: state == TurnState::Cut,
         })
-    }
-
-    /// Keeps the sound. A failure costs the sound and nothing else.
-    async fn keep_sound(&self, file: Vec<u8>) -> Option<String> {
-        let floor = self.saying.floor;
-        let key = format!("{}/practice/sounds/{}", floor.workspace, Uuid::now_v7());
-        match floor.practice.blobs.put(&key, file.into()).await {
-            Ok(()) => Some(key),
-            Err(error) => {
-                tracing::warn!(%error, "failed to keep the sound of an answer");
-                None
-            }
-        }
     }
 }

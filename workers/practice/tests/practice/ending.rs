@@ -1,9 +1,14 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono_tz::Tz;
 use domain::call::CallKind;
 use domain::event::{CallReceived, Envelope, Kept, MaterialAt, MaterialKind};
+use domain::transcript::Transcript;
+use media::audio::{SPEECH_RATE, wav};
 use media::transcripts::{People, parse};
 use serde_json::{Value, json};
 
+use crate::voices::{Ear, Parrot, speech};
 use crate::world::{World, text};
 
 /// The events that wait to be published.
@@ -15,6 +20,57 @@ async fn events(world: &World) -> Vec<Envelope<CallReceived>> {
     });
     taken.await.unwrap();
     found
+}
+
+/// The material of this kind.
+async fn material(world: &World, event: &Envelope<CallReceived>, kind: MaterialKind) -> Vec<u8> {
+    let material = event.data.materials.iter().find(|material| material.kind == kind).unwrap();
+    let MaterialAt::Blob(key) = &material.at else { panic!("{material:?}") };
+    world.blobs.get(key, 10_000_000).await.unwrap().to_vec()
+}
+
+async fn transcript(world: &World, event: &Envelope<CallReceived>) -> Transcript {
+    let bytes = material(world, event, MaterialKind::Transcript).await;
+    parse(MaterialKind::Transcript, &bytes, Tz::UTC, &People::default()).unwrap()
+}
+
+#[tokio::test]
+async fn a_meeting_with_sound_has_one_recording_whose_times_are_those_of_the_transcript() {
+    let (_, speech_to_text) = Ear::hears("Maria, what slows you down?");
+    let world = World::new().await.with_sound(vec![Parrot::new()], speech_to_text);
+    let meeting = world.meeting(&[("Maria Garcia", "cfo")]).await;
+    let aloud = json!({"meeting_id": meeting, "audio_data": STANDARD.encode(speech())});
+    world.post("/api/conversation/send-message", &aloud).await.data();
+    world.say(&meeting, "How do you measure that?").await;
+    let turns = world.history(&meeting).await;
+    let spoken = world.get(&text(&turns[0]["audio_url"])).await.bytes;
+    assert!(wav::written(&spoken).is_some(), "what the trainee says aloud is kept");
+    assert_eq!(turns[2]["audio_url"], Value::Null, "what she writes has no sound");
+
+    world.post(&format!("/api/meeting/{meeting}/end"), &json!({})).await.data();
+    let events = events(&world).await;
+    let recording = material(&world, &events[0], MaterialKind::Recording).await;
+    let written = wav::written(&recording).unwrap();
+    assert_eq!((written.rate, written.channels), (SPEECH_RATE, 2));
+    let transcript = transcript(&world, &events[0]).await;
+    let times: Vec<(i64, i64)> =
+        transcript.segments.iter().map(|one| (one.start_ms.unwrap(), one.end_ms.unwrap())).collect();
+    assert_eq!(times.len(), 4);
+    assert!(times.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{times:?}");
+    assert_eq!(written.frames * 1000 / u64::from(SPEECH_RATE), u64::try_from(times[3].1).unwrap());
+    let is_heard = |channel: usize, (start, end): (i64, i64)| {
+        let at = |ms: i64| 44 + usize::try_from(ms).unwrap() * 16 * 4;
+        let frames = recording[at(start)..at(end)].chunks_exact(4);
+        let loudest = frames
+            .map(|frame| i16::from_le_bytes([frame[channel * 2], frame[channel * 2 + 1]]).unsigned_abs());
+        loudest.max().unwrap_or(0) > 500
+    };
+    // The trainee is on the left where she spoke, and silent where she wrote. Maria is on the right.
+    let heard: Vec<(bool, bool)> =
+        times.iter().map(|time| (is_heard(0, *time), is_heard(1, *time))).collect();
+    assert_eq!(heard, [(true, false), (false, true), (false, false), (false, true)]);
+    let pause = times.windows(2).map(|pair| pair[1].0 - pair[0].1).max().unwrap();
+    assert!(pause <= 2_000, "{times:?}");
 }
 
 #[tokio::test]
@@ -31,11 +87,8 @@ async fn a_meeting_becomes_a_call_of_the_kind_practice_with_its_words_and_people
     assert_eq!((event.data.kind, event.data.source.as_str()), (CallKind::Practice, "practice"));
     let Kept::Inline(details) = &event.data.details else { panic!("{event:?}") };
     assert_eq!(details.participants.len(), 2);
-    let material = &event.data.materials[0];
-    assert_eq!(material.kind, MaterialKind::Transcript);
-    let MaterialAt::Blob(key) = &material.at else { panic!("{material:?}") };
-    let bytes = world.blobs.get(key, 1_000_000).await.unwrap();
-    let transcript = parse(MaterialKind::Transcript, &bytes, Tz::UTC, &People::default()).unwrap();
+    assert_eq!(event.data.materials.len(), 1, "without sound there is no recording");
+    let transcript = transcript(&world, event).await;
     assert_eq!(transcript.segments.len(), 4);
     assert_eq!(transcript.segments[0].speaker.as_deref(), Some("Salesperson"));
     assert_eq!(transcript.segments[1].speaker.as_deref(), Some("Maria Garcia"));
