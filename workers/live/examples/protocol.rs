@@ -6,7 +6,6 @@
 //! Totodore/socketioxide.
 
 use std::fmt::{self, Formatter};
-use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,8 +94,9 @@ impl Serialize for Arguments {
     }
 }
 
-fn connected(socket: SocketRef, TryData(auth): TryData<Value>) -> Ready<()> {
-    socket.emit("auth", &auth.unwrap_or_else(|_| json!({}))).ok();
+/// Sends back what the socket showed, and registers the events that it may send.
+fn connected(socket: &SocketRef, auth: &Value) {
+    socket.emit("auth", auth).ok();
     socket.on("message", async |socket: SocketRef, Data::<Arguments>(arguments)| {
         socket.emit("message-back", &arguments).ok();
     });
@@ -109,7 +109,6 @@ fn connected(socket: SocketRef, TryData(auth): TryData<Value>) -> Ready<()> {
             socket.emit("emit-with-ack", &answer).ok();
         }
     });
-    ready(())
 }
 
 #[tokio::main]
@@ -126,8 +125,11 @@ async fn main() -> std::io::Result<()> {
         .connect_timeout(CONNECT_WITHIN)
         .max_payload(MAX_PAYLOAD_BYTES)
         .build_svc();
-    io.ns("/", connected);
-    io.ns("/custom", connected);
+    let connect = async |socket: SocketRef, TryData(auth): TryData<Value>| {
+        connected(&socket, &auth.unwrap_or_else(|_| json!({})));
+    };
+    io.ns("/", connect);
+    io.ns("/custom", connect);
     let router = Router::new().route_service("/engine.io/", echo).route_service("/socket.io/", sockets);
     axum::serve(TcpListener::bind(("127.0.0.1", PORT)).await?, router).await
 }
