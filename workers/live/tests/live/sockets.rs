@@ -67,6 +67,7 @@ impl Client {
             if name == kind {
                 return data;
             }
+            assert_ne!(name, "error", "instead of {kind}: {data}");
             self.events.push_back((name, data));
         }
     }
