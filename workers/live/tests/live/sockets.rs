@@ -38,8 +38,9 @@ impl Client {
 
     /// The next frame that is no ping. `None` where the connection is closed.
     async fn frame(&mut self) -> Option<String> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let frame = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a frame");
+            let frame = tokio::time::timeout_at(deadline, self.socket.next()).await.expect("a frame");
             match frame {
                 Some(Ok(Message::Text(text))) if text.as_str() == "2" => {
                     self.socket.send(Message::text("3")).await.unwrap();
@@ -67,6 +68,7 @@ impl Client {
             if name == kind {
                 return data;
             }
+            assert_ne!(name, "error", "instead of {kind}: {data}");
             self.events.push_back((name, data));
         }
     }
