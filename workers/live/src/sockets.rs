@@ -7,7 +7,7 @@
 mod member;
 
 use std::future::ready;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -67,13 +67,15 @@ async fn admitted(live: &Live, socket: &SocketRef, auth: &Value) -> Result<(), P
         head.headers.insert(AUTHORIZATION, value);
     }
     let principal = live.access.admit(Door::ReadOwn, &head).await?;
-    socket.extensions.insert(Arc::new(Member::new(principal, head, live.stopping.child_token())));
+    let member = Arc::new(Member::new(principal, head, live.stopping.child_token()));
+    register(socket, &member);
+    socket.extensions.insert(member);
     Ok(())
 }
 
-/// Registers what a socket can ask, and greets it.
-fn connected(live: &Arc<Live>, socket: &SocketRef) {
-    let Some(member) = socket.extensions.get::<Arc<Member>>() else { return };
+/// Registers what a socket can ask. A client may ask as soon as it is told that it is in, so this comes before that: what
+/// nobody is registered for is dropped.
+fn register(socket: &SocketRef, member: &Arc<Member>) {
     let (asking, asked) = mpsc::channel(WAITING_REQUESTS);
     for (event, request) in [
         ("join_call_session", Request::Join),
@@ -89,8 +91,22 @@ fn connected(live: &Arc<Live>, socket: &SocketRef) {
             ready(())
         });
     }
-    let gone = Arc::clone(&member);
+    let gone = Arc::clone(member);
     socket.on_disconnect(async move |_: SocketRef| gone.end());
+    socket.extensions.insert(Inbox(Arc::new(Mutex::new(Some(asked)))));
+}
+
+type Requests = mpsc::Receiver<(Request, Value)>;
+
+/// What a socket asks, until somebody answers it.
+#[derive(Clone)]
+struct Inbox(Arc<Mutex<Option<Requests>>>);
+
+/// Greets a socket, and answers it from now on.
+fn connected(live: &Arc<Live>, socket: &SocketRef) {
+    let Some(member) = socket.extensions.get::<Arc<Member>>() else { return };
+    let Some(Inbox(inbox)) = socket.extensions.get::<Inbox>() else { return };
+    let Some(asked) = inbox.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
     send(
         socket,
         "connection_status",
@@ -108,12 +124,7 @@ enum Request {
 }
 
 /// Answers what a socket asks, one after the other.
-async fn answer(
-    live: Arc<Live>,
-    socket: SocketRef,
-    member: Arc<Member>,
-    mut asked: mpsc::Receiver<(Request, Value)>,
-) {
+async fn answer(live: Arc<Live>, socket: SocketRef, member: Arc<Member>, mut asked: Requests) {
     while let Some(Some((request, data))) = member.ended().run_until_cancelled(asked.recv()).await {
         let session_id = match data.get("session_id") {
             Some(Value::String(id)) if !id.trim().is_empty() => id.trim().to_owned(),

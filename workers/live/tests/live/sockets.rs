@@ -94,6 +94,18 @@ async fn a_socket_joins_a_session_and_hears_what_comes() {
     assert_eq!(client.wait_for("left_session").await["session_id"], "s-1");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_socket_may_ask_as_soon_as_it_is_let_in() {
+    let world = World::new().await;
+    world.start("s-1").await;
+    for _ in 0..300 {
+        let mut client = Client::connect(&world, json!({})).await.unwrap();
+        client.emit("join_call_session", json!({"session_id": "s-1"})).await;
+        let joined = tokio::time::timeout(PATIENCE, client.wait_for("joined_session")).await;
+        assert_eq!(joined.expect("the socket is answered")["session_id"], "s-1");
+    }
+}
+
 #[tokio::test]
 async fn a_socket_that_was_away_gets_what_it_missed_and_nothing_twice() {
     let world = World::new().await;
