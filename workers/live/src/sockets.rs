@@ -125,9 +125,11 @@ fn register(socket: &SocketRef, member: &Arc<Member>) {
     socket.extensions.insert(Inbox(Arc::new(Mutex::new(Some(asked)))));
 }
 
+type Requests = mpsc::Receiver<(Request, Value)>;
+
 /// What a socket asks, until somebody answers it.
 #[derive(Clone)]
-struct Inbox(Arc<Mutex<Option<mpsc::Receiver<(Request, Value)>>>>);
+struct Inbox(Arc<Mutex<Option<Requests>>>);
 
 /// Greets a socket, and answers it from now on.
 fn connected(live: &Arc<Live>, socket: &SocketRef) {
@@ -150,12 +152,7 @@ enum Request {
 }
 
 /// Answers what a socket asks, one after the other.
-async fn answer(
-    live: Arc<Live>,
-    socket: SocketRef,
-    member: Arc<Member>,
-    mut asked: mpsc::Receiver<(Request, Value)>,
-) {
+async fn answer(live: Arc<Live>, socket: SocketRef, member: Arc<Member>, mut asked: Requests) {
     while let Some((request, data)) = asked.recv().await {
         let session_id = match data.get("session_id") {
             Some(Value::String(id)) if !id.trim().is_empty() => id.trim().to_owned(),
