@@ -163,10 +163,12 @@ fn arrival(
     .filter(|(_, value)| !value.is_null())
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
+    // A call is as long as its recording.
+    let recorded_ms = recording.as_ref().and_then(|_| spans.last()).map(|last| last.end_ms);
     let details = CallDetails {
         started_at: Some(started),
         ended_at: Some(ended_at),
-        duration_ms: i64::try_from(ended_at.since(started).as_millis()).ok(),
+        duration_ms: recorded_ms.or_else(|| i64::try_from(ended_at.since(started).as_millis()).ok()),
         topic: Some(format!("Practice: {}", plan.product.name)),
         agent_name: agent,
         participants,

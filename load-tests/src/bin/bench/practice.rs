@@ -32,6 +32,8 @@ const TARGET_MS: f64 = 50.0;
 const TARGET_RATIO: f64 = 3.0;
 /// Turns that come before those that are measured.
 const WARM_UP: usize = 3;
+/// About how long it takes to say an answer.
+const ANSWER: Duration = Duration::from_secs(20);
 /// How long the process has nothing to do before its memory is looked at.
 const QUIET: Duration = Duration::from_secs(3);
 
@@ -181,8 +183,8 @@ async fn alone(how: &Practice, address: SocketAddr, providers: &Providers) -> an
     Ok(Alone { written, spoken, one_by_one })
 }
 
-/// All meetings at once. They begin one after the other within the time that the first sound takes, as trainees do who do not
-/// know of each other.
+/// All meetings at once. They begin one after the other within the time that a turn takes, as trainees do who do not know of each
+/// other.
 async fn crowd(
     how: &Practice,
     debrief: &Running,
@@ -195,7 +197,11 @@ async fn crowd(
         Ok([debrief.processor_s()?, simulators, usage::processor_s(std::process::id())?])
     };
     let (before, begun) = (used()?, Instant::now());
-    let apart = how.set() / how.meetings;
+    let within = match manners {
+        Manners::Interrupts => how.set(),
+        Manners::Listens => ANSWER,
+    };
+    let apart = within / how.meetings;
     let talks = (0..).zip(trainees).map(async |(nth, trainee)| {
         tokio::time::sleep(apart * nth).await;
         let mut waits = Vec::new();
@@ -262,7 +268,8 @@ fn text(how: &Practice, alone: &Alone, crowds: &[Crowd], memory: &Memory) -> any
          {model_ms} ms and takes {sentence_ms} ms for each sentence, the voice gives its first sound after {voice_ms} ms and makes \
          sound {voice_speed} times faster than it is played, and the speech to text takes {speech_ms} ms. The wait is from the end of what \
          the trainee writes or says to the first sound on the WebSocket. Our own share is the wait without the time that is set for \
-         the first sentence, its first sound and, where she speaks, the speech to text.\n\n\
+         the first sentence, its first sound and, where she speaks, the speech to text. Meetings at once begin within the time that \
+         a turn takes.\n\n\
          | one meeting | turns | wait p50 | set | our share p50 | p99 | longest |\n|---|---|---|---|---|---|---|\n"
     );
     for (name, waits, set) in [

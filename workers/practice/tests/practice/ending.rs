@@ -52,12 +52,14 @@ async fn a_meeting_with_sound_has_one_recording_whose_times_are_those_of_the_tra
     let recording = material(&world, &events[0], MaterialKind::Recording).await;
     let written = wav::written(&recording).unwrap();
     assert_eq!((written.rate, written.channels), (SPEECH_RATE, 2));
+    let Kept::Inline(details) = &events[0].data.details else { panic!("{events:?}") };
     let transcript = transcript(&world, &events[0]).await;
     let times: Vec<(i64, i64)> =
         transcript.segments.iter().map(|one| (one.start_ms.unwrap(), one.end_ms.unwrap())).collect();
     assert_eq!(times.len(), 4);
     assert!(times.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{times:?}");
     assert_eq!(written.frames * 1000 / u64::from(SPEECH_RATE), u64::try_from(times[3].1).unwrap());
+    assert_eq!(details.duration_ms, Some(times[3].1), "the call is as long as its recording");
     let is_heard = |channel: usize, (start, end): (i64, i64)| {
         let at = |ms: i64| 44 + usize::try_from(ms).unwrap() * 16 * 4;
         let frames = recording[at(start)..at(end)].chunks_exact(4);
