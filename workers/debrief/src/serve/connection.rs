@@ -51,6 +51,10 @@ pub(super) async fn serve(
     if let Err(error) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES) {
         tracing::debug!(%error, "failed to limit what the system holds for a connection");
     }
+    // The messages of a WebSocket are short, and the next one must not wait until the client has acknowledged the last.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "failed to send short messages at once");
+    }
     let (activity, place) = (place.activity(), Arc::new(place));
     let service = service_fn({
         let activity = Arc::clone(&activity);
