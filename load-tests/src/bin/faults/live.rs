@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use crate::fault::Fault;
 use crate::run::{Kind, Run};
 use crate::world::{Plan, World};
-use killing::{Killer, plan};
+use killing::{Killer, audio_ms, plan};
 use sender::Sender;
 
 /// Everything has ended after this time.
@@ -63,7 +63,7 @@ async fn spoken(run: Run, kills: usize) -> anyhow::Result<Verdict> {
     };
     let doors = names.iter().map(|name| Ok(world.find(name)?.address)).collect::<anyhow::Result<Vec<_>>>()?;
     let plan = plan(&mut dice, kills);
-    let sound = sound::speech(&mut dice, &plan);
+    let sound = sound::speech(&mut dice, audio_ms(&plan));
     let call = begin(&doors).await?;
     let audio = Arc::new(sound.bytes);
     let (sender, strings) = Sender::new(doors.clone(), Arc::clone(&audio), StdRng::seed_from_u64(run.seed));

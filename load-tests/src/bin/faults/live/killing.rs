@@ -14,6 +14,8 @@ use crate::world::World;
 use super::sender::Strings;
 use super::sound;
 
+/// How much audio there is for each kill beside what the plan asks for: it is sent while a process starts again.
+const FOR_A_KILL_MS: u64 = 12_000;
 /// How much audio is sent before the next kill, in milliseconds of sound.
 const BETWEEN_KILLS_MS: std::ops::Range<u64> = 400..5_000;
 /// One kill in so many comes soon after the one before, whether its harm is mended or not.
@@ -47,6 +49,12 @@ pub(super) enum When {
 pub(super) struct Kill {
     victim: Victim,
     pub(super) when: When,
+}
+
+/// How much audio a plan needs, in milliseconds of sound.
+pub(super) fn audio_ms(plan: &[Kill]) -> u64 {
+    let before = |kill: &Kill| if let When::Sent(bytes) = kill.when { sound::ms(bytes) } else { 0 };
+    plan.iter().map(|kill| before(kill) + FOR_A_KILL_MS).sum()
 }
 
 /// Chooses so many kills. Each victim gets its share.

@@ -4,16 +4,12 @@ use load_tests::harness::spoken;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
-use super::killing::{Kill, When};
-
 /// The rate at which the audio is sent. The recording has the same one.
 pub(super) const RATE: u32 = 16_000;
 const BYTES_IN_MS: usize = 32;
 /// Each stretch of speech is as long as this, and so is the pause behind it, in milliseconds.
 const SPEECH_MS: std::ops::Range<u64> = 900..2_500;
 const PAUSE_MS: std::ops::Range<u64> = 900..1_800;
-/// How much audio there is for each kill beside what the plan asks for: it is sent while a process starts again.
-const FOR_A_KILL_MS: u64 = 12_000;
 const AT_LEAST_MS: u64 = 20_000;
 
 pub(super) struct Sound {
@@ -23,13 +19,9 @@ pub(super) struct Sound {
     pub(super) said: Vec<(u64, u64)>,
 }
 
-/// Audio in which somebody speaks again and again. There is enough of it for the whole plan.
-pub(super) fn speech(dice: &mut StdRng, plan: &[Kill]) -> Sound {
-    let planned: u64 = plan
-        .iter()
-        .map(|kill| if let When::Sent(bytes) = kill.when { ms(bytes) } else { 0 } + FOR_A_KILL_MS)
-        .sum();
-    let wanted_ms = planned + AT_LEAST_MS;
+/// Audio in which somebody speaks again and again. There is some more of it than is `planned_ms`.
+pub(super) fn speech(dice: &mut StdRng, planned_ms: u64) -> Sound {
+    let wanted_ms = planned_ms + AT_LEAST_MS;
     let (mut at, mut said) = (500, Vec::new());
     while at < wanted_ms {
         let end = at + dice.random_range(SPEECH_MS);
