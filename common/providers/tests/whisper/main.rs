@@ -169,10 +169,13 @@ async fn complaints(folder: &Path) -> (Vec<String>, Refusal) {
     (remarks, answer(folder, file, &Wanted::default()).await.unwrap_err())
 }
 
+/// What damages the files of a model in a folder.
+type Damage = Box<dyn Fn(&Path)>;
+
 #[tokio::test]
 async fn a_model_that_cannot_be_used_is_said_by_the_check_and_on_the_call() {
     let without = |file: &'static str| move |folder: &Path| std::fs::remove_file(folder.join(file)).unwrap();
-    let damaged: Vec<(&str, Box<dyn Fn(&Path)>)> = vec![
+    let damaged: Vec<(&str, Damage)> = vec![
         ("no folder", Box::new(|folder| std::fs::remove_dir_all(folder).unwrap())),
         ("config.json", Box::new(without("config.json"))),
         ("model.safetensors", Box::new(without("model.safetensors"))),

@@ -72,7 +72,7 @@ impl Mel {
 fn mirrored(samples: &[f32], place: usize) -> f32 {
     let half = SPECTRUM / 2;
     let last = samples.len().saturating_sub(1);
-    let at = if place < half { half - place } else { place - half };
+    let at = place.abs_diff(half);
     let at = if at > last { last.saturating_sub(at - last) } else { at };
     samples.get(at).copied().unwrap_or_default()
 }
