@@ -7,7 +7,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::call_status::{call_columns, shown_status};
-use super::{EffectName, Result, Store, read};
+use super::{EffectName, Result, Store, read, read_planned};
 use domain::call::{Call, CallDetails, CallId, CallStatus, WorkspaceId};
 use domain::event::Material;
 use domain::moment::Moment;
@@ -178,7 +178,7 @@ impl Store {
         let from = filter.from.unwrap_or(Moment::from_micros(0));
         let to = filter.to.unwrap_or(Moment::from_micros(253_402_300_799_000_000));
         let status = filter.status.map(CallStatus::name);
-        let rows = read!(
+        let rows = read_planned!(
             fetch_all,
             CallRow,
             self,
@@ -201,7 +201,7 @@ impl Store {
             page.limit,
             page.offset,
         )?;
-        let (total,) = read!(
+        let (total,) = read_planned!(
             fetch_one,
             (i64,),
             self,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::call_sums::{Sums, of_fact, sum_columns, summed};
-use super::{Db, Result, Store, read};
+use super::{Db, Result, Store, read, read_planned};
 use domain::call::WorkspaceId;
 use domain::moment::Moment;
 use domain::period::{Period, QUARTER_MICROS, Step, begin_of_day};
@@ -106,7 +106,7 @@ macro_rules! read_sums {
     ($how:ident, $row:ty, $store:expr, $sql:expr, $workspace:expr, $scope:expr, $period:expr) => {{
         let days = $store.counted_days($period);
         let months = counted_months(days.days, $period);
-        read!(
+        read_planned!(
             $how,
             $row,
             $store,

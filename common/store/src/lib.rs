@@ -205,10 +205,25 @@ macro_rules! query {
 /// Runs a query that only reads, outside a transaction.
 macro_rules! read {
     ($how:ident, $row:ty, $store:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+        $crate::read_with!(true, $how, $row, $store, $sql $(, $arg)*)
+    };
+}
+
+/// Reads with a query in which conditions may be left out. PostgreSQL makes a plan for the values of each request: from the
+/// sixth time on it would take one plan for all values, which reads the whole table where an index finds a few rows.
+macro_rules! read_planned {
+    ($how:ident, $row:ty, $store:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+        $crate::read_with!(false, $how, $row, $store, $sql $(, $arg)*)
+    };
+}
+
+macro_rules! read_with {
+    ($persistent:expr, $how:ident, $row:ty, $store:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
         match &$store.db {
             $crate::Db::Postgres(connections) => $crate::in_time(async {
                 let mut lent = connections.lend().await?;
-                let answer = sqlx::query_as::<_, $row>($sql)$(.bind($arg))*.$how(&mut *lent).await?;
+                let query = sqlx::query_as::<_, $row>($sql).persistent($persistent);
+                let answer = query$(.bind($arg))*.$how(&mut *lent).await?;
                 lent.done();
                 Ok(answer)
             }).await,
@@ -218,7 +233,7 @@ macro_rules! read {
     };
 }
 
-pub(crate) use {execute, query, read};
+pub(crate) use {execute, query, read, read_planned, read_with};
 
 impl Store {
     /// The time of the store's clock. Every decision about time goes by it.

@@ -167,5 +167,12 @@ fn text(how: &Large, all: &[Carried]) -> anyhow::Result<String> {
         "\nThe memory stays under {TARGET_MB:.0} MB: {}, with {most:.1} MB at most.",
         verdict(most < TARGET_MB)
     )?;
+    if how.bucket.blobs.is_some() {
+        writeln!(
+            text,
+            "\nThe server of the bucket is that of `AWS_ENDPOINT`, `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, and the \
+             bucket has to exist."
+        )?;
+    }
     Ok(text)
 }
