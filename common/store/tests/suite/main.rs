@@ -21,6 +21,7 @@ mod later_looks;
 mod listing;
 mod live;
 mod nothing_made;
+mod plans;
 mod practice;
 mod processes;
 mod queue_samples;
