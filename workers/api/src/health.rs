@@ -2,8 +2,12 @@
 //!
 //! The process is healthy when the database, the broker and the blobs work. Providers do not matter. The answer comes
 //! even when the database hangs, because all parts are checked at the same time, each for at most [`CHECK_TIMEOUT`].
-//! A check counts all calls and writes to the disk, and these routes need no key. So an answer that is younger than
-//! [`MAX_AGE`] is given again.
+//! A check writes to the disk, and these routes need no key. So an answer that is younger than [`MAX_AGE`] is given
+//! again.
+//!
+//! The calls are counted only for [`show`], because a probe asks [`ready`] every few seconds in every process. The
+//! database reads an entry for each call then, so a count is given again until the time of [`COUNTING_SHARE`] counts
+//! has passed.
 //!
 //! Anybody may ask, so the numbers of [`show`] are those of the workspace that the installation began with. The calls of
 //! the other workspaces are not counted in them, not even in a sum.
@@ -23,19 +27,21 @@ use platform::telemetry;
 use queue_topology::broker;
 use serde::Serialize;
 use store::Stats;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::{Access, Authorized, Guarded, INSTALLATION, Problem, ReadInstallation};
 
+use crate::kept::Kept;
 use crate::request::Answer;
 use crate::state::Api;
 use crate::view::SLACK_POST;
 
 const CHECK_TIMEOUT: Duration = Duration::from_millis(1500);
 const MAX_AGE: Duration = Duration::from_millis(500);
+/// The calls are counted for at most one part in so many of the time.
+const COUNTING_SHARE: u32 = 20;
 
 /// The routes `/health`, `/ready` and `/metrics`, each with its part of the document. Every process serves them.
 pub(crate) fn routes() -> OpenApiRouter<Monitor> {
@@ -46,7 +52,8 @@ pub(crate) fn routes() -> OpenApiRouter<Monitor> {
 #[derive(Clone)]
 pub(crate) struct Monitor {
     api: Api,
-    last: Arc<Mutex<Option<(Instant, Checked)>>>,
+    checked: Arc<Kept<Checked>>,
+    counted: Arc<Kept<Option<Stats>>>,
 }
 
 impl Guarded for Monitor {
@@ -60,8 +67,6 @@ impl Guarded for Monitor {
 struct Checked {
     database: bool,
     blobs: bool,
-    /// Absent when the database did not count the calls in time.
-    stats: Option<Stats>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -118,12 +123,12 @@ impl From<Stats> for StatsView {
 
 impl Monitor {
     pub(crate) fn new(api: Api) -> Self {
-        Self { api, last: Arc::default() }
+        Self { api, checked: Arc::default(), counted: Arc::default() }
     }
 
     /// What `/health` says; `/` says no more.
     pub(crate) async fn health(&self) -> HealthView {
-        let checked = self.check().await;
+        let (checked, stats) = tokio::join!(self.check(), self.count());
         let connection = |works| if works { "connected" } else { "unreachable" };
         let service = |is_on| if is_on { "enabled" } else { "disabled" };
         HealthView {
@@ -135,32 +140,36 @@ impl Monitor {
             database: connection(checked.database),
             broker: broker_state(self.api.broker.state()),
             blobs: connection(checked.blobs),
-            stats: checked.stats.map(StatsView::from).unwrap_or_default(),
+            stats: stats.map(StatsView::from).unwrap_or_default(),
             services: self.api.services.iter().map(|(name, is_on)| (*name, service(*is_on))).collect(),
         }
     }
 
     async fn check(&self) -> Checked {
-        // The lock is held during a check. A request that comes meanwhile waits for it and takes its result.
-        let mut last = self.last.lock().await;
-        if let Some((at, checked)) = *last
-            && at.elapsed() < MAX_AGE
-        {
-            return checked;
-        }
         let Api { store, blobs, .. } = &self.api;
-        let (database, stats, blobs) = tokio::join!(
-            timeout(CHECK_TIMEOUT, store.ping()),
-            timeout(CHECK_TIMEOUT, store.stats(INSTALLATION, SLACK_POST)),
-            timeout(CHECK_TIMEOUT, blobs.healthy()),
-        );
-        let checked = Checked {
-            database: matches!(database, Ok(Ok(()))),
-            blobs: matches!(blobs, Ok(true)),
-            stats: stats.ok().and_then(Result::ok),
-        };
-        *last = Some((Instant::now(), checked));
-        checked
+        self.checked
+            .or_find(async || {
+                let (database, blobs) = tokio::join!(
+                    timeout(CHECK_TIMEOUT, store.ping()),
+                    timeout(CHECK_TIMEOUT, blobs.healthy())
+                );
+                (
+                    Checked { database: matches!(database, Ok(Ok(()))), blobs: matches!(blobs, Ok(true)) },
+                    MAX_AGE,
+                )
+            })
+            .await
+    }
+
+    /// Absent when the database did not count the calls in time.
+    async fn count(&self) -> Option<Stats> {
+        self.counted
+            .or_find(async || {
+                let began = Instant::now();
+                let counted = timeout(CHECK_TIMEOUT, self.api.store.stats(INSTALLATION, SLACK_POST)).await;
+                (counted.ok().and_then(Result::ok), age_of_count(began.elapsed()))
+            })
+            .await
     }
 
     fn is_healthy(&self, checked: Checked) -> bool {
@@ -189,6 +198,11 @@ pub(crate) fn broker_state(state: broker::State) -> &'static str {
 #[utoipa::path(get, path = "/health", operation_id = "health", tag = "health", security(()), responses((status = 200, body = HealthView)))]
 async fn show(State(monitor): State<Monitor>) -> Json<HealthView> {
     Json(monitor.health().await)
+}
+
+/// For how long a count is given again that took so long.
+fn age_of_count(took: Duration) -> Duration {
+    (took * COUNTING_SHARE).max(MAX_AGE)
 }
 
 /// Whether the process is ready for requests.
@@ -233,4 +247,15 @@ fn gathered() -> Answer<impl IntoResponse> {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be gathered")
     })?;
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_calls_are_counted_for_at_most_a_twentieth_of_the_time() {
+        assert_eq!(age_of_count(Duration::from_millis(3)), MAX_AGE);
+        assert_eq!(age_of_count(Duration::from_secs(1)), Duration::from_secs(20));
+    }
 }

@@ -9,6 +9,7 @@ mod calls;
 mod health;
 mod home;
 mod idempotency;
+mod kept;
 mod openapi;
 mod operations;
 mod recording;
