@@ -55,7 +55,9 @@ async fn show_page(visitor: Visitor<ReadOwn>, State(console): State<Console>) ->
         Some(visitor.store(console.store.stats(visitor.workspace, SLACK_POST).await)?)
     };
     let calls = match CallFilter::default().seen_by(&visitor.sees) {
-        Some(filter) => visitor.store(console.store.calls(visitor.workspace, &filter, NEWEST).await)?.0,
+        Some(filter) => {
+            visitor.store(console.store.page_of_calls(visitor.workspace, &filter, NEWEST).await)?
+        }
         None => Vec::new(),
     };
     let content = Overview {
