@@ -46,12 +46,14 @@ impl Bucket {
         while let Some(mut chunk) = content.next().await? {
             if room.is_none() && content.bytes() > SMALL_BYTES {
                 room = Some(self.room().await?);
+                // A part that grew would be copied on the way, and would hold more than it needs.
+                part.reserve(PART_BYTES - part.len());
             }
             while !chunk.is_empty() {
                 let piece = chunk.split_to(chunk.len().min(PART_BYTES - part.len()));
                 part.extend_from_slice(&piece);
                 if part.len() == PART_BYTES {
-                    let full = std::mem::take(&mut part).freeze();
+                    let full = std::mem::replace(&mut part, BytesMut::with_capacity(PART_BYTES)).freeze();
                     if parts.is_none() {
                         parts = Some(Parts::begin(self, path).await?);
                     }
