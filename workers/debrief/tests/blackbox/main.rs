@@ -29,6 +29,7 @@ mod live;
 mod models;
 mod odd_fields;
 mod pages;
+mod practice;
 mod private;
 mod saved;
 mod telephony;
