@@ -77,7 +77,7 @@ async function practising(page, address) {
 
 // Answers are heard and can be heard again, the sound can be turned off, and what is spoken is understood and answered. Whoever
 // speaks again interrupts: in the microphone of this browser somebody speaks again and again.
-async function practisingAloud(page, address, folder) {
+async function practisingAloud(page, address) {
     await counting(page);
     await page.goto(`${address}/practice`);
     await page.locator("input[name=representative]").first().check();
@@ -102,11 +102,11 @@ async function practisingAloud(page, address, folder) {
     if (await page.evaluate(() => window.soundsBegun > 0)) throw new Error("sound is heard that was turned off");
     await page.click("#sound");
     await page.click("#microphone");
-    await page.locator("#coming li, #turns li:nth-child(5)").first().waitFor();
     await turns(6);
     await page.waitForFunction(() => window.soundsBegun > 0);
+    await page.locator("#turns .badge", { hasText: "cut off" }).first().waitFor();
     await page.click("#microphone");
-    await page.getByRole("button", { name: "Speak" }).waitFor();
+    await page.getByRole("button", { name: "Speak", exact: true }).waitFor();
     await page.click("form[action$='/end'] button");
     await page.getByText("What it was worth").waitFor();
 }

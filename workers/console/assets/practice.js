@@ -23,7 +23,9 @@
       this.items = [];
       this.waits = null;
       this.speaker = null;
-      this.line(coming.dataset.you).textContent = said;
+      const words = this.line(coming.dataset.you);
+      words.textContent = said;
+      words.parentElement.className = "ours";
     }
 
     // A line of somebody who speaks. It is text, whatever stands in it.

@@ -121,8 +121,9 @@ texts! { PracticeTexts {
     recording: "Recording of the meeting" | "Aufnahme des Gesprächs",
     no_sound: "There is no sound of this turn." | "Von diesem Beitrag gibt es keinen Ton.",
     sound_unavailable: "The sound cannot be read at the moment." | "Der Ton ist gerade nicht lesbar.",
-    delete: "Delete …" | "Löschen …",
-    delete_go: "Delete" | "Löschen",
+    delete: "Delete {} …" | "{} löschen …",
+    delete_this: "Delete it …" | "Löschen …",
+    delete_go: "Delete for good" | "Endgültig löschen",
     delete_product_hint: "Its files and all meetings about it are deleted with it. Calls that these meetings became stay." |
         "Seine Dateien und alle Gespräche darüber werden mit gelöscht. Anrufe, zu denen diese Gespräche wurden, bleiben.",
     delete_file_hint: "Meetings that were made before keep what they know of it." |
@@ -134,7 +135,6 @@ texts! { PracticeTexts {
     delete_meeting: "Delete the meeting" | "Gespräch löschen",
     delete_meeting_hint: "Everything that was said in it is deleted, with its sound and its scores. The call that it became stays." |
         "Alles, was darin gesagt wurde, wird gelöscht, mit Ton und Punkten. Der Anruf, zu dem es wurde, bleibt.",
-    delete_meeting_go: "Delete for good" | "Endgültig löschen",
     not_there: "This is not there any more. It may have been deleted." | "Das gibt es nicht mehr. Vielleicht wurde es gelöscht.",
     criterion: "Criterion" | "Merkmal",
     reason: "Why" | "Warum",
