@@ -73,8 +73,11 @@ impl Making {
             return None;
         }
         self.next += 1;
-        let words = self.said.words_in(&samples).filter_map(|nth| self.words.get(usize::try_from(nth).ok()?));
-        let letters = words.map(|word| format!("{word} ")).collect();
+        let words = self
+            .said
+            .words_in(&samples)
+            .filter_map(|nth| Some(self.words.get(usize::try_from(nth).ok()?)?.as_str()));
+        let letters = words.flat_map(|word| [word, " "]).collect();
         Some((letters, self.said.samples(samples)))
     }
 }
