@@ -4,7 +4,8 @@
 import { join } from "node:path";
 import { writeFile } from "node:fs/promises";
 
-import { opened } from "./browser.mjs";
+import { opened, SIZES } from "./browser.mjs";
+import { faultsOfLook } from "./pages.mjs";
 import { spoken } from "./spoken.mjs";
 
 export async function rooms(browser, { address, folder }) {
@@ -105,6 +106,11 @@ async function practisingAloud(page, address) {
     await turns(6);
     await page.waitForFunction(() => window.soundsBegun > 0);
     await page.locator("#turns .badge", { hasText: "cut off" }).first().waitFor();
+    for (const size of Object.values(SIZES)) {
+        await page.setViewportSize(size);
+        const faults = await faultsOfLook(page);
+        if (faults.length > 0) throw new Error(`the meeting, ${size.width} pixels wide, ${faults.join("; ")}`);
+    }
     await page.click("#microphone");
     await page.getByRole("button", { name: "Speak", exact: true }).waitFor();
     await page.click("form[action$='/end'] button");
