@@ -1,6 +1,12 @@
 // Starts Chromium, and opens pages in it that note everything a page does wrong while it loads.
 
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import { chromium } from "playwright-core";
+
+import { spoken } from "./spoken.mjs";
 
 const FLAGS = [
     "--headless",
@@ -11,20 +17,26 @@ const FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    // A microphone that plays a tone, and that needs no click on a question of the browser.
+    // A microphone that needs no click on a question of the browser. What it hears is a file.
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ];
 
 export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
-// The browser gets a new profile, which is removed when it is closed.
+// The browser gets a new profile, which is removed when it is closed. In its microphone somebody speaks for two seconds, again
+// and again.
 export async function started(use) {
-    const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+    const folder = await mkdtemp(join(tmpdir(), "debrief-microphone-"));
+    const heard = join(folder, "heard.wav");
+    await writeFile(heard, spoken(2, 4));
+    const args = [...FLAGS, `--use-file-for-fake-audio-capture=${heard}`];
+    const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args });
     try {
         await use(browser);
     } finally {
         await browser.close();
+        await rm(folder, { recursive: true, force: true });
     }
 }
 

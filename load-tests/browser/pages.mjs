@@ -107,8 +107,13 @@ function faultsOfHeaders(headers) {
 }
 
 async function visit(page, answer) {
+    const faults = await faultsOfLook(page);
+    return answer.status() === 200 ? faults : [`answers ${answer.status()}`, ...faults];
+}
+
+// What is wrong with a page as it stands: it is wider than the screen, or somebody cannot use it.
+export async function faultsOfLook(page) {
     const faults = [];
-    if (answer.status() !== 200) faults.push(`answers ${answer.status()}`);
     const wide = await page.evaluate(() => {
         const root = document.scrollingElement;
         const over = [...document.body.querySelectorAll("*")].filter(

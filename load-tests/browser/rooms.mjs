@@ -1,16 +1,16 @@
 // Uses the rooms for live calls and for practice as people do: speaks into a call with the microphone, plays a file into it,
-// ends it, and holds a meeting in which the answers come sentence by sentence.
+// ends it, and holds meetings in which the answers come sentence by sentence, and in which one speaks and hears.
 
 import { join } from "node:path";
 import { writeFile } from "node:fs/promises";
 
-import { opened } from "./browser.mjs";
-
-const RATE = 16000;
+import { opened, SIZES } from "./browser.mjs";
+import { faultsOfLook } from "./pages.mjs";
+import { spoken } from "./spoken.mjs";
 
 export async function rooms(browser, { address, folder }) {
     const faults = [];
-    for (const check of [watching, speaking, playing, practising]) {
+    for (const check of [watching, speaking, playing, practising, practisingAloud, deleting]) {
         const { context, page, problems } = await opened(browser, address);
         page.setDefaultTimeout(60_000);
         try {
@@ -37,7 +37,6 @@ async function watching(page, address) {
     if (!(await page.evaluate(() => window.isTheSamePage))) throw new Error("the page was loaded again");
 }
 
-// The microphone of this browser plays a tone.
 async function speaking(page, address) {
     await begun(page, address, "browser-microphone");
     await page.click("#microphone");
@@ -49,8 +48,8 @@ async function speaking(page, address) {
 
 async function playing(page, address, folder) {
     await begun(page, address, "browser-file");
-    const file = join(folder, "spoken.wav");
-    await writeFile(file, spoken(4));
+    const file = join(folder, "played.wav");
+    await writeFile(file, spoken(4, 1));
     await page.setInputFiles("#played", file);
     await page.click("#play");
     await page.locator("#words li").first().waitFor();
@@ -77,6 +76,71 @@ async function practising(page, address) {
     await page.getByText("What it was worth").waitFor();
 }
 
+// Answers are heard and can be heard again, the sound can be turned off, and what is spoken is understood and answered. Whoever
+// speaks again interrupts: in the microphone of this browser somebody speaks again and again.
+async function practisingAloud(page, address) {
+    await counting(page);
+    await page.goto(`${address}/practice`);
+    await page.locator("input[name=representative]").first().check();
+    await page.fill("input[name=meeting_goal]", "Agree on a pilot");
+    await page.click("section[aria-labelledby=make] button");
+    await page.click("form[action$='/start'] button");
+    const say = async (words) => {
+        await page.fill("textarea[name=message]", words);
+        await page.click("#say button");
+    };
+    const turns = (count) => page.waitForFunction((count) => document.querySelectorAll("#turns li").length >= count, count);
+    await say("What slows your month-end down?");
+    await turns(2);
+    await page.waitForFunction(() => window.soundsBegun > 0);
+    if ((await page.locator("#turns audio").count()) === 0) throw new Error("the answer cannot be heard again");
+    // The choice is kept in the page.
+    await page.click("#sound");
+    await page.reload();
+    if ((await page.getAttribute("#sound", "aria-pressed")) !== "false") throw new Error("the sound is on again");
+    await say("And what does it cost you?");
+    await turns(4);
+    if (await page.evaluate(() => window.soundsBegun > 0)) throw new Error("sound is heard that was turned off");
+    await page.click("#sound");
+    await page.click("#microphone");
+    await turns(6);
+    await page.waitForFunction(() => window.soundsBegun > 0);
+    await page.locator("#turns .badge", { hasText: "cut off" }).first().waitFor();
+    for (const size of Object.values(SIZES)) {
+        await page.setViewportSize(size);
+        const faults = await faultsOfLook(page);
+        if (faults.length > 0) throw new Error(`the meeting, ${size.width} pixels wide, ${faults.join("; ")}`);
+    }
+    await page.click("#microphone");
+    await page.getByRole("button", { name: "Speak", exact: true }).waitFor();
+    await page.click("form[action$='/end'] button");
+    await page.getByText("What it was worth").waitFor();
+}
+
+// Counts the sounds that a page begins to play. Nobody can hear this browser.
+async function counting(page) {
+    await page.addInitScript(() => {
+        window.soundsBegun = 0;
+        const { start } = AudioBufferSourceNode.prototype;
+        AudioBufferSourceNode.prototype.start = function (...when) {
+            window.soundsBegun += 1;
+            return start.apply(this, when);
+        };
+    });
+}
+
+async function deleting(page, address) {
+    await page.goto(`${address}/practice`);
+    const meetings = page.locator("table a[href^='/practice/']");
+    const before = await meetings.count();
+    await meetings.first().click();
+    await page.click("section[aria-labelledby=delete] summary");
+    await page.getByText("The call that it became stays.").waitFor();
+    await page.click("form[action$='/delete'] button");
+    await page.waitForURL(`${address}/practice`);
+    if ((await meetings.count()) !== before - 1) throw new Error("the meeting is still in the list");
+}
+
 async function begun(page, address, session) {
     await page.goto(`${address}/live`);
     await page.fill("input[name=session_id]", session);
@@ -87,35 +151,4 @@ async function begun(page, address, session) {
 async function ended(page) {
     await page.click("form[action$='/end'] button");
     await page.getByText("by a request").waitFor();
-}
-
-// Something like speech for so many seconds, and a second of silence. A pause ends what somebody says.
-function spoken(seconds) {
-    const samples = Int16Array.from({ length: (seconds + 1) * RATE }, (_, at) => {
-        const time = at / RATE;
-        if (time > seconds) return 0;
-        const syllable = Math.sqrt(Math.max(0, Math.sin(2 * Math.PI * 4 * time)));
-        let sum = 0;
-        for (let overtone = 1; overtone < 16; overtone++) {
-            const frequency = 130 * overtone;
-            const near = (formant, width) => 1 / (1 + ((frequency - formant) / width) ** 2);
-            const strength = near(550 + 200 * Math.sin(8 * time), 120) + 0.5 * near(1500 + 400 * Math.sin(5.6 * time), 180) + 0.02;
-            sum += strength * Math.sin(2 * Math.PI * frequency * time);
-        }
-        return Math.max(-30000, Math.min(30000, 9000 * syllable * sum));
-    });
-    const head = Buffer.alloc(44);
-    head.write("RIFF");
-    head.writeUInt32LE(36 + samples.byteLength, 4);
-    head.write("WAVEfmt ", 8);
-    head.writeUInt32LE(16, 16);
-    head.writeUInt16LE(1, 20);
-    head.writeUInt16LE(1, 22);
-    head.writeUInt32LE(RATE, 24);
-    head.writeUInt32LE(RATE * 2, 28);
-    head.writeUInt16LE(2, 32);
-    head.writeUInt16LE(16, 34);
-    head.write("data", 36);
-    head.writeUInt32LE(samples.byteLength, 40);
-    return Buffer.concat([head, Buffer.from(samples.buffer)]);
 }

@@ -22,6 +22,7 @@ pub mod telephony;
 mod testing;
 pub mod versions;
 pub mod voices;
+mod websocket;
 
 pub use descriptor::{Check, CheckError, Checked, Descriptor, Provider, tried};
 pub use slots::Slots;

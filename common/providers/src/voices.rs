@@ -17,6 +17,8 @@ use futures::stream::BoxStream;
 use platform::config::keys::plain;
 use platform::config::{ConfigError, Group, Values};
 
+use tokio::sync::mpsc;
+
 use crate::descriptor::{Check, Checked, Descriptor};
 use crate::slots::Slots;
 
@@ -74,6 +76,42 @@ pub trait Voice: Check + Send + Sync {
 
     /// Says a line of at most [`MAX_LINE_CHARS`]. This request costs money.
     fn speak<'a>(&'a self, line: &'a Line<'a>) -> BoxFuture<'a, Result<Sound, Refusal>>;
+
+    /// Begins an answer whose lines are said over one connection, with the voice and the manner of `line`. `None` where each line
+    /// is a request of its own.
+    fn begin_answer(&self, _line: &Line<'_>) -> Option<AnswerLines> {
+        None
+    }
+}
+
+/// The way to a connection over which the lines of one answer are said, one behind the other. The answer is over when this is
+/// dropped.
+#[derive(Debug)]
+pub struct AnswerLines(mpsc::UnboundedSender<Asked>);
+
+/// A line that is asked for on such a connection.
+#[derive(Debug)]
+pub struct Asked {
+    pub text: String,
+    /// Where its sound goes. A line is over when this is dropped.
+    pub sound: mpsc::UnboundedSender<Result<Bytes, Refusal>>,
+}
+
+impl AnswerLines {
+    /// The way in, and what comes out of it.
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<Asked>) {
+        let (sender, asked) = mpsc::unbounded_channel();
+        (Self(sender), asked)
+    }
+
+    /// Asks for the next line of at most [`MAX_LINE_CHARS`]. Its sound comes as it is made. Where an error or nothing comes first,
+    /// the line was not said. This costs money.
+    pub fn say(&self, text: &str) -> mpsc::UnboundedReceiver<Result<Bytes, Refusal>> {
+        let (sound, coming) = mpsc::unbounded_channel();
+        // Where the connection is gone, nothing comes.
+        self.0.send(Asked { text: text.to_owned(), sound }).ok();
+        coming
+    }
 }
 
 impl Check for Arc<dyn Voice> {

@@ -1,5 +1,5 @@
 //! The audit: who had something done again, who corrected a speaker, who said what became of an effect, who made or revoked a key,
-//! who changed an account, and who changed what everybody in a workspace sees. Every request has one row.
+//! who changed an account, who changed what everybody in a workspace sees, and who removed something of practice. Every request has one row.
 //!
 //! The transaction that does one piece of a request also counts it in the row. So the count is right even if the
 //! request is cut off half-way. Whoever makes the same request within a day continues the one that was cut off: both
@@ -66,6 +66,16 @@ pub enum Action {
     LoadSamples,
     #[strum(serialize = "samples_remove")]
     RemoveSamples,
+    #[strum(serialize = "salesperson_delete")]
+    DeleteSalesperson,
+    #[strum(serialize = "material_delete")]
+    DeleteMaterial,
+    #[strum(serialize = "company_delete")]
+    DeleteCompany,
+    #[strum(serialize = "representative_delete")]
+    DeleteRepresentative,
+    #[strum(serialize = "practice_meeting_delete")]
+    DeletePracticeMeeting,
 }
 
 impl Action {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use axum::http::header::UPGRADE;
 use axum::http::request::Parts;
 use domain::call::WorkspaceId;
 use domain::principal::{Principal, Scope, Scopes, Sees};
@@ -311,6 +312,10 @@ impl Access {
             return Ok(None);
         };
         // A browser sends the cookie with every request, whoever made it. A bearer token it does not send by itself.
+        if is_cookie && head.headers.contains_key(UPGRADE) {
+            // A WebSocket is opened with a GET, and then everything can be done over it. No script can give it a header.
+            session::check_origin(head)?;
+        }
         if is_cookie && !head.method.is_safe() {
             if by_header {
                 let given = head.headers.get(session::CSRF_HEADER).and_then(|value| value.to_str().ok());

@@ -53,13 +53,25 @@ pub async fn newest(
     };
     Ok(Some(match url {
         Some(url) => redirect(&url),
-        None => serve(blobs.clone(), key, size, &material, &media_type, headers),
+        None => serve(blobs.clone(), key, size, (&material.digest, &media_type), headers),
     }))
 }
 
 /// Whether [`newest`] has something to give.
 pub async fn exists(store: &Store, blobs: &Blobs, call: &Call) -> Result<bool, RecordingError> {
     Ok(find(store, blobs, call).await?.is_some())
+}
+
+/// Answers with the sound under a key, or with the part of it that the request asks for. `None` where it is gone. The bytes
+/// always come from here, and the blob under such a key never changes.
+pub async fn of_blob(
+    blobs: &Blobs,
+    (key, media_type): (&str, &str),
+    headers: &HeaderMap,
+) -> Result<Option<Response>, BlobError> {
+    let Some(size) = blobs.head(key).await? else { return Ok(None) };
+    let name = key.rsplit('/').next().unwrap_or(key);
+    Ok(Some(serve(blobs.clone(), key.to_owned(), size, (name, media_type), headers)))
 }
 
 /// The newest recording of a call that is here.
@@ -102,12 +114,11 @@ fn serve(
     blobs: Blobs,
     key: String,
     size: u64,
-    material: &Material,
-    media_type: &str,
+    (digest, media_type): (&str, &str),
     headers: &HeaderMap,
 ) -> Response {
     let asked = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let etag = format!("\"{}\"", material.digest);
+    let etag = format!("\"{digest}\"");
     // A part of another recording than the one that the client has is of no use to it.
     let same = asked(IF_RANGE).is_none_or(|tag| tag == etag);
     let (status, range) = match wanted(asked(RANGE).filter(|_| same), size) {

@@ -1,7 +1,9 @@
 //! `ElevenLabs`: Scribe takes one form with audio, which is answered with words, or with one transcript for each channel. A line of
-//! text is answered with its sound.
+//! text is answered with its sound, or the lines of an answer are said over one WebSocket.
 //!
 //! The key stands in `xi-api-key`. A form that is wrong gets 422 and a list; other errors are an object.
+
+mod socket;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ fn routes(site: &Site<'_>) -> Router {
         .route("/v1/speech-to-text", post(convert))
         .route("/v1/models", get(models))
         .route("/v1/text-to-speech/{voice}/stream", post(speak))
+        .route("/v1/text-to-speech/{voice}/stream-input", get(socket::speak))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND) })
         .layer(DefaultBodyLimit::disable())
         .with_state(site.control.clone())
@@ -101,15 +104,12 @@ async fn speak(
         return error(StatusCode::BAD_REQUEST, "invalid_model_id", "The model is not a valid model");
     }
     let settings = &body["voice_settings"];
-    for name in ["stability", "similarity_boost", "style"] {
-        if settings[name].as_f64().is_some_and(|value| !(0.0..=1.0).contains(&value)) {
-            return wrong(name, "Input should be from 0 to 1", "less_than_equal");
-        }
+    if let Some(name) = out_of_range(settings) {
+        return wrong(name, "Input should be from 0 to 1", "less_than_equal");
     }
-    let speed = settings["speed"].as_f64().unwrap_or(1.0);
-    if !(0.7..=1.2).contains(&speed) {
+    let Some(speed) = speed(settings) else {
         return error(StatusCode::BAD_REQUEST, "invalid_voice_settings", "speed has to be from 0.7 to 1.2");
-    }
+    };
     if asked.get("output_format").map(String::as_str) != Some("pcm_24000") {
         return error(
             StatusCode::BAD_REQUEST,
@@ -119,6 +119,16 @@ async fn speak(
     }
     control.made("speech", &digest(text.as_bytes()));
     spoken::answer(text, &voice, speed, control.pace.now())
+}
+
+/// The setting of a voice that must be from 0 to 1 and is not.
+fn out_of_range(settings: &Value) -> Option<&'static str> {
+    let is_wrong = |name: &&str| settings[*name].as_f64().is_some_and(|value| !(0.0..=1.0).contains(&value));
+    ["stability", "similarity_boost", "style"].into_iter().find(is_wrong)
+}
+
+fn speed(settings: &Value) -> Option<f64> {
+    Some(settings["speed"].as_f64().unwrap_or(1.0)).filter(|speed| (0.7..=1.2).contains(speed))
 }
 
 async fn convert(State(control): State<Arc<Control>>, headers: HeaderMap, parts: Multipart) -> Response {

@@ -1,7 +1,7 @@
 //! How fast a simulated provider makes what it streams, as whoever drives the simulator wants it.
 //!
-//! The time until a provider begins to answer is the latency that is set with the faults. What is set here is the time that
-//! the rest of the answer takes. Without it everything is there at once.
+//! The time that every request waits is the latency that is set with the faults. What is set here is the time that a model or a
+//! voice takes for what it makes. Without it everything is there at once.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -15,6 +15,8 @@ use crate::state::lock;
 pub(crate) struct Pace {
     /// How long a model takes for each sentence of its answer.
     pub(crate) sentence_ms: u64,
+    /// How long a voice takes until the first sound of a line is there.
+    pub(crate) first_sound_ms: u64,
     /// How many milliseconds of sound a voice makes in a millisecond. `None`: all at once.
     pub(crate) sound_speed: Option<f64>,
 }
@@ -26,9 +28,10 @@ impl Pace {
         Duration::from_millis(self.sentence_ms).saturating_mul(count)
     }
 
-    /// The time after which so much sound is made.
+    /// The time after which the sound that follows so much sound of the same line is made.
     pub(crate) fn sound(self, length: Duration) -> Duration {
-        self.sound_speed.map_or(Duration::ZERO, |speed| length.div_f64(speed))
+        let first = Duration::from_millis(self.first_sound_ms);
+        first + self.sound_speed.map_or(Duration::ZERO, |speed| length.div_f64(speed))
     }
 
     /// Says what is wrong with a pace that came as JSON.

@@ -23,8 +23,8 @@ const WORD_S: f64 = 0.4;
 const SOUNDING: f64 = 0.8;
 const LOUDNESS: f64 = 6_000.0;
 /// The samples of a piece of an answer: a tenth of a second.
-const PIECE: u32 = 2_400;
-const PIECE_LENGTH: Duration = Duration::from_millis(100);
+pub(crate) const PIECE: u32 = 2_400;
+pub(crate) const PIECE_LENGTH: Duration = Duration::from_millis(100);
 
 /// Answers with the sound of `text` by this voice, at this pace.
 pub(crate) fn answer(text: &str, voice: &str, speed: f64, pace: Pace) -> Response {
@@ -45,7 +45,7 @@ pub(crate) fn answer(text: &str, voice: &str, speed: f64, pace: Pace) -> Respons
 }
 
 /// A text as it is said.
-struct Said {
+pub(crate) struct Said {
     /// The pitch of each word, in Hz.
     words: Vec<f64>,
     /// The samples of each word.
@@ -53,7 +53,7 @@ struct Said {
 }
 
 impl Said {
-    fn new(text: &str, voice: &str, speed: f64) -> Self {
+    pub(crate) fn new(text: &str, voice: &str, speed: f64) -> Self {
         let pitch = 120.0 + f64::from(voice.bytes().fold(0_u8, u8::wrapping_add)) / 2.0;
         // A longer word sounds higher, so that a listener hears that something is said.
         let of_word = |word: &str| pitch + f64::from(u8::try_from(word.len()).unwrap_or(u8::MAX)) * 4.0;
@@ -61,11 +61,17 @@ impl Said {
         Self { words: text.split_whitespace().map(of_word).collect(), frames }
     }
 
-    fn length(&self) -> u32 {
+    /// How many samples it has.
+    pub(crate) fn length(&self) -> u32 {
         u32::try_from(self.words.len()).unwrap_or(u32::MAX).saturating_mul(self.frames)
     }
 
-    fn samples(&self, range: Range<u32>) -> Vec<u8> {
+    /// The numbers of the words that begin in this range of samples.
+    pub(crate) fn words_in(&self, range: &Range<u32>) -> Range<u32> {
+        range.start.div_ceil(self.frames)..range.end.div_ceil(self.frames)
+    }
+
+    pub(crate) fn samples(&self, range: Range<u32>) -> Vec<u8> {
         range.flat_map(|at| self.sample(at / self.frames, at % self.frames).to_le_bytes()).collect()
     }
 
@@ -103,6 +109,15 @@ mod tests {
         assert!((seconds("one two three four five", 2.0) - 1.0).abs() < 0.001);
         let samples = |voice| Said::new("one two", voice, 1.0).samples(0..9_600);
         assert!(samples("v") != samples("w"));
+    }
+
+    #[test]
+    fn each_word_begins_in_one_piece() {
+        let said = Said::new("one two three", "v", 1.1);
+        let pieces =
+            (0..said.length().div_ceil(PIECE)).map(|nth| nth * PIECE..((nth + 1) * PIECE).min(said.length()));
+        let words: Vec<u32> = pieces.flat_map(|piece| said.words_in(&piece)).collect();
+        assert_eq!(words, [0, 1, 2]);
     }
 
     #[test]

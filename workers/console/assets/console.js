@@ -1,6 +1,6 @@
 // The console works without this script. With it, the parts of a page that have the attribute data-live are fetched
 // again when something changed. Nothing is fetched while the page is hidden, and nothing is replaced in which the
-// visitor is typing.
+// visitor is typing, or which plays a sound.
 (() => {
   "use strict";
 
@@ -13,7 +13,8 @@
 
   const isBusy = (part) =>
     part.contains(document.activeElement) && /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName) ||
-    part.querySelector("dialog[open], [data-dirty]") !== null;
+    part.querySelector("dialog[open], [data-dirty]") !== null ||
+    [...part.querySelectorAll("audio")].some((sound) => !sound.paused);
 
   const refresh = async () => {
     if (isFetching) { isDue = true; return; }

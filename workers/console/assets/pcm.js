@@ -1,8 +1,8 @@
 // Runs beside the page, where the sound of the microphone comes in, and hands it to the page in blocks.
 class Blocks extends AudioWorkletProcessor {
-  constructor() {
+  constructor(options) {
     super();
-    this.block = new Float32Array(2048);
+    this.block = new Float32Array(options.processorOptions?.samples ?? 2048);
     this.filled = 0;
   }
 

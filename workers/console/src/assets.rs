@@ -33,6 +33,7 @@ assets! {
     "live.js": "text/javascript; charset=utf-8",
     "pcm.js": "text/javascript; charset=utf-8",
     "practice.js": "text/javascript; charset=utf-8",
+    "sound.js": "text/javascript; charset=utf-8",
 }
 
 /// Changes whenever an asset changes. It is part of the address of an asset, so that a browser may keep an asset for

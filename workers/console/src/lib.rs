@@ -44,7 +44,7 @@ use tower::ServiceExt as _;
 
 pub use changes::Updates;
 pub use own_api::OwnApi;
-pub use state::{Console, MakeSamples, ProviderStates};
+pub use state::{Console, MakeSamples, PracticeSound, ProviderStates};
 
 use csrf::Posted;
 use fields::Fields;

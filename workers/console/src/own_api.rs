@@ -10,6 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use domain::principal::Principal;
+use hyper::upgrade::OnUpgrade;
 use serde_json::Value;
 use tower::ServiceExt as _;
 use url::form_urlencoded::byte_serialize;
@@ -42,6 +43,31 @@ impl OwnApi {
         (body, once): (&Value, Option<&str>),
     ) -> Result<Value, Problem> {
         read(self.send(who, posted(path, body, once)?).await).await
+    }
+
+    /// Deletes what stands at `path`.
+    pub(crate) async fn delete(&self, who: &Principal, path: &str) -> Result<Value, Problem> {
+        let request = Request::delete(path).body(Body::empty()).map_err(|_| unusable())?;
+        read(self.send(who, request).await).await
+    }
+
+    /// Opens the WebSocket at `path` over the connection of a visitor who was let in. The caller has checked that a page of
+    /// ours asks for it.
+    pub(crate) async fn open_socket(
+        &self,
+        who: &Principal,
+        path: &str,
+        mut asked: Request,
+    ) -> Result<Response, Problem> {
+        let mut request = Request::get(path).body(Body::empty()).map_err(|_| unusable())?;
+        *request.headers_mut() = std::mem::take(asked.headers_mut());
+        *request.version_mut() = asked.version();
+        // Of what the outer request carries only the connection is passed on. The parts of its path would be taken for those
+        // of `path`.
+        if let Some(connection) = asked.extensions_mut().remove::<OnUpgrade>() {
+            request.extensions_mut().insert(connection);
+        }
+        Ok(self.send(who, request).await)
     }
 }
 

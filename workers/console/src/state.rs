@@ -32,6 +32,7 @@ pub struct Console {
     pub make_samples: MakeSamples,
     /// The routes of live calls and of practice. A console in a process of its own has them too.
     pub own_api: OwnApi,
+    pub practice_sound: PracticeSound,
     pub access: Arc<Access>,
     pub accounts: Arc<Accounts>,
     pub installation: Arc<Installation>,
@@ -46,6 +47,15 @@ pub struct Console {
     pub updates: Updates,
     /// Cancelled when the process is asked to stop. From then on no page is told about changes.
     pub stopping: CancellationToken,
+}
+
+/// What the meetings of practice can do with sound.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PracticeSound {
+    /// Whether the representatives speak aloud.
+    pub has_voice: bool,
+    /// Whether anybody understands what the salesperson says aloud.
+    pub understands_speech: bool,
 }
 
 /// Whether each provider is on. This cannot change while the process runs, and it takes a while to find out, because each

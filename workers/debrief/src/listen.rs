@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use web::{self, Access, Accounts};
-use web_console::{Console, OwnApi, ProviderStates, Updates};
+use web_console::{Console, OwnApi, PracticeSound, ProviderStates, Updates};
 
 use crate::deployment::{Deployment, StartError};
 use crate::document::document;
@@ -91,8 +91,12 @@ impl Listener {
         // A console has the pages of live calls and of practice also in a process without their roles: it stores what comes
         // in, and whoever has the role works on it.
         let console = live.zip(practice).filter(|_| has_console).map(|(live, practice)| {
+            let sound = PracticeSound {
+                has_voice: practice.voices.speak(),
+                understands_speech: !practice.speech.is_empty(),
+            };
             let own_api = OwnApi::new(live::described(live).merge(practice::router(practice)));
-            console(deployment, access, (roles, own_api), &shutdown)
+            console(deployment, access, (roles, own_api, sound), &shutdown)
         });
         if let Some(console) = &console {
             router = router.merge(web_console::router(console.clone()));
@@ -157,7 +161,7 @@ pub(crate) fn api(
 fn console(
     deployment: &Deployment,
     access: &Arc<Access>,
-    (roles, own_api): (&[Role], OwnApi),
+    (roles, own_api, practice_sound): (&[Role], OwnApi, PracticeSound),
     shutdown: &CancellationToken,
 ) -> Console {
     let Deployment { values, installation, store, broker, blobs, sealer, .. } = deployment;
@@ -169,6 +173,7 @@ fn console(
         intake: deployment.intake(),
         make_samples: crate::samples::samples,
         own_api,
+        practice_sound,
         access: Arc::clone(access),
         accounts: Arc::new(Accounts::new(store.clone())),
         installation: Arc::clone(installation),

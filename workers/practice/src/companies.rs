@@ -234,10 +234,9 @@ pub(crate) async fn delete(
     who: Trainee,
     Id(id): Id,
 ) -> Answer<Json<Answered<Removed>>> {
-    let workspace = who.workspace;
     finished(async move {
-        let blobs =
-            practice.store.delete_company(workspace, id).await?.ok_or_else(|| not_found("company"))?;
+        let by = (who.workspace, &*who.actor);
+        let blobs = practice.store.delete_company(by, id).await?.ok_or_else(|| not_found("company"))?;
         forget_blobs(&practice, blobs).await;
         Ok(Answered::of(Removed { id }, "The company was removed, with its representatives and meetings."))
     })

@@ -296,10 +296,9 @@ pub(crate) async fn delete(
     Id(id): Id,
 ) -> Answer<Json<Answered<Removed>>> {
     find(&practice, &who, id).await?;
-    let workspace = who.workspace;
     finished(async move {
-        let blobs =
-            practice.store.delete_meeting(workspace, id).await?.ok_or_else(|| not_found("meeting"))?;
+        let by = (who.workspace, &*who.actor);
+        let blobs = practice.store.delete_meeting(by, id).await?.ok_or_else(|| not_found("meeting"))?;
         forget_blobs(&practice, blobs).await;
         Ok(Answered::of(Removed { id }, "The meeting was removed."))
     })

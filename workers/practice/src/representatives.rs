@@ -208,7 +208,7 @@ pub(crate) async fn delete(
     who: Trainee,
     Id(id): Id,
 ) -> Answer<Json<Answered<Removed>>> {
-    if !practice.store.delete_representative(who.workspace, id).await? {
+    if !practice.store.delete_representative((who.workspace, &who.actor), id).await? {
         return Err(not_found("representative"));
     }
     Ok(Answered::of(Removed { id }, "The representative was removed."))

@@ -59,6 +59,7 @@ fn files() -> utoipa::openapi::schema::Array {
 #[derive(Serialize, ToSchema)]
 #[schema(as = SalespersonMaterial)]
 pub(crate) struct MaterialView {
+    id: Uuid,
     file_name: String,
     /// `pdf`, `pptx`, `docx`, `ppt`, `doc`, `png`, `jpeg` or `gif`, by the content.
     file_type: String,
@@ -74,8 +75,8 @@ pub(crate) struct MaterialView {
 
 impl MaterialView {
     fn of(file: StoredMaterialFile) -> Self {
-        let StoredMaterialFile { file_name, file_type, file_size, pages, words, note, .. } = file;
-        Self { file_name, file_type, file_size, pages, words, note }
+        let StoredMaterialFile { id, file_name, file_type, file_size, pages, words, note, .. } = file;
+        Self { id, file_name, file_type, file_size, pages, words, note }
     }
 }
 
@@ -248,13 +249,10 @@ pub(crate) async fn delete(
     who: Trainee,
     Id(id): Id,
 ) -> Answer<Json<Answered<Removed>>> {
-    let workspace = who.workspace;
     finished(async move {
-        let blobs = practice
-            .store
-            .delete_salesperson(workspace, id)
-            .await?
-            .ok_or_else(|| not_found("salesperson"))?;
+        let by = (who.workspace, &*who.actor);
+        let blobs =
+            practice.store.delete_salesperson(by, id).await?.ok_or_else(|| not_found("salesperson"))?;
         forget_blobs(&practice, blobs).await;
         Ok(Answered::of(Removed { id }, "The salesperson was removed, with the files and the meetings."))
     })
@@ -263,7 +261,7 @@ pub(crate) async fn delete(
 
 /// Removes a file of a salesperson.
 #[utoipa::path(delete, path = "/api/salesperson/{id}/material/{index}", operation_id = "deleteMaterial", tag = "practice", security(("key" = ["operate"])),
-    params(("id" = String, Path, description = "The id of the salesperson"), ("index" = String, Path, description = "The place of the file in the list, from 0")),
+    params(("id" = String, Path, description = "The id of the salesperson"), ("index" = String, Path, description = "The place of the file in the list, from 0, or its id")),
     responses((status = 200, body = Answered<Removed>),
         (status = 404, description = "There is no such salesperson or file", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn delete_material(
@@ -274,13 +272,17 @@ pub(crate) async fn delete_material(
     let workspace = who.workspace;
     let id: Uuid = id.parse().map_err(|_| not_found("salesperson"))?;
     let materials = practice.store.materials_of(workspace, id).await?;
-    let file = index
-        .parse::<usize>()
-        .ok()
-        .and_then(|index| materials.get(index))
+    // A place can become that of another file while somebody looks at the list. An id cannot.
+    let file = match index.parse::<Uuid>() {
+        Ok(id) => materials.iter().find(|file| file.id == id),
+        Err(_) => index.parse::<usize>().ok().and_then(|index| materials.get(index)),
+    };
+    let file = file.ok_or_else(|| not_found("file"))?;
+    let blob = practice
+        .store
+        .delete_material((workspace, &who.actor), id, file.id)
+        .await?
         .ok_or_else(|| not_found("file"))?;
-    let blob =
-        practice.store.delete_material(workspace, id, file.id).await?.ok_or_else(|| not_found("file"))?;
     forget_blobs(&practice, vec![blob]).await;
     Ok(Answered::of(Removed { id: file.id }, format!("`{}` was removed.", file.file_name)))
 }

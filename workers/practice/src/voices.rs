@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::fault::Fault;
-use futures::StreamExt as _;
-use providers::voices::{Line, MAX_LINE_CHARS, Manner, Sound, Voice};
+use domain::refusal::Refusal;
+use futures::{StreamExt as _, stream};
+use providers::voices::{AnswerLines, Line, MAX_LINE_CHARS, Manner, Sound, Voice};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -43,32 +44,14 @@ impl Voices {
         !self.0.is_empty()
     }
 
-    /// Begins to say a sentence. The pieces of its sound come as they are made; there are none where no provider speaks.
-    pub(crate) fn begin(&self, speaker: &Speaker, text: &str) -> mpsc::Receiver<Bytes> {
-        let (pieces, sound) = mpsc::channel(PIECES);
-        let (voices, speaker) = (self.clone(), speaker.clone());
-        let text: String = text.chars().take(MAX_LINE_CHARS).collect();
-        tokio::spawn(async move {
-            let Some(mut sound) = voices.sound(&speaker, &text).await else {
-                metrics::silent_line();
-                return;
-            };
-            while let Some(piece) = sound.next().await {
-                match piece {
-                    Ok(piece) => {
-                        // Whoever listened may have interrupted.
-                        if pieces.send(piece).await.is_err() {
-                            return;
-                        }
-                    }
-                    Err(refusal) => {
-                        tracing::warn!(error = refusal.text, "a voice broke off in the middle of a sentence");
-                        return;
-                    }
-                }
-            }
+    /// Begins an answer of this speaker.
+    pub(crate) fn begin_answer(&self, speaker: &Speaker) -> SpokenAnswer {
+        let first = self.0.iter().enumerate().find(|(_, seat)| !seat.rests());
+        let lines = first.and_then(|(at, seat)| {
+            let own = speaker.voice_id.as_deref().filter(|_| at == 0);
+            seat.voice.begin_answer(&speaker.line("", own))
         });
-        sound
+        SpokenAnswer { voices: self.clone(), speaker: speaker.clone(), lines }
     }
 
     async fn sound(&self, speaker: &Speaker, text: &str) -> Option<Sound> {
@@ -96,6 +79,62 @@ impl Voices {
         }
         None
     }
+}
+
+/// An answer that is said, sentence by sentence.
+pub(crate) struct SpokenAnswer {
+    voices: Voices,
+    speaker: Speaker,
+    /// Where the provider says the lines of an answer over one connection.
+    lines: Option<AnswerLines>,
+}
+
+impl SpokenAnswer {
+    /// Begins to say a sentence. The pieces of its sound come as they are made; there are none where no provider speaks.
+    pub(crate) fn say(&self, text: &str) -> mpsc::Receiver<Bytes> {
+        let (pieces, sound) = mpsc::channel(PIECES);
+        let (voices, speaker) = (self.voices.clone(), self.speaker.clone());
+        let text: String = text.chars().take(MAX_LINE_CHARS).collect();
+        // The lines of a connection are said in the order in which they are asked for.
+        let coming = self.lines.as_ref().map(|lines| lines.say(&text));
+        tokio::spawn(async move {
+            let over_connection = match coming {
+                Some(coming) => begun(coming).await,
+                None => None,
+            };
+            let sound = match over_connection {
+                Some(sound) => Some(sound),
+                None => voices.sound(&speaker, &text).await,
+            };
+            let Some(mut sound) = sound else {
+                metrics::silent_line();
+                return;
+            };
+            while let Some(piece) = sound.next().await {
+                match piece {
+                    Ok(piece) => {
+                        // Whoever listened may have interrupted.
+                        if pieces.send(piece).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(refusal) => {
+                        tracing::warn!(error = refusal.text, "a voice broke off in the middle of a sentence");
+                        return;
+                    }
+                }
+            }
+        });
+        sound
+    }
+}
+
+/// The sound of a line that a connection has begun to say. `None` where it does not say the line, so that it is a request of its
+/// own.
+async fn begun(mut coming: mpsc::UnboundedReceiver<Result<Bytes, Refusal>>) -> Option<Sound> {
+    let first = coming.recv().await?.ok()?;
+    let rest = stream::unfold(coming, |mut coming| async move { Some((coming.recv().await?, coming)) });
+    Some(stream::iter([Ok(first)]).chain(rest).boxed())
 }
 
 impl Seat {

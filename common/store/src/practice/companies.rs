@@ -1,10 +1,11 @@
 //! Companies, and who represents them in meetings.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::MAX_TEXT_CHARS;
+use crate::audit::{self, Action};
 use crate::columns::{bounded, storable};
 use crate::{Result, Store, execute, query, read};
 use domain::call::WorkspaceId;
@@ -173,7 +174,12 @@ impl Store {
 
     /// Removes a company with its representatives and with the meetings that it had. Returns the keys of the blobs that
     /// belonged to them, and `None` where there is no such company.
-    pub async fn delete_company(&self, workspace: WorkspaceId, id: Uuid) -> Result<Option<Vec<String>>> {
+    pub async fn delete_company(
+        &self,
+        (workspace, actor): (WorkspaceId, &str),
+        id: Uuid,
+    ) -> Result<Option<Vec<String>>> {
+        let now = self.now();
         let mut tx = self.begin_tx().await?;
         let gone =
             execute!(tx, "DELETE FROM practice_companies WHERE workspace = $1 AND id = $2", workspace, id)?;
@@ -204,6 +210,8 @@ impl Store {
             id,
         )?;
         execute!(tx, "DELETE FROM practice_meetings WHERE workspace = $1 AND company = $2", workspace, id,)?;
+        let what = json!({"company": id});
+        audit::record(&mut tx, (workspace, actor), Action::DeleteCompany, what, now).await?;
         tx.commit().await?;
         Ok(Some(blobs.into_iter().map(|(blob,)| blob).collect()))
     }
@@ -290,14 +298,23 @@ impl Store {
     }
 
     /// Removes a representative. A meeting keeps what it needs of whoever takes part in it.
-    pub async fn delete_representative(&self, workspace: WorkspaceId, id: Uuid) -> Result<bool> {
-        let mut tx = self.one_statement().await?;
+    pub async fn delete_representative(
+        &self,
+        (workspace, actor): (WorkspaceId, &str),
+        id: Uuid,
+    ) -> Result<bool> {
+        let now = self.now();
+        let mut tx = self.begin_tx().await?;
         let gone = execute!(
             tx,
             "DELETE FROM practice_representatives WHERE workspace = $1 AND id = $2",
             workspace,
             id,
         )?;
+        if gone == 1 {
+            let what = json!({"representative": id});
+            audit::record(&mut tx, (workspace, actor), Action::DeleteRepresentative, what, now).await?;
+        }
         tx.commit().await?;
         Ok(gone == 1)
     }

@@ -8,6 +8,7 @@ use domain::call::WorkspaceId;
 /// A file of a salesperson without its content.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct MaterialHead {
+    pub id: Uuid,
     pub salesperson: Uuid,
     pub file_name: String,
     pub file_type: String,
@@ -24,7 +25,7 @@ impl Store {
             fetch_all,
             MaterialHead,
             self,
-            "SELECT salesperson, file_name, file_type, pages, words, note FROM practice_materials
+            "SELECT id, salesperson, file_name, file_type, pages, words, note FROM practice_materials
              WHERE workspace = $1 ORDER BY salesperson, position, id LIMIT $2",
             workspace,
             limit,

@@ -1,10 +1,11 @@
 //! Practice meetings: what was planned, and how far they are.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::types::Json;
 use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
+use crate::audit::{self, Action};
 use crate::columns::storable;
 use crate::{Page, Result, Store, execute, query, read};
 use domain::call::{CallId, WorkspaceId};
@@ -199,7 +200,12 @@ impl Store {
 
     /// Removes a meeting with its turns. Returns the keys of the blobs that belonged to it, and `None` where there is no
     /// such meeting.
-    pub async fn delete_meeting(&self, workspace: WorkspaceId, id: Uuid) -> Result<Option<Vec<String>>> {
+    pub async fn delete_meeting(
+        &self,
+        (workspace, actor): (WorkspaceId, &str),
+        id: Uuid,
+    ) -> Result<Option<Vec<String>>> {
+        let now = self.now();
         let mut tx = self.begin_tx().await?;
         let gone =
             execute!(tx, "DELETE FROM practice_meetings WHERE workspace = $1 AND id = $2", workspace, id)?;
@@ -215,6 +221,8 @@ impl Store {
             workspace,
             id,
         )?;
+        let what = json!({"meeting": id});
+        audit::record(&mut tx, (workspace, actor), Action::DeletePracticeMeeting, what, now).await?;
         tx.commit().await?;
         Ok(Some(blobs.into_iter().filter_map(|(blob,)| blob).collect()))
     }

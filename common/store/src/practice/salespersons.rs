@@ -1,8 +1,10 @@
 //! Salespeople, and the files that they bring.
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{MAX_CONTENT_CHARS, MAX_TEXT_CHARS};
+use crate::audit::{self, Action};
 use crate::columns::bounded;
 use crate::{Page, Result, Store, Tx, execute, query, read};
 use domain::call::WorkspaceId;
@@ -158,11 +160,12 @@ impl Store {
     /// Removes a file. Returns the key of its blob, and `None` where it is not there.
     pub async fn delete_material(
         &self,
-        workspace: WorkspaceId,
+        (workspace, actor): (WorkspaceId, &str),
         salesperson: Uuid,
         id: Uuid,
     ) -> Result<Option<String>> {
-        let mut tx = self.one_statement().await?;
+        let now = self.now();
+        let mut tx = self.begin_tx().await?;
         let blob = query!(
             fetch_optional,
             (String,),
@@ -172,13 +175,22 @@ impl Store {
             salesperson,
             id,
         )?;
+        if blob.is_some() {
+            let what = json!({"salesperson": salesperson, "material": id});
+            audit::record(&mut tx, (workspace, actor), Action::DeleteMaterial, what, now).await?;
+        }
         tx.commit().await?;
         Ok(blob.map(|(blob,)| blob))
     }
 
     /// Removes a salesperson with the files and the meetings. Returns the keys of the blobs that belonged to them, and
     /// `None` where there is no such salesperson.
-    pub async fn delete_salesperson(&self, workspace: WorkspaceId, id: Uuid) -> Result<Option<Vec<String>>> {
+    pub async fn delete_salesperson(
+        &self,
+        (workspace, actor): (WorkspaceId, &str),
+        id: Uuid,
+    ) -> Result<Option<Vec<String>>> {
+        let now = self.now();
         let mut tx = self.begin_tx().await?;
         let gone = execute!(
             tx,
@@ -220,6 +232,8 @@ impl Store {
             workspace,
             id,
         )?;
+        let what = json!({"salesperson": id});
+        audit::record(&mut tx, (workspace, actor), Action::DeleteSalesperson, what, now).await?;
         tx.commit().await?;
         Ok(Some(blobs.into_iter().map(|(blob,)| blob).collect()))
     }

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use domain::call::WorkspaceId;
 use domain::moment::Moment;
 use serde_json::{Value, json};
 use store::{
-    FloorClaim, MeetingStatus, NewCompany, NewMeeting, NewRepresentative, NewTurn, Salesperson, Store,
+    FloorClaim, MeetingStatus, NewCompany, NewMeeting, NewRepresentative, NewTurn, Page, Salesperson, Store,
     StoredMaterialFile, TurnState,
 };
 use uuid::Uuid;
@@ -14,6 +15,8 @@ use uuid::Uuid;
 use crate::databases::{WORKSPACE, on_both};
 
 const LEASE: Duration = Duration::from_mins(1);
+/// Who deletes.
+const BY: (WorkspaceId, &str) = (WORKSPACE, "user:ada@x.com");
 
 struct Planted {
     salesperson: Uuid,
@@ -112,7 +115,7 @@ async fn a_floor_is_one_persons_until_she_leaves_it_or_her_lease_is_over() {
         let told: Vec<_> = turns.iter().map(|turn| (turn.number, turn.said.as_str(), turn.state)).collect();
         assert_eq!(told, [(1, "a", TurnState::Said), (2, "half", TurnState::Cut), (3, "c", TurnState::Said)]);
         assert_eq!(turns.iter().map(|turn| turn.is_answered).collect::<Vec<_>>(), [false, false, true]);
-        let elsewhere = domain::call::WorkspaceId(Uuid::from_u128(9));
+        let elsewhere = WorkspaceId(Uuid::from_u128(9));
         assert_eq!(store.take_floor(elsewhere, meeting, one, LEASE).await.unwrap(), FloorClaim::Gone);
     })
     .await;
@@ -179,13 +182,53 @@ async fn what_is_kept_comes_back_and_deletes_take_along_what_belongs_to_it() {
         let ended = store.meeting(WORKSPACE, planted.meeting).await.unwrap().unwrap();
         assert_eq!((ended.status, ended.score), (MeetingStatus::Completed, Some(score.clone())));
 
-        let blobs = store.delete_salesperson(WORKSPACE, planted.salesperson).await.unwrap().unwrap();
+        let blobs = store.delete_salesperson(BY, planted.salesperson).await.unwrap().unwrap();
         assert_eq!(blobs, ["a/b", "c/d"]);
         assert!(store.meeting(WORKSPACE, planted.meeting).await.unwrap().is_none());
         assert!(store.turns_of(WORKSPACE, planted.meeting).await.unwrap().is_empty());
-        assert_eq!(store.delete_company(WORKSPACE, planted.company).await.unwrap(), Some(Vec::new()));
+        assert_eq!(store.delete_company(BY, planted.company).await.unwrap(), Some(Vec::new()));
         assert!(store.representative(WORKSPACE, planted.representative).await.unwrap().is_none());
-        assert_eq!(store.delete_company(WORKSPACE, planted.company).await.unwrap(), None);
+        assert_eq!(store.delete_company(BY, planted.company).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_audit_says_who_deleted_what_and_nothing_of_what_was_not_there() {
+    on_both(|store| async move {
+        let planted = plant(&store).await;
+        let elsewhere = (WorkspaceId(Uuid::from_u128(7)), "user:imre@x.com");
+        assert_eq!(store.delete_meeting(elsewhere, planted.meeting).await.unwrap(), None);
+        assert!(!store.delete_representative(elsewhere, planted.representative).await.unwrap());
+        let file = store.materials_of(WORKSPACE, planted.salesperson).await.unwrap()[0].id;
+        assert_eq!(store.delete_material(elsewhere, planted.salesperson, file).await.unwrap(), None);
+        assert_eq!(
+            store.delete_material(BY, planted.salesperson, file).await.unwrap().as_deref(),
+            Some("a/b")
+        );
+        assert_eq!(store.delete_material(BY, planted.salesperson, file).await.unwrap(), None);
+        assert_eq!(store.delete_meeting(BY, planted.meeting).await.unwrap(), Some(Vec::new()));
+        assert!(store.delete_representative(BY, planted.representative).await.unwrap());
+        assert!(store.delete_company(BY, planted.company).await.unwrap().is_some());
+        assert!(store.delete_salesperson(BY, planted.salesperson).await.unwrap().is_some());
+        let (audit, _) = store.audit(WORKSPACE, Page { offset: 0, limit: 9 }).await.unwrap();
+        assert!(audit.iter().all(|row| row.actor == BY.1), "{audit:?}");
+        let mut said: Vec<_> = audit.iter().map(|row| (row.action.as_str(), row.asked.as_str())).collect();
+        said.sort_unstable();
+        let of = |name: &str, id: Uuid| format!("{{\"{name}\":\"{id}\"}}");
+        let names: Vec<_> = said.iter().map(|(action, _)| *action).collect();
+        assert_eq!(
+            names,
+            [
+                "company_delete",
+                "material_delete",
+                "practice_meeting_delete",
+                "representative_delete",
+                "salesperson_delete"
+            ]
+        );
+        assert_eq!(said[0].1.replace(' ', ""), of("company", planted.company));
+        assert_eq!(said[2].1.replace(' ', ""), of("meeting", planted.meeting));
     })
     .await;
 }

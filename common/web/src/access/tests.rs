@@ -414,3 +414,43 @@ async fn a_part_of_the_process_asks_in_the_name_of_somebody_with_no_more_than_he
     assert_eq!(access.admit(Door::BringIn, &head).await.unwrap_err().status, StatusCode::FORBIDDEN);
     assert_eq!(directory.look_ups(), 0);
 }
+
+#[tokio::test]
+async fn a_page_of_another_site_opens_no_websocket_with_the_cookie_of_a_visitor() {
+    let (access, directory) = with(&KEYS);
+    let token = session::generate().expose_secret().to_owned();
+    let who =
+        Principal { workspace: other(), actor: "user:dana".into(), scopes: Scopes::ALL, sees: Sees::All };
+    let signed_in = SignedIn {
+        session: Uuid::nil(),
+        user: domain::account::UserId(Uuid::nil()),
+        login: "dana".into(),
+        name: "Dana".into(),
+        role: domain::account::Role::Manager,
+        home: other(),
+        has_password: true,
+        principal: who.clone(),
+    };
+    directory.sessions.lock().unwrap().push((key::hash(&token), Arc::new(signed_in)));
+    let open = async |upgrade: Option<&str>, origin: Option<&str>| {
+        let mut head = head("", "/api/conversation/ws/1");
+        let cookie = format!("debrief_session={token}");
+        head.headers.insert("cookie", cookie.parse().unwrap());
+        head.headers.insert("host", "localhost:8000".parse().unwrap());
+        for (name, value) in [("upgrade", upgrade), ("origin", origin)] {
+            if let Some(value) = value {
+                head.headers.insert(name, value.parse().unwrap());
+            }
+        }
+        access.admit(Door::Practise, &head).await.map_err(|problem| problem.status.as_u16())
+    };
+    let (ours, theirs) = ("http://localhost:8000", "http://evil.example.com");
+    assert_eq!(open(Some("websocket"), Some(ours)).await, Ok(who.clone()));
+    assert_eq!(open(Some("websocket"), Some(theirs)).await, Err(403));
+    assert_eq!(
+        open(Some("websocket"), None).await,
+        Err(403),
+        "every browser says where a WebSocket comes from"
+    );
+    assert_eq!(open(None, None).await, Ok(who), "whoever only reads need not say it");
+}

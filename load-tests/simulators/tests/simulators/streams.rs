@@ -2,7 +2,7 @@
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use simulators::{Provider, assemblyai, deepgram, openai};
+use simulators::{Provider, assemblyai, deepgram, elevenlabs, openai};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -88,4 +88,54 @@ async fn streams_that_are_open_break_off_when_they_are_told_to() {
     let mut socket = open(&play, provider, path, "Token key").await.unwrap();
     socket.send(Message::text(json!({"type": "CloseStream"}).to_string())).await.unwrap();
     assert_eq!(until(&mut socket, "Metadata").await["channels"], 1, "the next stream is a whole one");
+}
+
+/// Opens a connection for speech, which a request without a key does not get.
+async fn speech(
+    play: &Playground,
+    path: &str,
+    key: Option<&str>,
+) -> Result<tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>, u16>
+{
+    let address = play.of(&elevenlabs::PROVIDER).address;
+    let mut request = format!("ws://{address}/v1/text-to-speech/{path}").into_client_request().unwrap();
+    if let Some(key) = key {
+        request.headers_mut().insert("xi-api-key", key.parse().unwrap());
+    }
+    match connect_async(request).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn elevenlabs_says_a_text_over_a_connection_with_its_letters_and_ends_after_an_empty_text() {
+    let play = Playground::start().await;
+    let path = |rest: &str| format!("abc/stream-input?output_format=pcm_24000{rest}");
+    assert_eq!(speech(&play, &path(""), None).await.unwrap_err(), 401);
+    assert_eq!(speech(&play, "a.b/stream-input?output_format=pcm_24000", Some("k")).await.unwrap_err(), 404);
+    assert_eq!(speech(&play, &path("&model_id=parrot"), Some("k")).await.unwrap_err(), 400);
+    assert_eq!(speech(&play, "abc/stream-input", Some("k")).await.unwrap_err(), 400);
+    for wrong in [json!({"text": "No space first"}), json!({"text": " ", "voice_settings": {"speed": 3}})] {
+        let mut socket = speech(&play, &path(""), Some("k")).await.unwrap();
+        socket.send(Message::text(wrong.to_string())).await.unwrap();
+        let Some(Ok(Message::Text(text))) = socket.next().await else { panic!("no answer to {wrong}") };
+        assert!(text.contains("\"code\":1008"), "{text}");
+    }
+    let mut socket = speech(&play, &path("&sync_alignment=true"), Some("k")).await.unwrap();
+    for text in [" ", "It is ", "slow. ", ""] {
+        let message = json!({"text": text, "flush": text == "slow. "});
+        socket.send(Message::text(message.to_string())).await.unwrap();
+    }
+    let (mut letters, mut sound, mut is_over) = (String::new(), 0, false);
+    while let Some(Ok(Message::Text(text))) = socket.next().await {
+        let message: Value = serde_json::from_str(&text).unwrap();
+        let chars = message["alignment"]["chars"].as_array().cloned().unwrap_or_default();
+        letters.extend(chars.iter().map(|letter| letter.as_str().unwrap().to_owned()));
+        sound += message["audio"].as_str().map_or(0, str::len);
+        is_over |= message["isFinal"] == true;
+    }
+    assert!(is_over && sound > 10_000);
+    assert_eq!(letters, "It is slow. ");
 }

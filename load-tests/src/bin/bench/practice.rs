@@ -15,7 +15,7 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use futures::future::join_all;
 use hdrhistogram::Histogram;
-use serde_json::json;
+use serde_json::{Value, json};
 use simulators::{deepgram, elevenlabs, openai};
 
 use crate::bench::Bench;
@@ -117,20 +117,19 @@ struct Memory {
 
 pub(crate) async fn measure(bench: &Bench, how: &Practice) -> anyhow::Result<()> {
     let providers = Providers::start(Duration::ZERO).await?;
-    for (provider, latency_ms) in [
-        (&openai::PROVIDER, how.model_ms),
-        (&elevenlabs::PROVIDER, how.voice_ms),
-        (&deepgram::PROVIDER, how.speech_ms),
-    ] {
+    for (provider, latency_ms) in [(&openai::PROVIDER, how.model_ms), (&deepgram::PROVIDER, how.speech_ms)] {
         providers.set_faults(provider, &json!({ "latency_ms": latency_ms })).await?;
     }
     providers.set_pace(&openai::PROVIDER, &json!({ "sentence_ms": how.sentence_ms })).await?;
-    providers.set_pace(&elevenlabs::PROVIDER, &json!({ "sound_speed": how.voice_speed })).await?;
+    // The voice takes as long for a line of a connection as for one that is a request of its own.
+    let pace = json!({ "first_sound_ms": how.voice_ms, "sound_speed": how.voice_speed });
+    providers.set_pace(&elevenlabs::PROVIDER, &pace).await?;
     let mut settings: Settings =
         vec![("VOICE", "elevenlabs".to_owned()), ("LIVE_SPEECH", "deepgram".to_owned())];
     for provider in [&openai::PROVIDER, &elevenlabs::PROVIDER, &deepgram::PROVIDER] {
         settings.extend(providers.settings_of(provider)?);
     }
+    let connected = connected(bench, how, &settings, &providers).await.context("talk over one connection")?;
     let folder = tempfile::tempdir().context("make a data folder")?;
     let debrief = bench.program.run(&[], &settings, folder.path()).await?;
     let meetings = rooms::meetings(debrief.address, usize::try_from(how.meetings)?).await?;
@@ -150,7 +149,7 @@ pub(crate) async fn measure(bench: &Bench, how: &Practice) -> anyhow::Result<()>
     let memory = Memory { before, open, most: debrief.memory_mb("VmHWM")? };
     drop(trainees);
     debrief.stop().await?;
-    let text = text(how, &alone, &crowds, &memory)?;
+    let text = text(how, (&alone, &connected), &crowds, &memory)?;
     bench.report.section("practice", &how.args(), &[], &text)?;
     let errors: Vec<&str> = crowds.iter().flat_map(|crowd| &crowd.errors).map(String::as_str).collect();
     ensure!(errors.is_empty(), "{} turns failed; the first: {}", errors.len(), errors[0]);
@@ -181,6 +180,37 @@ async fn alone(how: &Practice, address: SocketAddr, providers: &Providers) -> an
         note(&mut one_by_one, turn.ask().await?)?;
     }
     Ok(Alone { written, spoken, one_by_one })
+}
+
+/// One meeting in a process of its own, in which the lines of an answer go to the voice over one connection.
+async fn connected(
+    bench: &Bench,
+    how: &Practice,
+    settings: &Settings,
+    providers: &Providers,
+) -> anyhow::Result<Histogram<u64>> {
+    let mut settings = settings.clone();
+    settings.push(("ELEVENLABS_VOICE_SOCKET", "true".to_owned()));
+    let folder = tempfile::tempdir().context("make a data folder")?;
+    let debrief = bench.program.run(&[], &settings, folder.path()).await?;
+    let meetings = rooms::meetings(debrief.address, 1).await?;
+    let mut trainee = Trainee::enter(debrief.address, &meetings[0]).await?;
+    let mut waits = histogram()?;
+    for turn in 0..WARM_UP + usize::try_from(how.alone)? {
+        let wait = trainee.writes(Manners::Interrupts).await?;
+        if turn >= WARM_UP {
+            note(&mut waits, wait)?;
+        }
+    }
+    drop(trainee);
+    debrief.stop().await?;
+    let asked = providers.received(&elevenlabs::PROVIDER).await?;
+    let is_connection = |one: &Value| one["path"].as_str().is_some_and(|path| path.contains("/stream-input"));
+    ensure!(
+        !asked.is_empty() && asked.iter().all(is_connection),
+        "the voice was asked in another way than over a connection"
+    );
+    Ok(waits)
 }
 
 /// All meetings at once. They begin one after the other within the time that a turn takes, as trainees do who do not know of each
@@ -260,7 +290,12 @@ fn ms(waits: &Histogram<u64>, quantile: f64) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "some hundred milliseconds")]
-fn text(how: &Practice, alone: &Alone, crowds: &[Crowd], memory: &Memory) -> anyhow::Result<String> {
+fn text(
+    how: &Practice,
+    (alone, connected): (&Alone, &Histogram<u64>),
+    crowds: &[Crowd],
+    memory: &Memory,
+) -> anyhow::Result<String> {
     let Practice { meetings, model_ms, sentence_ms, voice_ms, voice_speed, speech_ms, .. } = how;
     let set_ms = how.set().as_millis() as f64;
     let mut text = format!(
@@ -275,6 +310,7 @@ fn text(how: &Practice, alone: &Alone, crowds: &[Crowd], memory: &Memory) -> any
     for (name, waits, set) in [
         ("the trainee writes", &alone.written, set_ms),
         ("she speaks", &alone.spoken, set_ms + *speech_ms as f64),
+        ("she writes, and the voice gets all lines of an answer over one connection", connected, set_ms),
     ] {
         let share = |quantile: f64| ms(waits, quantile) - set;
         writeln!(

@@ -105,6 +105,37 @@ texts! { PracticeTexts {
         "Es wird dann bewertet und zu einem Anruf der Art practice.",
     worth: "What it was worth" | "Was es wert war",
     by: "By {}, version {}" | "Nach {}, Version {}",
+    speak: "Speak" | "Sprechen",
+    speak_off: "Stop speaking" | "Nicht mehr sprechen",
+    speak_hint: "The microphone stays open. A pause ends what you say, and whoever speaks stops when you begin." |
+        "Das Mikrofon bleibt offen. Eine Pause beendet Ihren Beitrag, und wer gerade spricht, hört auf, wenn Sie beginnen.",
+    hear: "Hear the answers" | "Antworten hören",
+    listens: "The microphone is open." | "Das Mikrofon ist offen.",
+    hears: "You speak …" | "Sie sprechen …",
+    understands: "What you said is being understood …" | "Ihre Worte werden erkannt …",
+    not_understood: "No words were understood." | "Es wurden keine Worte erkannt.",
+    microphone_refused: "The browser does not give the microphone." | "Der Browser gibt das Mikrofon nicht frei.",
+    conversation_broken: "The conversation broke off. What was said until then is in the list." |
+        "Das Gespräch ist abgebrochen. Was bis dahin gesagt wurde, steht in der Liste.",
+    sound_of_turn: "Sound of turn {}" | "Ton des Beitrags {}",
+    recording: "Recording of the meeting" | "Aufnahme des Gesprächs",
+    no_sound: "There is no sound of this turn." | "Von diesem Beitrag gibt es keinen Ton.",
+    sound_unavailable: "The sound cannot be read at the moment." | "Der Ton ist gerade nicht lesbar.",
+    delete: "Delete {} …" | "{} löschen …",
+    delete_this: "Delete it …" | "Löschen …",
+    delete_go: "Delete for good" | "Endgültig löschen",
+    delete_product_hint: "Its files and all meetings about it are deleted with it. Calls that these meetings became stay." |
+        "Seine Dateien und alle Gespräche darüber werden mit gelöscht. Anrufe, zu denen diese Gespräche wurden, bleiben.",
+    delete_file_hint: "Meetings that were made before keep what they know of it." |
+        "Gespräche, die vorher angelegt wurden, behalten, was sie daraus wissen.",
+    delete_company_hint: "Its people and all meetings with them are deleted with it. Calls that these meetings became stay." |
+        "Ihre Personen und alle Gespräche mit ihnen werden mit gelöscht. Anrufe, zu denen diese Gespräche wurden, bleiben.",
+    delete_person_hint: "Meetings in which this person takes part keep what they need." |
+        "Gespräche, an denen diese Person teilnimmt, behalten, was sie brauchen.",
+    delete_meeting: "Delete the meeting" | "Gespräch löschen",
+    delete_meeting_hint: "Everything that was said in it is deleted, with its sound and its scores. The call that it became stays." |
+        "Alles, was darin gesagt wurde, wird gelöscht, mit Ton und Punkten. Der Anruf, zu dem es wurde, bleibt.",
+    not_there: "This is not there any more. It may have been deleted." | "Das gibt es nicht mehr. Vielleicht wurde es gelöscht.",
     criterion: "Criterion" | "Merkmal",
     reason: "Why" | "Warum",
     turns: "Turns" | "Beiträge",

@@ -3,3 +3,5 @@
 mod live;
 mod meetings;
 mod practice;
+mod practice_deletes;
+mod practice_sound;

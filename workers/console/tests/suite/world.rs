@@ -26,7 +26,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use web::{Access, Accounts};
-use web_console::{Console, OwnApi, ProviderStates, Updates};
+use web_console::{Console, OwnApi, PracticeSound, ProviderStates, Updates};
 
 use crate::api::Api;
 use crate::browser::{self, Answer, Browser};
@@ -62,6 +62,10 @@ impl World {
     }
 
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::with_sound(settings, PracticeSound::default()).await
+    }
+
+    pub(crate) async fn with_sound(settings: &[(&str, &str)], practice_sound: PracticeSound) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(dir.path()).await.unwrap();
         let broker = Embedded::open(&dir.path().join("queue.db")).await.unwrap();
@@ -89,6 +93,7 @@ impl World {
             },
             make_samples: |now| Ok(material::samples(now)),
             own_api: OwnApi::new(api.router()),
+            practice_sound,
             access: Arc::clone(&access),
             accounts: Arc::clone(&accounts),
             installation: Arc::new(Installation::read(&values).unwrap()),

@@ -1,10 +1,16 @@
 //! The console as somebody sees it who has just installed Debrief: the first administrator, the sample calls, a call that is
-//! corrected and done again, and the end of the session.
+//! corrected and done again, a practice meeting that is held aloud and deleted, and the end of the session.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use futures::{SinkExt as _, StreamExt as _};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::inputs::{PhoneCall, word};
 use crate::world::{Kind, World};
@@ -102,6 +108,7 @@ async fn works_in_the_console(kind: Kind) {
 
     corrects_a_line(&mut ada, id).await;
     does_it_again(&mut ada, id).await;
+    practises_aloud(&mut ada).await;
     assert_eq!(world.slack_posts(&call.id).await.len(), 1, "nothing is posted a second time");
     assert_eq!(world.effects("call_data", "call_data").await.get(&call.id), Some(&1));
 
@@ -154,6 +161,70 @@ async fn does_it_again(browser: &mut Browser<'_>, id: &str) {
     assert_eq!(generation(world, id).await, before + 1);
     rests(world, id).await;
     assert!(browser.page("/audit?action=call_replay").await.contains("user:ada@x.com"));
+}
+
+/// A WebSocket that a page opens. It has the cookies of the browser, and says from where the page came.
+async fn socket(
+    browser: &Browser<'_>,
+    path: &str,
+    origin: &str,
+) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, tungstenite::Error> {
+    let host = format!("127.0.0.1:{}", browser.world.port("console"));
+    let mut request = format!("ws://{host}{path}").into_client_request().unwrap();
+    let cookies: Vec<_> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let origin = origin.replace("HERE", &host);
+    for (name, value) in [("cookie", cookies.join("; ")), ("origin", origin)] {
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    connect_async(request).await.map(|(socket, _)| socket)
+}
+
+/// The next message of this type.
+async fn told(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>, kind: &str) -> Value {
+    loop {
+        let message = tokio::time::timeout(Duration::from_mins(1), socket.next()).await.expect(kind);
+        if let Message::Text(text) = message.expect("the conversation goes on").unwrap() {
+            let told: Value = serde_json::from_str(&text).unwrap();
+            assert_ne!(told["type"], "error", "{told}");
+            if told["type"] == kind {
+                return told;
+            }
+        }
+    }
+}
+
+/// Holds a meeting over the WebSocket of its page, hears the answer and hears it again, and deletes the meeting.
+async fn practises_aloud(browser: &mut Browser<'_>) {
+    let page = browser.submit("/practice", "/practice/first", &[]).await;
+    let shown = browser.page(&page).await;
+    assert!(shown.contains("id=\"sound\"") && shown.contains("id=\"microphone\""), "{shown}");
+    let path = format!("{page}/socket");
+    let refused = socket(browser, &path, "https://evil.example.com").await.unwrap_err();
+    let tungstenite::Error::Http(refused) = refused else { panic!("{refused}") };
+    assert_eq!(refused.status().as_u16(), 403);
+    let mut meeting = socket(browser, &path, "http://HERE").await.unwrap();
+    let connected = told(&mut meeting, "connected").await;
+    assert_eq!(connected["has_voice"], true);
+    let said = json!({"type": "message", "text": "Maria, what slows your month-end down?"});
+    meeting.send(Message::text(said.to_string())).await.unwrap();
+    told(&mut meeting, "ai_audio").await;
+    let stop = json!({"type": "interrupt", "played_ms": 300});
+    meeting.send(Message::text(stop.to_string())).await.unwrap();
+    told(&mut meeting, "interrupted").await;
+    let saved = told(&mut meeting, "turn_saved").await;
+    assert_eq!(saved["ai_response"]["is_cut"], true, "{saved}");
+    meeting.close(None).await.unwrap();
+    let turn = saved["turn_number"].as_i64().unwrap();
+    let sound = format!("{page}/turns/{turn}/sound");
+    assert!(browser.page(&page).await.contains(&format!("src=\"{sound}\"")));
+    let sound = browser.world.request_of("console", "GET", &sound).header("range", "bytes=8-11");
+    let sound = browser.send(sound).await;
+    assert_eq!((sound.status, &*sound.text), (206, "WAVE"));
+
+    assert_eq!(browser.submit(&page, &format!("{page}/delete"), &[]).await, "/practice");
+    assert_eq!(browser.get(&page).await.status, 404);
+    let audit = browser.page("/audit?action=practice_meeting_delete").await;
+    assert!(audit.contains("user:ada@x.com"), "{audit}");
 }
 
 async fn generation(world: &World, id: &str) -> i64 {

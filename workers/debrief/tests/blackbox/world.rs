@@ -306,8 +306,9 @@ impl World {
         self.folder.path()
     }
 
+    /// The port of the process of this role, or of the one process that has all roles.
     pub(crate) fn port(&self, role: &str) -> u16 {
-        self.ports[role]
+        *self.ports.get(role).unwrap_or_else(|| &self.ports["all"])
     }
 
     /// The uploaded files that belong to no call yet.
@@ -467,7 +468,7 @@ impl World {
     }
 
     fn address(&self, role: &str, path: &str) -> String {
-        let port = self.ports.get(role).unwrap_or_else(|| &self.ports["all"]);
+        let port = self.port(role);
         format!("http://127.0.0.1:{port}{path}")
     }
 

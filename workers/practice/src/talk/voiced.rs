@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::parts::{Begins, Part};
-use crate::voices::{Speaker, Voices};
+use crate::voices::{Speaker, SpokenAnswer, Voices};
 
 /// A part of an answer, with the sound of a sentence where there is a voice.
 pub(super) enum Voiced {
@@ -25,18 +25,16 @@ pub(super) fn voiced(
     let (sender, receiver) = mpsc::channel(AHEAD);
     let voices = voices.clone();
     tokio::spawn(async move {
-        let mut speaker = 0;
+        let mut answer = None;
         while let Some(part) = parts.recv().await {
             let part = match part {
                 Part::Begins(begins) => {
-                    speaker = begins.speaker;
+                    let speaker = cast.get(begins.speaker).filter(|_| voices.speak());
+                    answer = speaker.map(|speaker| voices.begin_answer(speaker));
                     Voiced::Begins(begins)
                 }
                 Part::Sentence(text) => {
-                    let sound = cast
-                        .get(speaker)
-                        .filter(|_| voices.speak())
-                        .map(|speaker| voices.begin(speaker, &text));
+                    let sound = answer.as_ref().map(|answer: &SpokenAnswer| answer.say(&text));
                     Voiced::Sentence { text, sound }
                 }
                 Part::Broken => Voiced::Broken,

@@ -198,6 +198,24 @@ async fn files_are_added_and_removed_by_their_place() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_named_by_its_id_is_the_one_that_goes_whatever_its_place_is_now() {
+    let world = World::new().await;
+    let (gif, docx) = (b"GIF89a!".as_slice(), docx());
+    let id = world.salesperson(&[("one.docx", &docx), ("two.gif", gif), ("three.gif", gif)]).await;
+    let path = format!("/api/salesperson/{id}");
+    let seen = world.get(&path).await.data();
+    let second = text(&seen["materials"][1]["id"]);
+    // Somebody else removes the first one meanwhile.
+    world.delete(&format!("{path}/material/0")).await.data();
+    world.delete(&format!("{path}/material/{second}")).await.data();
+    let left = world.get(&path).await.data();
+    let names: Vec<_> =
+        left["materials"].as_array().unwrap().iter().map(|file| text(&file["file_name"])).collect();
+    assert_eq!(names, ["three.gif"]);
+    world.delete(&format!("{path}/material/{second}")).await.is_problem(404);
+}
+
+#[tokio::test]
 async fn no_hostile_file_breaks_anything() {
     let world = World::new().await;
     let (mut corpus, good) = (Vec::new(), [pdf(CLAIM), docx(), pptx()]);

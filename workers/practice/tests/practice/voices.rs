@@ -10,7 +10,7 @@ use domain::transcript::{Segment, Transcript};
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use providers::speech::{Answer, Audio, Reading, SpeechAtOnce, SpeechToText, Unreadable, Wanted};
-use providers::voices::{Line, Sound, Voice};
+use providers::voices::{AnswerLines, Line, Sound, Voice};
 use providers::{Check, Checked};
 use serde_json::{Value, json};
 
@@ -244,4 +244,56 @@ async fn a_provider_that_hears_no_words_makes_no_turn() {
     let body = json!({"meeting_id": meeting, "audio_data": STANDARD.encode(speech())});
     world.post(SEND, &body).await.is_problem(422);
     assert!(world.history(&meeting).await.is_empty());
+}
+
+/// A voice that says the first line of an answer over a connection, and then loses it.
+struct Connected(Arc<Parrot>);
+
+impl Check for Connected {
+    fn check(&self) -> BoxFuture<'_, Result<Checked, Refusal>> {
+        self.0.check()
+    }
+}
+
+impl Voice for Connected {
+    fn remote(&self) -> &'static Remote {
+        &REMOTE
+    }
+
+    fn speak<'a>(&'a self, line: &'a Line<'a>) -> BoxFuture<'a, Result<Sound, Refusal>> {
+        self.0.speak(line)
+    }
+
+    fn begin_answer(&self, _: &Line<'_>) -> Option<AnswerLines> {
+        let (lines, mut asked) = AnswerLines::new();
+        tokio::spawn(async move {
+            if let Some(first) = asked.recv().await {
+                first.sound.send(Ok(vec![1; WORD_BYTES].into())).unwrap();
+            }
+            if let Some(second) = asked.recv().await {
+                let refusal = Refusal::of(&REMOTE, &Failure::Lost { problem: "gone".into() });
+                second.sound.send(Err(refusal)).unwrap();
+            }
+        });
+        Some(lines)
+    }
+}
+
+#[tokio::test]
+async fn lines_that_a_connection_does_not_say_are_requests_of_their_own() {
+    let parrot = Parrot::new();
+    let world = World::new().await.with_sound(vec![Arc::new(Connected(parrot.clone()))], Vec::new());
+    let meeting = world.meeting(&[("Maria Garcia", "cfo")]).await;
+    let answer = world.say(&meeting, "Maria, what do you need?").await;
+    let said = text(&answer["ai_response"]["response_text"]);
+    let rest: Vec<String> = parrot.said.lock().unwrap().iter().map(|(line, _, _)| line.clone()).collect();
+    assert!(!rest.is_empty() && said.ends_with(&rest.join(" ")), "{said}: {rest:?}");
+    assert!(said.len() > rest.join(" ").len(), "the first line was said over the connection");
+    let words = rest.join(" ").split_whitespace().count();
+    let sound = world.get(&format!("/api/conversation/{meeting}/audio/2")).await;
+    assert_eq!(
+        sound.bytes.len() - 44,
+        (words + 1) * WORD_BYTES,
+        "no line is said twice, and none is missing"
+    );
 }

@@ -16,13 +16,14 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use url::Url;
 
-use super::connection::{Connection, LazyClient};
+use super::connection::Connection;
 use super::protocol::{Broken, Heard, Pace, Protocol, Utterance, Word, bytes};
 use super::{RATE, StreamWanted, StreamingSpeech};
 use crate::speech::assemblyai::{BASE_URL, REMOTE};
 use crate::speech::requests::price;
 use crate::speech::words::{Limits, fitting};
 use crate::versions::ASSEMBLYAI_STREAM_MODEL as MODEL;
+use crate::websocket::LazyClient;
 
 /// The provider takes 100 terms of at most 50 characters.
 const WORDS: Limits = Limits { entries: 100, words_of_entry: 6, chars_of_entry: 50, chars: 3_000 };

@@ -1,28 +1,20 @@
-//! One WebSocket to a provider. It begins as a request of our own HTTP client, so that proxies, TLS and the meaning of a
-//! status are the same as everywhere.
+//! One WebSocket to a provider of speech to text.
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use domain::refusal::{Failure, Refusal, Remote};
 use futures::{SinkExt as _, StreamExt as _};
-use platform::http::{self, HttpError};
-use reqwest::header::{CONNECTION, UPGRADE};
-use reqwest::{Client, RequestBuilder, Upgraded};
+use platform::http::HttpError;
+use reqwest::{RequestBuilder, Upgraded};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use uuid::Uuid;
 
 use super::protocol::{Broken, Heard, Pace, Protocol};
+use crate::websocket;
 
-/// How long the beginning of a connection and the writing of a message may take.
-const OPEN_WITHIN: Duration = Duration::from_secs(10);
+/// How long the writing of a message may take.
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
-const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A connection to a provider on which audio is sent and words come back.
 pub struct Connection {
@@ -38,25 +30,11 @@ impl Connection {
         remote: &Remote,
         refusal: impl Fn(&HttpError) -> Refusal,
     ) -> Result<Self, Refusal> {
-        let lost = |problem: &str| Refusal::of(remote, &Failure::Lost { problem: problem.to_owned() });
-        let key = STANDARD.encode(Uuid::new_v4().as_bytes());
-        let request = request
-            .header(CONNECTION, "Upgrade")
-            .header(UPGRADE, "websocket")
-            .header("sec-websocket-version", "13")
-            .header("sec-websocket-key", &key);
-        let opening = tokio::time::timeout(OPEN_WITHIN, http::upgrade(request)).await;
-        let (headers, connection) =
-            opening.map_err(|_| lost("it does not open the stream"))?.map_err(|error| refusal(&error))?;
-        let accepted = headers.get("sec-websocket-accept").and_then(|value| value.to_str().ok());
-        if accepted != Some(derive_accept_key(key.as_bytes()).as_str()) {
-            return Err(lost("it opened something that is no WebSocket"));
-        }
-        let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES));
-        let socket = WebSocketStream::from_raw_socket(connection, Role::Client, Some(config)).await;
+        let socket = websocket::open(request, remote, refusal).await?;
+        let lost = |problem: String| Refusal::of(remote, &Failure::Lost { problem });
         let mut opened = Self { socket, protocol };
         let hello = opened.protocol.hello();
-        opened.send_all(hello).await.map_err(|Broken(problem)| lost(&problem))?;
+        opened.send_all(hello).await.map_err(|Broken(problem)| lost(problem))?;
         Ok(opened)
     }
 
@@ -122,15 +100,5 @@ impl Connection {
             }
         }
         Ok(())
-    }
-}
-
-/// The client that opens connections, made when it is used for the first time.
-#[derive(Default)]
-pub(super) struct LazyClient(std::sync::OnceLock<Client>);
-
-impl LazyClient {
-    pub(super) fn get(&self) -> &Client {
-        self.0.get_or_init(http::upgrading_client)
     }
 }

@@ -15,13 +15,14 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 use url::Url;
 
-use super::connection::{Connection, LazyClient};
+use super::connection::Connection;
 use super::protocol::{Broken, Heard, Pace, Protocol, Utterance, Word, bytes};
 use super::{RATE, StreamWanted, StreamingSpeech};
 use crate::speech::deepgram::{BASE_URL, REMOTE, WORDS, authorization};
 use crate::speech::requests::price;
 use crate::speech::words::fitting;
 use crate::versions::DEEPGRAM_MODEL as MODEL;
+use crate::websocket::LazyClient;
 
 pub(super) struct DeepgramStream {
     client: LazyClient,

@@ -24,13 +24,14 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use url::Url;
 
-use super::connection::{Connection, LazyClient};
+use super::connection::Connection;
 use super::pauses::{Pauses, ms_of, samples_of};
 use super::protocol::{Broken, Heard, Pace, Protocol, Utterance, bytes};
 use super::{RATE, StreamWanted, StreamingSpeech};
 use crate::speech::openai::{BASE_URL, REMOTE};
 use crate::speech::requests::price;
 use crate::versions::OPENAI_STREAM_MODEL as MODEL;
+use crate::websocket::LazyClient;
 
 /// The rate that the provider takes.
 const THEIR_RATE: u32 = 24_000;

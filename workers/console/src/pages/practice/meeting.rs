@@ -1,5 +1,7 @@
 //! `/practice/{meeting_id}`: one meeting: what is said, who answers and why, and what it was worth. Its report is for paper.
 
+mod sound;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -16,7 +18,7 @@ use super::{new_name, only_of};
 use crate::own_api::{posted, said};
 use crate::sections::Section;
 use crate::texts::{PracticeTexts, fill};
-use crate::{Answer, Console, Posted, Refusal, Visitor, show};
+use crate::{Answer, Console, Posted, PracticeSound, Refusal, Visitor, show};
 
 /// Who speaks for us in a meeting, as the store has it.
 const SALESPERSON: &str = "salesperson";
@@ -34,6 +36,9 @@ struct Page<'a> {
     turns: Vec<Turn>,
     cards: Vec<Card>,
     may_practise: bool,
+    sound: PracticeSound,
+    /// The path of the recording that joins the sound of all turns, after the end of the meeting.
+    recording: Option<String>,
     /// What was typed and not said.
     typed: &'a str,
     problem: Option<String>,
@@ -62,9 +67,16 @@ struct Turn {
     why: Option<String>,
     is_built_in: bool,
     is_cut: bool,
+    /// The path of its sound. There is none on paper.
+    sound: Option<String>,
 }
 
 impl Page<'_> {
+    /// Whether the page plays sound or takes it.
+    fn has_sound(&self) -> bool {
+        self.sound.has_voice || self.sound.understands_speech
+    }
+
     fn is_pending(&self) -> bool {
         self.meeting.status == MeetingStatus::Pending
     }
@@ -81,6 +93,8 @@ pub(super) fn routes() -> Router<Console> {
         .route("/practice/{id}/start", post(start))
         .route("/practice/{id}/messages", post(say))
         .route("/practice/{id}/end", post(end))
+        .route("/practice/{id}/delete", post(delete))
+        .merge(sound::routes())
 }
 
 /// The meeting with this id, if the visitor may see it. Any other meeting is as if it did not exist.
@@ -111,6 +125,7 @@ async fn render<N>(
     let texts = PracticeTexts::of(visitor.language);
     let plan = Plan::of(meeting);
     let turns = visitor.store(console.store.turns_of(visitor.workspace, meeting.id).await)?;
+    let recording = sound::recording(visitor, console, meeting).await?;
     let content = Page {
         texts,
         csrf: visitor.csrf(),
@@ -122,6 +137,8 @@ async fn render<N>(
         turns: turns.into_iter().map(|turn| shown(turn, meeting)).collect(),
         cards: cards(meeting),
         may_practise: visitor.may::<Practise>(),
+        sound: console.practice_sound,
+        recording,
         typed,
         problem,
     };
@@ -143,7 +160,7 @@ async fn report(visitor: Visitor<ReadOwn>, State(console): State<Console>, Path(
         meeting: &meeting,
         plan: &plan,
         facts: facts(&meeting, &plan, &turns, (&console, texts)),
-        turns: turns.into_iter().map(|turn| shown(turn, &meeting)).collect(),
+        turns: turns.into_iter().map(|turn| Turn { sound: None, ..shown(turn, &meeting) }).collect(),
         cards: cards(&meeting),
     };
     visitor.page(
@@ -196,6 +213,7 @@ fn shown(turn: TurnRow, meeting: &MeetingRow) -> Turn {
         why: turn.details["why"].as_str().map(str::to_owned),
         is_built_in: turn.details["source"] == json!("built_in"),
         is_cut: turn.state == TurnState::Cut,
+        sound: turn.audio.is_some().then(|| sound::path(meeting.id, turn.number)),
         text: turn.said,
     }
 }
@@ -224,6 +242,21 @@ async fn end(
     let path = format!("/api/meeting/{}/end", meeting.id);
     let outcome = console.own_api.post(&visitor.principal, &path, (&json!({}), None)).await;
     answer(&visitor, &console, meeting.id, (outcome, "")).await
+}
+
+/// Deletes the meeting, as `DELETE /api/meeting/{id}` does.
+async fn delete(
+    visitor: Visitor<Practise>,
+    State(console): State<Console>,
+    Path(id): Path<String>,
+    Posted(_): Posted,
+) -> Answer {
+    let meeting = find(&visitor, &console, &id).await?;
+    let path = format!("/api/meeting/{}", meeting.id);
+    match console.own_api.delete(&visitor.principal, &path).await {
+        Ok(_) => Ok(visitor.go_to("/practice")),
+        outcome => answer(&visitor, &console, meeting.id, (outcome, "")).await,
+    }
 }
 
 /// Says something in the meeting, as `POST /api/conversation/send-message` does. A script gets the sentences as they come.

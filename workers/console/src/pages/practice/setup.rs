@@ -1,5 +1,7 @@
 //! `/practice/setup`: what is sold, to which companies, and who speaks for them.
 
+mod deleting;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
@@ -38,12 +40,14 @@ struct Page<'a> {
 }
 
 struct Product {
+    id: Uuid,
     name: String,
     description: String,
     files: Vec<File>,
 }
 
 struct File {
+    id: Uuid,
     name: String,
     says: String,
     note: Option<String>,
@@ -58,6 +62,7 @@ struct Company {
 }
 
 struct Person {
+    id: Uuid,
     name: String,
     role: String,
     traits: String,
@@ -86,6 +91,7 @@ pub(super) fn routes() -> Router<Console> {
         .route("/practice/companies/{id}/refresh", post(refresh))
         .route("/practice/representatives", post(add_representative))
         .merge(product_routes())
+        .merge(deleting::routes())
 }
 
 fn product_routes() -> Router<Console> {
@@ -110,6 +116,7 @@ async fn render<N>(
     let people_of = |company: Uuid| {
         let own = people.iter().filter(|person| person.company == company);
         own.map(|person| Person {
+            id: person.id,
             name: person.is.name.clone(),
             role: kept::role(&person.is.role),
             traits: person
@@ -124,6 +131,7 @@ async fn render<N>(
         .collect()
     };
     let products = salespersons(visitor, console).await?.into_iter().map(|row| Product {
+        id: row.id,
         name: row.product_name,
         description: show::shortened(&row.description),
         files: files
@@ -150,7 +158,12 @@ fn shown(file: &MaterialHead, texts: &'static PracticeTexts) -> File {
     let words = fill(texts.words_read, &[&file.words.to_string()]);
     let pages = file.pages.map(|pages| fill(texts.pages_read, &[&pages.to_string()]));
     let says: Vec<_> = [Some(file.file_type.clone()), pages, Some(words)].into_iter().flatten().collect();
-    File { name: show::shortened(&file.file_name), says: says.join(" · "), note: file.note.clone() }
+    File {
+        id: file.id,
+        name: show::shortened(&file.file_name),
+        says: says.join(" · "),
+        note: file.note.clone(),
+    }
 }
 
 fn company(row: &CompanyRow, people: Vec<Person>, texts: &'static PracticeTexts) -> Company {
