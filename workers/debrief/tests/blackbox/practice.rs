@@ -20,9 +20,9 @@ async fn site() -> String {
     let careers = "<html><body><ul><li class=\"job-item\">Welder</li><li class=\"job-item\">Controller</li></ul>\
         <p>2 open positions</p></body></html>";
     let router = Router::new()
-        .route("/", get(async || Html(first)))
-        .route("/about-us", get(async || Html(about)))
-        .route("/careers", get(async || Html(careers)));
+        .route("/", get(async move || Html(first)))
+        .route("/about-us", get(async move || Html(about)))
+        .route("/careers", get(async move || Html(careers)));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}/", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
