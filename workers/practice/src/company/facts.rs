@@ -176,13 +176,10 @@ fn industry(known: &mut Known, pages: &[Page]) {
                     sentence,
                     &["we", "our", "us", "is a", "is an", "company", "leading", "provider", "the"],
                 );
-                if speaks_of_itself && has_phrase(sentence, words) {
-                    // What a page says about itself in its head counts more than what stands somewhere.
-                    count += if sentence == page.description || page.description.contains(sentence) {
-                        3
-                    } else {
-                        1
-                    };
+                // What a page says about itself in its head counts more than what stands somewhere.
+                let is_description = page.description.contains(sentence);
+                if (speaks_of_itself || is_description) && has_phrase(sentence, words) {
+                    count += if is_description { 3 } else { 1 };
                     first = first.or_else(|| Some((page, sentence.to_owned())));
                 }
             }
@@ -317,25 +314,14 @@ fn positions(known: &mut Known, pages: &[Page]) {
     }
 }
 
+/// The headings of a page of news, or of the part of another page that is named for news.
 fn news(known: &mut Known, pages: &[Page]) {
-    for page in pages.iter().filter(|page| Purpose::of(page) == Purpose::News) {
-        let is_news = |text: &&String| {
-            let words = text.split_whitespace().count();
-            (4..=25).contains(&words)
-                && !has_phrase(
-                    text,
-                    &[
-                        "newsletter",
-                        "subscribe",
-                        "cookie*",
-                        "latest news",
-                        "contact us",
-                        "read more",
-                        "all rights",
-                    ],
-                )
-        };
-        let mut heads: Vec<&String> = page.headings.iter().filter(is_news).collect();
+    let of_pages =
+        pages.iter().filter(|page| Purpose::of(page) == Purpose::News).map(|page| (page, &page.headings, 4));
+    // In such a part, a heading of three words is news too.
+    let of_parts = pages.iter().map(|page| (page, &page.news, 3));
+    for (page, headings, words) in of_pages.chain(of_parts) {
+        let mut heads: Vec<&String> = headings.iter().filter(|text| is_news(text, words)).collect();
         heads.dedup();
         heads.truncate(5);
         if let Some(first) = heads.first() {
@@ -344,4 +330,13 @@ fn news(known: &mut Known, pages: &[Page]) {
             return;
         }
     }
+}
+
+fn is_news(text: &str, at_least: usize) -> bool {
+    let words = text.split_whitespace().count();
+    (at_least..=25).contains(&words)
+        && !has_phrase(
+            text,
+            &["newsletter", "subscribe", "cookie*", "latest news", "contact us", "read more", "all rights"],
+        )
 }

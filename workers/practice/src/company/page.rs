@@ -10,6 +10,8 @@ pub struct Page {
     pub blocks: Vec<String>,
     /// The headings, which are blocks as well.
     pub headings: Vec<String>,
+    /// The headings in a part of the page that is named for news.
+    pub news: Vec<String>,
     /// What stands in `<address>`.
     pub address: Option<String>,
     /// Where the links lead as they are written, and their text.
@@ -64,6 +66,7 @@ impl Page {
         let (mut block, mut rest) = (String::new(), html);
         let mut open: Option<(&'static str, usize)> = None;
         let mut link: Option<(String, String)> = None;
+        let mut news: Option<NewsPart> = None;
         while let Some(start) = rest.find('<') {
             let text = decoded(&rest[..start]);
             push(&mut block, &text);
@@ -101,18 +104,23 @@ impl Page {
             }
             if BLOCKS.contains(&name.as_str()) {
                 let heading = open.take().filter(|(tag, _)| is_end && *tag == name).map(|(tag, _)| tag);
-                page.end_block(&mut block, heading);
+                page.end_block(&mut block, heading, news.is_some());
                 let known =
                     ["h1", "h2", "h3", "h4", "title", "address"].into_iter().find(|known| *known == name);
                 open = known.filter(|_| !is_end).map(|known| (known, page.blocks.len()));
             }
+            news = match news {
+                Some(part) => part.after(&name, is_end),
+                None if !is_end && is_named_for_news(tag) => Some(NewsPart { tag: name, depth: 1 }),
+                None => None,
+            };
         }
         push(&mut block, &decoded(if rest.starts_with('<') { "" } else { rest }));
-        page.end_block(&mut block, None);
+        page.end_block(&mut block, None, false);
         page
     }
 
-    fn end_block(&mut self, block: &mut String, tag: Option<&str>) {
+    fn end_block(&mut self, block: &mut String, tag: Option<&str>, is_news: bool) {
         let text = std::mem::take(block);
         let text = text.trim();
         if text.is_empty() || self.blocks.len() >= MAX_BLOCKS {
@@ -124,7 +132,12 @@ impl Page {
                 return;
             }
             Some("address") => self.address = self.address.take().or(Some(text.to_owned())),
-            Some(_) => self.headings.push(text.to_owned()),
+            Some(_) => {
+                self.headings.push(text.to_owned());
+                if is_news {
+                    self.news.push(text.to_owned());
+                }
+            }
             None => {}
         }
         self.blocks.push(text.to_owned());
@@ -143,6 +156,35 @@ impl Page {
             _ => {}
         }
     }
+}
+
+/// A part of a page that is named for news, until its end.
+struct NewsPart {
+    tag: String,
+    /// How many elements of this tag are open.
+    depth: usize,
+}
+
+impl NewsPart {
+    /// The part after the beginning or the end of an element. `None` where the part ends with it.
+    fn after(self, tag: &str, is_end: bool) -> Option<Self> {
+        let depth = match (tag == self.tag, is_end) {
+            (false, _) => self.depth,
+            (true, false) => self.depth + 1,
+            (true, true) => self.depth - 1,
+        };
+        (depth > 0).then_some(Self { depth, ..self })
+    }
+}
+
+/// Whether the classes or the id of an element have a word for news: `news-list`, and not `newsletter`.
+fn is_named_for_news(tag: &str) -> bool {
+    ["class", "id"].into_iter().filter_map(|name| attribute(tag, name)).any(|names| {
+        names
+            .to_ascii_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|word| matches!(word, "news" | "press" | "aktuelles"))
+    })
 }
 
 /// Adds text to a block, with one blank where blanks stand.

@@ -163,5 +163,14 @@ pub(super) const TRACES: &[(&str, &str)] = &[
     ("google-analytics.com", "Google Analytics"),
     ("hs-scripts.com", "HubSpot"),
     ("cloudflareinsights.com", "Cloudflare"),
+    ("/react.", "React"),
+    ("/react-dom", "React"),
+    ("/react@", "React"),
+    ("/vue.", "Vue.js"),
+    ("/vue@", "Vue.js"),
+    ("/_nuxt/", "Nuxt"),
+    ("/angular.", "Angular"),
+    ("/jquery", "jQuery"),
+    ("js.stripe.com", "Stripe"),
 ];
 pub(super) const NEED_A_LIST: &[&str] = &["slack", "go", "java", "swift", "rust", "oracle", "react"];

@@ -51,3 +51,23 @@ fn what_is_not_said_is_null_and_words_inside_words_say_nothing() {
     assert_ne!(data["industry"], "Software");
     assert_eq!(facts(&[])["tech_stack"], json!([]));
 }
+
+#[test]
+fn a_page_says_what_it_is_in_its_head_by_its_scripts_and_in_its_part_for_news() {
+    let first = "<meta name=\"description\" content=\"Quarrystone makes stone cutting equipment for industrial lines. \
+        We maintain what we sell.\"><section class=\"news-list\"><section><h3>New plant opens</h3></section>\
+        <h3>Quarrystone wins safety award</h3></section><h3>The plants and what they make</h3>\
+        <script src=\"/js/react.production.min.js\"></script>";
+    let data = facts(&[page("/", first)]);
+    assert_eq!(data["industry"], "Manufacturing", "{data}");
+    assert_eq!(data["tech_stack"], json!(["React"]), "{data}");
+    assert_eq!(data["latest_news"], json!(["New plant opens", "Quarrystone wins safety award"]), "{data}");
+    assert_eq!(data["sources"]["tech_stack"]["sentence"], "The page loads /js/react.production.min.js");
+    let other = "<p>Industrial lines stand idle in May.</p><div id=newsletter><h3>Every month in your mail</h3></div>\
+        <script src=\"/js/reaction.js\"></script>";
+    let data = facts(&[page("/", other)]);
+    for (field, nothing) in [("industry", json!(null)), ("tech_stack", json!([])), ("latest_news", json!([]))]
+    {
+        assert_eq!(data[field], nothing, "{field}: {data}");
+    }
+}
