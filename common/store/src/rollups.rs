@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::call_sums::{of_fact, sum_columns, summed};
-use super::{Result, Store, Tx, execute, query};
+use super::{Result, Store, Tx, execute, query, read_planned};
 use domain::call::WorkspaceId;
 use domain::period::{date_of, date_of_number, month_of, number_of};
 
@@ -95,6 +95,29 @@ macro_rules! merge_all {
 }
 
 impl Store {
+    /// How many calls the sums have, and the facts that are not in them yet. It reads as many rows as there are months, days and
+    /// names. `None` while a walk looks for calls that have no facts.
+    pub(super) async fn summed_calls(
+        &self,
+        workspace: WorkspaceId,
+        source: Option<&str>,
+    ) -> Result<Option<i64>> {
+        let (calls, is_complete) = read_planned!(
+            fetch_one,
+            (i64, bool),
+            self,
+            "SELECT CAST(COALESCE(SUM(calls), 0) AS BIGINT),
+                EXISTS (SELECT 1 FROM index_walk WHERE id = 1 AND ended_at IS NOT NULL)
+             FROM (SELECT source, calls FROM call_months WHERE workspace = $1
+                UNION ALL SELECT source, calls FROM call_days WHERE workspace = $1 AND NOT in_month
+                UNION ALL SELECT source, 1 FROM call_facts WHERE workspace = $1 AND NOT rolled) AS counted
+             WHERE (CAST($2 AS TEXT) IS NULL OR source = $2)",
+            workspace,
+            source,
+        )?;
+        Ok(is_complete.then_some(calls))
+    }
+
     /// Adds up to `limit` facts to the sums of their days, which did not change for so long. Returns how many there were.
     pub async fn roll_up_facts(&self, limit: i64, unchanged: Duration) -> Result<u64> {
         let at_rest = self.now().minus(unchanged);

@@ -7,9 +7,10 @@ use domain::call::CallDetails;
 use domain::moment::Moment;
 use domain::period::{Period, date_of_number, number_of};
 use domain::principal::Sees;
-use store::{Action, Dashboard, Scope, Store, Write};
+use store::{Action, CallFilter, Dashboard, Page, Scope, Store, Walk, Write};
 
 use crate::databases::{WORKSPACE, arrival, on_both, request, take_in};
+use crate::deletions::begun;
 use crate::searching::{analysis, only_of, said, settle};
 
 const HOUR: i64 = 3_600_000_000;
@@ -172,6 +173,40 @@ async fn a_year_is_summed_up_by_month_and_a_late_change_and_a_deletion_are_in_th
         .await;
         let kolkata = days(&store, 365, Tz::Asia__Kolkata);
         assert_eq!(dashboard(&store, &kolkata).await.sums.calls, 4, "another zone counts the calls");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_list_counts_each_call_once_whether_its_fact_is_summed_up_or_not() {
+    on_both(|store| async move {
+        for (name, agent, hours) in [("a", "Ann", 1), ("b", "Bob", 50), ("c", "Bob", 24 * 40)] {
+            call(&store, name, agent, hours).await;
+        }
+        let counted = async |source: Option<&str>| {
+            let filter = CallFilter { source: source.map(str::to_owned), ..CallFilter::default() };
+            store.calls(WORKSPACE, &filter, Page { offset: 0, limit: 1 }).await.unwrap().1
+        };
+        let always = async |calls| {
+            assert_eq!((counted(None).await, counted(Some("exotel")).await), (calls, calls));
+            assert_eq!(counted(Some("zapier")).await, 0);
+        };
+        always(3).await;
+        // From the end of the walk on, the calls are counted from the sums.
+        while store.catch_up_index().await.unwrap() == Walk::GoesOn {}
+        always(3).await;
+        store.roll_up_facts(2, Duration::ZERO).await.unwrap();
+        always(3).await;
+        while store.roll_up_facts(1, Duration::ZERO).await.unwrap() > 0 {}
+        while store.sum_up_months().await.unwrap() > 0 {}
+        always(3).await;
+        take_in(&store, &arrival("announced", None)).await;
+        always(4).await;
+        let audit = begun(&store).await;
+        store.delete_call(&audit, WORKSPACE, arrival("c", None).call).await.unwrap();
+        always(3).await;
+        while store.merge_sums(0).await.unwrap() > 0 {}
+        always(3).await;
     })
     .await;
 }
