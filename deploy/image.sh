@@ -234,7 +234,7 @@ test_roles() {
     say "names are resolved from /etc/hosts and from DNS"
 
     local role
-    for role in ingest api dedup transcription analysis crm slack keeper; do run_role "$role" --role "$role"; done
+    for role in ingest api console live practice dedup transcription analysis crm slack score keeper; do run_role "$role" --role "$role"; done
     "$psql" -XAtqw "${DEBRIEF_TEST_DATABASE_URL}" -c "DROP DATABASE $database_name WITH (FORCE)"
     listing "$mounted" >"$test/after"
     cmp -s "$test/before" "$test/after" || die "the root of the image was changed: $(diff "$test/before" "$test/after" | head -5)"
