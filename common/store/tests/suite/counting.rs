@@ -10,7 +10,6 @@ use domain::principal::Sees;
 use store::{Action, CallFilter, Dashboard, Page, Scope, Store, Walk, Write};
 
 use crate::databases::{WORKSPACE, arrival, on_both, request, take_in};
-use crate::deletions::begun;
 use crate::searching::{analysis, only_of, said, settle};
 
 const HOUR: i64 = 3_600_000_000;
@@ -202,7 +201,7 @@ async fn the_list_counts_each_call_once_whether_its_fact_is_summed_up_or_not() {
         always(3).await;
         take_in(&store, &arrival("announced", None)).await;
         always(4).await;
-        let audit = begun(&store).await;
+        let audit = store.begin_audit(&request(Action::RemoveSamples), store.now()).await.unwrap();
         store.delete_call(&audit, WORKSPACE, arrival("c", None).call).await.unwrap();
         always(3).await;
         while store.merge_sums(0).await.unwrap() > 0 {}

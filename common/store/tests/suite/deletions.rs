@@ -16,7 +16,7 @@ use crate::counting::call;
 use crate::databases::{WORKSPACE, arrival, on_both, postgres, request, run, take, take_in};
 use crate::searching::{analysis, said, settle};
 
-pub(crate) async fn begun(store: &Store) -> Audit {
+async fn begun(store: &Store) -> Audit {
     store.begin_audit(&request(Action::RemoveSamples), store.now()).await.unwrap()
 }
 

@@ -61,6 +61,11 @@ impl Connection {
         self.next().await.expect("the connection is open")["text"].as_str().unwrap().to_owned()
     }
 
+    /// Waits until this is to be said. The provider has no sound before.
+    async fn is_asked_for(&mut self, text: &str) {
+        while self.next_text().await != text {}
+    }
+
     async fn answers(&mut self, message: Value) {
         self.socket.send(Message::text(message.to_string())).await.unwrap();
     }
@@ -182,6 +187,7 @@ async fn where_the_connection_breaks_a_line_that_has_not_begun_gets_the_reason_a
     let lines = begin(&voice(&server.base));
     let (begun, waiting) = (lines.say("It is slow."), lines.say("So what?"));
     let mut connection = server.accept().await;
+    connection.is_asked_for("So what? ").await;
     connection.sounds("It").await;
     connection
         .answers(json!({"message": "Odile has no credit", "error": "quota_exceeded", "code": 1008}))
@@ -210,6 +216,7 @@ async fn a_line_whose_letters_are_not_told_is_over_when_nothing_more_comes() {
     let lines = begin(&voice(&server.base));
     let line = lines.say("It is slow.");
     let mut connection = server.accept().await;
+    connection.is_asked_for("It is slow. ").await;
     connection.answers(json!({"audio": encoded("It is"), "alignment": null})).await;
     assert_eq!(heard(line).await.unwrap(), "It is");
     assert_eq!(heard_after(&lines, &mut connection).await, "So");
@@ -217,7 +224,7 @@ async fn a_line_whose_letters_are_not_told_is_over_when_nothing_more_comes() {
 
 async fn heard_after(lines: &AnswerLines, connection: &mut Connection) -> String {
     let line = lines.say("So");
-    while connection.next_text().await != "So " {}
+    connection.is_asked_for("So ").await;
     connection.sounds("So").await;
     heard(line).await.unwrap()
 }
