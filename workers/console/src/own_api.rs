@@ -62,8 +62,8 @@ impl OwnApi {
         let mut request = Request::get(path).body(Body::empty()).map_err(|_| unusable())?;
         *request.headers_mut() = std::mem::take(asked.headers_mut());
         *request.version_mut() = asked.version();
-        // Of what the outer request carries only the connection is passed on. The parts of its path would be taken for those
-        // of `path`.
+        // The connection alone is passed on of what the outer request carries. The parts of its path would be taken for those of
+        // `path`.
         if let Some(connection) = asked.extensions_mut().remove::<OnUpgrade>() {
             request.extensions_mut().insert(connection);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
-use store::{CallFilter, Page, Store};
+use store::{CallFilter, Page, Store, Walk};
 
 use crate::databases::{WORKSPACE, arrival, postgres, take_in};
 
@@ -37,17 +37,57 @@ async fn however_often_a_connection_lists_the_calls_of_an_agent_it_reads_only_th
         let (page, total) = store.calls(WORKSPACE, &filter, page).await.unwrap();
         assert_eq!((page.len(), total), (20, OF_ONE_AGENT));
     }
-    // A connection tells what it has read when it ends.
-    store.close().await;
-    while others(&mut database).await > 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let read = rows_read(&mut database).await - before;
+    let read = rows_read_until_the_end_of(store, &mut database).await - before;
     // The list of all calls reads each of them once, to count them. A single request of the others that does so is too much.
     let of_all = REQUESTS * (CALLS + 1 + page.limit);
     assert!(read < of_all + CALLS, "{REQUESTS} requests read {} rows", read - of_all);
     database.close().await.unwrap();
     drop_it.await;
+}
+
+#[tokio::test]
+async fn the_list_of_all_calls_is_counted_without_reading_them() {
+    let (url, drop_it) = postgres().await;
+    Store::migrate_postgres(&url).await.unwrap();
+    let store = Store::open_postgres(&url).await.unwrap();
+    take_in(&store, &arrival("the first one", None)).await;
+    let mut database = PgConnection::connect(&url).await.unwrap();
+    for more in [
+        "INSERT INTO calls (id, workspace, source, external_id, kind, status, generation, details, received_at, updated_at)
+         SELECT gen_random_uuid(), workspace, source, 'call ' || number, kind, status, generation, details,
+            received_at - number * interval '1 minute', updated_at FROM calls, generate_series(1, 20000) AS number",
+        "INSERT INTO call_facts (call_id, workspace, at, day, zone, source, kind, topics, made_at)
+         SELECT calls.id, fact.workspace, fact.at, fact.day, fact.zone, fact.source, fact.kind, fact.topics, fact.made_at
+         FROM calls, call_facts AS fact WHERE calls.id <> fact.call_id",
+        "ANALYZE",
+    ] {
+        sqlx::query(more).execute(&mut database).await.unwrap();
+    }
+    while store.catch_up_index().await.unwrap() == Walk::GoesOn {}
+    while store.roll_up_facts(CALLS, Duration::ZERO).await.unwrap() > 0 {}
+    store.close().await;
+    let store = Store::open_postgres(&url).await.unwrap();
+    let before = rows_read(&mut database).await;
+    let page = Page { offset: 0, limit: 50 };
+    for source in [None, Some("exotel".to_owned())] {
+        let filter = CallFilter { source, ..CallFilter::default() };
+        for _ in 0..REQUESTS {
+            assert_eq!(store.calls(WORKSPACE, &filter, page).await.unwrap().1, CALLS + 1);
+        }
+    }
+    let read = rows_read_until_the_end_of(store, &mut database).await - before;
+    assert!(read < 3 * REQUESTS * page.limit, "the requests read {read} rows of calls");
+    database.close().await.unwrap();
+    drop_it.await;
+}
+
+/// As [`rows_read`]. A connection tells what it has read when it ends.
+async fn rows_read_until_the_end_of(store: Store, database: &mut PgConnection) -> i64 {
+    store.close().await;
+    while others(database).await > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    rows_read(database).await
 }
 
 /// How many rows of calls were read, through an index or not, by the connections that have ended.

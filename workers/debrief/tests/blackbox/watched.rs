@@ -162,11 +162,14 @@ async fn what_people_change_and_what_is_dead_is_counted_on_servers() {
 }
 
 async fn changes_and_dead_letters(kind: Kind, role: &str) {
-    let world = World::start_with(kind, &[BIND, ("DEBRIEF_MAX_ATTEMPTS", "1")]).await;
+    // As soon as one key was made, every request needs one.
+    let settings = [BIND, ("DEBRIEF_MAX_ATTEMPTS", "1"), ("DEBRIEF_API_KEY", "of-this-test")];
+    let world = World::start_with(kind, &settings).await;
     world.make_key("reader", "default", &["read"]).await;
     let call = PhoneCall::new();
     let gone = world.serve(&call.id, "404", Vec::new()).await;
-    world.post("/webhook/zapier", &call.webhook(Some(&gone))).await.unwrap();
+    let taken = world.post("/webhook/zapier", &call.webhook(Some(&gone))).await.unwrap();
+    assert_eq!(taken.status(), 200);
     world.status(&call.id, "failed").await;
     world
         .wait("the dead letter and the new key to be counted", async |world| {

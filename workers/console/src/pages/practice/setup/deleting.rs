@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use uuid::Uuid;
 use web::{Practise, Problem};
 
@@ -46,20 +46,22 @@ impl Page<'_> {
 
 pub(super) fn routes() -> Router<Console> {
     Router::new()
-        .route("/practice/products/{id}/delete", post(product))
+        .route("/practice/products/{id}/delete", deletes("/api/salesperson"))
         .route("/practice/products/{id}/files/delete", post(file))
-        .route("/practice/companies/{id}/delete", post(company))
-        .route("/practice/representatives/{id}/delete", post(representative))
+        .route("/practice/companies/{id}/delete", deletes("/api/company"))
+        .route("/practice/representatives/{id}/delete", deletes("/api/company/representatives"))
 }
 
-/// Deletes a product with its files and its meetings, as `DELETE /api/salesperson/{id}` does.
-async fn product(
-    visitor: Visitor<Practise>,
-    State(console): State<Console>,
-    Path(id): Path<String>,
-    Posted(_): Posted,
-) -> Answer {
-    delete(&visitor, &console, &format!("/api/salesperson/{}", segment(&id))).await
+/// Deletes what has this id, with what goes along, as `DELETE {route}/{id}` does.
+fn deletes(route: &'static str) -> MethodRouter<Console> {
+    post(
+        async move |visitor: Visitor<Practise>,
+                    State(console): State<Console>,
+                    Path(id): Path<String>,
+                    Posted(_): Posted| {
+            delete(&visitor, &console, &format!("{route}/{}", segment(&id))).await
+        },
+    )
 }
 
 /// Deletes a file, as `DELETE /api/salesperson/{id}/material/{index}` does.
@@ -71,26 +73,6 @@ async fn file(
 ) -> Answer {
     let file = segment(fields.text("file"));
     delete(&visitor, &console, &format!("/api/salesperson/{}/material/{file}", segment(&id))).await
-}
-
-/// Deletes a company with its people and its meetings, as `DELETE /api/company/{id}` does.
-async fn company(
-    visitor: Visitor<Practise>,
-    State(console): State<Console>,
-    Path(id): Path<String>,
-    Posted(_): Posted,
-) -> Answer {
-    delete(&visitor, &console, &format!("/api/company/{}", segment(&id))).await
-}
-
-/// Deletes somebody who speaks for a company, as `DELETE /api/company/representatives/{id}` does.
-async fn representative(
-    visitor: Visitor<Practise>,
-    State(console): State<Console>,
-    Path(id): Path<String>,
-    Posted(_): Posted,
-) -> Answer {
-    delete(&visitor, &console, &format!("/api/company/representatives/{}", segment(&id))).await
 }
 
 async fn delete(visitor: &Visitor<Practise>, console: &Console, path: &str) -> Answer {
